@@ -1,0 +1,116 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Lets an AI agent look into a Kubernetes cluster and lets nothing climb through.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  porthole serve --kubeconfig ~/.kube/config            http://127.0.0.1:8080/sse and /mcp, each caller with its own token
+  porthole serve --listen 0.0.0.0:8080                  the same in a pod, or for other machines
+  porthole serve --stdio                                for a desktop client; reads as your kubeconfig's account
+  porthole config check porthole.yaml                   whether a configuration file would be taken";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve the tools of a folder to MCP clients
+    #[command(after_help = EXAMPLES)]
+    Serve(Serve),
+    /// Work with configuration files
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say whether FILE would be taken, and what is wrong with it (exit code 2)
+    Check { file: PathBuf },
+}
+
+/// As whom the cluster is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Identity {
+    /// As the owner of the bearer token that each request carries
+    Caller,
+    /// As the account of the kubeconfig, or of the pod
+    Host,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Address of the main port: /sse, /mcp, /healthz, /readyz
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Address of the operator's page, or "off"
+    #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:9090", value_parser = address_or_off)]
+    pub(crate) admin_listen: AddressOrOff,
+    /// Folder of the tools, one .wasm file each
+    #[arg(long, value_name = "DIR", env = "PORTHOLE_PLUGINS", default_value = "plugins/dist")]
+    pub(crate) plugins: PathBuf,
+    /// Configuration file (YAML): limits
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Kubeconfig of the cluster [default: $KUBECONFIG, ~/.kube/config, or the pod's own cluster]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// As whom the cluster is read [default: caller; host with --stdio]
+    #[arg(long, value_enum)]
+    pub(crate) identity: Option<Identity>,
+    /// With --identity host over HTTP: file with the token that every client must send
+    #[arg(long, value_name = "FILE")]
+    pub(crate) shared_token_file: Option<PathBuf>,
+    /// A name under which this host may be asked for (may be repeated) [default: loopback's when listening there, else any]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_host: Vec<String>,
+    /// Certificate chain (PEM) to serve HTTPS with
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of the certificate
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Serve one client over stdin and stdout instead of HTTP
+    #[arg(long)]
+    pub(crate) stdio: bool,
+    /// What to log, for example info, debug, or porthole=debug,rmcp=trace
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info")]
+    pub(crate) log: String,
+    /// Log as JSON, one object a line
+    #[arg(long)]
+    pub(crate) log_json: bool,
+}
+
+/// An address, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AddressOrOff {
+    Address(SocketAddr),
+    Off,
+}
+
+fn address_or_off(text: &str) -> Result<AddressOrOff, String> {
+    if text == "off" {
+        return Ok(AddressOrOff::Off);
+    }
+    text.parse().map(AddressOrOff::Address).map_err(|_| "an address like 127.0.0.1:9090, or off".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,122 @@
+//! The configuration file: limits for all tools, and for one.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::Deserialize;
+
+use crate::limits::{CallLimits, CallLimitsText, HostLimits, LimitsText};
+
+/// What an operator has decided.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Config {
+    calls: CallLimits,
+    tools: BTreeMap<String, CallLimits>,
+    pub(crate) host: HostLimits,
+}
+
+/// Why a configuration file is not used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be opened.
+    #[error("config file {path}: {cause}")]
+    Unreadable { path: String, cause: std::io::Error },
+    /// The file is not YAML, has an unknown key, or a value of the wrong form.
+    #[error("config file {path}: {cause}")]
+    Malformed { path: String, cause: String },
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    limits: LimitsText,
+    #[serde(default)]
+    tools: BTreeMap<String, ToolText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToolText {
+    #[serde(default)]
+    limits: CallLimitsText,
+}
+
+impl Config {
+    /// Reads the file at `path`.
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
+        let named = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError::Unreadable { path: named.clone(), cause })?;
+        Self::parse(&text).map_err(|cause| ConfigError::Malformed { path: named, cause })
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        // Not one document of YAML, but none.
+        let blank = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
+        let file: File =
+            if blank { File::default() } else { serde_saphyr::from_str(text).map_err(|error| error.to_string())? };
+        let (calls, host) = file.limits.limits()?;
+        let tools = file
+            .tools
+            .into_iter()
+            .map(|(name, tool)| {
+                let limits = tool.limits.over(calls).map_err(|error| format!("tools.{name}: {error}"))?;
+                Ok((name, limits))
+            })
+            .collect::<Result<_, String>>()?;
+        Ok(Self { calls, tools, host })
+    }
+
+    /// The limits of one tool's calls.
+    pub(crate) fn limits_of(&self, tool: &str) -> CallLimits {
+        self.tools.get(tool).copied().unwrap_or(self.calls)
+    }
+
+    /// The most memory that any tool is given, in bytes.
+    pub(crate) fn most_memory(&self) -> u64 {
+        self.tools.values().chain([&self.calls]).map(|limits| limits.memory).max().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_table_of_defaults() {
+        for text in ["", "# nothing yet\n"] {
+            let config = Config::parse(text).unwrap();
+            assert_eq!(config.limits_of("pods_list"), CallLimits::default());
+            assert_eq!(config.host.sessions_per_caller, 200);
+        }
+    }
+
+    #[test]
+    fn a_tool_has_its_own_limits_over_those_of_all() {
+        let config = Config::parse(
+            "limits:\n  timeout: 10s\n  memory: 64Mi\n  concurrency: 3\ntools:\n  pods_log:\n    limits:\n      timeout: 1m\n      output: 65536\n",
+        )
+        .unwrap();
+        let log = config.limits_of("pods_log");
+        assert_eq!((log.timeout, log.memory, log.output), (Duration::from_secs(60), 64 << 20, 65536));
+        assert_eq!(config.limits_of("pods_list").timeout, Duration::from_secs(10));
+        assert_eq!((config.host.concurrency, config.most_memory()), (3, 64 << 20));
+    }
+
+    #[test]
+    fn a_mistake_is_named() {
+        for (text, hint) in [
+            ("limit: {}", "limit"),
+            ("limits: {timeout: soon}", "soon"),
+            ("limits: {memory: 1Ki}", "2Mi"),
+            ("limits: {memory: 12Q}", "12Q"),
+            ("limits: {concurrency: 0}", "concurrency"),
+            ("tools: {x: {limits: {sessions: 3}}}", "sessions"),
+        ] {
+            let error = Config::parse(text).unwrap_err();
+            assert!(error.contains(hint), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The one place through which a tool's reads go: declared by the tool, within the call's budget, redacted, counted.
+//!
+//! Knows: kinds and verbs, and who asks. Does not know: components, MCP.
+
+mod grant;
+mod reading;
+mod redaction;
+
+pub(crate) use grant::{Grant, ReadRule, Verb};
+pub(crate) use reading::{Reading, ReadingLimits, Tally};

@@ -1,0 +1,181 @@
+//! The reads of one call.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+};
+
+use futures::{StreamExt, stream};
+use tokio::time::Instant;
+
+use super::{Grant, Verb, redaction::withheld};
+use crate::kube::{
+    self, AccessQuery, Allowance, Cluster, Credential, Failure, GetQuery, Kind, KindRef, ListQuery, LogQuery,
+    LogText, Page, Reason, UserInfo, Verdict,
+};
+
+/// Queries in one `…-all` question. More are refused, so that one line of a tool cannot flood the API server.
+const MOST_AT_ONCE: usize = 64;
+/// How many of them are under way at one time.
+const SIDE_BY_SIDE: usize = 8;
+
+/// What one call may read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadingLimits {
+    /// When the last answer must be there.
+    pub(crate) deadline: Instant,
+    pub(crate) reads: u32,
+    pub(crate) bytes: u64,
+    /// Bytes of one answer.
+    pub(crate) answer: usize,
+}
+
+/// What one call has read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Tally {
+    pub(crate) reads: u32,
+    pub(crate) bytes: u64,
+    /// The API server refused the token itself: whoever remembers it should forget it.
+    pub(crate) token_refused: bool,
+}
+
+/// The reads of one call: as whom, under which grant, within which limits.
+pub(crate) struct Reading {
+    cluster: Arc<Cluster>,
+    credential: Credential,
+    grant: Arc<Grant>,
+    allowance: Allowance,
+    most_reads: u32,
+    reads: AtomicU32,
+    token_refused: AtomicBool,
+}
+
+impl Reading {
+    pub(crate) fn new(
+        cluster: Arc<Cluster>,
+        credential: Credential,
+        grant: Arc<Grant>,
+        limits: ReadingLimits,
+    ) -> Self {
+        Self {
+            cluster,
+            credential,
+            grant,
+            allowance: Allowance::new(limits.deadline, limits.bytes, limits.answer),
+            most_reads: limits.reads,
+            reads: AtomicU32::new(0),
+            token_refused: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn default_namespace(&self) -> &str {
+        self.cluster.server.default_namespace()
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        Tally {
+            reads: self.reads.load(Relaxed),
+            bytes: self.allowance.taken(),
+            token_refused: self.token_refused.load(Relaxed),
+        }
+    }
+
+    pub(crate) async fn get_object(&self, kind: &KindRef, query: &GetQuery) -> Result<String, Failure> {
+        self.counted(async {
+            let kind = self.granted(Verb::Get, kind).await?;
+            let Cluster { server, .. } = &*self.cluster;
+            kube::get_object(server, &self.credential, &kind, query, withheld(&kind), &self.allowance).await
+        })
+        .await
+    }
+
+    pub(crate) async fn list_objects(&self, kind: &KindRef, query: &ListQuery) -> Result<Page, Failure> {
+        self.counted(async {
+            let kind = self.granted(Verb::List, kind).await?;
+            let Cluster { server, .. } = &*self.cluster;
+            kube::list_objects(server, &self.credential, &kind, query, withheld(&kind), &self.allowance).await
+        })
+        .await
+    }
+
+    pub(crate) async fn pod_log(&self, query: &LogQuery) -> Result<LogText, Failure> {
+        self.counted(async {
+            self.grant.check(Verb::Get, "", "pods/log")?;
+            kube::pod_log(&self.cluster.server, &self.credential, query, &self.allowance).await
+        })
+        .await
+    }
+
+    pub(crate) async fn get_all(&self, queries: &[(KindRef, GetQuery)]) -> Vec<Result<String, Failure>> {
+        self.all(queries.iter().map(|(kind, query)| self.get_object(kind, query)).collect()).await
+    }
+
+    pub(crate) async fn list_all(&self, queries: &[(KindRef, ListQuery)]) -> Vec<Result<Page, Failure>> {
+        self.all(queries.iter().map(|(kind, query)| self.list_objects(kind, query)).collect()).await
+    }
+
+    pub(crate) async fn pod_logs(&self, queries: &[LogQuery]) -> Vec<Result<LogText, Failure>> {
+        self.all(queries.iter().map(|query| self.pod_log(query)).collect()).await
+    }
+
+    pub(crate) async fn kinds(&self) -> Result<Vec<Arc<Kind>>, Failure> {
+        self.counted(async {
+            let Cluster { server, kinds } = &*self.cluster;
+            kinds.all(server, &self.credential, &self.allowance).await
+        })
+        .await
+    }
+
+    pub(crate) async fn can_i(&self, kind: &KindRef, query: &AccessQuery) -> Result<Verdict, Failure> {
+        self.counted(async {
+            let kind = self.resolved(kind).await?;
+            kube::can_i(&self.cluster.server, &self.credential, &kind, query, &self.allowance).await
+        })
+        .await
+    }
+
+    /// The caller, and the API server's version.
+    pub(crate) async fn whoami(&self) -> Result<(UserInfo, String), Failure> {
+        self.counted(async {
+            let Cluster { server, .. } = &*self.cluster;
+            let user = kube::who_am_i(server, &self.credential, &self.allowance).await?;
+            Ok((user, kube::server_version(server, &self.credential, &self.allowance).await?))
+        })
+        .await
+    }
+
+    /// Counts a read against the call's budget before it is made, and notes when the token itself is refused.
+    async fn counted<T>(&self, read: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        if self.reads.fetch_add(1, Relaxed) >= self.most_reads {
+            self.reads.store(self.most_reads, Relaxed);
+            return Err(Failure::new(
+                Reason::OverReads,
+                format!("this call has asked the cluster {} times, its limit (`reads`); ask for less", self.most_reads),
+            ));
+        }
+        let answer = read.await;
+        if answer.as_ref().is_err_and(|failure| failure.reason == Reason::Unauthorized) {
+            self.token_refused.store(true, Relaxed);
+        }
+        answer
+    }
+
+    async fn resolved(&self, kind: &KindRef) -> Result<Arc<Kind>, Failure> {
+        let Cluster { server, kinds } = &*self.cluster;
+        kinds.resolve(server, &self.credential, kind, &self.allowance).await
+    }
+
+    async fn granted(&self, verb: Verb, kind: &KindRef) -> Result<Arc<Kind>, Failure> {
+        let kind = self.resolved(kind).await?;
+        self.grant.check(verb, &kind.group, &kind.plural)?;
+        Ok(kind)
+    }
+
+    async fn all<T>(&self, reads: Vec<impl Future<Output = Result<T, Failure>>>) -> Vec<Result<T, Failure>> {
+        if reads.len() > MOST_AT_ONCE {
+            let refused = Failure::new(Reason::Invalid, format!("at most {MOST_AT_ONCE} questions at once"));
+            return reads.iter().map(|_| Err(refused.clone())).collect();
+        }
+        stream::iter(reads).buffered(SIDE_BY_SIDE).collect().await
+    }
+}

@@ -1,0 +1,30 @@
+//! What is withheld from everybody, by kind, on by default.
+
+use crate::kube::{Kind, Withheld};
+
+/// The values of Secrets; of other kinds only the bookkeeping, whose last-applied copy may hold anything.
+pub(super) fn withheld(kind: &Kind) -> Withheld {
+    if kind.group.is_empty() && kind.plural == "secrets" { Withheld::SecretValues } else { Withheld::Bookkeeping }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_core_secrets_lose_their_values() {
+        let kind = |group: &str, plural: &str| Kind {
+            group: group.into(),
+            version: "v1".into(),
+            plural: plural.into(),
+            singular: String::new(),
+            kind: String::new(),
+            short_names: vec![],
+            namespaced: true,
+            verbs: vec![],
+        };
+        assert_eq!(withheld(&kind("", "secrets")), Withheld::SecretValues);
+        assert_eq!(withheld(&kind("", "configmaps")), Withheld::Bookkeeping);
+        assert_eq!(withheld(&kind("example.com", "secrets")), Withheld::Bookkeeping);
+    }
+}

@@ -1,0 +1,57 @@
+//! What one call may still take from the cluster.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use tokio::time::Instant;
+
+use super::{Failure, Reason};
+
+/// How long, how much in all and how much at once. Shared by the reads that one call makes side by side.
+pub(crate) struct Allowance {
+    /// When an answer must be there, so that the component still has time to finish.
+    pub(crate) deadline: Instant,
+    /// Bytes that one answer may hand to the component.
+    pub(crate) answer: usize,
+    granted: u64,
+    taken: AtomicU64,
+}
+
+impl Allowance {
+    pub(crate) fn new(deadline: Instant, bytes: u64, answer: usize) -> Self {
+        Self { deadline, answer, granted: bytes, taken: AtomicU64::new(0) }
+    }
+
+    /// Counts bytes that came from the API server.
+    pub(crate) fn take(&self, bytes: usize, what: &str) -> Result<(), Failure> {
+        let taken = self.taken.fetch_add(bytes as u64, Relaxed).saturating_add(bytes as u64);
+        if taken <= self.granted {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Reason::OverBytes,
+            format!(
+                "{what}: this call has read more than its limit of {} bytes (`readBytes`); narrow it with a namespace, a selector or a limit",
+                self.granted
+            ),
+        ))
+    }
+
+    /// Refuses an answer that would not fit into the component.
+    pub(crate) fn fits(&self, bytes: usize, what: &str) -> Result<(), Failure> {
+        if bytes <= self.answer {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Reason::TooLarge,
+            format!(
+                "{what}: the answer is over {} bytes (an eighth of the tool's `memory`); ask for fields, a table or less",
+                self.answer
+            ),
+        ))
+    }
+
+    /// Bytes read so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Relaxed)
+    }
+}

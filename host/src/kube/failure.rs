@@ -1,0 +1,125 @@
+//! Why a read failed, in the words of the contract (`wit/porthole.wit`, `read-error`).
+
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use serde::Deserialize;
+
+/// What went wrong, for a program to decide by. The same cases as `reason` in the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Not declared by the tool, or closed by the operator.
+    NotGranted,
+    /// The API server answered 401: the token has expired or was revoked.
+    Unauthorized,
+    /// The API server answered 403: RBAC does not let this caller read it.
+    Forbidden,
+    /// The API server answered 404 for an object.
+    NotFound,
+    /// No kind of that name is served.
+    UnknownKind,
+    /// A bad selector, name or field path.
+    Invalid,
+    /// The API server answered 410: the continue token is too old.
+    Expired,
+    /// The call has asked for more than its `reads`.
+    OverReads,
+    /// The call has asked for more than its `readBytes`.
+    OverBytes,
+    /// The call's `timeout` came before the answer.
+    OverTime,
+    /// One answer does not fit into the component.
+    TooLarge,
+    /// The API server answered 429.
+    Throttled,
+    /// The cluster does not offer it.
+    Unsupported,
+    /// The API server, a kubelet or an aggregated API did not answer.
+    Unavailable,
+    /// Anything else; the message says what.
+    Other,
+}
+
+/// A read that failed. The message is fit to be shown to a model: what happened, to what, what to do now.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    pub(crate) reason: Reason,
+    pub(crate) message: String,
+    /// How long the API server asked to wait.
+    pub(crate) retry_after_seconds: Option<u32>,
+}
+
+/// The part of a `meta.k8s.io/v1` Status that explains a refusal.
+#[derive(Deserialize, Default)]
+struct Status {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    details: Option<Details>,
+}
+
+#[derive(Deserialize, Default)]
+struct Details {
+    #[serde(default)]
+    name: String,
+}
+
+impl Failure {
+    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into(), retry_after_seconds: None }
+    }
+
+    /// From an answer with an error status; `what` names the read, for example `pods "web" in namespace shop`.
+    pub(crate) fn from_status(code: StatusCode, headers: &HeaderMap, body: &[u8], what: &str) -> Self {
+        let status: Status = serde_json::from_slice(body).unwrap_or_default();
+        let said = match status.message.as_str() {
+            "" => format!("the API server answered {code}"),
+            message => message.to_owned(),
+        };
+        let named = status.details.is_some_and(|details| !details.name.is_empty());
+        let (reason, message) = match code.as_u16() {
+            401 => (
+                Reason::Unauthorized,
+                format!("unauthorized: the cluster no longer accepts this token ({said}). Make a new one and enter it in the client."),
+            ),
+            403 => (
+                Reason::Forbidden,
+                format!("forbidden: {said}. Ask for a Role that allows it, or leave it out."),
+            ),
+            404 if named => (Reason::NotFound, format!("{what} not found: {said}")),
+            404 => (
+                Reason::Unsupported,
+                format!("{what}: the cluster does not offer this ({said})"),
+            ),
+            400 | 405 | 406 | 415 | 422 => (Reason::Invalid, format!("{what}: {said}")),
+            410 => (
+                Reason::Expired,
+                format!("{what}: the continue token has expired; list again from the start"),
+            ),
+            429 => (Reason::Throttled, format!("{what}: the API server asks to wait: {said}")),
+            500..=599 => (Reason::Unavailable, format!("{what}: {said}")),
+            _ => (Reason::Other, format!("{what}: {said}")),
+        };
+        let retry_after_seconds =
+            headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
+        Self { reason, message, retry_after_seconds }
+    }
+
+    /// The API server could not be reached, or its answer broke off.
+    pub(crate) fn unreachable(what: &str, cause: &dyn std::error::Error) -> Self {
+        let mut root = cause;
+        while let Some(deeper) = root.source() {
+            root = deeper;
+        }
+        Self::new(
+            Reason::Unavailable,
+            format!("{what}: the API server did not answer ({root}). The same call may work later."),
+        )
+    }
+
+    pub(crate) fn over_time(what: &str) -> Self {
+        Self::new(
+            Reason::OverTime,
+            format!("{what}: no answer within the call's time limit (`timeout`); ask for less, or narrow it with a selector"),
+        )
+    }
+}

@@ -1,0 +1,365 @@
+//! The kinds that the cluster serves, found by any name that kubectl takes.
+//!
+//! Read by aggregated discovery (two requests) with the asking caller's token, and shared with the other callers
+//! whose token the API server has accepted: every authenticated account may read it. Read anew when it is old, or
+//! when a name is unknown.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{Allowance, ApiServer, Credential, Failure, Reason};
+
+/// How long the kinds are taken as read. A kind that is new is found sooner, by being unknown.
+const FRESH: Duration = Duration::from_secs(600);
+/// How often unknown names may cause discovery: a model that guesses kinds must not load the API server.
+const AGAIN: Duration = Duration::from_secs(5);
+/// How many names are offered instead of an unknown one.
+const NEAREST: usize = 5;
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+/// A resource that the API server serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kind {
+    /// Empty for the core group.
+    pub(crate) group: String,
+    pub(crate) version: String,
+    /// `pods`: the name in paths and RBAC rules.
+    pub(crate) plural: String,
+    pub(crate) singular: String,
+    /// `Pod`.
+    pub(crate) kind: String,
+    pub(crate) short_names: Vec<String>,
+    pub(crate) namespaced: bool,
+    pub(crate) verbs: Vec<String>,
+}
+
+/// A kind as somebody names it: `pods`, `po`, `Pod`, `deployments.apps`; with `apps/v1` where it matters.
+#[derive(Debug, Clone)]
+pub(crate) struct KindRef {
+    pub(crate) kind: String,
+    pub(crate) api_version: Option<String>,
+}
+
+impl Kind {
+    /// `v1` or `apps/v1`.
+    pub(crate) fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// `pods` or `deployments.apps`.
+    pub(crate) fn qualified(&self) -> String {
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
+    fn is_called(&self, name: &str) -> bool {
+        let same = |other: &str| other.eq_ignore_ascii_case(name);
+        same(&self.plural) || same(&self.singular) || same(&self.kind) || self.short_names.iter().any(|s| same(s))
+    }
+}
+
+/// What discovery answered, at one time. The core group comes first, then the groups in the API server's order;
+/// within a group its preferred version first.
+struct Snapshot {
+    kinds: Vec<Arc<Kind>>,
+    read: Instant,
+}
+
+/// The kinds of one cluster.
+#[derive(Default)]
+pub(crate) struct Kinds {
+    snapshot: ArcSwapOption<Snapshot>,
+    reading: tokio::sync::Mutex<()>,
+}
+
+impl Kinds {
+    /// The kind that `asked` names.
+    pub(crate) async fn resolve(
+        &self,
+        server: &ApiServer,
+        credential: &Credential,
+        asked: &KindRef,
+        allowance: &Allowance,
+    ) -> Result<Arc<Kind>, Failure> {
+        let name = Name::parse(asked)?;
+        let snapshot = self.snapshot(server, credential, allowance, FRESH).await?;
+        if let Some(kind) = name.find(&snapshot.kinds) {
+            return Ok(kind);
+        }
+        let snapshot = self.snapshot(server, credential, allowance, AGAIN).await?;
+        name.find(&snapshot.kinds).ok_or_else(|| name.unknown(&snapshot.kinds))
+    }
+
+    /// Every kind that can be read.
+    pub(crate) async fn all(
+        &self,
+        server: &ApiServer,
+        credential: &Credential,
+        allowance: &Allowance,
+    ) -> Result<Vec<Arc<Kind>>, Failure> {
+        Ok(self.snapshot(server, credential, allowance, FRESH).await?.kinds.clone())
+    }
+
+    /// What discovery said at most `age` ago. Where the API server does not answer, what it said before will do.
+    async fn snapshot(
+        &self,
+        server: &ApiServer,
+        credential: &Credential,
+        allowance: &Allowance,
+        age: Duration,
+    ) -> Result<Arc<Snapshot>, Failure> {
+        let young = |snapshot: &Option<Arc<Snapshot>>| {
+            snapshot.as_ref().filter(|snapshot| snapshot.read.elapsed() < age).cloned()
+        };
+        if let Some(snapshot) = young(&self.snapshot.load_full()) {
+            return Ok(snapshot);
+        }
+        let _one_at_a_time = self.reading.lock().await;
+        let held = self.snapshot.load_full();
+        if let Some(snapshot) = young(&held) {
+            return Ok(snapshot);
+        }
+        match discover(server, credential, allowance).await {
+            Ok(kinds) => {
+                let snapshot = Arc::new(Snapshot { kinds, read: Instant::now() });
+                self.snapshot.store(Some(Arc::clone(&snapshot)));
+                Ok(snapshot)
+            }
+            Err(failure) => held.ok_or(failure),
+        }
+    }
+}
+
+async fn discover(
+    server: &ApiServer,
+    credential: &Credential,
+    allowance: &Allowance,
+) -> Result<Vec<Arc<Kind>>, Failure> {
+    let mut kinds = Vec::new();
+    for path in ["/api", "/apis"] {
+        let what = "the kinds that the cluster serves";
+        let answer = server.get(credential, path, AGGREGATED, allowance, what).await?.bytes().await?;
+        let groups: Groups = serde_json::from_slice(&answer).map_err(|error| {
+            Failure::new(
+                Reason::Unsupported,
+                format!("{what}: aggregated discovery cannot be read ({error}); Porthole needs Kubernetes 1.28 or later"),
+            )
+        })?;
+        kinds.extend(groups.items.into_iter().flat_map(Group::kinds).map(Arc::new));
+    }
+    Ok(kinds)
+}
+
+// === the wire: apidiscovery.k8s.io/v2 ===
+
+#[derive(Deserialize)]
+struct Groups {
+    items: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    #[serde(default)]
+    metadata: GroupName,
+    #[serde(default)]
+    versions: Vec<Version>,
+}
+
+#[derive(Deserialize, Default)]
+struct GroupName {
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: String,
+    #[serde(default)]
+    resources: Vec<Resource>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource {
+    resource: String,
+    #[serde(default)]
+    response_kind: Option<ResponseKind>,
+    #[serde(default)]
+    scope: String,
+    #[serde(default)]
+    singular_resource: String,
+    #[serde(default)]
+    verbs: Vec<String>,
+    #[serde(default)]
+    short_names: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct ResponseKind {
+    #[serde(default)]
+    kind: String,
+}
+
+impl Group {
+    fn kinds(self) -> impl Iterator<Item = Kind> {
+        let group = self.metadata.name;
+        self.versions.into_iter().flat_map(move |version| {
+            let group = group.clone();
+            version.resources.into_iter().map(move |resource| Kind {
+                group: group.clone(),
+                version: version.version.clone(),
+                kind: resource.response_kind.unwrap_or_default().kind,
+                singular: resource.singular_resource,
+                plural: resource.resource,
+                short_names: resource.short_names,
+                namespaced: resource.scope == "Namespaced",
+                verbs: resource.verbs,
+            })
+        })
+    }
+}
+
+// === names ===
+
+/// A parsed [`KindRef`].
+#[derive(Debug)]
+struct Name {
+    name: String,
+    group: Option<String>,
+    version: Option<String>,
+}
+
+impl Name {
+    fn parse(asked: &KindRef) -> Result<Self, Failure> {
+        let kind = asked.kind.trim();
+        if kind.is_empty() || kind.len() > 253 {
+            return Err(Failure::new(Reason::Invalid, "kind is empty; name one, for example pods or deployments.apps"));
+        }
+        let api_version = asked.api_version.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        if let Some(api_version) = api_version {
+            let (group, version) = match api_version.split_once('/') {
+                None => (String::new(), api_version),
+                Some((group, version)) if !group.is_empty() && !version.is_empty() && !version.contains('/') => {
+                    (group.to_owned(), version)
+                }
+                Some(_) => {
+                    return Err(Failure::new(
+                        Reason::Invalid,
+                        format!("invalid argument apiVersion {api_version:?}; write it like v1 or apps/v1"),
+                    ));
+                }
+            };
+            let name = kind.split('.').next().unwrap_or(kind).to_owned();
+            return Ok(Self { name, group: Some(group), version: Some(version.to_owned()) });
+        }
+        Ok(match kind.split_once('.') {
+            None => Self { name: kind.to_owned(), group: None, version: None },
+            Some((name, group)) => Self { name: name.to_owned(), group: Some(group.to_owned()), version: None },
+        })
+    }
+
+    fn find(&self, kinds: &[Arc<Kind>]) -> Option<Arc<Kind>> {
+        let fits = |kind: &Kind| {
+            if !kind.is_called(&self.name) {
+                return false;
+            }
+            match (&self.group, &self.version) {
+                (None, _) => true,
+                (Some(group), Some(version)) => kind.group == *group && kind.version == *version,
+                // Also `deployments.v1.apps`, which kubectl takes.
+                (Some(group), None) => {
+                    kind.group == *group
+                        || group.split_once('.').is_some_and(|(v, g)| kind.version == v && kind.group == g)
+                        || (kind.group.is_empty() && kind.version == *group)
+                }
+            }
+        };
+        // What can be read wins over what merely has the name.
+        let readable = |kind: &Kind| kind.verbs.iter().any(|verb| verb == "get" || verb == "list");
+        kinds.iter().find(|kind| fits(kind) && readable(kind)).cloned()
+    }
+
+    fn unknown(&self, kinds: &[Arc<Kind>]) -> Failure {
+        let asked = self.name.to_lowercase();
+        let mut near: Vec<(f64, String)> = Vec::new();
+        for kind in kinds {
+            let score = [&kind.plural, &kind.kind, &kind.singular]
+                .into_iter()
+                .chain(&kind.short_names)
+                .map(|name| strsim::jaro_winkler(&asked, &name.to_lowercase()))
+                .fold(0.0, f64::max);
+            if score > 0.8 && !near.iter().any(|(_, name)| *name == kind.qualified()) {
+                near.push((score, kind.qualified()));
+            }
+        }
+        near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        near.truncate(NEAREST);
+        let near: Vec<String> = near.into_iter().map(|(_, name)| name).collect();
+        let version = match (&self.group, &self.version) {
+            (Some(group), Some(version)) if group.is_empty() => format!(" in version \"{version}\""),
+            (Some(group), Some(version)) => format!(" in version \"{group}/{version}\""),
+            (Some(group), None) => format!(" in group \"{group}\""),
+            _ => String::new(),
+        };
+        let hint = if near.is_empty() {
+            "Name a kind that the cluster serves, for example pods, services or deployments.apps".to_owned()
+        } else {
+            format!("The nearest here: {}", near.join(", "))
+        };
+        Failure::new(Reason::UnknownKind, format!("no matches for kind \"{}\"{version}. {hint}.", self.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds() -> Vec<Arc<Kind>> {
+        let core = r#"{"items":[{"metadata":{},"versions":[{"version":"v1","resources":[
+            {"resource":"pods","responseKind":{"kind":"Pod"},"scope":"Namespaced","singularResource":"pod","verbs":["get","list"],"shortNames":["po"],"categories":["all"]},
+            {"resource":"nodes","responseKind":{"kind":"Node"},"scope":"Cluster","singularResource":"node","verbs":["get"]},
+            {"resource":"bindings","responseKind":{"kind":"Binding"},"scope":"Namespaced","verbs":["create"]}]}]}]}"#;
+        let others = r#"{"items":[{"metadata":{"name":"apps"},"versions":[{"version":"v1","resources":[
+            {"resource":"deployments","responseKind":{"kind":"Deployment"},"scope":"Namespaced","singularResource":"deployment","verbs":["list"],"shortNames":["deploy"]}]}]},
+            {"metadata":{"name":"metrics.k8s.io"},"versions":[{"version":"v1beta1","resources":[
+            {"resource":"nodes","responseKind":{"kind":"NodeMetrics"},"scope":"Cluster","verbs":["list"]}]}]}]}"#;
+        [core, others]
+            .iter()
+            .flat_map(|text| serde_json::from_str::<Groups>(text).unwrap().items)
+            .flat_map(Group::kinds)
+            .map(Arc::new)
+            .collect()
+    }
+
+    fn find(kind: &str, api_version: Option<&str>) -> Result<String, Failure> {
+        let name = Name::parse(&KindRef { kind: kind.into(), api_version: api_version.map(Into::into) })?;
+        let found = name.find(&kinds()).ok_or_else(|| name.unknown(&kinds()))?;
+        Ok(format!("{} {}", found.qualified(), found.api_version()))
+    }
+
+    #[test]
+    fn a_kind_is_found_by_every_name_that_kubectl_takes() {
+        for name in ["pods", "pod", "po", "Pod", "POD", "pods.v1"] {
+            assert_eq!(find(name, None).unwrap(), "pods v1", "{name}");
+        }
+        for name in ["deployments.apps", "deploy", "Deployment", "deployments.v1.apps"] {
+            assert_eq!(find(name, None).unwrap(), "deployments.apps apps/v1", "{name}");
+        }
+        assert_eq!(find("nodes", None).unwrap(), "nodes v1");
+        assert_eq!(find("nodes", Some("metrics.k8s.io/v1beta1")).unwrap(), "nodes.metrics.k8s.io metrics.k8s.io/v1beta1");
+        assert_eq!(find("Deployment", Some("apps/v1")).unwrap(), "deployments.apps apps/v1");
+    }
+
+    #[test]
+    fn an_unknown_kind_names_the_nearest() {
+        let failure = find("deploymnts", None).unwrap_err();
+        assert_eq!(failure.reason, Reason::UnknownKind);
+        assert!(failure.message.contains("deployments.apps"), "{failure}");
+        let failure = find("Custom", Some("custom.example.com/v1")).unwrap_err();
+        assert!(failure.message.contains("no matches for kind \"Custom\" in version \"custom.example.com/v1\""), "{failure}");
+        assert_eq!(find("pods", Some("a/b/c")).unwrap_err().reason, Reason::Invalid);
+        assert_eq!(find("bindings", None).unwrap_err().reason, Reason::UnknownKind);
+    }
+}

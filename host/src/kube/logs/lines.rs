@@ -1,0 +1,247 @@
+//! Which lines of a log are kept: grep, context, folding, and the place where it is cut off.
+
+use std::collections::VecDeque;
+
+use regex::bytes::{Regex, RegexBuilder};
+
+use super::LogQuery;
+use crate::kube::{Failure, Reason};
+
+/// A pattern that compiles to more than this is refused; matching itself is linear, whatever the pattern.
+const PATTERN_BYTES: usize = 1 << 20;
+/// Lines kept around a match at most: they are held in memory before it.
+const MAX_CONTEXT: u32 = 100;
+
+/// Whether more of the log can still change the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    More,
+    Full,
+}
+
+/// Takes a log piece by piece and keeps the lines that were asked for, up to a number of bytes.
+pub(super) struct Lines {
+    pattern: Option<Regex>,
+    invert: bool,
+    context: usize,
+    fold: bool,
+    timestamps: bool,
+    limit: usize,
+    kept: Vec<u8>,
+    /// The line that has begun and not ended; never longer than `limit`, also where the line is endless.
+    line: Vec<u8>,
+    /// A line was longer than `limit`; what is over it was thrown away.
+    overflowed: bool,
+    before: VecDeque<Vec<u8>>,
+    after: usize,
+    /// Lines were left out since the last kept one.
+    gap: bool,
+    previous: Option<Vec<u8>>,
+    repeats: u64,
+    read: u64,
+}
+
+impl Lines {
+    pub(super) fn new(query: &LogQuery, limit: usize) -> Result<Self, Failure> {
+        let pattern = query
+            .pattern
+            .as_deref()
+            .filter(|pattern| !pattern.is_empty())
+            .map(|pattern| {
+                RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build().map_err(|error| {
+                    Failure::new(Reason::Invalid, format!("the pattern {pattern:?} cannot be used: {error}"))
+                })
+            })
+            .transpose()?;
+        Ok(Self {
+            pattern,
+            invert: query.invert,
+            context: query.context_lines.min(MAX_CONTEXT) as usize,
+            fold: query.fold,
+            timestamps: query.timestamps,
+            limit,
+            kept: Vec::new(),
+            line: Vec::new(),
+            overflowed: false,
+            before: VecDeque::new(),
+            after: 0,
+            gap: false,
+            previous: None,
+            repeats: 0,
+            read: 0,
+        })
+    }
+
+    /// Takes the next bytes of the log.
+    pub(super) fn feed(&mut self, chunk: &[u8]) -> Progress {
+        for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
+            let (text, ended) = match piece.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (piece, false),
+            };
+            let room = self.limit.saturating_sub(self.line.len());
+            self.overflowed |= text.len() > room;
+            self.line.extend_from_slice(text.get(..room).unwrap_or(text));
+            if ended {
+                let line = std::mem::take(&mut self.line);
+                self.line(line);
+            }
+            let endless = self.overflowed && self.pattern.is_none();
+            if self.kept.len() >= self.limit || endless {
+                return Progress::Full;
+            }
+        }
+        Progress::More
+    }
+
+    /// The kept text, how many lines were read, and whether something did not fit.
+    pub(super) fn finish(mut self) -> (String, u64, bool) {
+        if !self.line.is_empty() {
+            let line = std::mem::take(&mut self.line);
+            self.line(line);
+        }
+        self.unfold();
+        let overflowed = self.overflowed || self.kept.len() > self.limit;
+        self.kept.truncate(self.limit);
+        let mut text = String::from_utf8_lossy(&self.kept).into_owned();
+        if overflowed && text.ends_with('\u{fffd}') {
+            // The limit fell into the middle of a character.
+            text.pop();
+        }
+        (text, self.read, overflowed)
+    }
+
+    fn line(&mut self, line: Vec<u8>) {
+        self.read = self.read.saturating_add(1);
+        let matches = self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(&line) != self.invert);
+        if matches {
+            if self.gap && self.context > 0 && !self.kept.is_empty() {
+                self.unfold();
+                self.kept.extend_from_slice(b"--\n");
+                self.previous = None;
+            }
+            self.gap = false;
+            for earlier in std::mem::take(&mut self.before) {
+                self.keep(earlier);
+            }
+            self.keep(line);
+            self.after = self.context;
+        } else if self.after > 0 {
+            self.after = self.after.saturating_sub(1);
+            self.keep(line);
+        } else {
+            if self.before.len() == self.context {
+                self.gap = true;
+                self.before.pop_front();
+            }
+            if self.context > 0 {
+                self.before.push_back(line);
+            }
+        }
+    }
+
+    fn keep(&mut self, line: Vec<u8>) {
+        if self.fold {
+            if self.previous.as_deref().is_some_and(|previous| self.message(previous) == self.message(&line)) {
+                self.repeats = self.repeats.saturating_add(1);
+                return;
+            }
+            self.unfold();
+        }
+        self.kept.extend_from_slice(&line);
+        self.kept.push(b'\n');
+        if self.fold {
+            self.previous = Some(line);
+        }
+    }
+
+    /// The line without the time that the kubelet put before it.
+    fn message<'l>(&self, line: &'l [u8]) -> &'l [u8] {
+        if !self.timestamps {
+            return line;
+        }
+        line.iter().position(|byte| *byte == b' ').and_then(|space| line.get(space..)).unwrap_or(line)
+    }
+
+    fn unfold(&mut self) {
+        if self.repeats > 0 {
+            let total = self.repeats.saturating_add(1);
+            self.kept.extend_from_slice(format!("… {total} times\n").as_bytes());
+            self.repeats = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(query: &LogQuery, limit: usize, log: &[u8], piece: usize) -> (String, u64, bool, bool) {
+        let mut lines = Lines::new(query, limit).unwrap();
+        let full = log.chunks(piece).any(|chunk| lines.feed(chunk) == Progress::Full);
+        let (text, read, overflowed) = lines.finish();
+        (text, read, overflowed, full)
+    }
+
+    fn grep(pattern: &str) -> LogQuery {
+        LogQuery { pattern: Some(pattern.into()), ..LogQuery::default() }
+    }
+
+    #[test]
+    fn lines_are_the_same_however_the_bytes_arrive() {
+        let log = "one\ntwo\n\nthree".as_bytes();
+        for piece in [1, 2, 5, 100] {
+            assert_eq!(run(&LogQuery::default(), 100, log, piece), ("one\ntwo\n\nthree\n".into(), 4, false, false));
+        }
+    }
+
+    #[test]
+    fn grep_keeps_matches_with_their_context() {
+        let log: String = (1..=20).map(|n| format!("line {n}\n")).collect();
+        let query = LogQuery { context_lines: 1, ..grep("line (5|6|15)$") };
+        let (text, read, ..) = run(&query, 1000, log.as_bytes(), 7);
+        assert_eq!(text, "line 4\nline 5\nline 6\nline 7\n--\nline 14\nline 15\nline 16\n");
+        assert_eq!(read, 20);
+        let query = LogQuery { invert: true, ..grep("[02468]$") };
+        assert!(run(&query, 1000, log.as_bytes(), 64).0.starts_with("line 1\nline 3\n"));
+    }
+
+    #[test]
+    fn equal_lines_fold_also_where_their_times_differ() {
+        let log = b"t1 a\nt2 a\nt3 a\nt4 b\n";
+        let query = LogQuery { fold: true, timestamps: true, ..LogQuery::default() };
+        assert_eq!(run(&query, 1000, log, 3).0, "t1 a\n… 3 times\nt4 b\n");
+        let query = LogQuery { fold: true, ..LogQuery::default() };
+        assert_eq!(run(&query, 1000, log, 3).0, "t1 a\nt2 a\nt3 a\nt4 b\n");
+    }
+
+    #[test]
+    fn reading_stops_at_the_limit() {
+        let (text, _, overflowed, full) = run(&LogQuery::default(), 10, "abcdefg\nhijklmn\nmore\n".as_bytes(), 4);
+        assert_eq!((text.as_str(), overflowed, full), ("abcdefg\nhi", true, true));
+    }
+
+    #[test]
+    fn an_endless_line_is_neither_kept_nor_waited_for() {
+        let log = vec![b'x'; 100_000];
+        let (text, _, overflowed, full) = run(&LogQuery::default(), 50, &log, 1000);
+        assert_eq!((text.len(), overflowed, full), (50, true, true));
+        let mut lines = Lines::new(&grep("nothing"), 50).unwrap();
+        for chunk in log.chunks(1000) {
+            assert_eq!(lines.feed(chunk), Progress::More);
+            assert!(lines.line.len() <= 50);
+        }
+    }
+
+    #[test]
+    fn a_cut_character_is_left_out() {
+        assert_eq!(run(&LogQuery::default(), 4, "aéééé".as_bytes(), 100).0, "aé");
+    }
+
+    #[test]
+    fn a_pattern_too_large_or_malformed_is_refused() {
+        for pattern in ["(", "(a{1000}){1000}"] {
+            assert_eq!(Lines::new(&grep(pattern), 10).err().unwrap().reason, Reason::Invalid, "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Reading one Kubernetes cluster: a shared connection, the kinds it serves, objects, lists, logs and access reviews.
+//!
+//! Knows: the Kubernetes API over HTTP, and that every request carries the credential of whoever asks.
+//! Does not know: tools, policy, MCP. There is no function here that writes.
+
+mod access;
+mod allowance;
+mod failure;
+mod kinds;
+mod logs;
+mod objects;
+mod server;
+mod shape;
+
+pub(crate) use access::{AccessQuery, UserInfo, Verdict, can_i, server_version, who_am_i};
+pub(crate) use allowance::Allowance;
+pub(crate) use failure::{Failure, Reason};
+pub(crate) use kinds::{Kind, KindRef, Kinds};
+pub(crate) use logs::{Cut, LogQuery, LogText, pod_log};
+pub(crate) use objects::{GetQuery, ListQuery, Page, View, get_object, list_objects};
+pub(crate) use server::{ApiServer, Credential, Source};
+pub(crate) use shape::Withheld;
+
+/// A cluster to read: the connection to its API server, and the kinds that it serves.
+pub(crate) struct Cluster {
+    pub(crate) server: ApiServer,
+    pub(crate) kinds: Kinds,
+}
+
+impl Cluster {
+    pub(crate) fn new(server: ApiServer) -> Self {
+        Self { server, kinds: Kinds::default() }
+    }
+}

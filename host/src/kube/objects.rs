@@ -1,0 +1,336 @@
+//! Objects and lists of them, in the three views of the contract.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue};
+
+use super::{
+    Allowance, ApiServer, Credential, Failure, Kind, Reason, Withheld,
+    shape::{Items, Projection, Wanted, copy},
+};
+
+const JSON: &str = "application/json";
+const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
+/// What may stand in a path or a query as it is (RFC 3986, unreserved).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What to return of each object.
+#[derive(Debug, Clone)]
+pub(crate) enum View {
+    /// The object as JSON, without bookkeeping.
+    Whole,
+    /// Only these fields.
+    Fields(Vec<String>),
+    /// The API server's own table, with the namespace where the list goes over all of them.
+    Table,
+}
+
+/// One object to read.
+#[derive(Debug, Clone)]
+pub(crate) struct GetQuery {
+    pub(crate) namespace: Option<String>,
+    pub(crate) name: String,
+    pub(crate) view: View,
+}
+
+/// Objects to list.
+#[derive(Debug, Clone)]
+pub(crate) struct ListQuery {
+    /// None: all namespaces, or a cluster-scoped kind.
+    pub(crate) namespace: Option<String>,
+    pub(crate) label_selector: Option<String>,
+    pub(crate) field_selector: Option<String>,
+    pub(crate) limit: Option<u32>,
+    pub(crate) continue_token: Option<String>,
+    pub(crate) resource_version: Option<String>,
+    pub(crate) view: View,
+}
+
+/// A part of a list, or all of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Page {
+    /// A JSON array of objects, or a `meta.k8s.io/v1` Table.
+    pub(crate) items: String,
+    pub(crate) count: u32,
+    pub(crate) resource_version: String,
+    pub(crate) continue_token: Option<String>,
+    /// How many are left, where the API server says so.
+    pub(crate) remaining: Option<u64>,
+}
+
+/// A namespace or a name, fit to stand in a path. A name with a slash would read something else.
+pub(super) fn segment<'n>(what: &str, name: &'n str) -> Result<percent_encoding::PercentEncode<'n>, Failure> {
+    if name.is_empty() || name.len() > 253 || name == "." || name == ".." || name.contains(['/', '%']) {
+        return Err(Failure::new(Reason::Invalid, format!("{what} {name:?} is not a name in Kubernetes")));
+    }
+    Ok(utf8_percent_encode(name, ESCAPED))
+}
+
+/// Adds `key=value` to the query of `path`.
+pub(super) fn parameter(path: &mut String, key: &str, value: &str) {
+    path.push(if path.contains('?') { '&' } else { '?' });
+    path.push_str(key);
+    path.push('=');
+    path.extend(utf8_percent_encode(value, ESCAPED));
+}
+
+fn path(kind: &Kind, namespace: Option<&str>) -> Result<String, Failure> {
+    let mut path = if kind.group.is_empty() {
+        format!("/api/{}", kind.version)
+    } else {
+        format!("/apis/{}/{}", kind.group, kind.version)
+    };
+    if let Some(namespace) = namespace {
+        path.push_str("/namespaces/");
+        path.extend(segment("namespace", namespace)?);
+    }
+    path.push('/');
+    path.push_str(&kind.plural);
+    Ok(path)
+}
+
+/// `pods in namespace shop`, for messages.
+fn described(kind: &Kind, namespace: Option<&str>, name: Option<&str>) -> String {
+    let name = name.map(|name| format!(" \"{name}\"")).unwrap_or_default();
+    match namespace {
+        Some(namespace) => format!("{}{name} in namespace {namespace}", kind.qualified()),
+        None if kind.namespaced => format!("{}{name} in all namespaces", kind.qualified()),
+        None => format!("{}{name}", kind.qualified()),
+    }
+}
+
+fn unreadable(what: &str, error: impl std::fmt::Display) -> Failure {
+    Failure::new(Reason::Unavailable, format!("{what}: the answer of the API server cannot be read: {error}"))
+}
+
+fn text(what: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|error| unreadable(what, error))
+}
+
+/// Reads one object.
+pub(crate) async fn get_object(
+    server: &ApiServer,
+    credential: &Credential,
+    kind: &Kind,
+    query: &GetQuery,
+    withheld: Withheld,
+    allowance: &Allowance,
+) -> Result<String, Failure> {
+    let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
+    let what = described(kind, namespace, Some(&query.name));
+    if kind.namespaced && namespace.is_none() {
+        return Err(Failure::new(Reason::Invalid, format!("{} live in namespaces: name one", kind.qualified())));
+    }
+    let mut path = path(kind, namespace)?;
+    path.push('/');
+    path.extend(segment("name", &query.name)?);
+    let projection = match &query.view {
+        View::Fields(fields) => Some(Projection::parse(fields)?),
+        _ => None,
+    };
+    let out = if matches!(query.view, View::Table) {
+        parameter(&mut path, "includeObject", "None");
+        server.get(credential, &path, TABLE, allowance, &what).await?.bytes().await?
+    } else {
+        let body = server.get(credential, &path, JSON, allowance, &what).await?.bytes().await?;
+        let mut out = Vec::with_capacity(body.len());
+        let wanted = projection.as_ref().map_or(Wanted::Everything, Projection::wanted);
+        copy(&body, wanted, withheld, &mut out).map_err(|error| unreadable(&what, error))?;
+        out
+    };
+    allowance.fits(out.len(), &what)?;
+    text(&what, out)
+}
+
+/// Reads a list, or a page of it.
+pub(crate) async fn list_objects(
+    server: &ApiServer,
+    credential: &Credential,
+    kind: &Kind,
+    query: &ListQuery,
+    withheld: Withheld,
+    allowance: &Allowance,
+) -> Result<Page, Failure> {
+    let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
+    let what = described(kind, namespace, None);
+    let mut path = path(kind, namespace)?;
+    let parameters = [
+        ("labelSelector", query.label_selector.as_deref()),
+        ("fieldSelector", query.field_selector.as_deref()),
+        ("limit", query.limit.map(|limit| limit.to_string()).as_deref()),
+        ("continue", query.continue_token.as_deref()),
+        ("resourceVersion", query.resource_version.as_deref()),
+    ]
+    .map(|(key, value)| (key, value.filter(|value| !value.is_empty()).map(str::to_owned)));
+    for (key, value) in parameters {
+        if let Some(value) = value {
+            parameter(&mut path, key, &value);
+        }
+    }
+    match &query.view {
+        View::Table => {
+            let namespaces = kind.namespaced && namespace.is_none();
+            parameter(&mut path, "includeObject", if namespaces { "Metadata" } else { "None" });
+            let body = server.get(credential, &path, TABLE, allowance, &what).await?.bytes().await?;
+            table(&body, namespaces, &what, allowance)
+        }
+        View::Whole => items(server, credential, &path, Wanted::Everything, withheld, allowance, &what).await,
+        View::Fields(fields) => {
+            let projection = Projection::parse(fields)?;
+            items(server, credential, &path, projection.wanted(), withheld, allowance, &what).await
+        }
+    }
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct ListMetadata {
+    resource_version: String,
+    #[serde(rename = "continue")]
+    continue_token: String,
+    remaining_item_count: Option<u64>,
+}
+
+impl ListMetadata {
+    fn page(self, items: String, count: u32) -> Page {
+        Page {
+            items,
+            count,
+            resource_version: self.resource_version,
+            continue_token: Some(self.continue_token).filter(|token| !token.is_empty()),
+            remaining: self.remaining_item_count,
+        }
+    }
+}
+
+/// Reads a list object by object, copying what is wanted of each as it arrives.
+async fn items(
+    server: &ApiServer,
+    credential: &Credential,
+    path: &str,
+    wanted: Wanted<'_>,
+    withheld: Withheld,
+    allowance: &Allowance,
+    what: &str,
+) -> Result<Page, Failure> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        #[serde(default)]
+        metadata: ListMetadata,
+    }
+    let mut answer = server.get(credential, path, JSON, allowance, what).await?;
+    let mut list = Items::default();
+    let mut out = vec![b'['];
+    let mut count: u32 = 0;
+    while let Some(chunk) = answer.chunk().await? {
+        list.feed(&chunk, |element| {
+            if count > 0 {
+                out.push(b',');
+            }
+            count = count.saturating_add(1);
+            copy(element, wanted, withheld, &mut out).map_err(|error| unreadable(what, error))?;
+            allowance.fits(out.len(), what)
+        })?;
+    }
+    out.push(b']');
+    let envelope = list.envelope().map_err(Failure::from)?;
+    let envelope: Envelope = serde_json::from_slice(&envelope).map_err(|error| unreadable(what, error))?;
+    Ok(envelope.metadata.page(text(what, out)?, count))
+}
+
+impl From<super::shape::NotAList> for Failure {
+    fn from(_: super::shape::NotAList) -> Self {
+        Self::new(Reason::Unavailable, "the answer of the API server broke off or is not a list; ask again")
+    }
+}
+
+/// A `meta.k8s.io/v1` Table, as far as it is handed on. Nothing of an object but its namespace is looked at.
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Table<'b> {
+    #[serde(skip_serializing, default)]
+    metadata: ListMetadata,
+    column_definitions: Vec<Value>,
+    #[serde(borrow, default)]
+    rows: Vec<Row<'b>>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Row<'b> {
+    #[serde(borrow)]
+    cells: Vec<&'b RawValue>,
+    #[serde(skip_serializing, default)]
+    object: Option<RowObject>,
+}
+
+#[derive(Deserialize)]
+struct RowObject {
+    #[serde(default)]
+    metadata: RowMetadata,
+}
+
+#[derive(Deserialize, Default)]
+struct RowMetadata {
+    #[serde(default)]
+    namespace: String,
+}
+
+/// The table with a first column for the namespace where `namespaces`, and without the objects.
+fn table(body: &[u8], namespaces: bool, what: &str, allowance: &Allowance) -> Result<Page, Failure> {
+    let mut table: Table<'_> = serde_json::from_slice(body).map_err(|error| unreadable(what, error))?;
+    let metadata = std::mem::take(&mut table.metadata);
+    let count = u32::try_from(table.rows.len()).unwrap_or(u32::MAX);
+    let owned: Vec<Box<RawValue>> = if namespaces {
+        let name = |row: &Row<'_>| row.object.as_ref().map(|object| object.metadata.namespace.clone());
+        let raw = |row: &Row<'_>| serde_json::value::to_raw_value(&name(row).unwrap_or_default());
+        table.rows.iter().map(raw).collect::<Result<_, _>>().map_err(|error| unreadable(what, error))?
+    } else {
+        Vec::new()
+    };
+    if namespaces {
+        let column = serde_json::json!({"name": "Namespace", "type": "string", "format": "", "description": "", "priority": 0});
+        table.column_definitions.insert(0, column);
+    }
+    for (row, namespace) in table.rows.iter_mut().zip(&owned) {
+        row.cells.insert(0, namespace);
+    }
+    let out = serde_json::to_string(&table).map_err(|error| unreadable(what, error))?;
+    allowance.fits(out.len(), what)?;
+    Ok(metadata.page(out, count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowance() -> Allowance {
+        Allowance::new(tokio::time::Instant::now(), 0, 1 << 20)
+    }
+
+    #[test]
+    fn a_name_that_would_change_the_path_is_refused() {
+        for name in ["", ".", "..", "a/b", "../secrets", "a%2fb"] {
+            assert!(segment("name", name).is_err(), "{name:?}");
+        }
+        assert_eq!(segment("name", "system:a b?#").unwrap().to_string(), "system%3Aa%20b%3F%23");
+    }
+
+    #[test]
+    fn a_table_over_all_namespaces_names_them_and_carries_no_object() {
+        let body = br#"{"kind":"Table","metadata":{"resourceVersion":"7","continue":"t","remainingItemCount":3},
+            "columnDefinitions":[{"name":"Name"}],"rows":[{"cells":["a",1.50],"object":{"metadata":{"namespace":"shop","labels":{"x":"y"}}}}]}"#;
+        let page = table(body, true, "pods", &allowance()).unwrap();
+        let shown: Value = serde_json::from_str(&page.items).unwrap();
+        assert_eq!(shown["rows"], serde_json::json!([{"cells": ["shop", "a", 1.5]}]));
+        assert_eq!(shown["columnDefinitions"][0]["name"], "Namespace");
+        assert!(!page.items.contains("labels"));
+        assert_eq!((page.count, page.continue_token.as_deref(), page.remaining), (1, Some("t"), Some(3)));
+    }
+
+    #[test]
+    fn a_table_that_does_not_fit_is_refused() {
+        let small = Allowance::new(tokio::time::Instant::now(), 0, 10);
+        let refused = table(br#"{"columnDefinitions":[{"name":"Name"}],"rows":[]}"#, false, "pods", &small);
+        assert_eq!(refused.unwrap_err().reason, Reason::TooLarge);
+    }
+}

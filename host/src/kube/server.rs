@@ -1,0 +1,262 @@
+//! The connection to the API server: one pool for everybody, and a credential on each request.
+//!
+//! Safety rests on what is dropped here: kube's own auth layer overwrites a request's Authorization header, and a
+//! client certificate authenticates the whole connection. A pool built from an admin's kubeconfig would answer
+//! everybody as that admin. [`ApiServer::for_callers`] therefore takes only the address and the trust from it.
+
+use std::{path::PathBuf, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, header};
+use http_body_util::BodyExt;
+use hyper_util::{client::legacy, client::legacy::connect::HttpConnector, rt::TokioExecutor};
+use kube::{
+    client::{Body, ConfigExt},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use tokio::time::timeout_at;
+use tower::ServiceBuilder;
+
+use super::{Allowance, Failure};
+
+/// How long a TCP and TLS handshake with the API server may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an unused connection is kept; the API server's own limit is longer.
+const IDLE_CONNECTION: Duration = Duration::from_secs(60);
+/// Unused connections kept: as many as calls may be in flight by default.
+const IDLE_CONNECTIONS: usize = 64;
+/// Go sends a list in 2 kB pieces; reading many at once spares a fifth of the CPU of a long list.
+const READ_BUFFER: usize = 64 << 10;
+/// An explanation of a refusal is short; more than this of it is not read.
+const STATUS_BYTES: usize = 64 << 10;
+/// Never curl, wget or Mozilla: to those the API server sends indented JSON, twice as long.
+const USER_AGENT: &str = concat!("porthole/", env!("CARGO_PKG_VERSION"));
+
+/// Who a request is made as.
+#[derive(Clone)]
+pub(crate) enum Credential {
+    /// This Authorization header, marked sensitive.
+    Bearer(HeaderValue),
+    /// The account that the connection itself was made with (identity `host`).
+    Connection,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bearer(_) => "Bearer(…)",
+            Self::Connection => "Connection",
+        })
+    }
+}
+
+/// Where the cluster's address comes from.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Source {
+    /// None: `$KUBECONFIG`, `~/.kube/config`, or the account of the pod that this runs in.
+    pub(crate) kubeconfig: Option<PathBuf>,
+    pub(crate) context: Option<String>,
+}
+
+/// Why there is no connection to read through.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectError {
+    /// The kubeconfig cannot be read, or lacks the context.
+    #[error("kubeconfig {path}: {cause}")]
+    Kubeconfig { path: String, cause: kube::config::KubeconfigError },
+    /// No kubeconfig was named and none of the usual places holds one.
+    #[error("no cluster: name one with --kubeconfig FILE, or run in a pod ({0})")]
+    Nowhere(kube::config::InferConfigError),
+    /// The address or the certificates of the cluster cannot be used.
+    #[error("cannot connect to the cluster: {0}")]
+    Client(kube::Error),
+}
+
+impl Source {
+    async fn config(&self) -> Result<kube::Config, ConnectError> {
+        let options = KubeConfigOptions { context: self.context.clone(), ..Default::default() };
+        let mut config = match &self.kubeconfig {
+            Some(path) => {
+                let refused =
+                    |cause| ConnectError::Kubeconfig { path: path.display().to_string(), cause };
+                let kubeconfig = Kubeconfig::read_from(path).map_err(refused)?;
+                kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(refused)?
+            }
+            None if self.context.is_some() => {
+                kube::Config::from_kubeconfig(&options).await.map_err(|cause| {
+                    ConnectError::Kubeconfig { path: "(from the environment)".into(), cause }
+                })?
+            }
+            None => kube::Config::infer().await.map_err(ConnectError::Nowhere)?,
+        };
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        config.read_timeout = None;
+        config.default_retry = false;
+        Ok(config)
+    }
+}
+
+/// A connection pool to one API server.
+pub(crate) struct ApiServer {
+    client: kube::Client,
+    default_namespace: String,
+}
+
+impl ApiServer {
+    /// A pool for many callers. From the configuration only server, CA, tls-server-name and proxy-url are taken:
+    /// certificate, token, exec, basic auth, impersonation and extra headers are dropped.
+    pub(crate) async fn for_callers(source: &Source) -> Result<Self, ConnectError> {
+        let mut config = source.config().await?;
+        config.auth_info = Default::default();
+        config.headers.clear();
+        let default_namespace = config.default_namespace.clone();
+        let client = if config.proxy_url.is_some() {
+            kube::Client::try_from(config).map_err(ConnectError::Client)?
+        } else {
+            // Without kube's own layers: they retry 15 times for minutes, and trace every request.
+            let mut http = HttpConnector::new();
+            http.enforce_http(false);
+            http.set_nodelay(true);
+            http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+            let https =
+                config.rustls_https_connector_with_connector(http).map_err(ConnectError::Client)?;
+            let pool = legacy::Client::builder(TokioExecutor::new())
+                .pool_idle_timeout(IDLE_CONNECTION)
+                .pool_max_idle_per_host(IDLE_CONNECTIONS)
+                .http1_read_buf_exact_size(READ_BUFFER)
+                .build::<_, Body>(https);
+            let service = ServiceBuilder::new().layer(config.base_uri_layer()).service(pool);
+            kube::Client::new(service, default_namespace.clone())
+        };
+        Ok(Self { client, default_namespace })
+    }
+
+    /// A pool that reads as the account of the kubeconfig or of the pod (identity `host`).
+    pub(crate) async fn for_host(source: &Source) -> Result<Self, ConnectError> {
+        let config = source.config().await?;
+        let default_namespace = config.default_namespace.clone();
+        let client = kube::Client::try_from(config).map_err(ConnectError::Client)?;
+        Ok(Self { client, default_namespace })
+    }
+
+    /// The namespace to assume where a caller names none.
+    pub(crate) fn default_namespace(&self) -> &str {
+        &self.default_namespace
+    }
+
+    /// Whether the API server answers at all; that it refuses an anonymous request is an answer too.
+    pub(crate) async fn answers(&self) -> Result<(), Failure> {
+        let what = "the API server";
+        let request = Request::get("/version")
+            .header(header::USER_AGENT, USER_AGENT)
+            .body(Body::empty())
+            .map_err(|error| Failure::new(super::Reason::Other, error.to_string()))?;
+        match tokio::time::timeout(CONNECT_TIMEOUT, self.client.send(request)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(Failure::unreachable(what, &error)),
+            Err(_) => Err(Failure::over_time(what)),
+        }
+    }
+
+    /// Asks for `path`. An error status is an error; `what` names the read in its message.
+    pub(crate) async fn get<'a>(
+        &self,
+        credential: &Credential,
+        path: &str,
+        accept: &'static str,
+        allowance: &'a Allowance,
+        what: &'a str,
+    ) -> Result<Answer<'a>, Failure> {
+        let request = Request::builder().method(Method::GET).uri(path).header(header::ACCEPT, accept);
+        self.send(credential, request, Body::empty(), allowance, what).await
+    }
+
+    /// Posts a review of one's own rights: the only POST there is, and it creates nothing.
+    pub(crate) async fn review<'a>(
+        &self,
+        credential: &Credential,
+        path: &'static str,
+        body: Vec<u8>,
+        allowance: &'a Allowance,
+        what: &'a str,
+    ) -> Result<Answer<'a>, Failure> {
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(path)
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/json");
+        self.send(credential, request, Body::from(body), allowance, what).await
+    }
+
+    async fn send<'a>(
+        &self,
+        credential: &Credential,
+        request: http::request::Builder,
+        body: Body,
+        allowance: &'a Allowance,
+        what: &'a str,
+    ) -> Result<Answer<'a>, Failure> {
+        let request = request.header(header::USER_AGENT, USER_AGENT);
+        let request = match credential {
+            Credential::Bearer(value) => request.header(header::AUTHORIZATION, value.clone()),
+            Credential::Connection => request,
+        };
+        let request = request
+            .body(body)
+            .map_err(|error| Failure::new(super::Reason::Invalid, format!("{what}: {error}")))?;
+        let response = timeout_at(allowance.deadline, self.client.send(request))
+            .await
+            .map_err(|_| Failure::over_time(what))?
+            .map_err(|error| Failure::unreachable(what, &error))?;
+        let answer = Answer { response, allowance, what };
+        if answer.response.status().is_success() { Ok(answer) } else { Err(answer.refusal().await) }
+    }
+}
+
+/// An answer whose body is still to be read, within the call's time and bytes.
+pub(crate) struct Answer<'a> {
+    response: Response<Body>,
+    allowance: &'a Allowance,
+    what: &'a str,
+}
+
+impl Answer<'_> {
+    /// The next piece of the body; None at its end. Dropping the answer stops the read.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            let frame = timeout_at(self.allowance.deadline, self.response.body_mut().frame())
+                .await
+                .map_err(|_| Failure::over_time(self.what))?;
+            match frame {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(Failure::unreachable(self.what, &error)),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.allowance.take(data.len(), self.what)?;
+                        return Ok(Some(data));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The whole body.
+    pub(crate) async fn bytes(mut self) -> Result<Vec<u8>, Failure> {
+        let mut all = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            all.extend_from_slice(&chunk);
+        }
+        Ok(all)
+    }
+
+    async fn refusal(mut self) -> Failure {
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = self.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() > STATUS_BYTES {
+                break;
+            }
+        }
+        Failure::from_status(self.response.status(), self.response.headers(), &body, self.what)
+    }
+}

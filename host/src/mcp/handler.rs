@@ -1,0 +1,240 @@
+//! What every transport answers: initialize, tools/list, tools/call, and empty lists of what there is none of.
+
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc};
+
+use axum::http::request::Parts;
+use futures::FutureExt;
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, ErrorCode,
+        Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+        PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ServerCapabilities, ServerConfig,
+        ToolAnnotations,
+    },
+    service::RequestContext,
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    identity::{Caller, Callers},
+    plugins::{Answer, Plugins, Tool},
+    sandbox::{Content, Outcome, Progress},
+};
+
+/// Versions with an initialize handshake; a client that asks for another is answered with [`FALLBACK`].
+static HANDSHAKE: [ProtocolVersion; 4] = [
+    ProtocolVersion::V_2024_11_05,
+    ProtocolVersion::V_2025_03_26,
+    ProtocolVersion::V_2025_06_18,
+    ProtocolVersion::V_2025_11_25,
+];
+/// The newest that Dify accepts.
+const FALLBACK: ProtocolVersion = ProtocolVersion::V_2025_03_26;
+/// Steps of progress that wait for the client; a tool's further ones are dropped.
+const PROGRESS_STEPS: usize = 16;
+/// What a model should know before its first call.
+const INSTRUCTIONS: &str = "Porthole reads a Kubernetes cluster as the account of the token it was given, and changes nothing. Start with the list tools; where a list is long, narrow it with a namespace or a labelSelector.";
+
+/// How the client came here.
+#[derive(Clone)]
+pub(super) enum Transport {
+    Sse,
+    Streamable,
+    /// Everything on stdin is this caller's.
+    Stdio(Caller),
+}
+
+/// The MCP server of one connection. Cheap to clone: it holds nothing of a session.
+#[derive(Clone)]
+pub(super) struct Handler {
+    plugins: Arc<Plugins>,
+    callers: Arc<Callers>,
+    transport: Transport,
+}
+
+impl Handler {
+    pub(super) fn new(plugins: Arc<Plugins>, callers: Arc<Callers>, transport: Transport) -> Self {
+        Self { plugins, callers, transport }
+    }
+
+    /// Who sent the request: put there by `sse::message`, by `bearer::identify`, or known from the start.
+    fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+        if let Transport::Stdio(caller) = &self.transport {
+            return Ok(caller.clone());
+        }
+        context
+            .extensions
+            .get::<Caller>()
+            .or_else(|| context.extensions.get::<Parts>()?.extensions.get::<Caller>())
+            .cloned()
+            .ok_or_else(|| ErrorData::internal_error("the request has no caller", None))
+    }
+
+    async fn call(
+        &self,
+        request: CallToolRequestParams,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let caller = self.caller(context)?;
+        let token = context.meta.get_progress_token();
+        let (progress, mut steps) = mpsc::channel::<Progress>(PROGRESS_STEPS);
+        let progress = token.is_some().then_some(progress);
+        let call = self.plugins.call(&request.name, request.arguments.unwrap_or_default(), &caller, progress);
+        let report = async {
+            while let (Some(step), Some(token)) = (steps.recv().await, &token) {
+                let mut param = ProgressNotificationParam::new(token.clone(), step.done);
+                param.total = step.total;
+                param.message = Some(step.message);
+                if context.peer.notify_progress(param).await.is_err() {
+                    break;
+                }
+            }
+        };
+        let (answered, ()) = tokio::join!(call, report);
+        if answered.token_refused {
+            self.callers.forget(&caller).await;
+        }
+        Ok(result(answered.answer).into())
+    }
+}
+
+impl ServerHandler for Handler {
+    fn get_info(&self) -> ServerConfig {
+        let mut config = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_instructions(INSTRUCTIONS);
+        config.protocol_version = FALLBACK;
+        config.server_info = Implementation::new("porthole", env!("CARGO_PKG_VERSION"));
+        config
+    }
+
+    fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
+        match self.transport {
+            Transport::Sse => Cow::Borrowed(&HANDSHAKE),
+            Transport::Streamable | Transport::Stdio(_) => Cow::Borrowed(ProtocolVersion::KNOWN_VERSIONS),
+        }
+    }
+
+    /// All tools in one page: Dify asks for no second one.
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let snapshot = self.plugins.snapshot().await;
+        Ok(ListToolsResult::with_all_items(snapshot.tools.values().map(|tool| listed(tool)).collect()))
+    }
+
+    /// Ends with the client: rmcp never aborts a handler, and a panic in one would leave the request open for ever.
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let left = context.ct.clone();
+        tokio::select! {
+            () = left.cancelled() => Err(ErrorData::internal_error("the call was cancelled", None)),
+            answer = AssertUnwindSafe(self.call(request, &context)).catch_unwind() => answer.unwrap_or_else(|_| {
+                Err(ErrorData::internal_error("Porthole failed in this call; its log has the cause", None))
+            }),
+        }
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Ok(ListResourcesResult::default())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(ListResourceTemplatesResult::default())
+    }
+
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::default())
+    }
+
+    /// rmcp takes a known method with malformed params for an unknown method; the client should hear what is wrong.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        Err(match request.method.as_str() {
+            "tools/call" => ErrorData::invalid_params(
+                "tools/call: malformed params; it takes {\"name\": \"…\", \"arguments\": {…}}",
+                None,
+            ),
+            "initialize" | "tools/list" | "ping" => {
+                ErrorData::invalid_params(format!("{}: malformed params", request.method), None)
+            }
+            method => ErrorData::new(
+                ErrorCode::METHOD_NOT_FOUND,
+                format!("there is no method {method:?} here; tools/list and tools/call are"),
+                None,
+            ),
+        })
+    }
+}
+
+/// A tool as clients see it. The hints say what the sandbox makes sure of.
+fn listed(tool: &Tool) -> rmcp::model::Tool {
+    let description = &tool.description;
+    let mut listed = rmcp::model::Tool::new(
+        description.name.clone(),
+        description.summary.clone(),
+        Arc::clone(&tool.input_schema),
+    )
+    .with_annotations(ToolAnnotations::new().read_only(true).destructive(false).idempotent(true).open_world(false));
+    if !description.title.is_empty() {
+        listed = listed.with_title(description.title.clone());
+    }
+    match &tool.output_schema {
+        Some(schema) => listed.with_raw_output_schema(Arc::clone(schema)),
+        None => listed,
+    }
+}
+
+/// An answer on the wire. Dify never looks at isError, so the text of an error says that it is one.
+fn result(answer: Answer) -> CallToolResult {
+    match answer {
+        Answer::Outcome(outcome) => success(outcome),
+        Answer::Error(text) => CallToolResult::error(vec![ContentBlock::text(format!("ERROR: {text}"))]),
+        Answer::Overlong { error, text } => {
+            CallToolResult::error(vec![ContentBlock::text(format!("ERROR: {error}\n{text}"))])
+        }
+    }
+}
+
+fn success(outcome: Outcome) -> CallToolResult {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let mut content: Vec<ContentBlock> = outcome
+        .content
+        .into_iter()
+        .map(|content| match content {
+            Content::Text(text) => ContentBlock::text(text),
+            Content::Image(media) => ContentBlock::image(BASE64_STANDARD.encode(media.data), media.mime_type),
+            Content::Audio(media) => ContentBlock::audio(BASE64_STANDARD.encode(media.data), media.mime_type),
+            Content::Embedded(embedded) => ContentBlock::embedded_text(embedded.uri, embedded.text),
+        })
+        .collect();
+    let structured = outcome.structured.and_then(|text| serde_json::from_str(&text).ok());
+    if content.is_empty() {
+        // Dify shows nothing of a result without content, not even its structured part.
+        let text = structured.as_ref().map_or_else(|| "(no output)".to_owned(), serde_json::Value::to_string);
+        content.push(ContentBlock::text(text));
+    }
+    let mut result = CallToolResult::success(content);
+    result.structured_content = structured;
+    result
+}

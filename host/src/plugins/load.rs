@@ -1,0 +1,165 @@
+//! Loading the folder of tools: each file compiled off the async threads, checked, described, and swapped in.
+
+use std::{path::Path, sync::Arc};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::{Plugins, Snapshot, Tool, arguments::Parameters};
+use crate::sandbox::{Component, Description, LoadError, grant};
+
+/// Larger files are not read: a component in Python is 18 MB, with many libraries 40 MB.
+const LARGEST: u64 = 128 << 20;
+
+/// Why a file is not served.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unserved {
+    /// The file cannot be read.
+    #[error("it cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// It is larger than any tool.
+    #[error("it has {0} bytes; a tool has at most {LARGEST}")]
+    TooLarge(u64),
+    /// The sandbox does not take it.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// What it says of itself cannot be served.
+    #[error("{0}")]
+    Description(String),
+    /// Compiling it ended without a result.
+    #[error("compiling it failed")]
+    Compile,
+}
+
+impl Plugins {
+    /// Loads every `.wasm` file of the folder; each is served as soon as it is ready.
+    pub(crate) async fn load_all(self: Arc<Self>) {
+        let files = match files(&self.folder) {
+            Ok(files) => files,
+            Err(error) => {
+                tracing::error!("the folder of tools {} cannot be read: {error}", self.folder.display());
+                Vec::new()
+            }
+        };
+        let mut loading = tokio::task::JoinSet::new();
+        let width = Arc::new(tokio::sync::Semaphore::new(
+            std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        ));
+        for file in files {
+            let (plugins, width) = (Arc::clone(&self), Arc::clone(&width));
+            loading.spawn(async move {
+                let _turn = width.acquire_owned().await;
+                let loaded = plugins.load(&file).await;
+                (file, loaded)
+            });
+        }
+        while let Some(joined) = loading.join_next().await {
+            if let Ok((file, loaded)) = joined {
+                self.swap_in(file, loaded);
+            }
+        }
+        let snapshot = self.now();
+        tracing::info!(tools = snapshot.tools.len(), failed = snapshot.failures.len(), "tools loaded from {}", self.folder.display());
+        self.loaded.send_replace(true);
+    }
+
+    async fn load(&self, file: &str) -> Result<Tool, Unserved> {
+        let path = self.folder.join(file);
+        let engine = Arc::clone(&self.engine);
+        let (component, digest) = tokio::task::spawn_blocking(move || {
+            let size = std::fs::metadata(&path)?.len();
+            if size > LARGEST {
+                return Err(Unserved::TooLarge(size));
+            }
+            let wasm = std::fs::read(&path)?;
+            let digest = Sha256::digest(&wasm).iter().map(|byte| format!("{byte:02x}")).collect();
+            Ok::<(Component, String), Unserved>((Component::compile(&engine, &wasm)?, digest))
+        })
+        .await
+        .map_err(|_| Unserved::Compile)??;
+        let description = component.describe(self.config.most_memory()).await?;
+        let input_schema = schema("input-schema", &description.input_schema)?;
+        let output_schema =
+            description.output_schema.as_deref().map(|text| schema("output-schema", text)).transpose()?.map(Arc::new);
+        check(&description)?;
+        let parameters = Parameters::parse(&input_schema).map_err(Unserved::Description)?;
+        Ok(Tool {
+            grant: Arc::new(grant(&description)),
+            limits: self.config.limits_of(&description.name),
+            file: file.to_owned(),
+            digest,
+            input_schema: Arc::new(input_schema),
+            output_schema,
+            parameters,
+            component,
+            description,
+        })
+    }
+
+    /// Builds the next snapshot and swaps it in whole.
+    fn swap_in(&self, file: String, loaded: Result<Tool, Unserved>) {
+        self.snapshot.rcu(|now| {
+            let mut next = Snapshot { tools: now.tools.clone(), failures: now.failures.clone() };
+            next.failures.remove(&file);
+            match &loaded {
+                Ok(_) => {}
+                Err(reason) => {
+                    next.failures.insert(file.clone(), reason.to_string());
+                }
+            }
+            next
+        });
+        match loaded {
+            Err(reason) => tracing::error!("{file} is not served: {reason}"),
+            Ok(tool) => {
+                let (name, digest) = (tool.description.name.clone(), tool.digest.clone());
+                tracing::info!(tool = name, version = tool.description.version, digest, file, "tool loaded");
+                let tool = Arc::new(tool);
+                self.snapshot.rcu(|now| {
+                    let mut next = Snapshot { tools: now.tools.clone(), failures: now.failures.clone() };
+                    // Of two files with one name the first in the alphabet is served, whichever was ready first.
+                    let (served, other) = match next.tools.get(&name) {
+                        Some(there) if there.file < tool.file => (Arc::clone(there), Some(Arc::clone(&tool))),
+                        there => (Arc::clone(&tool), there.filter(|there| there.file != tool.file).cloned()),
+                    };
+                    if let Some(other) = other {
+                        let reason = format!("its tool {name} is served from {}", served.file);
+                        next.failures.insert(other.file.clone(), reason);
+                    }
+                    next.tools.insert(name.clone(), served);
+                    next
+                });
+            }
+        }
+    }
+}
+
+/// The names of the files to load, in order. Hidden ones are an editor's, or a ConfigMap's own.
+fn files(folder: &Path) -> std::io::Result<Vec<String>> {
+    let mut files: Vec<String> = std::fs::read_dir(folder)?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(".wasm") && !name.starts_with('.'))
+        .collect();
+    files.sort_unstable();
+    Ok(files)
+}
+
+fn schema(what: &str, text: &str) -> Result<Map<String, Value>, Unserved> {
+    serde_json::from_str(text).map_err(|error| Unserved::Description(format!("its {what} is not a JSON object: {error}")))
+}
+
+fn check(description: &Description) -> Result<(), Unserved> {
+    let Description { name, version, summary, .. } = description;
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let wrong = |text: String| Err(Unserved::Description(text));
+    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+        return wrong(format!("its name {name:?} is not 1 to 64 of a-z, 0-9 and _"));
+    }
+    if version.is_empty() || version.len() > 64 {
+        return wrong(format!("its version {version:?} is empty or too long"));
+    }
+    if summary.trim().is_empty() {
+        return wrong("its summary is empty: a model could not know when to use it".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! The interface `porthole:tool/kube-read`: each function of the contract, handed to the guard.
+//!
+//! Nothing is decided here. `types::Host` has no functions; the rest translates between the contract's records and ours.
+
+use super::{
+    state::State,
+    world::kube_read::{
+        AccessQuery, CallerInfo, Cut, GetQuery, Host, KindInfo, KindRef, ListQuery, LogQuery, LogText, NodeQuery, Page,
+        ReadError, Reason, Release, Verdict, View,
+    },
+};
+use crate::{guard::Reading, kube};
+
+type Answer<T> = wasmtime::Result<Result<T, ReadError>>;
+
+impl State {
+    /// The component's time stands still while the host reads for it.
+    fn reading(&mut self) -> wasmtime::Result<&Reading> {
+        self.time.leave();
+        Ok(&self.call()?.reading)
+    }
+
+    fn answer<T, F>(&mut self, answer: Result<F, kube::Failure>) -> Answer<T>
+    where
+        T: From<F>,
+    {
+        self.time.enter();
+        Ok(answer.map(T::from).map_err(ReadError::from))
+    }
+
+    fn answers<T, F>(&mut self, answers: Vec<Result<F, kube::Failure>>) -> wasmtime::Result<Vec<Result<T, ReadError>>>
+    where
+        T: From<F>,
+    {
+        self.time.enter();
+        Ok(answers.into_iter().map(|answer| answer.map(T::from).map_err(ReadError::from)).collect())
+    }
+}
+
+impl Host for State {
+    async fn get_object(&mut self, query: GetQuery) -> Answer<String> {
+        let (kind, query) = query.into();
+        let answer = self.reading()?.get_object(&kind, &query).await;
+        self.answer(answer)
+    }
+
+    async fn list_objects(&mut self, query: ListQuery) -> Answer<Page> {
+        let (kind, query) = query.into();
+        let answer = self.reading()?.list_objects(&kind, &query).await;
+        self.answer(answer)
+    }
+
+    async fn pod_log(&mut self, query: LogQuery) -> Answer<LogText> {
+        let query = query.into();
+        let answer = self.reading()?.pod_log(&query).await;
+        self.answer(answer)
+    }
+
+    async fn node_read(&mut self, _: NodeQuery) -> Answer<String> {
+        Ok(Err(not_yet("node-read")))
+    }
+
+    async fn get_all(&mut self, queries: Vec<GetQuery>) -> wasmtime::Result<Vec<Result<String, ReadError>>> {
+        let queries: Vec<_> = queries.into_iter().map(Into::into).collect();
+        let answers = self.reading()?.get_all(&queries).await;
+        self.answers(answers)
+    }
+
+    async fn list_all(&mut self, queries: Vec<ListQuery>) -> wasmtime::Result<Vec<Result<Page, ReadError>>> {
+        let queries: Vec<_> = queries.into_iter().map(Into::into).collect();
+        let answers = self.reading()?.list_all(&queries).await;
+        self.answers(answers)
+    }
+
+    async fn pod_logs(&mut self, queries: Vec<LogQuery>) -> wasmtime::Result<Vec<Result<LogText, ReadError>>> {
+        let queries: Vec<_> = queries.into_iter().map(Into::into).collect();
+        let answers = self.reading()?.pod_logs(&queries).await;
+        self.answers(answers)
+    }
+
+    async fn kinds(&mut self) -> Answer<Vec<KindInfo>> {
+        let answer = self.reading()?.kinds().await;
+        let answer = answer.map(|kinds| kinds.iter().map(|kind| KindInfo::from(&**kind)).collect::<Vec<_>>());
+        self.answer(answer)
+    }
+
+    async fn explain(&mut self, _: KindRef, _: Vec<String>, _: u32) -> Answer<String> {
+        Ok(Err(not_yet("explain")))
+    }
+
+    async fn can_i(&mut self, query: AccessQuery) -> Answer<Verdict> {
+        let AccessQuery { verb, kind, subresource, namespace, name } = query;
+        let query = kube::AccessQuery { verb, subresource, namespace, name };
+        let answer = self.reading()?.can_i(&kind.into(), &query).await;
+        self.answer(answer)
+    }
+
+    async fn whoami(&mut self) -> Answer<CallerInfo> {
+        let answer = self.reading()?.whoami().await;
+        self.answer(answer)
+    }
+
+    async fn releases(&mut self, _: Option<String>) -> Answer<Vec<Release>> {
+        Ok(Err(not_yet("releases")))
+    }
+}
+
+fn not_yet(function: &str) -> ReadError {
+    ReadError {
+        reason: Reason::Unsupported,
+        message: format!("{function} is part of the contract, but this host does not offer it yet"),
+        retry_after_seconds: None,
+    }
+}
+
+// === from the contract ===
+
+impl From<KindRef> for kube::KindRef {
+    fn from(kind: KindRef) -> Self {
+        Self { kind: kind.kind, api_version: kind.api_version }
+    }
+}
+
+impl From<View> for kube::View {
+    fn from(view: View) -> Self {
+        match view {
+            View::Whole => Self::Whole,
+            View::Fields(fields) => Self::Fields(fields),
+            View::Table => Self::Table,
+        }
+    }
+}
+
+impl From<GetQuery> for (kube::KindRef, kube::GetQuery) {
+    fn from(query: GetQuery) -> Self {
+        let GetQuery { kind, namespace, name, view } = query;
+        (kind.into(), kube::GetQuery { namespace, name, view: view.into() })
+    }
+}
+
+impl From<ListQuery> for (kube::KindRef, kube::ListQuery) {
+    fn from(query: ListQuery) -> Self {
+        let ListQuery { kind, namespace, label_selector, field_selector, limit, continue_token, resource_version, view } =
+            query;
+        let query = kube::ListQuery {
+            namespace,
+            label_selector,
+            field_selector,
+            limit,
+            continue_token,
+            resource_version,
+            view: view.into(),
+        };
+        (kind.into(), query)
+    }
+}
+
+impl From<LogQuery> for kube::LogQuery {
+    fn from(query: LogQuery) -> Self {
+        let LogQuery {
+            namespace,
+            pod,
+            container,
+            previous,
+            tail_lines,
+            since_seconds,
+            since_time,
+            timestamps,
+            pattern,
+            invert,
+            context_lines,
+            fold,
+            limit_bytes,
+        } = query;
+        Self {
+            namespace,
+            pod,
+            container,
+            previous,
+            tail_lines,
+            since_seconds,
+            since_time,
+            timestamps,
+            pattern,
+            invert,
+            context_lines,
+            fold,
+            limit_bytes,
+        }
+    }
+}
+
+// === to the contract ===
+
+impl From<kube::Failure> for ReadError {
+    fn from(failure: kube::Failure) -> Self {
+        let reason = match failure.reason {
+            kube::Reason::NotGranted => Reason::NotGranted,
+            kube::Reason::Unauthorized => Reason::Unauthorized,
+            kube::Reason::Forbidden => Reason::Forbidden,
+            kube::Reason::NotFound => Reason::NotFound,
+            kube::Reason::UnknownKind => Reason::UnknownKind,
+            kube::Reason::Invalid => Reason::Invalid,
+            kube::Reason::Expired => Reason::Expired,
+            kube::Reason::OverReads => Reason::OverReads,
+            kube::Reason::OverBytes => Reason::OverBytes,
+            kube::Reason::OverTime => Reason::OverTime,
+            kube::Reason::TooLarge => Reason::TooLarge,
+            kube::Reason::Throttled => Reason::Throttled,
+            kube::Reason::Unsupported => Reason::Unsupported,
+            kube::Reason::Unavailable => Reason::Unavailable,
+            kube::Reason::Other => Reason::Other,
+        };
+        Self { reason, message: failure.message, retry_after_seconds: failure.retry_after_seconds }
+    }
+}
+
+impl From<kube::Page> for Page {
+    fn from(page: kube::Page) -> Self {
+        let kube::Page { items, count, resource_version, continue_token, remaining } = page;
+        Self { items, count, resource_version, continue_token, remaining }
+    }
+}
+
+impl From<kube::LogText> for LogText {
+    fn from(log: kube::LogText) -> Self {
+        let cut = match log.cut {
+            kube::Cut::Whole => Cut::Whole,
+            kube::Cut::ByteLimit => Cut::ByteLimit,
+            kube::Cut::TimeLimit => Cut::TimeLimit,
+        };
+        Self { text: log.text, lines_read: log.lines_read, bytes_read: log.bytes_read, cut }
+    }
+}
+
+impl From<&kube::Kind> for KindInfo {
+    fn from(kind: &kube::Kind) -> Self {
+        let kube::Kind { group, version, plural, singular: _, kind, short_names, namespaced, verbs } = kind.clone();
+        Self { group, version, plural, kind, short_names, namespaced, verbs }
+    }
+}
+
+impl From<kube::Verdict> for Verdict {
+    fn from(verdict: kube::Verdict) -> Self {
+        Self { allowed: verdict.allowed, reason: verdict.reason }
+    }
+}
+
+impl From<(kube::UserInfo, String)> for CallerInfo {
+    fn from((user, server_version): (kube::UserInfo, String)) -> Self {
+        Self { username: user.username, groups: user.groups, server_version }
+    }
+}

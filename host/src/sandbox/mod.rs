@@ -1,0 +1,21 @@
+//! Running one component: a fresh instance a call, in a world where nothing can be reached but `kube-read`.
+//!
+//! Knows: wasmtime, the contract in `wit/`, the guard that its reads go through. Does not know: MCP, folders, callers.
+//!
+//! What a component has by default: no arguments, no environment, no preopened folders, a closed stdin, no network, no
+//! HTTP. stdout and stderr go bounded to the debug log. It has clocks and random numbers, its own bounded memory and
+//! time, and the interfaces `porthole:tool/kube-read` and `porthole:tool/call`.
+
+mod call;
+mod component;
+mod engine;
+mod imports;
+mod kube_read;
+mod output;
+mod state;
+mod world;
+
+pub(crate) use component::{Component, Finished, LoadError, Stopped, grant};
+pub(crate) use engine::Engine;
+pub(crate) use state::{CallContext, Progress};
+pub(crate) use world::{Content, Description, Outcome};

@@ -1,0 +1,181 @@
+//! `porthole serve`: starts the rooms, opens the ports, and stops gracefully.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use axum::Router;
+use axum_server::{Handle, accept::NoDelayAcceptor, tls_rustls::{RustlsAcceptor, RustlsConfig}};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    admin,
+    cli::{AddressOrOff, Identity, Serve},
+    config::Config,
+    identity::Callers,
+    kube::{ApiServer, Cluster, Source},
+    mcp::{self, AllowedHosts, ApiServerHealth, Site},
+    plugins::Plugins,
+    sandbox::Engine,
+};
+
+/// How long calls in flight may go on when the host is asked to stop.
+const GRACE: Duration = Duration::from_secs(5);
+/// After that the last bytes have this long to leave.
+const LAST_BYTES: Duration = Duration::from_secs(1);
+/// Slow headers hold a connection (the "slowloris" attack): a client that wants something has sent them by then.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+
+/// Runs until SIGTERM, SIGINT, or the end of stdin.
+pub(crate) fn run(options: Serve) -> anyhow::Result<()> {
+    logging(&options)?;
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let outcome = runtime.block_on(serve(options));
+    // A component that is being compiled cannot be stopped; the process does not wait for it.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    outcome
+}
+
+fn logging(options: &Serve) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&options.log).with_context(|| format!("--log {:?}", options.log))?;
+    // stdout belongs to the stdio transport.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if options.log_json { log.json().init() } else { log.with_ansi(false).init() }
+    // Without a backtrace: it would map the binary's debug information for good.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("panic: {panic}")));
+    Ok(())
+}
+
+async fn serve(options: Serve) -> anyhow::Result<()> {
+    let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let identity = options.identity.unwrap_or(if options.stdio { Identity::Host } else { Identity::Caller });
+    let shared_token = options.shared_token_file.as_deref().map(shared_token).transpose()?;
+    if identity == Identity::Host && !options.stdio && !options.listen.ip().is_loopback() && shared_token.is_none() {
+        bail!(
+            "--identity host on {} would let everybody read as this account: add --shared-token-file FILE, listen on 127.0.0.1, or leave --identity out",
+            options.listen
+        );
+    }
+    if identity == Identity::Caller && options.stdio {
+        bail!("--stdio carries no token, so it reads as the kubeconfig's account: leave --identity out");
+    }
+    if identity == Identity::Caller && shared_token.is_some() {
+        bail!("--shared-token-file goes with --identity host");
+    }
+    let source = Source { kubeconfig: options.kubeconfig.clone(), context: options.context.clone() };
+    let server = match identity {
+        Identity::Caller => ApiServer::for_callers(&source).await?,
+        Identity::Host => ApiServer::for_host(&source).await?,
+    };
+    let cluster = Arc::new(Cluster::new(server));
+    let callers = Arc::new(match identity {
+        Identity::Caller => Callers::by_token(Arc::clone(&cluster)),
+        Identity::Host => Callers::host(shared_token.as_deref()),
+    });
+    let engine = Arc::new(Engine::new(config.host.concurrency, config.most_memory())?);
+    if !engine.pooled {
+        tracing::warn!("too little address space for a pool of instances; each call makes its own, a little slower");
+    }
+    let limits = config.host;
+    let plugins =
+        Arc::new(Plugins::new(options.plugins.clone(), config, engine, Arc::clone(&cluster)));
+    let loading = Arc::clone(&plugins).load_all();
+    if options.stdio {
+        let loading = tokio::spawn(loading);
+        let caller = callers.of(None).await?;
+        let served = tokio::select! {
+            served = mcp::serve_stdio(plugins, callers, caller) => served.map_err(|error| anyhow::anyhow!(error)),
+            stop = stop_signal() => stop,
+        };
+        loading.abort();
+        return served;
+    }
+    let hosts = AllowedHosts::new(options.listen, &options.allow_host);
+    let health = ApiServerHealth::new(cluster);
+    let (routes, sessions) = Site { plugins, callers, hosts, limits, health }.routes();
+    let tls = tls(&options).await?;
+    let handle = Handle::new();
+    let main = listen(options.listen, routes, tls.clone(), handle.clone())?;
+    let admin = match options.admin_listen {
+        AddressOrOff::Address(address) => Some(listen(address, admin::routes(), None, handle.clone())?),
+        AddressOrOff::Off => None,
+    };
+    let address = main.0;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    tracing::info!("listening on {scheme}://{address}: /sse for Dify, /mcp for everybody else");
+    let mut servers = tokio::task::JoinSet::new();
+    for (_, server) in [Some(main), admin].into_iter().flatten() {
+        servers.spawn(server);
+    }
+    // Only now: compiling must not delay the port.
+    let loading = tokio::spawn(loading);
+    tokio::select! {
+        stop = stop_signal() => stop?,
+        ended = servers.join_next() => {
+            if let Some(ended) = ended { ended??; }
+        }
+    }
+    tracing::info!("stopping");
+    loading.abort();
+    sessions.drain(GRACE).await;
+    handle.graceful_shutdown(Some(LAST_BYTES));
+    while let Some(ended) = servers.join_next().await {
+        ended??;
+    }
+    Ok(())
+}
+
+fn shared_token(path: &Path) -> anyhow::Result<String> {
+    let token = std::fs::read_to_string(path)
+        .with_context(|| format!("--shared-token-file {}", path.display()))?
+        .trim()
+        .to_owned();
+    if token.len() < 16 {
+        bail!("--shared-token-file {}: a token of {} characters can be guessed; use 16 or more", path.display(), token.len());
+    }
+    Ok(token)
+}
+
+async fn tls(options: &Serve) -> anyhow::Result<Option<RustlsConfig>> {
+    let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
+    // An error here means that one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let config = RustlsConfig::from_pem_file(cert, key).await;
+    Ok(Some(config.with_context(|| format!("--tls-cert {} --tls-key {}", cert.display(), key.display()))?))
+}
+
+type Listening = (SocketAddr, std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>);
+
+/// Binds a port; the future serves it until `handle` says otherwise.
+fn listen(
+    address: SocketAddr,
+    routes: Router,
+    tls: Option<RustlsConfig>,
+    handle: Handle<SocketAddr>,
+) -> anyhow::Result<Listening> {
+    let listener = std::net::TcpListener::bind(address)
+        .with_context(|| format!("cannot listen on {address}; is another Porthole running? Choose another port with --listen or --admin-listen"))?;
+    listener.set_nonblocking(true)?;
+    let bound = listener.local_addr()?;
+    let routes = routes.into_make_service();
+    let mut server = axum_server::from_tcp(listener)?.handle(handle);
+    server.http_builder().http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEADER_TIME);
+    Ok(match tls {
+        // Without TCP_NODELAY an answer of two writes waits 40 ms for an acknowledgement.
+        Some(config) => {
+            let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor);
+            (bound, Box::pin(server.acceptor(acceptor).serve(routes)))
+        }
+        None => (bound, Box::pin(server.acceptor(NoDelayAcceptor).serve(routes))),
+    })
+}
+
+async fn stop_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}

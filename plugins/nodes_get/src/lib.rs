@@ -1,0 +1,27 @@
+//! nodes_get: one node, whole.
+
+use porthole_sdk::prelude::*;
+
+arguments! {
+    /// Name of the node.
+    name: String,
+}
+
+tool! {
+    name: "nodes_get",
+    title: "Get a node",
+    summary: "One node as YAML: labels, taints, conditions (Ready, DiskPressure…), capacity, addresses; without its list of images.",
+    reads: [get "" "nodes"],
+}
+
+fn run(arguments: Arguments) -> Answer {
+    let mut node: Value = get(kind("nodes"), None, &arguments.name, &[])?;
+    // Up to 50 images with all of their names: half of a node's text.
+    let images = node.get_mut("status").and_then(Value::as_object_mut).and_then(|status| status.remove("images"));
+    let images = images.and_then(|images| images.as_array().map(Vec::len)).unwrap_or(0);
+    let mut shown = yaml(node)?;
+    if images > 0 {
+        shown.push_str(&format!("# {images} images on this node are left out\n"));
+    }
+    text(shown)
+}

@@ -1,0 +1,94 @@
+//! nodes_top: what the nodes use now.
+
+use std::collections::BTreeMap;
+
+use porthole_sdk::{
+    prelude::*,
+    quantity::{mebibytes, millicores, parse},
+};
+
+arguments! {
+    /// Only this node.
+    name: Option<String>,
+    /// Only nodes with these labels.
+    label_selector: Option<String>,
+}
+
+tool! {
+    name: "nodes_top",
+    title: "What nodes use",
+    summary: "CPU and memory that each node uses now, and its part of what it can give. Needs metrics-server in the cluster.",
+    reads: [list "metrics.k8s.io" "nodes", list "" "nodes"],
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    metadata: Named,
+    #[serde(default)]
+    usage: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    metadata: Named,
+    #[serde(default)]
+    status: Status,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Status {
+    allocatable: BTreeMap<String, String>,
+}
+
+fn run(arguments: Arguments) -> Answer {
+    let field_selector = arguments.name.as_ref().map(|name| format!("metadata.name={name}"));
+    let mut usage = list_all_of(kind("nodes"), None, &["metadata.name", "usage"]);
+    usage.kind.api_version = Some("metrics.k8s.io/v1beta1".to_owned());
+    let mut nodes = list_all_of(kind("nodes"), None, &["metadata.name", "status.allocatable"]);
+    for query in [&mut usage, &mut nodes] {
+        query.label_selector = arguments.label_selector.clone();
+        query.field_selector = field_selector.clone();
+    }
+    let mut answers = kube_read::list_all(&[usage, nodes]).into_iter();
+    let usage = answers.next().ok_or("no answer")?.map_err(porthole_sdk::metrics_error)?;
+    let usage: Vec<Usage> = serde_json::from_str(&usage.items).map_err(|error| error.to_string())?;
+    // Without the right to list nodes, the parts are left out.
+    let nodes = answers.next().and_then(Result::ok).map(|page| page.items).unwrap_or_else(|| "[]".to_owned());
+    let nodes: Vec<Node> = serde_json::from_str(&nodes).map_err(|error| error.to_string())?;
+    if usage.is_empty() {
+        return text("No metrics of such nodes yet; they come a minute after a node has started.");
+    }
+    let allocatable: BTreeMap<&str, &Status> =
+        nodes.iter().map(|node| (node.metadata.name.as_str(), &node.status)).collect();
+    let mut rows: Vec<(f64, Vec<String>)> = usage
+        .iter()
+        .map(|node| {
+            let name = &node.metadata.name;
+            let used = |what: &str| node.usage.get(what).and_then(|quantity| parse(quantity)).unwrap_or(0.0);
+            let part = |what: &str| {
+                let all = parse(allocatable.get(name.as_str())?.allocatable.get(what)?)?;
+                (all > 0.0).then(|| format!("{}%", (100.0 * used(what) / all).round()))
+            };
+            let cells = vec![
+                name.clone(),
+                millicores(used("cpu")),
+                part("cpu").unwrap_or_default(),
+                mebibytes(used("memory")),
+                part("memory").unwrap_or_default(),
+            ];
+            (used("cpu"), cells)
+        })
+        .collect();
+    rows.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let mut table = Table::new(["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"]);
+    for (_, cells) in rows {
+        table.row(cells);
+    }
+    text(porthole_sdk::top(&table, "nodes", "name or labelSelector"))
+}

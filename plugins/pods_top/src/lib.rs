@@ -1,0 +1,91 @@
+//! pods_top: what the pods use now.
+
+use std::collections::BTreeMap;
+
+use porthole_sdk::{
+    prelude::*,
+    quantity::{mebibytes, millicores, parse},
+};
+
+arguments! {
+    /// Only this pod.
+    name: Option<String>,
+    /// Only this namespace.
+    namespace: Option<String>,
+    /// All namespaces where no namespace is given; false: the default namespace.
+    all_namespaces: bool = true,
+    /// Only pods with these labels.
+    label_selector: Option<String>,
+}
+
+tool! {
+    name: "pods_top",
+    title: "What pods use",
+    summary: "CPU and memory that containers use now, highest CPU first, with the total. Needs metrics-server in the cluster.",
+    reads: [list "metrics.k8s.io" "pods"],
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    metadata: Named,
+    #[serde(default)]
+    containers: Vec<Container>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+    #[serde(default)]
+    namespace: String,
+}
+
+#[derive(Deserialize)]
+struct Container {
+    name: String,
+    #[serde(default)]
+    usage: BTreeMap<String, String>,
+}
+
+fn run(arguments: Arguments) -> Answer {
+    let Arguments { name, namespace, all_namespaces, label_selector } = arguments;
+    let namespace = match namespace {
+        None if name.is_some() || !all_namespaces => Some(call::default_namespace()),
+        other => other,
+    };
+    let fields = ["metadata.name", "metadata.namespace", "containers[].name", "containers[].usage"];
+    let mut query = list_all_of(kind("pods"), namespace.clone(), &fields);
+    query.kind.api_version = Some("metrics.k8s.io/v1beta1".to_owned());
+    query.label_selector = label_selector;
+    query.field_selector = name.as_ref().map(|name| format!("metadata.name={name}"));
+    let page = kube_read::list_objects(&query).map_err(porthole_sdk::metrics_error)?;
+    let pods: Vec<Usage> = serde_json::from_str(&page.items).map_err(|error| error.to_string())?;
+    if pods.is_empty() {
+        let place = namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
+        return text(format!("No metrics of such pods{place} yet; they come a minute after a pod has started."));
+    }
+    let (mut cpu, mut memory) = (0.0, 0.0);
+    let mut rows: Vec<(f64, Vec<String>)> = Vec::new();
+    for pod in &pods {
+        for container in &pod.containers {
+            let used = |what: &str| container.usage.get(what).and_then(|quantity| parse(quantity)).unwrap_or(0.0);
+            cpu += used("cpu");
+            memory += used("memory");
+            let cells = vec![
+                pod.metadata.namespace.clone(),
+                pod.metadata.name.clone(),
+                container.name.clone(),
+                millicores(used("cpu")),
+                mebibytes(used("memory")),
+            ];
+            rows.push((used("cpu"), cells));
+        }
+    }
+    rows.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let mut table = Table::new(["NAMESPACE", "POD", "NAME", "CPU(cores)", "MEMORY(bytes)"]);
+    for (_, cells) in rows {
+        table.row(cells);
+    }
+    let mut answer = porthole_sdk::top(&table, "containers", "namespace, name or labelSelector");
+    answer.push_str(&format!("total: {} {}\n", millicores(cpu), mebibytes(memory)));
+    text(answer)
+}

@@ -1,0 +1,144 @@
+//! Arguments: a struct whose doc comments and types become the schema, in the subset that every client keeps.
+
+use serde_json::{Map, Value, json};
+
+/// A type that an argument can have.
+pub trait Argument {
+    /// Its name in JSON Schema.
+    const TYPE: &'static str;
+    /// Whether a caller must give it; `Option`s and lists may be left out.
+    const REQUIRED: bool = true;
+}
+
+impl Argument for String {
+    const TYPE: &'static str = "string";
+}
+impl Argument for bool {
+    const TYPE: &'static str = "boolean";
+}
+impl Argument for u32 {
+    const TYPE: &'static str = "integer";
+}
+impl Argument for f64 {
+    const TYPE: &'static str = "number";
+}
+impl Argument for Vec<String> {
+    const TYPE: &'static str = "array";
+    const REQUIRED: bool = false;
+}
+impl<T: Argument> Argument for Option<T> {
+    const TYPE: &'static str = T::TYPE;
+    const REQUIRED: bool = false;
+}
+
+/// A schema that is being put together.
+#[derive(Default)]
+pub struct Schema {
+    properties: Map<String, Value>,
+    required: Vec<String>,
+}
+
+impl Schema {
+    /// Adds an argument. A default is told in the description too: Dify shows models nothing else of a schema.
+    pub fn argument<T: Argument>(&mut self, field: &str, doc: &str, default: Option<Value>) {
+        let name = camel_case(field);
+        let mut description = doc.trim().to_owned();
+        let mut property = json!({ "type": T::TYPE });
+        if T::TYPE == "array" {
+            property["items"] = json!({ "type": "string" });
+        }
+        if T::TYPE == "integer" {
+            property["minimum"] = 0.into();
+        }
+        if let Some(default) = default {
+            description.push_str(&format!(" Default: {default}."));
+            property["default"] = default;
+        } else if T::REQUIRED {
+            self.required.push(name.clone());
+        }
+        property["description"] = description.into();
+        self.properties.insert(name, property);
+    }
+
+    /// The schema as JSON text.
+    pub fn into_json(self) -> String {
+        let mut schema = json!({ "type": "object", "properties": self.properties });
+        if !self.required.is_empty() {
+            schema["required"] = self.required.into();
+        }
+        schema.to_string()
+    }
+}
+
+/// `label_selector` as agents know it: `labelSelector`.
+fn camel_case(field: &str) -> String {
+    let mut parts = field.strip_prefix("r#").unwrap_or(field).split('_');
+    let mut name = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let mut letters = part.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+    }
+    name
+}
+
+/// Declares `struct Arguments`. A field is named in snake_case and called in camelCase; its doc comment is its
+/// description; `= value` is its default. The host checks and coerces values before a tool sees them.
+#[macro_export]
+macro_rules! arguments {
+    ($($(#[doc = $doc:literal])* $field:ident : $ty:ty $(= $default:expr)?),* $(,)?) => {
+        /// The arguments of this tool.
+        #[derive(Default, $crate::serde::Deserialize)]
+        #[serde(crate = "porthole_sdk::serde", default, rename_all = "camelCase")]
+        struct Arguments {
+            $($(#[doc = $doc])* $field: $ty,)*
+        }
+
+        impl Arguments {
+            fn schema() -> String {
+                #[allow(unused_mut, reason = "a tool may take no arguments")]
+                let mut schema = $crate::Schema::default();
+                $(
+                    #[allow(unused_mut, unused_assignments, reason = "only arguments with a default have one")]
+                    let mut default = None;
+                    $(default = Some($default.into());)?
+                    schema.argument::<$ty>(stringify!($field), concat!($($doc),*), default);
+                )*
+                schema.into_json()
+            }
+        }
+    };
+}
+
+/// [`arguments!`] with those that every list tool takes.
+#[macro_export]
+macro_rules! list_arguments {
+    ($($fields:tt)*) => {
+        $crate::arguments! {
+            $($fields)*
+            /// Only objects with these labels, for example app=web,tier!=test.
+            label_selector: Option<String>,
+            /// Only objects with these fields, for example metadata.name=web; which fields a kind supports differs.
+            field_selector: Option<String>,
+            /// Rows at most. Default: as many as fit into the answer.
+            limit: Option<u32>,
+            /// The token at the end of an earlier answer, to go on from there with the same other arguments.
+            r#continue: Option<String>,
+        }
+
+        impl $crate::ListArguments for Arguments {
+            fn label_selector(&self) -> Option<String> {
+                self.label_selector.clone()
+            }
+            fn field_selector(&self) -> Option<String> {
+                self.field_selector.clone()
+            }
+            fn limit(&self) -> Option<u32> {
+                self.limit
+            }
+            fn continue_token(&self) -> Option<String> {
+                self.r#continue.clone()
+            }
+        }
+    };
+}

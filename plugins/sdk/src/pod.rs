@@ -1,0 +1,251 @@
+//! Pods as far as a list tells them, and the one word for how a pod is that `kubectl get` shows.
+
+use serde::Deserialize;
+
+use crate::{age, parse_time};
+
+/// The fields that a row needs.
+pub const FIELDS: &[&str] = &[
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.creationTimestamp",
+    "metadata.deletionTimestamp",
+    "spec.nodeName",
+    "spec.containers[].image",
+    "spec.initContainers[].name",
+    "spec.initContainers[].restartPolicy",
+    "status.phase",
+    "status.reason",
+    "status.conditions[].type",
+    "status.conditions[].status",
+    "status.conditions[].reason",
+    "status.containerStatuses[].ready",
+    "status.containerStatuses[].restartCount",
+    "status.containerStatuses[].state",
+    "status.initContainerStatuses[].name",
+    "status.initContainerStatuses[].ready",
+    "status.initContainerStatuses[].started",
+    "status.initContainerStatuses[].restartCount",
+    "status.initContainerStatuses[].state",
+];
+
+/// The columns of a list of pods, after the namespace.
+pub const HEADER: [&str; 7] = ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "NODE", "IMAGES"];
+
+/// A pod.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+pub struct Pod {
+    /// Its name, namespace and times.
+    pub metadata: Metadata,
+    spec: Spec,
+    status: Status,
+}
+
+/// The part of an object's metadata that lists show.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Metadata {
+    /// The name.
+    pub name: String,
+    /// Empty for a cluster-scoped object.
+    pub namespace: String,
+    /// RFC 3339.
+    pub creation_timestamp: String,
+    /// RFC 3339; set while the object is being deleted.
+    pub deletion_timestamp: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Spec {
+    node_name: String,
+    containers: Vec<Container>,
+    init_containers: Vec<InitContainer>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Container {
+    image: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct InitContainer {
+    name: String,
+    restart_policy: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Status {
+    phase: String,
+    reason: String,
+    conditions: Vec<Condition>,
+    container_statuses: Vec<ContainerStatus>,
+    init_container_statuses: Vec<ContainerStatus>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Condition {
+    r#type: String,
+    status: String,
+    reason: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct ContainerStatus {
+    name: String,
+    ready: bool,
+    started: Option<bool>,
+    restart_count: u64,
+    state: State,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct State {
+    waiting: Option<Waiting>,
+    running: Option<serde::de::IgnoredAny>,
+    terminated: Option<Terminated>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Waiting {
+    reason: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Terminated {
+    reason: String,
+    exit_code: i32,
+    signal: i32,
+}
+
+impl Terminated {
+    fn word(&self) -> String {
+        match (self.reason.as_str(), self.signal) {
+            ("", 0) => format!("ExitCode:{}", self.exit_code),
+            ("", signal) => format!("Signal:{signal}"),
+            (reason, _) => reason.to_owned(),
+        }
+    }
+}
+
+impl Pod {
+    /// The cells under [`HEADER`].
+    pub fn row(&self) -> Vec<String> {
+        let sidecars = self.status.init_container_statuses.iter().filter(|status| self.is_sidecar(&status.name));
+        let ready = self.status.container_statuses.iter().chain(sidecars.clone()).filter(|status| status.ready).count();
+        let all = self.spec.containers.len()
+            + self.spec.init_containers.iter().filter(|container| container.restart_policy == "Always").count();
+        let restarts: u64 = self.status.container_statuses.iter().chain(sidecars).map(|status| status.restart_count).sum();
+        let images: Vec<&str> = self.spec.containers.iter().map(|container| container.image.as_str()).collect();
+        vec![
+            self.metadata.name.clone(),
+            format!("{ready}/{all}"),
+            self.status(),
+            restarts.to_string(),
+            age(&self.metadata.creation_timestamp),
+            self.spec.node_name.clone(),
+            images.join(","),
+        ]
+    }
+
+    fn is_sidecar(&self, name: &str) -> bool {
+        self.spec
+            .init_containers
+            .iter()
+            .any(|container| container.name == name && container.restart_policy == "Always")
+    }
+
+    /// The word in the column STATUS, by the rules of `kubectl get` (printPod in kubernetes/pkg/printers).
+    pub fn status(&self) -> String {
+        let mut word = if self.status.reason.is_empty() { self.status.phase.clone() } else { self.status.reason.clone() };
+        let gated = |condition: &Condition| condition.r#type == "PodScheduled" && condition.reason == "SchedulingGated";
+        if self.status.conditions.iter().any(gated) {
+            word = "SchedulingGated".to_owned();
+        }
+        match self.initializing() {
+            Some(init) => word = init,
+            None => word = self.containers_word(word),
+        }
+        if self.metadata.deletion_timestamp.as_deref().and_then(parse_time).is_some() {
+            return if self.status.reason == "NodeLost" { "Unknown".to_owned() } else { "Terminating".to_owned() };
+        }
+        word
+    }
+
+    /// What the first init container that is not done says.
+    fn initializing(&self) -> Option<String> {
+        for (at, status) in self.status.init_container_statuses.iter().enumerate() {
+            let state = &status.state;
+            if state.terminated.as_ref().is_some_and(|terminated| terminated.exit_code == 0) {
+                continue;
+            }
+            if self.is_sidecar(&status.name) && status.started == Some(true) {
+                continue;
+            }
+            return Some(match (&state.terminated, &state.waiting) {
+                (Some(terminated), _) => format!("Init:{}", terminated.word()),
+                (None, Some(waiting)) if !waiting.reason.is_empty() && waiting.reason != "PodInitializing" => {
+                    format!("Init:{}", waiting.reason)
+                }
+                _ => format!("Init:{at}/{}", self.spec.init_containers.len()),
+            });
+        }
+        None
+    }
+
+    fn containers_word(&self, mut word: String) -> String {
+        let mut running = false;
+        for status in self.status.container_statuses.iter().rev() {
+            match (&status.state.waiting, &status.state.terminated) {
+                (Some(waiting), _) if !waiting.reason.is_empty() => word = waiting.reason.clone(),
+                (_, Some(terminated)) => word = terminated.word(),
+                _ => running |= status.ready && status.state.running.is_some(),
+            }
+        }
+        if word == "Completed" && running {
+            let is_ready = |condition: &Condition| condition.r#type == "Ready" && condition.status == "True";
+            word = if self.status.conditions.iter().any(is_ready) { "Running" } else { "NotReady" }.to_owned();
+        }
+        word
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(json: &str) -> String {
+        serde_json::from_str::<Pod>(json).map(|pod| pod.status()).unwrap_or_else(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_word_is_that_of_kubectl() {
+        for (pod, expected) in [
+            (r#"{"status":{"phase":"Running","containerStatuses":[{"ready":true,"state":{"running":{"startedAt":"x"}}}]}}"#, "Running"),
+            (r#"{"status":{"phase":"Running","containerStatuses":[{"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}}"#, "CrashLoopBackOff"),
+            (r#"{"status":{"phase":"Failed","reason":"Evicted"}}"#, "Evicted"),
+            (r#"{"status":{"phase":"Failed","containerStatuses":[{"state":{"terminated":{"exitCode":3}}}]}}"#, "ExitCode:3"),
+            (r#"{"status":{"phase":"Failed","containerStatuses":[{"state":{"terminated":{"exitCode":137,"reason":"OOMKilled"}}}]}}"#, "OOMKilled"),
+            (r#"{"spec":{"initContainers":[{"name":"a"},{"name":"b"}]},"status":{"phase":"Pending","initContainerStatuses":[
+                {"name":"a","state":{"terminated":{"exitCode":0}}},{"name":"b","state":{"running":{}}}]}}"#, "Init:1/2"),
+            (r#"{"spec":{"initContainers":[{"name":"a"}]},"status":{"initContainerStatuses":[{"name":"a","state":{"waiting":{"reason":"ErrImagePull"}}}]}}"#, "Init:ErrImagePull"),
+            (r#"{"spec":{"initContainers":[{"name":"s","restartPolicy":"Always"}]},"status":{"phase":"Running",
+                "initContainerStatuses":[{"name":"s","started":true,"state":{"running":{}}}]}}"#, "Running"),
+            (r#"{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"},"status":{"phase":"Running"}}"#, "Terminating"),
+            (r#"{"status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"SchedulingGated"}]}}"#, "SchedulingGated"),
+            (r#"{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}],"containerStatuses":[
+                {"state":{"terminated":{"reason":"Completed","exitCode":0}}},{"ready":true,"state":{"running":{}}}]}}"#, "Running"),
+        ] {
+            assert_eq!(status(pod), expected, "{pod}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Quantities: `250m`, `1500000n`, `128Mi`.
+
+/// The units and what they multiply by, longest first.
+const UNITS: [(&str, f64); 14] = [
+    ("Ki", 1024.0),
+    ("Mi", 1_048_576.0),
+    ("Gi", 1_073_741_824.0),
+    ("Ti", 1_099_511_627_776.0),
+    ("Pi", 1_125_899_906_842_624.0),
+    ("n", 1e-9),
+    ("u", 1e-6),
+    ("m", 1e-3),
+    ("k", 1e3),
+    ("M", 1e6),
+    ("G", 1e9),
+    ("T", 1e12),
+    ("P", 1e15),
+    ("", 1.0),
+];
+
+/// The number that a quantity stands for.
+pub fn parse(quantity: &str) -> Option<f64> {
+    let quantity = quantity.trim();
+    UNITS.iter().find_map(|(unit, factor)| {
+        let number: f64 = quantity.strip_suffix(unit)?.parse().ok()?;
+        Some(number * factor)
+    })
+}
+
+/// CPU in thousandths of a core, as `kubectl top` writes it: `250m`.
+pub fn millicores(cores: f64) -> String {
+    format!("{}m", (cores * 1000.0).ceil())
+}
+
+/// Memory in MiB, as `kubectl top` writes it: `128Mi`.
+pub fn mebibytes(bytes: f64) -> String {
+    format!("{}Mi", (bytes / 1_048_576.0).floor())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_numbers() {
+        for (text, expected) in [("250m", 0.25), ("2", 2.0), ("1500000n", 0.0015), ("128Mi", 134_217_728.0), ("1e3", 1000.0)] {
+            assert_eq!(parse(text), Some(expected), "{text}");
+        }
+        assert_eq!(parse("many"), None);
+        assert_eq!((millicores(0.2501), mebibytes(2_147_483_648.0)), ("251m".into(), "2048Mi".into()));
+    }
+}

@@ -1,0 +1,74 @@
+//! Reading, with short words for what most tools do.
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    call,
+    kube_read::{self, GetQuery, KindRef, ListQuery, ReadError, View},
+    types::{Content, Outcome},
+};
+
+/// What a tool gives back; the error is text for the model.
+pub type Answer = Result<Outcome, String>;
+
+/// An answer of plain text.
+pub fn text(text: impl Into<String>) -> Answer {
+    Ok(Outcome { content: vec![Content::Text(text.into())], structured: None })
+}
+
+impl From<ReadError> for String {
+    fn from(error: ReadError) -> Self {
+        match error.retry_after_seconds {
+            Some(seconds) => format!("{} Ask again in {seconds} s.", error.message),
+            None => error.message,
+        }
+    }
+}
+
+/// A kind by any of its names: `pods`, `Deployment`, `deployments.apps`.
+pub fn kind(name: &str) -> KindRef {
+    KindRef { kind: name.to_owned(), api_version: None }
+}
+
+/// The namespace that was asked for, or the one that the host assumes.
+pub fn namespace_or_default(asked: Option<String>) -> String {
+    asked.unwrap_or_else(call::default_namespace)
+}
+
+/// What the host handed over, as a type of the tool's.
+pub(crate) fn parsed<T: DeserializeOwned>(json: &str) -> Result<T, String> {
+    serde_json::from_str(json).map_err(|error| format!("the cluster's answer is not what this tool expects: {error}"))
+}
+
+fn view(fields: &[&str]) -> View {
+    if fields.is_empty() {
+        return View::Whole;
+    }
+    View::Fields(fields.iter().map(|field| (*field).to_owned()).collect())
+}
+
+/// One object, or only some of its fields (none named: all).
+pub fn get<T: DeserializeOwned>(
+    kind: KindRef,
+    namespace: Option<String>,
+    name: &str,
+    fields: &[&str],
+) -> Result<T, ReadError> {
+    let query = GetQuery { kind, namespace, name: name.to_owned(), view: view(fields) };
+    let json = kube_read::get_object(&query)?;
+    parsed(&json).map_err(|message| ReadError { reason: kube_read::Reason::Other, message, retry_after_seconds: None })
+}
+
+/// A question for all objects of a kind, without paging, with only these fields of each.
+pub fn list_all_of(kind: KindRef, namespace: Option<String>, fields: &[&str]) -> ListQuery {
+    ListQuery {
+        kind,
+        namespace,
+        label_selector: None,
+        field_selector: None,
+        limit: None,
+        continue_token: None,
+        resource_version: None,
+        view: view(fields),
+    }
+}

@@ -1,0 +1,107 @@
+//! hostile: tries what tools must not do. The tests see each stopped, and other calls go on.
+
+use std::time::Duration;
+
+use porthole_sdk::prelude::*;
+
+arguments! {
+    /// What to try.
+    what: String,
+    /// How often or how long, where it matters.
+    n: u32 = 1,
+}
+
+tool! {
+    name: "hostile",
+    title: "Hostile",
+    summary: "Tries what tools must not do.",
+    reads: [list "" "pods"],
+}
+
+/// What is left of an earlier call in this instance, if there were one.
+static mut SEEN: u32 = 0;
+
+fn run(arguments: Arguments) -> Answer {
+    match arguments.what.as_str() {
+        "loop" => loop {
+            std::hint::black_box(0);
+        },
+        "grow" => {
+            let mut kept: Vec<Vec<u8>> = Vec::new();
+            loop {
+                kept.push(vec![1; 1 << 20]);
+                std::hint::black_box(&kept);
+            }
+        }
+        "sleep" => {
+            std::thread::sleep(Duration::from_secs(arguments.n.into()));
+            text("awake")
+        }
+        "recurse" => text(format!("{}", recurse(1))),
+        "panic" => {
+            let nothing: Option<u32> = None;
+            #[allow(clippy::unwrap_used, reason = "the point of it")]
+            text(format!("{}", nothing.unwrap()))
+        }
+        "output" => text("spam and eggs\n".repeat(arguments.n as usize)),
+        "chatter" => {
+            for at in 0..arguments.n {
+                eprintln!("line {at} of stderr");
+                println!("line {at} of stdout");
+            }
+            text("said it all")
+        }
+        "secrets" => {
+            let page = kube_read::list_objects(&list_all_of(kind("secrets"), None, &["metadata.name"]))?;
+            text(page.items)
+        }
+        "log" => {
+            let query = LogQuery {
+                namespace: "default".into(),
+                pod: "any".into(),
+                container: None,
+                previous: false,
+                tail_lines: None,
+                since_seconds: None,
+                since_time: None,
+                timestamps: false,
+                pattern: None,
+                invert: false,
+                context_lines: 0,
+                fold: false,
+                limit_bytes: None,
+            };
+            text(kube_read::pod_log(&query)?.text)
+        }
+        "reads" => {
+            for _ in 0..arguments.n {
+                kube_read::list_objects(&list_all_of(kind("pods"), Some("default".into()), &["metadata.name"]))?;
+            }
+            text("read it all")
+        }
+        "files" => {
+            let found = std::fs::read_dir("/").map(Iterator::count);
+            text(format!("folder: {found:?}; file: {:?}; write: {:?}", std::fs::read("/etc/passwd").is_ok(), std::fs::write("/tmp/x", "x").is_ok()))
+        }
+        "environment" => {
+            let variables: Vec<_> = std::env::vars().collect();
+            let arguments: Vec<_> = std::env::args().collect();
+            text(format!("variables: {variables:?}; arguments: {arguments:?}"))
+        }
+        "remember" => {
+            // SAFETY: a component has one thread.
+            let seen = unsafe {
+                SEEN += 1;
+                SEEN
+            };
+            text(format!("seen {seen}"))
+        }
+        "empty" => Ok(porthole_sdk::types::Outcome { content: vec![], structured: None }),
+        other => Err(format!("cannot try {other:?}")),
+    }
+}
+
+#[allow(unconditional_recursion, reason = "the point of it")]
+fn recurse(depth: u64) -> u64 {
+    std::hint::black_box(recurse(std::hint::black_box(depth + 1)) + depth)
+}
