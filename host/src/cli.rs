@@ -82,7 +82,7 @@ pub(crate) struct Serve {
     #[arg(long)]
     pub(crate) stdio: bool,
     /// What to log, for example info, debug, or porthole=debug,rmcp=trace
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info")]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info,rmcp=warn")]
     pub(crate) log: String,
     /// Log as JSON, one object a line
     #[arg(long)]

@@ -1,1 +1,17 @@
-//! x
+//! A real Kubernetes API server on loopback, what the tests put into it, and clients that behave like others' clients.
+//!
+//! Nothing of Kubernetes is mocked but the kubelet, which serves logs from files, and metrics-server, whose API is a
+//! pair of custom resources.
+#![allow(missing_docs, reason = "a crate of tests: its readers read the tests")]
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests stop with a panic")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to developers")]
+
+pub mod accounts;
+pub mod binaries;
+pub mod cluster;
+pub mod dify;
+pub mod fixtures;
+pub mod http;
+pub mod kubelet;
+pub mod pki;
+pub mod porthole;

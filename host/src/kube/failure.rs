@@ -85,7 +85,7 @@ impl Failure {
                 Reason::Forbidden,
                 format!("forbidden: {said}. Ask for a Role that allows it, or leave it out."),
             ),
-            404 if named => (Reason::NotFound, format!("{what} not found: {said}")),
+            404 if named => (Reason::NotFound, format!("{what}: {said}. List what there is, or look in another namespace.")),
             404 => (
                 Reason::Unsupported,
                 format!("{what}: the cluster does not offer this ({said})"),

@@ -1,0 +1,85 @@
+//! ServiceAccounts, their roles and their tokens, made on the spot.
+
+use anyhow::Result;
+use http::Request;
+use serde_json::{Value, json};
+
+/// Sends JSON, and returns what came back.
+pub async fn send(client: &kube::Client, method: &str, path: &str, body: &Value) -> Result<Value> {
+    let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+    let request =
+        Request::builder().method(method).uri(path).header("content-type", kind).body(serde_json::to_vec(body)?)?;
+    Ok(client.request(request).await?)
+}
+
+/// As [`send`], but what exists already is left as it is.
+pub async fn create(client: &kube::Client, path: &str, body: &Value) -> Result<()> {
+    match client
+        .request::<Value>(
+            Request::post(path).header("content-type", "application/json").body(serde_json::to_vec(body)?)?,
+        )
+        .await
+    {
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        other => other.map(|_| ()).map_err(Into::into),
+    }
+}
+
+/// A namespace.
+pub async fn namespace(client: &kube::Client, name: &str) -> Result<()> {
+    create(client, "/api/v1/namespaces", &json!({"metadata": {"name": name}})).await
+}
+
+/// A ServiceAccount's token, after making the account.
+pub async fn account(client: &kube::Client, namespace: &str, name: &str) -> Result<String> {
+    let accounts = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
+    create(client, &accounts, &json!({"metadata": {"name": name}})).await?;
+    let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 7200}});
+    let answer = send(client, "POST", &format!("{accounts}/{name}/token"), &request).await?;
+    let token = answer["status"]["token"].as_str().unwrap_or_default().to_owned();
+    remember(&token);
+    Ok(token)
+}
+
+/// Tokens of this run, for the test that looks for them in every log afterwards. The file goes with the run.
+fn remember(token: &str) {
+    if let Some(file) = std::env::var_os("PORTHOLE_TEST_TOKENS") {
+        use std::io::Write;
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(file);
+        file.and_then(|mut file| writeln!(file, "{token}")).expect("the file of tokens");
+    }
+}
+
+/// Rules for an account: in one namespace, or (None) in all.
+pub async fn allow(
+    client: &kube::Client,
+    account: (&str, &str),
+    within: Option<&str>,
+    rules: Value,
+) -> Result<()> {
+    let name = format!("{}-{}-{}", account.0, account.1, within.unwrap_or("all"));
+    let (role, binding, prefix) = match within {
+        Some(namespace) => {
+            ("Role", "rolebindings", format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"))
+        }
+        None => ("ClusterRole", "clusterrolebindings", "/apis/rbac.authorization.k8s.io/v1".to_owned()),
+    };
+    create(client, &format!("{prefix}/{}s", role.to_lowercase()), &json!({"metadata": {"name": name}, "rules": rules})).await?;
+    let bound = json!({
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name},
+        "subjects": [{"kind": "ServiceAccount", "namespace": account.0, "name": account.1}],
+    });
+    create(client, &format!("{prefix}/{binding}"), &bound).await
+}
+
+/// Reading everything but Secrets, with logs and metrics: what the README gives to Dify.
+pub fn reader_rules() -> Value {
+    json!([
+        {"apiGroups": [""], "resources": ["configmaps", "endpoints", "events", "limitranges", "namespaces", "nodes",
+            "persistentvolumeclaims", "persistentvolumes", "pods", "pods/log", "replicationcontrollers", "resourcequotas",
+            "serviceaccounts", "services"], "verbs": ["get", "list"]},
+        {"apiGroups": ["apps", "autoscaling", "batch", "discovery.k8s.io", "events.k8s.io", "networking.k8s.io", "policy",
+            "storage.k8s.io", "metrics.k8s.io", "apiextensions.k8s.io"], "resources": ["*"], "verbs": ["get", "list"]},
+    ])
+}

@@ -1,0 +1,173 @@
+//! `cargo xtask bench`: calls timed through the API server itself, Porthole and another server, in one run, by one
+//! client, with one token. The ratios count; the milliseconds are this machine's.
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use porthole_testbed::{accounts, dify::Dify, fixtures, http::Streamable};
+use serde_json::{Value, json};
+
+const PODS: usize = 2000;
+/// Each measurement ends after this many calls or this long.
+const CALLS: usize = 300;
+const LONG: Duration = Duration::from_secs(8);
+
+pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, peer: Option<PathBuf>) -> Result<()> {
+    let cluster = crate::demo::up(folder).await?;
+    eprintln!("making {PODS} pods");
+    fixtures::pods(&cluster, PODS).await?;
+    let client = cluster.admin().await?;
+    accounts::namespace(&client, "bench").await?;
+    let token = accounts::account(&client, "bench", "reader").await?;
+    accounts::allow(&client, ("bench", "reader"), None, accounts::reader_rules()).await?;
+    let reader = cluster.write_kubeconfig("bench.kubeconfig", &json!({"token": token}))?;
+
+    let ours = "127.0.0.1:18080";
+    let mut host = tokio::process::Command::new(porthole)
+        .args(["serve", "--listen", ours, "--admin-listen", "off", "--log", "warn", "--kubeconfig"])
+        .arg(&cluster.kubeconfig)
+        .arg("--plugins")
+        .arg(plugins)
+        .kill_on_drop(true)
+        .spawn()?;
+    let ours = format!("http://{ours}");
+    porthole_testbed::porthole::until_ready(&ours).await?;
+    let idle = memory(host.id());
+    let mut other = None;
+    if let Some(peer) = peer {
+        let process = tokio::process::Command::new(peer)
+            .args(["--port", "18081", "--bind-address", "127.0.0.1", "--read-only", "--cluster-provider", "kubeconfig", "--kubeconfig"])
+            .arg(&reader)
+            .kill_on_drop(true)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .context("starting the other server")?;
+        other = Some(process);
+        let begun = Instant::now();
+        while tokio::net::TcpStream::connect("127.0.0.1:18081").await.is_err() {
+            anyhow::ensure!(begun.elapsed() < Duration::from_secs(30), "the other server does not listen");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    let api = Api::new(&reader).await?;
+    println!("{PODS} pods; p50 in ms (calls a second, CPU ms a call)");
+    println!("| work | API server | Porthole /mcp | Porthole, a Dify visit | the other server |");
+    println!("|---|---|---|---|---|");
+    let pod = "app-0-00000";
+    let work = [
+        ("namespaces_list", "/api/v1/namespaces".to_owned(), json!({})),
+        ("pods_get", format!("/api/v1/namespaces/load-1/pods/{pod}"), json!({"name": pod, "namespace": "load-1"})),
+        ("pods_list", "/api/v1/pods".to_owned(), json!({})),
+    ];
+    for (tool, path, arguments) in work {
+        for clients in [1, 8] {
+            let direct = timed(clients, None, || api.get(path.clone())).await?;
+            let streamable: Vec<Streamable> = (0..clients).map(|_| Streamable::new(&ours, Some(&token))).collect();
+            let mcp = timed(clients, host.id(), || call(&streamable, tool, arguments.clone())).await?;
+            let visit = timed(clients, host.id(), || Dify::visit(&ours, Some(&token), tool, arguments.clone())).await?;
+            let theirs = match &other {
+                None => "-".to_owned(),
+                Some(process) => {
+                    let peers: Vec<Streamable> =
+                        (0..clients).map(|_| Streamable::new("http://127.0.0.1:18081", Some(&token))).collect();
+                    peers[0].request("initialize", json!({"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}})).await?;
+                    timed(clients, process.id(), || call(&peers, tool, arguments.clone())).await?.to_string()
+                }
+            };
+            println!("| {tool}, {clients} client{} | {direct} | {mcp} | {visit} | {theirs} |", if clients > 1 { "s" } else { "" });
+        }
+    }
+    println!("memory of Porthole: idle {idle} MB, after the run {} MB", memory(host.id()));
+    if let Some(mut other) = other {
+        println!("memory of the other server after the run: {} MB", memory(other.id()));
+        other.kill().await?;
+    }
+    host.kill().await?;
+    Ok(())
+}
+
+async fn call(clients: &[Streamable], tool: &str, arguments: Value) -> Result<String> {
+    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    let at = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % clients.len();
+    let text = clients[at].call(tool, arguments).await?;
+    anyhow::ensure!(!text.starts_with("ERROR") && !text.contains("failed to"), "{text}");
+    Ok(text)
+}
+
+/// The API server asked directly, with the same token, by the same kind of client that Porthole uses.
+struct Api(kube::Client);
+
+impl Api {
+    async fn new(kubeconfig: &Path) -> Result<Self> {
+        let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig)?;
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?;
+        Ok(Self(kube::Client::try_from(config)?))
+    }
+
+    async fn get(&self, path: String) -> Result<String> {
+        Ok(self.0.request_text(http::Request::get(path).body(Vec::new())?).await?)
+    }
+}
+
+struct Timing {
+    p50: f64,
+    rate: f64,
+    cpu: Option<f64>,
+}
+
+impl std::fmt::Display for Timing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.2} ({:.0}/s", self.p50, self.rate)?;
+        match self.cpu {
+            Some(cpu) => write!(f, ", {cpu:.2})"),
+            None => write!(f, ")"),
+        }
+    }
+}
+
+/// Times `work` done by as many clients as said, each one call after the other; `process` is whose CPU is counted.
+async fn timed<F, T>(clients: usize, process: Option<u32>, work: impl Fn() -> F) -> Result<Timing>
+where
+    F: Future<Output = Result<T>>,
+{
+    for _ in 0..3 {
+        work().await?;
+    }
+    let (begun, cpu) = (Instant::now(), process.map(cpu_ms));
+    let one = async || -> Result<Vec<Duration>> {
+        let mut times = Vec::new();
+        while times.len() < CALLS && begun.elapsed() < LONG {
+            let started = Instant::now();
+            work().await?;
+            times.push(started.elapsed());
+        }
+        Ok(times)
+    };
+    let all = futures::future::try_join_all((0..clients).map(|_| one())).await?;
+    let mut times: Vec<Duration> = all.into_iter().flatten().collect();
+    let count = times.len() as f64;
+    let cpu = process.map(cpu_ms).zip(cpu).map(|(after, before)| (after - before) / count);
+    times.sort();
+    Ok(Timing { p50: times[times.len() / 2].as_secs_f64() * 1e3, rate: count / begun.elapsed().as_secs_f64(), cpu })
+}
+
+/// CPU time of a process so far, in ms (clock ticks are 10 ms).
+fn cpu_ms(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) * 10.0
+}
+
+/// Resident memory of a process, in MB.
+fn memory(process: Option<u32>) -> u64 {
+    let status = process.map(|id| std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default());
+    let line = status.as_deref().unwrap_or_default().lines().find(|line| line.starts_with("VmRSS"));
+    let kib: u64 = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0);
+    kib / 1024
+}

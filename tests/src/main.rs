@@ -1,0 +1,99 @@
+//! The testbed's own commands; `cargo xtask` calls them.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::indexing_slicing, reason = "it talks to developers")]
+
+mod bench;
+mod demo;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use porthole_testbed::{cluster::Cluster, fixtures, kubelet};
+
+/// A real API server on loopback.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build etcd, kube-apiserver and kubectl where they are missing
+    Build,
+    /// Start a cluster in a folder and fill it
+    Up {
+        #[arg(long)]
+        folder: PathBuf,
+        /// Pods beyond those of the shop
+        #[arg(long, default_value_t = 0)]
+        pods: usize,
+    },
+    /// Stop the cluster of a folder
+    Down {
+        #[arg(long)]
+        folder: PathBuf,
+    },
+    /// Serve logs as a kubelet does (started by `up`)
+    Kubelet {
+        #[arg(long)]
+        folder: PathBuf,
+        #[arg(long)]
+        port: u16,
+    },
+    /// A cluster, a host, a token, until Ctrl-C
+    Demo {
+        #[arg(long)]
+        folder: PathBuf,
+        #[arg(long)]
+        porthole: PathBuf,
+        #[arg(long)]
+        plugins: PathBuf,
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: String,
+    },
+    /// Time calls through the API server, Porthole and another server, in one run
+    Bench {
+        #[arg(long)]
+        folder: PathBuf,
+        #[arg(long)]
+        porthole: PathBuf,
+        #[arg(long)]
+        plugins: PathBuf,
+        /// The other server's program
+        #[arg(long)]
+        peer: Option<PathBuf>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Build => porthole_testbed::binaries::Binaries::find_or_build().map(|_| ()),
+        Command::Up { folder, pods } => {
+            let cluster = demo::up(&folder).await?;
+            if pods > 0 {
+                eprintln!("making {pods} pods");
+                fixtures::pods(&cluster, pods).await?;
+            }
+            println!("{}", cluster.kubeconfig.display());
+            Ok(())
+        }
+        Command::Down { folder } => {
+            match Cluster::open(&folder) {
+                Ok(cluster) => {
+                    cluster.stop();
+                    eprintln!("stopped");
+                }
+                Err(_) => eprintln!("no cluster is running"),
+            }
+            if folder.exists() {
+                std::fs::remove_dir_all(&folder)?;
+            }
+            Ok(())
+        }
+        Command::Kubelet { folder, port } => kubelet::serve(&folder, port).await,
+        Command::Demo { folder, porthole, plugins, listen } => demo::run(&folder, &porthole, &plugins, &listen).await,
+        Command::Bench { folder, porthole, plugins, peer } => bench::run(&folder, &porthole, &plugins, peer).await,
+    }
+}

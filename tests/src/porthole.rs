@@ -1,0 +1,137 @@
+//! The host under test: a process of its own, on a port of its own, with a log of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::http::send;
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// A running host; dropping it ends it.
+pub struct Porthole {
+    child: Child,
+    pub origin: String,
+    pub log: PathBuf,
+}
+
+/// The binary to test.
+pub fn binary() -> PathBuf {
+    PathBuf::from(std::env::var_os("PORTHOLE_BIN").expect("these tests run by: cargo xtask test"))
+}
+
+/// The folder of the tools.
+pub fn tools() -> PathBuf {
+    PathBuf::from(std::env::var_os("PORTHOLE_TOOLS").expect("these tests run by: cargo xtask test"))
+}
+
+impl Porthole {
+    /// Starts a host on the cluster of a kubeconfig, as callers, with all tools, and waits until they are served.
+    pub async fn start(kubeconfig: &Path) -> Self {
+        let plugins = tools().display().to_string();
+        let host = Self::with(&["--kubeconfig", &kubeconfig.display().to_string(), "--plugins", &plugins]).await;
+        host.expect("a host")
+    }
+
+    /// Starts a host with these options, and waits until a tool is served.
+    pub async fn with(options: &[&str]) -> Result<Self> {
+        let host = Self::spawn(options)?;
+        host.until_loaded().await?;
+        Ok(host)
+    }
+
+    /// Starts a host with these options, and waits until it listens.
+    pub fn spawn(options: &[&str]) -> Result<Self> {
+        let logs = std::env::var_os("PORTHOLE_TEST_LOGS").map_or_else(std::env::temp_dir, PathBuf::from);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let log = logs.join(format!("porthole-{}-{number}.log", std::process::id()));
+        let mut child = Command::new(binary())
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off"])
+            .args(options)
+            .env("RUST_LOG", "trace")
+            .stdin(Stdio::null())
+            .stderr(std::fs::File::create(&log)?)
+            .spawn()
+            .context("starting porthole")?;
+        let begun = Instant::now();
+        loop {
+            if let Some(origin) = listening(&log)? {
+                return Ok(Self { child, origin, log });
+            }
+            if let Some(status) = child.try_wait()? {
+                bail!("porthole ended with {status}: {}", std::fs::read_to_string(&log)?);
+            }
+            anyhow::ensure!(begun.elapsed() < Duration::from_secs(20), "porthole does not listen; see {}", log.display());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until every file of the folder has been tried.
+    async fn until_loaded(&self) -> Result<()> {
+        let begun = Instant::now();
+        while !std::fs::read_to_string(&self.log)?.contains("tools loaded from") {
+            anyhow::ensure!(begun.elapsed() < Duration::from_secs(60), "no tools; see {}", self.log.display());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// The JSON body of /readyz.
+    pub async fn readiness(&self) -> Result<serde_json::Value> {
+        let answer = send("GET", &format!("{}/readyz", self.origin), None, "").await?;
+        Ok(serde_json::from_str(&answer.body)?)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to stop, and waits for its end.
+    pub async fn terminate(mut self) -> Result<(std::process::ExitStatus, Duration)> {
+        let begun = Instant::now();
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok((status, begun.elapsed()));
+            }
+            anyhow::ensure!(begun.elapsed() < Duration::from_secs(20), "porthole does not stop");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Porthole {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The address in the line that says where it listens.
+fn listening(log: &Path) -> Result<Option<String>> {
+    for line in BufReader::new(std::fs::File::open(log)?).lines() {
+        let line = line?;
+        if let Some((_, rest)) = line.split_once("listening on ") {
+            return Ok(rest.split(": /sse").next().map(str::to_owned));
+        }
+    }
+    Ok(None)
+}
+
+/// Waits until a host at `origin` serves tools.
+pub async fn until_ready(origin: &str) -> Result<()> {
+    let begun = Instant::now();
+    loop {
+        match send("GET", &format!("{origin}/readyz"), None, "").await {
+            Ok(answer) if answer.status.is_success() => return Ok(()),
+            _ if begun.elapsed() > Duration::from_secs(30) => bail!("{origin} serves nothing after 30 s"),
+            _ => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
