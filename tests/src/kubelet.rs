@@ -76,7 +76,7 @@ fn endless(marker: PathBuf) -> Response {
     let _ = std::fs::write(&marker, "");
     let stream = futures::stream::unfold((0u64, Open(marker)), |(n, open)| async move {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        Some((Ok::<_, io::Error>(Bytes::from(format!("tick {n}\n"))), (n + 1, open)))
+        Some((Ok::<_, io::Error>(Bytes::from(format!("tick {n} {}\n", ".".repeat(100)))), (n + 1, open)))
     });
     Body::from_stream(stream).into_response()
 }

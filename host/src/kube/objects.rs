@@ -167,19 +167,46 @@ pub(crate) async fn list_objects(
             parameter(&mut path, key, &value);
         }
     }
-    match &query.view {
+    let page = match &query.view {
         View::Table => {
             let namespaces = kind.namespaced && namespace.is_none();
             parameter(&mut path, "includeObject", if namespaces { "Metadata" } else { "None" });
-            let body = server.get(credential, &path, TABLE, allowance, &what).await?.bytes().await?;
-            table(&body, namespaces, &what, allowance)
+            list_table(server, credential, &path, namespaces, allowance, &what).await
         }
         View::Whole => items(server, credential, &path, Wanted::Everything, withheld, allowance, &what).await,
         View::Fields(fields) => {
             let projection = Projection::parse(fields)?;
             items(server, credential, &path, projection.wanted(), withheld, allowance, &what).await
         }
+    };
+    page.map_err(|failure| query.explain(failure))
+}
+
+impl ListQuery {
+    /// The API server says what is wrong with a selector, and not which one it means.
+    fn explain(&self, mut failure: Failure) -> Failure {
+        if failure.reason == Reason::Invalid {
+            let selectors = [("labelSelector", &self.label_selector), ("fieldSelector", &self.field_selector)];
+            for (name, selector) in selectors {
+                if let Some(selector) = selector {
+                    failure.message.push_str(&format!(" ({name} {selector:?})"));
+                }
+            }
+        }
+        failure
     }
+}
+
+async fn list_table(
+    server: &ApiServer,
+    credential: &Credential,
+    path: &str,
+    namespaces: bool,
+    allowance: &Allowance,
+    what: &str,
+) -> Result<Page, Failure> {
+    let body = server.get(credential, path, TABLE, allowance, what).await?.bytes().await?;
+    table(&body, namespaces, what, allowance)
 }
 
 #[derive(Deserialize, Default)]

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, io, time::Duration};
 use bytes::Bytes;
 use futures::{Stream, stream};
 use rmcp::model::{JsonRpcMessage, ServerJsonRpcMessage};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::session::Opened;
 
@@ -14,6 +14,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// After a response Dify leaves, and does not close the connection before it reads something: with these comments a
 /// session is gone in a quarter second, without them it would stay for five minutes.
 const AFTER_RESPONSE: [Duration; 3] = [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
+/// hyper throws away what it has not written yet when a body fails, so the last events get this long to leave.
+const LAST_EVENTS: Duration = Duration::from_millis(100);
 /// Not named `ping`: a comment has no name. Never an `id:` or `retry:` line: Dify would die of the next comment.
 const COMMENT: &[u8] = b": \n\n";
 
@@ -76,9 +78,9 @@ impl Body {
                     }
                     // A clean end with a request open would leave Dify waiting for ever.
                     None if self.opened.pending.is_empty() => return None,
-                    None => return Some(self.cut()),
+                    None => return Some(self.cut().await),
                 },
-                () = self.opened.cut.cancelled() => return Some(self.cut()),
+                () = self.opened.cut.cancelled() => return Some(self.cut().await),
                 () = sleep_until(self.comments.next()) => {
                     self.comments.written_at(Instant::now());
                     return Some(Ok(Bytes::from_static(COMMENT)));
@@ -104,14 +106,18 @@ impl Body {
         let mut event = b"event: message\ndata: ".to_vec();
         match serde_json::to_writer(&mut event, message) {
             Ok(()) => event.extend_from_slice(b"\n\n"),
-            Err(_) => return Some(self.cut()),
+            Err(error) => {
+                self.ended = true;
+                return Some(Err(error.into()));
+            }
         }
         Some(Ok(event.into()))
     }
 
     /// Breaks the body off, without the last chunk that would make it a clean end.
-    fn cut(&mut self) -> io::Result<Bytes> {
+    async fn cut(&mut self) -> io::Result<Bytes> {
         self.ended = true;
+        sleep(LAST_EVENTS).await;
         Err(io::Error::other("the session was cut"))
     }
 }

@@ -1,0 +1,42 @@
+//! The host against a real API server. Run by `cargo xtask test`, which starts the cluster and builds the tools.
+#![allow(missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests stop with a panic")]
+
+mod access;
+mod sandbox;
+mod session;
+mod stdio;
+mod surface;
+mod tools;
+
+use porthole_testbed::{accounts, cluster::Cluster, fixtures};
+use serde_json::json;
+
+/// The tests' cluster, and the token of an account that may read everything but Secrets.
+async fn reader() -> (Cluster, String) {
+    let cluster = Cluster::for_tests();
+    let client = cluster.admin().await.unwrap();
+    accounts::namespace(&client, "tests").await.unwrap();
+    let token = accounts::account(&client, "tests", "reader").await.unwrap();
+    accounts::allow(&client, ("tests", "reader"), None, accounts::reader_rules()).await.unwrap();
+    (cluster, token)
+}
+
+/// A pod whose log never ends, and the file that exists while somebody reads it.
+async fn endless_log(cluster: &Cluster, pod: &str) -> std::path::PathBuf {
+    let client = cluster.admin().await.unwrap();
+    accounts::namespace(&client, "endless").await.unwrap();
+    let body = json!({"metadata": {"name": pod}, "spec": {"nodeName": "node-1", "containers": [{"name": "app", "image": "x"}]}});
+    accounts::create(&client, "/api/v1/namespaces/endless/pods", &body).await.unwrap();
+    fixtures::write_log(cluster, "endless", pod, "app.endless", "").unwrap();
+    cluster.folder.join("logs/endless").join(pod).join("app.open")
+}
+
+/// Waits until a condition holds.
+async fn until(what: &str, seconds: u64, condition: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !condition() {
+        assert!(begun.elapsed().as_secs() < seconds, "{what}: not after {seconds} s");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,238 @@
+//! The stream at /sse: everything that Dify's client makes necessary.
+
+use std::time::Duration;
+
+use porthole_testbed::{accounts, dify::{Dify, Event}, porthole::{Porthole, tools}};
+use serde_json::{Value, json};
+
+use crate::{endless_log, reader, until};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visit_of_dify_old_and_new() {
+    let (cluster, token) = reader().await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
+        let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+        assert!(dify.endpoint.starts_with("/messages?sessionId="), "{}", dify.endpoint);
+        let info = dify.initialize(version).await.unwrap();
+        assert_eq!(info["serverInfo"]["name"], "porthole");
+        assert_eq!(dify.tools().await.unwrap().len(), 13);
+        assert!(dify.call("namespaces_list", json!({})).await.unwrap().contains("shop"));
+        assert_eq!(dify.request("ping", None).await.unwrap(), json!({}));
+        assert_eq!(dify.request("resources/list", None).await.unwrap()["resources"], json!([]));
+        assert_eq!(dify.request("prompts/list", None).await.unwrap()["prompts"], json!([]));
+    }
+    // A version that nobody knows is answered with one that Dify takes.
+    let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+    let refused = dify.initialize("2031-01-01").await.unwrap_err().to_string();
+    assert!(refused.ends_with("2025-03-26"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comments_follow_a_response_and_nothing_deadly_does() {
+    let (cluster, token) = reader().await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+    dify.initialize("2025-03-26").await.unwrap();
+    dify.call("namespaces_list", json!({})).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(dify.event().await.unwrap(), Event::Comment);
+    }
+}
+
+/// Whatever is posted to a live session, the stream answers it or is cut. (What, body, expected words of the error.)
+fn traps() -> Vec<(&'static str, String, &'static str)> {
+    let big = "x".repeat(2 << 20);
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    vec![
+        ("unknown method", r#"{"method":"tools/destroy","jsonrpc":"2.0","id":70}"#.into(), "no method"),
+        ("params of a wrong type", r#"{"method":"tools/call","params":[],"jsonrpc":"2.0","id":70}"#.into(), ""),
+        ("no params", r#"{"method":"tools/call","jsonrpc":"2.0","id":70}"#.into(), "malformed params"),
+        ("a name that is a number", r#"{"method":"tools/call","params":{"name":5},"jsonrpc":"2.0","id":70}"#.into(), "malformed params"),
+        ("arguments that are text", r#"{"method":"tools/call","params":{"name":"pods_list","arguments":"x"},"jsonrpc":"2.0","id":70}"#.into(), "malformed params"),
+        ("no jsonrpc", r#"{"method":"tools/list","id":70}"#.into(), "not a message"),
+        ("a wrong jsonrpc", r#"{"method":"tools/list","jsonrpc":"1.0","id":70}"#.into(), "not a message"),
+        ("too deep", format!(r#"{{"method":"tools/call","params":{deep},"jsonrpc":"2.0","id":70}}"#), "not a message"),
+        ("a batch", r#"[{"method":"tools/list","jsonrpc":"2.0","id":70}]"#.into(), "not a message"),
+        ("oversized, the id last", format!(r#"{{"method":"tools/call","params":{{"name":"{big}"}},"jsonrpc":"2.0","id":70}}"#), "limit"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_that_cannot_be_served_is_always_answered_on_the_stream() {
+    let (cluster, token) = reader().await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+    dify.initialize("2025-03-26").await.unwrap();
+    for (what, body, expected) in traps() {
+        let status = dify.post(body, Some(&token)).await.unwrap();
+        assert_eq!(status, 202, "{what}");
+        let answer = dify.answer_to(&json!(70)).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        let message = answer["error"]["message"].as_str().unwrap_or_else(|| panic!("{what}: {answer}"));
+        assert!(message.contains(expected), "{what}: {message}");
+        assert_ne!(answer["error"]["code"], 401, "{what}");
+    }
+    let unknown = dify.call("no_such_tool", json!({})).await.unwrap();
+    assert!(unknown.starts_with("ERROR: "), "{unknown}");
+    // The session has survived all of it.
+    assert!(dify.call("namespaces_list", json!({})).await.unwrap().contains("shop"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_answered_cuts_the_stream_after_answering_the_rest() {
+    let (cluster, token) = reader().await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    endless_log(&cluster, "cut").await;
+    let slow = json!({"method": "tools/call", "params": {"name": "pods_log", "arguments": {"name": "cut", "namespace": "endless"}}, "jsonrpc": "2.0", "id": 80});
+    for body in ["{\"method\":", "nonsense", r#"{"id":null,"method":"tools/list","jsonrpc":"2.0"}"#, "17"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([format!("{{\"method\":\"{}", "x".repeat(9 << 20))])
+    {
+        let shown: String = body.chars().take(30).collect();
+        let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+        dify.initialize("2025-03-26").await.unwrap();
+        dify.post(slow.to_string(), Some(&token)).await.unwrap();
+        assert_eq!(dify.post(body, Some(&token)).await.unwrap(), 202, "{shown}");
+        let pending = dify.answer_to(&json!(80)).await.unwrap();
+        assert!(pending.get("error").is_some(), "{shown}: {pending}");
+        // Not a clean end: after that Dify would wait for ever.
+        assert_eq!(dify.message().await.unwrap(), Event::Cut, "{shown}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_is_answered_once_also_when_it_is_sent_twice() {
+    let (cluster, token) = reader().await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+    dify.initialize("2025-03-26").await.unwrap();
+    endless_log(&cluster, "twice").await;
+    let slow = json!({"method": "tools/call", "params": {"name": "pods_log", "arguments": {"name": "twice", "namespace": "endless"}}, "jsonrpc": "2.0", "id": 90});
+    dify.post(slow.to_string(), Some(&token)).await.unwrap();
+    dify.post(r#"{"method":"ping","jsonrpc":"2.0","id":90}"#, Some(&token)).await.unwrap();
+    // What is refused under an id that is open must not be answered either: the first request still will be.
+    dify.post(r#"{"method":"ping","id":90}"#, Some(&token)).await.unwrap();
+    // The next answer is that of another request, and none for 90 came before it: a second answer would be deadly.
+    let next = dify.exchange("ping", None).await.unwrap();
+    assert!(next.get("result").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_belongs_to_its_owner() {
+    let (cluster, token) = reader().await;
+    let client = cluster.admin().await.unwrap();
+    let other = accounts::account(&client, "tests", "other").await.unwrap();
+    let second = accounts::account(&client, "tests", "reader").await.unwrap();
+    assert_ne!(token, second);
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+    dify.initialize("2025-03-26").await.unwrap();
+    let call = |id: i64| json!({"method": "tools/call", "params": {"name": "namespaces_list", "arguments": {}}, "jsonrpc": "2.0", "id": id});
+    for (id, token, expected) in [
+        (71, Some(other.as_str()), "belongs to another account"),
+        (72, Some("nonsense"), "does not accept this token"),
+        (73, None, "needs a ServiceAccount token"),
+    ] {
+        assert_eq!(dify.post(call(id).to_string(), token).await.unwrap(), 202);
+        let answer = dify.answer_to(&json!(id)).await.unwrap();
+        assert!(answer["error"]["message"].as_str().unwrap().contains(expected), "{answer}");
+        assert_ne!(answer["error"]["code"], 401, "Dify would start OAuth");
+    }
+    // Another token of the same account is the same owner: tokens are renewed.
+    dify.post(call(74).to_string(), Some(&second)).await.unwrap();
+    assert!(dify.answer_to(&json!(74)).await.unwrap().get("result").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_in_the_middle_of_a_call_stops_its_read() {
+    let (cluster, token) = reader().await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let open = endless_log(&cluster, "left").await;
+    let arguments = json!({"name": "left", "namespace": "endless"});
+    let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+    dify.initialize("2025-03-26").await.unwrap();
+    let slow = json!({"method": "tools/call", "params": {"name": "pods_log", "arguments": arguments}, "jsonrpc": "2.0", "id": 9});
+    dify.post(slow.to_string(), Some(&token)).await.unwrap();
+    until("the log is read", 10, || open.exists()).await;
+    drop(dify);
+    // The comments 0.25, 1 and 3 s after the last response show that nobody reads any more; the call may last 30 s.
+    until("the read has stopped", 10, || !open.exists()).await;
+
+    // The same over /mcp, where the end of the request shows it.
+    let streamable = porthole_testbed::http::Streamable::new(&host.origin, Some(&token));
+    let call = tokio::time::timeout(Duration::from_secs(2), streamable.call("pods_log", json!({"name": "left", "namespace": "endless"})));
+    assert!(call.await.is_err(), "an endless log cannot be read in 2 s");
+    drop(streamable);
+    until("the read has stopped", 10, || !open.exists()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_never_ends_is_answered_within_the_time() {
+    let (cluster, token) = reader().await;
+    endless_log(&cluster, "timed").await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("porthole.yaml");
+    std::fs::write(&config, "tools: {pods_log: {limits: {timeout: 4s}}}\n").unwrap();
+    let plugins = tools();
+    let options = ["--kubeconfig", cluster.kubeconfig.to_str().unwrap(), "--plugins", plugins.to_str().unwrap(), "--config", config.to_str().unwrap()];
+    let host = Porthole::with(&options).await.unwrap();
+    let text = Dify::visit(&host.origin, Some(&token), "pods_log", json!({"name": "timed", "namespace": "endless"})).await.unwrap();
+    assert!(text.contains("tick 1 ") && text.contains("the time for this call is over"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_answers_what_is_open_and_ends_what_is_idle() {
+    let (cluster, token) = reader().await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let open = endless_log(&cluster, "stopped").await;
+    let mut busy = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+    let mut idle = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+    busy.initialize("2025-03-26").await.unwrap();
+    idle.initialize("2025-03-26").await.unwrap();
+    let slow = json!({"method": "tools/call", "params": {"name": "pods_log", "arguments": {"name": "stopped", "namespace": "endless"}}, "jsonrpc": "2.0", "id": 9});
+    busy.post(slow.to_string(), Some(&token)).await.unwrap();
+    until("the log is read", 10, || open.exists()).await;
+    let stopping = tokio::spawn(host.terminate());
+    assert_eq!(idle.message().await.unwrap(), Event::End);
+    let answer = busy.answer_to(&json!(9)).await.unwrap();
+    assert!(answer["error"]["message"].as_str().unwrap().contains("stopping"), "{answer}");
+    let (status, _) = stopping.await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_are_bounded_and_given_back() {
+    let (cluster, token) = reader().await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("porthole.yaml");
+    std::fs::write(&config, "limits: {sessions: 5, sessionsPerCaller: 3}\n").unwrap();
+    let plugins = tools();
+    let options = ["--kubeconfig", cluster.kubeconfig.to_str().unwrap(), "--plugins", plugins.to_str().unwrap(), "--config", config.to_str().unwrap()];
+    let host = Porthole::with(&options).await.unwrap();
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        open.push(Dify::connect(&host.origin, Some(&token)).await.unwrap());
+    }
+    let refused = Dify::connect(&host.origin, Some(&token)).await.err().unwrap();
+    assert!(refused.to_string().contains("503"), "{refused}");
+    let log = std::fs::read_to_string(&host.log).unwrap();
+    assert!(log.contains("sessionsPerCaller"), "the log must carry what Dify does not show");
+    drop(open);
+    let begun = std::time::Instant::now();
+    while Dify::connect(&host.origin, Some(&token)).await.is_err() {
+        assert!(begun.elapsed().as_secs() < 30, "places are not given back");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_session_serves_requests_of_a_client_that_was_initialized_before() {
+    let (cluster, token) = reader().await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+    // The TypeScript client reconnects by itself, and does not begin again.
+    dify.post(r#"{"method":"notifications/initialized","jsonrpc":"2.0"}"#, Some(&token)).await.unwrap();
+    let listed: Value = dify.request("tools/list", None).await.unwrap();
+    assert_eq!(listed["tools"].as_array().unwrap().len(), 13);
+}

@@ -1,0 +1,40 @@
+//! One client over stdin and stdout.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Command, Stdio},
+};
+
+use porthole_testbed::{cluster::Cluster, porthole::{binary, tools}};
+use serde_json::{Value, json};
+
+#[test]
+fn a_desktop_client_reads_as_the_kubeconfigs_account() {
+    let cluster = Cluster::for_tests();
+    let mut child = Command::new(binary())
+        .args(["serve", "--stdio", "--log", "trace", "--kubeconfig"])
+        .arg(&cluster.kubeconfig)
+        .arg("--plugins")
+        .arg(tools())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut exchange = |message: Value| -> Value {
+        writeln!(stdin, "{message}").unwrap();
+        // Everything on stdout is a message: a log line there would break the client.
+        serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
+    };
+    let initialized = exchange(json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params":
+        {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "desk", "version": "1"}}}));
+    assert_eq!(initialized["result"]["protocolVersion"], "2025-06-18");
+    let listed = exchange(json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}));
+    assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 13);
+    let called = exchange(json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "namespaces_list", "arguments": {}}}));
+    assert!(called["result"]["content"][0]["text"].as_str().unwrap().contains("shop"), "{called}");
+    drop(stdin);
+    assert!(child.wait().unwrap().success(), "the end of stdin is the end of the host");
+}
