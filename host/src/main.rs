@@ -29,7 +29,10 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(clippy::print_stderr, reason = "the last word of a command line, also where logging never began")]
+            #[expect(
+                clippy::print_stderr,
+                reason = "the last word of a command line, also where logging never began"
+            )]
             {
                 eprintln!("porthole: {error:#}");
             }

@@ -4,7 +4,11 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use axum::Router;
-use axum_server::{Handle, accept::NoDelayAcceptor, tls_rustls::{RustlsAcceptor, RustlsConfig}};
+use axum_server::{
+    Handle,
+    accept::NoDelayAcceptor,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -29,8 +33,13 @@ const HEADER_TIME: Duration = Duration::from_secs(10);
 /// Runs until SIGTERM, SIGINT, or the end of stdin.
 pub(crate) fn run(options: Serve) -> anyhow::Result<()> {
     logging(&options)?;
-    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let threads = std::thread::available_parallelism()
+        .map_or(2, std::num::NonZero::get)
+        .max(2);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()?;
     let outcome = runtime.block_on(serve(options));
     // A component that is being compiled cannot be stopped; the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -40,18 +49,41 @@ pub(crate) fn run(options: Serve) -> anyhow::Result<()> {
 fn logging(options: &Serve) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&options.log).with_context(|| format!("--log {:?}", options.log))?;
     // stdout belongs to the stdio transport.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if options.log_json { log.json().init() } else { log.with_ansi(false).init() }
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if options.log_json {
+        log.json().init()
+    } else {
+        log.with_ansi(false).init()
+    }
     // Without a backtrace: it would map the binary's debug information for good.
     std::panic::set_hook(Box::new(|panic| tracing::error!("panic: {panic}")));
     Ok(())
 }
 
 async fn serve(options: Serve) -> anyhow::Result<()> {
-    let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-    let identity = options.identity.unwrap_or(if options.stdio { Identity::Host } else { Identity::Caller });
-    let shared_token = options.shared_token_file.as_deref().map(shared_token).transpose()?;
-    if identity == Identity::Host && !options.stdio && !options.listen.ip().is_loopback() && shared_token.is_none() {
+    let config = options
+        .config
+        .as_deref()
+        .map(Config::read)
+        .transpose()?
+        .unwrap_or_default();
+    let identity = options.identity.unwrap_or(if options.stdio {
+        Identity::Host
+    } else {
+        Identity::Caller
+    });
+    let shared_token = options
+        .shared_token_file
+        .as_deref()
+        .map(shared_token)
+        .transpose()?;
+    if identity == Identity::Host
+        && !options.stdio
+        && !options.listen.ip().is_loopback()
+        && shared_token.is_none()
+    {
         bail!(
             "--identity host on {} would let everybody read as this account: add --shared-token-file FILE, listen on 127.0.0.1, or leave --identity out",
             options.listen
@@ -63,7 +95,10 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     if identity == Identity::Caller && shared_token.is_some() {
         bail!("--shared-token-file goes with --identity host");
     }
-    let source = Source { kubeconfig: options.kubeconfig.clone(), context: options.context.clone() };
+    let source = Source {
+        kubeconfig: options.kubeconfig.clone(),
+        context: options.context.clone(),
+    };
     let server = match identity {
         Identity::Caller => ApiServer::for_callers(&source).await?,
         Identity::Host => ApiServer::for_host(&source).await?,
@@ -75,11 +110,17 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     });
     let engine = Arc::new(Engine::new(config.host.concurrency, config.most_memory())?);
     if !engine.pooled {
-        tracing::warn!("too little address space for a pool of instances; each call makes its own, a little slower");
+        tracing::warn!(
+            "too little address space for a pool of instances; each call makes its own, a little slower"
+        );
     }
     let limits = config.host;
-    let plugins =
-        Arc::new(Plugins::new(options.plugins.clone(), config, engine, Arc::clone(&cluster)));
+    let plugins = Arc::new(Plugins::new(
+        options.plugins.clone(),
+        config,
+        engine,
+        Arc::clone(&cluster),
+    ));
     let loading = Arc::clone(&plugins).load_all();
     if options.stdio {
         let loading = tokio::spawn(loading);
@@ -93,7 +134,14 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     }
     let hosts = AllowedHosts::new(options.listen, &options.allow_host);
     let health = ApiServerHealth::new(cluster);
-    let (routes, sessions) = Site { plugins, callers, hosts, limits, health }.routes();
+    let (routes, sessions) = Site {
+        plugins,
+        callers,
+        hosts,
+        limits,
+        health,
+    }
+    .routes();
     let tls = tls(&options).await?;
     let handle = Handle::new();
     let main = listen(options.listen, routes, tls.clone(), handle.clone())?;
@@ -132,20 +180,31 @@ fn shared_token(path: &Path) -> anyhow::Result<String> {
         .trim()
         .to_owned();
     if token.len() < 16 {
-        bail!("--shared-token-file {}: a token of {} characters can be guessed; use 16 or more", path.display(), token.len());
+        bail!(
+            "--shared-token-file {}: a token of {} characters can be guessed; use 16 or more",
+            path.display(),
+            token.len()
+        );
     }
     Ok(token)
 }
 
 async fn tls(options: &Serve) -> anyhow::Result<Option<RustlsConfig>> {
-    let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) else { return Ok(None) };
+    let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) else {
+        return Ok(None);
+    };
     // An error here means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = RustlsConfig::from_pem_file(cert, key).await;
-    Ok(Some(config.with_context(|| format!("--tls-cert {} --tls-key {}", cert.display(), key.display()))?))
+    Ok(Some(config.with_context(|| {
+        format!("--tls-cert {} --tls-key {}", cert.display(), key.display())
+    })?))
 }
 
-type Listening = (SocketAddr, std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>);
+type Listening = (
+    SocketAddr,
+    std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>,
+);
 
 /// Binds a port; the future serves it until `handle` says otherwise.
 fn listen(
@@ -160,7 +219,11 @@ fn listen(
     let bound = listener.local_addr()?;
     let routes = routes.into_make_service();
     let mut server = axum_server::from_tcp(listener)?.handle(handle);
-    server.http_builder().http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEADER_TIME);
+    server
+        .http_builder()
+        .http1()
+        .timer(hyper_util::rt::TokioTimer::new())
+        .header_read_timeout(HEADER_TIME);
     Ok(match tls {
         // Without TCP_NODELAY an answer of two writes waits 40 ms for an acknowledgement.
         Some(config) => {

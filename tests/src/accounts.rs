@@ -6,9 +6,16 @@ use serde_json::{Value, json};
 
 /// Sends JSON, and returns what came back.
 pub async fn send(client: &kube::Client, method: &str, path: &str, body: &Value) -> Result<Value> {
-    let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
-    let request =
-        Request::builder().method(method).uri(path).header("content-type", kind).body(serde_json::to_vec(body)?)?;
+    let kind = if method == "PATCH" {
+        "application/merge-patch+json"
+    } else {
+        "application/json"
+    };
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", kind)
+        .body(serde_json::to_vec(body)?)?;
     Ok(client.request(request).await?)
 }
 
@@ -16,7 +23,9 @@ pub async fn send(client: &kube::Client, method: &str, path: &str, body: &Value)
 pub async fn create(client: &kube::Client, path: &str, body: &Value) -> Result<()> {
     match client
         .request::<Value>(
-            Request::post(path).header("content-type", "application/json").body(serde_json::to_vec(body)?)?,
+            Request::post(path)
+                .header("content-type", "application/json")
+                .body(serde_json::to_vec(body)?)?,
         )
         .await
     {
@@ -46,7 +55,8 @@ fn remember(token: &str) {
     if let Some(file) = std::env::var_os("PORTHOLE_TEST_TOKENS") {
         use std::io::Write;
         let file = std::fs::OpenOptions::new().create(true).append(true).open(file);
-        file.and_then(|mut file| writeln!(file, "{token}")).expect("the file of tokens");
+        file.and_then(|mut file| writeln!(file, "{token}"))
+            .expect("the file of tokens");
     }
 }
 
@@ -59,12 +69,23 @@ pub async fn allow(
 ) -> Result<()> {
     let name = format!("{}-{}-{}", account.0, account.1, within.unwrap_or("all"));
     let (role, binding, prefix) = match within {
-        Some(namespace) => {
-            ("Role", "rolebindings", format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"))
-        }
-        None => ("ClusterRole", "clusterrolebindings", "/apis/rbac.authorization.k8s.io/v1".to_owned()),
+        Some(namespace) => (
+            "Role",
+            "rolebindings",
+            format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"),
+        ),
+        None => (
+            "ClusterRole",
+            "clusterrolebindings",
+            "/apis/rbac.authorization.k8s.io/v1".to_owned(),
+        ),
     };
-    create(client, &format!("{prefix}/{}s", role.to_lowercase()), &json!({"metadata": {"name": name}, "rules": rules})).await?;
+    create(
+        client,
+        &format!("{prefix}/{}s", role.to_lowercase()),
+        &json!({"metadata": {"name": name}, "rules": rules}),
+    )
+    .await?;
     let bound = json!({
         "metadata": {"name": name},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name},

@@ -29,9 +29,24 @@ pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, listen: 
     let client = cluster.admin().await?;
     accounts::namespace(&client, "mcp-tools").await?;
     let token = accounts::account(&client, "mcp-tools", "k8s-mcp-server-sa").await?;
-    accounts::allow(&client, ("mcp-tools", "k8s-mcp-server-sa"), None, accounts::reader_rules()).await?;
+    accounts::allow(
+        &client,
+        ("mcp-tools", "k8s-mcp-server-sa"),
+        None,
+        accounts::reader_rules(),
+    )
+    .await?;
     let mut host = tokio::process::Command::new(porthole)
-        .args(["serve", "--listen", listen, "--admin-listen", "off", "--log", "warn", "--kubeconfig"])
+        .args([
+            "serve",
+            "--listen",
+            listen,
+            "--admin-listen",
+            "off",
+            "--log",
+            "warn",
+            "--kubeconfig",
+        ])
         .arg(&cluster.kubeconfig)
         .arg("--plugins")
         .arg(plugins)

@@ -3,7 +3,13 @@
 //! Nothing of Kubernetes is mocked but the kubelet, which serves logs from files, and metrics-server, whose API is a
 //! pair of custom resources.
 #![allow(missing_docs, reason = "a crate of tests: its readers read the tests")]
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests stop with a panic")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop with a panic"
+)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to developers")]
 
 pub mod accounts;

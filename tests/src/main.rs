@@ -1,5 +1,10 @@
 //! The testbed's own commands; `cargo xtask` calls them.
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::indexing_slicing, reason = "it talks to developers")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "it talks to developers"
+)]
 
 mod bench;
 mod demo;
@@ -93,7 +98,17 @@ async fn main() -> Result<()> {
             Ok(())
         }
         Command::Kubelet { folder, port } => kubelet::serve(&folder, port).await,
-        Command::Demo { folder, porthole, plugins, listen } => demo::run(&folder, &porthole, &plugins, &listen).await,
-        Command::Bench { folder, porthole, plugins, peer } => bench::run(&folder, &porthole, &plugins, peer).await,
+        Command::Demo {
+            folder,
+            porthole,
+            plugins,
+            listen,
+        } => demo::run(&folder, &porthole, &plugins, &listen).await,
+        Command::Bench {
+            folder,
+            porthole,
+            plugins,
+            peer,
+        } => bench::run(&folder, &porthole, &plugins, peer).await,
     }
 }

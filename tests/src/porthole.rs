@@ -35,7 +35,13 @@ impl Porthole {
     /// Starts a host on the cluster of a kubeconfig, as callers, with all tools, and waits until they are served.
     pub async fn start(kubeconfig: &Path) -> Self {
         let plugins = tools().display().to_string();
-        let host = Self::with(&["--kubeconfig", &kubeconfig.display().to_string(), "--plugins", &plugins]).await;
+        let host = Self::with(&[
+            "--kubeconfig",
+            &kubeconfig.display().to_string(),
+            "--plugins",
+            &plugins,
+        ])
+        .await;
         host.expect("a host")
     }
 
@@ -67,7 +73,11 @@ impl Porthole {
             if let Some(status) = child.try_wait()? {
                 bail!("porthole ended with {status}: {}", std::fs::read_to_string(&log)?);
             }
-            anyhow::ensure!(begun.elapsed() < Duration::from_secs(20), "porthole does not listen; see {}", log.display());
+            anyhow::ensure!(
+                begun.elapsed() < Duration::from_secs(20),
+                "porthole does not listen; see {}",
+                log.display()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -76,7 +86,11 @@ impl Porthole {
     async fn until_loaded(&self) -> Result<()> {
         let begun = Instant::now();
         while !std::fs::read_to_string(&self.log)?.contains("tools loaded from") {
-            anyhow::ensure!(begun.elapsed() < Duration::from_secs(60), "no tools; see {}", self.log.display());
+            anyhow::ensure!(
+                begun.elapsed() < Duration::from_secs(60),
+                "no tools; see {}",
+                self.log.display()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
@@ -95,12 +109,17 @@ impl Porthole {
     /// Asks it to stop, and waits for its end.
     pub async fn terminate(mut self) -> Result<(std::process::ExitStatus, Duration)> {
         let begun = Instant::now();
-        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()?;
         loop {
             if let Some(status) = self.child.try_wait()? {
                 return Ok((status, begun.elapsed()));
             }
-            anyhow::ensure!(begun.elapsed() < Duration::from_secs(20), "porthole does not stop");
+            anyhow::ensure!(
+                begun.elapsed() < Duration::from_secs(20),
+                "porthole does not stop"
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

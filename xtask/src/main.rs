@@ -1,1 +1,75 @@
-fn main(){}
+//! What developers run: `cargo xtask demo | test | lint | plugins | kube | bench`. Each installs what it needs.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to developers")]
+
+mod bench;
+mod kube;
+mod plugins;
+mod shell;
+mod suites;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Porthole's own tasks
+#[derive(Parser)]
+#[command(
+    bin_name = "cargo xtask",
+    after_help = "Examples:\n  cargo xtask demo              a cluster, a host, a token to paste\n  cargo xtask test              every test; installs what the suites need\n  cargo xtask kube up --pods 2000"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve a cluster with a small shop in it, and print a URL and a token to paste (Ctrl-C stops it)
+    Demo {
+        /// Address to serve at
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: String,
+    },
+    /// Run every test; exits 2 where a suite could not be run
+    Test {
+        /// Only suites whose name contains this
+        suite: Option<String>,
+    },
+    /// Formatting, clippy, documentation, licences and sources of dependencies
+    Lint,
+    /// Build the tools into plugins/dist
+    Plugins,
+    /// A real API server with etcd and a kubelet stub on loopback
+    #[command(subcommand)]
+    Kube(Kube),
+    /// Time namespaces_list, pods_get and pods_list beside the API server itself and npm kubernetes-mcp-server
+    Bench,
+}
+
+#[derive(Subcommand)]
+enum Kube {
+    /// Start it where it is not running, and print the path of a kubeconfig
+    Up {
+        /// Pods to make beyond those of the shop
+        #[arg(long, default_value_t = 0)]
+        pods: usize,
+    },
+    /// Stop it and delete its data
+    Down,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Demo { listen } => kube::demo(&listen).map(|()| ExitCode::SUCCESS),
+        Command::Test { suite } => suites::test(suite.as_deref()),
+        Command::Lint => suites::lint().map(|()| ExitCode::SUCCESS),
+        Command::Plugins => plugins::build().map(|_| ExitCode::SUCCESS),
+        Command::Kube(Kube::Up { pods }) => kube::up(pods).map(|()| ExitCode::SUCCESS),
+        Command::Kube(Kube::Down) => kube::down().map(|()| ExitCode::SUCCESS),
+        Command::Bench => bench::bench().map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("xtask: {error:#}");
+        ExitCode::FAILURE
+    })
+}

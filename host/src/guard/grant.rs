@@ -50,11 +50,19 @@ impl Grant {
         if declared {
             return Ok(());
         }
-        let of = if group.is_empty() { String::new() } else { format!(" of {group}") };
+        let of = if group.is_empty() {
+            String::new()
+        } else {
+            format!(" of {group}")
+        };
         let declares = if self.rules.is_empty() {
             "nothing".to_owned()
         } else {
-            self.rules.iter().map(|rule| rule.resources.join(", ")).collect::<Vec<_>>().join("; ")
+            self.rules
+                .iter()
+                .map(|rule| rule.resources.join(", "))
+                .collect::<Vec<_>>()
+                .join("; ")
         };
         Err(Failure::new(
             Reason::NotGranted,
@@ -72,7 +80,11 @@ mod tests {
 
     fn grant(groups: &[&str], resources: &[&str], verbs: &[Verb]) -> Grant {
         let own = |list: &[&str]| list.iter().map(|text| text.to_string()).collect();
-        Grant::new(vec![ReadRule { api_groups: own(groups), resources: own(resources), verbs: verbs.to_vec() }])
+        Grant::new(vec![ReadRule {
+            api_groups: own(groups),
+            resources: own(resources),
+            verbs: verbs.to_vec(),
+        }])
     }
 
     #[test]
@@ -85,7 +97,11 @@ mod tests {
             (Verb::List, "", "secrets"),
             (Verb::List, "metrics.k8s.io", "pods"),
         ] {
-            assert_eq!(pods.check(verb, group, resource).unwrap_err().reason, Reason::NotGranted, "{group} {resource}");
+            assert_eq!(
+                pods.check(verb, group, resource).unwrap_err().reason,
+                Reason::NotGranted,
+                "{group} {resource}"
+            );
         }
         assert!(Grant::default().check(Verb::Get, "", "pods").is_err());
     }
@@ -95,6 +111,10 @@ mod tests {
         let all = grant(&["*"], &["*"], &[Verb::Get, Verb::List]);
         assert!(all.check(Verb::Get, "apps", "deployments").is_ok());
         assert!(all.check(Verb::Get, "", "nodes/proxy").is_err());
-        assert!(grant(&[""], &["nodes/proxy"], &[Verb::Get]).check(Verb::Get, "", "nodes/proxy").is_ok());
+        assert!(
+            grant(&[""], &["nodes/proxy"], &[Verb::Get])
+                .check(Verb::Get, "", "nodes/proxy")
+                .is_ok()
+        );
     }
 }

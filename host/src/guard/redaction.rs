@@ -4,7 +4,11 @@ use crate::kube::{Kind, Withheld};
 
 /// The values of Secrets; of other kinds only the bookkeeping, whose last-applied copy may hold anything.
 pub(super) fn withheld(kind: &Kind) -> Withheld {
-    if kind.group.is_empty() && kind.plural == "secrets" { Withheld::SecretValues } else { Withheld::Bookkeeping }
+    if kind.group.is_empty() && kind.plural == "secrets" {
+        Withheld::SecretValues
+    } else {
+        Withheld::Bookkeeping
+    }
 }
 
 #[cfg(test)]

@@ -65,32 +65,61 @@ pub(crate) enum UnknownCaller {
 /// Who may call, and as whom the cluster is then read.
 pub(crate) enum Callers {
     /// Everybody with a token that the API server accepts; reads are made with that token.
-    ByToken { cluster: Arc<Cluster>, remembered: Cache<Fingerprint, Arc<Owner>> },
+    ByToken {
+        cluster: Arc<Cluster>,
+        remembered: Cache<Fingerprint, Arc<Owner>>,
+    },
     /// Everybody who gets here, or everybody with the shared token; reads are made as the host's own account.
-    Host { caller: Caller, shared_token: Option<Fingerprint> },
+    Host {
+        caller: Caller,
+        shared_token: Option<Fingerprint>,
+    },
 }
 
 impl Callers {
     /// Identity `caller`.
     pub(crate) fn by_token(cluster: Arc<Cluster>) -> Self {
-        let remembered = Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(REMEMBERED).build();
+        let remembered = Cache::builder()
+            .max_capacity(MOST_REMEMBERED)
+            .time_to_live(REMEMBERED)
+            .build();
         Self::ByToken { cluster, remembered }
     }
 
     /// Identity `host`.
     pub(crate) fn host(shared_token: Option<&str>) -> Self {
-        let owner = Arc::new(Owner { username: "host".to_owned(), uid: String::new() });
-        let caller = Caller { owner, credential: Credential::Connection, token: None };
-        Self::Host { caller, shared_token: shared_token.map(|token| fingerprint(token.as_bytes())) }
+        let owner = Arc::new(Owner {
+            username: "host".to_owned(),
+            uid: String::new(),
+        });
+        let caller = Caller {
+            owner,
+            credential: Credential::Connection,
+            token: None,
+        };
+        Self::Host {
+            caller,
+            shared_token: shared_token.map(|token| fingerprint(token.as_bytes())),
+        }
     }
 
     /// The caller whose Authorization header this is.
     pub(crate) async fn of(&self, authorization: Option<&HeaderValue>) -> Result<Caller, UnknownCaller> {
         match self {
-            Self::Host { caller, shared_token: None } => Ok(caller.clone()),
-            Self::Host { caller, shared_token: Some(shared) } => {
+            Self::Host {
+                caller,
+                shared_token: None,
+            } => Ok(caller.clone()),
+            Self::Host {
+                caller,
+                shared_token: Some(shared),
+            } => {
                 let token = fingerprint(bearer(authorization)?);
-                if bool::from(token.ct_eq(shared)) { Ok(caller.clone()) } else { Err(UnknownCaller::WrongSharedToken) }
+                if bool::from(token.ct_eq(shared)) {
+                    Ok(caller.clone())
+                } else {
+                    Err(UnknownCaller::WrongSharedToken)
+                }
             }
             Self::ByToken { cluster, remembered } => {
                 let token = bearer(authorization)?;
@@ -100,7 +129,11 @@ impl Callers {
                     .try_get_with(fingerprint, owner(cluster, &credential))
                     .await
                     .map_err(|unknown| UnknownCaller::clone(&unknown))?;
-                Ok(Caller { owner, credential, token: Some(fingerprint) })
+                Ok(Caller {
+                    owner,
+                    credential,
+                    token: Some(fingerprint),
+                })
             }
         }
     }
@@ -114,7 +147,9 @@ impl Callers {
 }
 
 async fn owner(cluster: &Cluster, credential: &Credential) -> Result<Arc<Owner>, UnknownCaller> {
-    let deadline = Instant::now().checked_add(REVIEW_TIME).unwrap_or_else(Instant::now);
+    let deadline = Instant::now()
+        .checked_add(REVIEW_TIME)
+        .unwrap_or_else(Instant::now);
     let allowance = Allowance::new(deadline, REVIEW_BYTES, usize::MAX);
     match who_am_i(&cluster.server, credential, &allowance).await {
         Ok(UserInfo { username, uid, .. }) => Ok(Arc::new(Owner { username, uid })),
@@ -168,8 +203,15 @@ mod tests {
     #[test]
     fn a_caller_does_not_print_its_token() {
         let credential = Credential::Bearer(sensitive(b"secret-token").unwrap());
-        let owner = Arc::new(Owner { username: "u".into(), uid: "1".into() });
-        let caller = Caller { owner, credential, token: None };
+        let owner = Arc::new(Owner {
+            username: "u".into(),
+            uid: "1".into(),
+        });
+        let caller = Caller {
+            owner,
+            credential,
+            token: None,
+        };
         assert!(!format!("{caller:?}").contains("secret-token"));
     }
 
@@ -177,7 +219,10 @@ mod tests {
     async fn the_shared_token_is_asked_for() {
         let callers = Callers::host(Some("s3cret"));
         assert!(callers.of(Some(&header("Bearer s3cret"))).await.is_ok());
-        assert!(matches!(callers.of(Some(&header("Bearer s3cre"))).await, Err(UnknownCaller::WrongSharedToken)));
+        assert!(matches!(
+            callers.of(Some(&header("Bearer s3cre"))).await,
+            Err(UnknownCaller::WrongSharedToken)
+        ));
         assert!(matches!(callers.of(None).await, Err(UnknownCaller::Missing)));
         assert!(Callers::host(None).of(None).await.is_ok());
     }

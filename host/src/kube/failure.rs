@@ -65,7 +65,11 @@ struct Details {
 
 impl Failure {
     pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), retry_after_seconds: None }
+        Self {
+            reason,
+            message: message.into(),
+            retry_after_seconds: None,
+        }
     }
 
     /// From an answer with an error status; `what` names the read, for example `pods "web" in namespace shop`.
@@ -79,13 +83,18 @@ impl Failure {
         let (reason, message) = match code.as_u16() {
             401 => (
                 Reason::Unauthorized,
-                format!("unauthorized: the cluster no longer accepts this token ({said}). Make a new one and enter it in the client."),
+                format!(
+                    "unauthorized: the cluster no longer accepts this token ({said}). Make a new one and enter it in the client."
+                ),
             ),
             403 => (
                 Reason::Forbidden,
                 format!("forbidden: {said}. Ask for a Role that allows it, or leave it out."),
             ),
-            404 if named => (Reason::NotFound, format!("{what}: {said}. List what there is, or look in another namespace.")),
+            404 if named => (
+                Reason::NotFound,
+                format!("{what}: {said}. List what there is, or look in another namespace."),
+            ),
             404 => (
                 Reason::Unsupported,
                 format!("{what}: the cluster does not offer this ({said})"),
@@ -95,13 +104,22 @@ impl Failure {
                 Reason::Expired,
                 format!("{what}: the continue token has expired; list again from the start"),
             ),
-            429 => (Reason::Throttled, format!("{what}: the API server asks to wait: {said}")),
+            429 => (
+                Reason::Throttled,
+                format!("{what}: the API server asks to wait: {said}"),
+            ),
             500..=599 => (Reason::Unavailable, format!("{what}: {said}")),
             _ => (Reason::Other, format!("{what}: {said}")),
         };
-        let retry_after_seconds =
-            headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
-        Self { reason, message, retry_after_seconds }
+        let retry_after_seconds = headers
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.parse().ok());
+        Self {
+            reason,
+            message,
+            retry_after_seconds,
+        }
     }
 
     /// The API server could not be reached, or its answer broke off.
@@ -119,7 +137,9 @@ impl Failure {
     pub(crate) fn over_time(what: &str) -> Self {
         Self::new(
             Reason::OverTime,
-            format!("{what}: no answer within the call's time limit (`timeout`); ask for less, or narrow it with a selector"),
+            format!(
+                "{what}: no answer within the call's time limit (`timeout`); ask for less, or narrow it with a selector"
+            ),
         )
     }
 }

@@ -44,19 +44,21 @@ pub(crate) struct KindRef {
 }
 
 impl Kind {
-    /// `v1` or `apps/v1`.
-    pub(crate) fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
-    }
-
     /// `pods` or `deployments.apps`.
     pub(crate) fn qualified(&self) -> String {
-        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
+        if self.group.is_empty() {
+            self.plural.clone()
+        } else {
+            format!("{}.{}", self.plural, self.group)
+        }
     }
 
     fn is_called(&self, name: &str) -> bool {
         let same = |other: &str| other.eq_ignore_ascii_case(name);
-        same(&self.plural) || same(&self.singular) || same(&self.kind) || self.short_names.iter().any(|s| same(s))
+        same(&self.plural)
+            || same(&self.singular)
+            || same(&self.kind)
+            || self.short_names.iter().any(|s| same(s))
     }
 }
 
@@ -89,7 +91,8 @@ impl Kinds {
             return Ok(kind);
         }
         let snapshot = self.snapshot(server, credential, allowance, AGAIN).await?;
-        name.find(&snapshot.kinds).ok_or_else(|| name.unknown(&snapshot.kinds))
+        name.find(&snapshot.kinds)
+            .ok_or_else(|| name.unknown(&snapshot.kinds))
     }
 
     /// Every kind that can be read.
@@ -99,7 +102,11 @@ impl Kinds {
         credential: &Credential,
         allowance: &Allowance,
     ) -> Result<Vec<Arc<Kind>>, Failure> {
-        Ok(self.snapshot(server, credential, allowance, FRESH).await?.kinds.clone())
+        Ok(self
+            .snapshot(server, credential, allowance, FRESH)
+            .await?
+            .kinds
+            .clone())
     }
 
     /// What discovery said at most `age` ago. Where the API server does not answer, what it said before will do.
@@ -111,7 +118,10 @@ impl Kinds {
         age: Duration,
     ) -> Result<Arc<Snapshot>, Failure> {
         let young = |snapshot: &Option<Arc<Snapshot>>| {
-            snapshot.as_ref().filter(|snapshot| snapshot.read.elapsed() < age).cloned()
+            snapshot
+                .as_ref()
+                .filter(|snapshot| snapshot.read.elapsed() < age)
+                .cloned()
         };
         if let Some(snapshot) = young(&self.snapshot.load_full()) {
             return Ok(snapshot);
@@ -123,7 +133,10 @@ impl Kinds {
         }
         match discover(server, credential, allowance).await {
             Ok(kinds) => {
-                let snapshot = Arc::new(Snapshot { kinds, read: Instant::now() });
+                let snapshot = Arc::new(Snapshot {
+                    kinds,
+                    read: Instant::now(),
+                });
                 self.snapshot.store(Some(Arc::clone(&snapshot)));
                 Ok(snapshot)
             }
@@ -140,7 +153,11 @@ async fn discover(
     let mut kinds = Vec::new();
     for path in ["/api", "/apis"] {
         let what = "the kinds that the cluster serves";
-        let answer = server.get(credential, path, AGGREGATED, allowance, what).await?.bytes().await?;
+        let answer = server
+            .get(credential, path, AGGREGATED, allowance, what)
+            .await?
+            .bytes()
+            .await?;
         let groups: Groups = serde_json::from_slice(&answer).map_err(|error| {
             Failure::new(
                 Reason::Unsupported,
@@ -235,13 +252,22 @@ impl Name {
     fn parse(asked: &KindRef) -> Result<Self, Failure> {
         let kind = asked.kind.trim();
         if kind.is_empty() || kind.len() > 253 {
-            return Err(Failure::new(Reason::Invalid, "kind is empty; name one, for example pods or deployments.apps"));
+            return Err(Failure::new(
+                Reason::Invalid,
+                "kind is empty; name one, for example pods or deployments.apps",
+            ));
         }
-        let api_version = asked.api_version.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let api_version = asked
+            .api_version
+            .as_deref()
+            .map(str::trim)
+            .filter(|text| !text.is_empty());
         if let Some(api_version) = api_version {
             let (group, version) = match api_version.split_once('/') {
                 None => (String::new(), api_version),
-                Some((group, version)) if !group.is_empty() && !version.is_empty() && !version.contains('/') => {
+                Some((group, version))
+                    if !group.is_empty() && !version.is_empty() && !version.contains('/') =>
+                {
                     (group.to_owned(), version)
                 }
                 Some(_) => {
@@ -252,11 +278,23 @@ impl Name {
                 }
             };
             let name = kind.split('.').next().unwrap_or(kind).to_owned();
-            return Ok(Self { name, group: Some(group), version: Some(version.to_owned()) });
+            return Ok(Self {
+                name,
+                group: Some(group),
+                version: Some(version.to_owned()),
+            });
         }
         Ok(match kind.split_once('.') {
-            None => Self { name: kind.to_owned(), group: None, version: None },
-            Some((name, group)) => Self { name: name.to_owned(), group: Some(group.to_owned()), version: None },
+            None => Self {
+                name: kind.to_owned(),
+                group: None,
+                version: None,
+            },
+            Some((name, group)) => Self {
+                name: name.to_owned(),
+                group: Some(group.to_owned()),
+                version: None,
+            },
         })
     }
 
@@ -271,7 +309,9 @@ impl Name {
                 // Also `deployments.v1.apps`, which kubectl takes.
                 (Some(group), None) => {
                     kind.group == *group
-                        || group.split_once('.').is_some_and(|(v, g)| kind.version == v && kind.group == g)
+                        || group
+                            .split_once('.')
+                            .is_some_and(|(v, g)| kind.version == v && kind.group == g)
                         || (kind.group.is_empty() && kind.version == *group)
                 }
             }
@@ -308,7 +348,10 @@ impl Name {
         } else {
             format!("The nearest here: {}", near.join(", "))
         };
-        Failure::new(Reason::UnknownKind, format!("no matches for kind \"{}\"{version}. {hint}.", self.name))
+        Failure::new(
+            Reason::UnknownKind,
+            format!("no matches for kind \"{}\"{version}. {hint}.", self.name),
+        )
     }
 }
 
@@ -334,22 +377,31 @@ mod tests {
     }
 
     fn find(kind: &str, api_version: Option<&str>) -> Result<String, Failure> {
-        let name = Name::parse(&KindRef { kind: kind.into(), api_version: api_version.map(Into::into) })?;
+        let name = Name::parse(&KindRef {
+            kind: kind.into(),
+            api_version: api_version.map(Into::into),
+        })?;
         let found = name.find(&kinds()).ok_or_else(|| name.unknown(&kinds()))?;
-        Ok(format!("{} {}", found.qualified(), found.api_version()))
+        Ok(format!("{} {}/{}", found.qualified(), found.group, found.version))
     }
 
     #[test]
     fn a_kind_is_found_by_every_name_that_kubectl_takes() {
         for name in ["pods", "pod", "po", "Pod", "POD", "pods.v1"] {
-            assert_eq!(find(name, None).unwrap(), "pods v1", "{name}");
+            assert_eq!(find(name, None).unwrap(), "pods /v1", "{name}");
         }
         for name in ["deployments.apps", "deploy", "Deployment", "deployments.v1.apps"] {
             assert_eq!(find(name, None).unwrap(), "deployments.apps apps/v1", "{name}");
         }
-        assert_eq!(find("nodes", None).unwrap(), "nodes v1");
-        assert_eq!(find("nodes", Some("metrics.k8s.io/v1beta1")).unwrap(), "nodes.metrics.k8s.io metrics.k8s.io/v1beta1");
-        assert_eq!(find("Deployment", Some("apps/v1")).unwrap(), "deployments.apps apps/v1");
+        assert_eq!(find("nodes", None).unwrap(), "nodes /v1");
+        assert_eq!(
+            find("nodes", Some("metrics.k8s.io/v1beta1")).unwrap(),
+            "nodes.metrics.k8s.io metrics.k8s.io/v1beta1"
+        );
+        assert_eq!(
+            find("Deployment", Some("apps/v1")).unwrap(),
+            "deployments.apps apps/v1"
+        );
     }
 
     #[test]
@@ -358,7 +410,12 @@ mod tests {
         assert_eq!(failure.reason, Reason::UnknownKind);
         assert!(failure.message.contains("deployments.apps"), "{failure}");
         let failure = find("Custom", Some("custom.example.com/v1")).unwrap_err();
-        assert!(failure.message.contains("no matches for kind \"Custom\" in version \"custom.example.com/v1\""), "{failure}");
+        assert!(
+            failure
+                .message
+                .contains("no matches for kind \"Custom\" in version \"custom.example.com/v1\""),
+            "{failure}"
+        );
         assert_eq!(find("pods", Some("a/b/c")).unwrap_err().reason, Reason::Invalid);
         assert_eq!(find("bindings", None).unwrap_err().reason, Reason::UnknownKind);
     }

@@ -13,7 +13,11 @@ use crate::identity::{Callers, UnknownCaller};
 
 /// Puts the [`Caller`](crate::identity::Caller) of a request into its extensions, and takes the token out of it: what
 /// handles the request later, or logs it, has no use for it.
-pub(super) async fn identify(State(callers): State<Arc<Callers>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn identify(
+    State(callers): State<Arc<Callers>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let authorization = request.headers_mut().remove(header::AUTHORIZATION);
     match callers.of(authorization.as_ref()).await {
         Ok(caller) => {
@@ -32,8 +36,11 @@ fn refusal(unknown: &UnknownCaller) -> Response {
     let text = format!("{unknown}\n");
     match unknown {
         UnknownCaller::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
-        UnknownCaller::Missing | UnknownCaller::Refused | UnknownCaller::WrongSharedToken => {
-            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], text).into_response()
-        }
+        UnknownCaller::Missing | UnknownCaller::Refused | UnknownCaller::WrongSharedToken => (
+            StatusCode::UNAUTHORIZED,
+            [(header::WWW_AUTHENTICATE, "Bearer")],
+            text,
+        )
+            .into_response(),
     }
 }

@@ -7,10 +7,10 @@ use futures::FutureExt;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, ErrorCode,
-        Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-        PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ServerCapabilities, ServerConfig,
-        ToolAnnotations,
+        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
+        ErrorCode, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+        ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
+        ServerCapabilities, ServerConfig, ToolAnnotations,
     },
     service::RequestContext,
 };
@@ -55,7 +55,11 @@ pub(super) struct Handler {
 
 impl Handler {
     pub(super) fn new(plugins: Arc<Plugins>, callers: Arc<Callers>, transport: Transport) -> Self {
-        Self { plugins, callers, transport }
+        Self {
+            plugins,
+            callers,
+            transport,
+        }
     }
 
     /// Who sent the request: put there by `sse::message`, by `bearer::identify`, or known from the start.
@@ -80,7 +84,12 @@ impl Handler {
         let token = context.meta.get_progress_token();
         let (progress, mut steps) = mpsc::channel::<Progress>(PROGRESS_STEPS);
         let progress = token.is_some().then_some(progress);
-        let call = self.plugins.call(&request.name, request.arguments.unwrap_or_default(), &caller, progress);
+        let call = self.plugins.call(
+            &request.name,
+            request.arguments.unwrap_or_default(),
+            &caller,
+            progress,
+        );
         let report = async {
             while let (Some(step), Some(token)) = (steps.recv().await, &token) {
                 let mut param = ProgressNotificationParam::new(token.clone(), step.done);
@@ -122,7 +131,9 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let snapshot = self.plugins.snapshot().await;
-        Ok(ListToolsResult::with_all_items(snapshot.tools.values().map(|tool| listed(tool)).collect()))
+        Ok(ListToolsResult::with_all_items(
+            snapshot.tools.values().map(|tool| listed(tool)).collect(),
+        ))
     }
 
     /// Ends with the client: rmcp never aborts a handler, and a panic in one would leave the request open for ever.
@@ -195,7 +206,13 @@ fn listed(tool: &Tool) -> rmcp::model::Tool {
         description.summary.clone(),
         Arc::clone(&tool.input_schema),
     )
-    .with_annotations(ToolAnnotations::new().read_only(true).destructive(false).idempotent(true).open_world(false));
+    .with_annotations(
+        ToolAnnotations::new()
+            .read_only(true)
+            .destructive(false)
+            .idempotent(true)
+            .open_world(false),
+    );
     if !description.title.is_empty() {
         listed = listed.with_title(description.title.clone());
     }
@@ -228,10 +245,14 @@ fn success(outcome: Outcome) -> CallToolResult {
             Content::Embedded(embedded) => ContentBlock::embedded_text(embedded.uri, embedded.text),
         })
         .collect();
-    let structured = outcome.structured.and_then(|text| serde_json::from_str(&text).ok());
+    let structured = outcome
+        .structured
+        .and_then(|text| serde_json::from_str(&text).ok());
     if content.is_empty() {
         // Dify shows nothing of a result without content, not even its structured part.
-        let text = structured.as_ref().map_or_else(|| "(no output)".to_owned(), serde_json::Value::to_string);
+        let text = structured
+            .as_ref()
+            .map_or_else(|| "(no output)".to_owned(), serde_json::Value::to_string);
         content.push(ContentBlock::text(text));
     }
     let mut result = CallToolResult::success(content);

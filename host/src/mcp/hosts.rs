@@ -29,14 +29,25 @@ impl AllowedHosts {
             return Self::Only(own.into_iter().chain(named).collect());
         }
         let named: Vec<String> = named.collect();
-        if named.is_empty() { Self::Any } else { Self::Only(named) }
+        if named.is_empty() {
+            Self::Any
+        } else {
+            Self::Only(named)
+        }
     }
 
     fn refuses(&self, headers: &HeaderMap, uri: &Uri) -> Option<String> {
         let Self::Only(names) = self else { return None };
-        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned());
-        let host = text(header::HOST).or_else(|| uri.authority().map(ToString::to_string)).unwrap_or_default();
-        let origin = text(header::ORIGIN).map(|origin| origin.split("://").last().unwrap_or_default().to_owned());
+        let text = |name| {
+            headers
+                .get(name)
+                .map(|value| value.to_str().unwrap_or("?").to_owned())
+        };
+        let host = text(header::HOST)
+            .or_else(|| uri.authority().map(ToString::to_string))
+            .unwrap_or_default();
+        let origin =
+            text(header::ORIGIN).map(|origin| origin.split("://").last().unwrap_or_default().to_owned());
         [Some(host), origin]
             .into_iter()
             .flatten()
@@ -55,12 +66,17 @@ fn name(authority: &str) -> String {
 }
 
 /// Refuses a request for a name that is not ours.
-pub(super) async fn check(State(allowed): State<Arc<AllowedHosts>>, request: Request, next: Next) -> Response {
+pub(super) async fn check(
+    State(allowed): State<Arc<AllowedHosts>>,
+    request: Request,
+    next: Next,
+) -> Response {
     match allowed.refuses(request.headers(), request.uri()) {
         None => next.run(request).await,
         Some(name) => {
             tracing::warn!("refused a request for host {name:?}");
-            let text = format!("this Porthole does not answer for {name:?}; start it with --allow-host {name}\n");
+            let text =
+                format!("this Porthole does not answer for {name:?}; start it with --allow-host {name}\n");
             (StatusCode::FORBIDDEN, text).into_response()
         }
     }
@@ -77,7 +93,9 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
-        AllowedHosts::new(listen.parse().unwrap(), &named).refuses(&headers, &Uri::from_static("/")).is_some()
+        AllowedHosts::new(listen.parse().unwrap(), &named)
+            .refuses(&headers, &Uri::from_static("/"))
+            .is_some()
     }
 
     #[test]
@@ -86,8 +104,18 @@ mod tests {
             assert!(!refused("127.0.0.1:8080", &[], host, None), "{host}");
         }
         assert!(refused("127.0.0.1:8080", &[], "evil.example", None));
-        assert!(refused("127.0.0.1:8080", &[], "localhost", Some("http://evil.example")));
-        assert!(!refused("127.0.0.1:8080", &[], "localhost", Some("http://localhost:3000")));
+        assert!(refused(
+            "127.0.0.1:8080",
+            &[],
+            "localhost",
+            Some("http://evil.example")
+        ));
+        assert!(!refused(
+            "127.0.0.1:8080",
+            &[],
+            "localhost",
+            Some("http://localhost:3000")
+        ));
         assert!(!refused("127.0.0.1:8080", &["mine.lan"], "mine.lan:8080", None));
     }
 

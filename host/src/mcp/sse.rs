@@ -25,7 +25,10 @@ pub(crate) use session::Sessions;
 use crate::identity::Caller;
 
 /// `GET /sse`: opens a session for the caller.
-pub(super) async fn open(State(sessions): State<Arc<Sessions>>, Extension(caller): Extension<Caller>) -> Response {
+pub(super) async fn open(
+    State(sessions): State<Arc<Sessions>>,
+    Extension(caller): Extension<Caller>,
+) -> Response {
     let opened = match sessions.open(&caller.owner) {
         Ok(opened) => opened,
         Err(refused) => {

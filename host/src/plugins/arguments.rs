@@ -42,7 +42,10 @@ impl Parameters {
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err("its input-schema has no \"type\": \"object\" at the root".to_owned());
         }
-        if let Some(key) = ["$ref", "anyOf", "oneOf", "allOf", "$defs"].iter().find(|key| schema.contains_key(**key)) {
+        if let Some(key) = ["$ref", "anyOf", "oneOf", "allOf", "$defs"]
+            .iter()
+            .find(|key| schema.contains_key(**key))
+        {
             return Err(format!("its input-schema uses {key}, which clients drop"));
         }
         let required: Vec<&str> = schema
@@ -51,13 +54,18 @@ impl Parameters {
             .map(|names| names.iter().filter_map(Value::as_str).collect())
             .unwrap_or_default();
         let none = Map::new();
-        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        let properties = schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .unwrap_or(&none);
         let parameters = properties
             .iter()
             .map(|(name, property)| Parameter::parse(name, property, required.contains(&name.as_str())))
             .collect::<Result<Vec<_>, _>>()?;
         match required.iter().find(|name| !properties.contains_key(**name)) {
-            Some(name) => Err(format!("its input-schema requires {name:?} and does not describe it")),
+            Some(name) => Err(format!(
+                "its input-schema requires {name:?} and does not describe it"
+            )),
             None => Ok(Self(parameters)),
         }
     }
@@ -85,7 +93,10 @@ impl Parameters {
                 continue;
             }
             if parameter.required {
-                return Err(format!("{} parameter required: {}", parameter.name, parameter.description));
+                return Err(format!(
+                    "{} parameter required: {}",
+                    parameter.name, parameter.description
+                ));
             }
             if let Some(default) = &parameter.default {
                 fitting.insert(parameter.name.clone(), default.clone());
@@ -100,7 +111,11 @@ impl Parameters {
         self.0
             .iter()
             .find(|parameter| parameter.name == name)
-            .or_else(|| self.0.iter().find(|parameter| plain(&parameter.name) == plain(name)))
+            .or_else(|| {
+                self.0
+                    .iter()
+                    .find(|parameter| plain(&parameter.name) == plain(name))
+            })
             .ok_or_else(|| {
                 let names: Vec<&str> = self.0.iter().map(|parameter| parameter.name.as_str()).collect();
                 if names.is_empty() {
@@ -119,7 +134,9 @@ impl Parameter {
             Some("integer") => Type::Integer,
             Some("number") => Type::Number,
             Some("boolean") => Type::Boolean,
-            Some("array") if property.pointer("/items/type").and_then(Value::as_str) == Some("string") => Type::Texts,
+            Some("array") if property.pointer("/items/type").and_then(Value::as_str) == Some("string") => {
+                Type::Texts
+            }
             _ => {
                 return Err(format!(
                     "its argument {name:?} is not a string, integer, number, boolean or array of string; clients drop other types"
@@ -129,7 +146,13 @@ impl Parameter {
         let allowed = property
             .get("enum")
             .and_then(Value::as_array)
-            .map(|values| values.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+            .map(|values| {
+                values
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(str::to_owned)
+                    .collect()
+            })
             .unwrap_or_default();
         let mut parameter = Self {
             name: name.to_owned(),
@@ -139,7 +162,11 @@ impl Parameter {
             allowed,
             minimum: property.get("minimum").and_then(Value::as_f64),
             maximum: property.get("maximum").and_then(Value::as_f64),
-            description: property.get("description").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            description: property
+                .get("description")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
         };
         if let Some(default) = property.get("default") {
             let fitting = parameter.coerce(default.clone());
@@ -150,20 +177,35 @@ impl Parameter {
 
     fn coerce(&self, value: Value) -> Result<Value, String> {
         let Some(fitting) = self.ty.coerce(&value) else {
-            return Err(format!("{} parameter must be {}, not {}", self.name, self.ty.described(), shown(&value)));
+            return Err(format!(
+                "{} parameter must be {}, not {}",
+                self.name,
+                self.ty.described(),
+                shown(&value)
+            ));
         };
         if let Some(text) = fitting.as_str()
             && !self.allowed.is_empty()
             && !self.allowed.iter().any(|allowed| allowed == text)
         {
-            return Err(format!("{} parameter must be one of {}, not {text:?}", self.name, self.allowed.join(", ")));
+            return Err(format!(
+                "{} parameter must be one of {}, not {text:?}",
+                self.name,
+                self.allowed.join(", ")
+            ));
         }
         if let Some(number) = fitting.as_f64() {
             if let Some(minimum) = self.minimum.filter(|minimum| number < *minimum) {
-                return Err(format!("{} parameter must be at least {minimum}, not {number}", self.name));
+                return Err(format!(
+                    "{} parameter must be at least {minimum}, not {number}",
+                    self.name
+                ));
             }
             if let Some(maximum) = self.maximum.filter(|maximum| number > *maximum) {
-                return Err(format!("{} parameter must be at most {maximum}, not {number}", self.name));
+                return Err(format!(
+                    "{} parameter must be at most {maximum}, not {number}",
+                    self.name
+                ));
             }
         }
         Ok(fitting)
@@ -184,9 +226,9 @@ impl Type {
     /// The value as this type, where its meaning is plain.
     fn coerce(self, value: &Value) -> Option<Value> {
         match (self, value) {
-            (Self::Text, Value::String(_)) | (Self::Boolean, Value::Bool(_)) | (Self::Number, Value::Number(_)) => {
-                Some(value.clone())
-            }
+            (Self::Text, Value::String(_))
+            | (Self::Boolean, Value::Bool(_))
+            | (Self::Number, Value::Number(_)) => Some(value.clone()),
             (Self::Text, Value::Number(number)) => Some(number.to_string().into()),
             (Self::Text, Value::Bool(truth)) => Some(truth.to_string().into()),
             (Self::Integer, Value::Number(number)) => whole(number).map(Value::from),
@@ -202,9 +244,11 @@ impl Type {
                 1 => Some(true.into()),
                 _ => None,
             },
-            (Self::Texts, Value::Array(items)) => {
-                items.iter().map(|item| Self::Text.coerce(item)).collect::<Option<Vec<_>>>().map(Value::Array)
-            }
+            (Self::Texts, Value::Array(items)) => items
+                .iter()
+                .map(|item| Self::Text.coerce(item))
+                .collect::<Option<Vec<_>>>()
+                .map(Value::Array),
             (Self::Texts, Value::String(text)) => match serde_json::from_str::<Value>(text) {
                 Ok(list @ Value::Array(_)) => self.coerce(&list),
                 _ => Some(text.split(',').map(|item| Value::from(item.trim())).collect()),
@@ -221,7 +265,10 @@ fn whole(number: &Number) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     number.as_i64().or_else(|| {
         let float = number.as_f64()?;
-        #[expect(clippy::cast_possible_truncation, reason = "whole, and within what a float holds exactly")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "whole, and within what a float holds exactly"
+        )]
         (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
     })
 }

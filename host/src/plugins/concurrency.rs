@@ -20,7 +20,9 @@ const TURN: Duration = Duration::from_secs(5);
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Busy {
     /// This caller's other calls take all of its places.
-    #[error("{0} calls of this account are in flight, its limit (`concurrencyPerCaller`); ask again when some have ended")]
+    #[error(
+        "{0} calls of this account are in flight, its limit (`concurrencyPerCaller`); ask again when some have ended"
+    )]
     Caller(u32),
     /// All places are taken.
     #[error("{0} calls are in flight, the limit of this host (`concurrency`); ask again in a moment")]
@@ -46,16 +48,25 @@ pub(super) struct InFlight {
 impl InFlight {
     pub(super) fn new(most: u32, most_per_caller: u32) -> Self {
         let host = Arc::new(Semaphore::new(most as usize));
-        Self { host, most, most_per_caller, callers: Mutex::default() }
+        Self {
+            host,
+            most,
+            most_per_caller,
+            callers: Mutex::default(),
+        }
     }
 
     /// Waits for a place, first among the caller's own, then among all.
     pub(super) async fn enter(&self, owner: &Owner) -> Result<Slot, Busy> {
         let own = self.places_of(owner);
         let caller = timeout(TURN, own.acquire_owned()).await;
-        let Ok(Ok(_caller)) = caller else { return Err(Busy::Caller(self.most_per_caller)) };
+        let Ok(Ok(_caller)) = caller else {
+            return Err(Busy::Caller(self.most_per_caller));
+        };
         let host = timeout(TURN, Arc::clone(&self.host).acquire_owned()).await;
-        let Ok(Ok(_host)) = host else { return Err(Busy::Host(self.most)) };
+        let Ok(Ok(_host)) = host else {
+            return Err(Busy::Host(self.most));
+        };
         Ok(Slot { _caller, _host })
     }
 

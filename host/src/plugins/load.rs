@@ -37,7 +37,10 @@ impl Plugins {
         let files = match files(&self.folder) {
             Ok(files) => files,
             Err(error) => {
-                tracing::error!("the folder of tools {} cannot be read: {error}", self.folder.display());
+                tracing::error!(
+                    "the folder of tools {} cannot be read: {error}",
+                    self.folder.display()
+                );
                 Vec::new()
             }
         };
@@ -59,7 +62,12 @@ impl Plugins {
             }
         }
         let snapshot = self.now();
-        tracing::info!(tools = snapshot.tools.len(), failed = snapshot.failures.len(), "tools loaded from {}", self.folder.display());
+        tracing::info!(
+            tools = snapshot.tools.len(),
+            failed = snapshot.failures.len(),
+            "tools loaded from {}",
+            self.folder.display()
+        );
         self.loaded.send_replace(true);
     }
 
@@ -72,15 +80,22 @@ impl Plugins {
                 return Err(Unserved::TooLarge(size));
             }
             let wasm = std::fs::read(&path)?;
-            let digest = Sha256::digest(&wasm).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest = Sha256::digest(&wasm)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
             Ok::<(Component, String), Unserved>((Component::compile(&engine, &wasm)?, digest))
         })
         .await
         .map_err(|_| Unserved::Compile)??;
         let description = component.describe(self.config.most_memory()).await?;
         let input_schema = schema("input-schema", &description.input_schema)?;
-        let output_schema =
-            description.output_schema.as_deref().map(|text| schema("output-schema", text)).transpose()?.map(Arc::new);
+        let output_schema = description
+            .output_schema
+            .as_deref()
+            .map(|text| schema("output-schema", text))
+            .transpose()?
+            .map(Arc::new);
         check(&description)?;
         let parameters = Parameters::parse(&input_schema).map_err(Unserved::Description)?;
         Ok(Tool {
@@ -99,7 +114,10 @@ impl Plugins {
     /// Builds the next snapshot and swaps it in whole.
     fn swap_in(&self, file: String, loaded: Result<Tool, Unserved>) {
         self.snapshot.rcu(|now| {
-            let mut next = Snapshot { tools: now.tools.clone(), failures: now.failures.clone() };
+            let mut next = Snapshot {
+                tools: now.tools.clone(),
+                failures: now.failures.clone(),
+            };
             next.failures.remove(&file);
             match &loaded {
                 Ok(_) => {}
@@ -113,14 +131,26 @@ impl Plugins {
             Err(reason) => tracing::error!("{file} is not served: {reason}"),
             Ok(tool) => {
                 let (name, digest) = (tool.description.name.clone(), tool.digest.clone());
-                tracing::info!(tool = name, version = tool.description.version, digest, file, "tool loaded");
+                tracing::info!(
+                    tool = name,
+                    version = tool.description.version,
+                    digest,
+                    file,
+                    "tool loaded"
+                );
                 let tool = Arc::new(tool);
                 self.snapshot.rcu(|now| {
-                    let mut next = Snapshot { tools: now.tools.clone(), failures: now.failures.clone() };
+                    let mut next = Snapshot {
+                        tools: now.tools.clone(),
+                        failures: now.failures.clone(),
+                    };
                     // Of two files with one name the first in the alphabet is served, whichever was ready first.
                     let (served, other) = match next.tools.get(&name) {
                         Some(there) if there.file < tool.file => (Arc::clone(there), Some(Arc::clone(&tool))),
-                        there => (Arc::clone(&tool), there.filter(|there| there.file != tool.file).cloned()),
+                        there => (
+                            Arc::clone(&tool),
+                            there.filter(|there| there.file != tool.file).cloned(),
+                        ),
                     };
                     if let Some(other) = other {
                         let reason = format!("its tool {name} is served from {}", served.file);
@@ -145,11 +175,17 @@ fn files(folder: &Path) -> std::io::Result<Vec<String>> {
 }
 
 fn schema(what: &str, text: &str) -> Result<Map<String, Value>, Unserved> {
-    serde_json::from_str(text).map_err(|error| Unserved::Description(format!("its {what} is not a JSON object: {error}")))
+    serde_json::from_str(text)
+        .map_err(|error| Unserved::Description(format!("its {what} is not a JSON object: {error}")))
 }
 
 fn check(description: &Description) -> Result<(), Unserved> {
-    let Description { name, version, summary, .. } = description;
+    let Description {
+        name,
+        version,
+        summary,
+        ..
+    } = description;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let wrong = |text: String| Err(Unserved::Description(text));
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {

@@ -50,7 +50,10 @@ pub(crate) enum Answer {
     Outcome(Outcome),
     Error(String),
     /// The tool said more than its limit: an error, and what there is room for.
-    Overlong { error: String, text: String },
+    Overlong {
+        error: String,
+        text: String,
+    },
 }
 
 /// A call's answer, and what the caller's token turned out to be worth.
@@ -75,7 +78,15 @@ impl Plugins {
     pub(crate) fn new(folder: PathBuf, config: Config, engine: Arc<Engine>, cluster: Arc<Cluster>) -> Self {
         let in_flight = InFlight::new(config.host.concurrency, config.host.concurrency_per_caller);
         let (loaded, _) = watch::channel(false);
-        Self { folder, config, engine, cluster, snapshot: ArcSwap::default(), in_flight, loaded }
+        Self {
+            folder,
+            config,
+            engine,
+            cluster,
+            snapshot: ArcSwap::default(),
+            in_flight,
+            loaded,
+        }
     }
 
     /// The tools as they are now.
@@ -99,23 +110,41 @@ impl Plugins {
         caller: &Caller,
         progress: Option<mpsc::Sender<Progress>>,
     ) -> Answered {
-        let refused = |text: String| Answered { answer: Answer::Error(text), token_refused: false };
+        let refused = |text: String| Answered {
+            answer: Answer::Error(text),
+            token_refused: false,
+        };
         let snapshot = self.snapshot().await;
         let Some(tool) = snapshot.tools.get(name).cloned() else {
-            tracing::info!(tool = name, caller = caller.owner.username, verdict = "unknown", "call");
+            tracing::info!(
+                tool = name,
+                caller = caller.owner.username,
+                verdict = "unknown",
+                "call"
+            );
             return refused(writers::unknown_tool(name, &snapshot));
         };
         let arguments = match tool.parameters.coerce(arguments) {
             Ok(arguments) => arguments,
             Err(mistake) => {
-                tracing::info!(tool = name, caller = caller.owner.username, verdict = "arguments", "call");
+                tracing::info!(
+                    tool = name,
+                    caller = caller.owner.username,
+                    verdict = "arguments",
+                    "call"
+                );
                 return refused(format!("{name}: {mistake}"));
             }
         };
         let _slot = match self.in_flight.enter(&caller.owner).await {
             Ok(slot) => slot,
             Err(busy) => {
-                tracing::warn!(tool = name, caller = caller.owner.username, verdict = "busy", "call");
+                tracing::warn!(
+                    tool = name,
+                    caller = caller.owner.username,
+                    verdict = "busy",
+                    "call"
+                );
                 return refused(format!("{name}: {busy}"));
             }
         };
@@ -135,9 +164,24 @@ impl Plugins {
                 answer: usize::try_from(limits.memory / ANSWER_PART).unwrap_or(usize::MAX),
             },
         );
-        let call = CallContext { tool: name.to_owned(), reading, output: limits.output, progress };
+        let call = CallContext {
+            tool: name.to_owned(),
+            reading,
+            output: limits.output,
+            progress,
+        };
         let finished = tool.component.call(&arguments, call, limits).await;
-        let Finished { tally: Tally { reads, bytes, token_refused }, cpu, memory, .. } = finished;
+        let Finished {
+            tally:
+                Tally {
+                    reads,
+                    bytes,
+                    token_refused,
+                },
+            cpu,
+            memory,
+            ..
+        } = finished;
         let (answer, verdict) = judged(&tool, finished.result);
         tracing::info!(
             tool = name,
@@ -151,7 +195,10 @@ impl Plugins {
             memory,
             "call"
         );
-        Answered { answer, token_refused }
+        Answered {
+            answer,
+            token_refused,
+        }
     }
 }
 
@@ -165,12 +212,17 @@ fn judged(tool: &Tool, result: Result<Outcome, Stopped>) -> (Answer, &'static st
         },
         Err(Stopped::Error(text)) => (Answer::Error(text), "error"),
         Err(Stopped::Limit(limit)) => {
-            let text = format!("{name} was stopped: {limit}. Ask for less: one namespace, a selector, a limit. The operator can raise it under limits in the configuration.");
+            let text = format!(
+                "{name} was stopped: {limit}. Ask for less: one namespace, a selector, a limit. The operator can raise it under limits in the configuration."
+            );
             (Answer::Error(text), "limit")
         }
         Err(Stopped::Fault(cause)) => {
             tracing::error!(tool = name, version = tool.description.version, "fault: {cause}");
-            let text = format!("{name} {} failed by a fault of its own: {cause}. Other tools still work; its author should know.", tool.description.version);
+            let text = format!(
+                "{name} {} failed by a fault of its own: {cause}. Other tools still work; its author should know.",
+                tool.description.version
+            );
             (Answer::Error(text), "fault")
         }
     }

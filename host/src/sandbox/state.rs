@@ -4,7 +4,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use wasmtime::{ResourceLimiter, UpdateDeadline, component::ResourceTable};
-use wasmtime_wasi::{Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{
+    Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+};
 
 use super::{engine::TICK, output::Kept};
 use crate::guard::Reading;
@@ -70,7 +72,9 @@ impl State {
     ) -> Self {
         let said = Kept::default();
         let mut wasi = WasiCtxBuilder::new();
-        wasi.stdout(said.clone()).stderr(said.clone()).max_random_size(RANDOM_BYTES);
+        wasi.stdout(said.clone())
+            .stderr(said.clone())
+            .max_random_size(RANDOM_BYTES);
         // Nothing of wasi:sockets is linked; should that ever change, it stays shut.
         wasi.allow_tcp(false).allow_udp(false);
         more(&mut wasi);
@@ -79,8 +83,17 @@ impl State {
         Self {
             wasi: wasi.build(),
             table,
-            memory: Memory { limit: usize::try_from(memory).unwrap_or(usize::MAX), used: 0, peak: 0, refused: false },
-            time: GuestTime { limit: cpu, spent: Duration::ZERO, entered: Instant::now() },
+            memory: Memory {
+                limit: usize::try_from(memory).unwrap_or(usize::MAX),
+                used: 0,
+                peak: 0,
+                refused: false,
+            },
+            time: GuestTime {
+                limit: cpu,
+                spent: Duration::ZERO,
+                entered: Instant::now(),
+            },
             call,
             said,
         }
@@ -100,7 +113,10 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
     }
 }
 
@@ -153,7 +169,10 @@ impl ResourceLimiter for Memory {
         self.grow(current, desired)
     }
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        self.grow(current.saturating_mul(TABLE_ELEMENT), desired.saturating_mul(TABLE_ELEMENT))
+        self.grow(
+            current.saturating_mul(TABLE_ELEMENT),
+            desired.saturating_mul(TABLE_ELEMENT),
+        )
     }
 }
 
@@ -181,7 +200,11 @@ impl GuestTime {
     pub(super) fn tick(&mut self) -> UpdateDeadline {
         self.leave();
         self.enter();
-        if self.is_over() { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) }
+        if self.is_over() {
+            UpdateDeadline::Interrupt
+        } else {
+            UpdateDeadline::Yield(1)
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {

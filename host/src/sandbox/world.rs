@@ -13,7 +13,12 @@ use wasmtime_wasi_io::bindings::wasi::io;
 
 use super::{engine::Engine, state::State};
 
-#[allow(missing_docs, unreachable_pub, unused_qualifications, reason = "made by bindgen from wit/porthole.wit")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    reason = "made by bindgen from wit/porthole.wit"
+)]
 mod bindings {
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -23,6 +28,7 @@ mod bindings {
     });
 }
 
+pub(crate) use bindings::porthole::tool::types::{Content, Description, Outcome};
 pub(super) use bindings::{
     ToolPre,
     porthole::tool::{
@@ -30,7 +36,6 @@ pub(super) use bindings::{
         types::{ReadRule, Verb},
     },
 };
-pub(crate) use bindings::porthole::tool::types::{Content, Description, Outcome};
 
 /// Streams and pollables live in the call's resource table.
 struct Io;

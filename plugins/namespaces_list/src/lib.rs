@@ -25,7 +25,12 @@ struct Status {
 }
 
 fn run(arguments: Arguments) -> Answer {
-    List { kind: kind("namespaces"), namespace: None, noun: "namespaces".into() }.rows(
+    List {
+        kind: kind("namespaces"),
+        namespace: None,
+        noun: "namespaces".into(),
+    }
+    .rows(
         &arguments,
         &["metadata.name", "metadata.creationTimestamp", "status.phase"],
         &["NAME", "STATUS", "AGE"],

@@ -30,7 +30,13 @@ const NOTICE: u32 = 512;
 const ATTEMPTS: usize = 4;
 
 fn run(arguments: Arguments) -> Answer {
-    let Arguments { name, namespace, container, previous, tail } = arguments;
+    let Arguments {
+        name,
+        namespace,
+        container,
+        previous,
+        tail,
+    } = arguments;
     let budget = call::output_budget().saturating_sub(NOTICE);
     let mut query = LogQuery {
         namespace: namespace_or_default(namespace),
@@ -50,7 +56,9 @@ fn run(arguments: Arguments) -> Answer {
     let mut note = String::new();
     let mut log = match kube_read::pod_log(&query) {
         // "a container name must be specified for pod web, choose one of: [app proxy]"
-        Err(error) if query.container.is_none() && error.message.contains("container name must be specified") => {
+        Err(error)
+            if query.container.is_none() && error.message.contains("container name must be specified") =>
+        {
             let (chosen, others) = default_container(&query)?;
             note = format!("(container {chosen}; the pod has also {})\n", others.join(", "));
             query.container = Some(chosen);
@@ -60,7 +68,9 @@ fn run(arguments: Arguments) -> Answer {
     };
     for _ in 0..ATTEMPTS {
         // The end of a log is what was asked for: ask for as many of the last lines as fit.
-        let fitting = u32::try_from(log.text.lines().count()).unwrap_or(u32::MAX).saturating_sub(1);
+        let fitting = u32::try_from(log.text.lines().count())
+            .unwrap_or(u32::MAX)
+            .saturating_sub(1);
         if log.cut != Cut::ByteLimit || fitting == 0 || query.tail_lines.is_none_or(|tail| fitting >= tail) {
             break;
         }
@@ -79,7 +89,9 @@ fn run(arguments: Arguments) -> Answer {
         Cut::ByteLimit => answer.push_str("\n[cut here: this line is longer than the answer has room for]\n"),
         Cut::TimeLimit => answer.push_str("\n[cut here: the time for this call is over; the log goes on]\n"),
         Cut::Whole if shown < tail => {
-            answer.push_str(&format!("[the last {shown} lines of the {tail} asked for: more do not fit into one answer]\n"));
+            answer.push_str(&format!(
+                "[the last {shown} lines of the {tail} asked for: more do not fit into one answer]\n"
+            ));
         }
         Cut::Whole => {}
     }
@@ -114,7 +126,12 @@ fn default_container(query: &LogQuery) -> Result<(String, Vec<String>), String> 
     const DEFAULT: &str = "kubectl.kubernetes.io/default-container";
     let fields = ["metadata.annotations", "spec.containers[].name"];
     let pod: Pod = get(kind("pods"), Some(query.namespace.clone()), &query.pod, &fields)?;
-    let names: Vec<String> = pod.spec.containers.into_iter().map(|container| container.name).collect();
+    let names: Vec<String> = pod
+        .spec
+        .containers
+        .into_iter()
+        .map(|container| container.name)
+        .collect();
     let chosen = pod
         .metadata
         .annotations

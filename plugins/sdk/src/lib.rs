@@ -35,7 +35,12 @@ mod time;
 mod tool;
 
 /// The contract's types and functions, made from `wit/porthole.wit`.
-#[allow(missing_docs, unused_qualifications, clippy::all, reason = "made by wit-bindgen")]
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::all,
+    reason = "made by wit-bindgen"
+)]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",
@@ -51,12 +56,12 @@ pub use list::{List, ListArguments};
 pub use metrics::{metrics_error, top};
 pub use object::yaml;
 pub use read::{Answer, get, kind, list_all_of, namespace_or_default, text};
-pub use table::Table;
-#[doc(hidden)]
-pub use tool::parse_arguments;
-pub use time::{age, parse_time, seconds_since};
 #[doc(hidden)]
 pub use serde;
+pub use table::Table;
+pub use time::{age, parse_time, seconds_since};
+#[doc(hidden)]
+pub use tool::parse_arguments;
 
 /// What a tool usually needs.
 pub mod prelude {

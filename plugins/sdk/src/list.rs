@@ -94,11 +94,18 @@ impl List {
             }
             limit = u32::try_from(shown).unwrap_or(limit);
         }
-        Err(format!("the {} are too long for one answer; ask with limit=1, or for one of them by name", self.noun))
+        Err(format!(
+            "the {} are too long for one answer; ask with limit=1, or for one of them by name",
+            self.noun
+        ))
     }
 
     fn answer(&self, mut rows: String, page: &Page, arguments: &impl ListArguments) -> String {
-        let place = self.namespace.as_ref().map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
+        let place = self
+            .namespace
+            .as_ref()
+            .map(|namespace| format!(" in namespace {namespace}"))
+            .unwrap_or_default();
         let narrowed = arguments.label_selector().is_some() || arguments.field_selector().is_some();
         if page.count == 0 {
             let by = if narrowed { " that match the selector" } else { "" };
@@ -107,12 +114,20 @@ impl List {
         if let Some(token) = &page.continue_token {
             let shown = page.count;
             let of = match page.remaining {
-                Some(more) if arguments.continue_token().is_none() => format!("of {}", more + u64::from(shown)),
+                Some(more) if arguments.continue_token().is_none() => {
+                    format!("of {}", more + u64::from(shown))
+                }
                 Some(more) => format!("and {more} more"),
                 None => "and there are more".to_owned(),
             };
-            let narrow = if self.namespace.is_none() { "a namespace, labelSelector or fieldSelector" } else { "labelSelector or fieldSelector" };
-            rows.push_str(&format!("{shown} shown {of}; narrow it with {narrow}, or ask again with continue={token}\n"));
+            let narrow = if self.namespace.is_none() {
+                "a namespace, labelSelector or fieldSelector"
+            } else {
+                "labelSelector or fieldSelector"
+            };
+            rows.push_str(&format!(
+                "{shown} shown {of}; narrow it with {narrow}, or ask again with continue={token}\n"
+            ));
         }
         rows
     }
@@ -143,16 +158,31 @@ impl ServerTable {
     /// Its columns of first priority: those that `kubectl get` shows without `-o wide`.
     fn read(json: &str) -> Result<Table, String> {
         let server: Self = parsed(json)?;
-        let first = |at: usize| server.column_definitions.get(at).is_some_and(|column| column.priority == 0);
-        let mut table =
-            Table::new(server.column_definitions.iter().filter(|column| column.priority == 0).map(|column| column.name.to_uppercase()));
+        let first = |at: usize| {
+            server
+                .column_definitions
+                .get(at)
+                .is_some_and(|column| column.priority == 0)
+        };
+        let mut table = Table::new(
+            server
+                .column_definitions
+                .iter()
+                .filter(|column| column.priority == 0)
+                .map(|column| column.name.to_uppercase()),
+        );
         for row in &server.rows {
-            let shown = row.cells.iter().enumerate().filter(|(at, _)| first(*at)).map(|(_, cell)| match cell {
-                serde_json::Value::String(text) if text == "<none>" => String::new(),
-                serde_json::Value::String(text) => text.clone(),
-                serde_json::Value::Null => String::new(),
-                other => other.to_string(),
-            });
+            let shown =
+                row.cells
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| first(*at))
+                    .map(|(_, cell)| match cell {
+                        serde_json::Value::String(text) if text == "<none>" => String::new(),
+                        serde_json::Value::String(text) => text.clone(),
+                        serde_json::Value::Null => String::new(),
+                        other => other.to_string(),
+                    });
             table.row(shown);
         }
         Ok(table)

@@ -22,7 +22,10 @@ pub fn metrics_error(error: ReadError) -> String {
 pub fn top(table: &Table, noun: &str, narrow: &str) -> String {
     let (mut rows, shown) = table.fit((call::output_budget() as usize).saturating_sub(NOTICE));
     if shown < table.len() {
-        rows.push_str(&format!("{shown} {noun} with the highest CPU shown of {}; narrow it with {narrow}\n", table.len()));
+        rows.push_str(&format!(
+            "{shown} {noun} with the highest CPU shown of {}; narrow it with {narrow}\n",
+            table.len()
+        ));
     }
     rows
 }

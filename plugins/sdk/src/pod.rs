@@ -140,12 +140,38 @@ impl Terminated {
 impl Pod {
     /// The cells under [`HEADER`].
     pub fn row(&self) -> Vec<String> {
-        let sidecars = self.status.init_container_statuses.iter().filter(|status| self.is_sidecar(&status.name));
-        let ready = self.status.container_statuses.iter().chain(sidecars.clone()).filter(|status| status.ready).count();
+        let sidecars = self
+            .status
+            .init_container_statuses
+            .iter()
+            .filter(|status| self.is_sidecar(&status.name));
+        let ready = self
+            .status
+            .container_statuses
+            .iter()
+            .chain(sidecars.clone())
+            .filter(|status| status.ready)
+            .count();
         let all = self.spec.containers.len()
-            + self.spec.init_containers.iter().filter(|container| container.restart_policy == "Always").count();
-        let restarts: u64 = self.status.container_statuses.iter().chain(sidecars).map(|status| status.restart_count).sum();
-        let images: Vec<&str> = self.spec.containers.iter().map(|container| container.image.as_str()).collect();
+            + self
+                .spec
+                .init_containers
+                .iter()
+                .filter(|container| container.restart_policy == "Always")
+                .count();
+        let restarts: u64 = self
+            .status
+            .container_statuses
+            .iter()
+            .chain(sidecars)
+            .map(|status| status.restart_count)
+            .sum();
+        let images: Vec<&str> = self
+            .spec
+            .containers
+            .iter()
+            .map(|container| container.image.as_str())
+            .collect();
         vec![
             self.metadata.name.clone(),
             format!("{ready}/{all}"),
@@ -166,8 +192,14 @@ impl Pod {
 
     /// The word in the column STATUS, by the rules of `kubectl get` (printPod in kubernetes/pkg/printers).
     pub fn status(&self) -> String {
-        let mut word = if self.status.reason.is_empty() { self.status.phase.clone() } else { self.status.reason.clone() };
-        let gated = |condition: &Condition| condition.r#type == "PodScheduled" && condition.reason == "SchedulingGated";
+        let mut word = if self.status.reason.is_empty() {
+            self.status.phase.clone()
+        } else {
+            self.status.reason.clone()
+        };
+        let gated = |condition: &Condition| {
+            condition.r#type == "PodScheduled" && condition.reason == "SchedulingGated"
+        };
         if self.status.conditions.iter().any(gated) {
             word = "SchedulingGated".to_owned();
         }
@@ -175,8 +207,18 @@ impl Pod {
             Some(init) => word = init,
             None => word = self.containers_word(word),
         }
-        if self.metadata.deletion_timestamp.as_deref().and_then(parse_time).is_some() {
-            return if self.status.reason == "NodeLost" { "Unknown".to_owned() } else { "Terminating".to_owned() };
+        if self
+            .metadata
+            .deletion_timestamp
+            .as_deref()
+            .and_then(parse_time)
+            .is_some()
+        {
+            return if self.status.reason == "NodeLost" {
+                "Unknown".to_owned()
+            } else {
+                "Terminating".to_owned()
+            };
         }
         word
     }
@@ -185,7 +227,11 @@ impl Pod {
     fn initializing(&self) -> Option<String> {
         for (at, status) in self.status.init_container_statuses.iter().enumerate() {
             let state = &status.state;
-            if state.terminated.as_ref().is_some_and(|terminated| terminated.exit_code == 0) {
+            if state
+                .terminated
+                .as_ref()
+                .is_some_and(|terminated| terminated.exit_code == 0)
+            {
                 continue;
             }
             if self.is_sidecar(&status.name) && status.started == Some(true) {
@@ -193,7 +239,9 @@ impl Pod {
             }
             return Some(match (&state.terminated, &state.waiting) {
                 (Some(terminated), _) => format!("Init:{}", terminated.word()),
-                (None, Some(waiting)) if !waiting.reason.is_empty() && waiting.reason != "PodInitializing" => {
+                (None, Some(waiting))
+                    if !waiting.reason.is_empty() && waiting.reason != "PodInitializing" =>
+                {
                     format!("Init:{}", waiting.reason)
                 }
                 _ => format!("Init:{at}/{}", self.spec.init_containers.len()),
@@ -213,7 +261,12 @@ impl Pod {
         }
         if word == "Completed" && running {
             let is_ready = |condition: &Condition| condition.r#type == "Ready" && condition.status == "True";
-            word = if self.status.conditions.iter().any(is_ready) { "Running" } else { "NotReady" }.to_owned();
+            word = if self.status.conditions.iter().any(is_ready) {
+                "Running"
+            } else {
+                "NotReady"
+            }
+            .to_owned();
         }
         word
     }
@@ -224,26 +277,58 @@ mod tests {
     use super::*;
 
     fn status(json: &str) -> String {
-        serde_json::from_str::<Pod>(json).map(|pod| pod.status()).unwrap_or_else(|error| error.to_string())
+        serde_json::from_str::<Pod>(json)
+            .map(|pod| pod.status())
+            .unwrap_or_else(|error| error.to_string())
     }
 
     #[test]
     fn the_word_is_that_of_kubectl() {
         for (pod, expected) in [
-            (r#"{"status":{"phase":"Running","containerStatuses":[{"ready":true,"state":{"running":{"startedAt":"x"}}}]}}"#, "Running"),
-            (r#"{"status":{"phase":"Running","containerStatuses":[{"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}}"#, "CrashLoopBackOff"),
+            (
+                r#"{"status":{"phase":"Running","containerStatuses":[{"ready":true,"state":{"running":{"startedAt":"x"}}}]}}"#,
+                "Running",
+            ),
+            (
+                r#"{"status":{"phase":"Running","containerStatuses":[{"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}}"#,
+                "CrashLoopBackOff",
+            ),
             (r#"{"status":{"phase":"Failed","reason":"Evicted"}}"#, "Evicted"),
-            (r#"{"status":{"phase":"Failed","containerStatuses":[{"state":{"terminated":{"exitCode":3}}}]}}"#, "ExitCode:3"),
-            (r#"{"status":{"phase":"Failed","containerStatuses":[{"state":{"terminated":{"exitCode":137,"reason":"OOMKilled"}}}]}}"#, "OOMKilled"),
-            (r#"{"spec":{"initContainers":[{"name":"a"},{"name":"b"}]},"status":{"phase":"Pending","initContainerStatuses":[
-                {"name":"a","state":{"terminated":{"exitCode":0}}},{"name":"b","state":{"running":{}}}]}}"#, "Init:1/2"),
-            (r#"{"spec":{"initContainers":[{"name":"a"}]},"status":{"initContainerStatuses":[{"name":"a","state":{"waiting":{"reason":"ErrImagePull"}}}]}}"#, "Init:ErrImagePull"),
-            (r#"{"spec":{"initContainers":[{"name":"s","restartPolicy":"Always"}]},"status":{"phase":"Running",
-                "initContainerStatuses":[{"name":"s","started":true,"state":{"running":{}}}]}}"#, "Running"),
-            (r#"{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"},"status":{"phase":"Running"}}"#, "Terminating"),
-            (r#"{"status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"SchedulingGated"}]}}"#, "SchedulingGated"),
-            (r#"{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}],"containerStatuses":[
-                {"state":{"terminated":{"reason":"Completed","exitCode":0}}},{"ready":true,"state":{"running":{}}}]}}"#, "Running"),
+            (
+                r#"{"status":{"phase":"Failed","containerStatuses":[{"state":{"terminated":{"exitCode":3}}}]}}"#,
+                "ExitCode:3",
+            ),
+            (
+                r#"{"status":{"phase":"Failed","containerStatuses":[{"state":{"terminated":{"exitCode":137,"reason":"OOMKilled"}}}]}}"#,
+                "OOMKilled",
+            ),
+            (
+                r#"{"spec":{"initContainers":[{"name":"a"},{"name":"b"}]},"status":{"phase":"Pending","initContainerStatuses":[
+                {"name":"a","state":{"terminated":{"exitCode":0}}},{"name":"b","state":{"running":{}}}]}}"#,
+                "Init:1/2",
+            ),
+            (
+                r#"{"spec":{"initContainers":[{"name":"a"}]},"status":{"initContainerStatuses":[{"name":"a","state":{"waiting":{"reason":"ErrImagePull"}}}]}}"#,
+                "Init:ErrImagePull",
+            ),
+            (
+                r#"{"spec":{"initContainers":[{"name":"s","restartPolicy":"Always"}]},"status":{"phase":"Running",
+                "initContainerStatuses":[{"name":"s","started":true,"state":{"running":{}}}]}}"#,
+                "Running",
+            ),
+            (
+                r#"{"metadata":{"deletionTimestamp":"2026-01-01T00:00:00Z"},"status":{"phase":"Running"}}"#,
+                "Terminating",
+            ),
+            (
+                r#"{"status":{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"SchedulingGated"}]}}"#,
+                "SchedulingGated",
+            ),
+            (
+                r#"{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"}],"containerStatuses":[
+                {"state":{"terminated":{"reason":"Completed","exitCode":0}}},{"ready":true,"state":{"running":{}}}]}}"#,
+                "Running",
+            ),
         ] {
             assert_eq!(status(pod), expected, "{pod}");
         }

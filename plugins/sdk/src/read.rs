@@ -13,7 +13,10 @@ pub type Answer = Result<Outcome, String>;
 
 /// An answer of plain text.
 pub fn text(text: impl Into<String>) -> Answer {
-    Ok(Outcome { content: vec![Content::Text(text.into())], structured: None })
+    Ok(Outcome {
+        content: vec![Content::Text(text.into())],
+        structured: None,
+    })
 }
 
 impl From<ReadError> for String {
@@ -27,7 +30,10 @@ impl From<ReadError> for String {
 
 /// A kind by any of its names: `pods`, `Deployment`, `deployments.apps`.
 pub fn kind(name: &str) -> KindRef {
-    KindRef { kind: name.to_owned(), api_version: None }
+    KindRef {
+        kind: name.to_owned(),
+        api_version: None,
+    }
 }
 
 /// The namespace that was asked for, or the one that the host assumes.
@@ -37,7 +43,8 @@ pub fn namespace_or_default(asked: Option<String>) -> String {
 
 /// What the host handed over, as a type of the tool's.
 pub(crate) fn parsed<T: DeserializeOwned>(json: &str) -> Result<T, String> {
-    serde_json::from_str(json).map_err(|error| format!("the cluster's answer is not what this tool expects: {error}"))
+    serde_json::from_str(json)
+        .map_err(|error| format!("the cluster's answer is not what this tool expects: {error}"))
 }
 
 fn view(fields: &[&str]) -> View {
@@ -54,9 +61,18 @@ pub fn get<T: DeserializeOwned>(
     name: &str,
     fields: &[&str],
 ) -> Result<T, ReadError> {
-    let query = GetQuery { kind, namespace, name: name.to_owned(), view: view(fields) };
+    let query = GetQuery {
+        kind,
+        namespace,
+        name: name.to_owned(),
+        view: view(fields),
+    };
     let json = kube_read::get_object(&query)?;
-    parsed(&json).map_err(|message| ReadError { reason: kube_read::Reason::Other, message, retry_after_seconds: None })
+    parsed(&json).map_err(|message| ReadError {
+        reason: kube_read::Reason::Other,
+        message,
+        retry_after_seconds: None,
+    })
 }
 
 /// A question for all objects of a kind, without paging, with only these fields of each.

@@ -1,6 +1,12 @@
 //! The host against a real API server. Run by `cargo xtask test`, which starts the cluster and builds the tools.
 #![allow(missing_docs, reason = "tests")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests stop with a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop with a panic"
+)]
 
 mod access;
 mod sandbox;
@@ -18,7 +24,9 @@ async fn reader() -> (Cluster, String) {
     let client = cluster.admin().await.unwrap();
     accounts::namespace(&client, "tests").await.unwrap();
     let token = accounts::account(&client, "tests", "reader").await.unwrap();
-    accounts::allow(&client, ("tests", "reader"), None, accounts::reader_rules()).await.unwrap();
+    accounts::allow(&client, ("tests", "reader"), None, accounts::reader_rules())
+        .await
+        .unwrap();
     (cluster, token)
 }
 
@@ -27,7 +35,9 @@ async fn endless_log(cluster: &Cluster, pod: &str) -> std::path::PathBuf {
     let client = cluster.admin().await.unwrap();
     accounts::namespace(&client, "endless").await.unwrap();
     let body = json!({"metadata": {"name": pod}, "spec": {"nodeName": "node-1", "containers": [{"name": "app", "image": "x"}]}});
-    accounts::create(&client, "/api/v1/namespaces/endless/pods", &body).await.unwrap();
+    accounts::create(&client, "/api/v1/namespaces/endless/pods", &body)
+        .await
+        .unwrap();
     fixtures::write_log(cluster, "endless", pod, "app.endless", "").unwrap();
     cluster.folder.join("logs/endless").join(pod).join("app.open")
 }
@@ -36,7 +46,10 @@ async fn endless_log(cluster: &Cluster, pod: &str) -> std::path::PathBuf {
 async fn until(what: &str, seconds: u64, condition: impl Fn() -> bool) {
     let begun = std::time::Instant::now();
     while !condition() {
-        assert!(begun.elapsed().as_secs() < seconds, "{what}: not after {seconds} s");
+        assert!(
+            begun.elapsed().as_secs() < seconds,
+            "{what}: not after {seconds} s"
+        );
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }

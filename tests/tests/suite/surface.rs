@@ -1,6 +1,11 @@
 //! The paths of the main port, and what they answer to the wrong question.
 
-use porthole_testbed::{cluster::Cluster, dify::Dify, http::{Streamable, send}, porthole::{Porthole, tools}};
+use porthole_testbed::{
+    cluster::Cluster,
+    dify::Dify,
+    http::{Streamable, send},
+    porthole::{Porthole, tools},
+};
 use serde_json::json;
 
 use crate::reader;
@@ -9,25 +14,43 @@ use crate::reader;
 async fn paths_answer_as_clients_need_it() {
     let (cluster, token) = reader().await;
     let host = Porthole::start(&cluster.kubeconfig).await;
-    let ask = async |method: &str, path: &str, body: &str| send(method, &format!("{}{path}", host.origin), Some(&token), body).await.unwrap();
+    let ask = async |method: &str, path: &str, body: &str| {
+        send(method, &format!("{}{path}", host.origin), Some(&token), body)
+            .await
+            .unwrap()
+    };
     assert_eq!(ask("GET", "/healthz", "").await.status, 200);
     let ready = ask("GET", "/readyz", "").await;
     assert_eq!(ready.status, 200);
     let ready: serde_json::Value = serde_json::from_str(&ready.body).unwrap();
     assert_eq!(ready["apiServer"]["answers"], true);
     assert_eq!(ready["tools"].as_array().unwrap().len(), 13);
-    for path in ["/.well-known/oauth-protected-resource/sse", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/register", "/sse/.well-known/openid-configuration"] {
+    for path in [
+        "/.well-known/oauth-protected-resource/sse",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/openid-configuration",
+        "/register",
+        "/sse/.well-known/openid-configuration",
+    ] {
         assert_eq!(ask("GET", path, "").await.status, 404, "{path}");
     }
     for method in ["GET", "DELETE"] {
         let none = ask(method, "/mcp", "").await;
-        assert_eq!((none.status.as_u16(), none.headers["allow"].to_str().unwrap()), (405, "POST"));
+        assert_eq!(
+            (none.status.as_u16(), none.headers["allow"].to_str().unwrap()),
+            (405, "POST")
+        );
     }
     let unknown = ask("POST", "/messages?sessionId=nope", "{}").await;
     assert_eq!(unknown.status, 404);
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
     let post_sse = ask("POST", "/sse", list).await;
-    assert!(post_sse.status == 200 && post_sse.body.contains("pods_list"), "{} {}", post_sse.status, post_sse.body);
+    assert!(
+        post_sse.status == 200 && post_sse.body.contains("pods_list"),
+        "{} {}",
+        post_sse.status,
+        post_sse.body
+    );
     assert!(post_sse.headers.get("mcp-session-id").is_none());
     // The newest protocol has no handshake; its results say that they are complete.
     let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
@@ -71,20 +94,42 @@ async fn without_a_cluster_the_host_starts_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
     // Nobody listens on port 1.
-    let text = std::fs::read_to_string(&cluster.kubeconfig).unwrap().replace(&cluster.url, "https://127.0.0.1:1");
+    let text = std::fs::read_to_string(&cluster.kubeconfig)
+        .unwrap()
+        .replace(&cluster.url, "https://127.0.0.1:1");
     std::fs::write(&kubeconfig, text).unwrap();
     let plugins = tools();
-    let host = Porthole::with(&["--kubeconfig", kubeconfig.to_str().unwrap(), "--plugins", plugins.to_str().unwrap()]).await.unwrap();
+    let host = Porthole::with(&[
+        "--kubeconfig",
+        kubeconfig.to_str().unwrap(),
+        "--plugins",
+        plugins.to_str().unwrap(),
+    ])
+    .await
+    .unwrap();
     let readiness = host.readiness().await.unwrap();
-    assert_eq!((&readiness["ready"], &readiness["apiServer"]["answers"]), (&json!(true), &json!(false)), "{readiness}");
-    let refused = Streamable::new(&host.origin, Some("some-token")).request("tools/list", json!({})).await.unwrap_err();
-    assert!(refused.to_string().contains("503") && refused.to_string().contains("did not answer"), "{refused}");
+    assert_eq!(
+        (&readiness["ready"], &readiness["apiServer"]["answers"]),
+        (&json!(true), &json!(false)),
+        "{readiness}"
+    );
+    let refused = Streamable::new(&host.origin, Some("some-token"))
+        .request("tools/list", json!({}))
+        .await
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("503") && refused.to_string().contains("did not answer"),
+        "{refused}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mistake_on_the_command_line_is_explained() {
     let refused = |options: &[&str]| {
-        let output = std::process::Command::new(porthole_testbed::porthole::binary()).args(options).output().unwrap();
+        let output = std::process::Command::new(porthole_testbed::porthole::binary())
+            .args(options)
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(2), "{options:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
@@ -95,9 +140,26 @@ async fn a_mistake_on_the_command_line_is_explained() {
     std::fs::write(&config, "limits: {timeout: soon}\n").unwrap();
     let config = refused(&["config", "check", config.to_str().unwrap()]);
     assert!(config.contains("soon") && config.contains("30s"), "{config}");
-    let help = std::process::Command::new(porthole_testbed::porthole::binary()).args(["serve", "--help"]).output().unwrap();
+    let help = std::process::Command::new(porthole_testbed::porthole::binary())
+        .args(["serve", "--help"])
+        .output()
+        .unwrap();
     let help = String::from_utf8_lossy(&help.stdout).into_owned();
-    for option in ["--listen", "--admin-listen", "--plugins", "--config", "--kubeconfig", "--context", "--identity", "--shared-token-file", "--allow-host", "--tls-cert", "--tls-key", "--stdio", "Examples:"] {
+    for option in [
+        "--listen",
+        "--admin-listen",
+        "--plugins",
+        "--config",
+        "--kubeconfig",
+        "--context",
+        "--identity",
+        "--shared-token-file",
+        "--allow-host",
+        "--tls-cert",
+        "--tls-key",
+        "--stdio",
+        "Examples:",
+    ] {
         assert!(help.contains(option), "{option}");
     }
 }

@@ -38,7 +38,10 @@ impl Projection {
     /// Parses paths. Refuses an empty list, unbalanced brackets, indexes and empty names.
     pub(in crate::kube) fn parse(paths: &[String]) -> Result<Self, Failure> {
         if paths.is_empty() || paths.len() > MAX_PATHS {
-            return Err(Failure::new(Reason::Invalid, format!("fields: 1 to {MAX_PATHS} paths, not {}", paths.len())));
+            return Err(Failure::new(
+                Reason::Invalid,
+                format!("fields: 1 to {MAX_PATHS} paths, not {}", paths.len()),
+            ));
         }
         let mut root = Self::default();
         for path in paths {
@@ -58,7 +61,11 @@ impl Projection {
     }
 
     pub(in crate::kube) fn wanted(&self) -> Wanted<'_> {
-        if self.whole { Wanted::Everything } else { Wanted::Some(self) }
+        if self.whole {
+            Wanted::Everything
+        } else {
+            Wanted::Some(self)
+        }
     }
 }
 
@@ -72,7 +79,9 @@ fn segments(path: &str) -> Option<Vec<String>> {
             match inside {
                 "" | "*" if !names.is_empty() => {}
                 _ => {
-                    let quoted = ['\'', '"'].iter().find_map(|q| inside.strip_prefix(*q)?.strip_suffix(*q))?;
+                    let quoted = ['\'', '"']
+                        .iter()
+                        .find_map(|q| inside.strip_prefix(*q)?.strip_suffix(*q))?;
                     names.push(Some(quoted).filter(|name| !name.is_empty())?.to_owned());
                 }
             }
@@ -110,12 +119,21 @@ mod tests {
             (".metadata.name", vec!["metadata", "name"]),
             ("spec.containers[].image", vec!["spec", "containers", "image"]),
             ("spec.containers[*].image", vec!["spec", "containers", "image"]),
-            ("metadata.labels['app.kubernetes.io/name']", vec!["metadata", "labels", "app.kubernetes.io/name"]),
+            (
+                "metadata.labels['app.kubernetes.io/name']",
+                vec!["metadata", "labels", "app.kubernetes.io/name"],
+            ),
             ("data[\"a.b\"].c", vec!["data", "a.b", "c"]),
         ] {
-            assert_eq!(segments(path).as_deref(), Some(&expected.iter().map(|s| s.to_string()).collect::<Vec<_>>()[..]), "{path}");
+            assert_eq!(
+                segments(path).as_deref(),
+                Some(&expected.iter().map(|s| s.to_string()).collect::<Vec<_>>()[..]),
+                "{path}"
+            );
         }
-        for path in ["", ".", "a..b", "a.", "[]", "a[0]", "a['b'", "a['']", "a[]b", "a b"] {
+        for path in [
+            "", ".", "a..b", "a.", "[]", "a[0]", "a['b'", "a['']", "a[]b", "a b",
+        ] {
             assert_eq!(segments(path), None, "{path:?} should be refused");
         }
     }

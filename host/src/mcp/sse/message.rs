@@ -46,7 +46,8 @@ pub(in crate::mcp) async fn message(
     request: Request,
 ) -> Response {
     let Some(session) = sessions.find(&to.session_id) else {
-        let text = "there is no such session: it has ended, or another replica has it. Connect to /sse again.\n";
+        let text =
+            "there is no such session: it has ended, or another replica has it. Connect to /sse again.\n";
         return (StatusCode::NOT_FOUND, text).into_response();
     };
     let (parts, body) = request.into_parts();
@@ -63,19 +64,26 @@ async fn read(body: Body) -> Result<Vec<u8>, ErrorData> {
             format!("the message broke off, or is longer than {LARGEST_READ} bytes"),
             None,
         )),
-        Err(_) => Err(ErrorData::invalid_request(format!("the message did not arrive within {READING:?}"), None)),
+        Err(_) => Err(ErrorData::invalid_request(
+            format!("the message did not arrive within {READING:?}"),
+            None,
+        )),
     }
 }
 
 /// The caller whose token the POST carries; it must own the session.
 async fn caller(callers: &Callers, headers: &HeaderMap, session: &Session) -> Result<Caller, ErrorData> {
     let refused = |text: String| ErrorData::new(REFUSED, text, None);
-    let caller =
-        callers.of(headers.get(header::AUTHORIZATION)).await.map_err(|unknown| refused(unknown.to_string()))?;
+    let caller = callers
+        .of(headers.get(header::AUTHORIZATION))
+        .await
+        .map_err(|unknown| refused(unknown.to_string()))?;
     if caller.owner == session.owner {
         return Ok(caller);
     }
-    Err(refused("this session belongs to another account; connect to /sse with this token".to_owned()))
+    Err(refused(
+        "this session belongs to another account; connect to /sse with this token".to_owned(),
+    ))
 }
 
 fn accept(session: &Session, caller: Result<Caller, ErrorData>, body: Result<Vec<u8>, ErrorData>) {
@@ -111,9 +119,15 @@ fn accept(session: &Session, caller: Result<Caller, ErrorData>, body: Result<Vec
     if let Some(id) = &id {
         match session.pending.add(id) {
             Added::New => {}
-            Added::Duplicate => return tracing::debug!("a request has the id of an open one; the first is answered"),
+            Added::Duplicate => {
+                return tracing::debug!("a request has the id of an open one; the first is answered");
+            }
             Added::TooMany => {
-                let error = ErrorData::new(REFUSED, "too many requests of this session are open".to_owned(), None);
+                let error = ErrorData::new(
+                    REFUSED,
+                    "too many requests of this session are open".to_owned(),
+                    None,
+                );
                 return session.abandon(&error);
             }
         }
@@ -121,13 +135,23 @@ fn accept(session: &Session, caller: Result<Caller, ErrorData>, body: Result<Vec
     if !session.deliver(message)
         && let Some(id) = id
     {
-        session.fail(id, ErrorData::new(REFUSED, "this session sends faster than it is served".to_owned(), None));
+        session.fail(
+            id,
+            ErrorData::new(
+                REFUSED,
+                "this session sends faster than it is served".to_owned(),
+                None,
+            ),
+        );
     }
 }
 
 fn parse(body: &[u8]) -> Result<ClientJsonRpcMessage, ErrorData> {
     if body.len() > LARGEST_MESSAGE {
-        let text = format!("the message has {} bytes, the limit is {LARGEST_MESSAGE}", body.len());
+        let text = format!(
+            "the message has {} bytes, the limit is {LARGEST_MESSAGE}",
+            body.len()
+        );
         return Err(ErrorData::invalid_request(text, None));
     }
     serde_json::from_slice(body)
@@ -186,9 +210,15 @@ mod tests {
     fn an_id_is_found_wherever_it_can_be() {
         let deep = format!(r#"{{"params":{}{},"id":9}}"#, "[".repeat(300), "]".repeat(300));
         for (body, expected) in [
-            (r#"{"method":"x","params":[],"jsonrpc":"2.0","id":0}"#, vec![RequestId::Number(0)]),
+            (
+                r#"{"method":"x","params":[],"jsonrpc":"2.0","id":0}"#,
+                vec![RequestId::Number(0)],
+            ),
             (r#"{"id":"a","jsonrpc":1}"#, vec![RequestId::String("a".into())]),
-            (r#"[{"id":1},{"id":2}]"#, vec![RequestId::Number(1), RequestId::Number(2)]),
+            (
+                r#"[{"id":1},{"id":2}]"#,
+                vec![RequestId::Number(1), RequestId::Number(2)],
+            ),
             (r#"{"id":1,"id":2}"#, vec![RequestId::Number(2)]),
             (deep.as_str(), vec![RequestId::Number(9)]),
             (r#"{"id":null}"#, vec![]),

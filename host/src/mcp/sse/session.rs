@@ -29,10 +29,14 @@ const MOST_PENDING: usize = 64;
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Full {
     /// All of the host's sessions are taken.
-    #[error("{0} SSE sessions are open, the limit of this host (`sessions`); try again in a moment, or use /mcp, which needs none")]
+    #[error(
+        "{0} SSE sessions are open, the limit of this host (`sessions`); try again in a moment, or use /mcp, which needs none"
+    )]
     Host(u32),
     /// This caller has too many.
-    #[error("{0} SSE sessions of this account are open, its limit (`sessionsPerCaller`); close some, or use /mcp, which needs none")]
+    #[error(
+        "{0} SSE sessions of this account are open, its limit (`sessionsPerCaller`); close some, or use /mcp, which needs none"
+    )]
     Caller(u32),
     /// The host is about to stop.
     #[error("this Porthole is stopping; connect again in a moment")]
@@ -101,7 +105,11 @@ impl Session {
 
     /// Answers an open request with an error. Where even that cannot be sent, the client must notice: the body is cut.
     pub(super) fn fail(&self, id: RequestId, error: ErrorData) {
-        if self.outbox.try_send(ServerJsonRpcMessage::error(error, Some(id))).is_err() {
+        if self
+            .outbox
+            .try_send(ServerJsonRpcMessage::error(error, Some(id)))
+            .is_err()
+        {
             self.cut.cancel();
         }
     }
@@ -128,7 +136,7 @@ pub(super) struct Opened {
     pub(super) pending: Pending,
     pub(super) cut: CancellationToken,
     /// Dropping it ends the session and its calls.
-    pub(super) leave: Leave,
+    pub(super) _leave: Leave,
 }
 
 /// Takes a session out of the room when its stream is dropped.
@@ -142,7 +150,9 @@ impl Drop for Leave {
     fn drop(&mut self) {
         self.end.cancel();
         self.sessions.room().remove(&self.id);
-        self.sessions.left.send_modify(|left| *left = left.wrapping_add(1));
+        self.sessions
+            .left
+            .send_modify(|left| *left = left.wrapping_add(1));
         tracing::debug!("a session has ended");
     }
 }
@@ -159,7 +169,13 @@ pub(crate) struct Sessions {
 impl Sessions {
     pub(in crate::mcp) fn new(handler: Handler, limits: HostLimits) -> Self {
         let (left, _) = watch::channel(0);
-        Self { handler, limits, room: Mutex::default(), stopping: CancellationToken::new(), left }
+        Self {
+            handler,
+            limits,
+            room: Mutex::default(),
+            stopping: CancellationToken::new(),
+            left,
+        }
     }
 
     fn room(&self) -> MutexGuard<'_, HashMap<String, Session>> {
@@ -178,7 +194,11 @@ impl Sessions {
         let id = uuid::Uuid::new_v4().to_string();
         let (inbox, from_client) = mpsc::channel(QUEUE);
         let (to_client, outbox) = mpsc::channel(QUEUE);
-        let (end, cut, pending) = (CancellationToken::new(), CancellationToken::new(), Pending::default());
+        let (end, cut, pending) = (
+            CancellationToken::new(),
+            CancellationToken::new(),
+            Pending::default(),
+        );
         {
             let mut room = self.room();
             let own = room.values().filter(|session| session.owner == *owner).count();
@@ -207,8 +227,18 @@ impl Sessions {
         );
         // Owned by `end`, which the stream cancels when it is dropped.
         tokio::spawn(service.waiting());
-        let leave = Leave { id: id.clone(), sessions: Arc::clone(self), end };
-        Ok(Opened { id, outbox, pending, cut, leave })
+        let leave = Leave {
+            id: id.clone(),
+            sessions: Arc::clone(self),
+            end,
+        };
+        Ok(Opened {
+            id,
+            outbox,
+            pending,
+            cut,
+            _leave: leave,
+        })
     }
 
     /// Opens no more sessions, lets calls finish for `grace`, answers what is still open with an error, ends all streams.
@@ -233,7 +263,10 @@ impl Sessions {
             if self.room().is_empty() {
                 break;
             }
-            let soon = Instant::now().checked_add(Duration::from_millis(50)).unwrap_or(deadline).min(deadline);
+            let soon = Instant::now()
+                .checked_add(Duration::from_millis(50))
+                .unwrap_or(deadline)
+                .min(deadline);
             let _ = timeout_at(soon, left.changed()).await;
             if Instant::now() >= deadline {
                 break;

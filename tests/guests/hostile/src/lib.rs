@@ -75,13 +75,21 @@ fn run(arguments: Arguments) -> Answer {
         }
         "reads" => {
             for _ in 0..arguments.n {
-                kube_read::list_objects(&list_all_of(kind("pods"), Some("default".into()), &["metadata.name"]))?;
+                kube_read::list_objects(&list_all_of(
+                    kind("pods"),
+                    Some("default".into()),
+                    &["metadata.name"],
+                ))?;
             }
             text("read it all")
         }
         "files" => {
             let found = std::fs::read_dir("/").map(Iterator::count);
-            text(format!("folder: {found:?}; file: {:?}; write: {:?}", std::fs::read("/etc/passwd").is_ok(), std::fs::write("/tmp/x", "x").is_ok()))
+            text(format!(
+                "folder: {found:?}; file: {:?}; write: {:?}",
+                std::fs::read("/etc/passwd").is_ok(),
+                std::fs::write("/tmp/x", "x").is_ok()
+            ))
         }
         "environment" => {
             let variables: Vec<_> = std::env::vars().collect();
@@ -96,7 +104,10 @@ fn run(arguments: Arguments) -> Answer {
             };
             text(format!("seen {seen}"))
         }
-        "empty" => Ok(porthole_sdk::types::Outcome { content: vec![], structured: None }),
+        "empty" => Ok(porthole_sdk::types::Outcome {
+            content: vec![],
+            structured: None,
+        }),
         other => Err(format!("cannot try {other:?}")),
     }
 }

