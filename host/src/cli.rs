@@ -22,7 +22,7 @@ const EXAMPLES: &str = "Examples:
 pub(crate) enum Command {
     /// Serve the tools of a folder to MCP clients
     #[command(after_help = EXAMPLES)]
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Work with configuration files
     #[command(subcommand)]
     Config(ConfigCommand),

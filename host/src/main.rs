@@ -23,7 +23,7 @@ use cli::{Cli, Command, ConfigCommand};
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Serve(options) => serve::run(options),
+        Command::Serve(options) => serve::run(*options),
         Command::Config(ConfigCommand::Check { file }) => check(&file),
     };
     match outcome {

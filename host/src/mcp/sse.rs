@@ -3,7 +3,7 @@
 //! The rules that Dify's client makes necessary (`research/dify-verified.md`), and where each is kept:
 //! the endpoint event in the first write, a path only, never `id:` or `retry:` ([`stream`]); comments soon after each
 //! response, for only a write shows that Dify has left ([`stream`]); 202 at once, and every failure as a JSON-RPC error
-//! on the stream with the request's own id ([`message`]); exactly one response an id ([`session::Pending`]); an error
+//! on the stream with the request's own id ([`mod@message`]); exactly one response an id ([`session::Pending`]); an error
 //! for every open request before a stream ends, or the body is cut ([`session`], [`stream`]).
 
 mod message;

@@ -43,30 +43,33 @@ impl Schema {
     pub fn argument<T: Argument>(&mut self, field: &str, doc: &str, default: Option<Value>) {
         let name = camel_case(field);
         let mut description = doc.trim().to_owned();
-        let mut property = json!({ "type": T::TYPE });
+        let mut property = Map::new();
+        property.insert("type".into(), T::TYPE.into());
         if T::TYPE == "array" {
-            property["items"] = json!({ "type": "string" });
+            property.insert("items".into(), json!({ "type": "string" }));
         }
         if T::TYPE == "integer" {
-            property["minimum"] = 0.into();
+            property.insert("minimum".into(), 0.into());
         }
         if let Some(default) = default {
             description.push_str(&format!(" Default: {default}."));
-            property["default"] = default;
+            property.insert("default".into(), default);
         } else if T::REQUIRED {
             self.required.push(name.clone());
         }
-        property["description"] = description.into();
-        self.properties.insert(name, property);
+        property.insert("description".into(), description.into());
+        self.properties.insert(name, property.into());
     }
 
     /// The schema as JSON text.
     pub fn into_json(self) -> String {
-        let mut schema = json!({ "type": "object", "properties": self.properties });
+        let mut schema = Map::new();
+        schema.insert("type".into(), "object".into());
+        schema.insert("properties".into(), self.properties.into());
         if !self.required.is_empty() {
-            schema["required"] = self.required.into();
+            schema.insert("required".into(), self.required.into());
         }
-        schema.to_string()
+        Value::Object(schema).to_string()
     }
 }
 

@@ -293,8 +293,8 @@ mod tests {
         assert_eq!(pending.add(&id), Added::Duplicate);
         assert!(pending.remove(&id));
         assert!(!pending.remove(&id));
-        for n in 0..MOST_PENDING {
-            assert_eq!(pending.add(&RequestId::Number(n as i64)), Added::New);
+        for n in 0..i64::try_from(MOST_PENDING).unwrap() {
+            assert_eq!(pending.add(&RequestId::Number(n)), Added::New);
         }
         assert_eq!(pending.add(&RequestId::Number(-1)), Added::TooMany);
     }

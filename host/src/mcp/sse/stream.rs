@@ -140,8 +140,8 @@ impl Body {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn comments_come_soon_after_a_response_and_then_slowly() {
+    #[test]
+    fn comments_come_soon_after_a_response_and_then_slowly() {
         let start = Instant::now();
         let mut comments = Comments::new(start);
         assert_eq!(comments.next() - start, KEEP_ALIVE);

@@ -38,11 +38,8 @@ fn run(arguments: Arguments) -> Answer {
             text("awake")
         }
         "recurse" => text(format!("{}", recurse(1))),
-        "panic" => {
-            let nothing: Option<u32> = None;
-            #[allow(clippy::unwrap_used, reason = "the point of it")]
-            text(format!("{}", nothing.unwrap()))
-        }
+        #[allow(clippy::panic, reason = "the point of it")]
+        "panic" => panic!("on purpose"),
         "output" => text("spam and eggs\n".repeat(arguments.n as usize)),
         "chatter" => {
             for at in 0..arguments.n {
