@@ -52,12 +52,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "ADDR|off", default_value = "127.0.0.1:9090", value_parser = address_or_off)]
     pub(crate) admin_listen: AddressOrOff,
     /// Folder of the tools, one .wasm file each
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "PORTHOLE_PLUGINS",
-        default_value = "plugins/dist"
-    )]
+    #[arg(long, value_name = "DIR", env = "PORTHOLE_PLUGINS", default_value = "plugins/dist")]
     pub(crate) plugins: PathBuf,
     /// Configuration file (YAML): limits
     #[arg(long, value_name = "FILE")]
@@ -87,12 +82,7 @@ pub(crate) struct Serve {
     #[arg(long)]
     pub(crate) stdio: bool,
     /// What to log, for example info, debug, or porthole=debug,rmcp=trace
-    #[arg(
-        long,
-        value_name = "FILTER",
-        env = "RUST_LOG",
-        default_value = "info,rmcp=warn"
-    )]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info,rmcp=warn")]
     pub(crate) log: String,
     /// Log as JSON, one object a line
     #[arg(long)]
@@ -110,9 +100,7 @@ fn address_or_off(text: &str) -> Result<AddressOrOff, String> {
     if text == "off" {
         return Ok(AddressOrOff::Off);
     }
-    text.parse()
-        .map(AddressOrOff::Address)
-        .map_err(|_| "an address like 127.0.0.1:9090, or off".to_owned())
+    text.parse().map(AddressOrOff::Address).map_err(|_| "an address like 127.0.0.1:9090, or off".to_owned())
 }
 
 #[cfg(test)]

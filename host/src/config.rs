@@ -45,18 +45,14 @@ impl Config {
     /// Reads the file at `path`.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let named = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Unreadable {
-            path: named.clone(),
-            cause,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError::Unreadable { path: named.clone(), cause })?;
         Self::parse(&text).map_err(|cause| ConfigError::Malformed { path: named, cause })
     }
 
     fn parse(text: &str) -> Result<Self, String> {
         // Not one document of YAML, but none.
-        let blank = text
-            .lines()
-            .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
+        let blank = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
         let file: File = if blank {
             File::default()
         } else {
@@ -67,10 +63,7 @@ impl Config {
             .tools
             .into_iter()
             .map(|(name, tool)| {
-                let limits = tool
-                    .limits
-                    .over(calls)
-                    .map_err(|error| format!("tools.{name}: {error}"))?;
+                let limits = tool.limits.over(calls).map_err(|error| format!("tools.{name}: {error}"))?;
                 Ok((name, limits))
             })
             .collect::<Result<_, String>>()?;
@@ -84,12 +77,7 @@ impl Config {
 
     /// The most memory that any tool is given, in bytes.
     pub(crate) fn most_memory(&self) -> u64 {
-        self.tools
-            .values()
-            .chain([&self.calls])
-            .map(|limits| limits.memory)
-            .max()
-            .unwrap_or_default()
+        self.tools.values().chain([&self.calls]).map(|limits| limits.memory).max().unwrap_or_default()
     }
 }
 
@@ -115,10 +103,7 @@ mod tests {
         )
         .unwrap();
         let log = config.limits_of("pods_log");
-        assert_eq!(
-            (log.timeout, log.memory, log.output),
-            (Duration::from_secs(60), 64 << 20, 65536)
-        );
+        assert_eq!((log.timeout, log.memory, log.output), (Duration::from_secs(60), 64 << 20, 65536));
         assert_eq!(config.limits_of("pods_list").timeout, Duration::from_secs(10));
         assert_eq!((config.host.concurrency, config.most_memory()), (3, 64 << 20));
     }

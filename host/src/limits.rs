@@ -52,12 +52,7 @@ pub(crate) struct HostLimits {
 
 impl Default for HostLimits {
     fn default() -> Self {
-        Self {
-            concurrency: 64,
-            concurrency_per_caller: 8,
-            sessions: 2000,
-            sessions_per_caller: 200,
-        }
+        Self { concurrency: 64, concurrency_per_caller: 8, sessions: 2000, sessions_per_caller: 200 }
     }
 }
 
@@ -123,7 +118,8 @@ pub(crate) struct CallLimitsText {
     output: Option<Bytes>,
 }
 
-/// The keys that may stand under `limits:` for all tools.
+/// The keys that may stand under `limits:` for all tools. (serde cannot both flatten and refuse unknown keys, so those of
+/// a tool stand here once more.)
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct LimitsText {
@@ -142,38 +138,18 @@ pub(crate) struct LimitsText {
 impl LimitsText {
     /// The limits of every call, and of the host.
     pub(crate) fn limits(self) -> Result<(CallLimits, HostLimits), String> {
-        let Self {
-            timeout,
-            cpu,
-            memory,
-            reads,
-            read_bytes,
-            output,
-            ..
-        } = self;
-        let call = CallLimitsText {
-            timeout,
-            cpu,
-            memory,
-            reads,
-            read_bytes,
-            output,
-        }
-        .over(CallLimits::default())?;
+        let Self { timeout, cpu, memory, reads, read_bytes, output, .. } = self;
+        let call =
+            CallLimitsText { timeout, cpu, memory, reads, read_bytes, output }.over(CallLimits::default())?;
         let default = HostLimits::default();
         let host = HostLimits {
             concurrency: self.concurrency.unwrap_or(default.concurrency),
-            concurrency_per_caller: self
-                .concurrency_per_caller
-                .unwrap_or(default.concurrency_per_caller),
+            concurrency_per_caller: self.concurrency_per_caller.unwrap_or(default.concurrency_per_caller),
             sessions: self.sessions.unwrap_or(default.sessions),
             sessions_per_caller: self.sessions_per_caller.unwrap_or(default.sessions_per_caller),
         };
         if host.concurrency == 0 || host.concurrency > 1000 {
-            return Err(format!(
-                "limits.concurrency is {}; it must be 1 to 1000",
-                host.concurrency
-            ));
+            return Err(format!("limits.concurrency is {}; it must be 1 to 1000", host.concurrency));
         }
         if host.concurrency_per_caller == 0 {
             return Err("limits.concurrencyPerCaller is 0: nobody could call anything".to_owned());
@@ -196,16 +172,10 @@ impl CallLimitsText {
             })?,
         };
         if limits.memory < 2 << 20 || limits.memory > MOST_MEMORY {
-            return Err(format!(
-                "limits.memory is {} bytes; it must be 2Mi to 2Gi",
-                limits.memory
-            ));
+            return Err(format!("limits.memory is {} bytes; it must be 2Mi to 2Gi", limits.memory));
         }
         if limits.output < 256 {
-            return Err(format!(
-                "limits.output is {}; it must be 256 bytes or more",
-                limits.output
-            ));
+            return Err(format!("limits.output is {}; it must be 256 bytes or more", limits.output));
         }
         Ok(limits)
     }

@@ -25,21 +25,17 @@ use crate::{
 
 /// How long calls in flight may go on when the host is asked to stop.
 const GRACE: Duration = Duration::from_secs(5);
-/// After that the last bytes have this long to leave.
-const LAST_BYTES: Duration = Duration::from_secs(1);
-/// Slow headers hold a connection (the "slowloris" attack): a client that wants something has sent them by then.
-const HEADER_TIME: Duration = Duration::from_secs(10);
+/// Connections have this long in all: the last answers need a moment to leave.
+const CONNECTIONS: Duration = Duration::from_secs(6);
+/// Slow headers hold a connection (the "slowloris" attack). It also ends idle connections, so it is not shorter than
+/// clients keep them: one that is closed under a request costs that request.
+const HEADER_TIME: Duration = Duration::from_secs(75);
 
 /// Runs until SIGTERM, SIGINT, or the end of stdin.
 pub(crate) fn run(options: Serve) -> anyhow::Result<()> {
     logging(&options)?;
-    let threads = std::thread::available_parallelism()
-        .map_or(2, std::num::NonZero::get)
-        .max(2);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .enable_all()
-        .build()?;
+    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let outcome = runtime.block_on(serve(options));
     // A component that is being compiled cannot be stopped; the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -49,9 +45,7 @@ pub(crate) fn run(options: Serve) -> anyhow::Result<()> {
 fn logging(options: &Serve) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&options.log).with_context(|| format!("--log {:?}", options.log))?;
     // stdout belongs to the stdio transport.
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if options.log_json {
         log.json().init()
     } else {
@@ -63,22 +57,9 @@ fn logging(options: &Serve) -> anyhow::Result<()> {
 }
 
 async fn serve(options: Serve) -> anyhow::Result<()> {
-    let config = options
-        .config
-        .as_deref()
-        .map(Config::read)
-        .transpose()?
-        .unwrap_or_default();
-    let identity = options.identity.unwrap_or(if options.stdio {
-        Identity::Host
-    } else {
-        Identity::Caller
-    });
-    let shared_token = options
-        .shared_token_file
-        .as_deref()
-        .map(shared_token)
-        .transpose()?;
+    let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let identity = options.identity.unwrap_or(if options.stdio { Identity::Host } else { Identity::Caller });
+    let shared_token = options.shared_token_file.as_deref().map(shared_token).transpose()?;
     if identity == Identity::Host
         && !options.stdio
         && !options.listen.ip().is_loopback()
@@ -95,10 +76,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     if identity == Identity::Caller && shared_token.is_some() {
         bail!("--shared-token-file goes with --identity host");
     }
-    let source = Source {
-        kubeconfig: options.kubeconfig.clone(),
-        context: options.context.clone(),
-    };
+    let source = Source { kubeconfig: options.kubeconfig.clone(), context: options.context.clone() };
     let server = match identity {
         Identity::Caller => ApiServer::for_callers(&source).await?,
         Identity::Host => ApiServer::for_host(&source).await?,
@@ -115,12 +93,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         );
     }
     let limits = config.host;
-    let plugins = Arc::new(Plugins::new(
-        options.plugins.clone(),
-        config,
-        engine,
-        Arc::clone(&cluster),
-    ));
+    let plugins = Arc::new(Plugins::new(options.plugins.clone(), config, engine, Arc::clone(&cluster)));
     let loading = Arc::clone(&plugins).load_all();
     if options.stdio {
         let loading = tokio::spawn(loading);
@@ -134,14 +107,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     }
     let hosts = AllowedHosts::new(options.listen, &options.allow_host);
     let health = ApiServerHealth::new(cluster);
-    let (routes, sessions) = Site {
-        plugins,
-        callers,
-        hosts,
-        limits,
-        health,
-    }
-    .routes();
+    let (routes, sessions) = Site { plugins, callers, hosts, limits, health }.routes();
     let tls = tls(&options).await?;
     let handle = Handle::new();
     let main = listen(options.listen, routes, tls.clone(), handle.clone())?;
@@ -166,8 +132,9 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     }
     tracing::info!("stopping");
     loading.abort();
+    // No new connections; calls over /mcp go on meanwhile.
+    handle.graceful_shutdown(Some(CONNECTIONS));
     sessions.drain(GRACE).await;
-    handle.graceful_shutdown(Some(LAST_BYTES));
     while let Some(ended) = servers.join_next().await {
         ended??;
     }
@@ -196,15 +163,10 @@ async fn tls(options: &Serve) -> anyhow::Result<Option<RustlsConfig>> {
     // An error here means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = RustlsConfig::from_pem_file(cert, key).await;
-    Ok(Some(config.with_context(|| {
-        format!("--tls-cert {} --tls-key {}", cert.display(), key.display())
-    })?))
+    Ok(Some(config.with_context(|| format!("--tls-cert {} --tls-key {}", cert.display(), key.display()))?))
 }
 
-type Listening = (
-    SocketAddr,
-    std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>,
-);
+type Listening = (SocketAddr, std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>);
 
 /// Binds a port; the future serves it until `handle` says otherwise.
 fn listen(
@@ -219,11 +181,7 @@ fn listen(
     let bound = listener.local_addr()?;
     let routes = routes.into_make_service();
     let mut server = axum_server::from_tcp(listener)?.handle(handle);
-    server
-        .http_builder()
-        .http1()
-        .timer(hyper_util::rt::TokioTimer::new())
-        .header_read_timeout(HEADER_TIME);
+    server.http_builder().http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEADER_TIME);
     Ok(match tls {
         // Without TCP_NODELAY an answer of two writes waits 40 ms for an acknowledgement.
         Some(config) => {

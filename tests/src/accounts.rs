@@ -6,11 +6,7 @@ use serde_json::{Value, json};
 
 /// Sends JSON, and returns what came back.
 pub async fn send(client: &kube::Client, method: &str, path: &str, body: &Value) -> Result<Value> {
-    let kind = if method == "PATCH" {
-        "application/merge-patch+json"
-    } else {
-        "application/json"
-    };
+    let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -23,9 +19,7 @@ pub async fn send(client: &kube::Client, method: &str, path: &str, body: &Value)
 pub async fn create(client: &kube::Client, path: &str, body: &Value) -> Result<()> {
     match client
         .request::<Value>(
-            Request::post(path)
-                .header("content-type", "application/json")
-                .body(serde_json::to_vec(body)?)?,
+            Request::post(path).header("content-type", "application/json").body(serde_json::to_vec(body)?)?,
         )
         .await
     {
@@ -55,8 +49,7 @@ fn remember(token: &str) {
     if let Some(file) = std::env::var_os("PORTHOLE_TEST_TOKENS") {
         use std::io::Write;
         let file = std::fs::OpenOptions::new().create(true).append(true).open(file);
-        file.and_then(|mut file| writeln!(file, "{token}"))
-            .expect("the file of tokens");
+        file.and_then(|mut file| writeln!(file, "{token}")).expect("the file of tokens");
     }
 }
 
@@ -69,16 +62,10 @@ pub async fn allow(
 ) -> Result<()> {
     let name = format!("{}-{}-{}", account.0, account.1, within.unwrap_or("all"));
     let (role, binding, prefix) = match within {
-        Some(namespace) => (
-            "Role",
-            "rolebindings",
-            format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"),
-        ),
-        None => (
-            "ClusterRole",
-            "clusterrolebindings",
-            "/apis/rbac.authorization.k8s.io/v1".to_owned(),
-        ),
+        Some(namespace) => {
+            ("Role", "rolebindings", format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}"))
+        }
+        None => ("ClusterRole", "clusterrolebindings", "/apis/rbac.authorization.k8s.io/v1".to_owned()),
     };
     create(
         client,

@@ -26,22 +26,7 @@ pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, peer: Op
     let reader = cluster.write_kubeconfig("bench.kubeconfig", &json!({"token": token}))?;
 
     let ours = "127.0.0.1:18080";
-    let mut host = tokio::process::Command::new(porthole)
-        .args([
-            "serve",
-            "--listen",
-            ours,
-            "--admin-listen",
-            "off",
-            "--log",
-            "warn",
-            "--kubeconfig",
-        ])
-        .arg(&cluster.kubeconfig)
-        .arg("--plugins")
-        .arg(plugins)
-        .kill_on_drop(true)
-        .spawn()?;
+    let mut host = crate::demo::host(&cluster, porthole, plugins, ours)?;
     let ours = format!("http://{ours}");
     porthole_testbed::porthole::until_ready(&ours).await?;
     let idle = memory(host.id());
@@ -68,10 +53,7 @@ pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, peer: Op
         other = Some(process);
         let begun = Instant::now();
         while tokio::net::TcpStream::connect("127.0.0.1:18081").await.is_err() {
-            anyhow::ensure!(
-                begun.elapsed() < Duration::from_secs(30),
-                "the other server does not listen"
-            );
+            anyhow::ensure!(begun.elapsed() < Duration::from_secs(30), "the other server does not listen");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -93,14 +75,12 @@ pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, peer: Op
     for (tool, path, arguments) in work {
         for clients in [1, 8] {
             let direct = timed(clients, None, || api.get(path.clone())).await?;
-            let streamable: Vec<Streamable> = (0..clients)
-                .map(|_| Streamable::new(&ours, Some(&token)))
-                .collect();
+            let streamable: Vec<Streamable> =
+                (0..clients).map(|_| Streamable::new(&ours, Some(&token))).collect();
             let mcp = timed(clients, host.id(), || call(&streamable, tool, arguments.clone())).await?;
-            let visit = timed(clients, host.id(), || {
-                Dify::visit(&ours, Some(&token), tool, arguments.clone())
-            })
-            .await?;
+            let visit =
+                timed(clients, host.id(), || Dify::visit(&ours, Some(&token), tool, arguments.clone()))
+                    .await?;
             let theirs = match &other {
                 None => "-".to_owned(),
                 Some(process) => {
@@ -108,9 +88,7 @@ pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, peer: Op
                         .map(|_| Streamable::new("http://127.0.0.1:18081", Some(&token)))
                         .collect();
                     peers[0].request("initialize", json!({"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}})).await?;
-                    timed(clients, process.id(), || call(&peers, tool, arguments.clone()))
-                        .await?
-                        .to_string()
+                    timed(clients, process.id(), || call(&peers, tool, arguments.clone())).await?.to_string()
                 }
             };
             println!(
@@ -119,15 +97,9 @@ pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, peer: Op
             );
         }
     }
-    println!(
-        "memory of Porthole: idle {idle} MB, after the run {} MB",
-        memory(host.id())
-    );
+    println!("memory of Porthole: idle {idle} MB, after the run {} MB", memory(host.id()));
     if let Some(mut other) = other {
-        println!(
-            "memory of the other server after the run: {} MB",
-            memory(other.id())
-        );
+        println!("memory of the other server after the run: {} MB", memory(other.id()));
         other.kill().await?;
     }
     host.kill().await?;
@@ -138,10 +110,7 @@ async fn call(clients: &[Streamable], tool: &str, arguments: Value) -> Result<St
     static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     let at = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % clients.len();
     let text = clients[at].call(tool, arguments).await?;
-    anyhow::ensure!(
-        !text.starts_with("ERROR") && !text.contains("failed to"),
-        "{text}"
-    );
+    anyhow::ensure!(!text.starts_with("ERROR") && !text.contains("failed to"), "{text}");
     Ok(text)
 }
 
@@ -156,10 +125,7 @@ impl Api {
     }
 
     async fn get(&self, path: String) -> Result<String> {
-        Ok(self
-            .0
-            .request_text(http::Request::get(path).body(Vec::new())?)
-            .await?)
+        Ok(self.0.request_text(http::Request::get(path).body(Vec::new())?).await?)
     }
 }
 
@@ -200,10 +166,7 @@ where
     let all = futures::future::try_join_all((0..clients).map(|_| one())).await?;
     let mut times: Vec<Duration> = all.into_iter().flatten().collect();
     let count = times.len() as f64;
-    let cpu = process
-        .map(cpu_ms)
-        .zip(cpu)
-        .map(|(after, before)| (after - before) / count);
+    let cpu = process.map(cpu_ms).zip(cpu).map(|(after, before)| (after - before) / count);
     times.sort();
     Ok(Timing {
         p50: times[times.len() / 2].as_secs_f64() * 1e3,
@@ -215,31 +178,15 @@ where
 /// CPU time of a process so far, in ms (clock ticks are 10 ms).
 fn cpu_ms(process: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    let ticks = |at: usize| {
-        fields
-            .get(at)
-            .and_then(|field| field.parse::<f64>().ok())
-            .unwrap_or(0.0)
-    };
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     (ticks(11) + ticks(12)) * 10.0
 }
 
 /// Resident memory of a process, in MB.
 fn memory(process: Option<u32>) -> u64 {
     let status = process.map(|id| std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default());
-    let line = status
-        .as_deref()
-        .unwrap_or_default()
-        .lines()
-        .find(|line| line.starts_with("VmRSS"));
-    let kib: u64 = line
-        .and_then(|line| line.split_whitespace().nth(1)?.parse().ok())
-        .unwrap_or(0);
+    let line = status.as_deref().unwrap_or_default().lines().find(|line| line.starts_with("VmRSS"));
+    let kib: u64 = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0);
     kib / 1024
 }

@@ -52,9 +52,7 @@ pub fn cache() -> PathBuf {
 fn found(name: &str) -> Option<PathBuf> {
     let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
     // An etcd or API server on PATH may be any version, 3.4 among them; only kubectl is taken from there as it is.
-    let path = std::env::var_os("PATH")
-        .filter(|_| name == "kubectl")
-        .unwrap_or_default();
+    let path = std::env::var_os("PATH").filter(|_| name == "kubectl").unwrap_or_default();
     assets
         .into_iter()
         .chain(std::env::split_paths(&path))
@@ -74,11 +72,7 @@ fn go(folder: &Path, arguments: &[&str]) -> Result<String> {
             "Go is not installed; it is needed once, to build the API server that the tests run against",
         )?;
     if !output.status.success() {
-        bail!(
-            "go {}: {}",
-            arguments.join(" "),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        bail!("go {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
     }
     Ok(String::from_utf8(output.stdout)?)
 }
@@ -90,18 +84,7 @@ fn build(folder: &Path, package: &str, out: &Path) -> Result<()> {
     let flags = format!(
         "-s -w -X k8s.io/component-base/version.gitVersion=v{KUBERNETES} -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36"
     );
-    go(
-        folder,
-        &[
-            "build",
-            "-trimpath",
-            "-ldflags",
-            &flags,
-            "-o",
-            partial_text,
-            package,
-        ],
-    )?;
+    go(folder, &["build", "-trimpath", "-ldflags", &flags, "-o", partial_text, package])?;
     std::fs::rename(&partial, out)?;
     Ok(())
 }
@@ -122,32 +105,17 @@ fn build_etcd(out: &Path) -> Result<()> {
 fn build_kubernetes(name: &str, out: &Path) -> Result<()> {
     eprintln!("building {name} {KUBERNETES} from its Go modules (about four minutes for the first, once)");
     let folder = tempfile::tempdir()?;
-    let downloaded = go(
-        folder.path(),
-        &[
-            "mod",
-            "download",
-            "-json",
-            &format!("k8s.io/kubernetes@v{KUBERNETES}"),
-        ],
-    )?;
+    let downloaded =
+        go(folder.path(), &["mod", "download", "-json", &format!("k8s.io/kubernetes@v{KUBERNETES}")])?;
     let downloaded: serde_json::Value = serde_json::from_str(&downloaded)?;
-    let go_mod = std::fs::read_to_string(
-        downloaded["GoMod"]
-            .as_str()
-            .context("go mod download names no GoMod")?,
-    )?;
+    let go_mod =
+        std::fs::read_to_string(downloaded["GoMod"].as_str().context("go mod download names no GoMod")?)?;
     let staging = KUBERNETES.replacen("1.", "v0.", 1);
     let mut module = format!(
         "module porthole.test/kubernetes\ngo 1.26.0\nrequire k8s.io/kubernetes v{KUBERNETES}\nreplace (\n"
     );
     for line in go_mod.lines().filter(|line| line.contains("=> ./staging")) {
-        let name = line
-            .trim()
-            .trim_start_matches("replace ")
-            .split_whitespace()
-            .next()
-            .unwrap_or_default();
+        let name = line.trim().trim_start_matches("replace ").split_whitespace().next().unwrap_or_default();
         module.push_str(&format!("\t{name} => {name} {staging}\n"));
     }
     module.push_str(")\n");
@@ -159,10 +127,6 @@ fn build_kubernetes(name: &str, out: &Path) -> Result<()> {
         "package main\n\nimport (\n\t\"os\"\n\n\t\"k8s.io/component-base/cli\"\n\t\"k8s.io/kubernetes/cmd/kube-apiserver/app\"\n)\n\nfunc main() { os.Exit(cli.Run(app.NewAPIServerCommand())) }\n",
     )?;
     go(folder.path(), &["mod", "tidy"])?;
-    let package = if name == "kubectl" {
-        "k8s.io/kubernetes/cmd/kubectl"
-    } else {
-        "./kube-apiserver"
-    };
+    let package = if name == "kubectl" { "k8s.io/kubernetes/cmd/kubectl" } else { "./kube-apiserver" };
     build(folder.path(), package, out)
 }

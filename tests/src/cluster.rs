@@ -130,14 +130,9 @@ impl Cluster {
         for process in self.processes.iter().rev() {
             // Only a process that still is what was started: numbers are used again.
             let command = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
-            if ["etcd", "kube-apiserver", "kubelet"]
-                .iter()
-                .any(|name| command.contains(name))
-            {
-                let _ = Command::new("kill")
-                    .args(["-9", &process.to_string()])
-                    .stderr(Stdio::null())
-                    .status();
+            if ["etcd", "kube-apiserver", "kubelet"].iter().any(|name| command.contains(name)) {
+                let _ =
+                    Command::new("kill").args(["-9", &process.to_string()]).stderr(Stdio::null()).status();
             }
         }
         let _ = std::fs::remove_file(self.folder.join("cluster.json"));
@@ -186,9 +181,7 @@ impl Cluster {
         let begun = Instant::now();
         let client = self.admin().await?;
         loop {
-            let ready = client
-                .request_text(http::Request::get("/readyz").body(Vec::new())?)
-                .await;
+            let ready = client.request_text(http::Request::get("/readyz").body(Vec::new())?).await;
             let error = match ready {
                 Ok(_) => return Ok(()),
                 Err(error) => error,
@@ -196,10 +189,7 @@ impl Cluster {
             if begun.elapsed() > START {
                 let log = std::fs::read_to_string(self.folder.join("kube-apiserver.log")).unwrap_or_default();
                 let last: Vec<&str> = log.lines().rev().take(5).collect();
-                bail!(
-                    "the API server is not ready after {START:?}: {error}\n{}",
-                    last.join("\n")
-                );
+                bail!("the API server is not ready after {START:?}: {error}\n{}", last.join("\n"));
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -208,12 +198,9 @@ impl Cluster {
 
 /// Ports that are free now; they are held together, so they differ.
 fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let listeners: Vec<TcpListener> = (0..N)
-        .map(|_| TcpListener::bind("127.0.0.1:0"))
-        .collect::<std::io::Result<_>>()?;
-    let ports: Vec<u16> = listeners
-        .iter()
-        .map(|l| Ok(l.local_addr()?.port()))
-        .collect::<std::io::Result<_>>()?;
+    let listeners: Vec<TcpListener> =
+        (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<std::io::Result<_>>()?;
+    let ports: Vec<u16> =
+        listeners.iter().map(|l| Ok(l.local_addr()?.port())).collect::<std::io::Result<_>>()?;
     ports.try_into().map_err(|_| anyhow::anyhow!("ports"))
 }

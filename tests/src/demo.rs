@@ -24,36 +24,31 @@ pub(crate) async fn up(folder: &Path) -> Result<Cluster> {
     filled.map(|()| cluster)
 }
 
-pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, listen: &str) -> Result<()> {
-    let cluster = up(folder).await?;
-    let client = cluster.admin().await?;
-    accounts::namespace(&client, "mcp-tools").await?;
-    let token = accounts::account(&client, "mcp-tools", "k8s-mcp-server-sa").await?;
-    accounts::allow(
-        &client,
-        ("mcp-tools", "k8s-mcp-server-sa"),
-        None,
-        accounts::reader_rules(),
-    )
-    .await?;
-    let mut host = tokio::process::Command::new(porthole)
-        .args([
-            "serve",
-            "--listen",
-            listen,
-            "--admin-listen",
-            "off",
-            "--log",
-            "warn",
-            "--kubeconfig",
-        ])
+/// A host in front of the cluster; it ends with its handle.
+pub(crate) fn host(
+    cluster: &Cluster,
+    porthole: &Path,
+    plugins: &Path,
+    listen: &str,
+) -> Result<tokio::process::Child> {
+    tokio::process::Command::new(porthole)
+        .args(["serve", "--listen", listen, "--admin-listen", "off", "--log", "warn", "--kubeconfig"])
         .arg(&cluster.kubeconfig)
         .arg("--plugins")
         .arg(plugins)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .context("starting porthole")?;
+        .context("starting porthole")
+}
+
+pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, listen: &str) -> Result<()> {
+    let cluster = up(folder).await?;
+    let client = cluster.admin().await?;
+    accounts::namespace(&client, "mcp-tools").await?;
+    let token = accounts::account(&client, "mcp-tools", "k8s-mcp-server-sa").await?;
+    accounts::allow(&client, ("mcp-tools", "k8s-mcp-server-sa"), None, accounts::reader_rules()).await?;
+    let mut host = host(&cluster, porthole, plugins, listen)?;
     let origin = format!("http://{listen}");
     let ready = porthole_testbed::porthole::until_ready(&origin);
     tokio::select! {

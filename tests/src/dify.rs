@@ -66,11 +66,8 @@ impl Dify {
         if response.status() != StatusCode::OK {
             bail!("Failed to connect to MCP server: {}", response.status());
         }
-        let kind = response
-            .headers()
-            .get("content-type")
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
+        let kind =
+            response.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
         anyhow::ensure!(kind.starts_with("text/event-stream"), "content type {kind}");
         let (sender, mut events) = mpsc::channel(1000);
         let mut body = response.into_body();
@@ -90,26 +87,11 @@ impl Dify {
                 }
             }
         });
-        let first = timeout(ENDPOINT, events.recv())
-            .await
-            .context("failed to get endpoint URL")?;
-        let Some(Event::Endpoint(endpoint)) = first else {
-            bail!("failed to get endpoint URL: {first:?}")
-        };
-        anyhow::ensure!(
-            endpoint.starts_with('/') && !endpoint.starts_with("//"),
-            "not a path: {endpoint}"
-        );
+        let first = timeout(ENDPOINT, events.recv()).await.context("failed to get endpoint URL")?;
+        let Some(Event::Endpoint(endpoint)) = first else { bail!("failed to get endpoint URL: {first:?}") };
+        anyhow::ensure!(endpoint.starts_with('/') && !endpoint.starts_with("//"), "not a path: {endpoint}");
         let token = token.map(str::to_owned);
-        Ok(Self {
-            http,
-            token,
-            origin: origin.to_owned(),
-            endpoint,
-            events,
-            next_id: 0,
-            reader,
-        })
+        Ok(Self { http, token, origin: origin.to_owned(), endpoint, events, next_id: 0, reader })
     }
 
     /// The POST of a message with this body; Dify does not look at the answer.
@@ -142,9 +124,7 @@ impl Dify {
                 }
             }
         };
-        timeout(HANGS, waited)
-            .await
-            .context("Dify hangs: only comments came")?
+        timeout(HANGS, waited).await.context("Dify hangs: only comments came")?
     }
 
     /// Sends a request and waits for the message that answers it, result or error.
@@ -158,8 +138,7 @@ impl Dify {
         }
         message["jsonrpc"] = "2.0".into();
         message["id"] = id.into();
-        self.post(message.to_string(), self.token.clone().as_deref())
-            .await?;
+        self.post(message.to_string(), self.token.clone().as_deref()).await?;
         self.answer_to(&json!(id)).await
     }
 
@@ -178,11 +157,9 @@ impl Dify {
     pub async fn request(&mut self, method: &str, params: Option<Value>) -> Result<Value> {
         let message = self.exchange(method, params).await?;
         match message.get("error") {
-            Some(error) => bail!(
-                "Failed to connect to MCP server: code={} message={}",
-                error["code"],
-                error["message"]
-            ),
+            Some(error) => {
+                bail!("Failed to connect to MCP server: code={} message={}", error["code"], error["message"])
+            }
             None => Ok(message["result"].clone()),
         }
     }
@@ -193,13 +170,9 @@ impl Dify {
             "clientInfo": {"name": "Dify", "version": "1.9.0"}});
         let result = self.request("initialize", Some(params)).await?;
         let answered = result["protocolVersion"].as_str().unwrap_or_default();
-        anyhow::ensure!(
-            answered == version,
-            "Unsupported protocol version from the server: {answered}"
-        );
+        anyhow::ensure!(answered == version, "Unsupported protocol version from the server: {answered}");
         let initialized = json!({"method": "notifications/initialized", "jsonrpc": "2.0"});
-        self.post(initialized.to_string(), self.token.clone().as_deref())
-            .await?;
+        self.post(initialized.to_string(), self.token.clone().as_deref()).await?;
         Ok(result)
     }
 
@@ -211,9 +184,7 @@ impl Dify {
 
     /// The text of a call's answer; Dify never looks at isError.
     pub async fn call(&mut self, tool: &str, arguments: Value) -> Result<String> {
-        let result = self
-            .request("tools/call", Some(json!({"name": tool, "arguments": arguments})))
-            .await?;
+        let result = self.request("tools/call", Some(json!({"name": tool, "arguments": arguments}))).await?;
         text(&result)
     }
 
@@ -260,10 +231,7 @@ impl Decoder {
     }
 
     fn dispatch(&mut self) -> Event {
-        let (name, data) = (
-            std::mem::take(&mut self.name),
-            std::mem::take(&mut self.data).join("\n"),
-        );
+        let (name, data) = (std::mem::take(&mut self.name), std::mem::take(&mut self.data).join("\n"));
         match name.as_str() {
             "endpoint" => Event::Endpoint(data),
             "" | "message" => match serde_json::from_str::<Value>(&data) {
@@ -289,9 +257,6 @@ mod tests {
         assert_eq!(decoder.feed(b"ta: /x\n\n"), [Event::Endpoint("/x".into())]);
         assert_eq!(decoder.feed(b"id: 1\n"), [Event::Deadly("id: 1".into())]);
         assert!(matches!(decoder.feed(b"data: \n\n")[..], [Event::Deadly(_)]));
-        assert!(matches!(
-            decoder.feed(b"data: {\"error\":{},\"id\":null}\n\n")[..],
-            [Event::Deadly(_)]
-        ));
+        assert!(matches!(decoder.feed(b"data: {\"error\":{},\"id\":null}\n\n")[..], [Event::Deadly(_)]));
     }
 }

@@ -20,37 +20,13 @@ pub async fn shop(cluster: &Cluster) -> Result<()> {
     node(&client, cluster.kubelet, "node-1").await?;
     node(&client, cluster.kubelet, "node-2").await?;
     apply(&client, SHOP).await?;
-    let crds = METRICS
-        .split("\n---\n")
-        .take(2)
-        .collect::<Vec<_>>()
-        .join("\n---\n");
+    let crds = METRICS.split("\n---\n").take(2).collect::<Vec<_>>().join("\n---\n");
     apply(&client, &crds).await?;
     served(&client, "/apis/metrics.k8s.io/v1beta1/nodes").await?;
     served(&client, "/apis/metrics.k8s.io/v1beta1/pods").await?;
-    apply(
-        &client,
-        &METRICS
-            .split("\n---\n")
-            .skip(2)
-            .collect::<Vec<_>>()
-            .join("\n---\n"),
-    )
-    .await?;
-    write_log(
-        cluster,
-        "shop",
-        "web-1",
-        "app.log",
-        "starting\nlistening on 8080\nGET / 200\n",
-    )?;
-    write_log(
-        cluster,
-        "shop",
-        "cart-1",
-        "app.log",
-        "starting cart\nconnecting to db:5432\n",
-    )?;
+    apply(&client, &METRICS.split("\n---\n").skip(2).collect::<Vec<_>>().join("\n---\n")).await?;
+    write_log(cluster, "shop", "web-1", "app.log", "starting\nlistening on 8080\nGET / 200\n")?;
+    write_log(cluster, "shop", "cart-1", "app.log", "starting cart\nconnecting to db:5432\n")?;
     write_log(
         cluster,
         "shop",
@@ -73,11 +49,7 @@ pub fn write_log(cluster: &Cluster, namespace: &str, pod: &str, file: &str, text
 /// Waits until a custom resource is served.
 async fn served(client: &kube::Client, path: &str) -> Result<()> {
     for _ in 0..200 {
-        if client
-            .request_text(http::Request::get(path).body(Vec::new())?)
-            .await
-            .is_ok()
-        {
+        if client.request_text(http::Request::get(path).body(Vec::new())?).await.is_ok() {
             return Ok(());
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -107,32 +79,19 @@ async fn node(client: &kube::Client, kubelet: u16, name: &str) -> Result<()> {
 
 /// The time now, as Kubernetes writes it.
 fn now() -> String {
-    k8s_openapi::jiff::Timestamp::now()
-        .strftime("%Y-%m-%dT%H:%M:%SZ")
-        .to_string()
+    k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Creates every object of a file of several YAML documents, and writes its status where it has one.
 pub async fn apply(client: &kube::Client, text: &str) -> Result<()> {
-    for document in text
-        .split("\n---\n")
-        .filter(|document| !document.trim().is_empty())
-    {
+    for document in text.split("\n---\n").filter(|document| !document.trim().is_empty()) {
         let document = document.replace("$NOW", &now());
         let object: Value = serde_saphyr::from_str(&document).with_context(|| document.clone())?;
         let path = collection(&object)?;
-        create(client, &path, &object)
-            .await
-            .with_context(|| document.clone())?;
+        create(client, &path, &object).await.with_context(|| document.clone())?;
         if let Some(status) = object.get("status") {
             let name = object["metadata"]["name"].as_str().unwrap_or_default();
-            send(
-                client,
-                "PATCH",
-                &format!("{path}/{name}/status"),
-                &json!({"status": status}),
-            )
-            .await?;
+            send(client, "PATCH", &format!("{path}/{name}/status"), &json!({"status": status})).await?;
         }
     }
     Ok(())
@@ -140,9 +99,7 @@ pub async fn apply(client: &kube::Client, text: &str) -> Result<()> {
 
 /// Where objects like this are created.
 fn collection(object: &Value) -> Result<String> {
-    let api_version = object["apiVersion"]
-        .as_str()
-        .context("an object without apiVersion")?;
+    let api_version = object["apiVersion"].as_str().context("an object without apiVersion")?;
     let kind = object["kind"].as_str().context("an object without kind")?;
     let plural = match kind {
         "NodeMetrics" => "nodes".to_owned(),
@@ -165,11 +122,7 @@ pub async fn pods(cluster: &Cluster, count: usize) -> Result<()> {
     for n in 1..=5 {
         namespace(&client, &format!("load-{n}")).await?;
     }
-    stream::iter(0..count)
-        .map(|n| pod(&client, n))
-        .buffer_unordered(SIDE_BY_SIDE)
-        .try_collect::<()>()
-        .await
+    stream::iter(0..count).map(|n| pod(&client, n)).buffer_unordered(SIDE_BY_SIDE).try_collect::<()>().await
 }
 
 async fn pod(client: &kube::Client, n: usize) -> Result<()> {

@@ -31,28 +31,16 @@ where
 {
     let (parts, body) = response.into_parts();
     let body = String::from_utf8_lossy(&body.collect().await?.to_bytes()).into_owned();
-    Ok(Answer {
-        status: parts.status,
-        headers: parts.headers,
-        body,
-    })
+    Ok(Answer { status: parts.status, headers: parts.headers, body })
 }
 
 /// Sends a request with a token, or without.
 pub async fn send(method: &str, url: &str, token: Option<&str>, body: &str) -> Result<Answer> {
-    let mut request = Request::builder()
-        .method(method)
-        .uri(url)
-        .header("content-type", "application/json");
+    let mut request = Request::builder().method(method).uri(url).header("content-type", "application/json");
     if let Some(token) = token {
         request = request.header("authorization", format!("Bearer {token}"));
     }
-    answer(
-        client()
-            .request(request.body(Full::from(body.to_owned()))?)
-            .await?,
-    )
-    .await
+    answer(client().request(request.body(Full::from(body.to_owned()))?).await?).await
 }
 
 /// A client of Streamable HTTP as small as one can be.
@@ -64,11 +52,7 @@ pub struct Streamable {
 
 impl Streamable {
     pub fn new(origin: &str, token: Option<&str>) -> Self {
-        Self {
-            http: client(),
-            url: format!("{origin}/mcp"),
-            token: token.map(str::to_owned),
-        }
+        Self { http: client(), url: format!("{origin}/mcp"), token: token.map(str::to_owned) }
     }
 
     /// The result of a request; a JSON-RPC error is an error.
@@ -80,21 +64,12 @@ impl Streamable {
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
-        let answer = answer(
-            self.http
-                .request(request.body(Full::from(message.to_string()))?)
-                .await?,
-        )
-        .await?;
+        let answer = answer(self.http.request(request.body(Full::from(message.to_string()))?).await?).await?;
         if answer.status != StatusCode::OK {
             bail!("{}: {}", answer.status, answer.body);
         }
         // Some servers answer with a stream of one event.
-        let data = answer
-            .body
-            .lines()
-            .filter_map(|line| line.strip_prefix("data: "))
-            .next_back();
+        let data = answer.body.lines().filter_map(|line| line.strip_prefix("data: ")).next_back();
         let answer: Value = serde_json::from_str(data.unwrap_or(&answer.body))?;
         match answer.get("error") {
             Some(error) => bail!("{error}"),
@@ -104,9 +79,7 @@ impl Streamable {
 
     /// The text of a call's answer; isError makes no difference, as for Dify.
     pub async fn call(&self, tool: &str, arguments: Value) -> Result<String> {
-        let result = self
-            .request("tools/call", json!({"name": tool, "arguments": arguments}))
-            .await?;
+        let result = self.request("tools/call", json!({"name": tool, "arguments": arguments})).await?;
         text(&result)
     }
 }
@@ -116,9 +89,5 @@ pub fn text(result: &Value) -> Result<String> {
     let Some(content) = result["content"].as_array().filter(|content| !content.is_empty()) else {
         bail!("a result without content: {result}");
     };
-    Ok(content
-        .iter()
-        .filter_map(|content| content["text"].as_str())
-        .collect::<Vec<_>>()
-        .join("\n"))
+    Ok(content.iter().filter_map(|content| content["text"].as_str()).collect::<Vec<_>>().join("\n"))
 }

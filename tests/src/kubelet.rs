@@ -39,9 +39,7 @@ pub async fn serve(folder: &Path, port: u16) -> anyhow::Result<()> {
         .route("/containerLogs/{namespace}/{pod}/{container}", get(log))
         .with_state(folder.join("logs"));
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
-    axum_server::bind_rustls(address, tls)
-        .serve(routes.into_make_service())
-        .await?;
+    axum_server::bind_rustls(address, tls).serve(routes.into_make_service()).await?;
     Ok(())
 }
 
@@ -67,19 +65,9 @@ async fn log(
         return Body::empty().into_response();
     };
     let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
-    let skip = lines
-        .len()
-        .saturating_sub(options.tail_lines.unwrap_or(usize::MAX));
-    let time = if options.timestamps {
-        &b"2026-11-23T10:00:00.000000000Z "[..]
-    } else {
-        b""
-    };
-    let shown: Vec<u8> = lines
-        .into_iter()
-        .skip(skip)
-        .flat_map(|line| [time, line].concat())
-        .collect();
+    let skip = lines.len().saturating_sub(options.tail_lines.unwrap_or(usize::MAX));
+    let time = if options.timestamps { &b"2026-11-23T10:00:00.000000000Z "[..] } else { b"" };
+    let shown: Vec<u8> = lines.into_iter().skip(skip).flat_map(|line| [time, line].concat()).collect();
     shown.into_response()
 }
 
@@ -96,10 +84,7 @@ fn endless(marker: PathBuf) -> Response {
     let _ = std::fs::write(&marker, "");
     let stream = futures::stream::unfold((0u64, Open(marker)), |(n, open)| async move {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        Some((
-            Ok::<_, io::Error>(Bytes::from(format!("tick {n} {}\n", ".".repeat(100)))),
-            (n + 1, open),
-        ))
+        Some((Ok::<_, io::Error>(Bytes::from(format!("tick {n} {}\n", ".".repeat(100)))), (n + 1, open)))
     });
     Body::from_stream(stream).into_response()
 }

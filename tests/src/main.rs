@@ -98,17 +98,11 @@ async fn main() -> Result<()> {
             Ok(())
         }
         Command::Kubelet { folder, port } => kubelet::serve(&folder, port).await,
-        Command::Demo {
-            folder,
-            porthole,
-            plugins,
-            listen,
-        } => demo::run(&folder, &porthole, &plugins, &listen).await,
-        Command::Bench {
-            folder,
-            porthole,
-            plugins,
-            peer,
-        } => bench::run(&folder, &porthole, &plugins, peer).await,
+        Command::Demo { folder, porthole, plugins, listen } => {
+            demo::run(&folder, &porthole, &plugins, &listen).await
+        }
+        Command::Bench { folder, porthole, plugins, peer } => {
+            bench::run(&folder, &porthole, &plugins, peer).await
+        }
     }
 }

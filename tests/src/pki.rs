@@ -26,9 +26,7 @@ impl Pki {
         let ca_key = KeyPair::generate()?;
         let mut ca_params = CertificateParams::default();
         ca_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        ca_params
-            .distinguished_name
-            .push(DnType::CommonName, "porthole-test-ca");
+        ca_params.distinguished_name.push(DnType::CommonName, "porthole-test-ca");
         let ca = ca_params.self_signed(&ca_key)?;
         let issuer = Issuer::new(ca_params, &ca_key);
 
@@ -38,25 +36,15 @@ impl Pki {
 
         let admin_key = KeyPair::generate()?;
         let mut admin = CertificateParams::default();
-        admin
-            .distinguished_name
-            .push(DnType::CommonName, "porthole-test-admin");
-        admin
-            .distinguished_name
-            .push(DnType::OrganizationName, "system:masters");
+        admin.distinguished_name.push(DnType::CommonName, "porthole-test-admin");
+        admin.distinguished_name.push(DnType::OrganizationName, "system:masters");
         let admin = admin.signed_by(&admin_key, &issuer)?;
 
         let tokens = KeyPair::generate()?;
         Ok(Self {
             ca: write("ca.crt", ca.pem())?,
-            server: (
-                write("server.crt", server.pem())?,
-                write("server.key", server_key.serialize_pem())?,
-            ),
-            admin: (
-                write("admin.crt", admin.pem())?,
-                write("admin.key", admin_key.serialize_pem())?,
-            ),
+            server: (write("server.crt", server.pem())?, write("server.key", server_key.serialize_pem())?),
+            admin: (write("admin.crt", admin.pem())?, write("admin.key", admin_key.serialize_pem())?),
             tokens: (
                 write("tokens.key", tokens.serialize_pem())?,
                 write("tokens.pub", tokens.public_key_pem())?,

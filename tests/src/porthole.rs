@@ -31,18 +31,35 @@ pub fn tools() -> PathBuf {
     PathBuf::from(std::env::var_os("PORTHOLE_TOOLS").expect("these tests run by: cargo xtask test"))
 }
 
+/// A component that is only for tests.
+pub fn guest(name: &str) -> PathBuf {
+    let folder = std::env::var_os("PORTHOLE_GUESTS").expect("these tests run by: cargo xtask test");
+    Path::new(&folder).join(format!("{name}.wasm"))
+}
+
 impl Porthole {
     /// Starts a host on the cluster of a kubeconfig, as callers, with all tools, and waits until they are served.
     pub async fn start(kubeconfig: &Path) -> Self {
         let plugins = tools().display().to_string();
-        let host = Self::with(&[
+        let host =
+            Self::with(&["--kubeconfig", &kubeconfig.display().to_string(), "--plugins", &plugins]).await;
+        host.expect("a host")
+    }
+
+    /// As [`start`](Self::start), with this text as its configuration file.
+    pub async fn configured(kubeconfig: &Path, config: &str) -> Result<Self> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(&file, config)?;
+        let (plugins, path) = (tools().display().to_string(), file.path().display().to_string());
+        Self::with(&[
             "--kubeconfig",
             &kubeconfig.display().to_string(),
             "--plugins",
             &plugins,
+            "--config",
+            &path,
         ])
-        .await;
-        host.expect("a host")
+        .await
     }
 
     /// Starts a host with these options, and waits until a tool is served.
@@ -109,17 +126,12 @@ impl Porthole {
     /// Asks it to stop, and waits for its end.
     pub async fn terminate(mut self) -> Result<(std::process::ExitStatus, Duration)> {
         let begun = Instant::now();
-        Command::new("kill")
-            .args(["-TERM", &self.child.id().to_string()])
-            .status()?;
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
         loop {
             if let Some(status) = self.child.try_wait()? {
                 return Ok((status, begun.elapsed()));
             }
-            anyhow::ensure!(
-                begun.elapsed() < Duration::from_secs(20),
-                "porthole does not stop"
-            );
+            anyhow::ensure!(begun.elapsed() < Duration::from_secs(20), "porthole does not stop");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

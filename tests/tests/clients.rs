@@ -11,39 +11,24 @@ async fn run(program: &str, script: &str) {
     let client = cluster.admin().await.unwrap();
     accounts::namespace(&client, "clients").await.unwrap();
     let token = accounts::account(&client, "clients", "reader").await.unwrap();
-    accounts::allow(&client, ("clients", "reader"), None, accounts::reader_rules())
-        .await
-        .unwrap();
+    accounts::allow(&client, ("clients", "reader"), None, accounts::reader_rules()).await.unwrap();
     let host = Porthole::start(&cluster.kubeconfig).await;
     let script = format!("{}/clients/{script}", env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(program);
-    command
-        .arg(script)
-        .env("PORTHOLE_ORIGIN", &host.origin)
-        .env("PORTHOLE_TOKEN", token);
+    command.arg(script).env("PORTHOLE_ORIGIN", &host.origin).env("PORTHOLE_TOKEN", token);
     let output = tokio::task::spawn_blocking(move || command.output())
         .await
         .unwrap()
         .expect("the client's interpreter");
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}");
-    assert!(
-        said.contains("sse: ok") && said.contains("streamable: ok"),
-        "{said}"
-    );
+    assert!(said.contains("sse: ok") && said.contains("streamable: ok"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn python() {
-    run(
-        &std::env::var("PORTHOLE_PYTHON").expect("these tests run by: cargo xtask test"),
-        "client.py",
-    )
-    .await;
+    run(&std::env::var("PORTHOLE_PYTHON").expect("these tests run by: cargo xtask test"), "client.py").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,6 @@
 //! After the whole run: no token, no part of one and no base64 of one stands in any log of any host.
 #![allow(missing_docs, reason = "tests")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests stop with a panic"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop with a panic")]
 
 use std::path::PathBuf;
 
@@ -27,12 +22,7 @@ fn forms(token: &str) -> Vec<Vec<u8>> {
     for skip in 1..3 {
         // The middle of a base64 of something that the token stands in, such as a header.
         let shifted = BASE64_STANDARD_NO_PAD.encode(token.get(skip..).unwrap_or_default());
-        forms.push(
-            shifted
-                .get(..shifted.len().saturating_sub(4))
-                .unwrap_or_default()
-                .to_owned(),
-        );
+        forms.push(shifted.get(..shifted.len().saturating_sub(4)).unwrap_or_default().to_owned());
     }
     forms.push(BASE64_URL_SAFE_NO_PAD.encode(token));
     forms.into_iter().map(String::into_bytes).collect()
@@ -44,55 +34,35 @@ fn no_log_holds_a_token() {
     let mut tokens: Vec<&str> = tokens.lines().collect();
     tokens.sort_unstable();
     tokens.dedup();
-    let logs: Vec<PathBuf> = std::fs::read_dir(path("PORTHOLE_TEST_LOGS"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let logs: Vec<PathBuf> =
+        std::fs::read_dir(path("PORTHOLE_TEST_LOGS")).unwrap().map(|entry| entry.unwrap().path()).collect();
     if tokens.is_empty() && logs.is_empty() {
         // Only suites without a host were asked for.
         return;
     }
-    assert!(
-        !tokens.is_empty() && !logs.is_empty(),
-        "{} tokens, {} logs",
-        tokens.len(),
-        logs.len()
-    );
+    assert!(!tokens.is_empty() && !logs.is_empty(), "{} tokens, {} logs", tokens.len(), logs.len());
     let mut traced = false;
     for log in &logs {
         let text = std::fs::read(log).unwrap();
         traced |= memchr::memmem::find(&text, b" TRACE ").is_some();
         for token in &tokens {
             for form in forms(token) {
-                assert!(
-                    memchr::memmem::find(&text, &form).is_none(),
-                    "{} holds a token",
-                    log.display()
-                );
+                assert!(memchr::memmem::find(&text, &form).is_none(), "{} holds a token", log.display());
             }
         }
     }
-    assert!(
-        traced,
-        "no host logged at the most verbose level: this test would prove nothing"
-    );
+    assert!(traced, "no host logged at the most verbose level: this test would prove nothing");
 }
 
 #[test]
 fn a_token_would_be_found() {
     let token = "aGVhZGVy.Y2xhaW1z.c2lnbmF0dXJl";
     let log = format!("x Bearer {token}");
-    assert!(
-        forms(token)
-            .iter()
-            .any(|form| memchr::memmem::find(log.as_bytes(), form).is_some())
-    );
+    assert!(forms(token).iter().any(|form| memchr::memmem::find(log.as_bytes(), form).is_some()));
     for prefix in ["", "a", "ab"] {
         let log = BASE64_STANDARD.encode(format!("{prefix}Bearer {token} and more"));
         assert!(
-            forms(token)
-                .iter()
-                .any(|form| memchr::memmem::find(log.as_bytes(), form).is_some()),
+            forms(token).iter().any(|form| memchr::memmem::find(log.as_bytes(), form).is_some()),
             "{prefix:?}"
         );
     }

@@ -3,19 +3,21 @@
 //! Blocks of `sh` are commands. `cargo xtask test` is what runs this test, so that one is only looked for in CI; the
 //! demo runs until it is stopped, so its own output is used and then it is stopped; the rest is one script.
 #![allow(missing_docs, reason = "tests")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "tests stop with a panic"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop with a panic")]
 
 use std::{
     io::{BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use porthole_testbed::cluster::Cluster;
+
+/// Both tests use the developer's cluster (one of their own: `$PORTHOLE_KUBE`), one after the other.
+static CLUSTER: Mutex<()> = Mutex::new(());
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -34,15 +36,14 @@ fn blocks(markdown: &str, language: &str) -> Vec<String> {
 fn the_demo_prints_what_works_when_pasted() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     assert!(
-        blocks(&readme, "sh")
-            .iter()
-            .any(|block| block.trim() == "cargo xtask demo"),
+        blocks(&readme, "sh").iter().any(|block| block.trim() == "cargo xtask demo"),
         "the README has the demo"
     );
+    let _alone = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
     let mut demo = Command::new("cargo")
         .args(["xtask", "demo", "--listen", "127.0.0.1:18088"])
         .current_dir(root())
-        .env("HOME", std::env::var_os("HOME").unwrap())
+        .process_group(0)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -55,36 +56,22 @@ fn the_demo_prints_what_works_when_pasted() {
             break;
         }
     }
-    let curl: String = printed
-        .split("  3. ")
-        .nth(1)
-        .expect(&printed)
-        .lines()
-        .take(2)
-        .collect::<Vec<_>>()
-        .join("\n");
+    let curl: String =
+        printed.split("  3. ").nth(1).expect(&printed).lines().take(2).collect::<Vec<_>>().join("\n");
     let pasted = Command::new("bash").args(["-euc", &curl]).output().unwrap();
     let answer = String::from_utf8_lossy(&pasted.stdout).into_owned();
     for command in ["claude mcp add", "Dify", "Bearer"] {
         assert!(printed.contains(command), "{printed}");
     }
-    let interrupted = Command::new("pkill")
-        .args(["-INT", "-f", "porthole-testbed demo --listen 127.0.0.1:18088"])
-        .status()
-        .unwrap();
+    // Ctrl-C reaches everything that the terminal has started.
+    let interrupted = Command::new("kill").args(["-INT", "--", &format!("-{}", demo.id())]).status().unwrap();
     assert!(interrupted.success());
     let begun = Instant::now();
     while demo.try_wait().unwrap().is_none() {
-        assert!(
-            begun.elapsed() < Duration::from_secs(20),
-            "Ctrl-C does not stop the demo"
-        );
+        assert!(begun.elapsed() < Duration::from_secs(20), "Ctrl-C does not stop the demo");
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert!(
-        answer.contains("cart-1") && answer.contains("CrashLoopBackOff"),
-        "{curl}\n{answer}"
-    );
+    assert!(answer.contains("cart-1") && answer.contains("CrashLoopBackOff"), "{curl}\n{answer}");
 }
 
 #[test]
@@ -105,9 +92,14 @@ fn every_other_block_runs() {
     }
     assert!(commands >= 3, "{commands} blocks are not much of a README");
     script.push_str("echo; echo the end of the README\n");
+    let _alone = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
+    // Where the machine has no kubectl, the one that was built for the tests.
+    let kubectl = Cluster::for_tests().kubectl;
+    let path = format!("{}:{}", std::env::var("PATH").unwrap(), kubectl.parent().unwrap().display());
     let mut shell = Command::new("bash")
         .args(["-c", &script])
         .env("ROOT", root())
+        .env("PATH", path)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

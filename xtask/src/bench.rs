@@ -17,11 +17,7 @@ pub(crate) fn bench() -> Result<()> {
     let binary = folder.join("node_modules/.bin/kubernetes-mcp-server");
     if has("npm") && !binary.exists() {
         std::fs::create_dir_all(&folder)?;
-        run_aside(
-            command("npm", &["install", "--silent", "--no-save", "--prefix"])
-                .arg(&folder)
-                .arg(PEER),
-        )?;
+        run_aside(command("npm", &["install", "--silent", "--no-save", "--prefix"]).arg(&folder).arg(PEER))?;
     }
     let testbed = built("porthole-testbed");
     let mut bench = command(&testbed.display().to_string(), &["bench", "--folder"]);

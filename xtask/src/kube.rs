@@ -9,19 +9,17 @@ use crate::{
     shell::{build_host, built, cache, command, root, run},
 };
 
+/// `$PORTHOLE_KUBE` is for the tests, which must not stop a developer's cluster.
 fn folder() -> PathBuf {
-    cache().join("kube")
+    std::env::var_os("PORTHOLE_KUBE").map_or_else(|| cache().join("kube"), PathBuf::from)
 }
 
 /// Starts the cluster and prints its kubeconfig's path, alone on stdout.
 pub(crate) fn up(pods: usize) -> Result<()> {
     build_host()?;
     let testbed = built("porthole-testbed");
-    run(command(
-        &testbed.display().to_string(),
-        &["up", "--pods", &pods.to_string(), "--folder"],
-    )
-    .arg(folder()))
+    run(command(&testbed.display().to_string(), &["up", "--pods", &pods.to_string(), "--folder"])
+        .arg(folder()))
 }
 
 pub(crate) fn down() -> Result<()> {
@@ -41,13 +39,10 @@ pub(crate) fn demo(listen: &str) -> Result<()> {
     build_host()?;
     plugins::build()?;
     let testbed = built("porthole-testbed");
-    run(command(
-        &testbed.display().to_string(),
-        &["demo", "--listen", listen, "--folder"],
-    )
-    .arg(folder())
-    .arg("--porthole")
-    .arg(built("porthole"))
-    .arg("--plugins")
-    .arg(root().join("plugins/dist")))
+    run(command(&testbed.display().to_string(), &["demo", "--listen", listen, "--folder"])
+        .arg(folder())
+        .arg("--porthole")
+        .arg(built("porthole"))
+        .arg("--plugins")
+        .arg(root().join("plugins/dist")))
 }

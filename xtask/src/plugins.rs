@@ -19,14 +19,11 @@ enum Toolchain {
     Debian { linkers: PathBuf },
 }
 
-/// Builds every tool into `plugins/dist`, and the hostile one of the tests beside; returns the latter.
+/// Builds every tool into `plugins/dist`; returns the folder in which those are that only the tests use.
 pub(crate) fn build() -> Result<PathBuf> {
     let toolchain = Toolchain::find()?;
     let built = target().join("plugins");
-    let mut cargo = command(
-        "cargo",
-        &["build", "--release", "--target", TARGET, "--target-dir"],
-    );
+    let mut cargo = command("cargo", &["build", "--release", "--target", TARGET, "--target-dir"]);
     cargo.arg(&built).current_dir(root().join("plugins"));
     match &toolchain {
         Toolchain::Installed => eprintln!("building the tools with the installed target {TARGET}"),
@@ -40,10 +37,7 @@ pub(crate) fn build() -> Result<PathBuf> {
                 .arg("-Zbuild-std=std,panic_abort")
                 .env("RUSTC", "/usr/bin/rustc")
                 .env("RUSTC_BOOTSTRAP", "1")
-                .env(
-                    "CARGO_TARGET_WASM32_WASIP2_LINKER",
-                    linkers.join("wasm-component-ld"),
-                )
+                .env("CARGO_TARGET_WASM32_WASIP2_LINKER", linkers.join("wasm-component-ld"))
                 .env("RUSTFLAGS", flags);
         }
     }
@@ -51,7 +45,7 @@ pub(crate) fn build() -> Result<PathBuf> {
     let wasm = built.join(TARGET).join("release");
     let dist = root().join("plugins/dist");
     collect(&wasm, &dist)?;
-    Ok(wasm.join("hostile.wasm"))
+    Ok(wasm)
 }
 
 /// Copies each tool's component to `dist`, and takes out what is no tool any more.
@@ -63,10 +57,8 @@ fn collect(wasm: &Path, dist: &Path) -> Result<()> {
         if !folder.join("Cargo.toml").exists() || folder.ends_with("sdk") {
             continue;
         }
-        let name = folder
-            .file_name()
-            .and_then(|name| name.to_str())
-            .context("a folder whose name is not UTF-8")?;
+        let name =
+            folder.file_name().and_then(|name| name.to_str()).context("a folder whose name is not UTF-8")?;
         names.push(format!("{name}.wasm"));
     }
     for entry in std::fs::read_dir(dist)? {
@@ -115,15 +107,8 @@ impl Toolchain {
                 "rustup cannot download here; installing rustc-web, rust-web-src and wasi-libc with apt"
             );
             run_aside(&mut command("apt-get", &["update", "-qq"]))?;
-            let packages = [
-                "install",
-                "-y",
-                "-qq",
-                "--no-install-recommends",
-                "rustc-web",
-                "rust-web-src",
-                "wasi-libc",
-            ];
+            let packages =
+                ["install", "-y", "-qq", "--no-install-recommends", "rustc-web", "rust-web-src", "wasi-libc"];
             run_aside(&mut command("apt-get", &packages)).context(
                 "the tools need the target wasm32-wasip2, from rustup or from Debian's packages (as root)",
             )?;
@@ -133,10 +118,7 @@ impl Toolchain {
 }
 
 fn has_target() -> Result<bool> {
-    let libdir = output(&mut command(
-        "rustc",
-        &["--print", "target-libdir", "--target", TARGET],
-    ))?;
+    let libdir = output(&mut command("rustc", &["--print", "target-libdir", "--target", TARGET]))?;
     Ok(std::fs::read_dir(libdir).is_ok_and(|mut files| files.next().is_some()))
 }
 

@@ -20,9 +20,7 @@ pub(crate) fn target() -> PathBuf {
 
 /// Where this project keeps what it makes once.
 pub(crate) fn cache() -> PathBuf {
-    std::env::var_os("HOME")
-        .map_or_else(std::env::temp_dir, PathBuf::from)
-        .join(".cache/porthole")
+    std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from).join(".cache/porthole")
 }
 
 /// A program of the release build.

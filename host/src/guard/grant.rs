@@ -50,19 +50,11 @@ impl Grant {
         if declared {
             return Ok(());
         }
-        let of = if group.is_empty() {
-            String::new()
-        } else {
-            format!(" of {group}")
-        };
+        let of = if group.is_empty() { String::new() } else { format!(" of {group}") };
         let declares = if self.rules.is_empty() {
             "nothing".to_owned()
         } else {
-            self.rules
-                .iter()
-                .map(|rule| rule.resources.join(", "))
-                .collect::<Vec<_>>()
-                .join("; ")
+            self.rules.iter().map(|rule| rule.resources.join(", ")).collect::<Vec<_>>().join("; ")
         };
         Err(Failure::new(
             Reason::NotGranted,
@@ -111,10 +103,6 @@ mod tests {
         let all = grant(&["*"], &["*"], &[Verb::Get, Verb::List]);
         assert!(all.check(Verb::Get, "apps", "deployments").is_ok());
         assert!(all.check(Verb::Get, "", "nodes/proxy").is_err());
-        assert!(
-            grant(&[""], &["nodes/proxy"], &[Verb::Get])
-                .check(Verb::Get, "", "nodes/proxy")
-                .is_ok()
-        );
+        assert!(grant(&[""], &["nodes/proxy"], &[Verb::Get]).check(Verb::Get, "", "nodes/proxy").is_ok());
     }
 }

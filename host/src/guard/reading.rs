@@ -84,15 +84,7 @@ impl Reading {
         self.counted(async {
             let kind = self.granted(Verb::Get, kind).await?;
             let Cluster { server, .. } = &*self.cluster;
-            kube::get_object(
-                server,
-                &self.credential,
-                &kind,
-                query,
-                withheld(&kind),
-                &self.allowance,
-            )
-            .await
+            kube::get_object(server, &self.credential, &kind, query, withheld(&kind), &self.allowance).await
         })
         .await
     }
@@ -101,15 +93,7 @@ impl Reading {
         self.counted(async {
             let kind = self.granted(Verb::List, kind).await?;
             let Cluster { server, .. } = &*self.cluster;
-            kube::list_objects(
-                server,
-                &self.credential,
-                &kind,
-                query,
-                withheld(&kind),
-                &self.allowance,
-            )
-            .await
+            kube::list_objects(server, &self.credential, &kind, query, withheld(&kind), &self.allowance).await
         })
         .await
     }
@@ -123,28 +107,15 @@ impl Reading {
     }
 
     pub(crate) async fn get_all(&self, queries: &[(KindRef, GetQuery)]) -> Vec<Result<String, Failure>> {
-        self.all(
-            queries
-                .iter()
-                .map(|(kind, query)| self.get_object(kind, query))
-                .collect(),
-        )
-        .await
+        self.all(queries.iter().map(|(kind, query)| self.get_object(kind, query)).collect()).await
     }
 
     pub(crate) async fn list_all(&self, queries: &[(KindRef, ListQuery)]) -> Vec<Result<Page, Failure>> {
-        self.all(
-            queries
-                .iter()
-                .map(|(kind, query)| self.list_objects(kind, query))
-                .collect(),
-        )
-        .await
+        self.all(queries.iter().map(|(kind, query)| self.list_objects(kind, query)).collect()).await
     }
 
     pub(crate) async fn pod_logs(&self, queries: &[LogQuery]) -> Vec<Result<LogText, Failure>> {
-        self.all(queries.iter().map(|query| self.pod_log(query)).collect())
-            .await
+        self.all(queries.iter().map(|query| self.pod_log(query)).collect()).await
     }
 
     pub(crate) async fn kinds(&self) -> Result<Vec<Arc<Kind>>, Failure> {
@@ -158,14 +129,7 @@ impl Reading {
     pub(crate) async fn can_i(&self, kind: &KindRef, query: &AccessQuery) -> Result<Verdict, Failure> {
         self.counted(async {
             let kind = self.resolved(kind).await?;
-            kube::can_i(
-                &self.cluster.server,
-                &self.credential,
-                &kind,
-                query,
-                &self.allowance,
-            )
-            .await
+            kube::can_i(&self.cluster.server, &self.credential, &kind, query, &self.allowance).await
         })
         .await
     }
@@ -175,10 +139,7 @@ impl Reading {
         self.counted(async {
             let Cluster { server, .. } = &*self.cluster;
             let user = kube::who_am_i(server, &self.credential, &self.allowance).await?;
-            Ok((
-                user,
-                kube::server_version(server, &self.credential, &self.allowance).await?,
-            ))
+            Ok((user, kube::server_version(server, &self.credential, &self.allowance).await?))
         })
         .await
     }
@@ -196,10 +157,7 @@ impl Reading {
             ));
         }
         let answer = read.await;
-        if answer
-            .as_ref()
-            .is_err_and(|failure| failure.reason == Reason::Unauthorized)
-        {
+        if answer.as_ref().is_err_and(|failure| failure.reason == Reason::Unauthorized) {
             self.token_refused.store(true, Relaxed);
         }
         answer
@@ -207,9 +165,7 @@ impl Reading {
 
     async fn resolved(&self, kind: &KindRef) -> Result<Arc<Kind>, Failure> {
         let Cluster { server, kinds } = &*self.cluster;
-        kinds
-            .resolve(server, &self.credential, kind, &self.allowance)
-            .await
+        kinds.resolve(server, &self.credential, kind, &self.allowance).await
     }
 
     async fn granted(&self, verb: Verb, kind: &KindRef) -> Result<Arc<Kind>, Failure> {
@@ -220,10 +176,7 @@ impl Reading {
 
     async fn all<T>(&self, reads: Vec<impl Future<Output = Result<T, Failure>>>) -> Vec<Result<T, Failure>> {
         if reads.len() > MOST_AT_ONCE {
-            let refused = Failure::new(
-                Reason::Invalid,
-                format!("at most {MOST_AT_ONCE} questions at once"),
-            );
+            let refused = Failure::new(Reason::Invalid, format!("at most {MOST_AT_ONCE} questions at once"));
             return reads.iter().map(|_| Err(refused.clone())).collect();
         }
         stream::iter(reads).buffered(SIDE_BY_SIDE).collect().await

@@ -65,55 +65,30 @@ pub(crate) enum UnknownCaller {
 /// Who may call, and as whom the cluster is then read.
 pub(crate) enum Callers {
     /// Everybody with a token that the API server accepts; reads are made with that token.
-    ByToken {
-        cluster: Arc<Cluster>,
-        remembered: Cache<Fingerprint, Arc<Owner>>,
-    },
+    ByToken { cluster: Arc<Cluster>, remembered: Cache<Fingerprint, Arc<Owner>> },
     /// Everybody who gets here, or everybody with the shared token; reads are made as the host's own account.
-    Host {
-        caller: Caller,
-        shared_token: Option<Fingerprint>,
-    },
+    Host { caller: Caller, shared_token: Option<Fingerprint> },
 }
 
 impl Callers {
     /// Identity `caller`.
     pub(crate) fn by_token(cluster: Arc<Cluster>) -> Self {
-        let remembered = Cache::builder()
-            .max_capacity(MOST_REMEMBERED)
-            .time_to_live(REMEMBERED)
-            .build();
+        let remembered = Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(REMEMBERED).build();
         Self::ByToken { cluster, remembered }
     }
 
     /// Identity `host`.
     pub(crate) fn host(shared_token: Option<&str>) -> Self {
-        let owner = Arc::new(Owner {
-            username: "host".to_owned(),
-            uid: String::new(),
-        });
-        let caller = Caller {
-            owner,
-            credential: Credential::Connection,
-            token: None,
-        };
-        Self::Host {
-            caller,
-            shared_token: shared_token.map(|token| fingerprint(token.as_bytes())),
-        }
+        let owner = Arc::new(Owner { username: "host".to_owned(), uid: String::new() });
+        let caller = Caller { owner, credential: Credential::Connection, token: None };
+        Self::Host { caller, shared_token: shared_token.map(|token| fingerprint(token.as_bytes())) }
     }
 
     /// The caller whose Authorization header this is.
     pub(crate) async fn of(&self, authorization: Option<&HeaderValue>) -> Result<Caller, UnknownCaller> {
         match self {
-            Self::Host {
-                caller,
-                shared_token: None,
-            } => Ok(caller.clone()),
-            Self::Host {
-                caller,
-                shared_token: Some(shared),
-            } => {
+            Self::Host { caller, shared_token: None } => Ok(caller.clone()),
+            Self::Host { caller, shared_token: Some(shared) } => {
                 let token = fingerprint(bearer(authorization)?);
                 if bool::from(token.ct_eq(shared)) {
                     Ok(caller.clone())
@@ -129,11 +104,7 @@ impl Callers {
                     .try_get_with(fingerprint, owner(cluster, &credential))
                     .await
                     .map_err(|unknown| UnknownCaller::clone(&unknown))?;
-                Ok(Caller {
-                    owner,
-                    credential,
-                    token: Some(fingerprint),
-                })
+                Ok(Caller { owner, credential, token: Some(fingerprint) })
             }
         }
     }
@@ -147,9 +118,7 @@ impl Callers {
 }
 
 async fn owner(cluster: &Cluster, credential: &Credential) -> Result<Arc<Owner>, UnknownCaller> {
-    let deadline = Instant::now()
-        .checked_add(REVIEW_TIME)
-        .unwrap_or_else(Instant::now);
+    let deadline = Instant::now().checked_add(REVIEW_TIME).unwrap_or_else(Instant::now);
     let allowance = Allowance::new(deadline, REVIEW_BYTES, usize::MAX);
     match who_am_i(&cluster.server, credential, &allowance).await {
         Ok(UserInfo { username, uid, .. }) => Ok(Arc::new(Owner { username, uid })),
@@ -203,15 +172,8 @@ mod tests {
     #[test]
     fn a_caller_does_not_print_its_token() {
         let credential = Credential::Bearer(sensitive(b"secret-token").unwrap());
-        let owner = Arc::new(Owner {
-            username: "u".into(),
-            uid: "1".into(),
-        });
-        let caller = Caller {
-            owner,
-            credential,
-            token: None,
-        };
+        let owner = Arc::new(Owner { username: "u".into(), uid: "1".into() });
+        let caller = Caller { owner, credential, token: None };
         assert!(!format!("{caller:?}").contains("secret-token"));
     }
 

@@ -35,10 +35,7 @@ pub(crate) struct Verdict {
 }
 
 fn unreadable(what: &str, error: &serde_json::Error) -> Failure {
-    Failure::new(
-        Reason::Unavailable,
-        format!("{what}: the answer of the API server cannot be read: {error}"),
-    )
+    Failure::new(Reason::Unavailable, format!("{what}: the answer of the API server cannot be read: {error}"))
 }
 
 /// Asks the API server whose credential this is. Needs no RBAC: `system:basic-user` covers every authenticated caller.
@@ -59,11 +56,7 @@ pub(crate) async fn who_am_i(
     let what = "who this token belongs to";
     let body = br#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#.to_vec();
     let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
-    let answer = server
-        .review(credential, path, body, allowance, what)
-        .await?
-        .bytes()
-        .await?;
+    let answer = server.review(credential, path, body, allowance, what).await?.bytes().await?;
     let review: Review = serde_json::from_slice(&answer).map_err(|error| unreadable(what, &error))?;
     Ok(review.status.user_info)
 }
@@ -111,11 +104,8 @@ pub(crate) async fn server_version(
         git_version: String,
     }
     let what = "the API server's version";
-    let answer = server
-        .get(credential, "/version", "application/json", allowance, what)
-        .await?
-        .bytes()
-        .await?;
+    let answer =
+        server.get(credential, "/version", "application/json", allowance, what).await?.bytes().await?;
     let version: Version = serde_json::from_slice(&answer).map_err(|error| unreadable(what, &error))?;
     Ok(version.git_version)
 }

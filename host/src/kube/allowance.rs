@@ -18,20 +18,12 @@ pub(crate) struct Allowance {
 
 impl Allowance {
     pub(crate) fn new(deadline: Instant, bytes: u64, answer: usize) -> Self {
-        Self {
-            deadline,
-            answer,
-            granted: bytes,
-            taken: AtomicU64::new(0),
-        }
+        Self { deadline, answer, granted: bytes, taken: AtomicU64::new(0) }
     }
 
     /// Counts bytes that came from the API server.
     pub(crate) fn take(&self, bytes: usize, what: &str) -> Result<(), Failure> {
-        let taken = self
-            .taken
-            .fetch_add(bytes as u64, Relaxed)
-            .saturating_add(bytes as u64);
+        let taken = self.taken.fetch_add(bytes as u64, Relaxed).saturating_add(bytes as u64);
         if taken <= self.granted {
             return Ok(());
         }

@@ -65,11 +65,7 @@ struct Details {
 
 impl Failure {
     pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-            retry_after_seconds: None,
-        }
+        Self { reason, message: message.into(), retry_after_seconds: None }
     }
 
     /// From an answer with an error status; `what` names the read, for example `pods "web" in namespace shop`.
@@ -95,19 +91,13 @@ impl Failure {
                 Reason::NotFound,
                 format!("{what}: {said}. List what there is, or look in another namespace."),
             ),
-            404 => (
-                Reason::Unsupported,
-                format!("{what}: the cluster does not offer this ({said})"),
-            ),
+            404 => (Reason::Unsupported, format!("{what}: the cluster does not offer this ({said})")),
             400 | 405 | 406 | 415 | 422 => (Reason::Invalid, format!("{what}: {said}")),
             410 => (
                 Reason::Expired,
                 format!("{what}: the continue token has expired; list again from the start"),
             ),
-            429 => (
-                Reason::Throttled,
-                format!("{what}: the API server asks to wait: {said}"),
-            ),
+            429 => (Reason::Throttled, format!("{what}: the API server asks to wait: {said}")),
             500..=599 => (Reason::Unavailable, format!("{what}: {said}")),
             _ => (Reason::Other, format!("{what}: {said}")),
         };
@@ -115,11 +105,7 @@ impl Failure {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.parse().ok());
-        Self {
-            reason,
-            message,
-            retry_after_seconds,
-        }
+        Self { reason, message, retry_after_seconds }
     }
 
     /// The API server could not be reached, or its answer broke off.

@@ -46,11 +46,7 @@ pub(crate) struct KindRef {
 impl Kind {
     /// `pods` or `deployments.apps`.
     pub(crate) fn qualified(&self) -> String {
-        if self.group.is_empty() {
-            self.plural.clone()
-        } else {
-            format!("{}.{}", self.plural, self.group)
-        }
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
     }
 
     fn is_called(&self, name: &str) -> bool {
@@ -91,8 +87,7 @@ impl Kinds {
             return Ok(kind);
         }
         let snapshot = self.snapshot(server, credential, allowance, AGAIN).await?;
-        name.find(&snapshot.kinds)
-            .ok_or_else(|| name.unknown(&snapshot.kinds))
+        name.find(&snapshot.kinds).ok_or_else(|| name.unknown(&snapshot.kinds))
     }
 
     /// Every kind that can be read.
@@ -102,11 +97,7 @@ impl Kinds {
         credential: &Credential,
         allowance: &Allowance,
     ) -> Result<Vec<Arc<Kind>>, Failure> {
-        Ok(self
-            .snapshot(server, credential, allowance, FRESH)
-            .await?
-            .kinds
-            .clone())
+        Ok(self.snapshot(server, credential, allowance, FRESH).await?.kinds.clone())
     }
 
     /// What discovery said at most `age` ago. Where the API server does not answer, what it said before will do.
@@ -118,10 +109,7 @@ impl Kinds {
         age: Duration,
     ) -> Result<Arc<Snapshot>, Failure> {
         let young = |snapshot: &Option<Arc<Snapshot>>| {
-            snapshot
-                .as_ref()
-                .filter(|snapshot| snapshot.read.elapsed() < age)
-                .cloned()
+            snapshot.as_ref().filter(|snapshot| snapshot.read.elapsed() < age).cloned()
         };
         if let Some(snapshot) = young(&self.snapshot.load_full()) {
             return Ok(snapshot);
@@ -133,10 +121,7 @@ impl Kinds {
         }
         match discover(server, credential, allowance).await {
             Ok(kinds) => {
-                let snapshot = Arc::new(Snapshot {
-                    kinds,
-                    read: Instant::now(),
-                });
+                let snapshot = Arc::new(Snapshot { kinds, read: Instant::now() });
                 self.snapshot.store(Some(Arc::clone(&snapshot)));
                 Ok(snapshot)
             }
@@ -153,11 +138,7 @@ async fn discover(
     let mut kinds = Vec::new();
     for path in ["/api", "/apis"] {
         let what = "the kinds that the cluster serves";
-        let answer = server
-            .get(credential, path, AGGREGATED, allowance, what)
-            .await?
-            .bytes()
-            .await?;
+        let answer = server.get(credential, path, AGGREGATED, allowance, what).await?.bytes().await?;
         let groups: Groups = serde_json::from_slice(&answer).map_err(|error| {
             Failure::new(
                 Reason::Unsupported,
@@ -257,11 +238,7 @@ impl Name {
                 "kind is empty; name one, for example pods or deployments.apps",
             ));
         }
-        let api_version = asked
-            .api_version
-            .as_deref()
-            .map(str::trim)
-            .filter(|text| !text.is_empty());
+        let api_version = asked.api_version.as_deref().map(str::trim).filter(|text| !text.is_empty());
         if let Some(api_version) = api_version {
             let (group, version) = match api_version.split_once('/') {
                 None => (String::new(), api_version),
@@ -278,23 +255,13 @@ impl Name {
                 }
             };
             let name = kind.split('.').next().unwrap_or(kind).to_owned();
-            return Ok(Self {
-                name,
-                group: Some(group),
-                version: Some(version.to_owned()),
-            });
+            return Ok(Self { name, group: Some(group), version: Some(version.to_owned()) });
         }
         Ok(match kind.split_once('.') {
-            None => Self {
-                name: kind.to_owned(),
-                group: None,
-                version: None,
-            },
-            Some((name, group)) => Self {
-                name: name.to_owned(),
-                group: Some(group.to_owned()),
-                version: None,
-            },
+            None => Self { name: kind.to_owned(), group: None, version: None },
+            Some((name, group)) => {
+                Self { name: name.to_owned(), group: Some(group.to_owned()), version: None }
+            }
         })
     }
 
@@ -309,9 +276,7 @@ impl Name {
                 // Also `deployments.v1.apps`, which kubectl takes.
                 (Some(group), None) => {
                     kind.group == *group
-                        || group
-                            .split_once('.')
-                            .is_some_and(|(v, g)| kind.version == v && kind.group == g)
+                        || group.split_once('.').is_some_and(|(v, g)| kind.version == v && kind.group == g)
                         || (kind.group.is_empty() && kind.version == *group)
                 }
             }
@@ -348,10 +313,7 @@ impl Name {
         } else {
             format!("The nearest here: {}", near.join(", "))
         };
-        Failure::new(
-            Reason::UnknownKind,
-            format!("no matches for kind \"{}\"{version}. {hint}.", self.name),
-        )
+        Failure::new(Reason::UnknownKind, format!("no matches for kind \"{}\"{version}. {hint}.", self.name))
     }
 }
 
@@ -377,10 +339,7 @@ mod tests {
     }
 
     fn find(kind: &str, api_version: Option<&str>) -> Result<String, Failure> {
-        let name = Name::parse(&KindRef {
-            kind: kind.into(),
-            api_version: api_version.map(Into::into),
-        })?;
+        let name = Name::parse(&KindRef { kind: kind.into(), api_version: api_version.map(Into::into) })?;
         let found = name.find(&kinds()).ok_or_else(|| name.unknown(&kinds()))?;
         Ok(format!("{} {}/{}", found.qualified(), found.group, found.version))
     }
@@ -398,10 +357,7 @@ mod tests {
             find("nodes", Some("metrics.k8s.io/v1beta1")).unwrap(),
             "nodes.metrics.k8s.io metrics.k8s.io/v1beta1"
         );
-        assert_eq!(
-            find("Deployment", Some("apps/v1")).unwrap(),
-            "deployments.apps apps/v1"
-        );
+        assert_eq!(find("Deployment", Some("apps/v1")).unwrap(), "deployments.apps apps/v1");
     }
 
     #[test]
@@ -411,9 +367,7 @@ mod tests {
         assert!(failure.message.contains("deployments.apps"), "{failure}");
         let failure = find("Custom", Some("custom.example.com/v1")).unwrap_err();
         assert!(
-            failure
-                .message
-                .contains("no matches for kind \"Custom\" in version \"custom.example.com/v1\""),
+            failure.message.contains("no matches for kind \"Custom\" in version \"custom.example.com/v1\""),
             "{failure}"
         );
         assert_eq!(find("pods", Some("a/b/c")).unwrap_err().reason, Reason::Invalid);

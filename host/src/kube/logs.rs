@@ -63,15 +63,10 @@ pub(crate) async fn pod_log(
     query: &LogQuery,
     allowance: &Allowance,
 ) -> Result<LogText, Failure> {
-    let what = format!(
-        "the log of pod \"{}\" in namespace {}",
-        query.pod, query.namespace
-    );
+    let what = format!("the log of pod \"{}\" in namespace {}", query.pod, query.namespace);
     let limit = usize::try_from(query.limit_bytes.unwrap_or(DEFAULT_LIMIT)).unwrap_or(usize::MAX);
     let mut lines = Lines::new(query, limit.min(allowance.answer))?;
-    let mut answer = server
-        .get(credential, &path(query)?, "*/*", allowance, &what)
-        .await?;
+    let mut answer = server.get(credential, &path(query)?, "*/*", allowance, &what).await?;
     let mut bytes_read: u64 = 0;
     let cut = loop {
         match answer.chunk().await {
@@ -90,17 +85,8 @@ pub(crate) async fn pod_log(
         }
     };
     let (text, lines_read, overflowed) = lines.finish();
-    let cut = if overflowed && cut == Cut::Whole {
-        Cut::ByteLimit
-    } else {
-        cut
-    };
-    Ok(LogText {
-        text,
-        lines_read,
-        bytes_read,
-        cut,
-    })
+    let cut = if overflowed && cut == Cut::Whole { Cut::ByteLimit } else { cut };
+    Ok(LogText { text, lines_read, bytes_read, cut })
 }
 
 fn path(query: &LogQuery) -> Result<String, Failure> {
@@ -114,10 +100,7 @@ fn path(query: &LogQuery) -> Result<String, Failure> {
         ("previous", yes(query.previous)),
         ("timestamps", yes(query.timestamps)),
         ("tailLines", number(query.tail_lines)),
-        (
-            "sinceSeconds",
-            number(query.since_seconds.filter(|_| query.since_time.is_none())),
-        ),
+        ("sinceSeconds", number(query.since_seconds.filter(|_| query.since_time.is_none()))),
         ("sinceTime", query.since_time.clone()),
     ];
     for (key, value) in parameters {

@@ -29,9 +29,6 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new(server: ApiServer) -> Self {
-        Self {
-            server,
-            kinds: Kinds::default(),
-        }
+        Self { server, kinds: Kinds::default() }
     }
 }

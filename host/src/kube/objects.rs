@@ -12,11 +12,7 @@ use super::{
 const JSON: &str = "application/json";
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 /// What may stand in a path or a query as it is (RFC 3986, unreserved).
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What to return of each object.
 #[derive(Debug, Clone)]
@@ -65,10 +61,7 @@ pub(crate) struct Page {
 /// A namespace or a name, fit to stand in a path. A name with a slash would read something else.
 pub(super) fn segment<'n>(what: &str, name: &'n str) -> Result<percent_encoding::PercentEncode<'n>, Failure> {
     if name.is_empty() || name.len() > 253 || name == "." || name == ".." || name.contains(['/', '%']) {
-        return Err(Failure::new(
-            Reason::Invalid,
-            format!("{what} {name:?} is not a name in Kubernetes"),
-        ));
+        return Err(Failure::new(Reason::Invalid, format!("{what} {name:?} is not a name in Kubernetes")));
     }
     Ok(utf8_percent_encode(name, ESCAPED))
 }
@@ -107,10 +100,7 @@ fn described(kind: &Kind, namespace: Option<&str>, name: Option<&str>) -> String
 }
 
 fn unreadable(what: &str, error: impl std::fmt::Display) -> Failure {
-    Failure::new(
-        Reason::Unavailable,
-        format!("{what}: the answer of the API server cannot be read: {error}"),
-    )
+    Failure::new(Reason::Unavailable, format!("{what}: the answer of the API server cannot be read: {error}"))
 }
 
 fn text(what: &str, bytes: Vec<u8>) -> Result<String, Failure> {
@@ -143,17 +133,9 @@ pub(crate) async fn get_object(
     };
     let out = if matches!(query.view, View::Table) {
         parameter(&mut path, "includeObject", "None");
-        server
-            .get(credential, &path, TABLE, allowance, &what)
-            .await?
-            .bytes()
-            .await?
+        server.get(credential, &path, TABLE, allowance, &what).await?.bytes().await?
     } else {
-        let body = server
-            .get(credential, &path, JSON, allowance, &what)
-            .await?
-            .bytes()
-            .await?;
+        let body = server.get(credential, &path, JSON, allowance, &what).await?.bytes().await?;
         let mut out = Vec::with_capacity(body.len());
         let wanted = projection.as_ref().map_or(Wanted::Everything, Projection::wanted);
         copy(&body, wanted, withheld, &mut out).map_err(|error| unreadable(&what, error))?;
@@ -191,37 +173,13 @@ pub(crate) async fn list_objects(
     let page = match &query.view {
         View::Table => {
             let namespaces = kind.namespaced && namespace.is_none();
-            parameter(
-                &mut path,
-                "includeObject",
-                if namespaces { "Metadata" } else { "None" },
-            );
+            parameter(&mut path, "includeObject", if namespaces { "Metadata" } else { "None" });
             list_table(server, credential, &path, namespaces, allowance, &what).await
         }
-        View::Whole => {
-            items(
-                server,
-                credential,
-                &path,
-                Wanted::Everything,
-                withheld,
-                allowance,
-                &what,
-            )
-            .await
-        }
+        View::Whole => items(server, credential, &path, Wanted::Everything, withheld, allowance, &what).await,
         View::Fields(fields) => {
             let projection = Projection::parse(fields)?;
-            items(
-                server,
-                credential,
-                &path,
-                projection.wanted(),
-                withheld,
-                allowance,
-                &what,
-            )
-            .await
+            items(server, credential, &path, projection.wanted(), withheld, allowance, &what).await
         }
     };
     page.map_err(|failure| query.explain(failure))
@@ -231,10 +189,8 @@ impl ListQuery {
     /// The API server says what is wrong with a selector, and not which one it means.
     fn explain(&self, mut failure: Failure) -> Failure {
         if failure.reason == Reason::Invalid {
-            let selectors = [
-                ("labelSelector", &self.label_selector),
-                ("fieldSelector", &self.field_selector),
-            ];
+            let selectors =
+                [("labelSelector", &self.label_selector), ("fieldSelector", &self.field_selector)];
             for (name, selector) in selectors {
                 if let Some(selector) = selector {
                     failure.message.push_str(&format!(" ({name} {selector:?})"));
@@ -253,11 +209,7 @@ async fn list_table(
     allowance: &Allowance,
     what: &str,
 ) -> Result<Page, Failure> {
-    let body = server
-        .get(credential, path, TABLE, allowance, what)
-        .await?
-        .bytes()
-        .await?;
+    let body = server.get(credential, path, TABLE, allowance, what).await?.bytes().await?;
     table(&body, namespaces, what, allowance)
 }
 
@@ -319,10 +271,7 @@ async fn items(
 
 impl From<super::shape::NotAList> for Failure {
     fn from(_: super::shape::NotAList) -> Self {
-        Self::new(
-            Reason::Unavailable,
-            "the answer of the API server broke off or is not a list; ask again",
-        )
+        Self::new(Reason::Unavailable, "the answer of the API server broke off or is not a list; ask again")
     }
 }
 
@@ -363,18 +312,9 @@ fn table(body: &[u8], namespaces: bool, what: &str, allowance: &Allowance) -> Re
     let metadata = std::mem::take(&mut table.metadata);
     let count = u32::try_from(table.rows.len()).unwrap_or(u32::MAX);
     let owned: Vec<Box<RawValue>> = if namespaces {
-        let name = |row: &Row<'_>| {
-            row.object
-                .as_ref()
-                .map(|object| object.metadata.namespace.clone())
-        };
+        let name = |row: &Row<'_>| row.object.as_ref().map(|object| object.metadata.namespace.clone());
         let raw = |row: &Row<'_>| serde_json::value::to_raw_value(&name(row).unwrap_or_default());
-        table
-            .rows
-            .iter()
-            .map(raw)
-            .collect::<Result<_, _>>()
-            .map_err(|error| unreadable(what, error))?
+        table.rows.iter().map(raw).collect::<Result<_, _>>().map_err(|error| unreadable(what, error))?
     } else {
         Vec::new()
     };
@@ -403,10 +343,7 @@ mod tests {
         for name in ["", ".", "..", "a/b", "../secrets", "a%2fb"] {
             assert!(segment("name", name).is_err(), "{name:?}");
         }
-        assert_eq!(
-            segment("name", "system:a b?#").unwrap().to_string(),
-            "system%3Aa%20b%3F%23"
-        );
+        assert_eq!(segment("name", "system:a b?#").unwrap().to_string(), "system%3Aa%20b%3F%23");
     }
 
     #[test]
@@ -418,21 +355,13 @@ mod tests {
         assert_eq!(shown["rows"], serde_json::json!([{"cells": ["shop", "a", 1.5]}]));
         assert_eq!(shown["columnDefinitions"][0]["name"], "Namespace");
         assert!(!page.items.contains("labels"));
-        assert_eq!(
-            (page.count, page.continue_token.as_deref(), page.remaining),
-            (1, Some("t"), Some(3))
-        );
+        assert_eq!((page.count, page.continue_token.as_deref(), page.remaining), (1, Some("t"), Some(3)));
     }
 
     #[test]
     fn a_table_that_does_not_fit_is_refused() {
         let small = Allowance::new(tokio::time::Instant::now(), 0, 10);
-        let refused = table(
-            br#"{"columnDefinitions":[{"name":"Name"}],"rows":[]}"#,
-            false,
-            "pods",
-            &small,
-        );
+        let refused = table(br#"{"columnDefinitions":[{"name":"Name"}],"rows":[]}"#, false, "pods", &small);
         assert_eq!(refused.unwrap_err().reason, Reason::TooLarge);
     }
 }

@@ -63,10 +63,7 @@ pub(crate) struct Source {
 pub(crate) enum ConnectError {
     /// The kubeconfig cannot be read, or lacks the context.
     #[error("kubeconfig {path}: {cause}")]
-    Kubeconfig {
-        path: String,
-        cause: kube::config::KubeconfigError,
-    },
+    Kubeconfig { path: String, cause: kube::config::KubeconfigError },
     /// No kubeconfig was named and none of the usual places holds one.
     #[error("no cluster: name one with --kubeconfig FILE, or run in a pod ({0})")]
     Nowhere(kube::config::InferConfigError),
@@ -77,29 +74,16 @@ pub(crate) enum ConnectError {
 
 impl Source {
     async fn config(&self) -> Result<kube::Config, ConnectError> {
-        let options = KubeConfigOptions {
-            context: self.context.clone(),
-            ..Default::default()
-        };
+        let options = KubeConfigOptions { context: self.context.clone(), ..Default::default() };
         let mut config = match &self.kubeconfig {
             Some(path) => {
-                let refused = |cause| ConnectError::Kubeconfig {
-                    path: path.display().to_string(),
-                    cause,
-                };
+                let refused = |cause| ConnectError::Kubeconfig { path: path.display().to_string(), cause };
                 let kubeconfig = Kubeconfig::read_from(path).map_err(refused)?;
-                kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-                    .await
-                    .map_err(refused)?
+                kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(refused)?
             }
-            None if self.context.is_some() => {
-                kube::Config::from_kubeconfig(&options)
-                    .await
-                    .map_err(|cause| ConnectError::Kubeconfig {
-                        path: "(from the environment)".into(),
-                        cause,
-                    })?
-            }
+            None if self.context.is_some() => kube::Config::from_kubeconfig(&options)
+                .await
+                .map_err(|cause| ConnectError::Kubeconfig { path: "(from the environment)".into(), cause })?,
             None => kube::Config::infer().await.map_err(ConnectError::Nowhere)?,
         };
         config.connect_timeout = Some(CONNECT_TIMEOUT);
@@ -131,9 +115,7 @@ impl ApiServer {
             http.enforce_http(false);
             http.set_nodelay(true);
             http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-            let https = config
-                .rustls_https_connector_with_connector(http)
-                .map_err(ConnectError::Client)?;
+            let https = config.rustls_https_connector_with_connector(http).map_err(ConnectError::Client)?;
             let pool = legacy::Client::builder(TokioExecutor::new())
                 .pool_idle_timeout(IDLE_CONNECTION)
                 .pool_max_idle_per_host(IDLE_CONNECTIONS)
@@ -142,10 +124,7 @@ impl ApiServer {
             let service = ServiceBuilder::new().layer(config.base_uri_layer()).service(pool);
             kube::Client::new(service, default_namespace.clone())
         };
-        Ok(Self {
-            client,
-            default_namespace,
-        })
+        Ok(Self { client, default_namespace })
     }
 
     /// A pool that reads as the account of the kubeconfig or of the pod (identity `host`).
@@ -153,10 +132,7 @@ impl ApiServer {
         let config = source.config().await?;
         let default_namespace = config.default_namespace.clone();
         let client = kube::Client::try_from(config).map_err(ConnectError::Client)?;
-        Ok(Self {
-            client,
-            default_namespace,
-        })
+        Ok(Self { client, default_namespace })
     }
 
     /// The namespace to assume where a caller names none.
@@ -187,12 +163,8 @@ impl ApiServer {
         allowance: &'a Allowance,
         what: &'a str,
     ) -> Result<Answer<'a>, Failure> {
-        let request = Request::builder()
-            .method(Method::GET)
-            .uri(path)
-            .header(header::ACCEPT, accept);
-        self.send(credential, request, Body::empty(), allowance, what)
-            .await
+        let request = Request::builder().method(Method::GET).uri(path).header(header::ACCEPT, accept);
+        self.send(credential, request, Body::empty(), allowance, what).await
     }
 
     /// Posts a review of one's own rights: the only POST there is, and it creates nothing.
@@ -209,8 +181,7 @@ impl ApiServer {
             .uri(path)
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/json");
-        self.send(credential, request, Body::from(body), allowance, what)
-            .await
+        self.send(credential, request, Body::from(body), allowance, what).await
     }
 
     async fn send<'a>(
@@ -233,16 +204,8 @@ impl ApiServer {
             .await
             .map_err(|_| Failure::over_time(what))?
             .map_err(|error| Failure::unreachable(what, &error))?;
-        let answer = Answer {
-            response,
-            allowance,
-            what,
-        };
-        if answer.response.status().is_success() {
-            Ok(answer)
-        } else {
-            Err(answer.refusal().await)
-        }
+        let answer = Answer { response, allowance, what };
+        if answer.response.status().is_success() { Ok(answer) } else { Err(answer.refusal().await) }
     }
 }
 

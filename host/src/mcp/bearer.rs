@@ -36,11 +36,8 @@ fn refusal(unknown: &UnknownCaller) -> Response {
     let text = format!("{unknown}\n");
     match unknown {
         UnknownCaller::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
-        UnknownCaller::Missing | UnknownCaller::Refused | UnknownCaller::WrongSharedToken => (
-            StatusCode::UNAUTHORIZED,
-            [(header::WWW_AUTHENTICATE, "Bearer")],
-            text,
-        )
-            .into_response(),
+        UnknownCaller::Missing | UnknownCaller::Refused | UnknownCaller::WrongSharedToken => {
+            (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], text).into_response()
+        }
     }
 }

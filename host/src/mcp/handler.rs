@@ -55,11 +55,7 @@ pub(super) struct Handler {
 
 impl Handler {
     pub(super) fn new(plugins: Arc<Plugins>, callers: Arc<Callers>, transport: Transport) -> Self {
-        Self {
-            plugins,
-            callers,
-            transport,
-        }
+        Self { plugins, callers, transport }
     }
 
     /// Who sent the request: put there by `sse::message`, by `bearer::identify`, or known from the start.
@@ -84,12 +80,7 @@ impl Handler {
         let token = context.meta.get_progress_token();
         let (progress, mut steps) = mpsc::channel::<Progress>(PROGRESS_STEPS);
         let progress = token.is_some().then_some(progress);
-        let call = self.plugins.call(
-            &request.name,
-            request.arguments.unwrap_or_default(),
-            &caller,
-            progress,
-        );
+        let call = self.plugins.call(&request.name, request.arguments.unwrap_or_default(), &caller, progress);
         let report = async {
             while let (Some(step), Some(token)) = (steps.recv().await, &token) {
                 let mut param = ProgressNotificationParam::new(token.clone(), step.done);
@@ -131,9 +122,7 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let snapshot = self.plugins.snapshot().await;
-        Ok(ListToolsResult::with_all_items(
-            snapshot.tools.values().map(|tool| listed(tool)).collect(),
-        ))
+        Ok(ListToolsResult::with_all_items(snapshot.tools.values().map(|tool| listed(tool)).collect()))
     }
 
     /// Ends with the client: rmcp never aborts a handler, and a panic in one would leave the request open for ever.
@@ -207,11 +196,7 @@ fn listed(tool: &Tool) -> rmcp::model::Tool {
         Arc::clone(&tool.input_schema),
     )
     .with_annotations(
-        ToolAnnotations::new()
-            .read_only(true)
-            .destructive(false)
-            .idempotent(true)
-            .open_world(false),
+        ToolAnnotations::new().read_only(true).destructive(false).idempotent(true).open_world(false),
     );
     if !description.title.is_empty() {
         listed = listed.with_title(description.title.clone());
@@ -245,14 +230,10 @@ fn success(outcome: Outcome) -> CallToolResult {
             Content::Embedded(embedded) => ContentBlock::embedded_text(embedded.uri, embedded.text),
         })
         .collect();
-    let structured = outcome
-        .structured
-        .and_then(|text| serde_json::from_str(&text).ok());
+    let structured = outcome.structured.and_then(|text| serde_json::from_str(&text).ok());
     if content.is_empty() {
         // Dify shows nothing of a result without content, not even its structured part.
-        let text = structured
-            .as_ref()
-            .map_or_else(|| "(no output)".to_owned(), serde_json::Value::to_string);
+        let text = structured.as_ref().map_or_else(|| "(no output)".to_owned(), serde_json::Value::to_string);
         content.push(ContentBlock::text(text));
     }
     let mut result = CallToolResult::success(content);

@@ -27,10 +27,7 @@ pub(crate) struct ApiServerHealth {
 
 impl ApiServerHealth {
     pub(crate) fn new(cluster: Arc<Cluster>) -> Self {
-        Self {
-            cluster,
-            last: Mutex::default(),
-        }
+        Self { cluster, last: Mutex::default() }
     }
 
     /// None where it answers; else what is wrong.
@@ -41,13 +38,7 @@ impl ApiServerHealth {
         {
             return failure.clone();
         }
-        let failure = self
-            .cluster
-            .server
-            .answers()
-            .await
-            .err()
-            .map(|failure| failure.message);
+        let failure = self.cluster.server.answers().await.err().map(|failure| failure.message);
         *last = Some((Instant::now(), failure.clone()));
         failure
     }
@@ -102,20 +93,10 @@ pub(super) async fn ready(State((plugins, health)): State<(Arc<Plugins>, Arc<Api
         failed: snapshot
             .failures
             .iter()
-            .map(|(file, reason)| Failed {
-                file: file.clone(),
-                reason: reason.clone(),
-            })
+            .map(|(file, reason)| Failed { file: file.clone(), reason: reason.clone() })
             .collect(),
-        api_server: ApiServer {
-            answers: reason.is_none(),
-            reason,
-        },
+        api_server: ApiServer { answers: reason.is_none(), reason },
     };
-    let status = if readiness.ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness)).into_response()
 }

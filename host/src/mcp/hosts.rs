@@ -29,23 +29,14 @@ impl AllowedHosts {
             return Self::Only(own.into_iter().chain(named).collect());
         }
         let named: Vec<String> = named.collect();
-        if named.is_empty() {
-            Self::Any
-        } else {
-            Self::Only(named)
-        }
+        if named.is_empty() { Self::Any } else { Self::Only(named) }
     }
 
     fn refuses(&self, headers: &HeaderMap, uri: &Uri) -> Option<String> {
         let Self::Only(names) = self else { return None };
-        let text = |name| {
-            headers
-                .get(name)
-                .map(|value| value.to_str().unwrap_or("?").to_owned())
-        };
-        let host = text(header::HOST)
-            .or_else(|| uri.authority().map(ToString::to_string))
-            .unwrap_or_default();
+        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned());
+        let host =
+            text(header::HOST).or_else(|| uri.authority().map(ToString::to_string)).unwrap_or_default();
         let origin =
             text(header::ORIGIN).map(|origin| origin.split("://").last().unwrap_or_default().to_owned());
         [Some(host), origin]
@@ -93,9 +84,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
-        AllowedHosts::new(listen.parse().unwrap(), &named)
-            .refuses(&headers, &Uri::from_static("/"))
-            .is_some()
+        AllowedHosts::new(listen.parse().unwrap(), &named).refuses(&headers, &Uri::from_static("/")).is_some()
     }
 
     #[test]
@@ -104,18 +93,8 @@ mod tests {
             assert!(!refused("127.0.0.1:8080", &[], host, None), "{host}");
         }
         assert!(refused("127.0.0.1:8080", &[], "evil.example", None));
-        assert!(refused(
-            "127.0.0.1:8080",
-            &[],
-            "localhost",
-            Some("http://evil.example")
-        ));
-        assert!(!refused(
-            "127.0.0.1:8080",
-            &[],
-            "localhost",
-            Some("http://localhost:3000")
-        ));
+        assert!(refused("127.0.0.1:8080", &[], "localhost", Some("http://evil.example")));
+        assert!(!refused("127.0.0.1:8080", &[], "localhost", Some("http://localhost:3000")));
         assert!(!refused("127.0.0.1:8080", &["mine.lan"], "mine.lan:8080", None));
     }
 

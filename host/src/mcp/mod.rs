@@ -45,29 +45,13 @@ pub(crate) struct Site {
 impl Site {
     /// The routes of the main port, and its sessions, which must be drained before the port closes.
     pub(crate) fn routes(self) -> (Router, Arc<Sessions>) {
-        let Self {
-            plugins,
-            callers,
-            hosts,
-            limits,
-            health,
-        } = self;
+        let Self { plugins, callers, hosts, limits, health } = self;
         let handler = |transport| Handler::new(Arc::clone(&plugins), Arc::clone(&callers), transport);
         let sessions = Arc::new(Sessions::new(handler(Transport::Sse), limits));
         let mcp = streamable::service(handler(Transport::Streamable));
         let authenticated = Router::new()
-            .route(
-                "/sse",
-                get(sse::open)
-                    .with_state(Arc::clone(&sessions))
-                    .post_service(mcp.clone()),
-            )
-            .route(
-                "/sse/",
-                get(sse::open)
-                    .with_state(Arc::clone(&sessions))
-                    .post_service(mcp.clone()),
-            )
+            .route("/sse", get(sse::open).with_state(Arc::clone(&sessions)).post_service(mcp.clone()))
+            .route("/sse/", get(sse::open).with_state(Arc::clone(&sessions)).post_service(mcp.clone()))
             .route("/mcp", axum::routing::post_service(mcp.clone()))
             .route("/mcp/", axum::routing::post_service(mcp))
             .layer(from_fn(streamable::accept_both))
@@ -80,16 +64,10 @@ impl Site {
             .route("/messages", messages())
             .route("/sse/messages", messages())
             .route("/healthz", get(|| async { "ok\n" }))
-            .route(
-                "/readyz",
-                get(health::ready).with_state((plugins, Arc::new(health))),
-            )
+            .route("/readyz", get(health::ready).with_state((plugins, Arc::new(health))))
             // Anything but 404 at /.well-known/* or /register starts an OAuth flow in clients that leads nowhere.
             .fallback(|| async {
-                (
-                    StatusCode::NOT_FOUND,
-                    "not found; Porthole answers at /sse, /mcp, /healthz and /readyz\n",
-                )
+                (StatusCode::NOT_FOUND, "not found; Porthole answers at /sse, /mcp, /healthz and /readyz\n")
             })
             .layer(from_fn_with_state(Arc::new(hosts), hosts::check));
         (routes, sessions)

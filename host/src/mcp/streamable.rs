@@ -27,11 +27,7 @@ pub(super) fn service(handler: Handler) -> StreamableHttpService<Handler, NeverS
         // `hosts` checks them, for every path.
         .disable_allowed_hosts()
         .with_max_request_body_bytes(LARGEST_MESSAGE);
-    StreamableHttpService::new(
-        move || Ok(handler.clone()),
-        Arc::new(NeverSessionManager::default()),
-        config,
-    )
+    StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config)
 }
 
 /// Takes a POST that accepts less than both content types, such as curl's `*/*`, for one that accepts both: rmcp

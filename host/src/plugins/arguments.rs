@@ -42,9 +42,8 @@ impl Parameters {
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err("its input-schema has no \"type\": \"object\" at the root".to_owned());
         }
-        if let Some(key) = ["$ref", "anyOf", "oneOf", "allOf", "$defs"]
-            .iter()
-            .find(|key| schema.contains_key(**key))
+        if let Some(key) =
+            ["$ref", "anyOf", "oneOf", "allOf", "$defs"].iter().find(|key| schema.contains_key(**key))
         {
             return Err(format!("its input-schema uses {key}, which clients drop"));
         }
@@ -54,18 +53,13 @@ impl Parameters {
             .map(|names| names.iter().filter_map(Value::as_str).collect())
             .unwrap_or_default();
         let none = Map::new();
-        let properties = schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .unwrap_or(&none);
+        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
         let parameters = properties
             .iter()
             .map(|(name, property)| Parameter::parse(name, property, required.contains(&name.as_str())))
             .collect::<Result<Vec<_>, _>>()?;
         match required.iter().find(|name| !properties.contains_key(**name)) {
-            Some(name) => Err(format!(
-                "its input-schema requires {name:?} and does not describe it"
-            )),
+            Some(name) => Err(format!("its input-schema requires {name:?} and does not describe it")),
             None => Ok(Self(parameters)),
         }
     }
@@ -93,10 +87,7 @@ impl Parameters {
                 continue;
             }
             if parameter.required {
-                return Err(format!(
-                    "{} parameter required: {}",
-                    parameter.name, parameter.description
-                ));
+                return Err(format!("{} parameter required: {}", parameter.name, parameter.description));
             }
             if let Some(default) = &parameter.default {
                 fitting.insert(parameter.name.clone(), default.clone());
@@ -111,11 +102,7 @@ impl Parameters {
         self.0
             .iter()
             .find(|parameter| parameter.name == name)
-            .or_else(|| {
-                self.0
-                    .iter()
-                    .find(|parameter| plain(&parameter.name) == plain(name))
-            })
+            .or_else(|| self.0.iter().find(|parameter| plain(&parameter.name) == plain(name)))
             .ok_or_else(|| {
                 let names: Vec<&str> = self.0.iter().map(|parameter| parameter.name.as_str()).collect();
                 if names.is_empty() {
@@ -146,13 +133,7 @@ impl Parameter {
         let allowed = property
             .get("enum")
             .and_then(Value::as_array)
-            .map(|values| {
-                values
-                    .iter()
-                    .filter_map(Value::as_str)
-                    .map(str::to_owned)
-                    .collect()
-            })
+            .map(|values| values.iter().filter_map(Value::as_str).map(str::to_owned).collect())
             .unwrap_or_default();
         let mut parameter = Self {
             name: name.to_owned(),
@@ -162,11 +143,7 @@ impl Parameter {
             allowed,
             minimum: property.get("minimum").and_then(Value::as_f64),
             maximum: property.get("maximum").and_then(Value::as_f64),
-            description: property
-                .get("description")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
+            description: property.get("description").and_then(Value::as_str).unwrap_or_default().to_owned(),
         };
         if let Some(default) = property.get("default") {
             let fitting = parameter.coerce(default.clone());
@@ -196,16 +173,10 @@ impl Parameter {
         }
         if let Some(number) = fitting.as_f64() {
             if let Some(minimum) = self.minimum.filter(|minimum| number < *minimum) {
-                return Err(format!(
-                    "{} parameter must be at least {minimum}, not {number}",
-                    self.name
-                ));
+                return Err(format!("{} parameter must be at least {minimum}, not {number}", self.name));
             }
             if let Some(maximum) = self.maximum.filter(|maximum| number > *maximum) {
-                return Err(format!(
-                    "{} parameter must be at most {maximum}, not {number}",
-                    self.name
-                ));
+                return Err(format!("{} parameter must be at most {maximum}, not {number}", self.name));
             }
         }
         Ok(fitting)
@@ -244,11 +215,9 @@ impl Type {
                 1 => Some(true.into()),
                 _ => None,
             },
-            (Self::Texts, Value::Array(items)) => items
-                .iter()
-                .map(|item| Self::Text.coerce(item))
-                .collect::<Option<Vec<_>>>()
-                .map(Value::Array),
+            (Self::Texts, Value::Array(items)) => {
+                items.iter().map(|item| Self::Text.coerce(item)).collect::<Option<Vec<_>>>().map(Value::Array)
+            }
             (Self::Texts, Value::String(text)) => match serde_json::from_str::<Value>(text) {
                 Ok(list @ Value::Array(_)) => self.coerce(&list),
                 _ => Some(text.split(',').map(|item| Value::from(item.trim())).collect()),
@@ -265,10 +234,7 @@ fn whole(number: &Number) -> Option<i64> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     number.as_i64().or_else(|| {
         let float = number.as_f64()?;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "whole, and within what a float holds exactly"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and within what a float holds exactly")]
         (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
     })
 }

@@ -48,12 +48,7 @@ pub(super) struct InFlight {
 impl InFlight {
     pub(super) fn new(most: u32, most_per_caller: u32) -> Self {
         let host = Arc::new(Semaphore::new(most as usize));
-        Self {
-            host,
-            most,
-            most_per_caller,
-            callers: Mutex::default(),
-        }
+        Self { host, most, most_per_caller, callers: Mutex::default() }
     }
 
     /// Waits for a place, first among the caller's own, then among all.

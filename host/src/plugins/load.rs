@@ -37,10 +37,7 @@ impl Plugins {
         let files = match files(&self.folder) {
             Ok(files) => files,
             Err(error) => {
-                tracing::error!(
-                    "the folder of tools {} cannot be read: {error}",
-                    self.folder.display()
-                );
+                tracing::error!("the folder of tools {} cannot be read: {error}", self.folder.display());
                 Vec::new()
             }
         };
@@ -80,10 +77,7 @@ impl Plugins {
                 return Err(Unserved::TooLarge(size));
             }
             let wasm = std::fs::read(&path)?;
-            let digest = Sha256::digest(&wasm)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let digest = Sha256::digest(&wasm).iter().map(|byte| format!("{byte:02x}")).collect();
             Ok::<(Component, String), Unserved>((Component::compile(&engine, &wasm)?, digest))
         })
         .await
@@ -114,10 +108,7 @@ impl Plugins {
     /// Builds the next snapshot and swaps it in whole.
     fn swap_in(&self, file: String, loaded: Result<Tool, Unserved>) {
         self.snapshot.rcu(|now| {
-            let mut next = Snapshot {
-                tools: now.tools.clone(),
-                failures: now.failures.clone(),
-            };
+            let mut next = Snapshot { tools: now.tools.clone(), failures: now.failures.clone() };
             next.failures.remove(&file);
             match &loaded {
                 Ok(_) => {}
@@ -131,26 +122,14 @@ impl Plugins {
             Err(reason) => tracing::error!("{file} is not served: {reason}"),
             Ok(tool) => {
                 let (name, digest) = (tool.description.name.clone(), tool.digest.clone());
-                tracing::info!(
-                    tool = name,
-                    version = tool.description.version,
-                    digest,
-                    file,
-                    "tool loaded"
-                );
+                tracing::info!(tool = name, version = tool.description.version, digest, file, "tool loaded");
                 let tool = Arc::new(tool);
                 self.snapshot.rcu(|now| {
-                    let mut next = Snapshot {
-                        tools: now.tools.clone(),
-                        failures: now.failures.clone(),
-                    };
+                    let mut next = Snapshot { tools: now.tools.clone(), failures: now.failures.clone() };
                     // Of two files with one name the first in the alphabet is served, whichever was ready first.
                     let (served, other) = match next.tools.get(&name) {
                         Some(there) if there.file < tool.file => (Arc::clone(there), Some(Arc::clone(&tool))),
-                        there => (
-                            Arc::clone(&tool),
-                            there.filter(|there| there.file != tool.file).cloned(),
-                        ),
+                        there => (Arc::clone(&tool), there.filter(|there| there.file != tool.file).cloned()),
                     };
                     if let Some(other) = other {
                         let reason = format!("its tool {name} is served from {}", served.file);
@@ -180,12 +159,7 @@ fn schema(what: &str, text: &str) -> Result<Map<String, Value>, Unserved> {
 }
 
 fn check(description: &Description) -> Result<(), Unserved> {
-    let Description {
-        name,
-        version,
-        summary,
-        ..
-    } = description;
+    let Description { name, version, summary, .. } = description;
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     let wrong = |text: String| Err(Unserved::Description(text));
     if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {

@@ -78,15 +78,7 @@ impl Plugins {
     pub(crate) fn new(folder: PathBuf, config: Config, engine: Arc<Engine>, cluster: Arc<Cluster>) -> Self {
         let in_flight = InFlight::new(config.host.concurrency, config.host.concurrency_per_caller);
         let (loaded, _) = watch::channel(false);
-        Self {
-            folder,
-            config,
-            engine,
-            cluster,
-            snapshot: ArcSwap::default(),
-            in_flight,
-            loaded,
-        }
+        Self { folder, config, engine, cluster, snapshot: ArcSwap::default(), in_flight, loaded }
     }
 
     /// The tools as they are now.
@@ -110,41 +102,23 @@ impl Plugins {
         caller: &Caller,
         progress: Option<mpsc::Sender<Progress>>,
     ) -> Answered {
-        let refused = |text: String| Answered {
-            answer: Answer::Error(text),
-            token_refused: false,
-        };
+        let refused = |text: String| Answered { answer: Answer::Error(text), token_refused: false };
         let snapshot = self.snapshot().await;
         let Some(tool) = snapshot.tools.get(name).cloned() else {
-            tracing::info!(
-                tool = name,
-                caller = caller.owner.username,
-                verdict = "unknown",
-                "call"
-            );
+            tracing::info!(tool = name, caller = caller.owner.username, verdict = "unknown", "call");
             return refused(writers::unknown_tool(name, &snapshot));
         };
         let arguments = match tool.parameters.coerce(arguments) {
             Ok(arguments) => arguments,
             Err(mistake) => {
-                tracing::info!(
-                    tool = name,
-                    caller = caller.owner.username,
-                    verdict = "arguments",
-                    "call"
-                );
+                tracing::info!(tool = name, caller = caller.owner.username, verdict = "arguments", "call");
                 return refused(format!("{name}: {mistake}"));
             }
         };
         let _slot = match self.in_flight.enter(&caller.owner).await {
             Ok(slot) => slot,
             Err(busy) => {
-                tracing::warn!(
-                    tool = name,
-                    caller = caller.owner.username,
-                    verdict = "busy",
-                    "call"
-                );
+                tracing::warn!(tool = name, caller = caller.owner.username, verdict = "busy", "call");
                 return refused(format!("{name}: {busy}"));
             }
         };
@@ -164,24 +138,9 @@ impl Plugins {
                 answer: usize::try_from(limits.memory / ANSWER_PART).unwrap_or(usize::MAX),
             },
         );
-        let call = CallContext {
-            tool: name.to_owned(),
-            reading,
-            output: limits.output,
-            progress,
-        };
+        let call = CallContext { tool: name.to_owned(), reading, output: limits.output, progress };
         let finished = tool.component.call(&arguments, call, limits).await;
-        let Finished {
-            tally:
-                Tally {
-                    reads,
-                    bytes,
-                    token_refused,
-                },
-            cpu,
-            memory,
-            ..
-        } = finished;
+        let Finished { tally: Tally { reads, bytes, token_refused }, cpu, memory, .. } = finished;
         let (answer, verdict) = judged(&tool, finished.result);
         tracing::info!(
             tool = name,
@@ -195,10 +154,7 @@ impl Plugins {
             memory,
             "call"
         );
-        Answered {
-            answer,
-            token_refused,
-        }
+        Answered { answer, token_refused }
     }
 }
 

@@ -37,11 +37,7 @@ impl Tool {
         let said = said.saturating_add(outcome.structured.as_ref().map_or(0, String::len));
         let limit = usize::try_from(self.limits.output).unwrap_or(usize::MAX);
         // A structured result says the same once more, for programs; it has as much room again.
-        let room = if outcome.structured.is_some() {
-            limit.saturating_mul(2)
-        } else {
-            limit
-        };
+        let room = if outcome.structured.is_some() { limit.saturating_mul(2) } else { limit };
         if said <= room {
             return Ok(outcome);
         }

@@ -40,17 +40,11 @@ pub(super) fn unknown_tool(name: &str, snapshot: &Snapshot) -> String {
     if snapshot.tools.is_empty() {
         return "no tool is served. The operator sees why at /readyz.".to_owned();
     }
-    let mut near: Vec<(f64, &str)> = snapshot
-        .tools
-        .keys()
-        .map(|tool| (strsim::jaro_winkler(name, tool), tool.as_str()))
-        .collect();
+    let mut near: Vec<(f64, &str)> =
+        snapshot.tools.keys().map(|tool| (strsim::jaro_winkler(name, tool), tool.as_str())).collect();
     near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     let near: Vec<&str> = near.into_iter().take(NEAREST).map(|(_, tool)| tool).collect();
-    format!(
-        "there is no tool {name:?} here. The nearest: {}; tools/list has all of them.",
-        near.join(", ")
-    )
+    format!("there is no tool {name:?} here. The nearest: {}; tools/list has all of them.", near.join(", "))
 }
 
 #[cfg(test)]

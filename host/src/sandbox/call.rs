@@ -29,10 +29,10 @@ impl Host for State {
         let tool = &self.call()?.tool;
         message.truncate(message.floor_char_boundary(LOGGED));
         match level {
-            Level::Debug => tracing::debug!(tool, "{message}"),
-            Level::Info => tracing::info!(tool, "{message}"),
-            Level::Warn => tracing::warn!(tool, "{message}"),
-            Level::Error => tracing::error!(tool, "{message}"),
+            Level::Debug => tracing::debug!(tool, message, "the tool says"),
+            Level::Info => tracing::info!(tool, message, "the tool says"),
+            Level::Warn => tracing::warn!(tool, message, "the tool says"),
+            Level::Error => tracing::error!(tool, message, "the tool says"),
         }
         Ok(())
     }

@@ -91,10 +91,7 @@ impl Component {
             .instantiate_pre(&component)
             .and_then(ToolPre::new)
             .map_err(|error| LoadError::NotATool(format!("{error:#}")))?;
-        Ok(Self {
-            engine: Arc::clone(engine),
-            tool,
-        })
+        Ok(Self { engine: Arc::clone(engine), tool })
     }
 
     /// Asks the component what it is.
@@ -107,9 +104,7 @@ impl Component {
         match described.await {
             Ok(Ok(description)) => Ok(description),
             Ok(Err(error)) => Err(LoadError::Describe(explained(&error, store.data()))),
-            Err(_) => Err(LoadError::Describe(format!(
-                "it took longer than {DESCRIBE_TIME:?}"
-            ))),
+            Err(_) => Err(LoadError::Describe(format!("it took longer than {DESCRIBE_TIME:?}"))),
         }
     }
 
@@ -133,18 +128,10 @@ impl Component {
         let (cpu, memory, said) = (state.time.spent(), state.memory.peak, state.said.text());
         let call = state.into_call();
         if !said.is_empty() {
-            tracing::debug!(
-                tool = call.as_ref().map(|call| call.tool.as_str()),
-                "printed: {said}"
-            );
+            tracing::debug!(tool = call.as_ref().map(|call| call.tool.as_str()), "printed: {said}");
         }
         let tally = call.map(|call| call.reading.tally()).unwrap_or_default();
-        Finished {
-            result,
-            tally,
-            cpu,
-            memory,
-        }
+        Finished { result, tally, cpu, memory }
     }
 
     fn store(&self, state: State) -> Store<State> {

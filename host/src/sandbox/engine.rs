@@ -62,10 +62,7 @@ impl Engine {
             Ok(engine) => (engine, true),
             Err(_) => {
                 config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
-                (
-                    wasmtime::Engine::new(&config).map_err(EngineError::Wasmtime)?,
-                    false,
-                )
+                (wasmtime::Engine::new(&config).map_err(EngineError::Wasmtime)?, false)
             }
         };
         let weak = engine.weak();

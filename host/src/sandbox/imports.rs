@@ -36,10 +36,7 @@ pub(super) fn refused<'n>(imports: impl Iterator<Item = &'n str>) -> Vec<String>
         let interface = import.split('@').next().unwrap_or(import);
         INTERFACES.contains(&interface)
     };
-    imports
-        .filter(|import| !allowed(import))
-        .map(str::to_owned)
-        .collect()
+    imports.filter(|import| !allowed(import)).map(str::to_owned).collect()
 }
 
 /// Why the imports named are refused, for the operator.
@@ -69,10 +66,7 @@ mod tests {
             "anything",
         ];
         let found = refused(imports.into_iter());
-        assert_eq!(
-            found,
-            ["wasi:http/types@0.2.0", "wasi:sockets/tcp@0.2.6", "anything"]
-        );
+        assert_eq!(found, ["wasi:http/types@0.2.0", "wasi:sockets/tcp@0.2.6", "anything"]);
         assert_eq!(why(&found), "tools have no network");
     }
 }

@@ -36,10 +36,7 @@ impl State {
         T: From<F>,
     {
         self.time.enter();
-        Ok(answers
-            .into_iter()
-            .map(|answer| answer.map(T::from).map_err(ReadError::from))
-            .collect())
+        Ok(answers.into_iter().map(|answer| answer.map(T::from).map_err(ReadError::from)).collect())
     }
 }
 
@@ -89,12 +86,7 @@ impl Host for State {
 
     async fn kinds(&mut self) -> Answer<Vec<KindInfo>> {
         let answer = self.reading()?.kinds().await;
-        let answer = answer.map(|kinds| {
-            kinds
-                .iter()
-                .map(|kind| KindInfo::from(&**kind))
-                .collect::<Vec<_>>()
-        });
+        let answer = answer.map(|kinds| kinds.iter().map(|kind| KindInfo::from(&**kind)).collect::<Vec<_>>());
         self.answer(answer)
     }
 
@@ -103,19 +95,8 @@ impl Host for State {
     }
 
     async fn can_i(&mut self, query: AccessQuery) -> Answer<Verdict> {
-        let AccessQuery {
-            verb,
-            kind,
-            subresource,
-            namespace,
-            name,
-        } = query;
-        let query = kube::AccessQuery {
-            verb,
-            subresource,
-            namespace,
-            name,
-        };
+        let AccessQuery { verb, kind, subresource, namespace, name } = query;
+        let query = kube::AccessQuery { verb, subresource, namespace, name };
         let answer = self.reading()?.can_i(&kind.into(), &query).await;
         self.answer(answer)
     }
@@ -142,10 +123,7 @@ fn not_yet(function: &str) -> ReadError {
 
 impl From<KindRef> for kube::KindRef {
     fn from(kind: KindRef) -> Self {
-        Self {
-            kind: kind.kind,
-            api_version: kind.api_version,
-        }
+        Self { kind: kind.kind, api_version: kind.api_version }
     }
 }
 
@@ -161,20 +139,8 @@ impl From<View> for kube::View {
 
 impl From<GetQuery> for (kube::KindRef, kube::GetQuery) {
     fn from(query: GetQuery) -> Self {
-        let GetQuery {
-            kind,
-            namespace,
-            name,
-            view,
-        } = query;
-        (
-            kind.into(),
-            kube::GetQuery {
-                namespace,
-                name,
-                view: view.into(),
-            },
-        )
+        let GetQuery { kind, namespace, name, view } = query;
+        (kind.into(), kube::GetQuery { namespace, name, view: view.into() })
     }
 }
 
@@ -259,30 +225,14 @@ impl From<kube::Failure> for ReadError {
             kube::Reason::Unavailable => Reason::Unavailable,
             kube::Reason::Other => Reason::Other,
         };
-        Self {
-            reason,
-            message: failure.message,
-            retry_after_seconds: failure.retry_after_seconds,
-        }
+        Self { reason, message: failure.message, retry_after_seconds: failure.retry_after_seconds }
     }
 }
 
 impl From<kube::Page> for Page {
     fn from(page: kube::Page) -> Self {
-        let kube::Page {
-            items,
-            count,
-            resource_version,
-            continue_token,
-            remaining,
-        } = page;
-        Self {
-            items,
-            count,
-            resource_version,
-            continue_token,
-            remaining,
-        }
+        let kube::Page { items, count, resource_version, continue_token, remaining } = page;
+        Self { items, count, resource_version, continue_token, remaining }
     }
 }
 
@@ -293,54 +243,26 @@ impl From<kube::LogText> for LogText {
             kube::Cut::ByteLimit => Cut::ByteLimit,
             kube::Cut::TimeLimit => Cut::TimeLimit,
         };
-        Self {
-            text: log.text,
-            lines_read: log.lines_read,
-            bytes_read: log.bytes_read,
-            cut,
-        }
+        Self { text: log.text, lines_read: log.lines_read, bytes_read: log.bytes_read, cut }
     }
 }
 
 impl From<&kube::Kind> for KindInfo {
     fn from(kind: &kube::Kind) -> Self {
-        let kube::Kind {
-            group,
-            version,
-            plural,
-            singular: _,
-            kind,
-            short_names,
-            namespaced,
-            verbs,
-        } = kind.clone();
-        Self {
-            group,
-            version,
-            plural,
-            kind,
-            short_names,
-            namespaced,
-            verbs,
-        }
+        let kube::Kind { group, version, plural, singular: _, kind, short_names, namespaced, verbs } =
+            kind.clone();
+        Self { group, version, plural, kind, short_names, namespaced, verbs }
     }
 }
 
 impl From<kube::Verdict> for Verdict {
     fn from(verdict: kube::Verdict) -> Self {
-        Self {
-            allowed: verdict.allowed,
-            reason: verdict.reason,
-        }
+        Self { allowed: verdict.allowed, reason: verdict.reason }
     }
 }
 
 impl From<(kube::UserInfo, String)> for CallerInfo {
     fn from((user, server_version): (kube::UserInfo, String)) -> Self {
-        Self {
-            username: user.username,
-            groups: user.groups,
-            server_version,
-        }
+        Self { username: user.username, groups: user.groups, server_version }
     }
 }

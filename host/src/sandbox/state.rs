@@ -72,9 +72,7 @@ impl State {
     ) -> Self {
         let said = Kept::default();
         let mut wasi = WasiCtxBuilder::new();
-        wasi.stdout(said.clone())
-            .stderr(said.clone())
-            .max_random_size(RANDOM_BYTES);
+        wasi.stdout(said.clone()).stderr(said.clone()).max_random_size(RANDOM_BYTES);
         // Nothing of wasi:sockets is linked; should that ever change, it stays shut.
         wasi.allow_tcp(false).allow_udp(false);
         more(&mut wasi);
@@ -89,11 +87,7 @@ impl State {
                 peak: 0,
                 refused: false,
             },
-            time: GuestTime {
-                limit: cpu,
-                spent: Duration::ZERO,
-                entered: Instant::now(),
-            },
+            time: GuestTime { limit: cpu, spent: Duration::ZERO, entered: Instant::now() },
             call,
             said,
         }
@@ -113,10 +107,7 @@ impl State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
@@ -169,10 +160,7 @@ impl ResourceLimiter for Memory {
         self.grow(current, desired)
     }
     fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        self.grow(
-            current.saturating_mul(TABLE_ELEMENT),
-            desired.saturating_mul(TABLE_ELEMENT),
-        )
+        self.grow(current.saturating_mul(TABLE_ELEMENT), desired.saturating_mul(TABLE_ELEMENT))
     }
 }
 
@@ -200,11 +188,7 @@ impl GuestTime {
     pub(super) fn tick(&mut self) -> UpdateDeadline {
         self.leave();
         self.enter();
-        if self.is_over() {
-            UpdateDeadline::Interrupt
-        } else {
-            UpdateDeadline::Yield(1)
-        }
+        if self.is_over() { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) }
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -89,13 +89,8 @@ impl Deployment {
             "ReplicaFailure" => condition.status == "True",
             _ => false,
         };
-        let mut reasons: Vec<&str> = self
-            .status
-            .conditions
-            .iter()
-            .filter(told)
-            .map(|condition| condition.reason.as_str())
-            .collect();
+        let mut reasons: Vec<&str> =
+            self.status.conditions.iter().filter(told).map(|condition| condition.reason.as_str()).collect();
         if self.spec.paused {
             reasons.push("paused");
         }
@@ -105,37 +100,14 @@ impl Deployment {
 
 fn run(arguments: Arguments) -> Answer {
     let namespace = arguments.namespace.clone();
-    List {
-        kind: kind("deployments.apps"),
-        namespace,
-        noun: "deployments".into(),
-    }
-    .rows(
+    List { kind: kind("deployments.apps"), namespace, noun: "deployments".into(), page: 250 }.rows(
         &arguments,
         FIELDS,
-        &[
-            "NAMESPACE",
-            "NAME",
-            "READY",
-            "UP-TO-DATE",
-            "AVAILABLE",
-            "HELD-UP-BY",
-            "AGE",
-            "IMAGES",
-        ],
+        &["NAMESPACE", "NAME", "READY", "UP-TO-DATE", "AVAILABLE", "HELD-UP-BY", "AGE", "IMAGES"],
         |deployment: &Deployment| {
-            let Deployment {
-                metadata,
-                spec,
-                status,
-            } = deployment;
-            let images: Vec<&str> = spec
-                .template
-                .spec
-                .containers
-                .iter()
-                .map(|container| container.image.as_str())
-                .collect();
+            let Deployment { metadata, spec, status } = deployment;
+            let images: Vec<&str> =
+                spec.template.spec.containers.iter().map(|container| container.image.as_str()).collect();
             vec![
                 metadata.namespace.clone(),
                 metadata.name.clone(),

@@ -77,40 +77,25 @@ const NOTICE: usize = 256;
 impl Event {
     /// When it was last seen, by the rule of `kubectl describe`.
     fn last_seen(&self) -> &str {
-        let series = self
-            .series
-            .as_ref()
-            .map(|series| series.last_observed_time.as_str());
+        let series = self.series.as_ref().map(|series| series.last_observed_time.as_str());
         let times = [
             series,
             self.last_timestamp.as_deref(),
             self.event_time.as_deref(),
             self.first_timestamp.as_deref(),
         ];
-        times
-            .into_iter()
-            .flatten()
-            .find(|time| !time.is_empty())
-            .unwrap_or(&self.metadata.creation_timestamp)
+        times.into_iter().flatten().find(|time| !time.is_empty()).unwrap_or(&self.metadata.creation_timestamp)
     }
 
     fn row(&self) -> Vec<String> {
-        let count = self
-            .series
-            .as_ref()
-            .map_or(self.count, |series| series.count)
-            .max(1);
+        let count = self.series.as_ref().map_or(self.count, |series| series.count).max(1);
         vec![
             self.metadata.namespace.clone(),
             age(self.last_seen()),
             self.r#type.clone(),
             self.reason.clone(),
             format!("{}/{}", self.involved_object.kind, self.involved_object.name),
-            if count > 1 {
-                format!("x{count}")
-            } else {
-                String::new()
-            },
+            if count > 1 { format!("x{count}") } else { String::new() },
             shortened(&self.message),
         ]
     }
@@ -124,11 +109,7 @@ fn shortened(message: &str) -> String {
     let half = MESSAGE / 2;
     let (head, tail) = letters.split_at(half);
     let tail = tail.split_at(tail.len().saturating_sub(half)).1;
-    format!(
-        "{} … {}",
-        head.iter().collect::<String>(),
-        tail.iter().collect::<String>()
-    )
+    format!("{} … {}", head.iter().collect::<String>(), tail.iter().collect::<String>())
 }
 
 fn run(arguments: Arguments) -> Answer {
@@ -138,31 +119,14 @@ fn run(arguments: Arguments) -> Answer {
     let page = kube_read::list_objects(&query)?;
     let mut events: Vec<Event> = serde_json::from_str(&page.items).map_err(|error| error.to_string())?;
     if events.is_empty() {
-        let place = arguments
-            .namespace
-            .map(|namespace| format!(" in namespace {namespace}"))
-            .unwrap_or_default();
-        return text(format!(
-            "No events found{place}. They expire, usually after an hour."
-        ));
+        let place =
+            arguments.namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
+        return text(format!("No events found{place}. They expire, usually after an hour."));
     }
     let found = events.len();
     events.sort_by_cached_key(|event| std::cmp::Reverse(parse_time(event.last_seen())));
-    events.truncate(
-        arguments
-            .limit
-            .filter(|limit| *limit > 0)
-            .map_or(found, |limit| limit as usize),
-    );
-    let mut table = Table::new([
-        "NAMESPACE",
-        "LAST-SEEN",
-        "TYPE",
-        "REASON",
-        "OBJECT",
-        "COUNT",
-        "MESSAGE",
-    ]);
+    events.truncate(arguments.limit.filter(|limit| *limit > 0).map_or(found, |limit| limit as usize));
+    let mut table = Table::new(["NAMESPACE", "LAST-SEEN", "TYPE", "REASON", "OBJECT", "COUNT", "MESSAGE"]);
     for event in &events {
         table.row(event.row());
     }

@@ -25,12 +25,7 @@ struct Status {
 }
 
 fn run(arguments: Arguments) -> Answer {
-    List {
-        kind: kind("namespaces"),
-        namespace: None,
-        noun: "namespaces".into(),
-    }
-    .rows(
+    List { kind: kind("namespaces"), namespace: None, noun: "namespaces".into(), page: 400 }.rows(
         &arguments,
         &["metadata.name", "metadata.creationTimestamp", "status.phase"],
         &["NAME", "STATUS", "AGE"],

@@ -17,13 +17,9 @@ tool! {
 fn run(arguments: Arguments) -> Answer {
     let mut node: Value = get(kind("nodes"), None, &arguments.name, &[])?;
     // Up to 50 images with all of their names: half of a node's text.
-    let images = node
-        .get_mut("status")
-        .and_then(Value::as_object_mut)
-        .and_then(|status| status.remove("images"));
-    let images = images
-        .and_then(|images| images.as_array().map(Vec::len))
-        .unwrap_or(0);
+    let images =
+        node.get_mut("status").and_then(Value::as_object_mut).and_then(|status| status.remove("images"));
+    let images = images.and_then(|images| images.as_array().map(Vec::len)).unwrap_or(0);
     let mut shown = yaml(node)?;
     if images > 0 {
         shown.push_str(&format!("# {images} images on this node are left out\n"));

@@ -91,30 +91,18 @@ const FIELDS: &[&str] = &[
 ];
 const ROLE: &str = "node-role.kubernetes.io/";
 /// The conditions that are bad when true; others are somebody's own and mean what they like.
-const BAD: [&str; 4] = [
-    "MemoryPressure",
-    "DiskPressure",
-    "PIDPressure",
-    "NetworkUnavailable",
-];
+const BAD: [&str; 4] = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
 
 impl Node {
     fn status(&self) -> String {
-        let is = |ty: &str| {
-            self.status
-                .conditions
-                .iter()
-                .find(|condition| condition.r#type == ty)
-        };
+        let is = |ty: &str| self.status.conditions.iter().find(|condition| condition.r#type == ty);
         let mut words = vec![match is("Ready").map(|condition| condition.status.as_str()) {
             Some("True") => "Ready".to_owned(),
             Some("False") => "NotReady".to_owned(),
             _ => "Unknown".to_owned(),
         }];
         words.extend(
-            BAD.iter()
-                .filter(|ty| is(ty).is_some_and(|c| c.status == "True"))
-                .map(|ty| (*ty).to_owned()),
+            BAD.iter().filter(|ty| is(ty).is_some_and(|c| c.status == "True")).map(|ty| (*ty).to_owned()),
         );
         if self.spec.unschedulable {
             words.push("SchedulingDisabled".to_owned());
@@ -123,20 +111,9 @@ impl Node {
     }
 
     fn row(&self) -> Vec<String> {
-        let Self {
-            metadata,
-            spec,
-            status,
-        } = self;
-        let roles: Vec<&str> = metadata
-            .labels
-            .keys()
-            .filter_map(|label| label.strip_prefix(ROLE))
-            .collect();
-        let address = status
-            .addresses
-            .iter()
-            .find(|address| address.r#type == "InternalIP");
+        let Self { metadata, spec, status } = self;
+        let roles: Vec<&str> = metadata.labels.keys().filter_map(|label| label.strip_prefix(ROLE)).collect();
+        let address = status.addresses.iter().find(|address| address.r#type == "InternalIP");
         let taints: Vec<String> = spec
             .taints
             .iter()
@@ -161,25 +138,10 @@ impl Node {
 }
 
 fn run(arguments: Arguments) -> Answer {
-    List {
-        kind: kind("nodes"),
-        namespace: None,
-        noun: "nodes".into(),
-    }
-    .rows(
+    List { kind: kind("nodes"), namespace: None, noun: "nodes".into(), page: 250 }.rows(
         &arguments,
         FIELDS,
-        &[
-            "NAME",
-            "STATUS",
-            "ROLES",
-            "AGE",
-            "VERSION",
-            "INTERNAL-IP",
-            "CPU",
-            "MEMORY",
-            "TAINTS",
-        ],
+        &["NAME", "STATUS", "ROLES", "AGE", "VERSION", "INTERNAL-IP", "CPU", "MEMORY", "TAINTS"],
         Node::row,
     )
 }

@@ -47,10 +47,7 @@ struct Status {
 }
 
 fn run(arguments: Arguments) -> Answer {
-    let field_selector = arguments
-        .name
-        .as_ref()
-        .map(|name| format!("metadata.name={name}"));
+    let field_selector = arguments.name.as_ref().map(|name| format!("metadata.name={name}"));
     let mut usage = list_all_of(kind("nodes"), None, &["metadata.name", "usage"]);
     usage.kind.api_version = Some("metrics.k8s.io/v1beta1".to_owned());
     let mut nodes = list_all_of(kind("nodes"), None, &["metadata.name", "status.allocatable"]);
@@ -59,35 +56,21 @@ fn run(arguments: Arguments) -> Answer {
         query.field_selector = field_selector.clone();
     }
     let mut answers = kube_read::list_all(&[usage, nodes]).into_iter();
-    let usage = answers
-        .next()
-        .ok_or("no answer")?
-        .map_err(porthole_sdk::metrics_error)?;
+    let usage = answers.next().ok_or("no answer")?.map_err(porthole_sdk::metrics_error)?;
     let usage: Vec<Usage> = serde_json::from_str(&usage.items).map_err(|error| error.to_string())?;
     // Without the right to list nodes, the parts are left out.
-    let nodes = answers
-        .next()
-        .and_then(Result::ok)
-        .map(|page| page.items)
-        .unwrap_or_else(|| "[]".to_owned());
+    let nodes = answers.next().and_then(Result::ok).map(|page| page.items).unwrap_or_else(|| "[]".to_owned());
     let nodes: Vec<Node> = serde_json::from_str(&nodes).map_err(|error| error.to_string())?;
     if usage.is_empty() {
         return text("No metrics of such nodes yet; they come a minute after a node has started.");
     }
-    let allocatable: BTreeMap<&str, &Status> = nodes
-        .iter()
-        .map(|node| (node.metadata.name.as_str(), &node.status))
-        .collect();
+    let allocatable: BTreeMap<&str, &Status> =
+        nodes.iter().map(|node| (node.metadata.name.as_str(), &node.status)).collect();
     let mut rows: Vec<(f64, Vec<String>)> = usage
         .iter()
         .map(|node| {
             let name = &node.metadata.name;
-            let used = |what: &str| {
-                node.usage
-                    .get(what)
-                    .and_then(|quantity| parse(quantity))
-                    .unwrap_or(0.0)
-            };
+            let used = |what: &str| node.usage.get(what).and_then(|quantity| parse(quantity)).unwrap_or(0.0);
             let part = |what: &str| {
                 let all = parse(allocatable.get(name.as_str())?.allocatable.get(what)?)?;
                 (all > 0.0).then(|| format!("{}%", (100.0 * used(what) / all).round()))

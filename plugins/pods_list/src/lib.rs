@@ -16,12 +16,10 @@ tool! {
 
 fn run(arguments: Arguments) -> Answer {
     let header: Vec<&str> = ["NAMESPACE"].into_iter().chain(HEADER).collect();
-    List {
-        kind: kind("pods"),
-        namespace: None,
-        noun: "pods".into(),
-    }
-    .rows(&arguments, FIELDS, &header, |pod: &Pod| {
-        [vec![pod.metadata.namespace.clone()], pod.row()].concat()
-    })
+    List { kind: kind("pods"), namespace: None, noun: "pods".into(), page: 180 }.rows(
+        &arguments,
+        FIELDS,
+        &header,
+        |pod: &Pod| [vec![pod.metadata.namespace.clone()], pod.row()].concat(),
+    )
 }

@@ -19,10 +19,10 @@ tool! {
 
 fn run(arguments: Arguments) -> Answer {
     let namespace = Some(arguments.namespace.clone());
-    List {
-        kind: kind("pods"),
-        namespace,
-        noun: "pods".into(),
-    }
-    .rows(&arguments, FIELDS, &HEADER, Pod::row)
+    List { kind: kind("pods"), namespace, noun: "pods".into(), page: 180 }.rows(
+        &arguments,
+        FIELDS,
+        &HEADER,
+        Pod::row,
+    )
 }

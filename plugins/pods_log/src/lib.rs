@@ -30,28 +30,14 @@ const NOTICE: u32 = 512;
 const ATTEMPTS: usize = 4;
 
 fn run(arguments: Arguments) -> Answer {
-    let Arguments {
-        name,
-        namespace,
-        container,
-        previous,
-        tail,
-    } = arguments;
+    let Arguments { name, namespace, container, previous, tail } = arguments;
     let budget = call::output_budget().saturating_sub(NOTICE);
     let mut query = LogQuery {
-        namespace: namespace_or_default(namespace),
-        pod: name,
         container,
         previous,
         tail_lines: Some(tail),
-        since_seconds: None,
-        since_time: None,
-        timestamps: false,
-        pattern: None,
-        invert: false,
-        context_lines: 0,
-        fold: false,
         limit_bytes: Some(budget),
+        ..log_of(namespace_or_default(namespace), name)
     };
     let mut note = String::new();
     let mut log = match kube_read::pod_log(&query) {
@@ -68,9 +54,7 @@ fn run(arguments: Arguments) -> Answer {
     };
     for _ in 0..ATTEMPTS {
         // The end of a log is what was asked for: ask for as many of the last lines as fit.
-        let fitting = u32::try_from(log.text.lines().count())
-            .unwrap_or(u32::MAX)
-            .saturating_sub(1);
+        let fitting = u32::try_from(log.text.lines().count()).unwrap_or(u32::MAX).saturating_sub(1);
         if log.cut != Cut::ByteLimit || fitting == 0 || query.tail_lines.is_none_or(|tail| fitting >= tail) {
             break;
         }
@@ -126,12 +110,7 @@ fn default_container(query: &LogQuery) -> Result<(String, Vec<String>), String> 
     const DEFAULT: &str = "kubectl.kubernetes.io/default-container";
     let fields = ["metadata.annotations", "spec.containers[].name"];
     let pod: Pod = get(kind("pods"), Some(query.namespace.clone()), &query.pod, &fields)?;
-    let names: Vec<String> = pod
-        .spec
-        .containers
-        .into_iter()
-        .map(|container| container.name)
-        .collect();
+    let names: Vec<String> = pod.spec.containers.into_iter().map(|container| container.name).collect();
     let chosen = pod
         .metadata
         .annotations

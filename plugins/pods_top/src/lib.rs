@@ -47,22 +47,12 @@ struct Container {
 }
 
 fn run(arguments: Arguments) -> Answer {
-    let Arguments {
-        name,
-        namespace,
-        all_namespaces,
-        label_selector,
-    } = arguments;
+    let Arguments { name, namespace, all_namespaces, label_selector } = arguments;
     let namespace = match namespace {
         None if name.is_some() || !all_namespaces => Some(call::default_namespace()),
         other => other,
     };
-    let fields = [
-        "metadata.name",
-        "metadata.namespace",
-        "containers[].name",
-        "containers[].usage",
-    ];
+    let fields = ["metadata.name", "metadata.namespace", "containers[].name", "containers[].usage"];
     let mut query = list_all_of(kind("pods"), namespace.clone(), &fields);
     query.kind.api_version = Some("metrics.k8s.io/v1beta1".to_owned());
     query.label_selector = label_selector;
@@ -70,9 +60,7 @@ fn run(arguments: Arguments) -> Answer {
     let page = kube_read::list_objects(&query).map_err(porthole_sdk::metrics_error)?;
     let pods: Vec<Usage> = serde_json::from_str(&page.items).map_err(|error| error.to_string())?;
     if pods.is_empty() {
-        let place = namespace
-            .map(|namespace| format!(" in namespace {namespace}"))
-            .unwrap_or_default();
+        let place = namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
         return text(format!(
             "No metrics of such pods{place} yet; they come a minute after a pod has started."
         ));
@@ -81,13 +69,8 @@ fn run(arguments: Arguments) -> Answer {
     let mut rows: Vec<(f64, Vec<String>)> = Vec::new();
     for pod in &pods {
         for container in &pod.containers {
-            let used = |what: &str| {
-                container
-                    .usage
-                    .get(what)
-                    .and_then(|quantity| parse(quantity))
-                    .unwrap_or(0.0)
-            };
+            let used =
+                |what: &str| container.usage.get(what).and_then(|quantity| parse(quantity)).unwrap_or(0.0);
             cpu += used("cpu");
             memory += used("memory");
             let cells = vec![

@@ -21,12 +21,7 @@ tool! {
 }
 
 fn run(arguments: Arguments) -> Answer {
-    let Arguments {
-        kind,
-        name,
-        namespace,
-        api_version,
-    } = arguments;
+    let Arguments { kind, name, namespace, api_version } = arguments;
     let kind = KindRef { kind, api_version };
     // Ignored by the host where the kind has no namespaces.
     let object: Value = get(kind, Some(namespace_or_default(namespace)), &name, &[])?;

@@ -19,15 +19,7 @@ tool! {
 }
 
 fn run(arguments: Arguments) -> Answer {
-    let kind = KindRef {
-        kind: arguments.kind.clone(),
-        api_version: arguments.api_version.clone(),
-    };
+    let kind = KindRef { kind: arguments.kind.clone(), api_version: arguments.api_version.clone() };
     let noun = format!("{} objects", arguments.kind);
-    List {
-        kind,
-        namespace: arguments.namespace.clone(),
-        noun,
-    }
-    .server_table(&arguments)
+    List { kind, namespace: arguments.namespace.clone(), noun, page: 250 }.server_table(&arguments)
 }

@@ -9,8 +9,6 @@ use crate::{
     text,
 };
 
-/// Rows read where the caller names no limit: about what fits into an answer.
-const PAGE: u32 = 250;
 /// Kept of the answer for the line on what was left out, whose continue token is a few hundred bytes long.
 const NOTICE: usize = 1024;
 /// How often a page is asked for again with fewer rows, so that its continue token stands where the answer ends.
@@ -36,6 +34,8 @@ pub struct List {
     pub namespace: Option<String>,
     /// `pods`, for the words around the table.
     pub noun: String,
+    /// Rows to read where the caller names no limit: about as many as fit into an answer.
+    pub page: u32,
 }
 
 impl List {
@@ -70,7 +70,7 @@ impl List {
         table: impl Fn(&Page) -> Result<Table, String>,
     ) -> Answer {
         let budget = (call::output_budget() as usize).saturating_sub(NOTICE);
-        let mut limit = arguments.limit().filter(|limit| *limit > 0).unwrap_or(PAGE);
+        let mut limit = arguments.limit().filter(|limit| *limit > 0).unwrap_or(self.page);
         let mut query = ListQuery {
             kind: self.kind.clone(),
             namespace: self.namespace.clone(),
@@ -101,11 +101,8 @@ impl List {
     }
 
     fn answer(&self, mut rows: String, page: &Page, arguments: &impl ListArguments) -> String {
-        let place = self
-            .namespace
-            .as_ref()
-            .map(|namespace| format!(" in namespace {namespace}"))
-            .unwrap_or_default();
+        let place =
+            self.namespace.as_ref().map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
         let narrowed = arguments.label_selector().is_some() || arguments.field_selector().is_some();
         if page.count == 0 {
             let by = if narrowed { " that match the selector" } else { "" };
@@ -158,12 +155,7 @@ impl ServerTable {
     /// Its columns of first priority: those that `kubectl get` shows without `-o wide`.
     fn read(json: &str) -> Result<Table, String> {
         let server: Self = parsed(json)?;
-        let first = |at: usize| {
-            server
-                .column_definitions
-                .get(at)
-                .is_some_and(|column| column.priority == 0)
-        };
+        let first = |at: usize| server.column_definitions.get(at).is_some_and(|column| column.priority == 0);
         let mut table = Table::new(
             server
                 .column_definitions
@@ -173,16 +165,12 @@ impl ServerTable {
         );
         for row in &server.rows {
             let shown =
-                row.cells
-                    .iter()
-                    .enumerate()
-                    .filter(|(at, _)| first(*at))
-                    .map(|(_, cell)| match cell {
-                        serde_json::Value::String(text) if text == "<none>" => String::new(),
-                        serde_json::Value::String(text) => text.clone(),
-                        serde_json::Value::Null => String::new(),
-                        other => other.to_string(),
-                    });
+                row.cells.iter().enumerate().filter(|(at, _)| first(*at)).map(|(_, cell)| match cell {
+                    serde_json::Value::String(text) if text == "<none>" => String::new(),
+                    serde_json::Value::String(text) => text.clone(),
+                    serde_json::Value::Null => String::new(),
+                    other => other.to_string(),
+                });
             table.row(shown);
         }
         Ok(table)

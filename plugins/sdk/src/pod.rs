@@ -140,11 +140,8 @@ impl Terminated {
 impl Pod {
     /// The cells under [`HEADER`].
     pub fn row(&self) -> Vec<String> {
-        let sidecars = self
-            .status
-            .init_container_statuses
-            .iter()
-            .filter(|status| self.is_sidecar(&status.name));
+        let sidecars =
+            self.status.init_container_statuses.iter().filter(|status| self.is_sidecar(&status.name));
         let ready = self
             .status
             .container_statuses
@@ -159,19 +156,10 @@ impl Pod {
                 .iter()
                 .filter(|container| container.restart_policy == "Always")
                 .count();
-        let restarts: u64 = self
-            .status
-            .container_statuses
-            .iter()
-            .chain(sidecars)
-            .map(|status| status.restart_count)
-            .sum();
-        let images: Vec<&str> = self
-            .spec
-            .containers
-            .iter()
-            .map(|container| container.image.as_str())
-            .collect();
+        let restarts: u64 =
+            self.status.container_statuses.iter().chain(sidecars).map(|status| status.restart_count).sum();
+        let images: Vec<&str> =
+            self.spec.containers.iter().map(|container| container.image.as_str()).collect();
         vec![
             self.metadata.name.clone(),
             format!("{ready}/{all}"),
@@ -207,13 +195,7 @@ impl Pod {
             Some(init) => word = init,
             None => word = self.containers_word(word),
         }
-        if self
-            .metadata
-            .deletion_timestamp
-            .as_deref()
-            .and_then(parse_time)
-            .is_some()
-        {
+        if self.metadata.deletion_timestamp.as_deref().and_then(parse_time).is_some() {
             return if self.status.reason == "NodeLost" {
                 "Unknown".to_owned()
             } else {
@@ -227,11 +209,7 @@ impl Pod {
     fn initializing(&self) -> Option<String> {
         for (at, status) in self.status.init_container_statuses.iter().enumerate() {
             let state = &status.state;
-            if state
-                .terminated
-                .as_ref()
-                .is_some_and(|terminated| terminated.exit_code == 0)
-            {
+            if state.terminated.as_ref().is_some_and(|terminated| terminated.exit_code == 0) {
                 continue;
             }
             if self.is_sidecar(&status.name) && status.started == Some(true) {
@@ -261,12 +239,8 @@ impl Pod {
         }
         if word == "Completed" && running {
             let is_ready = |condition: &Condition| condition.r#type == "Ready" && condition.status == "True";
-            word = if self.status.conditions.iter().any(is_ready) {
-                "Running"
-            } else {
-                "NotReady"
-            }
-            .to_owned();
+            word =
+                if self.status.conditions.iter().any(is_ready) { "Running" } else { "NotReady" }.to_owned();
         }
         word
     }
@@ -277,9 +251,7 @@ mod tests {
     use super::*;
 
     fn status(json: &str) -> String {
-        serde_json::from_str::<Pod>(json)
-            .map(|pod| pod.status())
-            .unwrap_or_else(|error| error.to_string())
+        serde_json::from_str::<Pod>(json).map(|pod| pod.status()).unwrap_or_else(|error| error.to_string())
     }
 
     #[test]

@@ -43,19 +43,12 @@ mod tests {
 
     #[test]
     fn quantities_are_numbers() {
-        for (text, expected) in [
-            ("250m", 0.25),
-            ("2", 2.0),
-            ("1500000n", 0.0015),
-            ("128Mi", 134_217_728.0),
-            ("1e3", 1000.0),
-        ] {
+        for (text, expected) in
+            [("250m", 0.25), ("2", 2.0), ("1500000n", 0.0015), ("128Mi", 134_217_728.0), ("1e3", 1000.0)]
+        {
             assert_eq!(parse(text), Some(expected), "{text}");
         }
         assert_eq!(parse("many"), None);
-        assert_eq!(
-            (millicores(0.2501), mebibytes(2_147_483_648.0)),
-            ("251m".into(), "2048Mi".into())
-        );
+        assert_eq!((millicores(0.2501), mebibytes(2_147_483_648.0)), ("251m".into(), "2048Mi".into()));
     }
 }

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     call,
-    kube_read::{self, GetQuery, KindRef, ListQuery, ReadError, View},
+    kube_read::{self, GetQuery, KindRef, ListQuery, LogQuery, ReadError, View},
     types::{Content, Outcome},
 };
 
@@ -13,10 +13,7 @@ pub type Answer = Result<Outcome, String>;
 
 /// An answer of plain text.
 pub fn text(text: impl Into<String>) -> Answer {
-    Ok(Outcome {
-        content: vec![Content::Text(text.into())],
-        structured: None,
-    })
+    Ok(Outcome { content: vec![Content::Text(text.into())], structured: None })
 }
 
 impl From<ReadError> for String {
@@ -30,10 +27,7 @@ impl From<ReadError> for String {
 
 /// A kind by any of its names: `pods`, `Deployment`, `deployments.apps`.
 pub fn kind(name: &str) -> KindRef {
-    KindRef {
-        kind: name.to_owned(),
-        api_version: None,
-    }
+    KindRef { kind: name.to_owned(), api_version: None }
 }
 
 /// The namespace that was asked for, or the one that the host assumes.
@@ -61,12 +55,7 @@ pub fn get<T: DeserializeOwned>(
     name: &str,
     fields: &[&str],
 ) -> Result<T, ReadError> {
-    let query = GetQuery {
-        kind,
-        namespace,
-        name: name.to_owned(),
-        view: view(fields),
-    };
+    let query = GetQuery { kind, namespace, name: name.to_owned(), view: view(fields) };
     let json = kube_read::get_object(&query)?;
     parsed(&json).map_err(|message| ReadError {
         reason: kube_read::Reason::Other,
@@ -86,5 +75,24 @@ pub fn list_all_of(kind: KindRef, namespace: Option<String>, fields: &[&str]) ->
         continue_token: None,
         resource_version: None,
         view: view(fields),
+    }
+}
+
+/// A question for the whole log of a pod's only container.
+pub fn log_of(namespace: String, pod: String) -> LogQuery {
+    LogQuery {
+        namespace,
+        pod,
+        container: None,
+        previous: false,
+        tail_lines: None,
+        since_seconds: None,
+        since_time: None,
+        timestamps: false,
+        pattern: None,
+        invert: false,
+        context_lines: 0,
+        fold: false,
+        limit_bytes: None,
     }
 }

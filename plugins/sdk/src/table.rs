@@ -9,10 +9,7 @@ pub struct Table {
 impl Table {
     /// A table with these columns.
     pub fn new<S: Into<String>>(header: impl IntoIterator<Item = S>) -> Self {
-        Self {
-            header: header.into_iter().map(Into::into).collect(),
-            rows: Vec::new(),
-        }
+        Self { header: header.into_iter().map(Into::into).collect(), rows: Vec::new() }
     }
 
     /// Adds a row; a cell is put on one line.
@@ -44,11 +41,7 @@ impl Table {
             .iter()
             .enumerate()
             .filter_map(|(at, title)| {
-                let widths = self
-                    .rows
-                    .iter()
-                    .filter_map(|row| row.get(at))
-                    .map(|cell| cell.chars().count());
+                let widths = self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
                 let widest = widths.max().unwrap_or(0);
                 (widest > 0 || self.rows.is_empty()).then(|| (at, widest.max(title.chars().count())))
             })
@@ -74,11 +67,7 @@ fn write_row(text: &mut String, row: &[String], columns: &[(usize, usize)]) {
     const WIDEST: usize = 60;
     let mut line = String::new();
     for (at, width) in columns {
-        let cell = row
-            .get(*at)
-            .map(String::as_str)
-            .filter(|cell| !cell.is_empty())
-            .unwrap_or("-");
+        let cell = row.get(*at).map(String::as_str).filter(|cell| !cell.is_empty()).unwrap_or("-");
         line.push_str(cell);
         let padding = (*width).min(WIDEST).saturating_sub(cell.chars().count());
         line.extend(std::iter::repeat_n(' ', padding + 2));
@@ -96,10 +85,7 @@ mod tests {
         let mut table = Table::new(["NAME", "GATES", "AGE"]);
         table.row(["web".into(), "".into(), "5m".into()]);
         table.row(["database\n1".into(), "".into(), "".into()]);
-        assert_eq!(
-            table.fit(1000),
-            ("NAME        AGE\nweb         5m\ndatabase 1  -\n".into(), 2)
-        );
+        assert_eq!(table.fit(1000), ("NAME        AGE\nweb         5m\ndatabase 1  -\n".into(), 2));
         assert_eq!(table.fit(32).1, 1);
     }
 }

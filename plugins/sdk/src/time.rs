@@ -9,9 +9,7 @@ pub fn parse_time(text: &str) -> Option<SystemTime> {
 
 /// Seconds from then to now; 0 where then is later.
 pub fn seconds_since(then: SystemTime) -> u64 {
-    SystemTime::now()
-        .duration_since(then)
-        .map_or(0, |age| age.as_secs())
+    SystemTime::now().duration_since(then).map_or(0, |age| age.as_secs())
 }
 
 /// How long ago that was: `45s`, `12m`, `5h30m`, `3d4h`, `12d`; empty where there is no time.

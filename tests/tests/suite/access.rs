@@ -51,10 +51,7 @@ async fn two(cluster: &Cluster) -> [(&'static str, String); 2] {
 /// What `kubectl auth can-i` says for a token.
 fn can_i(cluster: &Cluster, token: &str, question: &[&str]) -> bool {
     let kubeconfig = cluster
-        .write_kubeconfig(
-            &format!("can-i-{}.kubeconfig", uuid::Uuid::new_v4()),
-            &json!({"token": token}),
-        )
+        .write_kubeconfig(&format!("can-i-{}.kubeconfig", uuid::Uuid::new_v4()), &json!({"token": token}))
         .unwrap();
     let output = Command::new(&cluster.kubectl)
         .arg("--kubeconfig")
@@ -67,31 +64,18 @@ fn can_i(cluster: &Cluster, token: &str, question: &[&str]) -> bool {
     match String::from_utf8_lossy(&output.stdout).trim() {
         "yes" => true,
         "no" => false,
-        other => panic!(
-            "kubectl auth can-i {question:?}: {other} {}",
-            String::from_utf8_lossy(&output.stderr)
-        ),
+        other => {
+            panic!("kubectl auth can-i {question:?}: {other} {}", String::from_utf8_lossy(&output.stderr))
+        }
     }
 }
 
 /// Calls, and the question to kubectl that they amount to.
 fn calls() -> Vec<(&'static str, Value, Vec<&'static str>)> {
     vec![
-        (
-            "pods_list_in_namespace",
-            json!({"namespace": "shop"}),
-            vec!["list", "pods", "-n", "shop"],
-        ),
-        (
-            "pods_list_in_namespace",
-            json!({"namespace": "billing"}),
-            vec!["list", "pods", "-n", "billing"],
-        ),
-        (
-            "pods_get",
-            json!({"namespace": "shop", "name": "web-1"}),
-            vec!["get", "pods/web-1", "-n", "shop"],
-        ),
+        ("pods_list_in_namespace", json!({"namespace": "shop"}), vec!["list", "pods", "-n", "shop"]),
+        ("pods_list_in_namespace", json!({"namespace": "billing"}), vec!["list", "pods", "-n", "billing"]),
+        ("pods_get", json!({"namespace": "shop", "name": "web-1"}), vec!["get", "pods/web-1", "-n", "shop"]),
         (
             "pods_log",
             json!({"namespace": "shop", "name": "web-1"}),
@@ -104,21 +88,9 @@ fn calls() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         ),
         ("pods_list", json!({}), vec!["list", "pods", "-A"]),
         ("namespaces_list", json!({}), vec!["list", "namespaces"]),
-        (
-            "events_list",
-            json!({"namespace": "billing"}),
-            vec!["list", "events", "-n", "billing"],
-        ),
-        (
-            "events_list",
-            json!({"namespace": "shop"}),
-            vec!["list", "events", "-n", "shop"],
-        ),
-        (
-            "deployments_list",
-            json!({}),
-            vec!["list", "deployments.apps", "-A"],
-        ),
+        ("events_list", json!({"namespace": "billing"}), vec!["list", "events", "-n", "billing"]),
+        ("events_list", json!({"namespace": "shop"}), vec!["list", "events", "-n", "shop"]),
+        ("deployments_list", json!({}), vec!["list", "deployments.apps", "-A"]),
         (
             "resources_list",
             json!({"kind": "secrets", "namespace": "shop"}),
@@ -138,26 +110,21 @@ async fn each_caller_sees_what_kubectl_says_and_not_more_also_interleaved() {
     let cluster = Cluster::for_tests();
     let accounts = two(&cluster).await;
     let host = Porthole::start(&cluster.kubeconfig).await;
-    let streamable: Vec<Streamable> = accounts
-        .iter()
-        .map(|(_, token)| Streamable::new(&host.origin, Some(token)))
-        .collect();
+    let streamable: Vec<Streamable> =
+        accounts.iter().map(|(_, token)| Streamable::new(&host.origin, Some(token))).collect();
     let (mut yes, mut no) = (0, 0);
     for (tool, arguments, question) in calls() {
         // Both accounts at once, over both transports.
-        let visits = accounts
-            .iter()
-            .zip(&streamable)
-            .map(|((name, token), streamable)| {
-                let (host, arguments) = (&host, arguments.clone());
-                async move {
-                    let (over_mcp, over_sse) = tokio::join!(
-                        streamable.call(tool, arguments.clone()),
-                        Dify::visit(&host.origin, Some(token), tool, arguments)
-                    );
-                    (*name, token, over_mcp.unwrap(), over_sse.unwrap())
-                }
-            });
+        let visits = accounts.iter().zip(&streamable).map(|((name, token), streamable)| {
+            let (host, arguments) = (&host, arguments.clone());
+            async move {
+                let (over_mcp, over_sse) = tokio::join!(
+                    streamable.call(tool, arguments.clone()),
+                    Dify::visit(&host.origin, Some(token), tool, arguments)
+                );
+                (*name, token, over_mcp.unwrap(), over_sse.unwrap())
+            }
+        });
         for (name, token, over_mcp, over_sse) in futures::future::join_all(visits).await {
             let allowed = can_i(&cluster, token, &question);
             if allowed {
@@ -176,10 +143,7 @@ async fn each_caller_sees_what_kubectl_says_and_not_more_also_interleaved() {
             }
         }
     }
-    assert!(
-        yes >= 5 && no >= 10,
-        "both answers must occur: {yes} yes, {no} no"
-    );
+    assert!(yes >= 5 && no >= 10, "both answers must occur: {yes} yes, {no} no");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -196,9 +160,7 @@ async fn an_admins_kubeconfig_makes_nobody_an_admin() {
     )
     .await
     .unwrap();
-    let with_token = cluster
-        .write_kubeconfig("admin-token.kubeconfig", &json!({"token": admin}))
-        .unwrap();
+    let with_token = cluster.write_kubeconfig("admin-token.kubeconfig", &json!({"token": admin})).unwrap();
     let with_impersonation = cluster
         .write_kubeconfig(
             "admin-as.kubeconfig",
@@ -210,24 +172,17 @@ async fn an_admins_kubeconfig_makes_nobody_an_admin() {
         let host = Porthole::start(kubeconfig).await;
         for attempt in 0..2 {
             let streamable = Streamable::new(&host.origin, Some(&shopper));
-            let own = streamable
-                .call("pods_list_in_namespace", json!({"namespace": "shop"}))
-                .await
-                .unwrap();
+            let own = streamable.call("pods_list_in_namespace", json!({"namespace": "shop"})).await.unwrap();
             assert!(own.contains("web-1"), "{own}");
-            let other = streamable
-                .call("pods_list_in_namespace", json!({"namespace": "billing"}))
-                .await
-                .unwrap();
+            let other =
+                streamable.call("pods_list_in_namespace", json!({"namespace": "billing"})).await.unwrap();
             assert!(
                 other.starts_with("ERROR: forbidden: "),
                 "{}, attempt {attempt}: {other}",
                 kubeconfig.display()
             );
         }
-        let nobody = Streamable::new(&host.origin, None)
-            .request("tools/list", json!({}))
-            .await;
+        let nobody = Streamable::new(&host.origin, None).request("tools/list", json!({})).await;
         assert!(nobody.unwrap_err().to_string().contains("401"));
     }
 }
@@ -237,22 +192,12 @@ async fn without_a_good_token_there_is_a_sentence_for_a_dify_user() {
     let cluster = Cluster::for_tests();
     let host = Porthole::start(&cluster.kubeconfig).await;
     for (method, path) in [("GET", "/sse"), ("POST", "/sse"), ("POST", "/mcp")] {
-        let none = send(method, &format!("{}{path}", host.origin), None, "{}")
-            .await
-            .unwrap();
+        let none = send(method, &format!("{}{path}", host.origin), None, "{}").await.unwrap();
         assert_eq!(none.status, 401, "{method} {path}");
-        for part in [
-            "Authorization",
-            "Bearer",
-            "Dify",
-            "Headers",
-            "kubectl create token",
-        ] {
+        for part in ["Authorization", "Bearer", "Dify", "Headers", "kubectl create token"] {
             assert!(none.body.contains(part), "{method} {path}: {}", none.body);
         }
-        let bad = send(method, &format!("{}{path}", host.origin), Some("nonsense"), "{}")
-            .await
-            .unwrap();
+        let bad = send(method, &format!("{}{path}", host.origin), Some("nonsense"), "{}").await.unwrap();
         assert_eq!(bad.status, 401);
         assert!(bad.body.contains("does not accept this token"), "{}", bad.body);
     }
@@ -266,11 +211,8 @@ async fn as_host_every_client_reads_as_the_kubeconfig_and_needs_the_shared_token
     let file = folder.path().join("token");
     std::fs::write(&file, &secret).unwrap();
     let tools = porthole_testbed::porthole::tools();
-    let (kubeconfig, tools, file) = (
-        cluster.kubeconfig.to_str().unwrap(),
-        tools.to_str().unwrap(),
-        file.to_str().unwrap(),
-    );
+    let (kubeconfig, tools, file) =
+        (cluster.kubeconfig.to_str().unwrap(), tools.to_str().unwrap(), file.to_str().unwrap());
     let host = Porthole::with(&[
         "--identity",
         "host",
@@ -283,25 +225,14 @@ async fn as_host_every_client_reads_as_the_kubeconfig_and_needs_the_shared_token
     ])
     .await
     .unwrap();
-    let text = Streamable::new(&host.origin, Some(&secret))
-        .call("namespaces_list", json!({}))
-        .await
-        .unwrap();
+    let text = Streamable::new(&host.origin, Some(&secret)).call("namespaces_list", json!({})).await.unwrap();
     assert!(text.contains("shop"), "{text}");
     for wrong in [None, Some("shared-guess-guess-guess")] {
-        let refused = Streamable::new(&host.origin, wrong)
-            .call("namespaces_list", json!({}))
-            .await;
+        let refused = Streamable::new(&host.origin, wrong).call("namespaces_list", json!({})).await;
         assert!(refused.unwrap_err().to_string().contains("401"));
     }
     // Wider than loopback, everybody could read: that is refused at the start.
-    let refused = Porthole::spawn(&[
-        "--listen",
-        "0.0.0.0:0",
-        "--identity",
-        "host",
-        "--kubeconfig",
-        kubeconfig,
-    ]);
+    let refused =
+        Porthole::spawn(&["--listen", "0.0.0.0:0", "--identity", "host", "--kubeconfig", kubeconfig]);
     assert!(refused.is_err());
 }

@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod contract;
 mod sandbox;
 mod session;
 mod stdio;
@@ -24,9 +25,7 @@ async fn reader() -> (Cluster, String) {
     let client = cluster.admin().await.unwrap();
     accounts::namespace(&client, "tests").await.unwrap();
     let token = accounts::account(&client, "tests", "reader").await.unwrap();
-    accounts::allow(&client, ("tests", "reader"), None, accounts::reader_rules())
-        .await
-        .unwrap();
+    accounts::allow(&client, ("tests", "reader"), None, accounts::reader_rules()).await.unwrap();
     (cluster, token)
 }
 
@@ -35,9 +34,7 @@ async fn endless_log(cluster: &Cluster, pod: &str) -> std::path::PathBuf {
     let client = cluster.admin().await.unwrap();
     accounts::namespace(&client, "endless").await.unwrap();
     let body = json!({"metadata": {"name": pod}, "spec": {"nodeName": "node-1", "containers": [{"name": "app", "image": "x"}]}});
-    accounts::create(&client, "/api/v1/namespaces/endless/pods", &body)
-        .await
-        .unwrap();
+    accounts::create(&client, "/api/v1/namespaces/endless/pods", &body).await.unwrap();
     fixtures::write_log(cluster, "endless", pod, "app.endless", "").unwrap();
     cluster.folder.join("logs/endless").join(pod).join("app.open")
 }
@@ -46,10 +43,7 @@ async fn endless_log(cluster: &Cluster, pod: &str) -> std::path::PathBuf {
 async fn until(what: &str, seconds: u64, condition: impl Fn() -> bool) {
     let begun = std::time::Instant::now();
     while !condition() {
-        assert!(
-            begun.elapsed().as_secs() < seconds,
-            "{what}: not after {seconds} s"
-        );
+        assert!(begun.elapsed().as_secs() < seconds, "{what}: not after {seconds} s");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }

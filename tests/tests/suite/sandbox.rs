@@ -4,7 +4,7 @@ use std::path::Path;
 
 use porthole_testbed::{
     http::Streamable,
-    porthole::{Porthole, tools},
+    porthole::{Porthole, guest, tools},
 };
 use serde_json::json;
 
@@ -15,13 +15,8 @@ const LIMITS: &str = "limits: {timeout: 4s, cpu: 1s, memory: 16Mi, reads: 5, out
 /// A folder with the hostile tool and a harmless one, and small limits.
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let hostile = std::env::var_os("PORTHOLE_HOSTILE").expect("these tests run by: cargo xtask test");
-    std::fs::copy(Path::new(&hostile), folder.path().join("hostile.wasm")).unwrap();
-    std::fs::copy(
-        tools().join("namespaces_list.wasm"),
-        folder.path().join("namespaces_list.wasm"),
-    )
-    .unwrap();
+    std::fs::copy(guest("hostile"), folder.path().join("hostile.wasm")).unwrap();
+    std::fs::copy(tools().join("namespaces_list.wasm"), folder.path().join("namespaces_list.wasm")).unwrap();
     std::fs::write(folder.path().join("porthole.yaml"), LIMITS).unwrap();
     folder
 }
@@ -72,10 +67,7 @@ async fn a_hostile_tool_is_stopped_within_its_limits_while_other_calls_go_on() {
         };
         let (text, answered) = tokio::join!(attempt, others);
         let text = text.unwrap();
-        assert!(
-            text.starts_with("ERROR: ") && text.contains(expected),
-            "{what}: {text}"
-        );
+        assert!(text.starts_with("ERROR: ") && text.contains(expected), "{what}: {text}");
         assert_eq!(answered, 5, "other calls during {what}");
     }
 }
@@ -86,16 +78,10 @@ async fn many_loops_at_once_starve_nobody() {
     let folder = folder();
     let host = host(folder.path(), &cluster.kubeconfig).await;
     let loops = (0..6).map(|_| async {
-        Streamable::new(&host.origin, Some(&token))
-            .call("hostile", json!({"what": "loop"}))
-            .await
-            .unwrap()
+        Streamable::new(&host.origin, Some(&token)).call("hostile", json!({"what": "loop"})).await.unwrap()
     });
     let other = async {
-        Streamable::new(&host.origin, Some(&token))
-            .call("namespaces_list", json!({}))
-            .await
-            .unwrap()
+        Streamable::new(&host.origin, Some(&token)).call("namespaces_list", json!({})).await.unwrap()
     };
     let (stopped, answered) = tokio::join!(futures::future::join_all(loops), other);
     assert!(answered.contains("shop"), "{answered}");
@@ -110,51 +96,24 @@ async fn there_is_nothing_to_find_in_the_world_of_a_tool() {
     let folder = folder();
     let host = host(folder.path(), &cluster.kubeconfig).await;
     let streamable = Streamable::new(&host.origin, Some(&token));
-    let files = streamable
-        .call("hostile", json!({"what": "files"}))
-        .await
-        .unwrap();
+    let files = streamable.call("hostile", json!({"what": "files"})).await.unwrap();
     assert!(
         files.contains("folder: Err") && files.contains("file: false") && files.contains("write: false"),
         "{files}"
     );
-    let environment = streamable
-        .call("hostile", json!({"what": "environment"}))
-        .await
-        .unwrap();
+    let environment = streamable.call("hostile", json!({"what": "environment"})).await.unwrap();
     assert_eq!(environment, "variables: []; arguments: []");
     // A tool that prints a lot is neither an error nor heard by the caller.
     assert_eq!(
-        streamable
-            .call("hostile", json!({"what": "chatter", "n": 3000}))
-            .await
-            .unwrap(),
+        streamable.call("hostile", json!({"what": "chatter", "n": 3000})).await.unwrap(),
         "said it all"
     );
     // Nothing stays of a call: each has an instance of its own.
     for _ in 0..3 {
-        assert_eq!(
-            streamable
-                .call("hostile", json!({"what": "remember"}))
-                .await
-                .unwrap(),
-            "seen 1"
-        );
+        assert_eq!(streamable.call("hostile", json!({"what": "remember"})).await.unwrap(), "seen 1");
     }
-    assert_eq!(
-        streamable
-            .call("hostile", json!({"what": "empty"}))
-            .await
-            .unwrap(),
-        "(no output)"
-    );
-    assert_eq!(
-        streamable
-            .call("hostile", json!({"what": "reads", "n": 5}))
-            .await
-            .unwrap(),
-        "read it all"
-    );
+    assert_eq!(streamable.call("hostile", json!({"what": "empty"})).await.unwrap(), "(no output)");
+    assert_eq!(streamable.call("hostile", json!({"what": "reads", "n": 5})).await.unwrap(), "read it all");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,9 +122,7 @@ async fn a_file_that_is_no_tool_is_not_served_and_the_reason_names_what_is_wrong
     let folder = folder();
     let component = |text: &str| wat::parse_str(text).unwrap();
     let instance = |import: &str, function: &str| {
-        component(&format!(
-            r#"(component (import "{import}" (instance (export "{function}" (func)))))"#
-        ))
+        component(&format!(r#"(component (import "{import}" (instance (export "{function}" (func)))))"#))
     };
     let files = [
         (
@@ -178,42 +135,22 @@ async fn a_file_that_is_no_tool_is_not_served_and_the_reason_names_what_is_wrong
             component(r#"(component (import "wasi:http/types@0.2.0" (instance)))"#),
             "it imports wasi:http/types@0.2.0, and tools have no network",
         ),
-        (
-            "other.wasm",
-            instance("acme:vault/secrets@1.0.0", "x"),
-            "acme:vault/secrets@1.0.0",
-        ),
-        (
-            "newer.wasm",
-            instance("porthole:tool/kube-write@0.1.0", "x"),
-            "porthole:tool/kube-write@0.1.0",
-        ),
+        ("other.wasm", instance("acme:vault/secrets@1.0.0", "x"), "acme:vault/secrets@1.0.0"),
+        ("newer.wasm", instance("porthole:tool/kube-write@0.1.0", "x"), "porthole:tool/kube-write@0.1.0"),
         ("empty.wasm", component("(component)"), "not a tool"),
-        (
-            "module.wasm",
-            wat::parse_str("(module)").unwrap(),
-            "not a WebAssembly component",
-        ),
+        ("module.wasm", wat::parse_str("(module)").unwrap(), "not a WebAssembly component"),
         ("garbage.wasm", b"hello".to_vec(), "not a WebAssembly component"),
         ("none.wasm", Vec::new(), "not a WebAssembly component"),
     ];
     for (name, bytes, _) in &files {
         std::fs::write(folder.path().join(name), bytes).unwrap();
     }
-    std::fs::copy(
-        folder.path().join("hostile.wasm"),
-        folder.path().join("zz-twin.wasm"),
-    )
-    .unwrap();
+    std::fs::copy(folder.path().join("hostile.wasm"), folder.path().join("zz-twin.wasm")).unwrap();
     std::fs::write(folder.path().join(".hidden.wasm"), b"half a file").unwrap();
     let host = host(folder.path(), &cluster.kubeconfig).await;
     let readiness = host.readiness().await.unwrap();
     let reason = |file: &str| {
-        let failed = readiness["failed"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .find(|failed| failed["file"] == file);
+        let failed = readiness["failed"].as_array().unwrap().iter().find(|failed| failed["file"] == file);
         failed.unwrap_or_else(|| panic!("{file} is not named: {readiness}"))["reason"]
             .as_str()
             .unwrap()
@@ -224,11 +161,7 @@ async fn a_file_that_is_no_tool_is_not_served_and_the_reason_names_what_is_wrong
     }
     assert!(reason("zz-twin.wasm").contains("served from hostile.wasm"));
     assert_eq!(readiness["failed"].as_array().unwrap().len(), 9, "{readiness}");
-    let served: Vec<&str> = readiness["tools"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|tool| tool["name"].as_str().unwrap())
-        .collect();
+    let served: Vec<&str> =
+        readiness["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     assert_eq!(served, ["hostile", "namespaces_list"]);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use porthole_testbed::{
     accounts,
     dify::{Dify, Event},
-    porthole::{Porthole, tools},
+    porthole::Porthole,
 };
 use serde_json::{Value, json};
 
@@ -17,29 +17,14 @@ async fn a_visit_of_dify_old_and_new() {
     let host = Porthole::start(&cluster.kubeconfig).await;
     for version in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
         let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
-        assert!(
-            dify.endpoint.starts_with("/messages?sessionId="),
-            "{}",
-            dify.endpoint
-        );
+        assert!(dify.endpoint.starts_with("/messages?sessionId="), "{}", dify.endpoint);
         let info = dify.initialize(version).await.unwrap();
         assert_eq!(info["serverInfo"]["name"], "porthole");
         assert_eq!(dify.tools().await.unwrap().len(), 13);
-        assert!(
-            dify.call("namespaces_list", json!({}))
-                .await
-                .unwrap()
-                .contains("shop")
-        );
+        assert!(dify.call("namespaces_list", json!({})).await.unwrap().contains("shop"));
         assert_eq!(dify.request("ping", None).await.unwrap(), json!({}));
-        assert_eq!(
-            dify.request("resources/list", None).await.unwrap()["resources"],
-            json!([])
-        );
-        assert_eq!(
-            dify.request("prompts/list", None).await.unwrap()["prompts"],
-            json!([])
-        );
+        assert_eq!(dify.request("resources/list", None).await.unwrap()["resources"], json!([]));
+        assert_eq!(dify.request("prompts/list", None).await.unwrap()["prompts"], json!([]));
     }
     // A version that nobody knows is answered with one that Dify takes.
     let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
@@ -86,25 +71,15 @@ async fn a_post_that_cannot_be_served_is_always_answered_on_the_stream() {
     for (what, body, expected) in traps() {
         let status = dify.post(body, Some(&token)).await.unwrap();
         assert_eq!(status, 202, "{what}");
-        let answer = dify
-            .answer_to(&json!(70))
-            .await
-            .unwrap_or_else(|error| panic!("{what}: {error}"));
-        let message = answer["error"]["message"]
-            .as_str()
-            .unwrap_or_else(|| panic!("{what}: {answer}"));
+        let answer = dify.answer_to(&json!(70)).await.unwrap_or_else(|error| panic!("{what}: {error}"));
+        let message = answer["error"]["message"].as_str().unwrap_or_else(|| panic!("{what}: {answer}"));
         assert!(message.contains(expected), "{what}: {message}");
         assert_ne!(answer["error"]["code"], 401, "{what}");
     }
     let unknown = dify.call("no_such_tool", json!({})).await.unwrap();
     assert!(unknown.starts_with("ERROR: "), "{unknown}");
     // The session has survived all of it.
-    assert!(
-        dify.call("namespaces_list", json!({}))
-            .await
-            .unwrap()
-            .contains("shop")
-    );
+    assert!(dify.call("namespaces_list", json!({})).await.unwrap().contains("shop"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,15 +88,10 @@ async fn what_cannot_be_answered_cuts_the_stream_after_answering_the_rest() {
     let host = Porthole::start(&cluster.kubeconfig).await;
     endless_log(&cluster, "cut").await;
     let slow = json!({"method": "tools/call", "params": {"name": "pods_log", "arguments": {"name": "cut", "namespace": "endless"}}, "jsonrpc": "2.0", "id": 80});
-    for body in [
-        "{\"method\":",
-        "nonsense",
-        r#"{"id":null,"method":"tools/list","jsonrpc":"2.0"}"#,
-        "17",
-    ]
-    .map(str::to_owned)
-    .into_iter()
-    .chain([format!("{{\"method\":\"{}", "x".repeat(9 << 20))])
+    for body in ["{\"method\":", "nonsense", r#"{"id":null,"method":"tools/list","jsonrpc":"2.0"}"#, "17"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([format!("{{\"method\":\"{}", "x".repeat(9 << 20))])
     {
         let shown: String = body.chars().take(30).collect();
         let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
@@ -144,13 +114,9 @@ async fn an_id_is_answered_once_also_when_it_is_sent_twice() {
     endless_log(&cluster, "twice").await;
     let slow = json!({"method": "tools/call", "params": {"name": "pods_log", "arguments": {"name": "twice", "namespace": "endless"}}, "jsonrpc": "2.0", "id": 90});
     dify.post(slow.to_string(), Some(&token)).await.unwrap();
-    dify.post(r#"{"method":"ping","jsonrpc":"2.0","id":90}"#, Some(&token))
-        .await
-        .unwrap();
+    dify.post(r#"{"method":"ping","jsonrpc":"2.0","id":90}"#, Some(&token)).await.unwrap();
     // What is refused under an id that is open must not be answered either: the first request still will be.
-    dify.post(r#"{"method":"ping","id":90}"#, Some(&token))
-        .await
-        .unwrap();
+    dify.post(r#"{"method":"ping","id":90}"#, Some(&token)).await.unwrap();
     // The next answer is that of another request, and none for 90 came before it: a second answer would be deadly.
     let next = dify.exchange("ping", None).await.unwrap();
     assert!(next.get("result").is_some());
@@ -174,10 +140,7 @@ async fn a_session_belongs_to_its_owner() {
     ] {
         assert_eq!(dify.post(call(id).to_string(), token).await.unwrap(), 202);
         let answer = dify.answer_to(&json!(id)).await.unwrap();
-        assert!(
-            answer["error"]["message"].as_str().unwrap().contains(expected),
-            "{answer}"
-        );
+        assert!(answer["error"]["message"].as_str().unwrap().contains(expected), "{answer}");
         assert_ne!(answer["error"]["code"], 401, "Dify would start OAuth");
     }
     // Another token of the same account is the same owner: tokens are renewed.
@@ -215,31 +178,14 @@ async fn leaving_in_the_middle_of_a_call_stops_its_read() {
 async fn a_log_that_never_ends_is_answered_within_the_time() {
     let (cluster, token) = reader().await;
     endless_log(&cluster, "timed").await;
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("porthole.yaml");
-    std::fs::write(&config, "tools: {pods_log: {limits: {timeout: 4s}}}\n").unwrap();
-    let plugins = tools();
-    let options = [
-        "--kubeconfig",
-        cluster.kubeconfig.to_str().unwrap(),
-        "--plugins",
-        plugins.to_str().unwrap(),
-        "--config",
-        config.to_str().unwrap(),
-    ];
-    let host = Porthole::with(&options).await.unwrap();
-    let text = Dify::visit(
-        &host.origin,
-        Some(&token),
-        "pods_log",
-        json!({"name": "timed", "namespace": "endless"}),
-    )
-    .await
-    .unwrap();
-    assert!(
-        text.contains("tick 1 ") && text.contains("the time for this call is over"),
-        "{text}"
-    );
+    let host = Porthole::configured(&cluster.kubeconfig, "tools: {pods_log: {limits: {timeout: 4s}}}\n")
+        .await
+        .unwrap();
+    let text =
+        Dify::visit(&host.origin, Some(&token), "pods_log", json!({"name": "timed", "namespace": "endless"}))
+            .await
+            .unwrap();
+    assert!(text.contains("tick 1 ") && text.contains("the time for this call is over"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -257,10 +203,7 @@ async fn stopping_answers_what_is_open_and_ends_what_is_idle() {
     let stopping = tokio::spawn(host.terminate());
     assert_eq!(idle.message().await.unwrap(), Event::End);
     let answer = busy.answer_to(&json!(9)).await.unwrap();
-    assert!(
-        answer["error"]["message"].as_str().unwrap().contains("stopping"),
-        "{answer}"
-    );
+    assert!(answer["error"]["message"].as_str().unwrap().contains("stopping"), "{answer}");
     let (status, _) = stopping.await.unwrap().unwrap();
     assert!(status.success(), "{status}");
 }
@@ -268,19 +211,9 @@ async fn stopping_answers_what_is_open_and_ends_what_is_idle() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_are_bounded_and_given_back() {
     let (cluster, token) = reader().await;
-    let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("porthole.yaml");
-    std::fs::write(&config, "limits: {sessions: 5, sessionsPerCaller: 3}\n").unwrap();
-    let plugins = tools();
-    let options = [
-        "--kubeconfig",
-        cluster.kubeconfig.to_str().unwrap(),
-        "--plugins",
-        plugins.to_str().unwrap(),
-        "--config",
-        config.to_str().unwrap(),
-    ];
-    let host = Porthole::with(&options).await.unwrap();
+    let host = Porthole::configured(&cluster.kubeconfig, "limits: {sessions: 5, sessionsPerCaller: 3}\n")
+        .await
+        .unwrap();
     let mut open = Vec::new();
     for _ in 0..3 {
         open.push(Dify::connect(&host.origin, Some(&token)).await.unwrap());
@@ -288,10 +221,7 @@ async fn sessions_are_bounded_and_given_back() {
     let refused = Dify::connect(&host.origin, Some(&token)).await.err().unwrap();
     assert!(refused.to_string().contains("503"), "{refused}");
     let log = std::fs::read_to_string(&host.log).unwrap();
-    assert!(
-        log.contains("sessionsPerCaller"),
-        "the log must carry what Dify does not show"
-    );
+    assert!(log.contains("sessionsPerCaller"), "the log must carry what Dify does not show");
     drop(open);
     let begun = std::time::Instant::now();
     while Dify::connect(&host.origin, Some(&token)).await.is_err() {
@@ -306,12 +236,7 @@ async fn a_fresh_session_serves_requests_of_a_client_that_was_initialized_before
     let host = Porthole::start(&cluster.kubeconfig).await;
     let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
     // The TypeScript client reconnects by itself, and does not begin again.
-    dify.post(
-        r#"{"method":"notifications/initialized","jsonrpc":"2.0"}"#,
-        Some(&token),
-    )
-    .await
-    .unwrap();
+    dify.post(r#"{"method":"notifications/initialized","jsonrpc":"2.0"}"#, Some(&token)).await.unwrap();
     let listed: Value = dify.request("tools/list", None).await.unwrap();
     assert_eq!(listed["tools"].as_array().unwrap().len(), 13);
 }

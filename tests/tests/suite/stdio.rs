@@ -31,26 +31,15 @@ fn a_desktop_client_reads_as_the_kubeconfigs_account() {
         // Everything on stdout is a message: a log line there would break the client.
         serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
     };
-    let initialized = exchange(
-        json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params":
-        {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "desk", "version": "1"}}}),
-    );
+    let initialized = exchange(json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params":
+        {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "desk", "version": "1"}}}));
     assert_eq!(initialized["result"]["protocolVersion"], "2025-06-18");
     let listed = exchange(json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}));
     assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 13);
     let called = exchange(
         json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "namespaces_list", "arguments": {}}}),
     );
-    assert!(
-        called["result"]["content"][0]["text"]
-            .as_str()
-            .unwrap()
-            .contains("shop"),
-        "{called}"
-    );
+    assert!(called["result"]["content"][0]["text"].as_str().unwrap().contains("shop"), "{called}");
     drop(stdin);
-    assert!(
-        child.wait().unwrap().success(),
-        "the end of stdin is the end of the host"
-    );
+    assert!(child.wait().unwrap().success(), "the end of stdin is the end of the host");
 }

@@ -15,9 +15,7 @@ async fn paths_answer_as_clients_need_it() {
     let (cluster, token) = reader().await;
     let host = Porthole::start(&cluster.kubeconfig).await;
     let ask = async |method: &str, path: &str, body: &str| {
-        send(method, &format!("{}{path}", host.origin), Some(&token), body)
-            .await
-            .unwrap()
+        send(method, &format!("{}{path}", host.origin), Some(&token), body).await.unwrap()
     };
     assert_eq!(ask("GET", "/healthz", "").await.status, 200);
     let ready = ask("GET", "/readyz", "").await;
@@ -36,10 +34,7 @@ async fn paths_answer_as_clients_need_it() {
     }
     for method in ["GET", "DELETE"] {
         let none = ask(method, "/mcp", "").await;
-        assert_eq!(
-            (none.status.as_u16(), none.headers["allow"].to_str().unwrap()),
-            (405, "POST")
-        );
+        assert_eq!((none.status.as_u16(), none.headers["allow"].to_str().unwrap()), (405, "POST"));
     }
     let unknown = ask("POST", "/messages?sessionId=nope", "{}").await;
     assert_eq!(unknown.status, 404);
@@ -94,9 +89,8 @@ async fn without_a_cluster_the_host_starts_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
     // Nobody listens on port 1.
-    let text = std::fs::read_to_string(&cluster.kubeconfig)
-        .unwrap()
-        .replace(&cluster.url, "https://127.0.0.1:1");
+    let text =
+        std::fs::read_to_string(&cluster.kubeconfig).unwrap().replace(&cluster.url, "https://127.0.0.1:1");
     std::fs::write(&kubeconfig, text).unwrap();
     let plugins = tools();
     let host = Porthole::with(&[
@@ -113,10 +107,8 @@ async fn without_a_cluster_the_host_starts_and_says_so() {
         (&json!(true), &json!(false)),
         "{readiness}"
     );
-    let refused = Streamable::new(&host.origin, Some("some-token"))
-        .request("tools/list", json!({}))
-        .await
-        .unwrap_err();
+    let refused =
+        Streamable::new(&host.origin, Some("some-token")).request("tools/list", json!({})).await.unwrap_err();
     assert!(
         refused.to_string().contains("503") && refused.to_string().contains("did not answer"),
         "{refused}"
@@ -126,10 +118,8 @@ async fn without_a_cluster_the_host_starts_and_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mistake_on_the_command_line_is_explained() {
     let refused = |options: &[&str]| {
-        let output = std::process::Command::new(porthole_testbed::porthole::binary())
-            .args(options)
-            .output()
-            .unwrap();
+        let output =
+            std::process::Command::new(porthole_testbed::porthole::binary()).args(options).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{options:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };

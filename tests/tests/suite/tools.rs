@@ -8,44 +8,19 @@ use crate::reader;
 /// A call, and what must stand in its answer.
 fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
     vec![
-        (
-            "namespaces_list",
-            json!({}),
-            vec!["NAME", "shop", "billing", "Active"],
-        ),
-        (
-            "namespaces_list",
-            json!({"fieldSelector": "metadata.name=shop"}),
-            vec!["shop"],
-        ),
+        ("namespaces_list", json!({}), vec!["NAME", "shop", "billing", "Active"]),
+        ("namespaces_list", json!({"fieldSelector": "metadata.name=shop"}), vec!["shop"]),
         (
             "nodes_list",
             json!({}),
-            vec![
-                "node-1",
-                "Ready",
-                "node-2",
-                "Ready,DiskPressure",
-                "worker",
-                "v1.36.3",
-                "127.0.0.1",
-                "16Gi",
-            ],
+            vec!["node-1", "Ready", "node-2", "Ready,DiskPressure", "worker", "v1.36.3", "127.0.0.1", "16Gi"],
         ),
         (
             "nodes_get",
             json!({"name": "node-1"}),
-            vec![
-                "kind: Node",
-                "kubeletVersion: v1.36.3",
-                "1 images on this node are left out",
-            ],
+            vec!["kind: Node", "kubeletVersion: v1.36.3", "1 images on this node are left out"],
         ),
-        (
-            "nodes_top",
-            json!({}),
-            vec!["CPU(cores)", "MEMORY(bytes)", "node-1", "500m", "2048Mi", "13%"],
-        ),
+        ("nodes_top", json!({}), vec!["CPU(cores)", "MEMORY(bytes)", "node-1", "500m", "2048Mi", "13%"]),
         (
             "pods_list",
             json!({"labelSelector": "app in (web,cart)"}),
@@ -60,26 +35,13 @@ fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
                 "node-1",
             ],
         ),
-        (
-            "pods_list_in_namespace",
-            json!({"namespace": "billing"}),
-            vec!["invoice-1", "0/1", "Pending"],
-        ),
+        ("pods_list_in_namespace", json!({"namespace": "billing"}), vec!["invoice-1", "0/1", "Pending"]),
         (
             "pods_get",
             json!({"name": "cart-1", "namespace": "shop"}),
-            vec![
-                "kind: Pod",
-                "exitCode: 137",
-                "reason: OOMKilled",
-                "restartCount: 7",
-            ],
+            vec!["kind: Pod", "exitCode: 137", "reason: OOMKilled", "restartCount: 7"],
         ),
-        (
-            "pods_log",
-            json!({"name": "web-1", "namespace": "shop"}),
-            vec!["listening on 8080"],
-        ),
+        ("pods_log", json!({"name": "web-1", "namespace": "shop"}), vec!["listening on 8080"]),
         (
             "pods_log",
             json!({"name": "cart-1", "namespace": "shop", "previous": "true"}),
@@ -90,35 +52,17 @@ fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             json!({"name": "cart-1", "namespace": "shop", "container": "proxy", "tail": 1.0}),
             vec!["proxy is ready"],
         ),
-        (
-            "pods_log",
-            json!({"name": "web-2", "namespace": "shop"}),
-            vec!["has not logged any message yet"],
-        ),
-        (
-            "pods_top",
-            json!({"namespace": "shop"}),
-            vec!["cart-1", "300m", "total: 411m 320Mi"],
-        ),
+        ("pods_log", json!({"name": "web-2", "namespace": "shop"}), vec!["has not logged any message yet"]),
+        ("pods_top", json!({"namespace": "shop"}), vec!["cart-1", "300m", "total: 411m 320Mi"]),
         (
             "deployments_list",
             json!({"namespace": "shop"}),
-            vec![
-                "web",
-                "1/3",
-                "ProgressDeadlineExceeded",
-                "registry.example.com/shop/web:1.9",
-            ],
+            vec!["web", "1/3", "ProgressDeadlineExceeded", "registry.example.com/shop/web:1.9"],
         ),
         (
             "events_list",
             json!({"namespace": "shop"}),
-            vec![
-                "BackOff",
-                "Pod/cart-1",
-                "x14",
-                "Back-off restarting failed container",
-            ],
+            vec!["BackOff", "Pod/cart-1", "x14", "Back-off restarting failed container"],
         ),
         (
             "events_list",
@@ -135,11 +79,7 @@ fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             json!({"kind": "ConfigMap", "apiVersion": "v1"}),
             vec!["NAMESPACE", "shop", "app-cfg", "DATA"],
         ),
-        (
-            "resources_list",
-            json!({"kind": "customresourcedefinitions"}),
-            vec!["nodes.metrics.k8s.io"],
-        ),
+        ("resources_list", json!({"kind": "customresourcedefinitions"}), vec!["nodes.metrics.k8s.io"]),
         (
             "resources_get",
             json!({"kind": "Deployment", "apiVersion": "apps/v1", "name": "web", "namespace": "shop"}),
@@ -154,12 +94,8 @@ async fn every_tool_answers_for_real_objects_over_both_transports() {
     let host = Porthole::start(&cluster.kubeconfig).await;
     let streamable = Streamable::new(&host.origin, Some(&token));
     let listed = streamable.request("tools/list", json!({})).await.unwrap();
-    let names: Vec<&str> = listed["tools"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|tool| tool["name"].as_str().unwrap())
-        .collect();
+    let names: Vec<&str> =
+        listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
     assert_eq!(
         names,
         [
@@ -179,35 +115,22 @@ async fn every_tool_answers_for_real_objects_over_both_transports() {
         ]
     );
     for name in names {
-        assert!(
-            cases().iter().any(|(tool, ..)| *tool == name),
-            "{name} has no case"
-        );
+        assert!(cases().iter().any(|(tool, ..)| *tool == name), "{name} has no case");
     }
     for (tool, arguments, expected) in cases() {
         let over_mcp = streamable.call(tool, arguments.clone()).await.unwrap();
-        let over_sse = Dify::visit(&host.origin, Some(&token), tool, arguments.clone())
-            .await
-            .unwrap();
+        let over_sse = Dify::visit(&host.origin, Some(&token), tool, arguments.clone()).await.unwrap();
         for (transport, text) in [("/mcp", over_mcp), ("/sse", over_sse)] {
             for part in &expected {
-                assert!(
-                    text.contains(part),
-                    "{transport} {tool} {arguments}: no {part:?} in\n{text}"
-                );
+                assert!(text.contains(part), "{transport} {tool} {arguments}: no {part:?} in\n{text}");
             }
             assert!(!text.starts_with('['), "Dify takes a list apart: {text}");
         }
     }
-    let only = streamable
-        .call("namespaces_list", json!({"fieldSelector": "metadata.name=shop"}))
-        .await
-        .unwrap();
+    let only =
+        streamable.call("namespaces_list", json!({"fieldSelector": "metadata.name=shop"})).await.unwrap();
     assert!(!only.contains("billing"), "{only}");
-    let none = streamable
-        .call("pods_list", json!({"labelSelector": "app=nothing"}))
-        .await
-        .unwrap();
+    let none = streamable.call("pods_list", json!({"labelSelector": "app=nothing"})).await.unwrap();
     assert_eq!(none, "No pods that match the selector.");
 }
 
@@ -218,11 +141,7 @@ async fn a_mistake_is_answered_with_what_to_do() {
     let streamable = Streamable::new(&host.origin, Some(&token));
     for (tool, arguments, expected) in [
         ("pods_get", json!({}), "name parameter required"),
-        (
-            "pods_get",
-            json!({"name": "not-found"}),
-            "pods \"not-found\" not found",
-        ),
+        ("pods_get", json!({"name": "not-found"}), "pods \"not-found\" not found"),
         (
             "pods_log",
             json!({"name": "web-1", "namespace": "shop", "container": "nope"}),
@@ -233,57 +152,27 @@ async fn a_mistake_is_answered_with_what_to_do() {
             json!({"name": "web-1", "namespace": "shop", "previous": true}),
             "previous terminated container",
         ),
-        (
-            "pods_log",
-            json!({"name": "web-1", "tail": "many"}),
-            "tail parameter must be an integer",
-        ),
-        (
-            "pods_list_in_namespace",
-            json!({}),
-            "namespace parameter required",
-        ),
+        ("pods_log", json!({"name": "web-1", "tail": "many"}), "tail parameter must be an integer"),
+        ("pods_list_in_namespace", json!({}), "namespace parameter required"),
         ("pods_list", json!({"labelSelector": "a=b=c"}), "labelSelector"),
-        (
-            "pods_list",
-            json!({"selector": "x"}),
-            "unknown argument \"selector\"",
-        ),
+        ("pods_list", json!({"selector": "x"}), "unknown argument \"selector\""),
         (
             "resources_list",
             json!({"kind": "Custom", "apiVersion": "custom.example.com/v1"}),
             "no matches for kind \"Custom\" in version \"custom.example.com/v1\"",
         ),
-        (
-            "resources_list",
-            json!({"kind": "pods", "apiVersion": "a/b/c"}),
-            "invalid argument apiVersion",
-        ),
-        (
-            "resources_get",
-            json!({"kind": "deploymnt", "name": "web"}),
-            "deployments.apps",
-        ),
-        (
-            "resources_get",
-            json!({"kind": "pods", "name": "../../../secrets/db"}),
-            "is not a name",
-        ),
+        ("resources_list", json!({"kind": "pods", "apiVersion": "a/b/c"}), "invalid argument apiVersion"),
+        ("resources_get", json!({"kind": "deploymnt", "name": "web"}), "deployments.apps"),
+        ("resources_get", json!({"kind": "pods", "name": "../../../secrets/db"}), "is not a name"),
         ("pods_exec", json!({"name": "web-1"}), "only reads"),
         ("pods_lits", json!({}), "pods_list"),
     ] {
         let text = streamable.call(tool, arguments.clone()).await.unwrap();
         assert!(text.starts_with("ERROR: "), "{tool} {arguments}: {text}");
-        assert!(
-            text.contains(expected),
-            "{tool} {arguments}: no {expected:?} in {text}"
-        );
+        assert!(text.contains(expected), "{tool} {arguments}: no {expected:?} in {text}");
     }
     // A call without any arguments member.
-    let result = streamable
-        .request("tools/call", json!({"name": "namespaces_list"}))
-        .await
-        .unwrap();
+    let result = streamable.request("tools/call", json!({"name": "namespaces_list"})).await.unwrap();
     assert_eq!(result["isError"], json!(false));
 }
 
@@ -295,19 +184,8 @@ async fn a_long_list_ends_with_the_way_to_the_rest() {
     let mut seen = Vec::new();
     let mut arguments = json!({"namespace": "shop", "limit": 1});
     loop {
-        let text = streamable
-            .call("pods_list_in_namespace", arguments.clone())
-            .await
-            .unwrap();
-        seen.push(
-            text.lines()
-                .nth(1)
-                .unwrap()
-                .split_whitespace()
-                .next()
-                .unwrap()
-                .to_owned(),
-        );
+        let text = streamable.call("pods_list_in_namespace", arguments.clone()).await.unwrap();
+        seen.push(text.lines().nth(1).unwrap().split_whitespace().next().unwrap().to_owned());
         match text.split_once("continue=") {
             Some((_, token)) => arguments["continue"] = token.trim().into(),
             None => break,
@@ -329,9 +207,8 @@ async fn every_schema_is_in_the_safe_subset_and_every_argument_is_coerced() {
         assert_eq!(tool["annotations"]["readOnlyHint"], true, "{name}");
         let properties = tool["inputSchema"]["properties"].as_object().unwrap();
         for (argument, property) in properties {
-            let ty = property["type"]
-                .as_str()
-                .unwrap_or_else(|| panic!("{name}.{argument} has no single type"));
+            let ty =
+                property["type"].as_str().unwrap_or_else(|| panic!("{name}.{argument} has no single type"));
             assert!(
                 ["string", "integer", "number", "boolean", "array"].contains(&ty),
                 "{name}.{argument}: {ty}"
@@ -342,10 +219,7 @@ async fn every_schema_is_in_the_safe_subset_and_every_argument_is_coerced() {
             );
             if let Some(default) = property.get("default") {
                 assert!(
-                    property["description"]
-                        .as_str()
-                        .unwrap()
-                        .contains(&default.to_string()),
+                    property["description"].as_str().unwrap().contains(&default.to_string()),
                     "{name}.{argument}"
                 );
             }
@@ -354,27 +228,15 @@ async fn every_schema_is_in_the_safe_subset_and_every_argument_is_coerced() {
                 "boolean" => json!("perhaps"),
                 _ => json!({"an": "object"}),
             };
-            let text = streamable
-                .call(name, json!({argument.clone(): wrong}))
-                .await
-                .unwrap();
+            let text = streamable.call(name, json!({argument.clone(): wrong})).await.unwrap();
             assert!(
                 text.starts_with("ERROR: ") && text.contains(&format!("{argument} parameter must be")),
                 "{name}: {text}"
             );
-            let text = streamable
-                .call(name, json!({argument.clone(): null}))
-                .await
-                .unwrap();
-            assert!(
-                !text.contains("must be"),
-                "null is the same as left out: {name}.{argument}: {text}"
-            );
+            let text = streamable.call(name, json!({argument.clone(): null})).await.unwrap();
+            assert!(!text.contains("must be"), "null is the same as left out: {name}.{argument}: {text}");
         }
-        let text = streamable
-            .call(name, json!({"no_such_argument": 1}))
-            .await
-            .unwrap();
+        let text = streamable.call(name, json!({"no_such_argument": 1})).await.unwrap();
         assert!(text.contains("unknown argument"), "{name}: {text}");
     }
 }
@@ -383,27 +245,18 @@ async fn every_schema_is_in_the_safe_subset_and_every_argument_is_coerced() {
 async fn no_value_of_a_secret_leaves_the_host() {
     let (cluster, _) = reader().await;
     let client = cluster.admin().await.unwrap();
-    let token = porthole_testbed::accounts::account(&client, "tests", "secret-reader")
-        .await
-        .unwrap();
+    let token = porthole_testbed::accounts::account(&client, "tests", "secret-reader").await.unwrap();
     let rules = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}]);
-    porthole_testbed::accounts::allow(&client, ("tests", "secret-reader"), None, rules)
-        .await
-        .unwrap();
+    porthole_testbed::accounts::allow(&client, ("tests", "secret-reader"), None, rules).await.unwrap();
     let host = Porthole::start(&cluster.kubeconfig).await;
     let streamable = Streamable::new(&host.origin, Some(&token));
     let one = streamable
-        .call(
-            "resources_get",
-            json!({"kind": "Secret", "name": "db", "namespace": "shop"}),
-        )
+        .call("resources_get", json!({"kind": "Secret", "name": "db", "namespace": "shop"}))
         .await
         .unwrap();
     assert!(one.contains("password: <redacted>"), "{one}");
-    let all = streamable
-        .call("resources_list", json!({"kind": "secrets", "namespace": "shop"}))
-        .await
-        .unwrap();
+    let all =
+        streamable.call("resources_list", json!({"kind": "secrets", "namespace": "shop"})).await.unwrap();
     assert!(all.contains("Opaque"), "{all}");
     for text in [one, all] {
         // In clear, in base64, and from the last-applied annotation.

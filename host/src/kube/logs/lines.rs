@@ -48,15 +48,9 @@ impl Lines {
             .as_deref()
             .filter(|pattern| !pattern.is_empty())
             .map(|pattern| {
-                RegexBuilder::new(pattern)
-                    .size_limit(PATTERN_BYTES)
-                    .build()
-                    .map_err(|error| {
-                        Failure::new(
-                            Reason::Invalid,
-                            format!("the pattern {pattern:?} cannot be used: {error}"),
-                        )
-                    })
+                RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build().map_err(|error| {
+                    Failure::new(Reason::Invalid, format!("the pattern {pattern:?} cannot be used: {error}"))
+                })
             })
             .transpose()?;
         Ok(Self {
@@ -119,10 +113,7 @@ impl Lines {
 
     fn line(&mut self, line: Vec<u8>) {
         self.read = self.read.saturating_add(1);
-        let matches = self
-            .pattern
-            .as_ref()
-            .is_none_or(|pattern| pattern.is_match(&line) != self.invert);
+        let matches = self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(&line) != self.invert);
         if matches {
             if self.gap && self.context > 0 && !self.kept.is_empty() {
                 self.unfold();
@@ -151,10 +142,7 @@ impl Lines {
 
     fn keep(&mut self, line: Vec<u8>) {
         if self.fold {
-            if self
-                .previous
-                .as_deref()
-                .is_some_and(|previous| self.message(previous) == self.message(&line))
+            if self.previous.as_deref().is_some_and(|previous| self.message(previous) == self.message(&line))
             {
                 self.repeats = self.repeats.saturating_add(1);
                 return;
@@ -173,17 +161,13 @@ impl Lines {
         if !self.timestamps {
             return line;
         }
-        line.iter()
-            .position(|byte| *byte == b' ')
-            .and_then(|space| line.get(space..))
-            .unwrap_or(line)
+        line.iter().position(|byte| *byte == b' ').and_then(|space| line.get(space..)).unwrap_or(line)
     }
 
     fn unfold(&mut self) {
         if self.repeats > 0 {
             let total = self.repeats.saturating_add(1);
-            self.kept
-                .extend_from_slice(format!("… {total} times\n").as_bytes());
+            self.kept.extend_from_slice(format!("… {total} times\n").as_bytes());
             self.repeats = 0;
         }
     }
@@ -201,10 +185,7 @@ mod tests {
     }
 
     fn grep(pattern: &str) -> LogQuery {
-        LogQuery {
-            pattern: Some(pattern.into()),
-            ..LogQuery::default()
-        }
+        LogQuery { pattern: Some(pattern.into()), ..LogQuery::default() }
     }
 
     #[test]
@@ -221,40 +202,20 @@ mod tests {
     #[test]
     fn grep_keeps_matches_with_their_context() {
         let log: String = (1..=20).map(|n| format!("line {n}\n")).collect();
-        let query = LogQuery {
-            context_lines: 1,
-            ..grep("line (5|6|15)$")
-        };
+        let query = LogQuery { context_lines: 1, ..grep("line (5|6|15)$") };
         let (text, read, ..) = run(&query, 1000, log.as_bytes(), 7);
-        assert_eq!(
-            text,
-            "line 4\nline 5\nline 6\nline 7\n--\nline 14\nline 15\nline 16\n"
-        );
+        assert_eq!(text, "line 4\nline 5\nline 6\nline 7\n--\nline 14\nline 15\nline 16\n");
         assert_eq!(read, 20);
-        let query = LogQuery {
-            invert: true,
-            ..grep("[02468]$")
-        };
-        assert!(
-            run(&query, 1000, log.as_bytes(), 64)
-                .0
-                .starts_with("line 1\nline 3\n")
-        );
+        let query = LogQuery { invert: true, ..grep("[02468]$") };
+        assert!(run(&query, 1000, log.as_bytes(), 64).0.starts_with("line 1\nline 3\n"));
     }
 
     #[test]
     fn equal_lines_fold_also_where_their_times_differ() {
         let log = b"t1 a\nt2 a\nt3 a\nt4 b\n";
-        let query = LogQuery {
-            fold: true,
-            timestamps: true,
-            ..LogQuery::default()
-        };
+        let query = LogQuery { fold: true, timestamps: true, ..LogQuery::default() };
         assert_eq!(run(&query, 1000, log, 3).0, "t1 a\n… 3 times\nt4 b\n");
-        let query = LogQuery {
-            fold: true,
-            ..LogQuery::default()
-        };
+        let query = LogQuery { fold: true, ..LogQuery::default() };
         assert_eq!(run(&query, 1000, log, 3).0, "t1 a\nt2 a\nt3 a\nt4 b\n");
     }
 
@@ -285,11 +246,7 @@ mod tests {
     #[test]
     fn a_pattern_too_large_or_malformed_is_refused() {
         for pattern in ["(", "(a{1000}){1000}"] {
-            assert_eq!(
-                Lines::new(&grep(pattern), 10).err().unwrap().reason,
-                Reason::Invalid,
-                "{pattern}"
-            );
+            assert_eq!(Lines::new(&grep(pattern), 10).err().unwrap().reason, Reason::Invalid, "{pattern}");
         }
     }
 }

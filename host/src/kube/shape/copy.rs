@@ -52,13 +52,9 @@ pub(in crate::kube) fn copy(
 ) -> Result<(), serde_json::Error> {
     let before = out.len();
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let copied = Copy {
-        wanted,
-        place: Place::Root(withheld),
-        out,
-    }
-    .deserialize(&mut deserializer)
-    .and_then(|()| deserializer.end());
+    let copied = Copy { wanted, place: Place::Root(withheld), out }
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end());
     if copied.is_err() {
         out.truncate(before);
     }
@@ -98,20 +94,13 @@ impl<'de> Visitor<'de> for Copy<'_, '_> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
         self.out.push(b'{');
         let mut first = true;
-        while let Some(below) = map.next_key_seed(Key {
-            wanted: self.wanted,
-            place: self.place,
-            first,
-            out: self.out,
-        })? {
+        while let Some(below) =
+            map.next_key_seed(Key { wanted: self.wanted, place: self.place, first, out: self.out })?
+        {
             match below {
                 Some((wanted, place)) => {
                     first = false;
-                    map.next_value_seed(Copy {
-                        wanted,
-                        place,
-                        out: self.out,
-                    })?;
+                    map.next_value_seed(Copy { wanted, place, out: self.out })?;
                 }
                 None => {
                     map.next_value::<IgnoredAny>()?;
@@ -130,11 +119,7 @@ impl<'de> Visitor<'de> for Copy<'_, '_> {
             if end > start {
                 self.out.push(b',');
             }
-            let element = Copy {
-                wanted: self.wanted,
-                place: self.place,
-                out: self.out,
-            };
+            let element = Copy { wanted: self.wanted, place: self.place, out: self.out };
             if seq.next_element_seed(element)?.is_none() {
                 self.out.truncate(end);
                 break;
@@ -232,10 +217,7 @@ mod tests {
             &["metadata", "data", "stringData"],
         ] {
             let text = copied(SECRET, paths, Withheld::SecretValues);
-            assert!(
-                !text.contains("aHVudGVyMg") && !text.contains("hunter2"),
-                "{paths:?}: {text}"
-            );
+            assert!(!text.contains("aHVudGVyMg") && !text.contains("hunter2"), "{paths:?}: {text}");
         }
         let whole = copied(SECRET, &[], Withheld::SecretValues);
         assert_eq!(
@@ -258,11 +240,7 @@ mod tests {
     fn only_wanted_fields_are_copied_through_arrays() {
         let pod = r#"{"metadata":{"name":"a\"b","uid":"u"},"spec":{"containers":[{"name":"x","image":"i"},{"name":"y"}],"n":1.5},"status":null}"#;
         assert_eq!(
-            copied(
-                pod,
-                &["metadata.name", "spec.containers[].image", "status"],
-                Withheld::Bookkeeping
-            ),
+            copied(pod, &["metadata.name", "spec.containers[].image", "status"], Withheld::Bookkeeping),
             r#"{"metadata":{"name":"a\"b"},"spec":{"containers":[{"image":"i"},{}]},"status":null}"#
         );
         assert_eq!(copied(pod, &[], Withheld::Bookkeeping), pod);
@@ -274,15 +252,7 @@ mod tests {
         let mut out = b"kept".to_vec();
         let deep = "[".repeat(500);
         for json in ["{\"a\":", "{} {}", deep.as_str()] {
-            assert!(
-                copy(
-                    json.as_bytes(),
-                    Wanted::Everything,
-                    Withheld::Bookkeeping,
-                    &mut out
-                )
-                .is_err()
-            );
+            assert!(copy(json.as_bytes(), Wanted::Everything, Withheld::Bookkeeping, &mut out).is_err());
             assert_eq!(out, b"kept");
         }
     }

@@ -61,11 +61,7 @@ impl Projection {
     }
 
     pub(in crate::kube) fn wanted(&self) -> Wanted<'_> {
-        if self.whole {
-            Wanted::Everything
-        } else {
-            Wanted::Some(self)
-        }
+        if self.whole { Wanted::Everything } else { Wanted::Some(self) }
     }
 }
 
@@ -79,9 +75,8 @@ fn segments(path: &str) -> Option<Vec<String>> {
             match inside {
                 "" | "*" if !names.is_empty() => {}
                 _ => {
-                    let quoted = ['\'', '"']
-                        .iter()
-                        .find_map(|q| inside.strip_prefix(*q)?.strip_suffix(*q))?;
+                    let quoted =
+                        ['\'', '"'].iter().find_map(|q| inside.strip_prefix(*q)?.strip_suffix(*q))?;
                     names.push(Some(quoted).filter(|name| !name.is_empty())?.to_owned());
                 }
             }
@@ -131,9 +126,7 @@ mod tests {
                 "{path}"
             );
         }
-        for path in [
-            "", ".", "a..b", "a.", "[]", "a[0]", "a['b'", "a['']", "a[]b", "a b",
-        ] {
+        for path in ["", ".", "a..b", "a.", "[]", "a[0]", "a['b'", "a['']", "a[]b", "a b"] {
             assert_eq!(segments(path), None, "{path:?} should be refused");
         }
     }

@@ -68,8 +68,7 @@ impl Items {
                     if byte == b'[' && self.depth == 1 && self.items_next && !self.inside {
                         self.inside = true;
                         self.items_next = false;
-                        self.envelope
-                            .extend_from_slice(self.buffer.get(..=at).unwrap_or_default());
+                        self.envelope.extend_from_slice(self.buffer.get(..=at).unwrap_or_default());
                         self.buffer.drain(..=at);
                         self.depth = 2;
                         at = 0;
@@ -104,15 +103,9 @@ impl Items {
 
     /// Lets go of the bytes before `at` that are no longer needed.
     fn forget(&mut self, at: usize) {
-        let keep = [self.element, self.string]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(at)
-            .min(at);
+        let keep = [self.element, self.string].into_iter().flatten().min().unwrap_or(at).min(at);
         if !self.inside {
-            self.envelope
-                .extend_from_slice(self.buffer.get(..keep).unwrap_or_default());
+            self.envelope.extend_from_slice(self.buffer.get(..keep).unwrap_or_default());
         }
         self.buffer.drain(..keep);
         self.element = self.element.map(|began| began.saturating_sub(keep));
@@ -122,11 +115,7 @@ impl Items {
 
     /// The list without its elements, once everything has arrived.
     pub(in crate::kube) fn envelope(self) -> Result<Vec<u8>, NotAList> {
-        if self.depth == 0 && !self.envelope.is_empty() {
-            Ok(self.envelope)
-        } else {
-            Err(NotAList)
-        }
+        if self.depth == 0 && !self.envelope.is_empty() { Ok(self.envelope) } else { Err(NotAList) }
     }
 }
 
@@ -150,12 +139,7 @@ mod tests {
                 return (found, Err(NotAList));
             }
         }
-        (
-            found,
-            items
-                .envelope()
-                .map(|envelope| String::from_utf8(envelope).unwrap()),
-        )
+        (found, items.envelope().map(|envelope| String::from_utf8(envelope).unwrap()))
     }
 
     #[test]
@@ -177,21 +161,12 @@ mod tests {
     #[test]
     fn an_empty_or_absent_array_has_no_elements() {
         assert_eq!(cut(r#"{"items":[]}"#, 1), (vec![], Ok(r#"{"items":[]}"#.into())));
-        assert_eq!(
-            cut(r#"{"items":null}"#, 1),
-            (vec![], Ok(r#"{"items":null}"#.into()))
-        );
+        assert_eq!(cut(r#"{"items":null}"#, 1), (vec![], Ok(r#"{"items":null}"#.into())));
     }
 
     #[test]
     fn a_list_that_breaks_off_is_not_a_list() {
-        for json in [
-            "",
-            "}",
-            r#"{"items":[{"a":1}"#,
-            r#"{"items":[{"a":1},"#,
-            r#"{"a":"b"#,
-        ] {
+        for json in ["", "}", r#"{"items":[{"a":1}"#, r#"{"items":[{"a":1},"#, r#"{"a":"b"#] {
             assert_eq!(cut(json, 3).1, Err(NotAList), "{json:?}");
         }
     }
@@ -201,9 +176,7 @@ mod tests {
         let mut items = Items::default();
         items.feed::<()>(br#"{"items":["#, |_| Ok(())).unwrap();
         for _ in 0..10_000 {
-            items
-                .feed::<()>(br#"{"name":"some pod or other"},"#, |_| Ok(()))
-                .unwrap();
+            items.feed::<()>(br#"{"name":"some pod or other"},"#, |_| Ok(())).unwrap();
         }
         assert!(items.buffer.capacity() < 1024, "{}", items.buffer.capacity());
     }

@@ -64,10 +64,9 @@ async fn read(body: Body) -> Result<Vec<u8>, ErrorData> {
             format!("the message broke off, or is longer than {LARGEST_READ} bytes"),
             None,
         )),
-        Err(_) => Err(ErrorData::invalid_request(
-            format!("the message did not arrive within {READING:?}"),
-            None,
-        )),
+        Err(_) => {
+            Err(ErrorData::invalid_request(format!("the message did not arrive within {READING:?}"), None))
+        }
     }
 }
 
@@ -81,9 +80,7 @@ async fn caller(callers: &Callers, headers: &HeaderMap, session: &Session) -> Re
     if caller.owner == session.owner {
         return Ok(caller);
     }
-    Err(refused(
-        "this session belongs to another account; connect to /sse with this token".to_owned(),
-    ))
+    Err(refused("this session belongs to another account; connect to /sse with this token".to_owned()))
 }
 
 fn accept(session: &Session, caller: Result<Caller, ErrorData>, body: Result<Vec<u8>, ErrorData>) {
@@ -123,11 +120,8 @@ fn accept(session: &Session, caller: Result<Caller, ErrorData>, body: Result<Vec
                 return tracing::debug!("a request has the id of an open one; the first is answered");
             }
             Added::TooMany => {
-                let error = ErrorData::new(
-                    REFUSED,
-                    "too many requests of this session are open".to_owned(),
-                    None,
-                );
+                let error =
+                    ErrorData::new(REFUSED, "too many requests of this session are open".to_owned(), None);
                 return session.abandon(&error);
             }
         }
@@ -137,21 +131,14 @@ fn accept(session: &Session, caller: Result<Caller, ErrorData>, body: Result<Vec
     {
         session.fail(
             id,
-            ErrorData::new(
-                REFUSED,
-                "this session sends faster than it is served".to_owned(),
-                None,
-            ),
+            ErrorData::new(REFUSED, "this session sends faster than it is served".to_owned(), None),
         );
     }
 }
 
 fn parse(body: &[u8]) -> Result<ClientJsonRpcMessage, ErrorData> {
     if body.len() > LARGEST_MESSAGE {
-        let text = format!(
-            "the message has {} bytes, the limit is {LARGEST_MESSAGE}",
-            body.len()
-        );
+        let text = format!("the message has {} bytes, the limit is {LARGEST_MESSAGE}", body.len());
         return Err(ErrorData::invalid_request(text, None));
     }
     serde_json::from_slice(body)
@@ -210,15 +197,9 @@ mod tests {
     fn an_id_is_found_wherever_it_can_be() {
         let deep = format!(r#"{{"params":{}{},"id":9}}"#, "[".repeat(300), "]".repeat(300));
         for (body, expected) in [
-            (
-                r#"{"method":"x","params":[],"jsonrpc":"2.0","id":0}"#,
-                vec![RequestId::Number(0)],
-            ),
+            (r#"{"method":"x","params":[],"jsonrpc":"2.0","id":0}"#, vec![RequestId::Number(0)]),
             (r#"{"id":"a","jsonrpc":1}"#, vec![RequestId::String("a".into())]),
-            (
-                r#"[{"id":1},{"id":2}]"#,
-                vec![RequestId::Number(1), RequestId::Number(2)],
-            ),
+            (r#"[{"id":1},{"id":2}]"#, vec![RequestId::Number(1), RequestId::Number(2)]),
             (r#"{"id":1,"id":2}"#, vec![RequestId::Number(2)]),
             (deep.as_str(), vec![RequestId::Number(9)]),
             (r#"{"id":null}"#, vec![]),

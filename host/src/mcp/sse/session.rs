@@ -105,11 +105,7 @@ impl Session {
 
     /// Answers an open request with an error. Where even that cannot be sent, the client must notice: the body is cut.
     pub(super) fn fail(&self, id: RequestId, error: ErrorData) {
-        if self
-            .outbox
-            .try_send(ServerJsonRpcMessage::error(error, Some(id)))
-            .is_err()
-        {
+        if self.outbox.try_send(ServerJsonRpcMessage::error(error, Some(id))).is_err() {
             self.cut.cancel();
         }
     }
@@ -150,9 +146,7 @@ impl Drop for Leave {
     fn drop(&mut self) {
         self.end.cancel();
         self.sessions.room().remove(&self.id);
-        self.sessions
-            .left
-            .send_modify(|left| *left = left.wrapping_add(1));
+        self.sessions.left.send_modify(|left| *left = left.wrapping_add(1));
         tracing::debug!("a session has ended");
     }
 }
@@ -169,13 +163,7 @@ pub(crate) struct Sessions {
 impl Sessions {
     pub(in crate::mcp) fn new(handler: Handler, limits: HostLimits) -> Self {
         let (left, _) = watch::channel(0);
-        Self {
-            handler,
-            limits,
-            room: Mutex::default(),
-            stopping: CancellationToken::new(),
-            left,
-        }
+        Self { handler, limits, room: Mutex::default(), stopping: CancellationToken::new(), left }
     }
 
     fn room(&self) -> MutexGuard<'_, HashMap<String, Session>> {
@@ -194,11 +182,7 @@ impl Sessions {
         let id = uuid::Uuid::new_v4().to_string();
         let (inbox, from_client) = mpsc::channel(QUEUE);
         let (to_client, outbox) = mpsc::channel(QUEUE);
-        let (end, cut, pending) = (
-            CancellationToken::new(),
-            CancellationToken::new(),
-            Pending::default(),
-        );
+        let (end, cut, pending) = (CancellationToken::new(), CancellationToken::new(), Pending::default());
         {
             let mut room = self.room();
             let own = room.values().filter(|session| session.owner == *owner).count();
@@ -227,18 +211,8 @@ impl Sessions {
         );
         // Owned by `end`, which the stream cancels when it is dropped.
         tokio::spawn(service.waiting());
-        let leave = Leave {
-            id: id.clone(),
-            sessions: Arc::clone(self),
-            end,
-        };
-        Ok(Opened {
-            id,
-            outbox,
-            pending,
-            cut,
-            _leave: leave,
-        })
+        let leave = Leave { id: id.clone(), sessions: Arc::clone(self), end };
+        Ok(Opened { id, outbox, pending, cut, _leave: leave })
     }
 
     /// Opens no more sessions, lets calls finish for `grace`, answers what is still open with an error, ends all streams.
@@ -263,10 +237,8 @@ impl Sessions {
             if self.room().is_empty() {
                 break;
             }
-            let soon = Instant::now()
-                .checked_add(Duration::from_millis(50))
-                .unwrap_or(deadline)
-                .min(deadline);
+            let soon =
+                Instant::now().checked_add(Duration::from_millis(50)).unwrap_or(deadline).min(deadline);
             let _ = timeout_at(soon, left.changed()).await;
             if Instant::now() >= deadline {
                 break;

@@ -13,11 +13,8 @@ use super::session::Opened;
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// After a response Dify leaves, and does not close the connection before it reads something: with these comments a
 /// session is gone in a quarter second, without them it would stay for five minutes.
-const AFTER_RESPONSE: [Duration; 3] = [
-    Duration::from_millis(250),
-    Duration::from_secs(1),
-    Duration::from_secs(3),
-];
+const AFTER_RESPONSE: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3)];
 /// hyper throws away what it has not written yet when a body fails, so the last events get this long to leave.
 const LAST_EVENTS: Duration = Duration::from_millis(100);
 /// Not named `ping`: a comment has no name. Never an `id:` or `retry:` line: Dify would die of the next comment.
@@ -56,15 +53,8 @@ struct Body {
 
 /// The events of a session, from the endpoint to the end. Dropping it ends the session.
 pub(super) fn body(opened: Opened) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    let body = Body {
-        opened,
-        comments: Comments::new(Instant::now()),
-        begun: false,
-        ended: false,
-    };
-    stream::unfold(body, |mut body| async move {
-        body.next().await.map(|event| (event, body))
-    })
+    let body = Body { opened, comments: Comments::new(Instant::now()), begun: false, ended: false };
+    stream::unfold(body, |mut body| async move { body.next().await.map(|event| (event, body)) })
 }
 
 impl Body {
@@ -75,10 +65,7 @@ impl Body {
         if !self.begun {
             self.begun = true;
             // A path and no host: clients compare the origin with the address that they were given.
-            let endpoint = format!(
-                "event: endpoint\ndata: /messages?sessionId={}\n\n",
-                self.opened.id
-            );
+            let endpoint = format!("event: endpoint\ndata: /messages?sessionId={}\n\n", self.opened.id);
             return Some(Ok(endpoint.into()));
         }
         loop {

@@ -29,31 +29,16 @@ fn values_are_made_to_fit_where_their_meaning_is_plain() {
         (json!({"tail": null}), json!({"tail": 100})),
         (json!({"tail": ""}), json!({"tail": 100})),
         (json!({"ratio": "1.5"}), json!({"tail": 100, "ratio": 1.5})),
-        (
-            json!({"previous": "true"}),
-            json!({"tail": 100, "previous": true}),
-        ),
+        (json!({"previous": "true"}), json!({"tail": 100, "previous": true})),
         (json!({"previous": 0}), json!({"tail": 100, "previous": false})),
-        (
-            json!({"label_selector": "app=web"}),
-            json!({"tail": 100, "labelSelector": "app=web"}),
-        ),
+        (json!({"label_selector": "app=web"}), json!({"tail": 100, "labelSelector": "app=web"})),
         (
             json!({"output": "yaml", "labelSelector": 7}),
             json!({"tail": 100, "output": "yaml", "labelSelector": "7"}),
         ),
-        (
-            json!({"fields": "a, b"}),
-            json!({"tail": 100, "fields": ["a", "b"]}),
-        ),
-        (
-            json!({"fields": "[\"a\"]"}),
-            json!({"tail": 100, "fields": ["a"]}),
-        ),
-        (
-            json!({"fields": ["a", 1]}),
-            json!({"tail": 100, "fields": ["a", "1"]}),
-        ),
+        (json!({"fields": "a, b"}), json!({"tail": 100, "fields": ["a", "b"]})),
+        (json!({"fields": "[\"a\"]"}), json!({"tail": 100, "fields": ["a"]})),
+        (json!({"fields": ["a", 1]}), json!({"tail": 100, "fields": ["a", "1"]})),
     ] {
         let mut given = given;
         given["name"] = "web".into();
@@ -69,43 +54,16 @@ fn anything_else_is_an_error_that_names_the_argument() {
         (json!({}), "name parameter required: Name of the pod."),
         (json!({"name": "  "}), "name parameter required"),
         (json!({"name": {"a": 1}}), "name parameter must be a string"),
-        (
-            json!({"name": "a", "tail": "invalid"}),
-            "tail parameter must be an integer, not \"invalid\"",
-        ),
-        (
-            json!({"name": "a", "tail": 1.5}),
-            "tail parameter must be an integer",
-        ),
-        (
-            json!({"name": "a", "tail": -1}),
-            "tail parameter must be at least 0",
-        ),
-        (
-            json!({"name": "a", "tail": 1e300}),
-            "tail parameter must be an integer",
-        ),
-        (
-            json!({"name": "a", "tail": 5001}),
-            "tail parameter must be at most 5000",
-        ),
-        (
-            json!({"name": "a", "previous": "maybe"}),
-            "previous parameter must be a boolean",
-        ),
+        (json!({"name": "a", "tail": "invalid"}), "tail parameter must be an integer, not \"invalid\""),
+        (json!({"name": "a", "tail": 1.5}), "tail parameter must be an integer"),
+        (json!({"name": "a", "tail": -1}), "tail parameter must be at least 0"),
+        (json!({"name": "a", "tail": 1e300}), "tail parameter must be an integer"),
+        (json!({"name": "a", "tail": 5001}), "tail parameter must be at most 5000"),
+        (json!({"name": "a", "previous": "maybe"}), "previous parameter must be a boolean"),
         (json!({"name": "a", "output": "wide"}), "one of table, yaml"),
-        (
-            json!({"name": "a", "fields": {"x": 1}}),
-            "fields parameter must be an array of strings",
-        ),
-        (
-            json!({"name": "a", "selector": "x"}),
-            "unknown argument \"selector\"; it takes ",
-        ),
-        (
-            json!({"name": "a", "labelSelector": "x", "label_selector": "y"}),
-            "given twice",
-        ),
+        (json!({"name": "a", "fields": {"x": 1}}), "fields parameter must be an array of strings"),
+        (json!({"name": "a", "selector": "x"}), "unknown argument \"selector\"; it takes "),
+        (json!({"name": "a", "labelSelector": "x", "label_selector": "y"}), "given twice"),
     ] {
         let error = coerced(given.clone()).unwrap_err();
         assert!(error.contains(hint), "{given}: {error}");
@@ -124,10 +82,7 @@ fn a_schema_that_clients_would_lose_is_refused() {
         json!({"type": "object", "properties": {"a": {"type": "integer", "default": "x"}}}),
         json!({"type": "object", "required": ["b"], "properties": {}}),
     ] {
-        assert!(
-            Parameters::parse(schema.as_object().unwrap()).is_err(),
-            "{schema}"
-        );
+        assert!(Parameters::parse(schema.as_object().unwrap()).is_err(), "{schema}");
     }
     assert!(Parameters::parse(json!({"type": "object"}).as_object().unwrap()).is_ok());
 }

@@ -53,21 +53,7 @@ fn run(arguments: Arguments) -> Answer {
             text(page.items)
         }
         "log" => {
-            let query = LogQuery {
-                namespace: "default".into(),
-                pod: "any".into(),
-                container: None,
-                previous: false,
-                tail_lines: None,
-                since_seconds: None,
-                since_time: None,
-                timestamps: false,
-                pattern: None,
-                invert: false,
-                context_lines: 0,
-                fold: false,
-                limit_bytes: None,
-            };
+            let query = log_of("default".into(), "any".into());
             text(kube_read::pod_log(&query)?.text)
         }
         "reads" => {
@@ -101,10 +87,7 @@ fn run(arguments: Arguments) -> Answer {
             };
             text(format!("seen {seen}"))
         }
-        "empty" => Ok(porthole_sdk::types::Outcome {
-            content: vec![],
-            structured: None,
-        }),
+        "empty" => Ok(porthole_sdk::types::Outcome { content: vec![], structured: None }),
         other => Err(format!("cannot try {other:?}")),
     }
 }

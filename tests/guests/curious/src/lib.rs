@@ -1,0 +1,110 @@
+//! curious: asks every question of the contract, and shows the answers as they come.
+
+use porthole_sdk::{
+    kube_read::{AccessQuery, NodeQuery, NodeSource},
+    prelude::*,
+};
+
+arguments! {
+    /// What to ask.
+    what: String,
+}
+
+tool! {
+    name: "curious",
+    title: "Curious",
+    summary: "Asks every question of the contract.",
+    reads: [get | list "" "pods" | "pods/log" | "secrets" | "configmaps"],
+}
+
+const SHOP: &str = "shop";
+
+fn secret(view: View) -> GetQuery {
+    GetQuery { kind: kind("secrets"), namespace: Some(SHOP.into()), name: "db".into(), view }
+}
+
+fn pod(name: &str) -> GetQuery {
+    let view = View::Fields(vec!["metadata.name".into()]);
+    GetQuery { kind: kind("Pod"), namespace: Some(SHOP.into()), name: name.into(), view }
+}
+
+fn shown<T: std::fmt::Debug>(answers: Vec<Result<T, ReadError>>) -> Answer {
+    text(format!("{answers:?}"))
+}
+
+fn run(arguments: Arguments) -> Answer {
+    match arguments.what.as_str() {
+        "secret-whole" => text(kube_read::get_object(&secret(View::Whole))?),
+        "secret-fields" => {
+            let fields = ["data.password", "metadata.annotations", "stringData"].map(str::to_owned).to_vec();
+            text(kube_read::get_object(&secret(View::Fields(fields)))?)
+        }
+        "secret-table" => text(kube_read::get_object(&secret(View::Table))?),
+        "secret-list" => {
+            text(kube_read::list_objects(&list_all_of(kind("secrets"), Some(SHOP.into()), &[]))?.items)
+        }
+        "get-all" => shown(kube_read::get_all(&[pod("web-1"), pod("nope"), pod("cart-1")])),
+        "get-too-many" => shown(kube_read::get_all(&vec![pod("web-1"); 65])),
+        "list-all" => {
+            let names = |namespace: &str| list_all_of(kind("po"), Some(namespace.into()), &["metadata.name"]);
+            shown(kube_read::list_all(&[names(SHOP), names("billing")]))
+        }
+        "pod-logs" => {
+            let grep = LogQuery {
+                pattern: Some("pan[i]c".into()),
+                previous: true,
+                context_lines: 1,
+                ..log("cart-1")
+            };
+            let short = LogQuery { limit_bytes: Some(12), ..log("web-1") };
+            let stamped = LogQuery { timestamps: true, tail_lines: Some(1), ..log("web-1") };
+            shown(kube_read::pod_logs(&[grep, short, stamped, log("nope")]))
+        }
+        "bad-pattern" => {
+            text(kube_read::pod_log(&LogQuery { pattern: Some("(".into()), ..log("web-1") })?.text)
+        }
+        "kinds" => {
+            let kinds = kube_read::kinds()?;
+            let deployment =
+                kinds.iter().find(|kind| kind.plural == "deployments").ok_or("no deployments")?;
+            text(format!("{} kinds, {deployment:?}", kinds.len()))
+        }
+        "can-i" => {
+            let ask = |verb: &str, kind_name: &str| {
+                let query = AccessQuery {
+                    verb: verb.into(),
+                    kind: kind(kind_name),
+                    subresource: None,
+                    namespace: Some(SHOP.into()),
+                    name: None,
+                };
+                kube_read::can_i(&query).map(|verdict| verdict.allowed)
+            };
+            text(format!("list pods: {}, delete pods: {}", ask("list", "pods")?, ask("delete", "pods")?))
+        }
+        "whoami" => {
+            let me = kube_read::whoami()?;
+            text(format!("{} of {:?} on {}", me.username, me.groups, me.server_version))
+        }
+        "not-yet" => {
+            let node =
+                NodeQuery { node: "node-1".into(), source: NodeSource::StatsSummary, tail_lines: None };
+            text(format!(
+                "{:?} {:?} {:?}",
+                kube_read::node_read(&node).map_err(|error| error.reason),
+                kube_read::explain(&kind("pods"), &[], 1).map_err(|error| error.reason),
+                kube_read::releases(None).map_err(|error| error.reason)
+            ))
+        }
+        "call" => {
+            call::progress(1.0, Some(2.0), "half way");
+            call::log(call::Level::Info, "for the operator");
+            text(format!("{} {}", call::default_namespace(), call::output_budget()))
+        }
+        other => Err(format!("no question {other:?}")),
+    }
+}
+
+fn log(pod: &str) -> LogQuery {
+    LogQuery { container: Some("app".into()), ..log_of(SHOP.into(), pod.into()) }
+}

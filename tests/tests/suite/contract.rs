@@ -1,0 +1,60 @@
+//! Every function of `wit/porthole.wit`, as a component sees it.
+
+use porthole_testbed::{
+    accounts,
+    http::Streamable,
+    porthole::{Porthole, guest},
+};
+use serde_json::json;
+
+use crate::reader;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_question_of_the_contract_is_answered_as_it_says() {
+    let (cluster, _) = reader().await;
+    let client = cluster.admin().await.unwrap();
+    let token = accounts::account(&client, "tests", "curious").await.unwrap();
+    let rules = json!([{"apiGroups": [""], "resources": ["pods", "pods/log", "secrets", "configmaps"], "verbs": ["get", "list"]}]);
+    accounts::allow(&client, ("tests", "curious"), None, rules).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(guest("curious"), folder.path().join("curious.wasm")).unwrap();
+    let options =
+        ["--kubeconfig", cluster.kubeconfig.to_str().unwrap(), "--plugins", folder.path().to_str().unwrap()];
+    let host = Porthole::with(&options).await.unwrap();
+    let streamable = Streamable::new(&host.origin, Some(&token));
+    for (what, expected) in [
+        ("secret-whole", vec![r#""password":"<redacted>""#, r#""type":"Opaque""#]),
+        ("secret-fields", vec![r#""data":{"password":"<redacted>"}"#]),
+        ("secret-table", vec!["columnDefinitions", "Opaque"]),
+        ("secret-list", vec![r#""password":"<redacted>""#]),
+        ("get-all", vec![r#"[Ok("{\"metadata\":{\"name\":\"web-1\"}}"), Err("#, "NotFound", "cart-1"]),
+        ("get-too-many", vec!["Invalid", "at most 64 questions at once"]),
+        ("list-all", vec!["web-2", "count: 3", "invoice-1", "count: 1"]),
+        (
+            "pod-logs",
+            vec![
+                "starting cart\\npanic: connection refused: db:5432\\nexit\\n",
+                "lines_read: 3",
+                "ByteLimit",
+                "Z GET / 200",
+                "NotFound",
+            ],
+        ),
+        ("bad-pattern", vec!["ERROR: ", "the pattern"]),
+        ("kinds", vec!["kinds, ", r#"group: "apps""#, r#"short_names: ["deploy"]"#, "namespaced: true"]),
+        ("can-i", vec!["list pods: true, delete pods: false"]),
+        ("whoami", vec!["system:serviceaccount:tests:curious of ", "system:authenticated", " on v1."]),
+        ("not-yet", vec!["Err(Reason::Unsupported) Err(Reason::Unsupported) Err(Reason::Unsupported)"]),
+        ("call", vec!["default 32768"]),
+    ] {
+        let text = streamable.call("curious", json!({"what": what})).await.unwrap();
+        for part in expected {
+            assert!(text.contains(part), "{what}: no {part:?} in\n{text}");
+        }
+        for secret in ["hunter2", "aHVudGVyMi1pbi1jbGVhcg", "last-applied"] {
+            assert!(!text.contains(secret), "{what}: {text}");
+        }
+    }
+    let log = std::fs::read_to_string(&host.log).unwrap();
+    assert!(log.contains("for the operator"), "a tool's words reach the operator's log");
+}
