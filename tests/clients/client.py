@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+import httpx2
 from mcp import ClientSession
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
@@ -28,9 +29,7 @@ async def visit(name, read, write):
 async def main():
     async with sse_client(ORIGIN + "/sse", headers=HEADERS) as (read, write):
         await visit("sse", read, write)
-    import httpx
-
-    async with httpx.AsyncClient(headers=HEADERS) as http:
+    async with httpx2.AsyncClient(headers=HEADERS) as http:
         async with streamable_http_client(ORIGIN + "/mcp", http_client=http) as streams:
             await visit("streamable", streams[0], streams[1])
 
