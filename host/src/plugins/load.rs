@@ -55,7 +55,7 @@ impl Plugins {
         }
         while let Some(joined) = loading.join_next().await {
             if let Ok((file, loaded)) = joined {
-                self.swap_in(file, loaded);
+                self.swap_in(&file, loaded);
             }
         }
         let snapshot = self.now();
@@ -106,40 +106,46 @@ impl Plugins {
     }
 
     /// Builds the next snapshot and swaps it in whole.
-    fn swap_in(&self, file: String, loaded: Result<Tool, Unserved>) {
-        self.snapshot.rcu(|now| {
-            let mut next = Snapshot { tools: now.tools.clone(), failures: now.failures.clone() };
-            next.failures.remove(&file);
-            match &loaded {
-                Ok(_) => {}
-                Err(reason) => {
-                    next.failures.insert(file.clone(), reason.to_string());
-                }
-            }
-            next
-        });
-        match loaded {
-            Err(reason) => tracing::error!("{file} is not served: {reason}"),
+    fn swap_in(&self, file: &str, loaded: Result<Tool, Unserved>) {
+        let loaded = match loaded {
             Ok(tool) => {
-                let (name, digest) = (tool.description.name.clone(), tool.digest.clone());
-                tracing::info!(tool = name, version = tool.description.version, digest, file, "tool loaded");
-                let tool = Arc::new(tool);
-                self.snapshot.rcu(|now| {
-                    let mut next = Snapshot { tools: now.tools.clone(), failures: now.failures.clone() };
-                    // Of two files with one name the first in the alphabet is served, whichever was ready first.
-                    let (served, other) = match next.tools.get(&name) {
-                        Some(there) if there.file < tool.file => (Arc::clone(there), Some(Arc::clone(&tool))),
-                        there => (Arc::clone(&tool), there.filter(|there| there.file != tool.file).cloned()),
-                    };
-                    if let Some(other) = other {
-                        let reason = format!("its tool {name} is served from {}", served.file);
-                        next.failures.insert(other.file.clone(), reason);
-                    }
-                    next.tools.insert(name.clone(), served);
-                    next
-                });
+                let Description { name, version, .. } = &tool.description;
+                tracing::info!(tool = name, version, digest = tool.digest, file, "tool loaded");
+                Ok(Arc::new(tool))
             }
+            Err(reason) => {
+                tracing::error!("{file} is not served: {reason}");
+                Err(reason.to_string())
+            }
+        };
+        self.snapshot.rcu(|now| now.with(file, &loaded));
+    }
+}
+
+impl Snapshot {
+    /// The snapshot after this one, in which what `file` was loaded as is served, or the reason stands why it is not.
+    fn with(&self, file: &str, loaded: &Result<Arc<Tool>, String>) -> Self {
+        let mut next = Self { tools: self.tools.clone(), failures: self.failures.clone() };
+        let tool = match loaded {
+            Ok(tool) => tool,
+            Err(reason) => {
+                next.failures.insert(file.to_owned(), reason.clone());
+                return next;
+            }
+        };
+        next.failures.remove(file);
+        let name = &tool.description.name;
+        // Of two files with one name the first in the alphabet is served, whichever was ready first.
+        let (served, other) = match next.tools.get(name) {
+            Some(there) if there.file < tool.file => (Arc::clone(there), Some(Arc::clone(tool))),
+            there => (Arc::clone(tool), there.filter(|there| there.file != tool.file).cloned()),
+        };
+        if let Some(other) = other {
+            next.failures
+                .insert(other.file.clone(), format!("its tool {name} is served from {}", served.file));
         }
+        next.tools.insert(name.clone(), served);
+        next
     }
 }
 

@@ -236,3 +236,36 @@ async fn as_host_every_client_reads_as_the_kubeconfig_and_needs_the_shared_token
         Porthole::spawn(&["--listen", "0.0.0.0:0", "--identity", "host", "--kubeconfig", kubeconfig]);
     assert!(refused.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_token_reads_nothing_more() {
+    let cluster = Cluster::for_tests();
+    let client = cluster.admin().await.unwrap();
+    accounts::namespace(&client, "access").await.unwrap();
+    let token = accounts::account(&client, "access", "leaver").await.unwrap();
+    let rules = json!([{"apiGroups": [""], "resources": ["namespaces"], "verbs": READ}]);
+    accounts::allow(&client, ("access", "leaver"), None, rules).await.unwrap();
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let streamable = Streamable::new(&host.origin, Some(&token));
+    assert!(streamable.call("namespaces_list", json!({})).await.unwrap().contains("shop"));
+    accounts::send(&client, "DELETE", "/api/v1/namespaces/access/serviceaccounts/leaver", &json!({}))
+        .await
+        .unwrap();
+    // The API server itself goes on accepting a token for 10 s. Then the read fails with the token's own refusal, and
+    // the next request finds that the host has forgotten whose token it was.
+    let begun = std::time::Instant::now();
+    let mut refused_read = false;
+    loop {
+        match streamable.call("namespaces_list", json!({})).await {
+            Ok(text) if text.starts_with("ERROR: unauthorized: ") => refused_read = true,
+            Ok(text) => assert!(!refused_read, "the token is remembered: {text}"),
+            Err(error) => {
+                assert!(error.to_string().contains("401"), "{error}");
+                break;
+            }
+        }
+        assert!(begun.elapsed().as_secs() < 60, "a revoked token still reads");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    assert!(refused_read, "the read must meet the refusal, not only the next login");
+}

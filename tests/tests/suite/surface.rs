@@ -153,3 +153,40 @@ async fn a_mistake_on_the_command_line_is_explained() {
         assert!(help.contains(option), "{option}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn https_is_served_with_a_certificate_of_ones_own() {
+    let (cluster, token) = reader().await;
+    let (cert, key, ca) =
+        (cluster.folder.join("server.crt"), cluster.folder.join("server.key"), cluster.folder.join("ca.crt"));
+    let plugins = tools();
+    let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let options = [
+        "--kubeconfig",
+        &path(&cluster.kubeconfig),
+        "--plugins",
+        &path(&plugins),
+        "--tls-cert",
+        &path(&cert),
+        "--tls-key",
+        &path(&key),
+    ];
+    let host = Porthole::with(&options).await.unwrap();
+    assert!(host.origin.starts_with("https://"), "{}", host.origin);
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let output = std::process::Command::new("curl")
+        .args([
+            "-sS",
+            "--max-time",
+            "20",
+            "--cacert",
+            &path(&ca),
+            "-H",
+            &format!("Authorization: Bearer {token}"),
+        ])
+        .args(["-H", "Content-Type: application/json", "-d", list, &format!("{}/mcp", host.origin)])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("pods_list"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}

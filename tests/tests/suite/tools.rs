@@ -265,3 +265,27 @@ async fn no_value_of_a_secret_leaves_the_host() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kind_that_is_installed_later_is_found() {
+    let (cluster, _) = reader().await;
+    let client = cluster.admin().await.unwrap();
+    let token = porthole_testbed::accounts::account(&client, "tests", "widgeteer").await.unwrap();
+    let rules = json!([{"apiGroups": ["example.com"], "resources": ["*"], "verbs": ["get", "list"]}]);
+    porthole_testbed::accounts::allow(&client, ("tests", "widgeteer"), None, rules).await.unwrap();
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let streamable = Streamable::new(&host.origin, Some(&token));
+    let before = streamable.call("resources_list", json!({"kind": "widgets"})).await.unwrap();
+    assert!(before.contains("no matches for kind"), "{before}");
+    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: widgets.example.com}\nspec: {group: example.com, scope: Namespaced, names: {plural: widgets, kind: Widget, shortNames: [wd]}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]}\n";
+    porthole_testbed::fixtures::apply(&client, crd).await.unwrap();
+    let begun = std::time::Instant::now();
+    loop {
+        let after = streamable.call("resources_list", json!({"kind": "wd"})).await.unwrap();
+        if after == "No wd objects." {
+            break;
+        }
+        assert!(begun.elapsed().as_secs() < 30, "{after}");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+}
