@@ -88,6 +88,7 @@ pub(crate) fn test(only: Option<&str>) -> Result<ExitCode> {
         outcomes.push(("logs", logs));
         Ok(outcomes)
     })?;
+    surroundings.clean_up(&outcomes)?;
     Ok(summary(&outcomes, begun))
 }
 
@@ -128,11 +129,17 @@ impl Surroundings {
         let up = run_aside(command(&testbed, &["up", "--folder"]).arg(&self.cluster));
         let outcome = up.context("the tests' cluster does not start").and_then(|()| work());
         let _ = run_aside(command(&testbed, &["down", "--folder"]).arg(&self.cluster));
-        if outcome.is_ok() {
-            // Tokens of the run are in there.
-            std::fs::remove_dir_all(&self.folder)?;
-        }
         outcome
+    }
+
+    /// Throws the tokens of the run away, and everything else where nobody needs to look into the logs.
+    fn clean_up(&self, outcomes: &[(&str, Outcome)]) -> Result<()> {
+        if outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
+            eprintln!("\nthe hosts' logs are in {}", self.folder.join("logs").display());
+            let tokens = self.folder.join("tokens");
+            return if tokens.exists() { Ok(std::fs::remove_file(tokens)?) } else { Ok(()) };
+        }
+        Ok(std::fs::remove_dir_all(&self.folder)?)
     }
 
     fn cargo_test(&self, arguments: &[&str]) -> Result<()> {
