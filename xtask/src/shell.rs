@@ -29,9 +29,18 @@ pub(crate) fn built(name: &str) -> PathBuf {
 }
 
 /// A command in the root of the repository. What it says goes to stderr: stdout is for answers.
+///
+/// `cargo run` and `cargo test` describe their own package in the environment of what they start. A cargo started from
+/// there must not see it: ring's build script watches `CARGO_PKG_*` and would be run anew, and all that is built on ring.
 pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let of_a_package = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(of_a_package) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
