@@ -16,6 +16,8 @@ const EXAMPLES: &str = "Examples:
   porthole serve --kubeconfig ~/.kube/config            http://127.0.0.1:8080/sse and /mcp, each caller with its own token
   porthole serve --listen 0.0.0.0:8080                  the same in a pod, or for other machines
   porthole serve --stdio                                for a desktop client; reads as your kubeconfig's account
+  porthole serve --demo                                 no cluster needed: a small shop with a dozen faults, and tokens to paste
+  porthole serve --demo manifests/                      the same with your own: kubectl get all,events -A -o yaml > manifests/all.yaml
   porthole config check porthole.yaml                   whether a configuration file would be taken";
 
 #[derive(Debug, Subcommand)]
@@ -63,6 +65,13 @@ pub(crate) struct Serve {
     /// Context of the kubeconfig [default: its current one]
     #[arg(long, value_name = "NAME")]
     pub(crate) context: Option<String>,
+    /// Serve an embedded cluster instead of a real one: a small shop, or the manifests in DIR (*.yaml, *.json, and
+    /// logs/NAMESPACE/POD/CONTAINER.log)
+    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with_all = ["kubeconfig", "context"])]
+    pub(crate) demo: Option<Option<PathBuf>>,
+    /// With --demo: write a kubeconfig of the embedded cluster to FILE, with its admin's token in it
+    #[arg(long, value_name = "FILE", requires = "demo")]
+    pub(crate) demo_kubeconfig: Option<PathBuf>,
     /// As whom the cluster is read [default: caller; host with --stdio]
     #[arg(long, value_enum)]
     pub(crate) identity: Option<Identity>,

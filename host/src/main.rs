@@ -6,6 +6,7 @@
 mod admin;
 mod cli;
 mod config;
+mod demo;
 mod guard;
 mod identity;
 mod kube;

@@ -16,6 +16,7 @@ use crate::{
     admin,
     cli::{AddressOrOff, Identity, Serve},
     config::Config,
+    demo::Demo,
     identity::Callers,
     kube::{ApiServer, Cluster, Source},
     mcp::{self, AllowedHosts, ApiServerHealth, Site},
@@ -76,7 +77,16 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     if identity == Identity::Caller && shared_token.is_some() {
         bail!("--shared-token-file goes with --identity host");
     }
-    let source = Source { kubeconfig: options.kubeconfig.clone(), context: options.context.clone() };
+    let demo = match &options.demo {
+        Some(folder) => Some(Demo::start(folder.as_deref(), options.demo_kubeconfig.as_deref()).await?),
+        None => None,
+    };
+    let context = options.context.clone();
+    let source = match (&demo, options.kubeconfig.clone()) {
+        (Some(demo), _) => Source::Text(demo.kubeconfig()),
+        (None, Some(kubeconfig)) => Source::File { kubeconfig, context },
+        (None, None) => Source::Usual { context },
+    };
     let server = match identity {
         Identity::Caller => ApiServer::for_callers(&source).await?,
         Identity::Host => ApiServer::for_host(&source).await?,
@@ -123,7 +133,14 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         servers.spawn(server);
     }
     // Only now: compiling must not delay the port.
-    let loading = tokio::spawn(loading);
+    let loading = tokio::spawn(async move {
+        loading.await;
+        // The embedded cluster lives as long as this task.
+        if let Some(demo) = demo {
+            demo.welcome(&format!("{scheme}://{address}"));
+            std::future::pending::<()>().await;
+        }
+    });
     tokio::select! {
         stop = stop_signal() => stop?,
         ended = servers.join_next() => {

@@ -51,11 +51,13 @@ impl std::fmt::Debug for Credential {
 }
 
 /// Where the cluster's address comes from.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Source {
-    /// None: `$KUBECONFIG`, `~/.kube/config`, or the account of the pod that this runs in.
-    pub(crate) kubeconfig: Option<PathBuf>,
-    pub(crate) context: Option<String>,
+pub(crate) enum Source {
+    /// `$KUBECONFIG`, `~/.kube/config`, or the account of the pod that this runs in.
+    Usual { context: Option<String> },
+    /// A kubeconfig's file.
+    File { kubeconfig: PathBuf, context: Option<String> },
+    /// A kubeconfig's text: of a cluster that was started just now.
+    Text(String),
 }
 
 /// Why there is no connection to read through.
@@ -74,17 +76,24 @@ pub(crate) enum ConnectError {
 
 impl Source {
     async fn config(&self) -> Result<kube::Config, ConnectError> {
-        let options = KubeConfigOptions { context: self.context.clone(), ..Default::default() };
-        let mut config = match &self.kubeconfig {
-            Some(path) => {
-                let refused = |cause| ConnectError::Kubeconfig { path: path.display().to_string(), cause };
-                let kubeconfig = Kubeconfig::read_from(path).map_err(refused)?;
-                kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(refused)?
+        let options =
+            |context: &Option<String>| KubeConfigOptions { context: context.clone(), ..Default::default() };
+        let refused = |path: String| move |cause| ConnectError::Kubeconfig { path, cause };
+        let mut config = match self {
+            Self::File { kubeconfig: path, context } => {
+                let refused = || refused(path.display().to_string());
+                let kubeconfig = Kubeconfig::read_from(path).map_err(refused())?;
+                kube::Config::from_custom_kubeconfig(kubeconfig, &options(context)).await.map_err(refused())?
             }
-            None if self.context.is_some() => kube::Config::from_kubeconfig(&options)
+            Self::Text(text) => {
+                let refused = || refused("(in memory)".into());
+                let kubeconfig = Kubeconfig::from_yaml(text).map_err(refused())?;
+                kube::Config::from_custom_kubeconfig(kubeconfig, &options(&None)).await.map_err(refused())?
+            }
+            Self::Usual { context: context @ Some(_) } => kube::Config::from_kubeconfig(&options(context))
                 .await
-                .map_err(|cause| ConnectError::Kubeconfig { path: "(from the environment)".into(), cause })?,
-            None => kube::Config::infer().await.map_err(ConnectError::Nowhere)?,
+                .map_err(refused("(from the environment)".into()))?,
+            Self::Usual { context: None } => kube::Config::infer().await.map_err(ConnectError::Nowhere)?,
         };
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = None;

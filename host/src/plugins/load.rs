@@ -41,22 +41,10 @@ impl Plugins {
                 Vec::new()
             }
         };
-        let mut loading = tokio::task::JoinSet::new();
-        let width = Arc::new(tokio::sync::Semaphore::new(
-            std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        ));
+        // One after the other: compiling one uses every core, and the memory that two need at once is never given back.
         for file in files {
-            let (plugins, width) = (Arc::clone(&self), Arc::clone(&width));
-            loading.spawn(async move {
-                let _turn = width.acquire_owned().await;
-                let loaded = plugins.load(&file).await;
-                (file, loaded)
-            });
-        }
-        while let Some(joined) = loading.join_next().await {
-            if let Ok((file, loaded)) = joined {
-                self.swap_in(&file, loaded);
-            }
+            let loaded = self.load(&file).await;
+            self.swap_in(&file, loaded);
         }
         let snapshot = self.now();
         tracing::info!(

@@ -1,0 +1,89 @@
+//! `--demo`: the embedded cluster instead of a real one, and what a newcomer pastes to look into it.
+//!
+//! Knows: the embedded cluster's accounts. The rest of the host reaches it as any cluster, by its kubeconfig.
+
+use std::{fmt::Write as _, io::Write as _, os::unix::fs::OpenOptionsExt, path::Path};
+
+use anyhow::Context;
+use porthole_embedded::{Embedded, Role};
+
+/// The embedded cluster; it ends when this is dropped.
+pub(crate) struct Demo {
+    cluster: Embedded,
+}
+
+impl Demo {
+    /// Serves the shop, or the manifests of a folder, and writes a kubeconfig where one is asked for.
+    pub(crate) async fn start(folder: Option<&Path>, kubeconfig: Option<&Path>) -> anyhow::Result<Self> {
+        let cluster = Embedded::start(folder).await.context("--demo")?;
+        tracing::info!("{} objects in an embedded cluster at https://{}", cluster.objects, cluster.address);
+        if let Some(path) = kubeconfig {
+            write_private(path, &cluster.kubeconfig())
+                .with_context(|| format!("--demo-kubeconfig {}", path.display()))?;
+        }
+        Ok(Self { cluster })
+    }
+
+    /// With the admin's token; for a host that reads as its callers only the address counts.
+    pub(crate) fn kubeconfig(&self) -> String {
+        self.cluster.kubeconfig()
+    }
+
+    /// Prints where it is served, the tokens, and three things to paste.
+    pub(crate) fn welcome(&self, origin: &str) {
+        let text = self.text(origin);
+        #[expect(
+            clippy::print_stdout,
+            reason = "what the newcomer came for; with --stdio it is never printed"
+        )]
+        {
+            println!("{text}");
+        }
+        let _ = std::io::stdout().flush();
+    }
+
+    fn text(&self, origin: &str) -> String {
+        let mut accounts = String::new();
+        let mut admin = "";
+        for account in &self.cluster.accounts {
+            let rights = match account.role {
+                Role::Admin => {
+                    admin = &account.token;
+                    "reads everything".to_owned()
+                }
+                Role::Developer => format!("reads namespace {}", account.namespace),
+                Role::Nobody => "may read nothing".to_owned(),
+            };
+            let _ = writeln!(accounts, "  {:<10} {rights:<24} {}", account.name, account.token);
+        }
+        format!(
+            "
+Porthole serves an embedded cluster: {} objects that look like a real one's, and nothing that runs.
+
+  account    may                      token
+{accounts}
+Three things to paste:
+
+  1. Dify: Tools > MCP > Add MCP Server (HTTP). URL {origin}/sse, identifier porthole,
+     header name Authorization, value Bearer and a token from above.
+  2. claude mcp add --transport http --header \"Authorization: Bearer {admin}\" porthole {origin}/mcp
+  3. curl -s {origin}/mcp -H \"Authorization: Bearer {admin}\" -H 'Content-Type: application/json' \\
+       -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{{\"name\":\"pods_list\",\"arguments\":{{}}}}}}'
+
+Then ask, for example: \"What is wrong in the namespaces shop and payments?\"
+Ctrl-C stops it.",
+            self.cluster.objects
+        )
+    }
+}
+
+/// Writes a file that only its owner can read.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    // A file that is there already may be readable for others, and stays so when it is written over.
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
