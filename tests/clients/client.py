@@ -20,7 +20,7 @@ async def visit(name, read, write):
         assert len(tools) == 13, [tool.name for tool in tools]
         for _ in range(3):
             answer = await session.call_tool("pods_list_in_namespace", {"namespace": "shop"})
-            assert not answer.is_error and "cart-1" in answer.content[0].text, answer
+            assert not answer.is_error and "cart-5b8f7d9c64-mz7wl" in answer.content[0].text, answer
         refused = await session.call_tool("pods_get", {"name": "nope", "namespace": "shop"})
         assert refused.is_error and refused.content[0].text.startswith("ERROR: "), refused
     print(f"{name}: ok")

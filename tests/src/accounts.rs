@@ -45,7 +45,7 @@ pub async fn account(client: &kube::Client, namespace: &str, name: &str) -> Resu
 }
 
 /// Tokens of this run, for the test that looks for them in every log afterwards. The file goes with the run.
-fn remember(token: &str) {
+pub fn remember(token: &str) {
     if let Some(file) = std::env::var_os("PORTHOLE_TEST_TOKENS") {
         use std::io::Write;
         let file = std::fs::OpenOptions::new().create(true).append(true).open(file);

@@ -16,7 +16,7 @@ const CALLS: usize = 300;
 const LONG: Duration = Duration::from_secs(8);
 
 pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, peer: Option<PathBuf>) -> Result<()> {
-    let cluster = crate::demo::up(folder).await?;
+    let cluster = crate::up::filled(folder).await?;
     eprintln!("making {PODS} pods");
     fixtures::pods(&cluster, PODS).await?;
     let client = cluster.admin().await?;
@@ -26,7 +26,7 @@ pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, peer: Op
     let reader = cluster.write_kubeconfig("bench.kubeconfig", &json!({"token": token}))?;
 
     let ours = "127.0.0.1:18080";
-    let mut host = crate::demo::host(&cluster, porthole, plugins, ours)?;
+    let mut host = crate::up::host(&cluster, porthole, plugins, ours)?;
     let ours = format!("http://{ours}");
     porthole_testbed::porthole::until_ready(&ours).await?;
     let idle = memory(host.id());

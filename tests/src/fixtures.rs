@@ -1,7 +1,10 @@
 //! Objects to look at: a small shop with troubles, and pods by the thousand.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
+use porthole_embedded::Shop;
 use serde_json::{Value, json};
 
 use crate::{
@@ -9,32 +12,74 @@ use crate::{
     cluster::Cluster,
 };
 
-const SHOP: &str = include_str!("../fixtures/shop.yaml");
 const METRICS: &str = include_str!("../fixtures/metrics.yaml");
 /// Requests under way while filling.
 const SIDE_BY_SIDE: usize = 16;
 
-/// Puts the shop, its metrics and its logs into the cluster.
+/// Puts the shop of the embedded cluster, its metrics and its logs into this one.
 pub async fn shop(cluster: &Cluster) -> Result<()> {
     let client = cluster.admin().await?;
-    node(&client, cluster.kubelet, "node-1").await?;
-    node(&client, cluster.kubelet, "node-2").await?;
-    apply(&client, SHOP).await?;
-    let crds = METRICS.split("\n---\n").take(2).collect::<Vec<_>>().join("\n---\n");
-    apply(&client, &crds).await?;
+    apply(&client, METRICS).await?;
     served(&client, "/apis/metrics.k8s.io/v1beta1/nodes").await?;
     served(&client, "/apis/metrics.k8s.io/v1beta1/pods").await?;
-    apply(&client, &METRICS.split("\n---\n").skip(2).collect::<Vec<_>>().join("\n---\n")).await?;
-    write_log(cluster, "shop", "web-1", "app.log", "starting\nlistening on 8080\nGET / 200\n")?;
-    write_log(cluster, "shop", "cart-1", "app.log", "starting cart\nconnecting to db:5432\n")?;
-    write_log(
-        cluster,
-        "shop",
-        "cart-1",
-        "app.previous.log",
-        "starting cart\npanic: connection refused: db:5432\nexit\n",
-    )?;
-    write_log(cluster, "shop", "cart-1", "proxy.log", "proxy is ready\n")?;
+    let shop = Shop::read()?;
+    // What the embedded cluster calls an object, and what the API server calls it: owners are named by their uid.
+    let mut uids = BTreeMap::new();
+    // The API server makes the Service `kubernetes` itself.
+    let ours = |object: &&(String, Value)| object.1["metadata"]["name"] != "kubernetes";
+    for (path, object) in shop.objects.iter().filter(ours) {
+        put(&client, cluster.kubelet, path, object, &mut uids).await.with_context(|| object.to_string())?;
+    }
+    for (name, text) in &shop.logs {
+        let path = cluster.folder.join("logs").join(name);
+        std::fs::create_dir_all(path.parent().context("a log without a folder")?)?;
+        std::fs::write(path, text)?;
+    }
+    Ok(())
+}
+
+/// Creates one object of the shop, as far as a client can: the API server gives it its uid and its age.
+async fn put(
+    client: &kube::Client,
+    kubelet: u16,
+    path: &str,
+    object: &Value,
+    uids: &mut BTreeMap<String, String>,
+) -> Result<()> {
+    let mut text = object.to_string();
+    for (embedded, real) in uids.iter() {
+        text = text.replace(embedded, real);
+    }
+    let mut object: Value = serde_json::from_str(&text)?;
+    let metadata = object["metadata"].as_object_mut().context("no metadata")?;
+    let uid = metadata.remove("uid");
+    let deleted = metadata.remove("deletionTimestamp").is_some();
+    metadata.retain(|field, _| !matches!(field.as_str(), "creationTimestamp" | "deletionGracePeriodSeconds"));
+    let name = metadata["name"].as_str().context("no name")?.to_owned();
+    if object["kind"] == "Node" {
+        // The kubelet stub.
+        object["status"]["addresses"] = json!([{"type": "InternalIP", "address": "127.0.0.1"}]);
+        object["status"]["daemonEndpoints"] = json!({"kubeletEndpoint": {"Port": kubelet}});
+    }
+    if object["kind"] == "Job" {
+        // The API server makes the selector of a Job.
+        object["spec"].as_object_mut().context("no spec")?.remove("selector");
+    }
+    create(client, path, &object).await?;
+    if let Some(status) = object.get("status") {
+        send(client, "PATCH", &format!("{path}/{name}/status"), &json!({"status": status})).await?;
+    }
+    let created =
+        client.request::<Value>(http::Request::get(format!("{path}/{name}")).body(Vec::new())?).await?;
+    if let (Some(embedded), Some(real)) =
+        (uid.as_ref().and_then(Value::as_str), created["metadata"]["uid"].as_str())
+    {
+        uids.insert(embedded.to_owned(), real.to_owned());
+    }
+    if deleted {
+        // Its finalizer keeps it.
+        send(client, "DELETE", &format!("{path}/{name}"), &json!({})).await?;
+    }
     Ok(())
 }
 
@@ -65,11 +110,7 @@ async fn node(client: &kube::Client, kubelet: u16, name: &str) -> Result<()> {
         "allocatable": {"cpu": "4", "memory": "16Gi", "pods": "110"},
         "capacity": {"cpu": "4", "memory": "16Gi", "pods": "110"},
         "daemonEndpoints": {"kubeletEndpoint": {"Port": kubelet}},
-        "conditions": [
-            {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status", "lastHeartbeatTime": now(), "lastTransitionTime": now()},
-            {"type": "DiskPressure", "status": if name == "node-2" { "True" } else { "False" }, "lastHeartbeatTime": now(), "lastTransitionTime": now()},
-        ],
-        "images": [{"names": ["registry.k8s.io/pause:3.10"], "sizeBytes": 320_368}],
+        "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status", "lastHeartbeatTime": now(), "lastTransitionTime": now()}],
         "nodeInfo": {"kubeletVersion": "v1.36.3", "architecture": "amd64", "bootID": "", "containerRuntimeVersion": "containerd://2.2.0",
             "kernelVersion": "6.12.0", "kubeProxyVersion": "", "machineID": "", "operatingSystem": "linux", "osImage": "Debian", "systemUUID": ""},
     }});
@@ -101,11 +142,7 @@ pub async fn apply(client: &kube::Client, text: &str) -> Result<()> {
 fn collection(object: &Value) -> Result<String> {
     let api_version = object["apiVersion"].as_str().context("an object without apiVersion")?;
     let kind = object["kind"].as_str().context("an object without kind")?;
-    let plural = match kind {
-        "NodeMetrics" => "nodes".to_owned(),
-        "PodMetrics" => "pods".to_owned(),
-        _ => format!("{}s", kind.to_lowercase()),
-    };
+    let plural = format!("{}s", kind.to_lowercase());
     let prefix = if api_version.contains('/') { "apis" } else { "api" };
     Ok(match object["metadata"]["namespace"].as_str() {
         Some(namespace) => format!("/{prefix}/{api_version}/namespaces/{namespace}/{plural}"),
@@ -117,7 +154,7 @@ fn collection(object: &Value) -> Result<String> {
 pub async fn pods(cluster: &Cluster, count: usize) -> Result<()> {
     let client = cluster.admin().await?;
     for n in 1..=4 {
-        node(&client, cluster.kubelet, &format!("node-{n}")).await?;
+        node(&client, cluster.kubelet, &format!("load-{n}")).await?;
     }
     for n in 1..=5 {
         namespace(&client, &format!("load-{n}")).await?;
@@ -136,7 +173,7 @@ async fn pod(client: &kube::Client, n: usize) -> Result<()> {
     };
     let pod = json!({
         "metadata": {"name": name, "labels": {"app": app, "tier": "backend", "release": "stable"}},
-        "spec": {"nodeName": format!("node-{}", n % 4 + 1), "containers": [
+        "spec": {"nodeName": format!("load-{}", n % 4 + 1), "containers": [
             container("app", &format!("registry.example.com/team/{app}:1.4.2")),
             container("sidecar", "registry.example.com/mesh/proxy:0.9.1"),
         ]},

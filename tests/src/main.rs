@@ -7,7 +7,7 @@
 )]
 
 mod bench;
-mod demo;
+mod up;
 
 use std::path::PathBuf;
 
@@ -46,17 +46,6 @@ enum Command {
         #[arg(long)]
         port: u16,
     },
-    /// A cluster, a host, a token, until Ctrl-C
-    Demo {
-        #[arg(long)]
-        folder: PathBuf,
-        #[arg(long)]
-        porthole: PathBuf,
-        #[arg(long)]
-        plugins: PathBuf,
-        #[arg(long, default_value = "127.0.0.1:8080")]
-        listen: String,
-    },
     /// Time calls through the API server, Porthole and another server, in one run
     Bench {
         #[arg(long)]
@@ -76,7 +65,7 @@ async fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Build => porthole_testbed::binaries::Binaries::find_or_build().map(|_| ()),
         Command::Up { folder, pods } => {
-            let cluster = demo::up(&folder).await?;
+            let cluster = up::filled(&folder).await?;
             if pods > 0 {
                 eprintln!("making {pods} pods");
                 fixtures::pods(&cluster, pods).await?;
@@ -98,9 +87,6 @@ async fn main() -> Result<()> {
             Ok(())
         }
         Command::Kubelet { folder, port } => kubelet::serve(&folder, port).await,
-        Command::Demo { folder, porthole, plugins, listen } => {
-            demo::run(&folder, &porthole, &plugins, &listen).await
-        }
         Command::Bench { folder, porthole, plugins, peer } => {
             bench::run(&folder, &porthole, &plugins, peer).await
         }

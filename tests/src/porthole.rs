@@ -19,6 +19,52 @@ pub struct Porthole {
     child: Child,
     pub origin: String,
     pub log: PathBuf,
+    /// What it prints: with `--demo`, tokens. Not a log.
+    printed: tempfile::NamedTempFile,
+}
+
+/// A host with its embedded cluster.
+pub struct Demo {
+    pub host: Porthole,
+    /// For `kubectl`, with the admin's token.
+    pub kubeconfig: PathBuf,
+    /// All that it printed.
+    pub printed: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Demo {
+    /// Starts a host on the shop (None) or on a folder of manifests, with all tools, and waits for what it prints.
+    pub async fn start(manifests: Option<&Path>) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let kubeconfig = folder.path().join("kubeconfig");
+        let (plugins, written) = (tools().display().to_string(), kubeconfig.display().to_string());
+        let mut options = vec!["--plugins", &plugins, "--demo-kubeconfig", &written, "--demo"];
+        let manifests = manifests.map(|manifests| manifests.display().to_string());
+        options.extend(manifests.as_deref());
+        let host = Porthole::with(&options).await?;
+        let begun = Instant::now();
+        let printed = loop {
+            let printed = std::fs::read_to_string(host.printed.path())?;
+            if printed.contains("Ctrl-C stops it") {
+                break printed;
+            }
+            anyhow::ensure!(begun.elapsed() < Duration::from_secs(20), "nothing to paste is printed");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        let demo = Self { host, kubeconfig, printed, _folder: folder };
+        for account in ["admin", "developer", "nobody"] {
+            crate::accounts::remember(&demo.token(account));
+        }
+        Ok(demo)
+    }
+
+    /// The token that was printed for an account.
+    pub fn token(&self, account: &str) -> String {
+        let line = self.printed.lines().find(|line| line.trim_start().starts_with(account));
+        let line = line.unwrap_or_else(|| panic!("no account {account} in {}", self.printed));
+        line.split_whitespace().next_back().expect("a token").to_owned()
+    }
 }
 
 /// The binary to test.
@@ -74,18 +120,20 @@ impl Porthole {
         let logs = std::env::var_os("PORTHOLE_TEST_LOGS").map_or_else(std::env::temp_dir, PathBuf::from);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let log = logs.join(format!("porthole-{}-{number}.log", std::process::id()));
+        let printed = tempfile::NamedTempFile::new()?;
         let mut child = Command::new(binary())
             .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off"])
             .args(options)
             .env("RUST_LOG", "trace")
             .stdin(Stdio::null())
+            .stdout(printed.reopen()?)
             .stderr(std::fs::File::create(&log)?)
             .spawn()
             .context("starting porthole")?;
         let begun = Instant::now();
         loop {
             if let Some(origin) = listening(&log)? {
-                return Ok(Self { child, origin, log });
+                return Ok(Self { child, origin, log, printed });
             }
             if let Some(status) = child.try_wait()? {
                 bail!("porthole ended with {status}: {}", std::fs::read_to_string(&log)?);

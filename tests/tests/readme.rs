@@ -71,7 +71,10 @@ fn the_demo_prints_what_works_when_pasted() {
         assert!(begun.elapsed() < Duration::from_secs(20), "Ctrl-C does not stop the demo");
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert!(answer.contains("cart-1") && answer.contains("CrashLoopBackOff"), "{curl}\n{answer}");
+    assert!(
+        answer.contains("cart-5b8f7d9c64-mz7wl") && answer.contains("CrashLoopBackOff"),
+        "{curl}\n{answer}"
+    );
 }
 
 #[test]

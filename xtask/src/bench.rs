@@ -4,14 +4,14 @@ use anyhow::Result;
 
 use crate::{
     plugins,
-    shell::{build_host, built, cache, command, has, root, run, run_aside},
+    shell::{build_workspace, built, cache, command, has, root, run, run_aside},
 };
 
 /// The popular server, in Go; its npm package ships a Linux binary.
 const PEER: &str = "kubernetes-mcp-server@0.0.67";
 
 pub(crate) fn bench() -> Result<()> {
-    build_host()?;
+    build_workspace()?;
     plugins::build()?;
     let folder = cache().join("npm-peer");
     let binary = folder.join("node_modules/.bin/kubernetes-mcp-server");

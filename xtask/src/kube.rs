@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use crate::{
-    plugins,
-    shell::{build_host, built, cache, command, root, run},
-};
+use crate::shell::{build_workspace, built, cache, command, run};
 
 /// `$PORTHOLE_KUBE` is for the tests, which must not stop a developer's cluster.
 fn folder() -> PathBuf {
@@ -16,7 +13,7 @@ fn folder() -> PathBuf {
 
 /// Starts the cluster and prints its kubeconfig's path, alone on stdout.
 pub(crate) fn up(pods: usize) -> Result<()> {
-    build_host()?;
+    build_workspace()?;
     let testbed = built("porthole-testbed");
     run(command(&testbed.display().to_string(), &["up", "--pods", &pods.to_string(), "--folder"])
         .arg(folder()))
@@ -29,20 +26,4 @@ pub(crate) fn down() -> Result<()> {
         return Ok(());
     }
     run(command(&testbed.display().to_string(), &["down", "--folder"]).arg(folder()))
-}
-
-/// Builds everything, starts the cluster and the host, and prints what to paste.
-pub(crate) fn demo(listen: &str) -> Result<()> {
-    eprintln!(
-        "Until Porthole has a cluster of its own, the demo runs a real API server: it is built once, which takes about ten minutes in all."
-    );
-    build_host()?;
-    plugins::build()?;
-    let testbed = built("porthole-testbed");
-    run(command(&testbed.display().to_string(), &["demo", "--listen", listen, "--folder"])
-        .arg(folder())
-        .arg("--porthole")
-        .arg(built("porthole"))
-        .arg("--plugins")
-        .arg(root().join("plugins/dist")))
 }

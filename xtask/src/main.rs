@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to developers")]
 
 mod bench;
+mod demo;
 mod kube;
 mod plugins;
 mod shell;
@@ -15,7 +16,7 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(
     bin_name = "cargo xtask",
-    after_help = "Examples:\n  cargo xtask demo              a cluster, a host, a token to paste\n  cargo xtask test              every test; installs what the suites need\n  cargo xtask kube up --pods 2000"
+    after_help = "Examples:\n  cargo xtask demo              an embedded cluster, a host, tokens to paste\n  cargo xtask test              every test; installs what the suites need\n  cargo xtask kube up --pods 2000"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -24,7 +25,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve a cluster with a small shop in it, and print a URL and a token to paste (Ctrl-C stops it)
+    /// Serve an embedded cluster with a small shop in it, and print URLs and tokens to paste (Ctrl-C stops it)
     Demo {
         /// Address to serve at
         #[arg(long, default_value = "127.0.0.1:8080")]
@@ -60,10 +61,10 @@ enum Kube {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Demo { listen } => kube::demo(&listen).map(|()| ExitCode::SUCCESS),
+        Command::Demo { listen } => demo::demo(&listen).map(|never| match never {}),
         Command::Test { suite } => suites::test(suite.as_deref()),
         Command::Lint => suites::lint().map(|()| ExitCode::SUCCESS),
-        Command::Plugins => plugins::build().map(|_| ExitCode::SUCCESS),
+        Command::Plugins => plugins::build().map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Up { pods }) => kube::up(pods).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Down) => kube::down().map(|()| ExitCode::SUCCESS),
         Command::Bench => bench::bench().map(|()| ExitCode::SUCCESS),

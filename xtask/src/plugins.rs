@@ -19,12 +19,28 @@ enum Toolchain {
     Debian { linkers: PathBuf },
 }
 
-/// Builds every tool into `plugins/dist`; returns the folder in which those are that only the tests use.
-pub(crate) fn build() -> Result<PathBuf> {
+/// Components that only the tests use.
+const GUESTS: [&str; 2] = ["curious", "hostile"];
+
+/// Builds every tool into `plugins/dist`.
+pub(crate) fn build() -> Result<()> {
+    build_excluding(&GUESTS).map(|_| ())
+}
+
+/// As [`build`], and the components that only the tests use; returns the folder in which those are.
+pub(crate) fn build_with_guests() -> Result<PathBuf> {
+    build_excluding(&[])
+}
+
+fn build_excluding(excluded: &[&str]) -> Result<PathBuf> {
     let toolchain = Toolchain::find()?;
     let built = target().join("plugins");
-    let mut cargo = command("cargo", &["build", "--release", "--target", TARGET, "--target-dir"]);
+    let mut cargo =
+        command("cargo", &["build", "--release", "--workspace", "--target", TARGET, "--target-dir"]);
     cargo.arg(&built).current_dir(root().join("plugins"));
+    for package in excluded {
+        cargo.args(["--exclude", package]);
+    }
     match &toolchain {
         Toolchain::Installed => eprintln!("building the tools with the installed target {TARGET}"),
         Toolchain::Debian { linkers } => {

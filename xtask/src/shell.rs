@@ -73,7 +73,14 @@ pub(crate) fn has(program: &str) -> bool {
 
 /// Builds the host and the testbed. Every command builds the whole workspace: chosen by package, dependencies would be
 /// built anew with each package's own set of their features.
-pub(crate) fn build_host() -> Result<()> {
+pub(crate) fn build_workspace() -> Result<()> {
     eprintln!("building the host and the testbed (about six minutes the first time)");
     run_aside(&mut command("cargo", &["build", "--release", "--workspace"]))
+}
+
+/// Builds the host alone, with less optimisation than a release: the first build is a newcomer's first impression.
+pub(crate) fn build_demo() -> Result<PathBuf> {
+    eprintln!("building the host (about five minutes the first time)");
+    run_aside(&mut command("cargo", &["build", "--profile", "demo", "--package", "porthole"]))?;
+    Ok(target().join("demo/porthole"))
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     plugins,
-    shell::{build_host, built, cache, command, has, root, run, run_aside, target},
+    shell::{build_workspace, built, cache, command, has, root, run, run_aside, target},
 };
 
 /// Clients of others, at the versions that the tests were written against.
@@ -58,8 +58,8 @@ const SUITES: [Suite; 7] = [
 /// Runs the suites whose name contains `only`, one after the other, and says how each ended.
 pub(crate) fn test(only: Option<&str>) -> Result<ExitCode> {
     let begun = Instant::now();
-    build_host()?;
-    let guests = plugins::build()?;
+    build_workspace()?;
+    let guests = plugins::build_with_guests()?;
     run_aside(&mut command("cargo", &["test", "--release", "--workspace", "--no-run"]))?;
     let folder = cache().join(format!("test-{}", std::process::id()));
     let surroundings = Surroundings { cluster: folder.join("cluster"), folder, guests };

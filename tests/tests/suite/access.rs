@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 const READ: [&str; 2] = ["get", "list"];
 
-/// Two accounts with different Roles: `shopper` reads pods of shop, `biller` events of billing and namespaces.
+/// Two accounts with different Roles: `shopper` reads pods of shop, `biller` events of payments and namespaces.
 async fn two(cluster: &Cluster) -> [(&'static str, String); 2] {
     let client = cluster.admin().await.unwrap();
     accounts::namespace(&client, "access").await.unwrap();
@@ -32,7 +32,7 @@ async fn two(cluster: &Cluster) -> [(&'static str, String); 2] {
     accounts::allow(
         &client,
         ("access", "biller"),
-        Some("billing"),
+        Some("payments"),
         json!([rule("", "events"), rule("", "pods")]),
     )
     .await
@@ -74,21 +74,25 @@ fn can_i(cluster: &Cluster, token: &str, question: &[&str]) -> bool {
 fn calls() -> Vec<(&'static str, Value, Vec<&'static str>)> {
     vec![
         ("pods_list_in_namespace", json!({"namespace": "shop"}), vec!["list", "pods", "-n", "shop"]),
-        ("pods_list_in_namespace", json!({"namespace": "billing"}), vec!["list", "pods", "-n", "billing"]),
-        ("pods_get", json!({"namespace": "shop", "name": "web-1"}), vec!["get", "pods/web-1", "-n", "shop"]),
+        ("pods_list_in_namespace", json!({"namespace": "payments"}), vec!["list", "pods", "-n", "payments"]),
+        (
+            "pods_get",
+            json!({"namespace": "shop", "name": "web-6d4f9c7b8d-k8pq2"}),
+            vec!["get", "pods/web-6d4f9c7b8d-k8pq2", "-n", "shop"],
+        ),
         (
             "pods_log",
-            json!({"namespace": "shop", "name": "web-1"}),
+            json!({"namespace": "shop", "name": "web-6d4f9c7b8d-k8pq2"}),
             vec!["get", "pods", "--subresource=log", "-n", "shop"],
         ),
         (
             "pods_log",
-            json!({"namespace": "billing", "name": "invoice-1"}),
-            vec!["get", "pods", "--subresource=log", "-n", "billing"],
+            json!({"namespace": "payments", "name": "ledger-7d8c6f9b55-q7r3x"}),
+            vec!["get", "pods", "--subresource=log", "-n", "payments"],
         ),
         ("pods_list", json!({}), vec!["list", "pods", "-A"]),
         ("namespaces_list", json!({}), vec!["list", "namespaces"]),
-        ("events_list", json!({"namespace": "billing"}), vec!["list", "events", "-n", "billing"]),
+        ("events_list", json!({"namespace": "payments"}), vec!["list", "events", "-n", "payments"]),
         ("events_list", json!({"namespace": "shop"}), vec!["list", "events", "-n", "shop"]),
         ("deployments_list", json!({}), vec!["list", "deployments.apps", "-A"]),
         (
@@ -98,8 +102,8 @@ fn calls() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         ),
         (
             "resources_get",
-            json!({"kind": "secrets", "namespace": "shop", "name": "db"}),
-            vec!["get", "secrets/db", "-n", "shop"],
+            json!({"kind": "secrets", "namespace": "shop", "name": "cart-db"}),
+            vec!["get", "secrets/cart-db", "-n", "shop"],
         ),
         ("nodes_list", json!({}), vec!["list", "nodes"]),
     ]
@@ -173,9 +177,9 @@ async fn an_admins_kubeconfig_makes_nobody_an_admin() {
         for attempt in 0..2 {
             let streamable = Streamable::new(&host.origin, Some(&shopper));
             let own = streamable.call("pods_list_in_namespace", json!({"namespace": "shop"})).await.unwrap();
-            assert!(own.contains("web-1"), "{own}");
+            assert!(own.contains("web-6d4f9c7b8d-k8pq2"), "{own}");
             let other =
-                streamable.call("pods_list_in_namespace", json!({"namespace": "billing"})).await.unwrap();
+                streamable.call("pods_list_in_namespace", json!({"namespace": "payments"})).await.unwrap();
             assert!(
                 other.starts_with("ERROR: forbidden: "),
                 "{}, attempt {attempt}: {other}",

@@ -27,16 +27,23 @@ async fn every_question_of_the_contract_is_answered_as_it_says() {
         ("secret-fields", vec![r#""data":{"password":"<redacted>"}"#]),
         ("secret-table", vec!["columnDefinitions", "Opaque"]),
         ("secret-list", vec![r#""password":"<redacted>""#]),
-        ("get-all", vec![r#"[Ok("{\"metadata\":{\"name\":\"web-1\"}}"), Err("#, "NotFound", "cart-1"]),
+        (
+            "get-all",
+            vec![
+                r#"[Ok("{\"metadata\":{\"name\":\"web-6d4f9c7b8d-k8pq2\"}}"), Err("#,
+                "NotFound",
+                "cart-5b8f7d9c64-mz7wl",
+            ],
+        ),
         ("get-too-many", vec!["Invalid", "at most 64 questions at once"]),
-        ("list-all", vec!["web-2", "count: 3", "invoice-1", "count: 1"]),
+        ("list-all", vec!["web-7c9d5f6b49-hq4n6", "count: 9", "ledger-7d8c6f9b55-q7r3x", "count: 4"]),
         (
             "pod-logs",
             vec![
-                "starting cart\\npanic: connection refused: db:5432\\nexit\\n",
-                "lines-read: 3",
+                "connecting to carts-db:5432\\npanic: dial tcp: lookup carts-db on 10.96.0.10:53: no such host\\n\\n",
+                "lines-read: 7",
                 "ByteLimit",
-                "Z GET / 200",
+                "Z INFO  GET / 200 9ms",
                 "NotFound",
             ],
         ),

@@ -10,13 +10,21 @@
 
 mod access;
 mod contract;
+mod embedded;
+mod kubectl;
 mod sandbox;
 mod session;
 mod stdio;
 mod surface;
 mod tools;
 
-use porthole_testbed::{accounts, cluster::Cluster, fixtures};
+use porthole_testbed::{
+    accounts,
+    cluster::Cluster,
+    fixtures,
+    http::Streamable,
+    porthole::{Demo, Porthole},
+};
 use serde_json::json;
 
 /// The tests' cluster, and the token of an account that may read everything but Secrets.
@@ -27,6 +35,29 @@ async fn reader() -> (Cluster, String) {
     let token = accounts::account(&client, "tests", "reader").await.unwrap();
     accounts::allow(&client, ("tests", "reader"), None, accounts::reader_rules()).await.unwrap();
     (cluster, token)
+}
+
+/// A cluster with the shop in it, a host in front, and a caller who may read it.
+struct Stage {
+    name: &'static str,
+    host: Porthole,
+    token: String,
+}
+
+impl Stage {
+    fn client(&self) -> Streamable {
+        Streamable::new(&self.host.origin, Some(&self.token))
+    }
+}
+
+/// The same shop twice: in a real API server, and in the embedded cluster.
+async fn stages() -> [Stage; 2] {
+    let (cluster, token) = reader().await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let real = Stage { name: "real API server", host, token };
+    let demo = Demo::start(None).await.unwrap();
+    let token = demo.token("admin");
+    [real, Stage { name: "embedded cluster", host: demo.host, token }]
 }
 
 /// A pod whose log never ends, and the file that exists while somebody reads it.

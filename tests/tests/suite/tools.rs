@@ -1,24 +1,30 @@
 //! Every tool answers for real objects, over both transports.
 
-use porthole_testbed::{dify::Dify, http::Streamable, porthole::Porthole};
+use porthole_testbed::{
+    dify::Dify,
+    http::Streamable,
+    porthole::{Demo, Porthole},
+};
 use serde_json::{Value, json};
 
-use crate::reader;
+use crate::{Stage, reader, stages};
 
-/// A call, and what must stand in its answer.
+/// A call, and what must stand in its answer. The shop is the same in both clusters.
 fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
+    let (web, cart, search) = ("web-6d4f9c7b8d-k8pq2", "cart-5b8f7d9c64-mz7wl", "search-7f9d6c5b48-t5v9r");
+    let ledger = "ledger-7d8c6f9b55-q7r3x";
     vec![
-        ("namespaces_list", json!({}), vec!["NAME", "shop", "billing", "Active"]),
+        ("namespaces_list", json!({}), vec!["NAME", "shop", "payments", "Active"]),
         ("namespaces_list", json!({"fieldSelector": "metadata.name=shop"}), vec!["shop"]),
         (
             "nodes_list",
             json!({}),
-            vec!["node-1", "Ready", "node-2", "Ready,DiskPressure", "worker", "v1.36.3", "127.0.0.1", "16Gi"],
+            vec!["node-1", "Ready", "node-3", "Ready,DiskPressure", "worker", "v1.36.3", "16Gi"],
         ),
         (
             "nodes_get",
             json!({"name": "node-1"}),
-            vec!["kind: Node", "kubeletVersion: v1.36.3", "1 images on this node are left out"],
+            vec!["kind: Node", "kubeletVersion: v1.36.3", "2 images on this node are left out"],
         ),
         ("nodes_top", json!({}), vec!["CPU(cores)", "MEMORY(bytes)", "node-1", "500m", "2048Mi", "13%"]),
         (
@@ -26,47 +32,67 @@ fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             json!({"labelSelector": "app in (web,cart)"}),
             vec![
                 "shop",
-                "cart-1",
+                cart,
                 "1/2",
                 "CrashLoopBackOff",
-                "web-2",
-                "ImagePullBackOff",
-                "registry.example.com/shop/web:1.9",
+                web,
+                "registry.example.com/shop/web:1.9.0",
                 "node-1",
             ],
         ),
-        ("pods_list_in_namespace", json!({"namespace": "billing"}), vec!["invoice-1", "0/1", "Pending"]),
+        (
+            "pods_list_in_namespace",
+            json!({"namespace": "payments"}),
+            vec![ledger, "0/1", "Pending", "ImagePullBackOff", "CreateContainerConfigError", "Error"],
+        ),
+        ("pods_list", json!({"fieldSelector": "spec.nodeName=node-3"}), vec!["thumbnails", "Terminating"]),
         (
             "pods_get",
-            json!({"name": "cart-1", "namespace": "shop"}),
-            vec!["kind: Pod", "exitCode: 137", "reason: OOMKilled", "restartCount: 7"],
+            json!({"name": search, "namespace": "shop"}),
+            vec!["kind: Pod", "exitCode: 137", "reason: OOMKilled", "restartCount: 9"],
         ),
-        ("pods_log", json!({"name": "web-1", "namespace": "shop"}), vec!["listening on 8080"]),
+        ("pods_log", json!({"name": web, "namespace": "shop"}), vec!["listening on 8080"]),
         (
             "pods_log",
-            json!({"name": "cart-1", "namespace": "shop", "previous": "true"}),
-            vec!["container app", "proxy", "panic: connection refused"],
+            json!({"name": cart, "namespace": "shop", "previous": "true"}),
+            vec!["container cart", "proxy", "panic: dial tcp: lookup carts-db"],
         ),
         (
             "pods_log",
-            json!({"name": "cart-1", "namespace": "shop", "container": "proxy", "tail": 1.0}),
-            vec!["proxy is ready"],
+            json!({"name": cart, "namespace": "shop", "container": "proxy", "tail": 1.0}),
+            vec!["proxy 0.9.1 is ready"],
         ),
-        ("pods_log", json!({"name": "web-2", "namespace": "shop"}), vec!["has not logged any message yet"]),
-        ("pods_top", json!({"namespace": "shop"}), vec!["cart-1", "300m", "total: 411m 320Mi"]),
+        (
+            "pods_log",
+            json!({"name": "checkout-84c6f5d79b-p6j4s", "namespace": "shop"}),
+            vec!["has not logged any message yet"],
+        ),
+        (
+            "pods_log",
+            json!({"name": ledger, "namespace": "payments"}),
+            vec!["has not logged any message yet"],
+        ),
+        ("pods_top", json!({"namespace": "shop"}), vec!["cart-db-0", "300m", "total: 980m 1251Mi"]),
         (
             "deployments_list",
             json!({"namespace": "shop"}),
-            vec!["web", "1/3", "ProgressDeadlineExceeded", "registry.example.com/shop/web:1.9"],
+            vec![
+                "web",
+                "2/2",
+                "ProgressDeadlineExceeded",
+                "registry.example.com/shop/web:1.9.0",
+                "cart",
+                "0/1",
+            ],
         ),
         (
             "events_list",
             json!({"namespace": "shop"}),
-            vec!["BackOff", "Pod/cart-1", "x14", "Back-off restarting failed container"],
+            vec!["BackOff", "Pod/cart-5b8f7d9c64-mz7wl", "x61", "Back-off restarting failed container"],
         ),
         (
             "events_list",
-            json!({"namespace": "billing", "fieldSelector": "type=Warning"}),
+            json!({"namespace": "payments", "fieldSelector": "type=Warning"}),
             vec!["FailedScheduling", "2 Insufficient memory"],
         ),
         (
@@ -77,9 +103,13 @@ fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         (
             "resources_list",
             json!({"kind": "ConfigMap", "apiVersion": "v1"}),
-            vec!["NAMESPACE", "shop", "app-cfg", "DATA"],
+            vec!["NAMESPACE", "shop", "shop-config", "DATA"],
         ),
-        ("resources_list", json!({"kind": "customresourcedefinitions"}), vec!["nodes.metrics.k8s.io"]),
+        (
+            "resources_list",
+            json!({"kind": "pvc"}),
+            vec!["ledger-archive", "Pending", "data-cart-db-0", "Bound"],
+        ),
         (
             "resources_get",
             json!({"kind": "Deployment", "apiVersion": "apps/v1", "name": "web", "namespace": "shop"}),
@@ -90,9 +120,13 @@ fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_tool_answers_for_real_objects_over_both_transports() {
-    let (cluster, token) = reader().await;
-    let host = Porthole::start(&cluster.kubeconfig).await;
-    let streamable = Streamable::new(&host.origin, Some(&token));
+    for stage in stages().await {
+        every_tool_answers_on(&stage).await;
+    }
+}
+
+async fn every_tool_answers_on(stage: &Stage) {
+    let streamable = stage.client();
     let listed = streamable.request("tools/list", json!({})).await.unwrap();
     let names: Vec<&str> =
         listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
@@ -119,40 +153,53 @@ async fn every_tool_answers_for_real_objects_over_both_transports() {
     }
     for (tool, arguments, expected) in cases() {
         let over_mcp = streamable.call(tool, arguments.clone()).await.unwrap();
-        let over_sse = Dify::visit(&host.origin, Some(&token), tool, arguments.clone()).await.unwrap();
+        let over_sse =
+            Dify::visit(&stage.host.origin, Some(&stage.token), tool, arguments.clone()).await.unwrap();
         for (transport, text) in [("/mcp", over_mcp), ("/sse", over_sse)] {
             for part in &expected {
-                assert!(text.contains(part), "{transport} {tool} {arguments}: no {part:?} in\n{text}");
+                assert!(
+                    text.contains(part),
+                    "{}, {transport} {tool} {arguments}: no {part:?} in\n{text}",
+                    stage.name
+                );
             }
             assert!(!text.starts_with('['), "Dify takes a list apart: {text}");
         }
     }
     let only =
         streamable.call("namespaces_list", json!({"fieldSelector": "metadata.name=shop"})).await.unwrap();
-    assert!(!only.contains("billing"), "{only}");
+    assert!(!only.contains("payments"), "{only}");
     let none = streamable.call("pods_list", json!({"labelSelector": "app=nothing"})).await.unwrap();
     assert_eq!(none, "No pods that match the selector.");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mistake_is_answered_with_what_to_do() {
-    let (cluster, token) = reader().await;
-    let host = Porthole::start(&cluster.kubeconfig).await;
-    let streamable = Streamable::new(&host.origin, Some(&token));
+    for stage in stages().await {
+        mistakes_on(&stage).await;
+    }
+}
+
+async fn mistakes_on(stage: &Stage) {
+    let streamable = stage.client();
     for (tool, arguments, expected) in [
         ("pods_get", json!({}), "name parameter required"),
         ("pods_get", json!({"name": "not-found"}), "pods \"not-found\" not found"),
         (
             "pods_log",
-            json!({"name": "web-1", "namespace": "shop", "container": "nope"}),
-            "container nope is not valid for pod web-1",
+            json!({"name": "web-6d4f9c7b8d-k8pq2", "namespace": "shop", "container": "nope"}),
+            "container nope is not valid for pod web-6d4f9c7b8d-k8pq2",
         ),
         (
             "pods_log",
-            json!({"name": "web-1", "namespace": "shop", "previous": true}),
+            json!({"name": "web-6d4f9c7b8d-k8pq2", "namespace": "shop", "previous": true}),
             "previous terminated container",
         ),
-        ("pods_log", json!({"name": "web-1", "tail": "many"}), "tail parameter must be an integer"),
+        (
+            "pods_log",
+            json!({"name": "web-6d4f9c7b8d-k8pq2", "tail": "many"}),
+            "tail parameter must be an integer",
+        ),
         ("pods_list_in_namespace", json!({}), "namespace parameter required"),
         ("pods_list", json!({"labelSelector": "a=b=c"}), "labelSelector"),
         ("pods_list", json!({"selector": "x"}), "unknown argument \"selector\""),
@@ -164,12 +211,12 @@ async fn a_mistake_is_answered_with_what_to_do() {
         ("resources_list", json!({"kind": "pods", "apiVersion": "a/b/c"}), "invalid argument apiVersion"),
         ("resources_get", json!({"kind": "deploymnt", "name": "web"}), "deployments.apps"),
         ("resources_get", json!({"kind": "pods", "name": "../../../secrets/db"}), "is not a name"),
-        ("pods_exec", json!({"name": "web-1"}), "only reads"),
+        ("pods_exec", json!({"name": "web-6d4f9c7b8d-k8pq2"}), "only reads"),
         ("pods_lits", json!({}), "pods_list"),
     ] {
         let text = streamable.call(tool, arguments.clone()).await.unwrap();
-        assert!(text.starts_with("ERROR: "), "{tool} {arguments}: {text}");
-        assert!(text.contains(expected), "{tool} {arguments}: no {expected:?} in {text}");
+        assert!(text.starts_with("ERROR: "), "{}, {tool} {arguments}: {text}", stage.name);
+        assert!(text.contains(expected), "{}, {tool} {arguments}: no {expected:?} in {text}", stage.name);
     }
     // A call without any arguments member.
     let result = streamable.request("tools/call", json!({"name": "namespaces_list"})).await.unwrap();
@@ -178,20 +225,22 @@ async fn a_mistake_is_answered_with_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_list_ends_with_the_way_to_the_rest() {
-    let (cluster, token) = reader().await;
-    let host = Porthole::start(&cluster.kubeconfig).await;
-    let streamable = Streamable::new(&host.origin, Some(&token));
-    let mut seen = Vec::new();
-    let mut arguments = json!({"namespace": "shop", "limit": 1});
-    loop {
-        let text = streamable.call("pods_list_in_namespace", arguments.clone()).await.unwrap();
-        seen.push(text.lines().nth(1).unwrap().split_whitespace().next().unwrap().to_owned());
-        match text.split_once("continue=") {
-            Some((_, token)) => arguments["continue"] = token.trim().into(),
-            None => break,
+    for stage in stages().await {
+        let streamable = stage.client();
+        let mut seen = Vec::new();
+        let mut arguments = json!({"namespace": "payments", "limit": 1});
+        loop {
+            let text = streamable.call("pods_list_in_namespace", arguments.clone()).await.unwrap();
+            seen.push(text.lines().nth(1).unwrap().split_whitespace().next().unwrap().to_owned());
+            match text.split_once("continue=") {
+                Some((_, token)) => arguments["continue"] = token.trim().into(),
+                None => break,
+            }
         }
+        let apps = ["gateway", "ledger", "receipts", "settlement"];
+        assert_eq!(seen.len(), apps.len(), "{}: {seen:?}", stage.name);
+        assert!(seen.iter().zip(apps).all(|(pod, app): (&String, &str)| pod.starts_with(app)), "{seen:?}");
     }
-    assert_eq!(seen, ["cart-1", "web-1", "web-2"]);
 }
 
 /// Whatever Dify would drop or die of in a schema must not be there (research/dify-client.md §1.5).
@@ -249,9 +298,14 @@ async fn no_value_of_a_secret_leaves_the_host() {
     let rules = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}]);
     porthole_testbed::accounts::allow(&client, ("tests", "secret-reader"), None, rules).await.unwrap();
     let host = Porthole::start(&cluster.kubeconfig).await;
-    let streamable = Streamable::new(&host.origin, Some(&token));
+    no_secret_in(Streamable::new(&host.origin, Some(&token))).await;
+    let demo = Demo::start(None).await.unwrap();
+    no_secret_in(Streamable::new(&demo.host.origin, Some(&demo.token("admin")))).await;
+}
+
+async fn no_secret_in(streamable: Streamable) {
     let one = streamable
-        .call("resources_get", json!({"kind": "Secret", "name": "db", "namespace": "shop"}))
+        .call("resources_get", json!({"kind": "Secret", "name": "cart-db", "namespace": "shop"}))
         .await
         .unwrap();
     assert!(one.contains("password: <redacted>"), "{one}");

@@ -20,7 +20,7 @@ tool! {
 const SHOP: &str = "shop";
 
 fn secret(view: View) -> GetQuery {
-    GetQuery { kind: kind("secrets"), namespace: Some(SHOP.into()), name: "db".into(), view }
+    GetQuery { kind: kind("secrets"), namespace: Some(SHOP.into()), name: "cart-db".into(), view }
 }
 
 fn pod(name: &str) -> GetQuery {
@@ -43,26 +43,30 @@ fn run(arguments: Arguments) -> Answer {
         "secret-list" => {
             text(kube_read::list_objects(&list_all_of(kind("secrets"), Some(SHOP.into()), &[]))?.items)
         }
-        "get-all" => shown(kube_read::get_all(&[pod("web-1"), pod("nope"), pod("cart-1")])),
-        "get-too-many" => shown(kube_read::get_all(&vec![pod("web-1"); 65])),
+        "get-all" => shown(kube_read::get_all(&[
+            pod("web-6d4f9c7b8d-k8pq2"),
+            pod("nope"),
+            pod("cart-5b8f7d9c64-mz7wl"),
+        ])),
+        "get-too-many" => shown(kube_read::get_all(&vec![pod("web-6d4f9c7b8d-k8pq2"); 65])),
         "list-all" => {
             let names = |namespace: &str| list_all_of(kind("po"), Some(namespace.into()), &["metadata.name"]);
-            shown(kube_read::list_all(&[names(SHOP), names("billing")]))
+            shown(kube_read::list_all(&[names(SHOP), names("payments")]))
         }
         "pod-logs" => {
             let grep = LogQuery {
-                pattern: Some("pan[i]c".into()),
+                pattern: Some("pan[i]c: dial".into()),
                 previous: true,
                 context_lines: 1,
-                ..log("cart-1")
+                ..log("cart-5b8f7d9c64-mz7wl")
             };
-            let short = LogQuery { limit_bytes: Some(12), ..log("web-1") };
-            let stamped = LogQuery { timestamps: true, tail_lines: Some(1), ..log("web-1") };
+            let short = LogQuery { limit_bytes: Some(12), ..log("web-6d4f9c7b8d-k8pq2") };
+            let stamped = LogQuery { timestamps: true, tail_lines: Some(1), ..log("web-6d4f9c7b8d-k8pq2") };
             shown(kube_read::pod_logs(&[grep, short, stamped, log("nope")]))
         }
-        "bad-pattern" => {
-            text(kube_read::pod_log(&LogQuery { pattern: Some("(".into()), ..log("web-1") })?.text)
-        }
+        "bad-pattern" => text(
+            kube_read::pod_log(&LogQuery { pattern: Some("(".into()), ..log("web-6d4f9c7b8d-k8pq2") })?.text,
+        ),
         "kinds" => {
             let kinds = kube_read::kinds()?;
             let deployment =
@@ -105,6 +109,7 @@ fn run(arguments: Arguments) -> Answer {
     }
 }
 
+/// Of the container that is called like the first word of its pod's name.
 fn log(pod: &str) -> LogQuery {
-    LogQuery { container: Some("app".into()), ..log_of(SHOP.into(), pod.into()) }
+    LogQuery { container: pod.split('-').next().map(Into::into), ..log_of(SHOP.into(), pod.into()) }
 }

@@ -1,0 +1,43 @@
+//! `cargo xtask kube up`: a cluster in a folder with the shop in it; and a host in front of one.
+
+use std::{path::Path, process::Stdio};
+
+use anyhow::{Context, Result};
+use porthole_testbed::{cluster::Cluster, fixtures};
+
+/// The cluster of a folder, started and filled where it is not running.
+pub(crate) async fn filled(folder: &Path) -> Result<Cluster> {
+    if let Ok(cluster) = Cluster::open(folder) {
+        if cluster.answers().await {
+            return Ok(cluster);
+        }
+        cluster.stop();
+    }
+    if folder.exists() {
+        std::fs::remove_dir_all(folder)?;
+    }
+    let cluster = Cluster::start(folder, &std::env::current_exe()?).await?;
+    let filled = fixtures::shop(&cluster).await;
+    if filled.is_err() {
+        cluster.stop();
+    }
+    filled.map(|()| cluster)
+}
+
+/// A host in front of the cluster; it ends with its handle.
+pub(crate) fn host(
+    cluster: &Cluster,
+    porthole: &Path,
+    plugins: &Path,
+    listen: &str,
+) -> Result<tokio::process::Child> {
+    tokio::process::Command::new(porthole)
+        .args(["serve", "--listen", listen, "--admin-listen", "off", "--log", "warn", "--kubeconfig"])
+        .arg(&cluster.kubeconfig)
+        .arg("--plugins")
+        .arg(plugins)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .context("starting porthole")
+}
