@@ -31,15 +31,8 @@ impl Demo {
 
     /// Prints where it is served, the tokens, and three things to paste.
     pub(crate) fn welcome(&self, origin: &str) {
-        let text = self.text(origin);
-        #[expect(
-            clippy::print_stdout,
-            reason = "what the newcomer came for; with --stdio it is never printed"
-        )]
-        {
-            println!("{text}");
-        }
-        let _ = std::io::stdout().flush();
+        // A closed stdout is somebody who does not want to read it. With --stdio this is never called.
+        let _ = writeln!(std::io::stdout(), "{}", self.text(origin));
     }
 
     fn text(&self, origin: &str) -> String {

@@ -133,12 +133,12 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         servers.spawn(server);
     }
     // Only now: compiling must not delay the port.
+    let demo = demo.map(Arc::new);
+    let welcoming = demo.clone();
     let loading = tokio::spawn(async move {
         loading.await;
-        // The embedded cluster lives as long as this task.
-        if let Some(demo) = demo {
+        if let Some(demo) = welcoming {
             demo.welcome(&format!("{scheme}://{address}"));
-            std::future::pending::<()>().await;
         }
     });
     tokio::select! {
@@ -155,6 +155,8 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     while let Some(ended) = servers.join_next().await {
         ended??;
     }
+    // Not sooner: calls that end in the time of grace still read it.
+    drop(demo);
     Ok(())
 }
 

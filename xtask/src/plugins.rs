@@ -24,20 +24,25 @@ const GUESTS: [&str; 2] = ["curious", "hostile"];
 
 /// Builds every tool into `plugins/dist`.
 pub(crate) fn build() -> Result<()> {
-    build_excluding(&GUESTS).map(|_| ())
+    build_excluding(&GUESTS, &[]).map(|_| ())
+}
+
+/// As [`build`], beside another build that shows its progress.
+pub(crate) fn build_quietly() -> Result<()> {
+    build_excluding(&GUESTS, &["--quiet"]).map(|_| ())
 }
 
 /// As [`build`], and the components that only the tests use; returns the folder in which those are.
 pub(crate) fn build_with_guests() -> Result<PathBuf> {
-    build_excluding(&[])
+    build_excluding(&[], &[])
 }
 
-fn build_excluding(excluded: &[&str]) -> Result<PathBuf> {
+fn build_excluding(excluded: &[&str], options: &[&str]) -> Result<PathBuf> {
     let toolchain = Toolchain::find()?;
     let built = target().join("plugins");
     let mut cargo =
         command("cargo", &["build", "--release", "--workspace", "--target", TARGET, "--target-dir"]);
-    cargo.arg(&built).current_dir(root().join("plugins"));
+    cargo.arg(&built).args(options).current_dir(root().join("plugins"));
     for package in excluded {
         cargo.args(["--exclude", package]);
     }
