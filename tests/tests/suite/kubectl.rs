@@ -90,7 +90,7 @@ async fn kubectl_works_against_the_embedded_cluster() {
         ("logs cart-5b8f7d9c64-mz7wl -n shop --previous", vec!["panic: dial tcp: lookup carts-db"]),
         ("logs cart-5b8f7d9c64-mz7wl -n shop -c proxy --tail=1 --timestamps", vec!["Z proxy 0.9.1 is ready"]),
         ("logs deployment/web -n shop --tail=2", vec!["GET /"]),
-        ("top nodes", vec!["node-1", "500m", "13%"]),
+        ("top nodes", vec!["node-1", "500m", "2048Mi"]),
         ("top pods -n shop --sort-by=memory", vec!["cart-db-0", "300m", "700Mi"]),
         ("api-resources", vec!["deployments", "deploy", "apps/v1", "NodeMetrics"]),
         ("explain pods.spec.nodeName", vec!["KIND:", "Pod", "nodeName", "string"]),
