@@ -59,7 +59,7 @@ Three things to paste:
 
   1. Dify: Tools > MCP > Add MCP Server (HTTP). URL {origin}/sse, identifier porthole,
      header name Authorization, value Bearer and a token from above.
-  2. claude mcp add --transport http --header \"Authorization: Bearer {admin}\" porthole {origin}/mcp
+  2. claude mcp add --transport http porthole {origin}/mcp --header \"Authorization: Bearer {admin}\"
   3. curl -s {origin}/mcp -H \"Authorization: Bearer {admin}\" -H 'Content-Type: application/json' \\
        -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{{\"name\":\"pods_list\",\"arguments\":{{}}}}}}'
 
