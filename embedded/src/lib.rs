@@ -109,7 +109,7 @@ impl Embedded {
     pub fn kubeconfig(&self) -> String {
         use base64::Engine as _;
         let ca = base64::engine::general_purpose::STANDARD.encode(&self.ca);
-        let token = self.accounts.iter().find(|account| account.role == Role::Admin);
+        let token = self.account(Role::Admin);
         serde_json::json!({
             "apiVersion": "v1",
             "kind": "Config",

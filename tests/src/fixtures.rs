@@ -31,9 +31,7 @@ pub async fn shop(cluster: &Cluster) -> Result<()> {
         put(&client, cluster.kubelet, path, object, &mut uids).await.with_context(|| object.to_string())?;
     }
     for (name, text) in &shop.logs {
-        let path = cluster.folder.join("logs").join(name);
-        std::fs::create_dir_all(path.parent().context("a log without a folder")?)?;
-        std::fs::write(path, text)?;
+        write_log(cluster, name, text)?;
     }
     Ok(())
 }
@@ -83,11 +81,11 @@ async fn put(
     Ok(())
 }
 
-/// Writes a file for the kubelet stub to serve.
-pub fn write_log(cluster: &Cluster, namespace: &str, pod: &str, file: &str, text: &str) -> Result<()> {
-    let folder = cluster.folder.join("logs").join(namespace).join(pod);
-    std::fs::create_dir_all(&folder)?;
-    std::fs::write(folder.join(file), text)?;
+/// Writes a file for the kubelet stub to serve: `<namespace>/<pod>/<file>`.
+pub fn write_log(cluster: &Cluster, name: &str, text: &str) -> Result<()> {
+    let path = cluster.folder.join("logs").join(name);
+    std::fs::create_dir_all(path.parent().context("a log without a folder")?)?;
+    std::fs::write(path, text)?;
     Ok(())
 }
 

@@ -12,12 +12,11 @@ pub(super) const SERVICE_ACCOUNTS: Printer = Printer {
     cells: |account, now| vec![name(account), items(account, "/secrets").count().into(), age(account, now)],
 };
 
-const COLUMNS: &[(&str, u8)] =
-    &[("Name", 0), ("Role", 0), ("Age", 0), ("Users", 1), ("Groups", 1), ("ServiceAccounts", 1)];
-
-pub(super) const ROLE_BINDINGS: Printer = Printer { columns: COLUMNS, cells: binding };
-
-pub(super) const CLUSTER_ROLE_BINDINGS: Printer = Printer { columns: COLUMNS, cells: binding };
+/// Of both kinds: RoleBinding and ClusterRoleBinding.
+pub(super) const BINDINGS: Printer = Printer {
+    columns: &[("Name", 0), ("Role", 0), ("Age", 0), ("Users", 1), ("Groups", 1), ("ServiceAccounts", 1)],
+    cells: binding,
+};
 
 fn binding(binding: &Value, now: jiff::Timestamp) -> Vec<Value> {
     let subjects = |kind: &str| {

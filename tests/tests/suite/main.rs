@@ -66,7 +66,7 @@ async fn endless_log(cluster: &Cluster, pod: &str) -> std::path::PathBuf {
     accounts::namespace(&client, "endless").await.unwrap();
     let body = json!({"metadata": {"name": pod}, "spec": {"nodeName": "node-1", "containers": [{"name": "app", "image": "x"}]}});
     accounts::create(&client, "/api/v1/namespaces/endless/pods", &body).await.unwrap();
-    fixtures::write_log(cluster, "endless", pod, "app.endless", "").unwrap();
+    fixtures::write_log(cluster, &format!("endless/{pod}/app.endless"), "").unwrap();
     cluster.folder.join("logs/endless").join(pod).join("app.open")
 }
 
