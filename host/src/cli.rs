@@ -56,6 +56,10 @@ pub(crate) struct Serve {
     /// Folder of the tools, one .wasm file each
     #[arg(long, value_name = "DIR", env = "PORTHOLE_PLUGINS", default_value = "plugins/dist")]
     pub(crate) plugins: PathBuf,
+    /// Folder for compiled tools, which only this user may write, or "off": then every start compiles them anew
+    /// [default: porthole/compiled in $XDG_CACHE_HOME or ~/.cache]
+    #[arg(long, value_name = "DIR|off", env = "PORTHOLE_CACHE", value_parser = cache)]
+    pub(crate) cache: Option<Cache>,
     /// Configuration file (YAML): limits
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -110,6 +114,29 @@ fn address_or_off(text: &str) -> Result<AddressOrOff, String> {
         return Ok(AddressOrOff::Off);
     }
     text.parse().map(AddressOrOff::Address).map_err(|_| "an address like 127.0.0.1:9090, or off".to_owned())
+}
+
+/// Where compiled tools are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cache {
+    Folder(PathBuf),
+    Off,
+}
+
+fn cache(text: &str) -> Result<Cache, String> {
+    Ok(if text == "off" { Cache::Off } else { Cache::Folder(text.into()) })
+}
+
+impl Cache {
+    /// The folder to use where none was chosen; none without a home.
+    pub(crate) fn usual() -> Self {
+        let folder = |variable: &str| {
+            let path = PathBuf::from(std::env::var_os(variable)?);
+            path.is_absolute().then_some(path)
+        };
+        let cache = folder("XDG_CACHE_HOME").or_else(|| Some(folder("HOME")?.join(".cache")));
+        cache.map_or(Self::Off, |cache| Self::Folder(cache.join("porthole/compiled")))
+    }
 }
 
 #[cfg(test)]

@@ -14,14 +14,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     admin,
-    cli::{AddressOrOff, Identity, Serve},
+    cli::{AddressOrOff, Cache, Identity, Serve},
     config::Config,
     demo::Demo,
     identity::Callers,
     kube::{ApiServer, Cluster, Source},
     mcp::{self, AllowedHosts, ApiServerHealth, Site},
     plugins::Plugins,
-    sandbox::Engine,
+    sandbox::{CompiledCode, Engine},
 };
 
 /// How long calls in flight may go on when the host is asked to stop.
@@ -103,8 +103,10 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         );
     }
     let limits = config.host;
-    let plugins = Arc::new(Plugins::new(options.plugins.clone(), config, engine, Arc::clone(&cluster)));
-    let loading = Arc::clone(&plugins).load_all();
+    let compiled = compiled(options.cache.clone()).map(Arc::new);
+    let plugins =
+        Arc::new(Plugins::new(options.plugins.clone(), config, engine, compiled, Arc::clone(&cluster)));
+    let loading = keep_loaded(Arc::clone(&plugins))?;
     if options.stdio {
         let loading = tokio::spawn(loading);
         let caller = callers.of(None).await?;
@@ -117,6 +119,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     }
     let hosts = AllowedHosts::new(options.listen, &options.allow_host);
     let health = ApiServerHealth::new(cluster);
+    let first_loading = plugins.loaded();
     let (routes, sessions) = Site { plugins, callers, hosts, limits, health }.routes();
     let tls = tls(&options).await?;
     let handle = Handle::new();
@@ -133,15 +136,17 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         servers.spawn(server);
     }
     // Only now: compiling must not delay the port.
-    let demo = demo.map(Arc::new);
-    let welcoming = demo.clone();
-    let loading = tokio::spawn(async move {
-        loading.await;
-        if let Some(demo) = welcoming {
+    let loading = tokio::spawn(loading);
+    let welcome = async {
+        first_loading.await;
+        if let Some(demo) = &demo {
             demo.welcome(&format!("{scheme}://{address}"));
         }
-    });
+        // The host does not end with it.
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
+        () = welcome => {}
         stop = stop_signal() => stop?,
         ended = servers.join_next() => {
             if let Some(ended) = ended { ended??; }
@@ -158,6 +163,34 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     // Not sooner: calls that end in the time of grace still read it.
     drop(demo);
     Ok(())
+}
+
+/// The folder of compiled tools. Without one everything works, and starts more slowly.
+fn compiled(chosen: Option<Cache>) -> Option<CompiledCode> {
+    let Cache::Folder(folder) = chosen.unwrap_or_else(Cache::usual) else { return None };
+    match CompiledCode::open(&folder) {
+        Ok(compiled) => Some(compiled),
+        Err(error) => {
+            tracing::warn!(
+                "compiled tools are not kept in {}: {error}. Every start compiles them anew; choose another folder with --cache",
+                folder.display()
+            );
+            None
+        }
+    }
+}
+
+/// Loads the tools and follows their folder; SIGHUP has it looked at again.
+fn keep_loaded(plugins: Arc<Plugins>) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        let rescans = async {
+            while hangup.recv().await.is_some() {
+                plugins.rescan();
+            }
+        };
+        tokio::join!(Arc::clone(&plugins).keep_loaded(), rescans);
+    })
 }
 
 fn shared_token(path: &Path) -> anyhow::Result<String> {

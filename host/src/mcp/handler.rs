@@ -10,11 +10,12 @@ use rmcp::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
         ErrorCode, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
         ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
-        ServerCapabilities, ServerConfig, ToolAnnotations,
+        ServerCapabilities, ServerConfig, SubscriptionFilter, ToolAnnotations,
     },
-    service::RequestContext,
+    service::{RequestContext, SubscriptionContext},
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     identity::{Caller, Callers},
@@ -51,11 +52,23 @@ pub(super) struct Handler {
     plugins: Arc<Plugins>,
     callers: Arc<Callers>,
     transport: Transport,
+    /// The host is about to stop: subscriptions end.
+    stopping: CancellationToken,
 }
 
 impl Handler {
-    pub(super) fn new(plugins: Arc<Plugins>, callers: Arc<Callers>, transport: Transport) -> Self {
-        Self { plugins, callers, transport }
+    pub(super) fn new(
+        plugins: Arc<Plugins>,
+        callers: Arc<Callers>,
+        transport: Transport,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self { plugins, callers, transport, stopping }
+    }
+
+    /// Changes whenever other tools are served than before.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.plugins.changes()
     }
 
     /// Who sent the request: put there by `sse::message`, by `bearer::identify`, or known from the start.
@@ -101,8 +114,10 @@ impl Handler {
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        let mut config = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_instructions(INSTRUCTIONS);
+        let mut config = ServerConfig::new(
+            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build(),
+        )
+        .with_instructions(INSTRUCTIONS);
         config.protocol_version = FALLBACK;
         config.server_info = Implementation::new("porthole", env!("CARGO_PKG_VERSION"));
         config
@@ -137,6 +152,34 @@ impl ServerHandler for Handler {
             answer = AssertUnwindSafe(self.call(request, &context)).catch_unwind() => answer.unwrap_or_else(|_| {
                 Err(ErrorData::internal_error("Porthole failed in this call; its log has the cause", None))
             }),
+        }
+    }
+
+    /// Of all that a client can subscribe to here there is one thing: that other tools are served.
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        let mut accepted = SubscriptionFilter::default();
+        accepted.tools_list_changed = requested.tools_list_changed;
+        Some(accepted)
+    }
+
+    /// Says so until the client leaves or the host stops.
+    async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
+        let caller = self.caller(subscription.request_context())?;
+        let mut changes = self.changes();
+        let _place = self
+            .plugins
+            .subscribe(&caller.owner)
+            .await
+            .map_err(|busy| ErrorData::internal_error(busy.to_string(), None))?;
+        loop {
+            tokio::select! {
+                () = subscription.cancelled() => return Ok(()),
+                () = self.stopping.cancelled() => return Ok(()),
+                changed = changes.changed() => if changed.is_err() { return Ok(()) },
+            }
+            if subscription.sink().notify_tool_list_changed().await.is_err() {
+                return Ok(());
+            }
         }
     }
 

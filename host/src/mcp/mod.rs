@@ -18,6 +18,7 @@ use axum::{
     routing::{get, post},
 };
 use rmcp::ServiceExt;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use health::ApiServerHealth;
 pub(crate) use hosts::AllowedHosts;
@@ -46,8 +47,10 @@ impl Site {
     /// The routes of the main port, and its sessions, which must be drained before the port closes.
     pub(crate) fn routes(self) -> (Router, Arc<Sessions>) {
         let Self { plugins, callers, hosts, limits, health } = self;
-        let handler = |transport| Handler::new(Arc::clone(&plugins), Arc::clone(&callers), transport);
-        let sessions = Arc::new(Sessions::new(handler(Transport::Sse), limits));
+        let stopping = CancellationToken::new();
+        let handler =
+            |transport| Handler::new(Arc::clone(&plugins), Arc::clone(&callers), transport, stopping.clone());
+        let sessions = Arc::new(Sessions::new(handler(Transport::Sse), limits, stopping.clone()));
         let mcp = streamable::service(handler(Transport::Streamable));
         let authenticated = Router::new()
             .route("/sse", get(sse::open).with_state(Arc::clone(&sessions)).post_service(mcp.clone()))
@@ -80,7 +83,19 @@ pub(crate) async fn serve_stdio(
     callers: Arc<Callers>,
     caller: Caller,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let handler = Handler::new(plugins, callers, Transport::Stdio(caller));
-    handler.serve(rmcp::transport::stdio()).await?.waiting().await?;
-    Ok(())
+    let mut changes = plugins.changes();
+    let handler = Handler::new(plugins, callers, Transport::Stdio(caller), CancellationToken::new());
+    let service = handler.serve(rmcp::transport::stdio()).await?;
+    let peer = service.peer().clone();
+    let mut ended = std::pin::pin!(service.waiting());
+    loop {
+        tokio::select! {
+            ended = &mut ended => {
+                ended?;
+                return Ok(());
+            }
+            // Where it cannot be sent the client is about to leave, and that ends the loop.
+            Ok(()) = changes.changed() => { let _ = peer.notify_tool_list_changed().await; }
+        }
+    }
 }

@@ -1,7 +1,8 @@
-//! How many calls are in flight: in all, and for each caller.
+//! How many calls are in flight, and how many subscriptions are open: in all, and for each caller.
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
@@ -13,42 +14,70 @@ use tokio::{
 
 use crate::identity::Owner;
 
-/// How long a call waits for its turn. Clients send bursts; a longer queue would only hide that there are too many.
+/// How long one waits for a place. Clients send bursts; a longer queue would only hide that there are too many.
 const TURN: Duration = Duration::from_secs(5);
 
-/// Why a call did not begin.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Busy {
-    /// This caller's other calls take all of its places.
-    #[error(
-        "{0} calls of this account are in flight, its limit (`concurrencyPerCaller`); ask again when some have ended"
-    )]
-    Caller(u32),
-    /// All places are taken.
-    #[error("{0} calls are in flight, the limit of this host (`concurrency`); ask again in a moment")]
-    Host(u32),
+/// What takes places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    Calls,
+    Subscriptions,
 }
 
-/// A place in flight; dropping it gives it back.
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Calls => "calls",
+            Self::Subscriptions => "subscriptions",
+        })
+    }
+}
+
+impl Of {
+    /// The key of the limit in the configuration.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Calls => "concurrency",
+            Self::Subscriptions => "sessions",
+        }
+    }
+}
+
+/// Why a call or a subscription did not begin.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Busy {
+    /// This caller's others take all of its places.
+    #[error(
+        "{most} {what} of this account are open, its limit (`{}PerCaller`); ask again when some have ended",
+        .what.key()
+    )]
+    Caller { what: Of, most: u32 },
+    /// All places are taken.
+    #[error("{most} {what} are open, the limit of this host (`{}`); ask again in a moment", .what.key())]
+    Host { what: Of, most: u32 },
+}
+
+/// A place; dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     _caller: OwnedSemaphorePermit,
     _host: OwnedSemaphorePermit,
 }
 
-/// The places for calls.
-pub(super) struct InFlight {
+/// The places for one kind of thing.
+pub(super) struct Places {
+    what: Of,
     host: Arc<Semaphore>,
     most: u32,
     most_per_caller: u32,
-    /// Only callers with a call in flight or waiting are here.
+    /// Only callers that have a place or wait for one are here.
     callers: Mutex<HashMap<Owner, Weak<Semaphore>>>,
 }
 
-impl InFlight {
-    pub(super) fn new(most: u32, most_per_caller: u32) -> Self {
+impl Places {
+    pub(super) fn new(what: Of, most: u32, most_per_caller: u32) -> Self {
         let host = Arc::new(Semaphore::new(most as usize));
-        Self { host, most, most_per_caller, callers: Mutex::default() }
+        Self { what, host, most, most_per_caller, callers: Mutex::default() }
     }
 
     /// Waits for a place, first among the caller's own, then among all.
@@ -56,11 +85,11 @@ impl InFlight {
         let own = self.places_of(owner);
         let caller = timeout(TURN, own.acquire_owned()).await;
         let Ok(Ok(_caller)) = caller else {
-            return Err(Busy::Caller(self.most_per_caller));
+            return Err(Busy::Caller { what: self.what, most: self.most_per_caller });
         };
         let host = timeout(TURN, Arc::clone(&self.host).acquire_owned()).await;
         let Ok(Ok(_host)) = host else {
-            return Err(Busy::Host(self.most));
+            return Err(Busy::Host { what: self.what, most: self.most });
         };
         Ok(Slot { _caller, _host })
     }

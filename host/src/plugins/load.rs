@@ -1,12 +1,11 @@
-//! Loading the folder of tools: each file compiled off the async threads, checked, described, and swapped in.
+//! Loading one file: compiled off the async threads or taken from the cache, checked, and described.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
-use super::{Plugins, Snapshot, Tool, arguments::Parameters};
-use crate::sandbox::{Component, Description, LoadError, grant};
+use super::{Plugins, Tool, arguments::Parameters};
+use crate::sandbox::{self, Component, Description, Digest, LoadError, grant};
 
 /// Larger files are not read: a component in Python is 18 MB, with many libraries 40 MB.
 const LARGEST: u64 = 128 << 20;
@@ -32,44 +31,27 @@ pub(super) enum Unserved {
 }
 
 impl Plugins {
-    /// Loads every `.wasm` file of the folder; each is served as soon as it is ready.
-    pub(crate) async fn load_all(self: Arc<Self>) {
-        let files = match files(&self.folder) {
-            Ok(files) => files,
-            Err(error) => {
-                tracing::error!("the folder of tools {} cannot be read: {error}", self.folder.display());
-                Vec::new()
-            }
-        };
-        // One after the other: compiling one uses every core, and the memory that two need at once is never given back.
-        for file in files {
-            let loaded = self.load(&file).await;
-            self.swap_in(&file, loaded);
-        }
-        let snapshot = self.now();
-        tracing::info!(
-            tools = snapshot.tools.len(),
-            failed = snapshot.failures.len(),
-            "tools loaded from {}",
-            self.folder.display()
-        );
-        self.loaded.send_replace(true);
-    }
-
-    async fn load(&self, file: &str) -> Result<Tool, Unserved> {
+    /// Loads a file; None where its bytes have the digest of `served`.
+    pub(super) async fn load(&self, file: &str, served: Option<&Digest>) -> Result<Option<Tool>, Unserved> {
         let path = self.folder.join(file);
-        let engine = Arc::clone(&self.engine);
-        let (component, digest) = tokio::task::spawn_blocking(move || {
+        let (engine, compiled) = (Arc::clone(&self.engine), self.compiled.clone());
+        let served = served.cloned();
+        let loaded = tokio::task::spawn_blocking(move || {
             let size = std::fs::metadata(&path)?.len();
             if size > LARGEST {
                 return Err(Unserved::TooLarge(size));
             }
             let wasm = std::fs::read(&path)?;
-            let digest = Sha256::digest(&wasm).iter().map(|byte| format!("{byte:02x}")).collect();
-            Ok::<(Component, String), Unserved>((Component::compile(&engine, &wasm)?, digest))
-        })
-        .await
-        .map_err(|_| Unserved::Compile)??;
+            let digest = sandbox::digest(&wasm);
+            if served.as_ref() == Some(&digest) {
+                return Ok(None);
+            }
+            let component = Component::load(&engine, compiled.as_deref(), &wasm, &digest)?;
+            Ok::<_, Unserved>(Some((component, digest)))
+        });
+        let Some((component, digest)) = loaded.await.map_err(|_| Unserved::Compile)?? else {
+            return Ok(None);
+        };
         let description = component.describe(self.config.most_memory()).await?;
         let input_schema = schema("input-schema", &description.input_schema)?;
         let output_schema = description
@@ -80,7 +62,7 @@ impl Plugins {
             .map(Arc::new);
         check(&description)?;
         let parameters = Parameters::parse(&input_schema).map_err(Unserved::Description)?;
-        Ok(Tool {
+        Ok(Some(Tool {
             grant: Arc::new(grant(&description)),
             limits: self.config.limits_of(&description.name),
             file: file.to_owned(),
@@ -90,61 +72,8 @@ impl Plugins {
             parameters,
             component,
             description,
-        })
+        }))
     }
-
-    /// Builds the next snapshot and swaps it in whole.
-    fn swap_in(&self, file: &str, loaded: Result<Tool, Unserved>) {
-        let loaded = match loaded {
-            Ok(tool) => {
-                let Description { name, version, .. } = &tool.description;
-                tracing::info!(tool = name, version, digest = tool.digest, file, "tool loaded");
-                Ok(Arc::new(tool))
-            }
-            Err(reason) => {
-                tracing::error!("{file} is not served: {reason}");
-                Err(reason.to_string())
-            }
-        };
-        self.snapshot.rcu(|now| now.with(file, &loaded));
-    }
-}
-
-impl Snapshot {
-    /// The snapshot after this one, in which what `file` was loaded as is served, or the reason stands why it is not.
-    fn with(&self, file: &str, loaded: &Result<Arc<Tool>, String>) -> Self {
-        let mut next = Self { tools: self.tools.clone(), failures: self.failures.clone() };
-        let tool = match loaded {
-            Ok(tool) => tool,
-            Err(reason) => {
-                next.failures.insert(file.to_owned(), reason.clone());
-                return next;
-            }
-        };
-        next.failures.remove(file);
-        let name = &tool.description.name;
-        // Of two files with one name the first in the alphabet is served, whichever was ready first.
-        let (served, other) = match next.tools.get(name) {
-            Some(there) if there.file < tool.file => (Arc::clone(there), Some(Arc::clone(tool))),
-            there => (Arc::clone(tool), there.filter(|there| there.file != tool.file).cloned()),
-        };
-        if let Some(other) = other {
-            next.failures
-                .insert(other.file.clone(), format!("its tool {name} is served from {}", served.file));
-        }
-        next.tools.insert(name.clone(), served);
-        next
-    }
-}
-
-/// The names of the files to load, in order. Hidden ones are an editor's, or a ConfigMap's own.
-fn files(folder: &Path) -> std::io::Result<Vec<String>> {
-    let mut files: Vec<String> = std::fs::read_dir(folder)?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".wasm") && !name.starts_with('.'))
-        .collect();
-    files.sort_unstable();
-    Ok(files)
 }
 
 fn schema(what: &str, text: &str) -> Result<Map<String, Value>, Unserved> {

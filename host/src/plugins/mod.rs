@@ -4,45 +4,44 @@
 
 mod arguments;
 mod concurrency;
+mod folder;
 mod load;
+mod reload;
+mod snapshot;
 mod tool;
+mod watch;
 mod writers;
 
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
 use serde_json::{Map, Value};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 
+pub(crate) use snapshot::Snapshot;
 pub(crate) use tool::Tool;
 
 use crate::{
     config::Config,
     guard::{Reading, ReadingLimits, Tally},
-    identity::Caller,
+    identity::{Caller, Owner},
     kube::Cluster,
     limits::TO_FINISH,
-    sandbox::{CallContext, Engine, Finished, Outcome, Progress, Stopped},
+    sandbox::{CallContext, CompiledCode, Engine, Finished, Outcome, Progress, Stopped},
 };
-use concurrency::InFlight;
+use concurrency::{Busy, Of, Places, Slot};
 
 /// How long a request waits for the first loading to end: a client that comes with the start sees every tool.
 const LOADING: Duration = Duration::from_secs(10);
 /// One answer may fill this part of a component's memory; parsing it there takes a few times its size.
 const ANSWER_PART: u64 = 8;
-
-/// The tools that are served at one time. Built aside and swapped in whole.
-#[derive(Default)]
-pub(crate) struct Snapshot {
-    pub(crate) tools: BTreeMap<String, Arc<Tool>>,
-    /// Files that are not served, and why.
-    pub(crate) failures: BTreeMap<String, String>,
-}
 
 /// An answer to a call. Everything but an outcome is text for the model.
 #[derive(Debug)]
@@ -68,17 +67,59 @@ pub(crate) struct Plugins {
     folder: PathBuf,
     config: Config,
     engine: Arc<Engine>,
+    /// None: everything is compiled at each start.
+    compiled: Option<Arc<CompiledCode>>,
     cluster: Arc<Cluster>,
     snapshot: ArcSwap<Snapshot>,
-    in_flight: InFlight,
-    loaded: watch::Sender<bool>,
+    in_flight: Places,
+    subscriptions: Places,
+    /// The folder has been gone through once.
+    loaded: tokio::sync::watch::Sender<bool>,
+    /// Counts the snapshots that serve something else than the one before.
+    changes: tokio::sync::watch::Sender<u64>,
+    rescan: Notify,
+    try_all_again: AtomicBool,
 }
 
 impl Plugins {
-    pub(crate) fn new(folder: PathBuf, config: Config, engine: Arc<Engine>, cluster: Arc<Cluster>) -> Self {
-        let in_flight = InFlight::new(config.host.concurrency, config.host.concurrency_per_caller);
-        let (loaded, _) = watch::channel(false);
-        Self { folder, config, engine, cluster, snapshot: ArcSwap::default(), in_flight, loaded }
+    pub(crate) fn new(
+        folder: PathBuf,
+        config: Config,
+        engine: Arc<Engine>,
+        compiled: Option<Arc<CompiledCode>>,
+        cluster: Arc<Cluster>,
+    ) -> Self {
+        let limits = config.host;
+        Self {
+            in_flight: Places::new(Of::Calls, limits.concurrency, limits.concurrency_per_caller),
+            subscriptions: Places::new(Of::Subscriptions, limits.sessions, limits.sessions_per_caller),
+            folder,
+            config,
+            engine,
+            compiled,
+            cluster,
+            snapshot: ArcSwap::default(),
+            loaded: tokio::sync::watch::Sender::new(false),
+            changes: tokio::sync::watch::Sender::new(0),
+            rescan: Notify::new(),
+            try_all_again: AtomicBool::new(false),
+        }
+    }
+
+    /// Has every file of the folder tried again, also those that have not changed since they failed.
+    pub(crate) fn rescan(&self) {
+        self.try_all_again.store(true, Ordering::Relaxed);
+        self.rescan.notify_one();
+    }
+
+    /// A place for a subscription to the changes; a client that opens streams without end has none at last.
+    pub(crate) async fn subscribe(&self, owner: &Owner) -> Result<Slot, Busy> {
+        self.subscriptions.enter(owner).await
+    }
+
+    /// Changes whenever other tools are served than before.
+    pub(crate) fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// The tools as they are now.
@@ -88,10 +129,17 @@ impl Plugins {
 
     /// The tools, once the folder has been gone through, or after a while as they are then.
     pub(crate) async fn snapshot(&self) -> Arc<Snapshot> {
-        let mut loaded = self.loaded.subscribe();
-        // The sender lives as long as self, so the only end of waiting but true is the time.
-        let _ = tokio::time::timeout(LOADING, loaded.wait_for(|loaded| *loaded)).await;
+        let _ = tokio::time::timeout(LOADING, self.loaded()).await;
         self.now()
+    }
+
+    /// Ends when the folder has been gone through once.
+    pub(crate) fn loaded(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut loaded = self.loaded.subscribe();
+        async move {
+            // An error means that the host ends.
+            let _ = loaded.wait_for(|loaded| *loaded).await;
+        }
     }
 
     /// Calls a tool as `caller`. Dropping the future stops the component and its reads.

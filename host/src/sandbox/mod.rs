@@ -7,6 +7,7 @@
 //! time, and the interfaces `porthole:tool/kube-read` and `porthole:tool/call`.
 
 mod call;
+mod compiled;
 mod component;
 mod engine;
 mod imports;
@@ -15,6 +16,7 @@ mod output;
 mod state;
 mod world;
 
+pub(crate) use compiled::{CompiledCode, Digest, digest};
 pub(crate) use component::{Component, Finished, LoadError, Stopped, grant};
 pub(crate) use engine::Engine;
 pub(crate) use state::{CallContext, Progress};

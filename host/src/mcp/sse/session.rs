@@ -131,6 +131,8 @@ pub(super) struct Opened {
     pub(super) outbox: mpsc::Receiver<ServerJsonRpcMessage>,
     pub(super) pending: Pending,
     pub(super) cut: CancellationToken,
+    /// Other tools are served than before.
+    pub(super) changes: watch::Receiver<u64>,
     /// Dropping it ends the session and its calls.
     pub(super) _leave: Leave,
 }
@@ -161,9 +163,10 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    pub(in crate::mcp) fn new(handler: Handler, limits: HostLimits) -> Self {
+    /// Draining cancels `stopping`.
+    pub(in crate::mcp) fn new(handler: Handler, limits: HostLimits, stopping: CancellationToken) -> Self {
         let (left, _) = watch::channel(0);
-        Self { handler, limits, room: Mutex::default(), stopping: CancellationToken::new(), left }
+        Self { handler, limits, room: Mutex::default(), stopping, left }
     }
 
     fn room(&self) -> MutexGuard<'_, HashMap<String, Session>> {
@@ -212,7 +215,8 @@ impl Sessions {
         // Owned by `end`, which the stream cancels when it is dropped.
         tokio::spawn(service.waiting());
         let leave = Leave { id: id.clone(), sessions: Arc::clone(self), end };
-        Ok(Opened { id, outbox, pending, cut, _leave: leave })
+        let changes = self.handler.changes();
+        Ok(Opened { id, outbox, pending, cut, changes, _leave: leave })
     }
 
     /// Opens no more sessions, lets calls finish for `grace`, answers what is still open with an error, ends all streams.

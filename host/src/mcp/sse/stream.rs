@@ -4,7 +4,7 @@ use std::{collections::VecDeque, io, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, stream};
-use rmcp::model::{JsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::model::{JsonRpcMessage, ServerJsonRpcMessage, ServerNotification};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::session::Opened;
@@ -48,12 +48,15 @@ struct Body {
     opened: Opened,
     comments: Comments,
     begun: bool,
+    /// The client has had an answer. Before that it knows no tools, and nothing may be sent to it.
+    answered: bool,
     ended: bool,
 }
 
 /// The events of a session, from the endpoint to the end. Dropping it ends the session.
 pub(super) fn body(opened: Opened) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    let body = Body { opened, comments: Comments::new(Instant::now()), begun: false, ended: false };
+    let body =
+        Body { opened, comments: Comments::new(Instant::now()), begun: false, answered: false, ended: false };
     stream::unfold(body, |mut body| async move { body.next().await.map(|event| (event, body)) })
 }
 
@@ -82,6 +85,10 @@ impl Body {
                     None => return Some(self.cut().await),
                 },
                 () = self.opened.cut.cancelled() => return Some(self.cut().await),
+                Ok(()) = self.opened.changes.changed() => if self.answered {
+                    let changed = ServerNotification::ToolListChangedNotification(Default::default());
+                    return self.event(&ServerJsonRpcMessage::notification(changed));
+                },
                 () = sleep_until(self.comments.next()) => {
                     self.comments.written_at(Instant::now());
                     return Some(Ok(Bytes::from_static(COMMENT)));
@@ -102,6 +109,7 @@ impl Body {
             if !id.is_some_and(|id| self.opened.pending.remove(&id)) {
                 return None;
             }
+            self.answered = true;
             self.comments.response_at(Instant::now());
         }
         let mut event = b"event: message\ndata: ".to_vec();
