@@ -21,3 +21,4 @@ pub mod http;
 pub mod kubelet;
 pub mod pki;
 pub mod porthole;
+pub mod versions;

@@ -36,13 +36,18 @@ pub struct Demo {
 impl Demo {
     /// Starts a host on the shop (None) or on a folder of manifests, with all tools, and waits for what it prints.
     pub async fn start(manifests: Option<&Path>) -> Result<Self> {
+        Self::with(manifests, &tools()).await
+    }
+
+    /// As [`start`](Self::start), with the tools of another folder.
+    pub async fn with(manifests: Option<&Path>, plugins: &Path) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let kubeconfig = folder.path().join("kubeconfig");
-        let (plugins, written) = (tools().display().to_string(), kubeconfig.display().to_string());
+        let (plugins, written) = (plugins.display().to_string(), kubeconfig.display().to_string());
         let mut options = vec!["--plugins", &plugins, "--demo-kubeconfig", &written, "--demo"];
         let manifests = manifests.map(|manifests| manifests.display().to_string());
         options.extend(manifests.as_deref());
-        let host = Porthole::with(&options).await?;
+        let host = Porthole::spawn(&options)?;
         let begun = Instant::now();
         let printed = loop {
             let printed = std::fs::read_to_string(host.printed.path())?;

@@ -20,7 +20,7 @@ enum Toolchain {
 }
 
 /// Components that only the tests use.
-const GUESTS: [&str; 2] = ["curious", "hostile"];
+const GUESTS: [&str; 3] = ["curious", "hostile", "versioned"];
 
 /// Builds every tool into `plugins/dist`.
 pub(crate) fn build() -> Result<()> {

@@ -163,6 +163,8 @@ impl Surroundings {
             .env("PORTHOLE_BIN", built("porthole"))
             .env("PORTHOLE_TOOLS", root().join("plugins/dist"))
             .env("PORTHOLE_GUESTS", &self.guests)
+            // Dozens of hosts start with the same tools; each is compiled once.
+            .env("PORTHOLE_CACHE", self.folder.join("compiled"))
             .env("PORTHOLE_PYTHON", venv().join("bin/python"))
             .env("PORTHOLE_NODE_MODULES", npm().join("node_modules"))
             .env("RUST_BACKTRACE", "0");

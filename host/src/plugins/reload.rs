@@ -6,8 +6,10 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::Instant;
+
 use super::{
-    Plugins, Snapshot,
+    LOADING, Plugins, Snapshot,
     folder::{self, Identity},
     load::Unserved,
     snapshot::Loaded,
@@ -25,7 +27,7 @@ struct Files {
     /// What each file was when it was last tried.
     tried: HashMap<String, Identity>,
     /// Files that may still be written, as they were at the last look.
-    moving: HashMap<String, (Identity, tokio::time::Instant)>,
+    moving: HashMap<String, (Identity, Instant)>,
     /// The folder could not be read at the last look.
     unreadable: Option<String>,
 }
@@ -37,6 +39,7 @@ impl Plugins {
         // Before the first look, so that nothing falls between the two.
         let mut watch = Watch::new(&self.folder);
         let mut first = true;
+        let begun = Instant::now();
         loop {
             watch.follow();
             let soon = self.bring_up_to_date(&mut files, &watch, first).await;
@@ -49,6 +52,9 @@ impl Plugins {
                     self.folder.display()
                 );
                 self.loaded.send_replace(true);
+                if begun.elapsed() > LOADING {
+                    self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
+                }
                 first = false;
             }
             watch.wait(&self.rescan, soon).await;
@@ -140,7 +146,8 @@ impl Plugins {
         }
         let next = Arc::new(next);
         let before = self.snapshot.swap(Arc::clone(&next));
-        if !next.serves_as(&before) {
+        // Whoever asks before the first loading has ended is answered when it has.
+        if *self.loaded.borrow() && !next.serves_as(&before) {
             self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
         }
     }
@@ -166,7 +173,7 @@ impl Files {
         let mut changed: Vec<(&String, &Identity)> =
             there.iter().filter(|(file, identity)| self.tried.get(*file) != Some(identity)).collect();
         changed.sort_by_key(|(_, identity)| identity.size);
-        let now = tokio::time::Instant::now();
+        let now = Instant::now();
         for (file, identity) in changed {
             let still = match self.moving.get(file) {
                 Some((before, since)) if before == identity => now.duration_since(*since) >= STILL,

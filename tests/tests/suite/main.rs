@@ -12,6 +12,7 @@ mod access;
 mod contract;
 mod embedded;
 mod kubectl;
+mod reload;
 mod sandbox;
 mod session;
 mod stdio;
