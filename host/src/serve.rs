@@ -17,6 +17,7 @@ use crate::{
     cli::{AddressOrOff, Cache, Identity, Serve},
     config::Config,
     demo::Demo,
+    guard::Audit,
     identity::Callers,
     kube::{ApiServer, Cluster, Source},
     mcp::{self, AllowedHosts, ApiServerHealth, Site},
@@ -103,9 +104,16 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         );
     }
     let limits = config.host;
+    let audit = audit(&options.audit)?;
     let compiled = compiled(options.cache.clone()).map(Arc::new);
-    let plugins =
-        Arc::new(Plugins::new(options.plugins.clone(), config, engine, compiled, Arc::clone(&cluster)));
+    let plugins = Arc::new(Plugins::new(
+        options.plugins.clone(),
+        config,
+        engine,
+        compiled,
+        Arc::clone(&cluster),
+        audit,
+    ));
     let loading = keep_loaded(Arc::clone(&plugins))?;
     if options.stdio {
         let loading = tokio::spawn(loading);
@@ -178,6 +186,14 @@ fn compiled(chosen: Option<Cache>) -> Option<CompiledCode> {
             None
         }
     }
+}
+
+fn audit(place: &Path) -> anyhow::Result<Audit> {
+    Ok(match place.to_str() {
+        Some("off") => Audit::Off,
+        Some("stderr") => Audit::Stderr,
+        _ => Audit::file(place).with_context(|| format!("--audit {}", place.display()))?,
+    })
 }
 
 /// Loads the tools and follows their folder; SIGHUP has it looked at again.

@@ -2,9 +2,13 @@
 //!
 //! Knows: kinds and verbs, and who asks. Does not know: components, MCP.
 
+mod audit;
 mod grant;
+mod made;
 mod reading;
 mod redaction;
 
+pub(crate) use audit::{Audit, AuditLine, shown};
 pub(crate) use grant::{Grant, ReadRule, Verb};
+pub(crate) use made::{Ledger, Made};
 pub(crate) use reading::{Reading, ReadingLimits, Tally};

@@ -8,7 +8,7 @@ use std::sync::{
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
-use super::{Grant, Verb, redaction::withheld};
+use super::{Grant, Made, Verb, made::Ledger, redaction::withheld};
 use crate::kube::{
     self, AccessQuery, Allowance, Cluster, Credential, Failure, GetQuery, Kind, KindRef, ListQuery, LogQuery,
     LogText, Page, Reason, UserInfo, Verdict,
@@ -31,9 +31,10 @@ pub(crate) struct ReadingLimits {
 }
 
 /// What one call has read.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
-    pub(crate) reads: u32,
+    pub(crate) made: Vec<Made>,
+    /// Bytes that the cluster sent.
     pub(crate) bytes: u64,
     /// The API server refused the token itself: whoever remembers it should forget it.
     pub(crate) token_refused: bool,
@@ -47,6 +48,7 @@ pub(crate) struct Reading {
     allowance: Allowance,
     most_reads: u32,
     reads: AtomicU32,
+    made: Arc<Ledger>,
     token_refused: AtomicBool,
 }
 
@@ -64,6 +66,7 @@ impl Reading {
             allowance: Allowance::new(limits.deadline, limits.bytes, limits.answer),
             most_reads: limits.reads,
             reads: AtomicU32::new(0),
+            made: Arc::default(),
             token_refused: AtomicBool::new(false),
         }
     }
@@ -72,38 +75,66 @@ impl Reading {
         self.cluster.server.default_namespace()
     }
 
+    /// The reads made so far; it outlives a call that is dropped.
+    pub(crate) fn ledger(&self) -> Arc<Ledger> {
+        Arc::clone(&self.made)
+    }
+
     pub(crate) fn tally(&self) -> Tally {
         Tally {
-            reads: self.reads.load(Relaxed),
+            made: self.made.all(),
             bytes: self.allowance.taken(),
             token_refused: self.token_refused.load(Relaxed),
         }
     }
 
     pub(crate) async fn get_object(&self, kind: &KindRef, query: &GetQuery) -> Result<String, Failure> {
-        self.counted(async {
-            let kind = self.granted(Verb::Get, kind).await?;
-            let Cluster { server, .. } = &*self.cluster;
-            kube::get_object(server, &self.credential, &kind, query, withheld(&kind), &self.allowance).await
-        })
-        .await
+        let mut resource = kind.kind.clone();
+        let answer = self
+            .counted(async {
+                let kind = self.resolved(kind).await?;
+                resource = kind.qualified();
+                self.grant.check(Verb::Get, &kind.group, &kind.plural)?;
+                let Cluster { server, .. } = &*self.cluster;
+                kube::get_object(server, &self.credential, &kind, query, withheld(&kind), &self.allowance)
+                    .await
+            })
+            .await;
+        self.made.note("get", &resource, query.namespace.as_deref(), answer.as_ref().map(String::len));
+        answer
     }
 
     pub(crate) async fn list_objects(&self, kind: &KindRef, query: &ListQuery) -> Result<Page, Failure> {
-        self.counted(async {
-            let kind = self.granted(Verb::List, kind).await?;
-            let Cluster { server, .. } = &*self.cluster;
-            kube::list_objects(server, &self.credential, &kind, query, withheld(&kind), &self.allowance).await
-        })
-        .await
+        let mut resource = kind.kind.clone();
+        let page = self
+            .counted(async {
+                let kind = self.resolved(kind).await?;
+                resource = kind.qualified();
+                self.grant.check(Verb::List, &kind.group, &kind.plural)?;
+                let Cluster { server, .. } = &*self.cluster;
+                kube::list_objects(server, &self.credential, &kind, query, withheld(&kind), &self.allowance)
+                    .await
+            })
+            .await;
+        self.made.note(
+            "list",
+            &resource,
+            query.namespace.as_deref(),
+            page.as_ref().map(|page| page.items.len()),
+        );
+        page
     }
 
     pub(crate) async fn pod_log(&self, query: &LogQuery) -> Result<LogText, Failure> {
-        self.counted(async {
-            self.grant.check(Verb::Get, "", "pods/log")?;
-            kube::pod_log(&self.cluster.server, &self.credential, query, &self.allowance).await
-        })
-        .await
+        let log = self
+            .counted(async {
+                self.grant.check(Verb::Get, "", "pods/log")?;
+                kube::pod_log(&self.cluster.server, &self.credential, query, &self.allowance).await
+            })
+            .await;
+        let came = log.as_ref().map(|log| log.text.len());
+        self.made.note("get", "pods/log", Some(&query.namespace), came);
+        log
     }
 
     pub(crate) async fn get_all(&self, queries: &[(KindRef, GetQuery)]) -> Vec<Result<String, Failure>> {
@@ -166,12 +197,6 @@ impl Reading {
     async fn resolved(&self, kind: &KindRef) -> Result<Arc<Kind>, Failure> {
         let Cluster { server, kinds } = &*self.cluster;
         kinds.resolve(server, &self.credential, kind, &self.allowance).await
-    }
-
-    async fn granted(&self, verb: Verb, kind: &KindRef) -> Result<Arc<Kind>, Failure> {
-        let kind = self.resolved(kind).await?;
-        self.grant.check(verb, &kind.group, &kind.plural)?;
-        Ok(kind)
     }
 
     async fn all<T>(&self, reads: Vec<impl Future<Output = Result<T, Failure>>>) -> Vec<Result<T, Failure>> {

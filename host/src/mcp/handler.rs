@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     identity::{Caller, Callers},
-    plugins::{Answer, Plugins, Tool},
+    plugins::{Answer, Call, Plugins, Tool},
     sandbox::{Content, Outcome, Progress},
 };
 
@@ -93,7 +93,13 @@ impl Handler {
         let token = context.meta.get_progress_token();
         let (progress, mut steps) = mpsc::channel::<Progress>(PROGRESS_STEPS);
         let progress = token.is_some().then_some(progress);
-        let call = self.plugins.call(&request.name, request.arguments.unwrap_or_default(), &caller, progress);
+        let call = Call {
+            tool: request.name.into_owned(),
+            arguments: request.arguments.unwrap_or_default(),
+            client: client(context),
+            progress,
+        };
+        let call = self.plugins.call(call, &caller);
         let report = async {
             while let (Some(step), Some(token)) = (steps.recv().await, &token) {
                 let mut param = ProgressNotificationParam::new(token.clone(), step.done);
@@ -228,6 +234,19 @@ impl ServerHandler for Handler {
             ),
         })
     }
+}
+
+/// What the client calls itself: in its handshake, in the request, or in its HTTP headers.
+fn client(context: &RequestContext<RoleServer>) -> Option<String> {
+    /// Bytes of it that are kept.
+    const LONGEST: usize = 100;
+    let named = context.client_info().map(|info| format!("{} {}", info.name, info.version));
+    let mut client = named.or_else(|| {
+        let agent = context.extensions.get::<Parts>()?.headers.get(http::header::USER_AGENT)?;
+        Some(agent.to_str().ok()?.to_owned())
+    })?;
+    client.truncate(client.floor_char_boundary(LONGEST));
+    Some(client)
 }
 
 /// A tool as clients see it. The hints say what the sandbox makes sure of.

@@ -1,0 +1,210 @@
+//! One call: its tool found, its arguments checked, run within limits, judged, and told in the audit line.
+
+use std::{sync::Arc, time::Instant};
+
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use super::{Plugins, Tool, writers};
+use crate::{
+    guard::{Audit, AuditLine, Ledger, Reading, ReadingLimits, Tally, shown},
+    identity::Caller,
+    limits::TO_FINISH,
+    sandbox::{CallContext, Content, Finished, Outcome, Progress, Stopped},
+};
+
+/// One answer may fill this part of a component's memory; parsing it there takes a few times its size.
+const ANSWER_PART: u64 = 8;
+
+/// What a client asks for.
+pub(crate) struct Call {
+    pub(crate) tool: String,
+    pub(crate) arguments: Map<String, Value>,
+    /// What the client calls itself, for the audit line.
+    pub(crate) client: Option<String>,
+    /// Where progress goes, if the client asked for it.
+    pub(crate) progress: Option<mpsc::Sender<Progress>>,
+}
+
+/// An answer to a call. Everything but an outcome is text for the model.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Outcome(Outcome),
+    Error(String),
+    /// The tool said more than its limit: an error, and what there is room for.
+    Overlong {
+        error: String,
+        text: String,
+    },
+}
+
+/// A call's answer, what it took, and what the caller's token turned out to be worth.
+pub(crate) struct Answered {
+    pub(crate) answer: Answer,
+    /// The API server refused the token itself.
+    pub(crate) token_refused: bool,
+    pub(crate) spent: Spent,
+}
+
+/// What a call took.
+#[derive(Debug, Default)]
+pub(crate) struct Spent {
+    pub(crate) tally: Tally,
+    /// Time inside the component.
+    pub(crate) cpu: std::time::Duration,
+    /// The most memory of the component, in bytes.
+    pub(crate) memory: usize,
+}
+
+impl Plugins {
+    /// Calls a tool as `caller`. Dropping the future stops the component and its reads.
+    pub(crate) async fn call(&self, call: Call, caller: &Caller) -> Answered {
+        let Call { tool: name, arguments, client, progress } = call;
+        let mut telling = Telling {
+            audit: &self.audit,
+            caller: &caller.owner.username,
+            client,
+            name: &name,
+            arguments: shown(&arguments),
+            tool: None,
+            ledger: None,
+            began: Instant::now(),
+            told: false,
+        };
+        let snapshot = self.snapshot().await;
+        let Some(tool) = snapshot.tools.get(&name).cloned() else {
+            return telling.refused("unknown", writers::unknown_tool(&name, &snapshot));
+        };
+        telling.tool = Some(Arc::clone(&tool));
+        let arguments = match tool.parameters.coerce(arguments) {
+            Ok(arguments) => arguments,
+            Err(mistake) => return telling.refused("arguments", format!("{name}: {mistake}")),
+        };
+        let _slot = match self.in_flight.enter(&caller.owner).await {
+            Ok(slot) => slot,
+            Err(busy) => return telling.refused("busy", format!("{name}: {busy}")),
+        };
+        telling.began = Instant::now();
+        let limits = &tool.limits;
+        let reading_time = limits.timeout.saturating_sub(TO_FINISH).max(limits.timeout / 2);
+        let now = tokio::time::Instant::now();
+        let reading = Reading::new(
+            Arc::clone(&self.cluster),
+            caller.credential.clone(),
+            Arc::clone(&tool.grant),
+            ReadingLimits {
+                deadline: now.checked_add(reading_time).unwrap_or(now),
+                reads: limits.reads,
+                bytes: limits.read_bytes,
+                answer: usize::try_from(limits.memory / ANSWER_PART).unwrap_or(usize::MAX),
+            },
+        );
+        telling.ledger = Some(reading.ledger());
+        let call = CallContext { tool: name.clone(), reading, output: limits.output, progress };
+        let Finished { result, tally, cpu, memory } = tool.component.call(&arguments, call, limits).await;
+        let (answer, verdict) = judged(&tool, result);
+        let answered =
+            Answered { answer, token_refused: tally.token_refused, spent: Spent { tally, cpu, memory } };
+        telling.tell(verdict, &answered);
+        answered
+    }
+}
+
+/// The audit line of a call that is under way. Dropped before it is told, the client has left.
+struct Telling<'c> {
+    audit: &'c Audit,
+    caller: &'c str,
+    client: Option<String>,
+    name: &'c str,
+    arguments: Map<String, Value>,
+    tool: Option<Arc<Tool>>,
+    ledger: Option<Arc<Ledger>>,
+    began: Instant,
+    told: bool,
+}
+
+impl Telling<'_> {
+    /// The call did not begin.
+    fn refused(&mut self, verdict: &'static str, text: String) -> Answered {
+        let answered =
+            Answered { answer: Answer::Error(text), token_refused: false, spent: Spent::default() };
+        self.tell(verdict, &answered);
+        answered
+    }
+
+    fn tell(&mut self, verdict: &'static str, answered: &Answered) {
+        self.told = true;
+        self.audit.write(&self.line(verdict, &answered.spent, answered.answer.len()));
+    }
+
+    fn line(&self, verdict: &'static str, spent: &Spent, bytes_out: usize) -> AuditLine<'_> {
+        AuditLine {
+            caller: self.caller,
+            client: self.client.as_deref(),
+            tool: self.name.get(..self.name.floor_char_boundary(64)).unwrap_or_default(),
+            version: self.tool.as_ref().map(|tool| tool.description.version.as_str()),
+            digest: self.tool.as_ref().map(|tool| tool.digest.as_str()),
+            arguments: self.arguments.clone(),
+            verdict,
+            reads: self.ledger.as_ref().map(|ledger| ledger.all()).unwrap_or_default(),
+            read_bytes: spent.tally.bytes,
+            bytes_out,
+            ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            cpu_us: u64::try_from(spent.cpu.as_micros()).unwrap_or(u64::MAX),
+            memory: spent.memory,
+        }
+    }
+}
+
+impl Drop for Telling<'_> {
+    fn drop(&mut self) {
+        if !self.told {
+            self.audit.write(&self.line("left", &Spent::default(), 0));
+        }
+    }
+}
+
+impl Answer {
+    /// Bytes of what it says.
+    fn len(&self) -> usize {
+        let said = |content: &Content| match content {
+            Content::Text(text) => text.len(),
+            Content::Embedded(embedded) => embedded.text.len(),
+            Content::Image(media) | Content::Audio(media) => media.data.len(),
+        };
+        match self {
+            Self::Outcome(outcome) => {
+                let content: usize = outcome.content.iter().map(said).sum();
+                content.saturating_add(outcome.structured.as_ref().map_or(0, String::len))
+            }
+            Self::Error(text) => text.len(),
+            Self::Overlong { error, text } => error.len().saturating_add(text.len()),
+        }
+    }
+}
+
+/// The answer to give, and its word in the audit line.
+fn judged(tool: &Tool, result: Result<Outcome, Stopped>) -> (Answer, &'static str) {
+    let name = &tool.description.name;
+    match result {
+        Ok(outcome) => match tool.overlong(outcome) {
+            Ok(outcome) => (Answer::Outcome(outcome), "ok"),
+            Err(overlong) => (overlong, "overlong"),
+        },
+        Err(Stopped::Error(text)) => (Answer::Error(text), "error"),
+        Err(Stopped::Limit(limit)) => {
+            let text = format!(
+                "{name} was stopped: {limit}. Ask for less: one namespace, a selector, a limit. The operator can raise it under limits in the configuration."
+            );
+            (Answer::Error(text), "limit")
+        }
+        Err(Stopped::Fault(cause)) => {
+            tracing::error!(tool = name, version = tool.description.version, "fault: {cause}");
+            let text = format!(
+                "{name} {} failed by a fault of its own: {cause}. Other tools still work; its author should know.",
+                tool.description.version
+            );
+            (Answer::Error(text), "fault")
+        }
+    }
+}
