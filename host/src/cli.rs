@@ -18,6 +18,7 @@ const EXAMPLES: &str = "Examples:
   porthole serve --stdio                                for a desktop client; reads as your kubeconfig's account
   porthole serve --demo                                 no cluster needed: a small shop with a dozen faults, and tokens to paste
   porthole serve --demo manifests/                      the same with your own: kubectl get all,events -A -o yaml > manifests/all.yaml
+  porthole plugin new team_quotas --lang python         begin a tool of your own
   porthole config check porthole.yaml                   whether a configuration file would be taken";
 
 #[derive(Debug, Subcommand)]
@@ -25,9 +26,113 @@ pub(crate) enum Command {
     /// Serve the tools of a folder to MCP clients
     #[command(after_help = EXAMPLES)]
     Serve(Box<Serve>),
+    /// Write, look at and try a tool
+    #[command(subcommand, after_help = PLUGIN_EXAMPLES)]
+    Plugin(Plugin),
+    /// Print the ClusterRole that an account needs to use the tools
+    #[command(after_help = RBAC_EXAMPLES)]
+    Rbac(Rbac),
     /// Work with configuration files
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+const PLUGIN_EXAMPLES: &str = "Examples:
+  porthole plugin new team_quotas --lang python      a project of its own, with a test on a small embedded cluster
+  porthole plugin check team_quotas.wasm             everything the host would check, and what to mend
+  porthole plugin inspect team_quotas.wasm           what it is, what it imports, and what it may read, as an RBAC rule
+  porthole plugin call team_quotas.wasm --args '{\"namespace\": \"shop\"}' --demo
+  cp team_quotas.wasm plugins/                       and a running host serves it within a second";
+
+const RBAC_EXAMPLES: &str = "Examples:
+  porthole rbac | kubectl apply -f -
+  porthole rbac --plugins plugins/ --with nodes      also a role for what needs the kubelets";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// Make a new project for a tool; it needs nothing of Porthole's repository
+    New {
+        /// Name of the tool: a-z, 0-9 and _; also the name of the new folder
+        name: String,
+        /// The language to write it in
+        #[arg(long, value_enum)]
+        lang: Language,
+    },
+    /// Show what a component is, what it imports and what it may read
+    Inspect {
+        file: PathBuf,
+        #[command(flatten)]
+        compiling: Compiling,
+    },
+    /// Check everything that the host would, and say what to mend (exit code 1 where it would not be served)
+    Check {
+        file: PathBuf,
+        #[command(flatten)]
+        compiling: Compiling,
+    },
+    /// Call a tool once; its answer goes to stdout, and what it took to stderr (exit code 1 where it is an error)
+    Call(Box<CallOnce>),
+}
+
+/// The languages of `plugin new`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    Rust,
+    Js,
+    Python,
+}
+
+/// How files are made into tools.
+#[derive(Debug, Args)]
+pub(crate) struct Compiling {
+    /// Folder for compiled tools, or "off" [default: porthole/compiled in $XDG_CACHE_HOME or ~/.cache]
+    #[arg(long, value_name = "DIR|off", env = "PORTHOLE_CACHE", value_parser = cache)]
+    pub(crate) cache: Option<Cache>,
+    /// Configuration file (YAML): limits
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallOnce {
+    pub(crate) file: PathBuf,
+    /// The arguments, as a JSON object
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub(crate) args: String,
+    /// Kubeconfig of the cluster to read, as its account [default: $KUBECONFIG, ~/.kube/config, or the pod's own cluster]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// Read an embedded cluster instead: a small shop, or the manifests in DIR
+    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with_all = ["kubeconfig", "context"])]
+    pub(crate) demo: Option<Option<PathBuf>>,
+    #[command(flatten)]
+    pub(crate) compiling: Compiling,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rbac {
+    /// Folder of the tools
+    #[arg(long, value_name = "DIR", env = "PORTHOLE_PLUGINS", default_value = "plugins/dist")]
+    pub(crate) plugins: PathBuf,
+    /// Name of the ClusterRole
+    #[arg(long, default_value = "porthole-reader")]
+    pub(crate) name: String,
+    /// Roles beside it for what is more than looking: nodes (the kubelets' logs and stats), helm (releases, which are
+    /// Secrets)
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) with: Vec<More>,
+    #[command(flatten)]
+    pub(crate) compiling: Compiling,
+}
+
+/// Rights that nobody should have by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum More {
+    Nodes,
+    Helm,
 }
 
 #[derive(Debug, Subcommand)]

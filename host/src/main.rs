@@ -12,7 +12,9 @@ mod identity;
 mod kube;
 mod limits;
 mod mcp;
+mod plugin;
 mod plugins;
+mod rbac;
 mod sandbox;
 mod serve;
 
@@ -24,29 +26,28 @@ use cli::{Cli, Command, ConfigCommand};
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Serve(options) => serve::run(*options),
+        Command::Serve(options) => serve::run(*options).map(|()| ExitCode::SUCCESS),
+        Command::Plugin(command) => plugin::run(command),
+        Command::Rbac(options) => rbac::run(&options),
         Command::Config(ConfigCommand::Check { file }) => check(&file),
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            #[expect(
-                clippy::print_stderr,
-                reason = "the last word of a command line, also where logging never began"
-            )]
-            {
-                eprintln!("porthole: {error:#}");
-            }
-            ExitCode::from(2)
+    outcome.unwrap_or_else(|error| {
+        #[expect(
+            clippy::print_stderr,
+            reason = "the last word of a command line, also where logging never began"
+        )]
+        {
+            eprintln!("porthole: {error:#}");
         }
-    }
+        ExitCode::from(2)
+    })
 }
 
-fn check(file: &std::path::Path) -> anyhow::Result<()> {
+fn check(file: &std::path::Path) -> anyhow::Result<ExitCode> {
     config::Config::read(file)?;
     #[expect(clippy::print_stdout, reason = "the answer of the command")]
     {
         println!("{} is fine", file.display());
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

@@ -21,7 +21,7 @@ use crate::{
     identity::Callers,
     kube::{ApiServer, Cluster, Source},
     mcp::{self, AllowedHosts, ApiServerHealth, Site},
-    plugins::Plugins,
+    plugins::{Loader, Plugins},
     sandbox::{CompiledCode, Engine},
 };
 
@@ -82,12 +82,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         Some(folder) => Some(Demo::start(folder.as_deref(), options.demo_kubeconfig.as_deref()).await?),
         None => None,
     };
-    let context = options.context.clone();
-    let source = match (&demo, options.kubeconfig.clone()) {
-        (Some(demo), _) => Source::Text(demo.kubeconfig()),
-        (None, Some(kubeconfig)) => Source::File { kubeconfig, context },
-        (None, None) => Source::Usual { context },
-    };
+    let source = source(demo.as_ref(), options.kubeconfig.clone(), options.context.clone());
     let server = match identity {
         Identity::Caller => ApiServer::for_callers(&source).await?,
         Identity::Host => ApiServer::for_host(&source).await?,
@@ -97,23 +92,10 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         Identity::Caller => Callers::by_token(Arc::clone(&cluster)),
         Identity::Host => Callers::host(shared_token.as_deref()),
     });
-    let engine = Arc::new(Engine::new(config.host.concurrency, config.most_memory())?);
-    if !engine.pooled {
-        tracing::warn!(
-            "too little address space for a pool of instances; each call makes its own, a little slower"
-        );
-    }
     let limits = config.host;
     let audit = audit(&options.audit)?;
-    let compiled = compiled(options.cache.clone()).map(Arc::new);
-    let plugins = Arc::new(Plugins::new(
-        options.plugins.clone(),
-        config,
-        engine,
-        compiled,
-        Arc::clone(&cluster),
-        audit,
-    ));
+    let loader = loader(config, options.cache.clone())?;
+    let plugins = Arc::new(Plugins::new(options.plugins.clone(), loader, Arc::clone(&cluster), audit));
     let loading = keep_loaded(Arc::clone(&plugins))?;
     if options.stdio {
         let loading = tokio::spawn(loading);
@@ -171,6 +153,30 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     // Not sooner: calls that end in the time of grace still read it.
     drop(demo);
     Ok(())
+}
+
+/// Where the cluster is.
+pub(crate) fn source(
+    demo: Option<&Demo>,
+    kubeconfig: Option<std::path::PathBuf>,
+    context: Option<String>,
+) -> Source {
+    match (demo, kubeconfig) {
+        (Some(demo), _) => Source::Text(demo.kubeconfig()),
+        (None, Some(kubeconfig)) => Source::File { kubeconfig, context },
+        (None, None) => Source::Usual { context },
+    }
+}
+
+/// What makes tools of files.
+pub(crate) fn loader(config: Config, cache: Option<Cache>) -> anyhow::Result<Loader> {
+    let engine = Arc::new(Engine::new(config.host.concurrency, config.most_memory())?);
+    if !engine.pooled {
+        tracing::warn!(
+            "too little address space for a pool of instances; each call makes its own, a little slower"
+        );
+    }
+    Ok(Loader { engine, compiled: compiled(cache).map(Arc::new), config })
 }
 
 /// The folder of compiled tools. Without one everything works, and starts more slowly.

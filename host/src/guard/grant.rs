@@ -38,6 +38,10 @@ impl Grant {
         Self { rules }
     }
 
+    pub(crate) fn rules(&self) -> &[ReadRule] {
+        &self.rules
+    }
+
     /// Refuses what no rule declares. `nodes/proxy` opens the kubelet, so `*` never stands for it.
     pub(super) fn check(&self, verb: Verb, group: &str, resource: &str) -> Result<(), Failure> {
         let names = |list: &[String], name: &str| list.iter().any(|item| item == name);

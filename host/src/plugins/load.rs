@@ -1,18 +1,21 @@
 //! Loading one file: compiled off the async threads or taken from the cache, checked, and described.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use serde_json::{Map, Value};
 
-use super::{Plugins, Tool, arguments::Parameters};
-use crate::sandbox::{self, Component, Description, Digest, LoadError, grant};
+use super::{Tool, arguments::Parameters};
+use crate::{
+    config::Config,
+    sandbox::{self, CompiledCode, Component, Description, Digest, Engine, LoadError, grant},
+};
 
 /// Larger files are not read: a component in Python is 18 MB, with many libraries 40 MB.
 const LARGEST: u64 = 128 << 20;
 
 /// Why a file is not served.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unserved {
+pub(crate) enum Unserved {
     /// The file cannot be read.
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
@@ -30,10 +33,19 @@ pub(super) enum Unserved {
     Compile,
 }
 
-impl Plugins {
+/// Makes tools of files.
+pub(crate) struct Loader {
+    pub(crate) engine: Arc<Engine>,
+    /// None: everything is compiled at each start.
+    pub(crate) compiled: Option<Arc<CompiledCode>>,
+    pub(crate) config: Config,
+}
+
+impl Loader {
     /// Loads a file; None where its bytes have the digest of `served`.
-    pub(super) async fn load(&self, file: &str, served: Option<&Digest>) -> Result<Option<Tool>, Unserved> {
-        let path = self.folder.join(file);
+    pub(crate) async fn load(&self, path: &Path, served: Option<&Digest>) -> Result<Option<Tool>, Unserved> {
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let path = path.to_owned();
         let (engine, compiled) = (Arc::clone(&self.engine), self.compiled.clone());
         let served = served.cloned();
         let loaded = tokio::task::spawn_blocking(move || {
@@ -65,7 +77,7 @@ impl Plugins {
         Ok(Some(Tool {
             grant: Arc::new(grant(&description)),
             limits: self.config.limits_of(&description.name),
-            file: file.to_owned(),
+            file,
             digest,
             input_schema: Arc::new(input_schema),
             output_schema,

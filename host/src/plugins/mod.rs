@@ -14,7 +14,7 @@ mod watch;
 mod writers;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -25,29 +25,27 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-pub(crate) use call::{Answer, Answered, Call};
+pub(crate) use call::{Answer, Call};
+pub(crate) use load::Loader;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use tool::Tool;
 
-use crate::{
-    config::Config,
-    guard::Audit,
-    identity::Owner,
-    kube::Cluster,
-    sandbox::{CompiledCode, Engine},
-};
+use crate::{guard::Audit, identity::Owner, kube::Cluster};
 use concurrency::{Busy, Of, Places, Slot};
+use snapshot::Loaded;
 
 /// How long a request waits for the first loading to end: a client that comes with the start sees every tool.
 const LOADING: Duration = Duration::from_secs(10);
 
+/// The files of a folder that are loaded, in order.
+pub(crate) fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    Ok(folder::files(folder)?.into_keys().map(|file| folder.join(file)).collect())
+}
+
 /// All tools of this host.
 pub(crate) struct Plugins {
     folder: PathBuf,
-    config: Config,
-    engine: Arc<Engine>,
-    /// None: everything is compiled at each start.
-    compiled: Option<Arc<CompiledCode>>,
+    loader: Loader,
     cluster: Arc<Cluster>,
     audit: Audit,
     snapshot: ArcSwap<Snapshot>,
@@ -62,22 +60,13 @@ pub(crate) struct Plugins {
 }
 
 impl Plugins {
-    pub(crate) fn new(
-        folder: PathBuf,
-        config: Config,
-        engine: Arc<Engine>,
-        compiled: Option<Arc<CompiledCode>>,
-        cluster: Arc<Cluster>,
-        audit: Audit,
-    ) -> Self {
-        let limits = config.host;
+    pub(crate) fn new(folder: PathBuf, loader: Loader, cluster: Arc<Cluster>, audit: Audit) -> Self {
+        let limits = loader.config.host;
         Self {
             in_flight: Places::new(Of::Calls, limits.concurrency, limits.concurrency_per_caller),
             subscriptions: Places::new(Of::Subscriptions, limits.sessions, limits.sessions_per_caller),
             folder,
-            config,
-            engine,
-            compiled,
+            loader,
             cluster,
             audit,
             snapshot: ArcSwap::default(),
@@ -102,6 +91,13 @@ impl Plugins {
     /// Changes whenever other tools are served than before.
     pub(crate) fn changes(&self) -> tokio::sync::watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// Serves one tool, and no folder.
+    pub(crate) fn serve_only(&self, tool: Tool) {
+        let loaded = Loaded { tool: Some(Arc::new(tool)), failure: None };
+        self.snapshot.store(Arc::new(Snapshot::of([(&String::new(), &loaded)].into_iter())));
+        self.loaded.send_replace(true);
     }
 
     /// The tools as they are now.

@@ -110,7 +110,7 @@ impl Plugins {
     async fn load_into(&self, files: &mut Files, file: &str) -> bool {
         let before = files.loaded.get(file).cloned().unwrap_or_default();
         let served = before.tool.as_ref().map(|tool| tool.digest.clone());
-        let loaded = match self.load(file, served.as_ref()).await {
+        let loaded = match self.loader.load(&self.folder.join(file), served.as_ref()).await {
             Ok(Some(tool)) => {
                 let Description { name, version, .. } = &tool.description;
                 tracing::info!(tool = name, version, digest = tool.digest, file, "tool loaded");
@@ -153,7 +153,7 @@ impl Plugins {
     }
 
     fn prune(&self, files: &Files) {
-        let Some(cache) = &self.compiled else { return };
+        let Some(cache) = &self.loader.compiled else { return };
         let served: HashSet<Digest> =
             files.loaded.values().filter_map(|loaded| Some(loaded.tool.as_ref()?.digest.clone())).collect();
         if let Err(error) = cache.prune(&served) {

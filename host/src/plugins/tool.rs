@@ -20,7 +20,7 @@ pub(crate) struct Tool {
     pub(crate) input_schema: Arc<serde_json::Map<String, serde_json::Value>>,
     pub(crate) output_schema: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
     pub(super) parameters: Parameters,
-    pub(super) grant: Arc<Grant>,
+    pub(crate) grant: Arc<Grant>,
     pub(super) limits: CallLimits,
     pub(super) component: Component,
 }

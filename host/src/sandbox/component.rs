@@ -8,7 +8,7 @@ use wasmtime::Store;
 use super::{
     CallContext, Description, Engine, Outcome,
     compiled::{self, CompiledCode, Digest},
-    imports,
+    imports::{self, Import},
     state::State,
     world::{self, ToolPre, Verb},
 };
@@ -100,6 +100,20 @@ impl Component {
             .and_then(ToolPre::new)
             .map_err(|error| LoadError::NotATool(format!("{error:#}")))?;
         Ok(Self { engine: Arc::clone(engine), tool })
+    }
+
+    /// What a file imports, by name, whether it may or not.
+    pub(crate) fn imports(
+        engine: &Engine,
+        cache: Option<&CompiledCode>,
+        wasm: &[u8],
+        digest: &Digest,
+    ) -> Result<Vec<(String, Import)>, LoadError> {
+        let component = compiled::load(engine.wasmtime(), cache, wasm, digest)
+            .map_err(|error| LoadError::NotAComponent(root(&error)))?;
+        let ty = component.component_type();
+        let imports = ty.imports(engine.wasmtime());
+        Ok(imports.map(|(name, _)| (name.to_owned(), imports::classify(name))).collect())
     }
 
     /// Asks the component what it is.

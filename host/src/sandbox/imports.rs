@@ -30,6 +30,28 @@ const INTERFACES: [&str; 23] = [
     "wasi:random/insecure-seed",
 ];
 
+/// What an import gives a tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Import {
+    /// The contract: what a tool is made for.
+    Needed,
+    /// What a standard library wants: it is there, and there is nothing in it.
+    Empty,
+    /// The host does not serve a tool that has it.
+    Refused,
+}
+
+/// What this import gives.
+pub(super) fn classify(import: &str) -> Import {
+    if !refused(std::iter::once(import)).is_empty() {
+        Import::Refused
+    } else if import.starts_with("porthole:tool") {
+        Import::Needed
+    } else {
+        Import::Empty
+    }
+}
+
 /// The imports that a tool may not have.
 pub(super) fn refused<'n>(imports: impl Iterator<Item = &'n str>) -> Vec<String> {
     let allowed = |import: &str| {

@@ -19,5 +19,6 @@ mod world;
 pub(crate) use compiled::{CompiledCode, Digest, digest};
 pub(crate) use component::{Component, Finished, LoadError, Stopped, grant};
 pub(crate) use engine::Engine;
+pub(crate) use imports::Import;
 pub(crate) use state::{CallContext, Progress};
 pub(crate) use world::{Content, Description, Outcome};

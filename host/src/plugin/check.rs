@@ -1,0 +1,72 @@
+//! `porthole plugin check`: everything that the host would check, and what a reviewer would ask.
+
+use std::{path::Path, process::ExitCode};
+
+use super::read;
+use crate::plugins::{Loader, Tool};
+
+/// Characters of a summary that a model reads at each listing. The longest of our own has 200.
+const LONG_SUMMARY: usize = 600;
+/// Bytes of a file beyond which people wonder.
+const LARGE: usize = 40 << 20;
+
+pub(super) async fn check(file: &Path, loader: &Loader) -> anyhow::Result<ExitCode> {
+    let (wasm, _) = read(file)?;
+    let tool = match loader.load(file, None).await {
+        Ok(Some(tool)) => tool,
+        Ok(None) => return Ok(ExitCode::SUCCESS),
+        Err(reason) => {
+            println!("{} would not be served: {reason}", file.display());
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let mut advice = advice(&tool);
+    if wasm.len() > LARGE {
+        advice.push(format!("the file has {} MB; strip it", wasm.len() / 1_000_000));
+    }
+    println!("{} is served: {} {}", file.display(), tool.description.name, tool.description.version);
+    for advice in advice {
+        println!("advice: {advice}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn advice(tool: &Tool) -> Vec<String> {
+    let description = &tool.description;
+    let mut advice = Vec::new();
+    if description.title.trim().is_empty() {
+        advice.push("it has no title; people see the bare name in their client".to_owned());
+    }
+    if description.summary.len() > LONG_SUMMARY {
+        let length = description.summary.len();
+        advice.push(format!("its summary has {length} bytes, and a model pays for them at every listing"));
+    }
+    let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let release = description.version.split(['-', '+']).next().unwrap_or_default();
+    if release.split('.').count() != 3 || !release.split('.').all(number) {
+        advice.push(format!("its version {:?} is not a semantic version like 1.2.0", description.version));
+    }
+    let properties = tool.input_schema.get("properties").and_then(|properties| properties.as_object());
+    for (name, property) in properties.into_iter().flatten() {
+        let described = property.get("description").and_then(|text| text.as_str()).unwrap_or_default();
+        if described.trim().is_empty() {
+            advice.push(format!("its argument {name} has no description; a model must guess what it is"));
+        }
+    }
+    if tool.grant.rules().is_empty() {
+        advice.push("it declares no reads, so the cluster is closed to it".to_owned());
+    }
+    for rule in tool.grant.rules() {
+        if rule.resources.iter().any(|resource| resource == "*") {
+            advice.push(
+                "it declares resources \"*\", every kind there is, Secrets too; name what it needs"
+                    .to_owned(),
+            );
+        }
+        if rule.resources.iter().any(|resource| resource == "secrets") {
+            advice
+                .push("it declares secrets; it will see their names and keys, never their values".to_owned());
+        }
+    }
+    advice
+}

@@ -1,0 +1,58 @@
+//! `porthole plugin`: what somebody does who writes a tool. Each command does what the host would do, and tells.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands answer there; nothing is served")]
+
+mod call;
+mod check;
+mod inspect;
+mod new;
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::Context;
+
+use crate::{
+    cli::{Compiling, Plugin},
+    config::Config,
+    plugins::Loader,
+    sandbox, serve,
+};
+
+/// Runs one of the commands.
+pub(crate) fn run(command: Plugin) -> anyhow::Result<ExitCode> {
+    match command {
+        Plugin::New { name, lang } => new::new(&name, lang),
+        Plugin::Inspect { file, compiling } => block_on(inspect::inspect(&file, &loader(compiling)?)),
+        Plugin::Check { file, compiling } => block_on(check::check(&file, &loader(compiling)?)),
+        Plugin::Call(options) => block_on(call::call(*options)),
+    }
+}
+
+/// Runs one command to its end.
+pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_timeout(std::time::Duration::from_millis(100));
+    outcome
+}
+
+/// What makes a tool of the file, as in a host with the same options.
+pub(crate) fn loader(compiling: Compiling) -> anyhow::Result<Loader> {
+    let config = compiling.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    serve::loader(config, compiling.cache)
+}
+
+/// A file, and its digest.
+fn read(file: &Path) -> anyhow::Result<(Vec<u8>, sandbox::Digest)> {
+    let wasm = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
+    let digest = sandbox::digest(&wasm);
+    Ok((wasm, digest))
+}
+
+/// A size for people.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}

@@ -1,0 +1,252 @@
+//! `porthole rbac`: the ClusterRole for an account that is to use the tools of a folder.
+//!
+//! The sum of what the tools declare, in a form that an operator can read and sign. `*` in a declaration means "any kind
+//! that the caller may read"; a role cannot say that without Secrets, so it is written out as the kinds of Kubernetes
+//! that hold no credentials.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    process::ExitCode,
+};
+
+use crate::{
+    cli::{More, Rbac},
+    guard::ReadRule,
+    plugin,
+};
+
+/// What `*` is written out as: every kind of Kubernetes itself that people look at, without Secrets and the kubelets.
+const KINDS: [(&str, &[&str]); 16] = [
+    (
+        "",
+        &[
+            "configmaps",
+            "endpoints",
+            "events",
+            "limitranges",
+            "namespaces",
+            "nodes",
+            "persistentvolumeclaims",
+            "persistentvolumes",
+            "pods",
+            "podtemplates",
+            "replicationcontrollers",
+            "resourcequotas",
+            "serviceaccounts",
+            "services",
+        ],
+    ),
+    ("apiextensions.k8s.io", &["customresourcedefinitions"]),
+    ("apps", &["controllerrevisions", "daemonsets", "deployments", "replicasets", "statefulsets"]),
+    ("autoscaling", &["horizontalpodautoscalers"]),
+    ("batch", &["cronjobs", "jobs"]),
+    ("certificates.k8s.io", &["certificatesigningrequests"]),
+    ("coordination.k8s.io", &["leases"]),
+    ("discovery.k8s.io", &["endpointslices"]),
+    ("events.k8s.io", &["events"]),
+    ("metrics.k8s.io", &["nodes", "pods"]),
+    ("networking.k8s.io", &["ingressclasses", "ingresses", "networkpolicies"]),
+    ("node.k8s.io", &["runtimeclasses"]),
+    ("policy", &["poddisruptionbudgets"]),
+    ("rbac.authorization.k8s.io", &["clusterrolebindings", "clusterroles", "rolebindings", "roles"]),
+    ("scheduling.k8s.io", &["priorityclasses"]),
+    (
+        "storage.k8s.io",
+        &["csidrivers", "csinodes", "csistoragecapacities", "storageclasses", "volumeattachments"],
+    ),
+];
+/// Never in the main role: values that are credentials, and the kubelet's whole API.
+const KEPT_OUT: [(&str, &str); 2] = [("", "secrets"), ("", "nodes/proxy")];
+
+pub(crate) fn run(options: &Rbac) -> anyhow::Result<ExitCode> {
+    let Rbac { plugins, name, with, compiling } = options;
+    let compiling =
+        crate::cli::Compiling { cache: compiling.cache.clone(), config: compiling.config.clone() };
+    let loader = plugin::loader(compiling)?;
+    let mut rules: Vec<(String, Vec<ReadRule>)> = Vec::new();
+    let mut complete = true;
+    for file in crate::plugins::files(plugins)? {
+        match plugin::block_on(async { Ok(loader.load(&file, None).await) })? {
+            Ok(Some(tool)) => rules.push((tool.description.name.clone(), tool.grant.rules().to_vec())),
+            Ok(None) => {}
+            Err(reason) => {
+                complete = false;
+                warn(&format!("{} is left out: {reason}", file.display()));
+            }
+        }
+    }
+    if rules.is_empty() {
+        anyhow::bail!(
+            "there is no tool in {}; build them with `cargo xtask plugins`, or name a folder with --plugins",
+            plugins.display()
+        );
+    }
+    let text = document(name, &rules, with);
+    #[expect(clippy::print_stdout, reason = "the answer of the command")]
+    {
+        print!("{text}");
+    }
+    Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[expect(clippy::print_stderr, reason = "stdout is for kubectl")]
+fn warn(text: &str) {
+    eprintln!("porthole: {text}");
+}
+
+/// The roles as YAML, with the tools that need them.
+fn document(name: &str, tools: &[(String, Vec<ReadRule>)], with: &[More]) -> String {
+    let all: Vec<ReadRule> = tools.iter().flat_map(|(_, rules)| rules.clone()).collect();
+    let mut text =
+        format!("# What an account needs to use these {} tools: made by `porthole rbac`.\n", tools.len());
+    let any: Vec<&str> = tools
+        .iter()
+        .filter(|(_, rules)| rules.iter().any(|rule| rule.resources.iter().any(|resource| resource == "*")))
+        .map(|(tool, _)| tool.as_str())
+        .collect();
+    if !any.is_empty() {
+        let _ = writeln!(
+            text,
+            "# {} read any kind that the account may read; written out are the kinds of Kubernetes\n# that hold no credentials. Add your own resources; `porthole rbac` never adds Secrets.",
+            any.join(" and ")
+        );
+    }
+    for (tool, rules) in tools {
+        for (_, resource) in KEPT_OUT {
+            if rules.iter().any(|rule| rule.resources.iter().any(|declared| declared == resource)) {
+                let _ = writeln!(text, "# Left out: {tool} also declares {resource}.");
+            }
+        }
+    }
+    text.push_str(&role(name, &rules_yaml_without_kept_out(&all)));
+    for more in with {
+        let (what, resource, verbs) = match more {
+            More::Nodes => ("nodes", "nodes/proxy", "get"),
+            More::Helm => ("helm", "secrets", "get, list"),
+        };
+        let rules = format!("  - apiGroups: [\"\"]\n    resources: [{resource}]\n    verbs: [{verbs}]\n");
+        let why = match more {
+            More::Nodes => {
+                "# The kubelets' logs and statistics. nodes/proxy also opens the rest of the kubelet's API to this account's token."
+            }
+            More::Helm => {
+                "# Helm keeps releases in Secrets. Whoever has this account's token reads every Secret; Porthole's tools see none of the values."
+            }
+        };
+        let _ = write!(text, "---\n{why}\n{}", role(&format!("{name}-{what}"), &rules));
+    }
+    text
+}
+
+fn role(name: &str, rules: &str) -> String {
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: {name}\nrules:\n{rules}"
+    )
+}
+
+type Resources = BTreeMap<(String, String), BTreeSet<&'static str>>;
+
+/// Verbs by group and resource.
+fn resources(rules: &[ReadRule], expand: bool) -> Resources {
+    let mut found = Resources::new();
+    let mut add = |group: &str, resource: &str, rule: &ReadRule| {
+        let verbs = rule.verbs.iter().map(|verb| verb.name());
+        found.entry((group.to_owned(), resource.to_owned())).or_default().extend(verbs);
+    };
+    for rule in rules {
+        for group in &rule.api_groups {
+            for resource in &rule.resources {
+                if !expand || (group != "*" && resource != "*") {
+                    add(group, resource, rule);
+                    continue;
+                }
+                for (known, kinds) in KINDS.iter().filter(|(known, _)| group == "*" || group == known) {
+                    for kind in kinds.iter().filter(|kind| resource == "*" || resource == *kind) {
+                        add(known, kind, rule);
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+fn rules_yaml_without_kept_out(rules: &[ReadRule]) -> String {
+    let mut resources = resources(rules, true);
+    resources.retain(|(group, resource), _| !KEPT_OUT.contains(&(group.as_str(), resource.as_str())));
+    yaml(&resources, 2)
+}
+
+/// A declaration as the rules of a role, as it stands.
+pub(crate) fn rules_yaml(rules: &[ReadRule], indent: usize) -> String {
+    yaml(&resources(rules, false), indent)
+}
+
+fn yaml(resources: &Resources, indent: usize) -> String {
+    let mut rules: BTreeMap<(&str, &BTreeSet<&str>), Vec<&str>> = BTreeMap::new();
+    for ((group, resource), verbs) in resources {
+        rules.entry((group, verbs)).or_default().push(resource);
+    }
+    let mut text = String::new();
+    let space = " ".repeat(indent);
+    let quoted =
+        |name: &str| if name.is_empty() || name == "*" { format!("{name:?}") } else { name.to_owned() };
+    for ((group, verbs), resources) in rules {
+        let resources: Vec<String> = resources.into_iter().map(quoted).collect();
+        let verbs: Vec<&str> = verbs.iter().copied().collect();
+        let _ = writeln!(
+            text,
+            "{space}- apiGroups: [{}]\n{space}  resources: [{}]\n{space}  verbs: [{}]",
+            quoted(group),
+            resources.join(", "),
+            verbs.join(", ")
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::Verb;
+
+    fn rule(group: &str, resources: &[&str], verbs: &[Verb]) -> ReadRule {
+        ReadRule {
+            api_groups: vec![group.to_owned()],
+            resources: resources.iter().map(|resource| (*resource).to_owned()).collect(),
+            verbs: verbs.to_vec(),
+        }
+    }
+
+    #[test]
+    fn rules_of_many_tools_become_one_role() {
+        let tools = [
+            (
+                "a".to_owned(),
+                vec![rule("", &["pods"], &[Verb::List]), rule("apps", &["deployments"], &[Verb::List])],
+            ),
+            ("b".to_owned(), vec![rule("", &["pods"], &[Verb::Get]), rule("", &["pods/log"], &[Verb::Get])]),
+        ];
+        let text = document("reader", &tools, &[]);
+        assert!(text.ends_with(
+            "rules:\n  - apiGroups: [\"\"]\n    resources: [pods/log]\n    verbs: [get]\n  - apiGroups: [\"\"]\n    resources: [pods]\n    verbs: [get, list]\n  - apiGroups: [apps]\n    resources: [deployments]\n    verbs: [list]\n"
+        ), "{text}");
+    }
+
+    #[test]
+    fn a_star_never_becomes_secrets_or_the_kubelet() {
+        let tools = [
+            ("any".to_owned(), vec![rule("*", &["*"], &[Verb::Get, Verb::List])]),
+            ("keys".to_owned(), vec![rule("", &["secrets", "nodes/proxy"], &[Verb::Get])]),
+        ];
+        let text = document("reader", &tools, &[]);
+        let rules = text.split("rules:").nth(1).unwrap();
+        assert!(rules.contains("deployments") && rules.contains("configmaps"));
+        assert!(!rules.contains("secrets") && !rules.contains("proxy") && !rules.contains('*'), "{rules}");
+        assert!(text.contains("# Left out: keys also declares secrets."), "{text}");
+        let helm = document("reader", &tools, &[More::Helm, More::Nodes]);
+        assert!(helm.contains("name: reader-helm") && helm.contains("resources: [secrets]"));
+        assert!(helm.contains("name: reader-nodes") && helm.contains("resources: [nodes/proxy]"));
+    }
+}
