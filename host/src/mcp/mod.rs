@@ -6,6 +6,7 @@ mod bearer;
 mod handler;
 mod health;
 mod hosts;
+mod notes;
 mod sse;
 mod streamable;
 

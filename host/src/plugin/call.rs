@@ -13,12 +13,12 @@ use crate::{
     identity::Callers,
     kube::{ApiServer, Cluster},
     plugins::{Answer, Call, Plugins},
-    sandbox::{Content, Progress},
+    sandbox::{Content, Note},
     serve,
 };
 
-/// Steps of progress that wait to be printed.
-const PROGRESS_STEPS: usize = 16;
+/// Notes that wait to be printed.
+const NOTES: usize = 16;
 
 pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
     let arguments: Map<String, Value> = serde_json::from_str(&options.args)
@@ -41,12 +41,15 @@ pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
     let name = tool.description.name.clone();
     let plugins = Plugins::new(options.file, loader, cluster, Audit::Off);
     plugins.serve_only(tool);
-    let (progress, mut steps) = tokio::sync::mpsc::channel::<Progress>(PROGRESS_STEPS);
-    let call = Call { tool: name, arguments, client: None, progress: Some(progress) };
+    let (notes, mut said) = tokio::sync::mpsc::channel::<Note>(NOTES);
+    let call = Call { tool: name, arguments, client: None, notes: Some(notes) };
     let began = Instant::now();
     let report = async {
-        while let Some(step) = steps.recv().await {
-            eprintln!("progress  {}", step.message);
+        while let Some(note) = said.recv().await {
+            match note {
+                Note::Progress(step) => eprintln!("progress  {}", step.message),
+                Note::Log(level, message) => eprintln!("{level:<9?} {message}"),
+            }
         }
     };
     let (answered, ()) = tokio::join!(plugins.call(call, &caller), report);

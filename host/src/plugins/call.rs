@@ -10,7 +10,7 @@ use crate::{
     guard::{Audit, AuditLine, Ledger, Reading, ReadingLimits, Tally, shown},
     identity::Caller,
     limits::TO_FINISH,
-    sandbox::{CallContext, Content, Finished, Outcome, Progress, Stopped},
+    sandbox::{CallContext, Content, Finished, Note, Outcome, Stopped},
 };
 
 /// One answer may fill this part of a component's memory; parsing it there takes a few times its size.
@@ -22,8 +22,8 @@ pub(crate) struct Call {
     pub(crate) arguments: Map<String, Value>,
     /// What the client calls itself, for the audit line.
     pub(crate) client: Option<String>,
-    /// Where progress goes, if the client asked for it.
-    pub(crate) progress: Option<mpsc::Sender<Progress>>,
+    /// Where goes what the tool says meanwhile, if the client wants to know.
+    pub(crate) notes: Option<mpsc::Sender<Note>>,
 }
 
 /// An answer to a call. Everything but an outcome is text for the model.
@@ -59,7 +59,7 @@ pub(crate) struct Spent {
 impl Plugins {
     /// Calls a tool as `caller`. Dropping the future stops the component and its reads.
     pub(crate) async fn call(&self, call: Call, caller: &Caller) -> Answered {
-        let Call { tool: name, arguments, client, progress } = call;
+        let Call { tool: name, arguments, client, notes } = call;
         let mut telling = Telling {
             audit: &self.audit,
             caller: &caller.owner.username,
@@ -100,7 +100,7 @@ impl Plugins {
             },
         );
         telling.ledger = Some(reading.ledger());
-        let call = CallContext { tool: name.clone(), reading, output: limits.output, progress };
+        let call = CallContext { tool: name.clone(), reading, output: limits.output, notes };
         let Finished { result, tally, cpu, memory } = tool.component.call(&arguments, call, limits).await;
         let (answer, verdict) = judged(&tool, result);
         let answered =

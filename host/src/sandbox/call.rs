@@ -1,11 +1,11 @@
 //! The interface `porthole:tool/call`: what a tool may know of the call it serves, and say while it works.
 
 use super::{
-    state::{Progress, State},
+    state::{LogLevel, Note, Progress, State},
     world::call::{Host, Level},
 };
 
-/// A tool's message in the operator's log is cut to this many bytes.
+/// A tool's message is cut to this many bytes.
 const LOGGED: usize = 4 << 10;
 
 impl Host for State {
@@ -18,21 +18,39 @@ impl Host for State {
     }
 
     async fn progress(&mut self, done: f64, total: Option<f64>, message: String) -> wasmtime::Result<()> {
-        if let Some(progress) = &self.call()?.progress {
-            // A client that reads slowly misses steps; the tool does not wait for it.
-            let _ = progress.try_send(Progress { done, total, message });
-        }
-        Ok(())
+        self.note(Note::Progress(Progress { done, total, message }))
     }
 
     async fn log(&mut self, level: Level, mut message: String) -> wasmtime::Result<()> {
         let tool = &self.call()?.tool;
         message.truncate(message.floor_char_boundary(LOGGED));
-        match level {
-            Level::Debug => tracing::debug!(tool, message, "the tool says"),
-            Level::Info => tracing::info!(tool, message, "the tool says"),
-            Level::Warn => tracing::warn!(tool, message, "the tool says"),
-            Level::Error => tracing::error!(tool, message, "the tool says"),
+        let level = match level {
+            Level::Debug => {
+                tracing::debug!(tool, message, "the tool says");
+                LogLevel::Debug
+            }
+            Level::Info => {
+                tracing::info!(tool, message, "the tool says");
+                LogLevel::Info
+            }
+            Level::Warn => {
+                tracing::warn!(tool, message, "the tool says");
+                LogLevel::Warn
+            }
+            Level::Error => {
+                tracing::error!(tool, message, "the tool says");
+                LogLevel::Error
+            }
+        };
+        self.note(Note::Log(level, message))
+    }
+}
+
+impl State {
+    /// Tells the client, if it wants to know. One that reads slowly misses notes; the tool does not wait for it.
+    fn note(&self, note: Note) -> wasmtime::Result<()> {
+        if let Some(notes) = &self.call()?.notes {
+            let _ = notes.try_send(note);
         }
         Ok(())
     }

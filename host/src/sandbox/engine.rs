@@ -8,8 +8,8 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 pub(super) const TICK: Duration = Duration::from_millis(10);
 /// Instances beyond the calls in flight: components that are being described while calls run.
 const SPARE_INSTANCES: u32 = 4;
-/// Core instances of one component: a Rust tool has 4, one in Python around 30.
-const CORE_INSTANCES: u32 = 32;
+/// Core instances of one component: a Rust tool has 4, one in Python around 40.
+const CORE_INSTANCES: u32 = 64;
 /// Memories and tables of one component: a Rust tool has one of each, one in Python a few.
 const MEMORIES: u32 = 4;
 const TABLES: u32 = 8;

@@ -20,5 +20,5 @@ pub(crate) use compiled::{CompiledCode, Digest, digest};
 pub(crate) use component::{Component, Finished, LoadError, Stopped, grant};
 pub(crate) use engine::Engine;
 pub(crate) use imports::Import;
-pub(crate) use state::{CallContext, Progress};
+pub(crate) use state::{CallContext, LogLevel, Note};
 pub(crate) use world::{Content, Description, Outcome};

@@ -26,6 +26,22 @@ pub(crate) struct Progress {
     pub(crate) message: String,
 }
 
+/// How much a message of a tool matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// What a tool says while it works.
+#[derive(Debug, Clone)]
+pub(crate) enum Note {
+    Progress(Progress),
+    Log(LogLevel, String),
+}
+
 /// The call that an instance serves.
 pub(crate) struct CallContext {
     /// For the log.
@@ -33,8 +49,8 @@ pub(crate) struct CallContext {
     pub(crate) reading: Reading,
     /// Bytes of text that reach the caller.
     pub(crate) output: u32,
-    /// Where progress goes, if the client asked for it. What does not fit is dropped.
-    pub(crate) progress: Option<mpsc::Sender<Progress>>,
+    /// Where notes go, if the client wants any. What does not fit is dropped.
+    pub(crate) notes: Option<mpsc::Sender<Note>>,
 }
 
 /// Everything that belongs to one instance.

@@ -50,7 +50,7 @@ pub use bindings::porthole::tool::{call, kube_read, types};
 pub use list::{List, ListArguments};
 pub use metrics::{metrics_error, top};
 pub use object::yaml;
-pub use read::{Answer, get, kind, list_all_of, log_of, namespace_or_default, text};
+pub use read::{Answer, get, kind, list_all_of, log_of, namespace_or_default, parsed, text};
 #[doc(hidden)]
 pub use serde;
 pub use table::Table;
@@ -63,7 +63,7 @@ pub mod prelude {
     pub use crate::{
         Answer, List, ListArguments, Table, age, arguments, call, get, kind,
         kube_read::{self, Cut, GetQuery, KindRef, ListQuery, LogQuery, Page, ReadError, Reason, View},
-        list_all_of, list_arguments, log_of, namespace_or_default, text, tool, yaml,
+        list_all_of, list_arguments, log_of, namespace_or_default, parsed, text, tool, yaml,
     };
     pub use serde::Deserialize;
     pub use serde_json::Value;

@@ -36,7 +36,7 @@ pub fn namespace_or_default(asked: Option<String>) -> String {
 }
 
 /// What the host handed over, as a type of the tool's.
-pub(crate) fn parsed<T: DeserializeOwned>(json: &str) -> Result<T, String> {
+pub fn parsed<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     serde_json::from_str(json)
         .map_err(|error| format!("the cluster's answer is not what this tool expects: {error}"))
 }

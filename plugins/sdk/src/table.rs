@@ -1,5 +1,7 @@
 //! Plain tables: the cheapest form of a list that a model still reads well.
 
+use crate::{Answer, call, text};
+
 /// Rows under a header. Columns in which no row says anything are left out.
 pub struct Table {
     header: Vec<String>,
@@ -32,6 +34,20 @@ impl Table {
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// The table as a tool's answer: as many rows as reach the caller, and a word on the others.
+    pub fn answer(&self, noun: &str) -> Answer {
+        /// Room for the last line.
+        const NOTICE: usize = 100;
+        if self.is_empty() {
+            return text(format!("no {noun} found"));
+        }
+        let (mut answer, shown) = self.fit((call::output_budget() as usize).saturating_sub(NOTICE));
+        if shown < self.len() {
+            answer.push_str(&format!("{shown} of {} {noun} shown; narrow it down", self.len()));
+        }
+        text(answer)
     }
 
     /// The header and as many rows as fit into `budget` bytes; and how many rows those are.

@@ -207,7 +207,7 @@ impl Sessions {
         }
         // Not serve_server: that ends for good when a client that reconnects does not begin with initialize.
         let service = serve_directly_with_ct::<RoleServer, _, _, _, _>(
-            self.handler.clone(),
+            self.handler.for_session(),
             (PollSender::new(to_client), ReceiverStream::new(from_client)),
             None,
             end.clone(),

@@ -1,0 +1,22 @@
+//! test_tool_with_logging: Messages while it works, for the conformance suite.
+
+use std::time::Duration;
+
+use porthole_sdk::prelude::*;
+
+arguments! {}
+
+tool! {
+    name: "test_tool_with_logging",
+    title: "test_tool_with_logging",
+    summary: "Messages while it works, for the conformance suite.",
+    reads: [],
+}
+
+fn run(_: Arguments) -> Answer {
+    for message in ["Tool execution started", "Tool processing data", "Tool execution completed"] {
+        call::log(call::Level::Info, message);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    text("logged three times")
+}
