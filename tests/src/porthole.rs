@@ -57,19 +57,19 @@ impl Demo {
             anyhow::ensure!(begun.elapsed() < Duration::from_secs(20), "nothing to paste is printed");
             tokio::time::sleep(Duration::from_millis(10)).await;
         };
-        let demo = Self { host, kubeconfig, printed, _folder: folder };
-        for account in ["admin", "developer", "nobody"] {
-            crate::accounts::remember(&demo.token(account));
-        }
-        Ok(demo)
+        Ok(Self { host, kubeconfig, printed, _folder: folder })
     }
 
     /// The token that was printed for an account.
     pub fn token(&self, account: &str) -> String {
-        let line = self.printed.lines().find(|line| line.trim_start().starts_with(account));
-        let line = line.unwrap_or_else(|| panic!("no account {account} in {}", self.printed));
-        line.split_whitespace().next_back().expect("a token").to_owned()
+        token(&self.printed, account).unwrap_or_else(|| panic!("no account {account} in {}", self.printed))
     }
+}
+
+/// The token in the line of an account.
+fn token(printed: &str, account: &str) -> Option<String> {
+    let line = printed.lines().find(|line| line.trim_start().starts_with(account))?;
+    line.split_whitespace().next_back().map(str::to_owned)
 }
 
 /// The binary to test.
@@ -194,6 +194,13 @@ impl Drop for Porthole {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // No log may hold what was printed.
+        let printed = std::fs::read_to_string(self.printed.path()).unwrap_or_default();
+        for account in ["admin", "developer", "nobody"] {
+            if let Some(token) = token(&printed, account) {
+                crate::accounts::remember(&token);
+            }
+        }
     }
 }
 

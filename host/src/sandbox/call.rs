@@ -17,6 +17,12 @@ impl Host for State {
         Ok(self.call()?.output)
     }
 
+    async fn now(&mut self) -> wasmtime::Result<u64> {
+        self.call()?;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Ok(now.map_or(0, |now| now.as_secs()))
+    }
+
     async fn progress(&mut self, done: f64, total: Option<f64>, message: String) -> wasmtime::Result<()> {
         self.note(Note::Progress(Progress { done, total, message }))
     }

@@ -18,7 +18,8 @@ Everything that a tool can reach is in `wit_world.imports`, made from wit/portho
 
 import json
 import sys
-from datetime import datetime, timezone
+import traceback
+from datetime import datetime
 
 import wit_world
 from componentize_py_types import Err
@@ -87,6 +88,10 @@ def tool(*, name, version, title, summary, arguments=None, reads=()):
                     raise Err(str(error))
                 except Err as error:
                     raise Err(getattr(error.value, "message", str(error.value)))
+                except Exception as error:
+                    # There is no stderr either; the operator's log has the traceback.
+                    call.log(call.Level.ERROR, traceback.format_exc())
+                    raise Err(f"{name} failed by a fault of its own: {type(error).__name__}: {error}")
                 return answer if isinstance(answer, types.Outcome) else types.Outcome([types.Content_Text(answer)], None)
 
         # componentize-py looks for it in the tool's own module.
@@ -165,7 +170,8 @@ def age(timestamp):
     if not timestamp:
         return ""
     then = datetime.fromisoformat(timestamp.replace("Z", "+00:00"))
-    seconds = max(0, int((datetime.now(timezone.utc) - then).total_seconds()))
+    # Python's own clock is not there: componentize-py leaves it out with the rest of WASI.
+    seconds = max(0, call.now() - int(then.timestamp()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if seconds >= 2 * size:
             return f"{seconds // size}{unit}"
