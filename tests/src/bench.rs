@@ -184,7 +184,7 @@ fn cpu_ms(process: u32) -> f64 {
 }
 
 /// Resident memory of a process, in MB.
-fn memory(process: Option<u32>) -> u64 {
+pub(crate) fn memory(process: Option<u32>) -> u64 {
     let status = process.map(|id| std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default());
     let line = status.as_deref().unwrap_or_default().lines().find(|line| line.starts_with("VmRSS"));
     let kib: u64 = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0);

@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod reloads;
 mod up;
 
 use std::path::PathBuf;
@@ -58,6 +59,16 @@ enum Command {
         #[arg(long)]
         peer: Option<PathBuf>,
     },
+    /// Time how tools are loaded, dropped and replaced
+    BenchReload {
+        #[arg(long)]
+        porthole: PathBuf,
+        #[arg(long)]
+        plugins: PathBuf,
+        /// The built examples in other languages
+        #[arg(long)]
+        examples: Option<PathBuf>,
+    },
 }
 
 #[tokio::main]
@@ -89,6 +100,9 @@ async fn main() -> Result<()> {
         Command::Kubelet { folder, port } => kubelet::serve(&folder, port).await,
         Command::Bench { folder, porthole, plugins, peer } => {
             bench::run(&folder, &porthole, &plugins, peer).await
+        }
+        Command::BenchReload { porthole, plugins, examples } => {
+            reloads::run(&porthole, &plugins, examples.as_deref()).await
         }
     }
 }

