@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod commands;
 mod contract;
 mod embedded;
 mod kubectl;
