@@ -64,9 +64,10 @@ pub(crate) enum Plugin {
         #[command(flatten)]
         compiling: Compiling,
     },
-    /// Check everything that the host would, and say what to mend (exit code 1 where it would not be served)
+    /// Check everything that the host would, and say what to mend (exit code 1 where one would not be served)
     Check {
-        file: PathBuf,
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
         #[command(flatten)]
         compiling: Compiling,
     },
@@ -83,7 +84,7 @@ pub(crate) enum Language {
 }
 
 /// How files are made into tools.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Compiling {
     /// Folder for compiled tools, or "off" [default: porthole/compiled in $XDG_CACHE_HOME or ~/.cache]
     #[arg(long, value_name = "DIR|off", env = "PORTHOLE_CACHE", value_parser = cache)]

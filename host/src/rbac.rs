@@ -61,9 +61,7 @@ const KEPT_OUT: [(&str, &str); 2] = [("", "secrets"), ("", "nodes/proxy")];
 
 pub(crate) fn run(options: &Rbac) -> anyhow::Result<ExitCode> {
     let Rbac { plugins, name, with, compiling } = options;
-    let compiling =
-        crate::cli::Compiling { cache: compiling.cache.clone(), config: compiling.config.clone() };
-    let loader = plugin::loader(compiling)?;
+    let loader = plugin::loader(compiling.clone())?;
     let mut rules: Vec<(String, Vec<ReadRule>)> = Vec::new();
     let mut complete = true;
     for file in crate::plugins::files(plugins)? {

@@ -1,5 +1,5 @@
 //! Tools in other languages: the examples against the real API server, and the page "Write a tool" as its reader runs it.
-#![allow(missing_docs, reason = "tests")]
+#![allow(missing_docs, clippy::print_stdout, reason = "tests; how long the page takes is worth a line")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

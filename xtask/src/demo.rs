@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 
 use crate::{
     plugins,
-    shell::{build_demo, command, root},
+    shell::{build_demo, command, root, run},
 };
 
 /// Builds the host and the tools, and becomes the host, so that Ctrl-C is the host's to answer.
@@ -19,8 +19,12 @@ pub(crate) fn demo(listen: &str) -> Result<Infallible> {
         tools.join().map_err(|_| anyhow::anyhow!("building the tools panicked"))??;
         porthole
     })?;
-    eprintln!("built in {} s; starting", begun.elapsed().as_secs());
     let program = porthole.display().to_string();
+    // In a process of its own: what compiling them takes is then not in the memory of the host.
+    eprintln!("compiling the tools (seconds, the first time)");
+    let mut check = command(&program, &["plugin", "check"]);
+    run(check.args(plugins::files()?).stdout(std::process::Stdio::null()))?;
+    eprintln!("ready after {} s; starting", begun.elapsed().as_secs());
     let arguments =
         ["serve", "--demo", "--listen", listen, "--admin-listen", "off", "--log", "warn", "--plugins"];
     let error = command(&program, &arguments).arg(root().join("plugins/dist")).exec();

@@ -27,6 +27,14 @@ pub(crate) fn build() -> Result<()> {
     build_excluding(&GUESTS, &[]).map(|_| ())
 }
 
+/// The built tools.
+pub(crate) fn files() -> Result<Vec<PathBuf>> {
+    let entries: Vec<PathBuf> = std::fs::read_dir(root().join("plugins/dist"))?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<std::io::Result<_>>()?;
+    Ok(entries.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "wasm")).collect())
+}
+
 /// As [`build`], beside another build that shows its progress.
 pub(crate) fn build_quietly() -> Result<()> {
     build_excluding(&GUESTS, &["--quiet"]).map(|_| ())

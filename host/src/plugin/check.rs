@@ -1,6 +1,9 @@
 //! `porthole plugin check`: everything that the host would check, and what a reviewer would ask.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use super::read;
 use crate::plugins::{Loader, Tool};
@@ -10,14 +13,23 @@ const LONG_SUMMARY: usize = 600;
 /// Bytes of a file beyond which people wonder.
 const LARGE: usize = 40 << 20;
 
-pub(super) async fn check(file: &Path, loader: &Loader) -> anyhow::Result<ExitCode> {
+pub(super) async fn check(files: &[PathBuf], loader: &Loader) -> anyhow::Result<ExitCode> {
+    let mut all = true;
+    for file in files {
+        all &= one(file, loader).await?;
+    }
+    Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether the file would be served.
+async fn one(file: &Path, loader: &Loader) -> anyhow::Result<bool> {
     let (wasm, _) = read(file)?;
     let tool = match loader.load(file, None).await {
         Ok(Some(tool)) => tool,
-        Ok(None) => return Ok(ExitCode::SUCCESS),
+        Ok(None) => return Ok(true),
         Err(reason) => {
             println!("{} would not be served: {reason}", file.display());
-            return Ok(ExitCode::FAILURE);
+            return Ok(false);
         }
     };
     let mut advice = advice(&tool);
@@ -28,7 +40,7 @@ pub(super) async fn check(file: &Path, loader: &Loader) -> anyhow::Result<ExitCo
     for advice in advice {
         println!("advice: {advice}");
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(true)
 }
 
 fn advice(tool: &Tool) -> Vec<String> {

@@ -22,7 +22,7 @@ pub(crate) fn run(command: Plugin) -> anyhow::Result<ExitCode> {
     match command {
         Plugin::New { name, lang } => new::new(&name, lang),
         Plugin::Inspect { file, compiling } => block_on(inspect::inspect(&file, &loader(compiling)?)),
-        Plugin::Check { file, compiling } => block_on(check::check(&file, &loader(compiling)?)),
+        Plugin::Check { files, compiling } => block_on(check::check(&files, &loader(compiling)?)),
         Plugin::Call(options) => block_on(call::call(*options)),
     }
 }

@@ -36,12 +36,12 @@ impl Plugins {
     /// Loads the folder, and then whatever changes in it, until the future is dropped.
     pub(crate) async fn keep_loaded(self: Arc<Self>) {
         let mut files = Files::default();
-        // Before the first look, so that nothing falls between the two.
         let mut watch = Watch::new(&self.folder);
         let mut first = true;
         let begun = Instant::now();
         loop {
-            watch.follow();
+            // Before looking, so that nothing falls between the two.
+            watch.follow().await;
             let soon = self.bring_up_to_date(&mut files, &watch, first).await;
             if first {
                 let snapshot = self.now();
@@ -69,7 +69,7 @@ impl Plugins {
     async fn bring_up_to_date(&self, files: &mut Files, watch: &Watch, first: bool) -> Option<Duration> {
         let mut changed = false;
         loop {
-            let there = match folder::files(&self.folder) {
+            let there = match self.look().await {
                 Ok(there) => there,
                 Err(error) => {
                     self.folder_is_unreadable(files, &error);
@@ -101,7 +101,7 @@ impl Plugins {
             }
         }
         if changed {
-            self.prune(files);
+            self.prune(files).await;
         }
         (!files.moving.is_empty()).then_some(STILL)
     }
@@ -152,11 +152,18 @@ impl Plugins {
         }
     }
 
-    fn prune(&self, files: &Files) {
-        let Some(cache) = &self.loader.compiled else { return };
+    /// What is in the folder. A file system that hangs must not hold an async thread.
+    async fn look(&self) -> std::io::Result<BTreeMap<String, Identity>> {
+        let folder = self.folder.clone();
+        tokio::task::spawn_blocking(move || folder::files(&folder)).await.map_err(std::io::Error::other)?
+    }
+
+    async fn prune(&self, files: &Files) {
+        let Some(cache) = self.loader.compiled.clone() else { return };
         let served: HashSet<Digest> =
             files.loaded.values().filter_map(|loaded| Some(loaded.tool.as_ref()?.digest.clone())).collect();
-        if let Err(error) = cache.prune(&served) {
+        let pruned = tokio::task::spawn_blocking(move || cache.prune(&served)).await;
+        if let Err(error) = pruned.map_err(std::io::Error::other).and_then(|pruned| pruned) {
             tracing::warn!("compiled code is not tidied up: {error}");
         }
     }

@@ -52,16 +52,16 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Nothing is watched before the first [`follow`](Self::follow).
     pub(super) fn new(folder: &Path) -> Self {
         let heard = Arc::new(Heard::default());
-        let mut watch = Self { folder: folder.to_owned(), heard, watcher: None, inode: None };
-        watch.follow();
-        watch
+        Self { folder: folder.to_owned(), heard, watcher: None, inode: None }
     }
 
     /// Watches the folder that is there now, if it is another than before.
-    pub(super) fn follow(&mut self) {
-        let inode = std::fs::metadata(&self.folder).ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    pub(super) async fn follow(&mut self) {
+        let metadata = tokio::fs::metadata(&self.folder).await;
+        let inode = metadata.ok().map(|metadata| (metadata.dev(), metadata.ino()));
         if inode == self.inode && self.watcher.is_some() {
             return;
         }
