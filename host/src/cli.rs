@@ -86,12 +86,28 @@ pub(crate) enum Language {
 /// How files are made into tools.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Compiling {
-    /// Folder for compiled tools, or "off" [default: porthole/compiled in $XDG_CACHE_HOME or ~/.cache]
+    /// Folder for compiled tools, which only this user may write, or "off": then every start compiles them anew
+    /// [default: porthole/compiled in $XDG_CACHE_HOME or ~/.cache]
     #[arg(long, value_name = "DIR|off", env = "PORTHOLE_CACHE", value_parser = cache)]
     pub(crate) cache: Option<Cache>,
     /// Configuration file (YAML): limits
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+/// Which cluster is read.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Place {
+    /// Kubeconfig of the cluster [default: $KUBECONFIG, ~/.kube/config, or the pod's own cluster]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// Read an embedded cluster instead of a real one: a small shop, or the manifests in DIR (*.yaml, *.json, and
+    /// logs/NAMESPACE/POD/CONTAINER.log)
+    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with_all = ["kubeconfig", "context"])]
+    pub(crate) demo: Option<Option<PathBuf>>,
 }
 
 #[derive(Debug, Args)]
@@ -100,15 +116,8 @@ pub(crate) struct CallOnce {
     /// The arguments, as a JSON object
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub(crate) args: String,
-    /// Kubeconfig of the cluster to read, as its account [default: $KUBECONFIG, ~/.kube/config, or the pod's own cluster]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig [default: its current one]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) context: Option<String>,
-    /// Read an embedded cluster instead: a small shop, or the manifests in DIR
-    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with_all = ["kubeconfig", "context"])]
-    pub(crate) demo: Option<Option<PathBuf>>,
+    #[command(flatten)]
+    pub(crate) place: Place,
     #[command(flatten)]
     pub(crate) compiling: Compiling,
 }
@@ -162,23 +171,10 @@ pub(crate) struct Serve {
     /// Folder of the tools, one .wasm file each
     #[arg(long, value_name = "DIR", env = "PORTHOLE_PLUGINS", default_value = "plugins/dist")]
     pub(crate) plugins: PathBuf,
-    /// Folder for compiled tools, which only this user may write, or "off": then every start compiles them anew
-    /// [default: porthole/compiled in $XDG_CACHE_HOME or ~/.cache]
-    #[arg(long, value_name = "DIR|off", env = "PORTHOLE_CACHE", value_parser = cache)]
-    pub(crate) cache: Option<Cache>,
-    /// Configuration file (YAML): limits
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Kubeconfig of the cluster [default: $KUBECONFIG, ~/.kube/config, or the pod's own cluster]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig [default: its current one]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) context: Option<String>,
-    /// Serve an embedded cluster instead of a real one: a small shop, or the manifests in DIR (*.yaml, *.json, and
-    /// logs/NAMESPACE/POD/CONTAINER.log)
-    #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with_all = ["kubeconfig", "context"])]
-    pub(crate) demo: Option<Option<PathBuf>>,
+    #[command(flatten)]
+    pub(crate) compiling: Compiling,
+    #[command(flatten)]
+    pub(crate) place: Place,
     /// With --demo: write a kubeconfig of the embedded cluster to FILE, with its admin's token in it
     #[arg(long, value_name = "FILE", requires = "demo")]
     pub(crate) demo_kubeconfig: Option<PathBuf>,

@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{
     admin,
-    cli::{AddressOrOff, Cache, Identity, Serve},
+    cli::{AddressOrOff, Cache, Identity, Place, Serve},
     config::Config,
     demo::Demo,
     guard::Audit,
@@ -59,7 +59,7 @@ fn logging(options: &Serve) -> anyhow::Result<()> {
 }
 
 async fn serve(options: Serve) -> anyhow::Result<()> {
-    let config = options.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+    let config = options.compiling.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     let identity = options.identity.unwrap_or(if options.stdio { Identity::Host } else { Identity::Caller });
     let shared_token = options.shared_token_file.as_deref().map(shared_token).transpose()?;
     if identity == Identity::Host
@@ -78,11 +78,11 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     if identity == Identity::Caller && shared_token.is_some() {
         bail!("--shared-token-file goes with --identity host");
     }
-    let demo = match &options.demo {
+    let demo = match &options.place.demo {
         Some(folder) => Some(Demo::start(folder.as_deref(), options.demo_kubeconfig.as_deref()).await?),
         None => None,
     };
-    let source = source(demo.as_ref(), options.kubeconfig.clone(), options.context.clone());
+    let source = source(demo.as_ref(), &options.place);
     let server = match identity {
         Identity::Caller => ApiServer::for_callers(&source).await?,
         Identity::Host => ApiServer::for_host(&source).await?,
@@ -94,7 +94,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     });
     let limits = config.host;
     let audit = audit(&options.audit)?;
-    let loader = loader(config, options.cache.clone())?;
+    let loader = loader(config, options.compiling.cache.clone())?;
     let plugins = Arc::new(Plugins::new(options.plugins.clone(), loader, Arc::clone(&cluster), audit));
     let loading = keep_loaded(Arc::clone(&plugins))?;
     if options.stdio {
@@ -156,12 +156,9 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
 }
 
 /// Where the cluster is.
-pub(crate) fn source(
-    demo: Option<&Demo>,
-    kubeconfig: Option<std::path::PathBuf>,
-    context: Option<String>,
-) -> Source {
-    match (demo, kubeconfig) {
+pub(crate) fn source(demo: Option<&Demo>, place: &Place) -> Source {
+    let context = place.context.clone();
+    match (demo, place.kubeconfig.clone()) {
         (Some(demo), _) => Source::Text(demo.kubeconfig()),
         (None, Some(kubeconfig)) => Source::File { kubeconfig, context },
         (None, None) => Source::Usual { context },

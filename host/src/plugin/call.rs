@@ -31,11 +31,11 @@ pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
         Err(reason) => bail!("{}: {reason}", options.file.display()),
     };
     let loaded = began.elapsed();
-    let demo = match &options.demo {
+    let demo = match &options.place.demo {
         Some(folder) => Some(Demo::start(folder.as_deref(), None).await?),
         None => None,
     };
-    let source = serve::source(demo.as_ref(), options.kubeconfig, options.context);
+    let source = serve::source(demo.as_ref(), &options.place);
     let cluster = Arc::new(Cluster::new(ApiServer::for_host(&source).await?));
     let caller = Callers::host(None).of(None).await?;
     let name = tool.description.name.clone();

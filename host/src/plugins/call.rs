@@ -71,7 +71,11 @@ impl Plugins {
             began: Instant::now(),
             told: false,
         };
-        let snapshot = self.snapshot().await;
+        // A tool that is served already does not wait for those that are still compiled.
+        let mut snapshot = self.now();
+        if !snapshot.tools.contains_key(&name) {
+            snapshot = self.snapshot().await;
+        }
         let Some(tool) = snapshot.tools.get(&name).cloned() else {
             return telling.refused("unknown", writers::unknown_tool(&name, &snapshot));
         };
