@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -14,6 +15,7 @@ use crate::{
     cli::{More, Rbac},
     guard::ReadRule,
     plugin,
+    plugins::Loader,
 };
 
 /// What `*` is written out as: every kind of Kubernetes itself that people look at, without Secrets and the kubelets.
@@ -62,18 +64,7 @@ const KEPT_OUT: [(&str, &str); 2] = [("", "secrets"), ("", "nodes/proxy")];
 pub(crate) fn run(options: &Rbac) -> anyhow::Result<ExitCode> {
     let Rbac { plugins, name, with, compiling } = options;
     let loader = plugin::loader(compiling.clone())?;
-    let mut rules: Vec<(String, Vec<ReadRule>)> = Vec::new();
-    let mut complete = true;
-    for file in crate::plugins::files(plugins)? {
-        match plugin::block_on(async { Ok(loader.load(&file, None).await) })? {
-            Ok(Some(tool)) => rules.push((tool.description.name.clone(), tool.grant.rules().to_vec())),
-            Ok(None) => {}
-            Err(reason) => {
-                complete = false;
-                warn(&format!("{} is left out: {reason}", file.display()));
-            }
-        }
-    }
+    let (rules, complete) = plugin::block_on(declared(&crate::plugins::files(plugins)?, &loader))?;
     if rules.is_empty() {
         anyhow::bail!(
             "there is no tool in {}; build them with `cargo xtask plugins`, or name a folder with --plugins",
@@ -86,6 +77,26 @@ pub(crate) fn run(options: &Rbac) -> anyhow::Result<ExitCode> {
         print!("{text}");
     }
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What each tool declares, by its name; and whether every file was one.
+async fn declared(
+    files: &[PathBuf],
+    loader: &Loader,
+) -> anyhow::Result<(Vec<(String, Vec<ReadRule>)>, bool)> {
+    let mut rules = Vec::new();
+    let mut complete = true;
+    for file in files {
+        match loader.load(file, None).await {
+            Ok(Some(tool)) => rules.push((tool.description.name.clone(), tool.grant.rules().to_vec())),
+            Ok(None) => {}
+            Err(reason) => {
+                complete = false;
+                warn(&format!("{} is left out: {reason}", file.display()));
+            }
+        }
+    }
+    Ok((rules, complete))
 }
 
 #[expect(clippy::print_stderr, reason = "stdout is for kubectl")]

@@ -41,14 +41,15 @@ impl Ledger {
         namespace: Option<&str>,
         came: Result<usize, &Failure>,
     ) {
+        let (resource, namespace) = (short(resource), namespace.map(short));
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |made: &Made| {
-            made.verb == verb && made.resource == short(resource) && made.namespace == namespace.map(short)
+            made.verb == verb && made.resource == resource && made.namespace.as_deref() == namespace
         };
         let at = all.iter().position(same).or((all.len() >= MOST).then_some(MOST.saturating_sub(1)));
         let at = at.unwrap_or_else(|| {
-            let namespace = namespace.map(short);
-            all.push(Made { verb, resource: short(resource), namespace, count: 0, bytes: 0, failed: None });
+            let (resource, namespace) = (resource.to_owned(), namespace.map(str::to_owned));
+            all.push(Made { verb, resource, namespace, count: 0, bytes: 0, failed: None });
             all.len().saturating_sub(1)
         });
         let Some(made) = all.get_mut(at) else { return };
@@ -71,8 +72,8 @@ impl Ledger {
 }
 
 /// Names come from the component where they are not names of kinds.
-fn short(name: &str) -> String {
-    name.get(..name.floor_char_boundary(LONGEST)).unwrap_or_default().to_owned()
+fn short(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(LONGEST)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -92,9 +92,7 @@ impl Reading {
         let mut resource = kind.kind.clone();
         let answer = self
             .counted(async {
-                let kind = self.resolved(kind).await?;
-                resource = kind.qualified();
-                self.grant.check(Verb::Get, &kind.group, &kind.plural)?;
+                let kind = self.granted(Verb::Get, kind, &mut resource).await?;
                 let Cluster { server, .. } = &*self.cluster;
                 kube::get_object(server, &self.credential, &kind, query, withheld(&kind), &self.allowance)
                     .await
@@ -108,9 +106,7 @@ impl Reading {
         let mut resource = kind.kind.clone();
         let page = self
             .counted(async {
-                let kind = self.resolved(kind).await?;
-                resource = kind.qualified();
-                self.grant.check(Verb::List, &kind.group, &kind.plural)?;
+                let kind = self.granted(Verb::List, kind, &mut resource).await?;
                 let Cluster { server, .. } = &*self.cluster;
                 kube::list_objects(server, &self.credential, &kind, query, withheld(&kind), &self.allowance)
                     .await
@@ -197,6 +193,14 @@ impl Reading {
     async fn resolved(&self, kind: &KindRef) -> Result<Arc<Kind>, Failure> {
         let Cluster { server, kinds } = &*self.cluster;
         kinds.resolve(server, &self.credential, kind, &self.allowance).await
+    }
+
+    /// The kind, where the tool declares that it reads it so. `resource` becomes its name, also where it does not.
+    async fn granted(&self, verb: Verb, kind: &KindRef, resource: &mut String) -> Result<Arc<Kind>, Failure> {
+        let kind = self.resolved(kind).await?;
+        *resource = kind.qualified();
+        self.grant.check(verb, &kind.group, &kind.plural)?;
+        Ok(kind)
     }
 
     async fn all<T>(&self, reads: Vec<impl Future<Output = Result<T, Failure>>>) -> Vec<Result<T, Failure>> {
