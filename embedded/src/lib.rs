@@ -24,6 +24,7 @@ mod objects;
 mod openapi;
 mod paging;
 mod path;
+mod proxy;
 mod rbac;
 mod reviews;
 mod selectors;

@@ -9,6 +9,8 @@ pub(crate) struct Resource {
     pub(crate) namespace: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) subresource: Option<String>,
+    /// What follows `proxy`: a path of the node's own.
+    pub(crate) behind: String,
 }
 
 impl Resource {
@@ -37,10 +39,11 @@ impl Resource {
         let mut rest = rest.into_iter();
         let plural = rest.next()?;
         let (name, subresource) = (rest.next(), rest.next());
-        if rest.next().is_some() {
+        let behind: Vec<String> = rest.collect();
+        if !behind.is_empty() && subresource.as_deref() != Some("proxy") {
             return None;
         }
-        Some(Self { group, version, plural, namespace, name, subresource })
+        Some(Self { group, version, plural, namespace, name, subresource, behind: behind.join("/") })
     }
 
     /// `pods` or `pods/log`: as RBAC rules name it.
@@ -78,6 +81,8 @@ mod tests {
             parsed("/apis/apps/v1/namespaces/shop/deployments").as_deref(),
             Some("apps|shop|deployments||")
         );
+        assert_eq!(parsed("/api/v1/nodes/n/proxy/stats/summary").as_deref(), Some("||nodes|n|proxy"));
+        assert_eq!(parsed("/api/v1/nodes/n/status/x"), None);
         assert_eq!(parsed("/apis/apps/v1"), None);
         assert_eq!(parsed("/version"), None);
     }

@@ -50,6 +50,7 @@ fn access(request: &Value, user: &User, objects: &[Object]) -> Value {
         namespace: some("namespace"),
         name: some("name"),
         subresource: some("subresource"),
+        behind: String::new(),
     };
     match rbac::allows(objects, user, &text("verb"), &asked) {
         true => json!({"status": {"allowed": true, "reason": "RBAC: allowed by a binding of this account"}}),

@@ -20,6 +20,7 @@ use crate::{
     openapi,
     paging::{self, Page},
     path::Resource,
+    proxy,
     rbac::{self, User},
     reviews,
     selectors::Selectors,
@@ -185,6 +186,10 @@ fn read(
         return match asked.subresource.as_deref() {
             Some("log") if kind.qualified() == "pods" => {
                 logs::answer(object, &parameters(uri), &cluster.manifests.logs)
+                    .map(IntoResponse::into_response)
+            }
+            Some("proxy") if kind.qualified() == "nodes" => {
+                proxy::answer(name, &asked.behind, &parameters(uri), &cluster.manifests.logs)
                     .map(IntoResponse::into_response)
             }
             Some("status") | None if table => {

@@ -1,16 +1,27 @@
-//! The configuration file: limits for all tools, and for one.
+//! The configuration file: which tools are served, limits for all of them and for one, kinds that
+//! are closed, namespaces to look into.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde::Deserialize;
 
-use crate::limits::{CallLimits, CallLimitsText, HostLimits, LimitsText};
+use crate::{
+    guard::Denied,
+    limits::{CallLimits, CallLimitsText, HostLimits, LimitsText},
+};
 
 /// What an operator has decided.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Config {
     calls: CallLimits,
     tools: BTreeMap<String, CallLimits>,
+    /// None: every tool of the folder.
+    enabled: Option<Vec<String>>,
+    disabled: Vec<String>,
+    /// Namespaces to try for a caller who may not list all of them.
+    pub(crate) namespaces: Vec<String>,
+    /// Kinds that no tool reads.
+    pub(crate) denied: Arc<Denied>,
     pub(crate) host: HostLimits,
 }
 
@@ -31,7 +42,21 @@ struct File {
     #[serde(default)]
     limits: LimitsText,
     #[serde(default)]
-    tools: BTreeMap<String, ToolText>,
+    tools: ToolsText,
+    #[serde(default)]
+    namespaces: Vec<String>,
+    #[serde(default)]
+    denied: Vec<String>,
+}
+
+/// `enabled` and `disabled`, which no tool can be called, and beside them tools by their names.
+#[derive(Deserialize, Default)]
+struct ToolsText {
+    enabled: Option<Vec<String>>,
+    #[serde(default)]
+    disabled: Vec<String>,
+    #[serde(flatten)]
+    each: BTreeMap<String, ToolText>,
 }
 
 #[derive(Deserialize)]
@@ -61,13 +86,26 @@ impl Config {
         let (calls, host) = file.limits.limits()?;
         let tools = file
             .tools
-            .into_iter()
+            .each
+            .iter()
             .map(|(name, tool)| {
-                let limits = tool.limits.over(calls).map_err(|error| format!("tools.{name}: {error}"))?;
-                Ok((name, limits))
+                let limits =
+                    tool.limits.clone().over(calls).map_err(|error| format!("tools.{name}: {error}"))?;
+                Ok((name.clone(), limits))
             })
             .collect::<Result<_, String>>()?;
-        Ok(Self { calls, tools, host })
+        let denied = Arc::new(Denied::parse(&file.denied)?);
+        let ToolsText { enabled, disabled, .. } = file.tools;
+        if let Some(both) = enabled.iter().flatten().find(|name| disabled.contains(name)) {
+            return Err(format!("tools: {both} is both enabled and disabled"));
+        }
+        Ok(Self { calls, tools, enabled, disabled, namespaces: file.namespaces, denied, host })
+    }
+
+    /// Whether a tool is to be served.
+    pub(crate) fn serves(&self, tool: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|name| name == tool);
+        self.enabled.as_deref().is_none_or(named) && !named(&self.disabled)
     }
 
     /// The limits of one tool's calls.
@@ -109,6 +147,18 @@ mod tests {
     }
 
     #[test]
+    fn tools_are_chosen_by_name() {
+        let config =
+            Config::parse("tools:\n  disabled: [pods_log]\n  pods_list:\n    limits: {timeout: 1s}\n")
+                .unwrap();
+        assert!(config.serves("pods_list") && config.serves("anything") && !config.serves("pods_log"));
+        assert_eq!(config.limits_of("pods_list").timeout, Duration::from_secs(1));
+        let config = Config::parse("tools: {enabled: [pods_list]}\nnamespaces: [shop]\n").unwrap();
+        assert!(config.serves("pods_list") && !config.serves("pods_log"));
+        assert_eq!(config.namespaces, ["shop"]);
+    }
+
+    #[test]
     fn a_mistake_is_named() {
         for (text, hint) in [
             ("limit: {}", "limit"),
@@ -117,6 +167,9 @@ mod tests {
             ("limits: {memory: 12Q}", "12Q"),
             ("limits: {concurrency: 0}", "concurrency"),
             ("tools: {x: {limits: {sessions: 3}}}", "sessions"),
+            ("tools: {enabled: [a, b], disabled: [b]}", "b is both"),
+            ("tools: {enabled: pods_list}", "enabled"),
+            ("denied: [Secret]", "Secret"),
         ] {
             let error = Config::parse(text).unwrap_err();
             assert!(error.contains(hint), "{text}: {error}");

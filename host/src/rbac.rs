@@ -58,8 +58,8 @@ const KINDS: [(&str, &[&str]); 16] = [
         &["csidrivers", "csinodes", "csistoragecapacities", "storageclasses", "volumeattachments"],
     ),
 ];
-/// Never in the main role: values that are credentials, and the kubelet's whole API.
-const KEPT_OUT: [(&str, &str); 2] = [("", "secrets"), ("", "nodes/proxy")];
+/// Never in the main role: values that are credentials (Helm's releases are Secrets), and the kubelet's whole API.
+const KEPT_OUT: [(&str, &str); 3] = [("", "secrets"), ("helm.sh", "releases"), ("", "nodes/proxy")];
 
 pub(crate) fn run(options: &Rbac) -> anyhow::Result<ExitCode> {
     let Rbac { plugins, name, with, compiling } = options;
@@ -118,13 +118,18 @@ fn document(name: &str, tools: &[(String, Vec<ReadRule>)], with: &[More]) -> Str
         let _ = writeln!(
             text,
             "# {} read any kind that the account may read; written out are the kinds of Kubernetes\n# that hold no credentials. Add your own resources; `porthole rbac` never adds Secrets.",
-            any.join(" and ")
+            any.join(", ")
         );
     }
     for (tool, rules) in tools {
         for (_, resource) in KEPT_OUT {
             if rules.iter().any(|rule| rule.resources.iter().any(|declared| declared == resource)) {
-                let _ = writeln!(text, "# Left out: {tool} also declares {resource}.");
+                let with = match resource {
+                    "releases" => ", which are Secrets; --with helm adds them",
+                    "nodes/proxy" => "; --with nodes adds it",
+                    _ => "",
+                };
+                let _ = writeln!(text, "# Left out: {tool} also declares {resource}{with}.");
             }
         }
     }

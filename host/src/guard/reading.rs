@@ -8,16 +8,19 @@ use std::sync::{
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
-use super::{Grant, Made, Verb, made::Ledger, redaction::withheld};
+use super::{Denied, Grant, Made, Verb, made::Ledger, redaction::withheld};
 use crate::kube::{
     self, AccessQuery, Allowance, Cluster, Credential, Failure, GetQuery, Kind, KindRef, ListQuery, LogQuery,
-    LogText, Page, Reason, UserInfo, Verdict,
+    LogText, NodeQuery, Page, Reason, Release, Stored, UserInfo, Verdict,
 };
 
 /// Queries in one `…-all` question. More are refused, so that one line of a tool cannot flood the API server.
 const MOST_AT_ONCE: usize = 64;
 /// How many of them are under way at one time.
 const SIDE_BY_SIDE: usize = 8;
+
+/// How a tool declares that it reads Helm's releases. No API server serves this resource: the host reads the Secrets.
+const RELEASES: (&str, &str) = ("helm.sh", "releases");
 
 /// What one call may read.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +48,7 @@ pub(crate) struct Reading {
     cluster: Arc<Cluster>,
     credential: Credential,
     grant: Arc<Grant>,
+    denied: Arc<Denied>,
     allowance: Allowance,
     most_reads: u32,
     reads: AtomicU32,
@@ -57,12 +61,14 @@ impl Reading {
         cluster: Arc<Cluster>,
         credential: Credential,
         grant: Arc<Grant>,
+        denied: Arc<Denied>,
         limits: ReadingLimits,
     ) -> Self {
         Self {
             cluster,
             credential,
             grant,
+            denied,
             allowance: Allowance::new(limits.deadline, limits.bytes, limits.answer),
             most_reads: limits.reads,
             reads: AtomicU32::new(0),
@@ -73,6 +79,11 @@ impl Reading {
 
     pub(crate) fn default_namespace(&self) -> &str {
         self.cluster.server.default_namespace()
+    }
+
+    /// Where the API server is.
+    pub(crate) fn address(&self) -> &str {
+        self.cluster.server.address()
     }
 
     /// The reads made so far; it outlives a call that is dropped.
@@ -125,12 +136,70 @@ impl Reading {
         let log = self
             .counted(async {
                 self.grant.check(Verb::Get, "", "pods/log")?;
+                self.denied.check_part("pods/log")?;
                 kube::pod_log(&self.cluster.server, &self.credential, query, &self.allowance).await
             })
             .await;
         let came = log.as_ref().map(|log| log.text.len());
         self.made.note("get", "pods/log", Some(&query.namespace), came);
         log
+    }
+
+    pub(crate) async fn node_read(&self, query: &NodeQuery) -> Result<String, Failure> {
+        let read = self
+            .counted(async {
+                self.grant.check(Verb::Get, "", "nodes/proxy")?;
+                self.denied.check_part("nodes/proxy")?;
+                kube::node_read(&self.cluster.server, &self.credential, query, &self.allowance).await
+            })
+            .await;
+        self.made.note("get", "nodes/proxy", None, read.as_ref().map(String::len));
+        read
+    }
+
+    /// Each release of Helm in its newest revision. One whose Secret cannot be opened is told as far as its labels go.
+    pub(crate) async fn releases(&self, namespace: Option<&str>) -> Result<Vec<Release>, Failure> {
+        let Cluster { server, .. } = &*self.cluster;
+        let stored = self
+            .counted(async {
+                self.grant.check(Verb::List, RELEASES.0, RELEASES.1)?;
+                self.denied.check_part("secrets")?;
+                kube::stored_releases(server, &self.credential, namespace, &self.allowance).await
+            })
+            .await;
+        let releases = match stored {
+            Ok(stored) => {
+                let opened: Vec<_> = stored.iter().map(|stored| self.opened(stored)).collect();
+                Ok(stream::iter(opened).buffered(SIDE_BY_SIDE).collect::<Vec<_>>().await)
+            }
+            Err(failure) => Err(failure),
+        };
+        let told = releases.as_ref().map(|releases| releases.len().saturating_mul(size_of::<Release>()));
+        self.made.note("list", "releases.helm.sh", namespace, told);
+        releases
+    }
+
+    async fn opened(&self, stored: &Stored) -> Release {
+        let read = kube::release(&self.cluster.server, &self.credential, stored, &self.allowance);
+        self.counted(read).await.unwrap_or_else(|failure| {
+            tracing::debug!("told by its labels: {failure}");
+            stored.release.clone()
+        })
+    }
+
+    /// The documentation of a kind's fields. Every account may read it.
+    pub(crate) async fn explain(
+        &self,
+        kind: &KindRef,
+        path: &[String],
+        depth: u32,
+    ) -> Result<String, Failure> {
+        self.counted(async {
+            let kind = self.resolved(kind).await?;
+            let Cluster { server, .. } = &*self.cluster;
+            kube::explain(server, &self.credential, &kind, path, depth, &self.allowance).await
+        })
+        .await
     }
 
     pub(crate) async fn get_all(&self, queries: &[(KindRef, GetQuery)]) -> Vec<Result<String, Failure>> {
@@ -200,6 +269,7 @@ impl Reading {
         let kind = self.resolved(kind).await?;
         *resource = kind.qualified();
         self.grant.check(verb, &kind.group, &kind.plural)?;
+        self.denied.check(&kind)?;
         Ok(kind)
     }
 

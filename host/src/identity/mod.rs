@@ -33,6 +33,14 @@ pub(crate) struct Owner {
     uid: String,
 }
 
+impl Owner {
+    /// The namespace of a ServiceAccount.
+    pub(crate) fn namespace(&self) -> Option<&str> {
+        let account = self.username.strip_prefix("system:serviceaccount:")?;
+        account.split_once(':').map(|(namespace, _)| namespace)
+    }
+}
+
 /// Somebody who may read, and the credential to read with.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {

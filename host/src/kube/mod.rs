@@ -5,19 +5,26 @@
 
 mod access;
 mod allowance;
+mod explain;
 mod failure;
 mod kinds;
 mod logs;
+mod nodes;
 mod objects;
+mod releases;
 mod server;
 mod shape;
+mod table;
 
 pub(crate) use access::{AccessQuery, UserInfo, Verdict, can_i, server_version, who_am_i};
 pub(crate) use allowance::Allowance;
+pub(crate) use explain::explain;
 pub(crate) use failure::{Failure, Reason};
 pub(crate) use kinds::{Kind, KindRef, Kinds};
 pub(crate) use logs::{Cut, LogQuery, LogText, pod_log};
+pub(crate) use nodes::{NodeQuery, NodeSource, node_read};
 pub(crate) use objects::{GetQuery, ListQuery, Page, View, get_object, list_objects};
+pub(crate) use releases::{Release, Stored, release, stored_releases};
 pub(crate) use server::{ApiServer, Credential, Source};
 pub(crate) use shape::Withheld;
 

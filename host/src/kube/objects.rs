@@ -1,16 +1,16 @@
 //! Objects and lists of them, in the three views of the contract.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde::Deserialize;
 
 use super::{
     Allowance, ApiServer, Credential, Failure, Kind, Reason, Withheld,
     shape::{Items, Projection, Wanted, copy},
+    table::table,
 };
 
 const JSON: &str = "application/json";
-const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
+pub(super) const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 /// What may stand in a path or a query as it is (RFC 3986, unreserved).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -23,6 +23,8 @@ pub(crate) enum View {
     Fields(Vec<String>),
     /// The API server's own table, with the namespace where the list goes over all of them.
     Table,
+    /// The table as it is: without namespaces.
+    Outline,
 }
 
 /// One object to read.
@@ -49,7 +51,7 @@ pub(crate) struct ListQuery {
 /// A part of a list, or all of it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Page {
-    /// A JSON array of objects, or a `meta.k8s.io/v1` Table.
+    /// A JSON array of objects, or a `meta.k8s.io/v1` Table (its rows first).
     pub(crate) items: String,
     pub(crate) count: u32,
     pub(crate) resource_version: String,
@@ -99,11 +101,11 @@ fn described(kind: &Kind, namespace: Option<&str>, name: Option<&str>) -> String
     }
 }
 
-fn unreadable(what: &str, error: impl std::fmt::Display) -> Failure {
+pub(super) fn unreadable(what: &str, error: impl std::fmt::Display) -> Failure {
     Failure::new(Reason::Unavailable, format!("{what}: the answer of the API server cannot be read: {error}"))
 }
 
-fn text(what: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+pub(super) fn text(what: &str, bytes: Vec<u8>) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|error| unreadable(what, error))
 }
 
@@ -131,7 +133,7 @@ pub(crate) async fn get_object(
         View::Fields(fields) => Some(Projection::parse(fields)?),
         _ => None,
     };
-    let out = if matches!(query.view, View::Table) {
+    let out = if matches!(query.view, View::Table | View::Outline) {
         parameter(&mut path, "includeObject", "None");
         server.get(credential, &path, TABLE, allowance, &what).await?.bytes().await?
     } else {
@@ -157,12 +159,15 @@ pub(crate) async fn list_objects(
     let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
     let what = described(kind, namespace, None);
     let mut path = path(kind, namespace)?;
+    // Without it the API server may answer with a newer state.
+    let exactly = query.resource_version.as_ref().filter(|_| query.continue_token.is_none()).map(|_| "Exact");
     let parameters = [
         ("labelSelector", query.label_selector.as_deref()),
         ("fieldSelector", query.field_selector.as_deref()),
         ("limit", query.limit.map(|limit| limit.to_string()).as_deref()),
         ("continue", query.continue_token.as_deref()),
-        ("resourceVersion", query.resource_version.as_deref()),
+        ("resourceVersion", query.resource_version.as_deref().filter(|_| query.continue_token.is_none())),
+        ("resourceVersionMatch", exactly),
     ]
     .map(|(key, value)| (key, value.filter(|value| !value.is_empty()).map(str::to_owned)));
     for (key, value) in parameters {
@@ -171,10 +176,11 @@ pub(crate) async fn list_objects(
         }
     }
     let page = match &query.view {
-        View::Table => {
-            let namespaces = kind.namespaced && namespace.is_none();
+        View::Table | View::Outline => {
+            let namespaces = kind.namespaced && namespace.is_none() && matches!(query.view, View::Table);
             parameter(&mut path, "includeObject", if namespaces { "Metadata" } else { "None" });
-            list_table(server, credential, &path, namespaces, allowance, &what).await
+            let answer = server.get(credential, &path, TABLE, allowance, &what).await?;
+            table(answer, namespaces, allowance, &what).await
         }
         View::Whole => items(server, credential, &path, Wanted::Everything, withheld, allowance, &what).await,
         View::Fields(fields) => {
@@ -201,21 +207,9 @@ impl ListQuery {
     }
 }
 
-async fn list_table(
-    server: &ApiServer,
-    credential: &Credential,
-    path: &str,
-    namespaces: bool,
-    allowance: &Allowance,
-    what: &str,
-) -> Result<Page, Failure> {
-    let body = server.get(credential, path, TABLE, allowance, what).await?.bytes().await?;
-    table(&body, namespaces, what, allowance)
-}
-
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct ListMetadata {
+pub(super) struct ListMetadata {
     resource_version: String,
     #[serde(rename = "continue")]
     continue_token: String,
@@ -223,7 +217,7 @@ struct ListMetadata {
 }
 
 impl ListMetadata {
-    fn page(self, items: String, count: u32) -> Page {
+    pub(super) fn page(self, items: String, count: u32) -> Page {
         Page {
             items,
             count,
@@ -250,7 +244,7 @@ async fn items(
         metadata: ListMetadata,
     }
     let mut answer = server.get(credential, path, JSON, allowance, what).await?;
-    let mut list = Items::default();
+    let mut list = Items::of("items");
     let mut out = vec![b'['];
     let mut count: u32 = 0;
     while let Some(chunk) = answer.chunk().await? {
@@ -275,68 +269,9 @@ impl From<super::shape::NotAList> for Failure {
     }
 }
 
-/// A `meta.k8s.io/v1` Table, as far as it is handed on. Nothing of an object but its namespace is looked at.
-#[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Table<'b> {
-    #[serde(skip_serializing, default)]
-    metadata: ListMetadata,
-    column_definitions: Vec<Value>,
-    #[serde(borrow, default)]
-    rows: Vec<Row<'b>>,
-}
-
-#[derive(Deserialize, Serialize)]
-struct Row<'b> {
-    #[serde(borrow)]
-    cells: Vec<&'b RawValue>,
-    #[serde(skip_serializing, default)]
-    object: Option<RowObject>,
-}
-
-#[derive(Deserialize)]
-struct RowObject {
-    #[serde(default)]
-    metadata: RowMetadata,
-}
-
-#[derive(Deserialize, Default)]
-struct RowMetadata {
-    #[serde(default)]
-    namespace: String,
-}
-
-/// The table with a first column for the namespace where `namespaces`, and without the objects.
-fn table(body: &[u8], namespaces: bool, what: &str, allowance: &Allowance) -> Result<Page, Failure> {
-    let mut table: Table<'_> = serde_json::from_slice(body).map_err(|error| unreadable(what, error))?;
-    let metadata = std::mem::take(&mut table.metadata);
-    let count = u32::try_from(table.rows.len()).unwrap_or(u32::MAX);
-    let owned: Vec<Box<RawValue>> = if namespaces {
-        let name = |row: &Row<'_>| row.object.as_ref().map(|object| object.metadata.namespace.clone());
-        let raw = |row: &Row<'_>| serde_json::value::to_raw_value(&name(row).unwrap_or_default());
-        table.rows.iter().map(raw).collect::<Result<_, _>>().map_err(|error| unreadable(what, error))?
-    } else {
-        Vec::new()
-    };
-    if namespaces {
-        let column = serde_json::json!({"name": "Namespace", "type": "string", "format": "", "description": "", "priority": 0});
-        table.column_definitions.insert(0, column);
-    }
-    for (row, namespace) in table.rows.iter_mut().zip(&owned) {
-        row.cells.insert(0, namespace);
-    }
-    let out = serde_json::to_string(&table).map_err(|error| unreadable(what, error))?;
-    allowance.fits(out.len(), what)?;
-    Ok(metadata.page(out, count))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn allowance() -> Allowance {
-        Allowance::new(tokio::time::Instant::now(), 0, 1 << 20)
-    }
 
     #[test]
     fn a_name_that_would_change_the_path_is_refused() {
@@ -344,24 +279,5 @@ mod tests {
             assert!(segment("name", name).is_err(), "{name:?}");
         }
         assert_eq!(segment("name", "system:a b?#").unwrap().to_string(), "system%3Aa%20b%3F%23");
-    }
-
-    #[test]
-    fn a_table_over_all_namespaces_names_them_and_carries_no_object() {
-        let body = br#"{"kind":"Table","metadata":{"resourceVersion":"7","continue":"t","remainingItemCount":3},
-            "columnDefinitions":[{"name":"Name"}],"rows":[{"cells":["a",1.50],"object":{"metadata":{"namespace":"shop","labels":{"x":"y"}}}}]}"#;
-        let page = table(body, true, "pods", &allowance()).unwrap();
-        let shown: Value = serde_json::from_str(&page.items).unwrap();
-        assert_eq!(shown["rows"], serde_json::json!([{"cells": ["shop", "a", 1.5]}]));
-        assert_eq!(shown["columnDefinitions"][0]["name"], "Namespace");
-        assert!(!page.items.contains("labels"));
-        assert_eq!((page.count, page.continue_token.as_deref(), page.remaining), (1, Some("t"), Some(3)));
-    }
-
-    #[test]
-    fn a_table_that_does_not_fit_is_refused() {
-        let small = Allowance::new(tokio::time::Instant::now(), 0, 10);
-        let refused = table(br#"{"columnDefinitions":[{"name":"Name"}],"rows":[]}"#, false, "pods", &small);
-        assert_eq!(refused.unwrap_err().reason, Reason::TooLarge);
     }
 }

@@ -102,10 +102,18 @@ impl Source {
     }
 }
 
+/// The address without a password that somebody may have written into it.
+fn shown(url: &http::Uri) -> String {
+    let host = url.host().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}", url.scheme_str().unwrap_or("https"))
+}
+
 /// A connection pool to one API server.
 pub(crate) struct ApiServer {
     client: kube::Client,
     default_namespace: String,
+    address: String,
 }
 
 impl ApiServer {
@@ -116,6 +124,7 @@ impl ApiServer {
         config.auth_info = Default::default();
         config.headers.clear();
         let default_namespace = config.default_namespace.clone();
+        let address = shown(&config.cluster_url);
         let client = if config.proxy_url.is_some() {
             kube::Client::try_from(config).map_err(ConnectError::Client)?
         } else {
@@ -133,15 +142,21 @@ impl ApiServer {
             let service = ServiceBuilder::new().layer(config.base_uri_layer()).service(pool);
             kube::Client::new(service, default_namespace.clone())
         };
-        Ok(Self { client, default_namespace })
+        Ok(Self { client, default_namespace, address })
     }
 
     /// A pool that reads as the account of the kubeconfig or of the pod (identity `host`).
     pub(crate) async fn for_host(source: &Source) -> Result<Self, ConnectError> {
         let config = source.config().await?;
         let default_namespace = config.default_namespace.clone();
+        let address = shown(&config.cluster_url);
         let client = kube::Client::try_from(config).map_err(ConnectError::Client)?;
-        Ok(Self { client, default_namespace })
+        Ok(Self { client, default_namespace, address })
+    }
+
+    /// Where the API server is.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
     }
 
     /// The namespace to assume where a caller names none.

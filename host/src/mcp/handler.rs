@@ -291,9 +291,8 @@ fn listed(tool: &Tool) -> rmcp::model::Tool {
         description.summary.clone(),
         Arc::clone(&tool.input_schema),
     )
-    .with_annotations(
-        ToolAnnotations::new().read_only(true).destructive(false).idempotent(true).open_world(false),
-    );
+    // The other hints mean nothing of a tool that only reads, and a model pays for each of them.
+    .with_annotations(ToolAnnotations::new().read_only(true));
     if !description.title.is_empty() {
         listed = listed.with_title(description.title.clone());
     }

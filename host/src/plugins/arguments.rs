@@ -202,6 +202,13 @@ impl Type {
             | (Self::Number, Value::Number(_)) => Some(value.clone()),
             (Self::Text, Value::Number(number)) => Some(number.to_string().into()),
             (Self::Text, Value::Bool(truth)) => Some(truth.to_string().into()),
+            // A list where commas were asked for.
+            (Self::Text, Value::Array(items)) => {
+                let texts: Option<Vec<Value>> = items.iter().map(|item| Self::Text.coerce(item)).collect();
+                let texts = texts?;
+                let texts: Vec<&str> = texts.iter().filter_map(Value::as_str).collect();
+                Some(texts.join(",").into())
+            }
             (Self::Integer, Value::Number(number)) => whole(number).map(Value::from),
             (Self::Integer, Value::String(text)) => whole(&text.trim().parse().ok()?).map(Value::from),
             (Self::Number, Value::String(text)) => Some(Value::Number(text.trim().parse().ok()?)),

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::{Plugins, Tool, writers};
 use crate::{
     guard::{Audit, AuditLine, Ledger, Reading, ReadingLimits, Tally, shown},
-    identity::Caller,
+    identity::{Caller, Owner},
     limits::TO_FINISH,
     sandbox::{CallContext, Content, Finished, Note, Outcome, Stopped},
 };
@@ -96,6 +96,7 @@ impl Plugins {
             Arc::clone(&self.cluster),
             caller.credential.clone(),
             Arc::clone(&tool.grant),
+            Arc::clone(&self.loader.config.denied),
             ReadingLimits {
                 deadline: now.checked_add(reading_time).unwrap_or(now),
                 reads: limits.reads,
@@ -104,13 +105,32 @@ impl Plugins {
             },
         );
         telling.ledger = Some(reading.ledger());
-        let call = CallContext { tool: name.clone(), reading, output: limits.output, notes };
+        let namespaces = self.namespaces(&caller.owner);
+        let call = CallContext { tool: name.clone(), reading, namespaces, output: limits.output, notes };
         let Finished { result, tally, cpu, memory } = tool.component.call(&arguments, call, limits).await;
         let (answer, verdict) = judged(&tool, result);
         let answered =
             Answered { answer, token_refused: tally.token_refused, spent: Spent { tally, cpu, memory } };
         telling.tell(verdict, &answered);
         answered
+    }
+}
+
+impl Plugins {
+    /// Where somebody may be able to read who may not read everywhere.
+    fn namespaces(&self, owner: &Owner) -> Vec<String> {
+        /// Each costs an access review.
+        const MOST: usize = 50;
+        let configured = self.loader.config.namespaces.iter().map(String::as_str);
+        let usual = [owner.namespace(), Some(self.cluster.server.default_namespace()), Some("default")];
+        let mut namespaces: Vec<String> = Vec::new();
+        for namespace in configured.chain(usual.into_iter().flatten()) {
+            if !namespaces.iter().any(|known| known == namespace) {
+                namespaces.push(namespace.to_owned());
+            }
+        }
+        namespaces.truncate(MOST);
+        namespaces
     }
 }
 

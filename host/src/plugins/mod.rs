@@ -96,7 +96,8 @@ impl Plugins {
     /// Serves one tool, and no folder.
     pub(crate) fn serve_only(&self, tool: Tool) {
         let loaded = Loaded { tool: Some(Arc::new(tool)), failure: None };
-        self.snapshot.store(Arc::new(Snapshot::of([(&String::new(), &loaded)].into_iter())));
+        self.snapshot
+            .store(Arc::new(Snapshot::of(&self.loader.config, [(&String::new(), &loaded)].into_iter())));
         self.loaded.send_replace(true);
     }
 

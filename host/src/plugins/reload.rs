@@ -140,7 +140,7 @@ impl Plugins {
 
     /// Builds the next snapshot and swaps it in whole.
     fn swap_in(&self, files: &Files) {
-        let mut next = Snapshot::of(files.loaded.iter());
+        let mut next = Snapshot::of(&self.loader.config, files.loaded.iter());
         if let Some(reason) = &files.unreadable {
             next.failures.insert(self.folder.display().to_string(), reason.clone());
         }

@@ -1,8 +1,12 @@
 //! What is served at one time: built whole from what each file was loaded as, and swapped in.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::Tool;
+use crate::config::Config;
 
 /// The tools that are served at one time, and the files that are not.
 #[derive(Default)]
@@ -10,6 +14,8 @@ pub(crate) struct Snapshot {
     pub(crate) tools: BTreeMap<String, Arc<Tool>>,
     /// Files that are not served, and why.
     pub(crate) failures: BTreeMap<String, String>,
+    /// Tools that the operator has closed.
+    pub(crate) closed: BTreeSet<String>,
 }
 
 /// What a file was loaded as.
@@ -23,7 +29,7 @@ pub(super) struct Loaded {
 
 impl Snapshot {
     /// The snapshot of these files. Of two with one name the first in the alphabet is served.
-    pub(super) fn of<'f>(files: impl Iterator<Item = (&'f String, &'f Loaded)>) -> Self {
+    pub(super) fn of<'f>(config: &Config, files: impl Iterator<Item = (&'f String, &'f Loaded)>) -> Self {
         let mut snapshot = Self::default();
         for (file, loaded) in files {
             if let Some(failure) = &loaded.failure {
@@ -34,6 +40,10 @@ impl Snapshot {
                 snapshot.failures.insert(file.clone(), format!("{failure}.{}", still.unwrap_or_default()));
             }
             let Some(tool) = &loaded.tool else { continue };
+            if !config.serves(&tool.description.name) {
+                snapshot.closed.insert(tool.description.name.clone());
+                continue;
+            }
             match snapshot.tools.get(&tool.description.name) {
                 Some(first) => {
                     let reason = format!("its tool {} is served from {}", tool.description.name, first.file);

@@ -13,6 +13,10 @@ impl Host for State {
         Ok(self.call()?.reading.default_namespace().to_owned())
     }
 
+    async fn namespaces(&mut self) -> wasmtime::Result<Vec<String>> {
+        Ok(self.call()?.namespaces.clone())
+    }
+
     async fn output_budget(&mut self) -> wasmtime::Result<u32> {
         Ok(self.call()?.output)
     }

@@ -6,7 +6,7 @@ use super::{
     state::State,
     world::kube_read::{
         AccessQuery, CallerInfo, Cut, GetQuery, Host, KindInfo, KindRef, ListQuery, LogQuery, LogText,
-        NodeQuery, Page, ReadError, Reason, Release, Verdict, View,
+        NodeQuery, NodeSource, Page, ReadError, Reason, Release, Verdict, View,
     },
 };
 use crate::{guard::Reading, kube};
@@ -59,8 +59,10 @@ impl Host for State {
         self.answer(answer)
     }
 
-    async fn node_read(&mut self, _: NodeQuery) -> Answer<String> {
-        Ok(Err(not_yet("node-read")))
+    async fn node_read(&mut self, query: NodeQuery) -> Answer<String> {
+        let query = query.into();
+        let answer = self.reading()?.node_read(&query).await;
+        self.answer(answer)
     }
 
     async fn get_all(&mut self, queries: Vec<GetQuery>) -> wasmtime::Result<Vec<Result<String, ReadError>>> {
@@ -90,8 +92,9 @@ impl Host for State {
         self.answer(answer)
     }
 
-    async fn explain(&mut self, _: KindRef, _: Vec<String>, _: u32) -> Answer<String> {
-        Ok(Err(not_yet("explain")))
+    async fn explain(&mut self, kind: KindRef, path: Vec<String>, depth: u32) -> Answer<String> {
+        let answer = self.reading()?.explain(&kind.into(), &path, depth).await;
+        self.answer(answer)
     }
 
     async fn can_i(&mut self, query: AccessQuery) -> Answer<Verdict> {
@@ -106,16 +109,14 @@ impl Host for State {
         self.answer(answer)
     }
 
-    async fn releases(&mut self, _: Option<String>) -> Answer<Vec<Release>> {
-        Ok(Err(not_yet("releases")))
+    async fn cluster_address(&mut self) -> wasmtime::Result<String> {
+        Ok(self.call()?.reading.address().to_owned())
     }
-}
 
-fn not_yet(function: &str) -> ReadError {
-    ReadError {
-        reason: Reason::Unsupported,
-        message: format!("{function} is part of the contract, but this host does not offer it yet"),
-        retry_after_seconds: None,
+    async fn releases(&mut self, namespace: Option<String>) -> Answer<Vec<Release>> {
+        let answer = self.reading()?.releases(namespace.as_deref()).await;
+        let answer = answer.map(|releases| releases.into_iter().map(Release::from).collect::<Vec<_>>());
+        self.answer(answer)
     }
 }
 
@@ -133,6 +134,7 @@ impl From<View> for kube::View {
             View::Whole => Self::Whole,
             View::Fields(fields) => Self::Fields(fields),
             View::Table => Self::Table,
+            View::Outline => Self::Outline,
         }
     }
 }
@@ -204,7 +206,26 @@ impl From<LogQuery> for kube::LogQuery {
     }
 }
 
+impl From<NodeQuery> for kube::NodeQuery {
+    fn from(query: NodeQuery) -> Self {
+        let NodeQuery { node, source, tail_lines } = query;
+        let source = match source {
+            NodeSource::Log(name) => kube::NodeSource::Log(name),
+            NodeSource::StatsSummary => kube::NodeSource::StatsSummary,
+        };
+        Self { node, source, tail_lines }
+    }
+}
+
 // === to the contract ===
+
+impl From<kube::Release> for Release {
+    fn from(release: kube::Release) -> Self {
+        let kube::Release { name, namespace, revision, status, chart, chart_version, app_version, updated } =
+            release;
+        Self { name, namespace, revision, status, chart, chart_version, app_version, updated }
+    }
+}
 
 impl From<kube::Failure> for ReadError {
     fn from(failure: kube::Failure) -> Self {

@@ -47,6 +47,8 @@ pub(crate) struct CallContext {
     /// For the log.
     pub(crate) tool: String,
     pub(crate) reading: Reading,
+    /// Namespaces to try where listing all of them is forbidden.
+    pub(crate) namespaces: Vec<String>,
     /// Bytes of text that reach the caller.
     pub(crate) output: u32,
     /// Where notes go, if the client wants any. What does not fit is dropped.

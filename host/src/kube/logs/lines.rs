@@ -9,6 +9,8 @@ use crate::kube::{Failure, Reason};
 
 /// A pattern that compiles to more than this is refused; matching itself is linear, whatever the pattern.
 const PATTERN_BYTES: usize = 1 << 20;
+/// A longer line is searched in its beginning only: an endless one must not be held.
+const SEARCHED: usize = 256 << 10;
 /// Lines kept around a match at most: they are held in memory before it.
 const MAX_CONTEXT: u32 = 100;
 
@@ -28,8 +30,9 @@ pub(super) struct Lines {
     timestamps: bool,
     limit: usize,
     kept: Vec<u8>,
-    /// The line that has begun and not ended; never longer than `limit`, also where the line is endless.
+    /// The line that has begun and not ended; never longer than `longest`, also where the line is endless.
     line: Vec<u8>,
+    longest: usize,
     /// A line was longer than `limit`; what is over it was thrown away.
     overflowed: bool,
     before: VecDeque<Vec<u8>>,
@@ -54,7 +57,6 @@ impl Lines {
             })
             .transpose()?;
         Ok(Self {
-            pattern,
             invert: query.invert,
             context: query.context_lines.min(MAX_CONTEXT) as usize,
             fold: query.fold,
@@ -62,6 +64,7 @@ impl Lines {
             limit,
             kept: Vec::new(),
             line: Vec::new(),
+            longest: if pattern.is_some() { limit.max(SEARCHED) } else { limit },
             overflowed: false,
             before: VecDeque::new(),
             after: 0,
@@ -69,6 +72,7 @@ impl Lines {
             previous: None,
             repeats: 0,
             read: 0,
+            pattern,
         })
     }
 
@@ -79,7 +83,7 @@ impl Lines {
                 Some(text) => (text, true),
                 None => (piece, false),
             };
-            let room = self.limit.saturating_sub(self.line.len());
+            let room = self.longest.saturating_sub(self.line.len());
             self.overflowed |= text.len() > room;
             self.line.extend_from_slice(text.get(..room).unwrap_or(text));
             if ended {
@@ -111,9 +115,11 @@ impl Lines {
         (text, self.read, overflowed)
     }
 
-    fn line(&mut self, line: Vec<u8>) {
+    fn line(&mut self, mut line: Vec<u8>) {
         self.read = self.read.saturating_add(1);
         let matches = self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(&line) != self.invert);
+        self.overflowed |= matches && line.len() > self.limit;
+        line.truncate(self.limit);
         if matches {
             if self.gap && self.context > 0 && !self.kept.is_empty() {
                 self.unfold();
@@ -228,13 +234,13 @@ mod tests {
 
     #[test]
     fn an_endless_line_is_neither_kept_nor_waited_for() {
-        let log = vec![b'x'; 100_000];
+        let log = vec![b'x'; 1_000_000];
         let (text, _, overflowed, full) = run(&LogQuery::default(), 50, &log, 1000);
         assert_eq!((text.len(), overflowed, full), (50, true, true));
         let mut lines = Lines::new(&grep("nothing"), 50).unwrap();
         for chunk in log.chunks(1000) {
             assert_eq!(lines.feed(chunk), Progress::More);
-            assert!(lines.line.len() <= 50);
+            assert!(lines.line.len() <= SEARCHED);
         }
     }
 

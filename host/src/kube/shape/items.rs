@@ -1,4 +1,4 @@
-//! Cuts the elements of a list's `items` out of the stream of its bytes, holding one element at a time.
+//! Cuts the elements of a list's `items`, or a table's `rows`, out of the stream of its bytes, holding one element at a time.
 
 use memchr::memchr2;
 
@@ -8,6 +8,8 @@ const MAX_ENVELOPE: usize = 1 << 20;
 /// Cuts a list apart while it arrives.
 #[derive(Default)]
 pub(in crate::kube) struct Items {
+    /// The key of the array to cut, in its quotes.
+    key: Vec<u8>,
     /// What has arrived and is neither handed out nor thrown away.
     buffer: Vec<u8>,
     /// How much of the buffer has been looked at.
@@ -16,7 +18,7 @@ pub(in crate::kube) struct Items {
     depth: usize,
     /// Where in the buffer the string began that `scanned` stands in.
     string: Option<usize>,
-    /// The last string at depth 1 was `"items"`, so an array that begins now is the one to cut.
+    /// The last string at depth 1 was the key, so an array that begins now is the one to cut.
     items_next: bool,
     /// Inside the array `items`.
     inside: bool,
@@ -31,6 +33,11 @@ pub(in crate::kube) struct Items {
 pub(in crate::kube) struct NotAList;
 
 impl Items {
+    /// Cuts the array under `key`, at the root of the document.
+    pub(in crate::kube) fn of(key: &str) -> Self {
+        Self { key: format!("\"{key}\"").into_bytes(), ..Self::default() }
+    }
+
     /// Takes the next bytes; hands each element that is now complete to `element`.
     pub(in crate::kube) fn feed<E: From<NotAList>>(
         &mut self,
@@ -56,7 +63,7 @@ impl Items {
                     continue;
                 }
                 if self.depth == 1 {
-                    self.items_next = self.buffer.get(began..=at) == Some(b"\"items\"");
+                    self.items_next = self.buffer.get(began..=at) == Some(&self.key);
                 }
                 self.string = None;
                 at = at.saturating_add(1);
@@ -128,7 +135,7 @@ mod tests {
     }
 
     fn cut(json: &str, chunk: usize) -> (Vec<String>, Result<String, NotAList>) {
-        let mut items = Items::default();
+        let mut items = Items::of("items");
         let mut found = Vec::new();
         for piece in json.as_bytes().chunks(chunk) {
             let fed: Result<(), ()> = items.feed(piece, |element| {
@@ -173,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_long_list_is_not_kept() {
-        let mut items = Items::default();
+        let mut items = Items::of("items");
         items.feed::<()>(br#"{"items":["#, |_| Ok(())).unwrap();
         for _ in 0..10_000 {
             items.feed::<()>(br#"{"name":"some pod or other"},"#, |_| Ok(())).unwrap();

@@ -116,6 +116,7 @@ async fn two_versions_are_served_side_by_side() {
             Arc::clone(&cluster),
             caller.credential,
             Arc::new(Grant::default()),
+            Arc::default(),
             ReadingLimits {
                 deadline: tokio::time::Instant::now() + Duration::from_secs(5),
                 reads: 1,
@@ -123,7 +124,8 @@ async fn two_versions_are_served_side_by_side() {
                 answer: 1,
             },
         );
-        let call = CallContext { tool: description.name, reading, output: 100, notes: None };
+        let call =
+            CallContext { tool: description.name, reading, namespaces: Vec::new(), output: 100, notes: None };
         let said = match component.call("{}", call, &limits).await.result {
             Ok(outcome) => match &outcome.content[..] {
                 [Content::Text(text)] => text.clone(),

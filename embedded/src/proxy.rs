@@ -1,0 +1,30 @@
+//! A node's kubelet behind `nodes/proxy`: its logs and the summary of its statistics, from the files of a cluster's logs.
+//!
+//! `nodes/<node>/<name>.log` is what the service or file of that name wrote, `nodes/<node>/stats-summary.log` the summary.
+
+use std::collections::BTreeMap;
+
+use crate::status::Refusal;
+
+/// The answer to a path of a node's.
+pub(crate) fn answer(
+    node: &str,
+    path: &str,
+    parameters: &BTreeMap<String, String>,
+    logs: &BTreeMap<String, String>,
+) -> Result<String, Refusal> {
+    let file = |name: &str| logs.get(&format!("nodes/{node}/{name}.log")).cloned();
+    match path {
+        "stats/summary" => file("stats-summary").ok_or_else(Refusal::no_such_path),
+        "logs" => {
+            let query =
+                parameters.get("query").map(|query| query.trim_start_matches('/')).unwrap_or_default();
+            let log = file(query.trim_end_matches(".log")).ok_or_else(Refusal::no_such_path)?;
+            let lines =
+                parameters.get("tailLines").and_then(|lines| lines.parse().ok()).unwrap_or(usize::MAX);
+            let skipped = log.lines().count().saturating_sub(lines);
+            Ok(log.split_inclusive('\n').skip(skipped).collect())
+        }
+        _ => Err(Refusal::no_such_path()),
+    }
+}

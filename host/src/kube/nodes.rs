@@ -1,0 +1,142 @@
+//! The two things of a node that can be read through the API server's proxy: a log, and the summary of its statistics.
+//!
+//! `nodes/proxy` opens the kubelet's whole API, so the paths are made here and nothing else can be asked for.
+
+use super::{
+    Allowance, ApiServer, Credential, Failure, Reason,
+    objects::{parameter, segment},
+};
+
+/// Bytes of a node's log that are kept: its end.
+const KEPT: usize = 1 << 20;
+
+/// What to read of a node.
+#[derive(Debug, Clone)]
+pub(crate) enum NodeSource {
+    /// A service such as `kubelet`, or `/` and the name of a file under /var/log.
+    Log(String),
+    /// The kubelet's /stats/summary.
+    StatsSummary,
+}
+
+/// A node, what to read of it, and how many lines from its end.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeQuery {
+    pub(crate) node: String,
+    pub(crate) source: NodeSource,
+    pub(crate) tail_lines: Option<u32>,
+}
+
+/// Reads it.
+pub(crate) async fn node_read(
+    server: &ApiServer,
+    credential: &Credential,
+    query: &NodeQuery,
+    allowance: &Allowance,
+) -> Result<String, Failure> {
+    let NodeQuery { node, source, tail_lines } = query;
+    let proxy = format!("/api/v1/nodes/{}/proxy", segment("node", node)?);
+    match source {
+        NodeSource::StatsSummary => {
+            let what = format!("the statistics of node \"{node}\"");
+            let path = format!("{proxy}/stats/summary");
+            let body = server.get(credential, &path, "*/*", allowance, &what).await?.bytes().await?;
+            allowance.fits(body.len(), &what)?;
+            Ok(String::from_utf8_lossy(&body).into_owned())
+        }
+        NodeSource::Log(asked) => {
+            let what = format!("the log {asked} of node \"{node}\"");
+            let name = log_name(asked)?;
+            let mut path = format!("{proxy}/logs/");
+            parameter(&mut path, "query", asked);
+            if let Some(lines) = tail_lines {
+                parameter(&mut path, "tailLines", &lines.to_string());
+            }
+            let log = end_of(server, credential, &path, *tail_lines, allowance, &what).await?;
+            if !is_listing(&log) {
+                return Ok(log);
+            }
+            // A kubelet without NodeLogQuery ignores the question and shows its folder.
+            if !asked.starts_with('/') {
+                return Err(Failure::new(
+                    Reason::Unsupported,
+                    format!(
+                        "{what}: this kubelet does not answer for services (feature NodeLogQuery); ask for a file under /var/log with a leading slash, for example /syslog"
+                    ),
+                ));
+            }
+            end_of(server, credential, &format!("{proxy}/logs/{name}"), *tail_lines, allowance, &what).await
+        }
+    }
+}
+
+/// The name without its slash. More slashes would reach the logs of all pods, and `..` anything.
+fn log_name(asked: &str) -> Result<&str, Failure> {
+    let name = asked.strip_prefix('/').unwrap_or(asked);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if name.is_empty() || name.len() > 253 || name.starts_with('.') || !name.bytes().all(plain) {
+        return Err(Failure::new(
+            Reason::Invalid,
+            format!(
+                "log {asked:?}: name a service such as kubelet, or a file under /var/log such as /syslog, of letters, digits, '.', '_' and '-'; folders cannot be read"
+            ),
+        ));
+    }
+    Ok(name)
+}
+
+/// The last lines of an answer, of which no more than [`KEPT`] bytes are held.
+async fn end_of(
+    server: &ApiServer,
+    credential: &Credential,
+    path: &str,
+    lines: Option<u32>,
+    allowance: &Allowance,
+    what: &str,
+) -> Result<String, Failure> {
+    let mut answer = server.get(credential, path, "*/*", allowance, what).await?;
+    let mut end = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        end.extend_from_slice(&chunk);
+        if end.len() > KEPT.saturating_mul(2) {
+            end.drain(..end.len().saturating_sub(KEPT));
+        }
+    }
+    let text = String::from_utf8_lossy(&end);
+    let Some(lines) = lines else { return Ok(text.into_owned()) };
+    // An older kubelet does not know tailLines.
+    let count = text.lines().count();
+    let skipped = count.saturating_sub(lines as usize);
+    Ok(text.split_inclusive('\n').skip(skipped).collect())
+}
+
+fn is_listing(text: &str) -> bool {
+    let start = text.trim_start().get(..5).unwrap_or_default().to_lowercase();
+    start == "<pre>" || start == "<!doc"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_name_reaches_the_kubelet() {
+        for name in ["kubelet", "/syslog", "/kubelet.log", "containerd-2_x"] {
+            assert!(log_name(name).is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            "/",
+            "//x",
+            "pods/shop_web/app/0.log",
+            "/pods/x",
+            "..",
+            "/../etc/passwd",
+            "a?b",
+            "a%2fb",
+            ".ssh",
+        ] {
+            assert!(log_name(name).is_err(), "{name}");
+        }
+    }
+}

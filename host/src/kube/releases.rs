@@ -1,0 +1,241 @@
+//! Helm's releases, decoded here from the Secrets that Helm keeps them in, so that nobody else is given those Secrets.
+//!
+//! Helm 3 writes each revision as a Secret of type `helm.sh/release.v1`: labels `owner=helm`, `name`, `version`,
+//! `status`, and under `data.release` the base64 of the gzip of its JSON (helm/pkg/storage/driver/util.go).
+
+use std::{collections::BTreeMap, io::Read};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use flate2::read::GzDecoder;
+use serde::Deserialize;
+
+use super::{
+    Allowance, ApiServer, Credential, Failure, Reason,
+    objects::{parameter, segment, unreadable},
+    shape::Items,
+};
+
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
+/// A release is at most 1 MiB in etcd; more than this unpacked is a decompression bomb.
+const UNPACKED: u64 = 64 << 20;
+
+/// A release in its newest revision, without values or manifest.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Release {
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+    pub(crate) revision: u32,
+    pub(crate) status: String,
+    pub(crate) chart: String,
+    pub(crate) chart_version: String,
+    pub(crate) app_version: String,
+    /// RFC 3339.
+    pub(crate) updated: String,
+}
+
+/// The Secret of a revision, as its labels tell it.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    secret: String,
+    /// What is known without opening it: neither chart nor times.
+    pub(crate) release: Release,
+}
+
+#[derive(Deserialize)]
+struct Labelled {
+    metadata: Labels,
+}
+
+#[derive(Deserialize)]
+struct Labels {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+/// The newest revision of each release, from the metadata of their Secrets: nothing of their data is asked for.
+pub(crate) async fn stored_releases(
+    server: &ApiServer,
+    credential: &Credential,
+    namespace: Option<&str>,
+    allowance: &Allowance,
+) -> Result<Vec<Stored>, Failure> {
+    let what = match namespace {
+        Some(namespace) => format!("Helm's releases in namespace {namespace}"),
+        None => "Helm's releases in all namespaces".to_owned(),
+    };
+    let mut path = secrets(namespace)?;
+    parameter(&mut path, "labelSelector", "owner=helm");
+    parameter(&mut path, "fieldSelector", "type=helm.sh/release.v1");
+    let mut answer = server.get(credential, &path, METADATA, allowance, &what).await?;
+    let mut items = Items::of("items");
+    let mut newest: BTreeMap<(String, String), Stored> = BTreeMap::new();
+    while let Some(chunk) = answer.chunk().await? {
+        items.feed(&chunk, |item| {
+            let Labelled { metadata } =
+                serde_json::from_slice(item).map_err(|error| unreadable(&what, error))?;
+            let stored = Stored::of(metadata);
+            let release = &stored.release;
+            let key = (release.namespace.clone(), release.name.clone());
+            if newest.get(&key).is_none_or(|known| known.release.revision < release.revision) {
+                newest.insert(key, stored);
+            }
+            Ok::<_, Failure>(())
+        })?;
+    }
+    items.envelope().map_err(Failure::from)?;
+    Ok(newest.into_values().collect())
+}
+
+/// Opens the Secret of a revision. Only what the labels do not tell is taken from it.
+pub(crate) async fn release(
+    server: &ApiServer,
+    credential: &Credential,
+    stored: &Stored,
+    allowance: &Allowance,
+) -> Result<Release, Failure> {
+    let Stored { secret, release } = stored;
+    let what = format!("release {} in namespace {}", release.name, release.namespace);
+    let mut path = secrets(Some(&release.namespace))?;
+    path.push('/');
+    path.extend(segment("name", secret)?);
+    let body = server.get(credential, &path, "application/json", allowance, &what).await?.bytes().await?;
+    let inside = opened(&body).map_err(|cause| {
+        Failure::new(Reason::Other, format!("{what}: its Secret is not what Helm 3 writes ({cause})"))
+    })?;
+    Ok(inside.release(release.clone()))
+}
+
+fn secrets(namespace: Option<&str>) -> Result<String, Failure> {
+    Ok(match namespace {
+        Some(namespace) => format!("/api/v1/namespaces/{}/secrets", segment("namespace", namespace)?),
+        None => "/api/v1/secrets".to_owned(),
+    })
+}
+
+impl Stored {
+    fn of(metadata: Labels) -> Self {
+        let label = |key: &str| metadata.labels.get(key).cloned().unwrap_or_default();
+        Self {
+            release: Release {
+                name: label("name"),
+                namespace: metadata.namespace.clone(),
+                revision: label("version").parse().unwrap_or(0),
+                status: label("status"),
+                ..Release::default()
+            },
+            secret: metadata.name.clone(),
+        }
+    }
+}
+
+/// What Helm wrote, as far as it is told: values, manifest and templates are skipped.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Inside {
+    info: Info,
+    chart: Chart,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Info {
+    status: String,
+    last_deployed: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Chart {
+    metadata: ChartMetadata,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct ChartMetadata {
+    name: String,
+    version: String,
+    app_version: String,
+}
+
+impl Inside {
+    fn release(self, known: Release) -> Release {
+        Release {
+            chart: self.chart.metadata.name,
+            chart_version: self.chart.metadata.version,
+            app_version: self.chart.metadata.app_version,
+            updated: self.info.last_deployed,
+            status: if self.info.status.is_empty() { known.status } else { self.info.status },
+            ..known
+        }
+    }
+}
+
+/// Unpacks a Secret's `data.release`: base64 of the API, base64 of Helm, gzip unless it is very old, JSON.
+fn opened(secret: &[u8]) -> Result<Inside, String> {
+    #[derive(Deserialize)]
+    struct Secret {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        release: String,
+    }
+    const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
+    let secret: Secret = serde_json::from_slice(secret).map_err(|_| "it holds no data.release".to_owned())?;
+    let text = |error: base64::DecodeError| error.to_string();
+    let packed = BASE64_STANDARD.decode(secret.data.release).map_err(text)?;
+    let packed = BASE64_STANDARD.decode(packed).map_err(text)?;
+    let inside = if packed.starts_with(GZIP) {
+        serde_json::from_reader(std::io::BufReader::new(GzDecoder::new(packed.as_slice()).take(UNPACKED)))
+    } else {
+        serde_json::from_slice(&packed)
+    };
+    // Not the error itself: it may quote what the Secret holds.
+    inside.map_err(|error| format!("no JSON at line {}", error.line()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn secret(json: &[u8], zip: bool) -> Vec<u8> {
+        let packed = if zip {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            gzip.write_all(json).unwrap();
+            gzip.finish().unwrap()
+        } else {
+            json.to_vec()
+        };
+        let release = BASE64_STANDARD.encode(BASE64_STANDARD.encode(packed));
+        serde_json::json!({"data": {"release": release}}).to_string().into_bytes()
+    }
+
+    #[test]
+    fn a_release_is_unpacked_and_its_values_are_not_in_it() {
+        let json = br#"{"name":"web","info":{"status":"deployed","last_deployed":"2026-11-01T10:00:00Z"},"config":{"password":"hunter2"},
+            "chart":{"metadata":{"name":"nginx","version":"1.2.3","appVersion":"1.27"},"templates":[{"data":"eA=="}]},"version":3}"#;
+        for zip in [true, false] {
+            let release = opened(&secret(json, zip)).unwrap().release(Release::default());
+            assert_eq!(
+                (release.chart.as_str(), release.chart_version.as_str(), release.app_version.as_str()),
+                ("nginx", "1.2.3", "1.27")
+            );
+            assert!(!format!("{release:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn what_helm_did_not_write_is_an_error_that_quotes_nothing() {
+        for broken in [&b"hunter2"[..], b"{\"info\": \"hunter2\"}"] {
+            let error = opened(&secret(broken, true)).err().unwrap();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        assert!(opened(br#"{"data":{}}"#).is_err());
+    }
+}
