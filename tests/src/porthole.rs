@@ -82,6 +82,11 @@ pub fn tools() -> PathBuf {
     PathBuf::from(std::env::var_os("PORTHOLE_TOOLS").expect("these tests run by: cargo xtask test"))
 }
 
+/// How many tools there are.
+pub fn number_of_tools() -> usize {
+    std::fs::read_dir(tools()).expect("cargo xtask plugins").count()
+}
+
 /// A component that is only for tests.
 pub fn guest(name: &str) -> PathBuf {
     let folder = std::env::var_os("PORTHOLE_GUESTS").expect("these tests run by: cargo xtask test");

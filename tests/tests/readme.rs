@@ -31,6 +31,17 @@ fn blocks(markdown: &str, language: &str) -> Vec<String> {
         .collect()
 }
 
+#[test]
+fn the_readme_names_every_tool() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let folder =
+        PathBuf::from(std::env::var_os("PORTHOLE_TOOLS").expect("these tests run by: cargo xtask test"));
+    for file in std::fs::read_dir(folder).unwrap() {
+        let tool = file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
+        assert!(readme.contains(&format!("`{tool}`")), "{tool}");
+    }
+}
+
 /// The demo under a port of this test's own, so that a demo of the developer's may go on.
 #[test]
 fn the_demo_prints_what_works_when_pasted() {

@@ -43,11 +43,12 @@ struct Surroundings {
     guests: PathBuf,
 }
 
-const SUITES: [Suite; 9] = [
+const SUITES: [Suite; 10] = [
     Suite { name: "host", prepare: || Ok(()), run: |s| s.cargo_test(&["--bins"]) },
     Suite { name: "testbed", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib"]) },
     Suite { name: "sdk", prepare: || Ok(()), run: Surroundings::sdk },
     Suite { name: "cluster", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "suite"]) },
+    Suite { name: "many", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "many"]) },
     Suite { name: "python-client", prepare: python, run: |s| s.cargo_test(&["--test", "clients", "python"]) },
     Suite {
         name: "typescript-client",

@@ -3,14 +3,14 @@
 use porthole_sdk::{pod::Metadata, prelude::*};
 
 list_arguments! {
-    /// Only this namespace; all namespaces where left out.
+    /// Default: all namespaces
     namespace: Option<String>,
 }
 
 tool! {
     name: "deployments_list",
     title: "List deployments",
-    summary: "Deployments with ready, up-to-date and available replicas, what holds a rollout up, age and images.",
+    summary: "Deployments, those that are not complete first: ready, up-to-date and available replicas, what holds a rollout up, images.",
     reads: [list "apps" "deployments"],
 }
 
@@ -98,26 +98,35 @@ impl Deployment {
     }
 }
 
+const HEADER: [&str; 7] = ["NAME", "READY", "UP-TO-DATE", "AVAILABLE", "HELD-UP-BY", "AGE", "IMAGES"];
+
+fn row(deployment: &Deployment) -> Row {
+    let Deployment { metadata, spec, status } = deployment;
+    let images: Vec<&str> =
+        spec.template.spec.containers.iter().map(|container| container.image.as_str()).collect();
+    let held_up = deployment.held_up();
+    let complete = status.ready_replicas >= spec.replicas && status.updated_replicas >= spec.replicas;
+    let well = complete && held_up.is_empty();
+    let word = match (well, spec.replicas) {
+        (false, _) => "not complete",
+        (true, 0) => "scaled to 0",
+        (true, _) => "complete",
+    };
+    let cells = vec![
+        metadata.name.clone(),
+        format!("{}/{}", status.ready_replicas, spec.replicas),
+        status.updated_replicas.to_string(),
+        status.available_replicas.to_string(),
+        held_up,
+        age(&metadata.creation_timestamp),
+        images.join(","),
+    ];
+    let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
+    Row { namespace, name, cells, word: word.to_owned(), well, time: 0 }
+}
+
 fn run(arguments: Arguments) -> Answer {
     let namespace = arguments.namespace.clone();
-    List { kind: kind("deployments.apps"), namespace, noun: "deployments".into(), page: 250 }.rows(
-        &arguments,
-        FIELDS,
-        &["NAMESPACE", "NAME", "READY", "UP-TO-DATE", "AVAILABLE", "HELD-UP-BY", "AGE", "IMAGES"],
-        |deployment: &Deployment| {
-            let Deployment { metadata, spec, status } = deployment;
-            let images: Vec<&str> =
-                spec.template.spec.containers.iter().map(|container| container.image.as_str()).collect();
-            vec![
-                metadata.namespace.clone(),
-                metadata.name.clone(),
-                format!("{}/{}", status.ready_replicas, spec.replicas),
-                status.updated_replicas.to_string(),
-                status.available_replicas.to_string(),
-                deployment.held_up(),
-                age(&metadata.creation_timestamp),
-                images.join(","),
-            ]
-        },
-    )
+    let columns = Columns { fields: FIELDS, header: &HEADER, row, newest_first: false, outlined: false };
+    List { kind: kind("deployments.apps"), namespace, noun: "deployments".into() }.rows(&arguments, &columns)
 }

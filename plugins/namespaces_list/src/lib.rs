@@ -7,7 +7,7 @@ list_arguments! {}
 tool! {
     name: "namespaces_list",
     title: "List namespaces",
-    summary: "All namespaces of the cluster with their phase and age. Start here when you do not know where something runs.",
+    summary: "All namespaces with phase and age. Start here when you do not know where something runs.",
     reads: [list "" "namespaces"],
 }
 
@@ -24,17 +24,20 @@ struct Status {
     phase: String,
 }
 
+fn row(namespace: &Namespace) -> Row {
+    let Namespace { metadata, status } = namespace;
+    let cells = vec![metadata.name.clone(), status.phase.clone(), age(&metadata.creation_timestamp)];
+    let (word, well) = (status.phase.clone(), status.phase == "Active");
+    Row { name: metadata.name.clone(), cells, word, well, ..Row::default() }
+}
+
 fn run(arguments: Arguments) -> Answer {
-    List { kind: kind("namespaces"), namespace: None, noun: "namespaces".into(), page: 400 }.rows(
-        &arguments,
-        &["metadata.name", "metadata.creationTimestamp", "status.phase"],
-        &["NAME", "STATUS", "AGE"],
-        |namespace: &Namespace| {
-            vec![
-                namespace.metadata.name.clone(),
-                namespace.status.phase.clone(),
-                age(&namespace.metadata.creation_timestamp),
-            ]
-        },
-    )
+    let columns = Columns {
+        fields: &["metadata.name", "metadata.creationTimestamp", "status.phase"],
+        header: &["NAME", "STATUS", "AGE"],
+        row,
+        newest_first: false,
+        outlined: true,
+    };
+    List { kind: kind("namespaces"), namespace: None, noun: "namespaces".into() }.rows(&arguments, &columns)
 }

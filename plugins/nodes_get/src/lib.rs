@@ -3,19 +3,19 @@
 use porthole_sdk::prelude::*;
 
 arguments! {
-    /// Name of the node.
+    /// Name of the node
     name: String,
 }
 
 tool! {
     name: "nodes_get",
     title: "Get a node",
-    summary: "One node as YAML: labels, taints, conditions (Ready, DiskPressure…), capacity, addresses; without its list of images.",
-    reads: [get "" "nodes"],
+    summary: "One node as YAML: labels, taints, conditions, capacity, addresses; without its list of images.",
+    reads: [get | list "" "nodes"],
 }
 
 fn run(arguments: Arguments) -> Answer {
-    let mut node: Value = get(kind("nodes"), None, &arguments.name, &[])?;
+    let mut node: Value = get_or_suggest(kind("nodes"), None, &arguments.name, &[])?;
     // Up to 50 images with all of their names: half of a node's text.
     let images =
         node.get_mut("status").and_then(Value::as_object_mut).and_then(|status| status.remove("images"));

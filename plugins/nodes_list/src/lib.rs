@@ -9,7 +9,7 @@ list_arguments! {}
 tool! {
     name: "nodes_list",
     title: "List nodes",
-    summary: "Nodes with status (Ready, NotReady, cordoned, pressures), roles, age, kubelet version, address, allocatable CPU and memory, taints.",
+    summary: "Nodes: status (Ready, NotReady, cordoned, pressures), roles, kubelet version, address, allocatable CPU and memory, taints.",
     reads: [list "" "nodes"],
 }
 
@@ -110,7 +110,7 @@ impl Node {
         words.join(",")
     }
 
-    fn row(&self) -> Vec<String> {
+    fn row(&self) -> Row {
         let Self { metadata, spec, status } = self;
         let roles: Vec<&str> = metadata.labels.keys().filter_map(|label| label.strip_prefix(ROLE)).collect();
         let address = status.addresses.iter().find(|address| address.r#type == "InternalIP");
@@ -123,9 +123,10 @@ impl Node {
             })
             .collect();
         let allocatable = |name: &str| status.allocatable.get(name).cloned().unwrap_or_default();
-        vec![
+        let word = self.status();
+        let cells = vec![
             metadata.name.clone(),
-            self.status(),
+            word.clone(),
             roles.join(","),
             age(&metadata.creation_timestamp),
             status.node_info.kubelet_version.clone(),
@@ -133,15 +134,16 @@ impl Node {
             allocatable("cpu"),
             allocatable("memory"),
             taints.join(","),
-        ]
+        ];
+        Row { name: metadata.name.clone(), cells, well: word == "Ready", word, ..Row::default() }
     }
 }
 
+const HEADER: [&str; 9] =
+    ["NAME", "STATUS", "ROLES", "AGE", "VERSION", "INTERNAL-IP", "CPU", "MEMORY", "TAINTS"];
+
 fn run(arguments: Arguments) -> Answer {
-    List { kind: kind("nodes"), namespace: None, noun: "nodes".into(), page: 250 }.rows(
-        &arguments,
-        FIELDS,
-        &["NAME", "STATUS", "ROLES", "AGE", "VERSION", "INTERNAL-IP", "CPU", "MEMORY", "TAINTS"],
-        Node::row,
-    )
+    let columns =
+        Columns { fields: FIELDS, header: &HEADER, row: Node::row, newest_first: false, outlined: false };
+    List { kind: kind("nodes"), namespace: None, noun: "nodes".into() }.rows(&arguments, &columns)
 }

@@ -1,124 +1,112 @@
-//! pods_log: what a container wrote.
+//! pods_log: what containers wrote, of one pod, of a workload, or of all pods with a label.
 
-use std::collections::BTreeMap;
+mod one;
+mod targets;
 
+use one::Read;
 use porthole_sdk::prelude::*;
+use targets::Target;
 
 arguments! {
-    /// Name of the pod.
-    name: String,
-    /// Its namespace; the default namespace where left out.
+    /// Pod, or a workload such as deployment/web, job/x
+    name: Option<String>,
+    /// Default: the default namespace
     namespace: Option<String>,
-    /// The container; the pod's default or first one where left out.
+    /// Default: the default or first one; *: all
     container: Option<String>,
-    /// The log of the container before its last restart: why did it crash?
+    /// The run before the last restart: why did it crash?
     previous: bool = false,
-    /// Lines from the end.
-    tail: u32 = 100,
+    /// Lines from the end. Default: 100; 10000 with grep; all with since
+    tail: Option<u32>,
+    /// Only lines of the last seconds
+    since_seconds: Option<u32>,
+    /// Only lines since, RFC 3339
+    since_time: Option<String>,
+    /// Begin lines with their time
+    timestamps: bool = false,
+    /// Instead of name: pods with these labels
+    label_selector: Option<String>,
+    /// Only lines that match this regular expression
+    grep: Option<String>,
+    /// Only lines that do not match grep
+    grep_invert: bool = false,
+    /// Lines to show around each match
+    context: Option<u32>,
+    /// Answer size at most
+    max_bytes: Option<u32>,
 }
 
 tool! {
     name: "pods_log",
-    title: "Log of a pod",
-    summary: "The last lines of a container's log. With previous=true those before its last restart, which tell why it crashed.",
-    reads: [get "" "pods" | "pods/log"],
+    title: "Log of pods",
+    summary: "Last lines of a container's log, of a pod, a workload or pods by label. previous=true tells why a container crashed. Repeated lines are folded (… 214 times).",
+    reads: [
+        get "" "pods/log",
+        get | list "" "pods",
+        get "" "services" | "replicationcontrollers",
+        get "apps" "deployments" | "statefulsets" | "daemonsets" | "replicasets",
+        get | list "batch" "jobs",
+    ],
 }
 
-/// Kept of the answer for the line on what was left out.
+/// Kept of the answer for the lines around a log.
 const NOTICE: u32 = 512;
-/// How often fewer lines are asked for, so that the end of the log fits into the answer.
-const ATTEMPTS: usize = 4;
+/// Where nobody says how many lines.
+const TAIL: u32 = 100;
+/// With a pattern: far enough back for what happened today, and read in a second.
+const TAIL_SEARCHED: u32 = 10_000;
+
+impl Arguments {
+    fn tail(&self) -> Option<u32> {
+        let since = self.since_seconds.is_some() || self.since_time.is_some();
+        match (&self.grep, since) {
+            _ if self.tail.is_some() => self.tail,
+            (_, true) => None,
+            (Some(_), false) => Some(TAIL_SEARCHED),
+            (None, false) => Some(TAIL),
+        }
+    }
+
+    /// The question for one container's log.
+    fn query(&self, namespace: &str, target: &Target) -> LogQuery {
+        LogQuery {
+            container: target.container.clone(),
+            previous: self.previous,
+            tail_lines: self.tail(),
+            since_seconds: self.since_seconds,
+            since_time: self.since_time.clone(),
+            timestamps: self.timestamps,
+            pattern: self.grep.clone(),
+            invert: self.grep_invert,
+            context_lines: self.context.unwrap_or(0),
+            fold: true,
+            ..log_of(namespace.to_owned(), target.pod.clone())
+        }
+    }
+}
 
 fn run(arguments: Arguments) -> Answer {
-    let Arguments { name, namespace, container, previous, tail } = arguments;
-    let budget = call::output_budget().saturating_sub(NOTICE);
-    let mut query = LogQuery {
-        container,
-        previous,
-        tail_lines: Some(tail),
-        limit_bytes: Some(budget),
-        ..log_of(namespace_or_default(namespace), name)
-    };
-    let mut note = String::new();
-    let mut log = match kube_read::pod_log(&query) {
-        // "a container name must be specified for pod web, choose one of: [app proxy]"
-        Err(error)
-            if query.container.is_none() && error.message.contains("container name must be specified") =>
-        {
-            let (chosen, others) = default_container(&query)?;
-            note = format!("(container {chosen}; the pod has also {})\n", others.join(", "));
-            query.container = Some(chosen);
-            kube_read::pod_log(&query)?
-        }
-        other => other?,
-    };
-    for _ in 0..ATTEMPTS {
-        // The end of a log is what was asked for: ask for as many of the last lines as fit.
-        let fitting = u32::try_from(log.text.lines().count()).unwrap_or(u32::MAX).saturating_sub(1);
-        if log.cut != Cut::ByteLimit || fitting == 0 || query.tail_lines.is_none_or(|tail| fitting >= tail) {
-            break;
-        }
-        query.tail_lines = Some(fitting);
-        log = kube_read::pod_log(&query)?;
+    let namespace = namespace_or_default(arguments.namespace.clone());
+    let host = call::output_budget();
+    let budget = arguments.max_bytes.filter(|bytes| *bytes > 0).map_or(host, |bytes| bytes.min(host));
+    let chosen = targets::of(&arguments, &namespace)?;
+    let targets = chosen.targets;
+    let part = (budget.max(2 * NOTICE) - NOTICE) / u32::try_from(targets.len().max(1)).unwrap_or(1);
+    // A title for each where there are several.
+    let part = if targets.len() > 1 { part.saturating_sub(NOTICE / 2) } else { part };
+    let reads: Vec<Result<Read, String>> =
+        one::read_all(targets.iter().map(|target| arguments.query(&namespace, target)).collect(), part);
+    if let ([target], [read]) = (targets.as_slice(), reads.as_slice()) {
+        let read = read.as_ref().map_err(Clone::clone)?;
+        return text(format!("{}{}", chosen.note, read.told(target, &namespace)));
     }
-    if log.text.is_empty() {
-        return text(format!(
-            "{note}The pod {} in namespace {} has not logged any message yet.",
-            query.pod, query.namespace
-        ));
-    }
-    let mut answer = note + &log.text;
-    let shown = query.tail_lines.unwrap_or(tail);
-    match log.cut {
-        Cut::ByteLimit => answer.push_str("\n[cut here: this line is longer than the answer has room for]\n"),
-        Cut::TimeLimit => answer.push_str("\n[cut here: the time for this call is over; the log goes on]\n"),
-        Cut::Whole if shown < tail => {
-            answer.push_str(&format!(
-                "[the last {shown} lines of the {tail} asked for: more do not fit into one answer]\n"
-            ));
+    let mut answer = chosen.note;
+    for (target, read) in targets.iter().zip(&reads) {
+        answer.push_str(&format!("== {} ==\n", target.title()));
+        match read {
+            Ok(read) => answer.push_str(&read.told(target, &namespace)),
+            Err(error) => answer.push_str(&format!("ERROR: {error}\n")),
         }
-        Cut::Whole => {}
     }
     text(answer)
-}
-
-#[derive(Deserialize)]
-struct Pod {
-    #[serde(default)]
-    metadata: Metadata,
-    spec: Spec,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Metadata {
-    annotations: BTreeMap<String, String>,
-}
-
-#[derive(Deserialize)]
-struct Spec {
-    containers: Vec<Container>,
-}
-
-#[derive(Deserialize)]
-struct Container {
-    name: String,
-}
-
-/// The container that `kubectl logs` would take, and the others.
-fn default_container(query: &LogQuery) -> Result<(String, Vec<String>), String> {
-    const DEFAULT: &str = "kubectl.kubernetes.io/default-container";
-    let fields = ["metadata.annotations", "spec.containers[].name"];
-    let pod: Pod = get(kind("pods"), Some(query.namespace.clone()), &query.pod, &fields)?;
-    let names: Vec<String> = pod.spec.containers.into_iter().map(|container| container.name).collect();
-    let chosen = pod
-        .metadata
-        .annotations
-        .get(DEFAULT)
-        .filter(|name| names.contains(name))
-        .or(names.first())
-        .cloned()
-        .ok_or("the pod has no containers")?;
-    let others = names.into_iter().filter(|name| *name != chosen).collect();
-    Ok((chosen, others))
 }

@@ -3,27 +3,29 @@
 use porthole_sdk::prelude::*;
 
 arguments! {
-    /// The kind in any form: Deployment, deploy, deployments.apps.
+    /// Any form: Deployment, deploy, deployments.apps
     kind: String,
-    /// Name of the object.
+    /// Name of the object
     name: String,
-    /// Its namespace; the default namespace where left out. Not for cluster-scoped kinds.
+    /// Default: the default namespace
     namespace: Option<String>,
-    /// API version such as apps/v1, where several groups have this kind.
+    /// e.g. apps/v1, only where kinds share a name
     api_version: Option<String>,
+    /// Only these fields: spec.template.spec.containers[].image,status
+    fields: Option<String>,
 }
 
 tool! {
     name: "resources_get",
     title: "Get any object",
-    summary: "One object of any kind as YAML. Values of Secrets are redacted; their keys are shown.",
-    reads: [get "*" "*"],
+    summary: "One object of any kind as YAML. Values of Secrets are redacted; their keys are shown. resources_describe is shorter.",
+    reads: [get | list "*" "*"],
 }
 
 fn run(arguments: Arguments) -> Answer {
-    let Arguments { kind, name, namespace, api_version } = arguments;
+    let Arguments { kind, name, namespace, api_version, fields } = arguments;
     let kind = KindRef { kind, api_version };
     // Ignored by the host where the kind has no namespaces.
-    let object: Value = get(kind, Some(namespace_or_default(namespace)), &name, &[])?;
-    text(yaml(object)?)
+    let namespace = Some(namespace_or_default(namespace));
+    text(yaml(get_or_suggest(kind, namespace, &name, &paths(fields.as_deref()))?)?)
 }

@@ -3,23 +3,31 @@
 use porthole_sdk::prelude::*;
 
 list_arguments! {
-    /// The kind in any form: Deployment, deploy, deployments.apps.
+    /// Any form: Deployment, deploy, deployments.apps
     kind: String,
-    /// Only this namespace; all namespaces where left out.
+    /// Default: all namespaces
     namespace: Option<String>,
-    /// API version such as apps/v1, where several groups have this kind.
+    /// e.g. apps/v1, only where kinds share a name
     api_version: Option<String>,
 }
 
 tool! {
     name: "resources_list",
     title: "List objects of any kind",
-    summary: "Objects of any kind, custom ones too, as kubectl get shows them. For pods, deployments and events use their own tools.",
+    summary: "Objects of any kind, custom ones too, as kubectl get shows them. Pods, deployments, nodes and events have richer tools of their own.",
     reads: [list "*" "*"],
 }
 
 fn run(arguments: Arguments) -> Answer {
     let kind = KindRef { kind: arguments.kind.clone(), api_version: arguments.api_version.clone() };
-    let noun = format!("{} objects", arguments.kind);
-    List { kind, namespace: arguments.namespace.clone(), noun, page: 250 }.server_table(&arguments)
+    // `pods` is a word; `deploy`, `Ingress` and `ns` are not.
+    let is_plural = |name: &str| {
+        name.len() > 3 && name.ends_with('s') && name.bytes().all(|byte| byte.is_ascii_lowercase())
+    };
+    let noun = if is_plural(&arguments.kind) {
+        arguments.kind.clone()
+    } else {
+        format!("{} objects", arguments.kind)
+    };
+    List { kind, namespace: arguments.namespace.clone(), noun }.server_table(&arguments)
 }

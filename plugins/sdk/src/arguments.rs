@@ -52,7 +52,10 @@ impl Schema {
             property.insert("minimum".into(), 0.into());
         }
         if let Some(default) = default {
-            description.push_str(&format!(" Default: {default}."));
+            description.push_str(&format!(
+                "{}Default: {default}",
+                if description.ends_with(['.', '?']) { " " } else { ". " }
+            ));
             property.insert("default".into(), default);
         } else if T::REQUIRED {
             self.required.push(name.clone());
@@ -119,28 +122,36 @@ macro_rules! list_arguments {
     ($($fields:tt)*) => {
         $crate::arguments! {
             $($fields)*
-            /// Only objects with these labels, for example app=web,tier!=test.
+            /// e.g. app=web,tier!=test
             label_selector: Option<String>,
-            /// Only objects with these fields, for example metadata.name=web; which fields a kind supports differs.
+            /// e.g. metadata.name=web
             field_selector: Option<String>,
-            /// Rows at most. Default: as many as fit into the answer.
+            /// Show these fields instead: spec.containers[].image,metadata.labels
+            fields: Option<String>,
+            /// Rows at most
             limit: Option<u32>,
-            /// The token at the end of an earlier answer, to go on from there with the same other arguments.
+            /// Token from an earlier answer
             r#continue: Option<String>,
+            /// Column or path; -path: descending
+            sort_by: Option<String>,
+            /// table, names, count (by status or fields), yaml, json
+            output: Option<String>,
+            /// Answer size at most
+            max_bytes: Option<u32>,
         }
 
         impl $crate::ListArguments for Arguments {
-            fn label_selector(&self) -> Option<String> {
-                self.label_selector.clone()
-            }
-            fn field_selector(&self) -> Option<String> {
-                self.field_selector.clone()
-            }
-            fn limit(&self) -> Option<u32> {
-                self.limit
-            }
-            fn continue_token(&self) -> Option<String> {
-                self.r#continue.clone()
+            fn asked(&self) -> $crate::Asked {
+                $crate::Asked {
+                    label_selector: self.label_selector.clone(),
+                    field_selector: self.field_selector.clone(),
+                    fields: self.fields.clone(),
+                    limit: self.limit,
+                    continue_token: self.r#continue.clone(),
+                    sort_by: self.sort_by.clone(),
+                    output: self.output.clone(),
+                    max_bytes: self.max_bytes,
+                }
             }
         }
     };

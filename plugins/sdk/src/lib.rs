@@ -24,12 +24,16 @@
 //! Everything a tool can reach is in [`kube_read`] and [`call`]; both are made from `wit/porthole.wit`.
 
 mod arguments;
+pub mod event;
 mod list;
 mod metrics;
+mod missing;
 mod object;
+pub mod path;
 pub mod pod;
 pub mod quantity;
 mod read;
+pub mod selector;
 mod table;
 mod time;
 mod tool;
@@ -47,9 +51,11 @@ pub mod bindings {
 
 pub use arguments::{Argument, Schema};
 pub use bindings::porthole::tool::{call, kube_read, types};
-pub use list::{List, ListArguments};
+pub use list::{Asked, Columns, List, ListArguments, Output, Row};
 pub use metrics::{metrics_error, top};
-pub use object::yaml;
+pub use missing::{get_or_suggest, suggestion};
+pub use object::{pruned, written, yaml};
+pub use path::split as paths;
 pub use read::{Answer, get, kind, list_all_of, log_of, namespace_or_default, parsed, text};
 #[doc(hidden)]
 pub use serde;
@@ -61,9 +67,10 @@ pub use tool::parse_arguments;
 /// What a tool usually needs.
 pub mod prelude {
     pub use crate::{
-        Answer, List, ListArguments, Table, age, arguments, call, get, kind,
+        Answer, Columns, List, ListArguments, Row, Table, age, arguments, call, get, get_or_suggest, kind,
         kube_read::{self, Cut, GetQuery, KindRef, ListQuery, LogQuery, Page, ReadError, Reason, View},
-        list_all_of, list_arguments, log_of, namespace_or_default, parsed, text, tool, yaml,
+        list_all_of, list_arguments, log_of, namespace_or_default, parsed, paths, suggestion, text, tool,
+        yaml,
     };
     pub use serde::Deserialize;
     pub use serde_json::Value;

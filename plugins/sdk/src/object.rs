@@ -6,11 +6,21 @@ use serde_json::Value;
 const NOISE: [&str; 4] = ["uid", "resourceVersion", "generation", "selfLink"];
 
 /// The object as YAML.
-pub fn yaml(mut object: Value) -> Result<String, String> {
+pub fn yaml(object: Value) -> Result<String, String> {
+    written(&pruned(object))
+}
+
+/// The object without bookkeeping.
+pub fn pruned(mut object: Value) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         for key in NOISE {
             metadata.remove(key);
         }
     }
-    serde_saphyr::to_string(&object).map_err(|error| format!("the object cannot be written as YAML: {error}"))
+    object
+}
+
+/// A value as YAML.
+pub fn written(value: &Value) -> Result<String, String> {
+    serde_saphyr::to_string(value).map_err(|error| format!("the object cannot be written as YAML: {error}"))
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::{age, parse_time};
+use crate::{Columns, Row, age, parse_time};
 
 /// The fields that a row needs.
 pub const FIELDS: &[&str] = &[
@@ -29,7 +29,7 @@ pub const FIELDS: &[&str] = &[
     "status.initContainerStatuses[].state",
 ];
 
-/// The columns of a list of pods, after the namespace.
+/// The columns of a list of pods, without the namespace.
 pub const HEADER: [&str; 7] = ["NAME", "READY", "STATUS", "RESTARTS", "AGE", "NODE", "IMAGES"];
 
 /// A pod.
@@ -137,9 +137,13 @@ impl Terminated {
     }
 }
 
+/// How pods are listed.
+pub const COLUMNS: Columns<'static, Pod> =
+    Columns { fields: FIELDS, header: &HEADER, row: Pod::row, newest_first: false, outlined: true };
+
 impl Pod {
     /// The cells under [`HEADER`].
-    pub fn row(&self) -> Vec<String> {
+    pub fn row(&self) -> Row {
         let sidecars =
             self.status.init_container_statuses.iter().filter(|status| self.is_sidecar(&status.name));
         let ready = self
@@ -160,15 +164,24 @@ impl Pod {
             self.status.container_statuses.iter().chain(sidecars).map(|status| status.restart_count).sum();
         let images: Vec<&str> =
             self.spec.containers.iter().map(|container| container.image.as_str()).collect();
-        vec![
+        let status = self.status();
+        let (word, well) = match status.as_str() {
+            "Running" if ready == all => (status.clone(), true),
+            "Running" => ("Running but not ready".to_owned(), false),
+            "Completed" | "Succeeded" => (status.clone(), true),
+            _ => (status.clone(), false),
+        };
+        let cells = vec![
             self.metadata.name.clone(),
             format!("{ready}/{all}"),
-            self.status(),
+            status,
             restarts.to_string(),
             age(&self.metadata.creation_timestamp),
             self.spec.node_name.clone(),
             images.join(","),
-        ]
+        ];
+        let Metadata { name, namespace, .. } = &self.metadata;
+        Row { namespace: namespace.clone(), name: name.clone(), cells, word, well, time: 0 }
     }
 
     fn is_sidecar(&self, name: &str) -> bool {

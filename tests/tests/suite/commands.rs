@@ -35,8 +35,9 @@ fn inspect_shows_what_a_tool_is_imports_and_reads() {
         "imports, needed: the contract\n",
         "  porthole:tool/kube-read@0.1.0\n",
         "imports, empty",
-        "  name (string, required): ",
-        "- apiGroups: [\"\"]\n    resources: [pods, pods/log]\n    verbs: [get]\n",
+        "  name (string): ",
+        "  previous (boolean): ",
+        "- apiGroups: [\"\"]\n    resources: [pods]\n    verbs: [get, list]\n",
     ] {
         assert!(shown.contains(expected), "{expected:?} is not in {shown}");
     }
@@ -74,7 +75,7 @@ fn call_shows_the_answer_and_what_it_took() {
         arguments.extend(place);
         let (code, answer, took) = porthole(&arguments);
         assert_eq!(code, Some(0), "{answer}{took}");
-        assert!(answer.starts_with("NAME") && answer.contains("CrashLoopBackOff"), "{answer}");
+        assert!(answer.starts_with("9 pods: ") && answer.contains("CrashLoopBackOff"), "{answer}");
         assert!(took.contains("read      list pods in shop, 1 times"), "{took}");
         assert!(took.contains("inside the component") && took.contains("of memory"), "{took}");
     }

@@ -51,8 +51,10 @@ async fn every_question_of_the_contract_is_answered_as_it_says() {
         ("kinds", vec!["kinds, ", r#"group: "apps""#, r#"short-names: ["deploy"]"#, "namespaced: true"]),
         ("can-i", vec!["list pods: true, delete pods: false"]),
         ("whoami", vec!["system:serviceaccount:tests:curious of ", "system:authenticated", " on v1."]),
-        ("not-yet", vec!["Err(Reason::Unsupported) Err(Reason::Unsupported) Err(Reason::Unsupported)"]),
-        ("call", vec!["default 32768"]),
+        ("undeclared", vec!["Err(Reason::NotGranted) Err(Reason::NotGranted)"]),
+        ("explain", vec!["Pod.spec <PodSpec> (v1)", "containers <[]Container> required List of containers"]),
+        ("exactly", vec!["the same: true, true"]),
+        ("call", vec!["default 32768 of tests+default at https://127.0.0.1:"]),
     ] {
         let text = streamable.call("curious", json!({"what": what})).await.unwrap();
         for part in expected {
@@ -62,6 +64,8 @@ async fn every_question_of_the_contract_is_answered_as_it_says() {
             assert!(!text.contains(secret), "{what}: {text}");
         }
     }
+    let outline = streamable.call("curious", json!({"what": "outline"})).await.unwrap();
+    assert!(outline.contains("CrashLoopBackOff") && !outline.contains("\"Namespace\""), "{outline}");
     let log = std::fs::read_to_string(&host.log).unwrap();
     assert!(log.contains("for the operator"), "a tool's words reach the operator's log");
 }

@@ -22,7 +22,7 @@ async fn paths_answer_as_clients_need_it() {
     assert_eq!(ready.status, 200);
     let ready: serde_json::Value = serde_json::from_str(&ready.body).unwrap();
     assert_eq!(ready["apiServer"]["answers"], true);
-    assert_eq!(ready["tools"].as_array().unwrap().len(), 13);
+    assert_eq!(ready["tools"].as_array().unwrap().len(), porthole_testbed::porthole::number_of_tools());
     for path in [
         "/.well-known/oauth-protected-resource/sse",
         "/.well-known/oauth-authorization-server",

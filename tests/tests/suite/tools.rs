@@ -115,6 +115,52 @@ fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             json!({"kind": "Deployment", "apiVersion": "apps/v1", "name": "web", "namespace": "shop"}),
             vec!["kind: Deployment", "ProgressDeadlineExceeded"],
         ),
+        (
+            "resources_get",
+            json!({"kind": "Deployment", "name": "web", "namespace": "shop", "fields": ["status.readyReplicas"]}),
+            vec!["status:\n  readyReplicas: 2"],
+        ),
+        (
+            "resources_describe",
+            json!({"kind": "pod", "name": cart, "namespace": "shop"}),
+            vec![
+                "CrashLoopBackOff",
+                "exit code 1",
+                "14 restarts",
+                "owned by: ReplicaSet cart-5b8f7d9c64 < Deployment cart",
+                "BackOff",
+                "x61",
+            ],
+        ),
+        (
+            "resources_describe",
+            json!({"kind": "svc", "name": "catalog", "namespace": "shop"}),
+            vec!["no ready endpoint", "catalog-6b5d8c7f94-9wd2c"],
+        ),
+        (
+            "resources_explain",
+            json!({"kind": "deploy", "field": "spec.replicas"}),
+            vec!["Deployment.spec.replicas <integer>"],
+        ),
+        (
+            "api_resources_list",
+            json!({"group": "apps"}),
+            vec!["deployments", "deploy", "apps/v1", "true", "Deployment"],
+        ),
+        (
+            "configuration_view",
+            json!({}),
+            vec!["cluster: https://127.0.0.1:", "version: v1.36.3", "account: system:serviceaccount:"],
+        ),
+        (
+            "access_check",
+            json!({"verb": "list", "kind": "pods"}),
+            vec!["yes: ", "may list pods in all namespaces", "RBAC: allowed by"],
+        ),
+        ("nodes_log", json!({"name": "node-1", "query": "kubelet", "tailLines": 2.0}), vec![]),
+        ("nodes_stats_summary", json!({"name": "node-1"}), vec!["node-1"]),
+        ("helm_list", json!({"namespace": "payments"}), vec![]),
+        ("projects_list", json!({}), vec!["it is not OpenShift"]),
     ]
 }
 
@@ -133,17 +179,26 @@ async fn every_tool_answers_on(stage: &Stage) {
     assert_eq!(
         names,
         [
+            "access_check",
+            "api_resources_list",
+            "configuration_view",
             "deployments_list",
             "events_list",
+            "helm_list",
             "namespaces_list",
             "nodes_get",
             "nodes_list",
+            "nodes_log",
+            "nodes_stats_summary",
             "nodes_top",
             "pods_get",
             "pods_list",
             "pods_list_in_namespace",
             "pods_log",
             "pods_top",
+            "projects_list",
+            "resources_describe",
+            "resources_explain",
             "resources_get",
             "resources_list"
         ]
@@ -231,7 +286,9 @@ async fn a_long_list_ends_with_the_way_to_the_rest() {
         let mut arguments = json!({"namespace": "payments", "limit": 1});
         loop {
             let text = streamable.call("pods_list_in_namespace", arguments.clone()).await.unwrap();
-            seen.push(text.lines().nth(1).unwrap().split_whitespace().next().unwrap().to_owned());
+            // The first page leads with the counts.
+            let row = text.lines().skip_while(|line| !line.starts_with("NAME")).nth(1).unwrap();
+            seen.push(row.split_whitespace().next().unwrap().to_owned());
             match text.split_once("continue=") {
                 Some((_, token)) => arguments["continue"] = token.trim().into(),
                 None => break,
@@ -250,6 +307,8 @@ async fn every_schema_is_in_the_safe_subset_and_every_argument_is_coerced() {
     let host = Porthole::start(&cluster.kubeconfig).await;
     let streamable = Streamable::new(&host.origin, Some(&token));
     let listed = streamable.request("tools/list", json!({})).await.unwrap();
+    // Every model pays for it in every conversation: 3,730 tokens of o200k at 16.4 kB (`cargo xtask bench tokens`), 4,500 wanted.
+    assert!(listed["tools"].to_string().len() < 19_000, "{} bytes", listed["tools"].to_string().len());
     for tool in listed["tools"].as_array().unwrap() {
         let name = tool["name"].as_str().unwrap();
         assert_eq!(tool["inputSchema"]["type"], "object", "{name}");
@@ -282,8 +341,16 @@ async fn every_schema_is_in_the_safe_subset_and_every_argument_is_coerced() {
                 text.starts_with("ERROR: ") && text.contains(&format!("{argument} parameter must be")),
                 "{name}: {text}"
             );
-            let text = streamable.call(name, json!({argument.clone(): null})).await.unwrap();
-            assert!(!text.contains("must be"), "null is the same as left out: {name}.{argument}: {text}");
+            // Left out, as older Dify sends it, and as models do.
+            let plain = match ty {
+                "integer" => vec![json!(null), json!(""), json!("5"), json!(5.0)],
+                "boolean" => vec![json!(null), json!(""), json!("true"), json!("false"), json!(1)],
+                _ => vec![json!(null), json!(" "), json!(5), json!(["a", "b"])],
+            };
+            for value in plain {
+                let text = streamable.call(name, json!({argument.clone(): value})).await.unwrap();
+                assert!(!text.contains("parameter must be a"), "{name}.{argument} = {value}: {text}");
+            }
         }
         let text = streamable.call(name, json!({"no_such_argument": 1})).await.unwrap();
         assert!(text.contains("unknown argument"), "{name}: {text}");

@@ -90,20 +90,43 @@ fn run(arguments: Arguments) -> Answer {
             let me = kube_read::whoami()?;
             text(format!("{} of {:?} on {}", me.username, me.groups, me.server_version))
         }
-        "not-yet" => {
+        "undeclared" => {
             let node =
                 NodeQuery { node: "node-1".into(), source: NodeSource::StatsSummary, tail_lines: None };
             text(format!(
-                "{:?} {:?} {:?}",
+                "{:?} {:?}",
                 kube_read::node_read(&node).map_err(|error| error.reason),
-                kube_read::explain(&kind("pods"), &[], 1).map_err(|error| error.reason),
                 kube_read::releases(None).map_err(|error| error.reason)
+            ))
+        }
+        "explain" => text(kube_read::explain(&kind("pods"), &["spec".into()], 1)?),
+        "outline" => {
+            let query = ListQuery { view: View::Outline, ..list_all_of(kind("pods"), None, &[]) };
+            text(kube_read::list_objects(&query)?.items)
+        }
+        "exactly" => {
+            let now = kube_read::list_objects(&list_all_of(kind("pods"), Some(SHOP.into()), &[]))?;
+            let then = ListQuery {
+                resource_version: Some(now.resource_version.clone()),
+                ..list_all_of(kind("pods"), Some(SHOP.into()), &["metadata.name"])
+            };
+            let then = kube_read::list_objects(&then)?;
+            text(format!(
+                "the same: {}, {}",
+                then.resource_version == now.resource_version,
+                then.count == now.count
             ))
         }
         "call" => {
             call::progress(1.0, Some(2.0), "half way");
             call::log(call::Level::Info, "for the operator");
-            text(format!("{} {}", call::default_namespace(), call::output_budget()))
+            text(format!(
+                "{} {} of {} at {}",
+                call::default_namespace(),
+                call::output_budget(),
+                call::namespaces().join("+"),
+                kube_read::cluster_address()
+            ))
         }
         other => Err(format!("no question {other:?}")),
     }

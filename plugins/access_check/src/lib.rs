@@ -1,0 +1,67 @@
+//! access_check: what this account may do, and why.
+
+use porthole_sdk::{kube_read::AccessQuery, prelude::*};
+
+arguments! {
+    /// get, list, create, delete…
+    verb: String,
+    /// Any form: pods, deploy, pods/log
+    kind: String,
+    /// Default: all namespaces
+    namespace: Option<String>,
+    /// Only this object
+    name: Option<String>,
+    /// e.g. apps/v1, only where kinds share a name
+    api_version: Option<String>,
+}
+
+tool! {
+    name: "access_check",
+    title: "May this account?",
+    summary: "Whether the account may do something (kubectl auth can-i), and which binding allows it. It only asks.",
+    reads: [],
+}
+
+fn run(arguments: Arguments) -> Answer {
+    let Arguments { verb, kind, namespace, name, api_version } = arguments;
+    let (resource, subresource) = match kind.split_once('/') {
+        Some((kind, subresource)) => (kind.to_owned(), Some(subresource.to_owned())),
+        None => (kind.clone(), None),
+    };
+    let query = |namespace: Option<String>| AccessQuery {
+        verb: verb.clone(),
+        kind: KindRef { kind: resource.clone(), api_version: api_version.clone() },
+        subresource: subresource.clone(),
+        namespace,
+        name: name.clone(),
+    };
+    let verdict = kube_read::can_i(&query(namespace.clone()))?;
+    let account =
+        kube_read::whoami().map(|caller| caller.username).unwrap_or_else(|_| "this account".to_owned());
+    let object = name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default();
+    let place = match &namespace {
+        Some(namespace) => format!("in namespace {namespace}"),
+        None => "in all namespaces".to_owned(),
+    };
+    if verdict.allowed {
+        let why = if verdict.reason.is_empty() { String::new() } else { format!(" {}", verdict.reason) };
+        return text(format!("yes: {account} may {verb} {kind}{object} {place}.{why}\n"));
+    }
+    let why = match verdict.reason.as_str() {
+        "" => "No Role or ClusterRole that is bound to it allows that.".to_owned(),
+        reason => reason.to_owned(),
+    };
+    let mut told = format!("no: {account} may not {verb} {kind}{object} {place}. {why}\n");
+    if namespace.is_none() {
+        let may = |namespace: &String| {
+            kube_read::can_i(&query(Some(namespace.clone()))).is_ok_and(|verdict| verdict.allowed)
+        };
+        let tried = call::namespaces();
+        let allowed: Vec<String> = tried.iter().filter(|namespace| may(namespace)).cloned().collect();
+        told.push_str(&match allowed.as_slice() {
+            [] => format!("Nor in the namespaces tried: {}.\n", tried.join(", ")),
+            some => format!("In these it may, of those tried ({}): {}.\n", tried.join(", "), some.join(", ")),
+        });
+    }
+    text(told)
+}

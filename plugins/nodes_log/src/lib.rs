@@ -1,0 +1,54 @@
+//! nodes_log: a log of a node itself, through its kubelet.
+
+use porthole_sdk::{
+    kube_read::{NodeQuery, NodeSource},
+    prelude::*,
+};
+
+arguments! {
+    /// Name of the node
+    name: String,
+    /// A service such as kubelet, or a file under /var/log such as /syslog
+    query: String,
+    /// Lines from the end
+    tail_lines: u32 = 100,
+}
+
+tool! {
+    name: "nodes_log",
+    title: "Log of a node",
+    summary: "The last lines of a service's log or a file under /var/log of a node. Needs the right nodes/proxy.",
+    reads: [get "" "nodes/proxy", list "" "nodes"],
+}
+
+/// Kept of the answer for the line on what was left out.
+const NOTICE: usize = 200;
+
+fn run(arguments: Arguments) -> Answer {
+    let Arguments { name, query, tail_lines } = arguments;
+    let question = NodeQuery {
+        node: name.clone(),
+        source: NodeSource::Log(query.clone()),
+        tail_lines: Some(tail_lines),
+    };
+    let log = kube_read::node_read(&question).map_err(|error| {
+        let hint = match error.reason {
+            Reason::NotFound => suggestion(&kind("nodes"), None, &name),
+            _ => String::new(),
+        };
+        String::from(error) + &hint
+    })?;
+    if log.trim().is_empty() {
+        return text(format!(
+            "The node {name} has not logged any message yet or the log file is empty ({query})."
+        ));
+    }
+    let room = (call::output_budget() as usize).saturating_sub(NOTICE);
+    if log.len() <= room {
+        return text(log);
+    }
+    let end = log.get(log.ceil_char_boundary(log.len() - room)..).unwrap_or_default();
+    let whole_lines = end.split_once('\n').map_or(end, |(_, rest)| rest);
+    let shown = whole_lines.lines().count();
+    text(format!("[the last {shown} lines: more do not fit into one answer]\n{whole_lines}"))
+}

@@ -1,0 +1,177 @@
+//! nodes_stats_summary: what a node's kubelet measures, reduced to what people ask it for.
+
+use porthole_sdk::{
+    kube_read::{NodeQuery, NodeSource},
+    prelude::*,
+    quantity::{mebibytes, millicores},
+};
+
+arguments! {
+    /// Name of the node
+    name: String,
+    /// Only pods of this namespace
+    namespace: Option<String>,
+    /// Pods at most, those with the most memory first
+    limit: u32 = 20,
+}
+
+tool! {
+    name: "nodes_stats_summary",
+    title: "Statistics of a node",
+    summary: "What a node's kubelet measures now: CPU, memory, disks, network, and its pods by memory. Works without metrics-server. Needs the right nodes/proxy.",
+    reads: [get "" "nodes/proxy", list "" "nodes"],
+}
+
+#[derive(Deserialize)]
+struct Summary {
+    node: Node,
+    #[serde(default)]
+    pods: Vec<Pod>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Node {
+    node_name: String,
+    cpu: Cpu,
+    memory: Memory,
+    fs: Disk,
+    runtime: Runtime,
+    network: Network,
+    rlimit: Processes,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Cpu {
+    usage_nano_cores: f64,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Memory {
+    usage_bytes: f64,
+    working_set_bytes: f64,
+    available_bytes: f64,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Disk {
+    used_bytes: f64,
+    capacity_bytes: f64,
+    inodes_free: f64,
+    inodes: f64,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Runtime {
+    image_fs: Disk,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Network {
+    rx_bytes: f64,
+    tx_bytes: f64,
+    rx_errors: f64,
+    tx_errors: f64,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Processes {
+    maxpid: f64,
+    curproc: f64,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Pod {
+    pod_ref: Reference,
+    cpu: Cpu,
+    memory: Memory,
+    #[serde(rename = "ephemeral-storage")]
+    storage: Disk,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Reference {
+    name: String,
+    namespace: String,
+}
+
+const NANO: f64 = 1e9;
+
+impl Disk {
+    fn told(&self) -> String {
+        if self.capacity_bytes <= 0.0 {
+            return "not measured".to_owned();
+        }
+        let part = (100.0 * self.used_bytes / self.capacity_bytes).round();
+        let inodes = if self.inodes > 0.0 {
+            format!(", {}% of inodes free", (100.0 * self.inodes_free / self.inodes).round())
+        } else {
+            String::new()
+        };
+        format!("{} of {} used ({part}%){inodes}", mebibytes(self.used_bytes), mebibytes(self.capacity_bytes))
+    }
+}
+
+fn run(arguments: Arguments) -> Answer {
+    let Arguments { name, namespace, limit } = arguments;
+    let question = NodeQuery { node: name.clone(), source: NodeSource::StatsSummary, tail_lines: None };
+    let json = kube_read::node_read(&question).map_err(|error| {
+        let hint = match error.reason {
+            Reason::NotFound => suggestion(&kind("nodes"), None, &name),
+            _ => String::new(),
+        };
+        String::from(error) + &hint
+    })?;
+    let Summary { node, mut pods } = parsed(&json)?;
+    let Node { node_name, cpu, memory, fs, runtime, network, rlimit } = &node;
+    let mut told = format!(
+        "node {node_name}\ncpu: {} used\nmemory: {} working set, {} used, {} available\ndisk: {}\nimages' disk: {}\n",
+        millicores(cpu.usage_nano_cores / NANO),
+        mebibytes(memory.working_set_bytes),
+        mebibytes(memory.usage_bytes),
+        mebibytes(memory.available_bytes),
+        fs.told(),
+        runtime.image_fs.told(),
+    );
+    told.push_str(&format!(
+        "network since its start: {} in, {} out, {} errors\n",
+        mebibytes(network.rx_bytes),
+        mebibytes(network.tx_bytes),
+        network.rx_errors + network.tx_errors
+    ));
+    if rlimit.maxpid > 0.0 {
+        told.push_str(&format!("processes: {} of {}\n", rlimit.curproc, rlimit.maxpid));
+    }
+    pods.retain(|pod| namespace.as_ref().is_none_or(|namespace| pod.pod_ref.namespace == *namespace));
+    pods.sort_by(|a, b| b.memory.working_set_bytes.total_cmp(&a.memory.working_set_bytes));
+    let all = pods.len();
+    let mut table = Table::new(["NAMESPACE", "POD", "CPU(cores)", "MEMORY(bytes)", "DISK(bytes)"]);
+    for pod in pods.iter().take(limit as usize) {
+        table.row([
+            pod.pod_ref.namespace.clone(),
+            pod.pod_ref.name.clone(),
+            millicores(pod.cpu.usage_nano_cores / NANO),
+            mebibytes(pod.memory.working_set_bytes),
+            mebibytes(pod.storage.used_bytes),
+        ]);
+    }
+    let (rows, shown) = table.fit((call::output_budget() as usize).saturating_sub(told.len() + 100));
+    told.push_str(&format!("{all} pods\n"));
+    if all > 0 {
+        told.push_str(&rows);
+    }
+    if shown < all {
+        told.push_str(&format!(
+            "shown {shown} of {all} with the most memory; narrow with namespace, or raise limit\n"
+        ));
+    }
+    text(told)
+}

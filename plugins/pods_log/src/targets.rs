@@ -1,0 +1,225 @@
+//! Whose logs: one pod's, those of a workload's pods, or those of all pods with a label.
+
+use std::collections::BTreeMap;
+
+use porthole_sdk::{pod::Metadata, prelude::*, selector};
+
+use crate::Arguments;
+
+/// Logs told in one answer at most: more would each have no room.
+const MOST: usize = 10;
+
+/// One container's log.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    pub(crate) pod: String,
+    /// None: the only one, as far as is known.
+    pub(crate) container: Option<String>,
+}
+
+impl Target {
+    pub(crate) fn title(&self) -> String {
+        match &self.container {
+            Some(container) => format!("{}/{container}", self.pod),
+            None => self.pod.clone(),
+        }
+    }
+}
+
+/// The logs to read, and a line for what is left out.
+pub(crate) struct Chosen {
+    pub(crate) targets: Vec<Target>,
+    pub(crate) note: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Pod {
+    metadata: PodMetadata,
+    spec: Spec,
+    status: Status,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct PodMetadata {
+    name: String,
+    annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Spec {
+    containers: Vec<Container>,
+    init_containers: Vec<Container>,
+}
+
+#[derive(Deserialize)]
+struct Container {
+    name: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Status {
+    container_statuses: Vec<Ready>,
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    #[serde(default)]
+    ready: bool,
+}
+
+const FIELDS: &[&str] = &[
+    "metadata.name",
+    "metadata.annotations",
+    "spec.containers[].name",
+    "spec.initContainers[].name",
+    "status.containerStatuses[].ready",
+];
+const DEFAULT: &str = "kubectl.kubernetes.io/default-container";
+
+impl Pod {
+    /// The container that `kubectl logs` would take.
+    fn default_container(&self) -> Option<String> {
+        let names = || self.spec.containers.iter().map(|container| &container.name);
+        let annotated = self.metadata.annotations.get(DEFAULT);
+        annotated.filter(|name| names().any(|other| other == *name)).or(names().next()).cloned()
+    }
+
+    fn containers(&self) -> Vec<String> {
+        let all = self.spec.init_containers.iter().chain(&self.spec.containers);
+        all.map(|container| container.name.clone()).collect()
+    }
+
+    fn is_ready(&self) -> bool {
+        self.status.container_statuses.iter().all(|status| status.ready)
+    }
+}
+
+/// What the arguments name.
+pub(crate) fn of(arguments: &Arguments, namespace: &str) -> Result<Chosen, String> {
+    let name =
+        arguments.name.as_deref().map(|name| name.trim_start_matches("pods/").trim_start_matches("pod/"));
+    let selector = match (name, &arguments.label_selector) {
+        (None, None) => {
+            return Err(
+                "name parameter required: a pod, or a workload such as deployment/web; or give labelSelector"
+                    .into(),
+            );
+        }
+        (None, Some(selector)) => selector.clone(),
+        (Some(name), _) => match name.split_once('/') {
+            Some((kind, name)) => pods_of(kind, name, namespace)?,
+            None => return one(arguments, name, namespace),
+        },
+    };
+    several(arguments, &selector, namespace)
+}
+
+/// One pod's log. Which containers it has is only read where that matters.
+fn one(arguments: &Arguments, name: &str, namespace: &str) -> Result<Chosen, String> {
+    let pod = name.to_owned();
+    let Some(container) = &arguments.container else {
+        return Ok(Chosen { targets: vec![Target { pod, container: None }], note: String::new() });
+    };
+    if container != "*" {
+        let container = Some(container.clone());
+        return Ok(Chosen { targets: vec![Target { pod, container }], note: String::new() });
+    }
+    let all: Pod = get_or_suggest(kind("pods"), Some(namespace.to_owned()), name, FIELDS)?;
+    let targets =
+        all.containers().into_iter().map(|container| Target { pod: pod.clone(), container: Some(container) });
+    Ok(Chosen { targets: targets.take(MOST).collect(), note: String::new() })
+}
+
+/// The logs of pods by their labels; those that are not ready come first.
+fn several(arguments: &Arguments, labels: &str, namespace: &str) -> Result<Chosen, String> {
+    let mut query = list_all_of(kind("pods"), Some(namespace.to_owned()), FIELDS);
+    query.label_selector = Some(labels.to_owned());
+    let mut pods: Vec<Pod> = parsed(&kube_read::list_objects(&query)?.items)?;
+    if pods.is_empty() {
+        return Err(format!("no pods in namespace {namespace} have the labels {labels}"));
+    }
+    pods.sort_by_key(Pod::is_ready);
+    let mut targets = Vec::new();
+    for pod in &pods {
+        let containers = match arguments.container.as_deref() {
+            Some("*") => pod.containers(),
+            Some(name) => vec![name.to_owned()],
+            None => pod.default_container().into_iter().collect(),
+        };
+        let target = |container| Target { pod: pod.metadata.name.clone(), container: Some(container) };
+        targets.extend(containers.into_iter().map(target));
+    }
+    let all = targets.len();
+    targets.truncate(MOST);
+    let note = if all > MOST {
+        format!(
+            "{} pods with {labels}; {MOST} of {all} logs shown, those not ready first. Name a pod for another.\n",
+            pods.len()
+        )
+    } else {
+        String::new()
+    };
+    Ok(Chosen { targets, note })
+}
+
+/// The labels of a workload's pods.
+fn pods_of(workload: &str, name: &str, namespace: &str) -> Result<String, String> {
+    let place = Some(namespace.to_owned());
+    if ["cronjob", "cronjobs", "cj"].contains(&workload.to_lowercase().as_str()) {
+        return newest_job(name, namespace);
+    }
+    let object: Value = get(kind(workload), place, name, &["spec.selector"])?;
+    let selector = object.pointer("/spec/selector").and_then(selector::text);
+    selector.ok_or_else(|| format!("{workload}/{name} in namespace {namespace} selects no pods by labels"))
+}
+
+/// The pods of the last job that a CronJob made.
+fn newest_job(cron: &str, namespace: &str) -> Result<String, String> {
+    #[derive(Deserialize)]
+    struct Job {
+        metadata: Owned,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Owned {
+        #[serde(flatten)]
+        metadata: Metadata,
+        #[serde(default)]
+        owner_references: Vec<Owner>,
+    }
+    #[derive(Deserialize)]
+    struct Owner {
+        kind: String,
+        name: String,
+    }
+    let fields = ["metadata.name", "metadata.creationTimestamp", "metadata.ownerReferences"];
+    let page =
+        kube_read::list_objects(&list_all_of(kind("jobs.batch"), Some(namespace.to_owned()), &fields))?;
+    let mut jobs: Vec<Job> = parsed(&page.items)?;
+    jobs.retain(|job| {
+        job.metadata.owner_references.iter().any(|owner| owner.kind == "CronJob" && owner.name == cron)
+    });
+    let newest = jobs
+        .iter()
+        .max_by(|a, b| a.metadata.metadata.creation_timestamp.cmp(&b.metadata.metadata.creation_timestamp));
+    let newest = newest.ok_or_else(|| format!("cronjob/{cron} in namespace {namespace} has no jobs now"))?;
+    Ok(format!("job-name={}", newest.metadata.metadata.name))
+}
+
+/// The container to take where the pod has several and none was named, and the others.
+pub(crate) fn default_container(query: &LogQuery) -> Result<(String, Vec<String>), String> {
+    let pod: Pod = get(kind("pods"), Some(query.namespace.clone()), &query.pod, FIELDS)?;
+    let chosen = pod.default_container().ok_or("the pod has no containers")?;
+    let others = pod.containers().into_iter().filter(|name| *name != chosen).collect();
+    Ok((chosen, others))
+}
+
+/// The names of a pod's containers, for the error that one is not there.
+pub(crate) fn containers(query: &LogQuery) -> Vec<String> {
+    let pod: Option<Pod> = get(kind("pods"), Some(query.namespace.clone()), &query.pod, FIELDS).ok();
+    pod.map(|pod| pod.containers()).unwrap_or_default()
+}

@@ -1,0 +1,22 @@
+//! projects_list: the projects of OpenShift.
+
+use porthole_sdk::prelude::*;
+
+list_arguments! {}
+
+tool! {
+    name: "projects_list",
+    title: "List OpenShift projects",
+    summary: "Projects of an OpenShift cluster; elsewhere use namespaces_list.",
+    reads: [list "project.openshift.io" "projects"],
+}
+
+fn run(arguments: Arguments) -> Answer {
+    let kind =
+        KindRef { kind: "projects".to_owned(), api_version: Some("project.openshift.io/v1".to_owned()) };
+    let list = List { kind, namespace: None, noun: "projects".into() }.server_table(&arguments);
+    list.map_err(|error| match error.contains("no matches for kind") {
+        true => "this cluster has no projects: it is not OpenShift. Use namespaces_list.".to_owned(),
+        false => error,
+    })
+}

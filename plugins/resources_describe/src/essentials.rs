@@ -1,0 +1,134 @@
+//! The settings of an object without what is always the same, said elsewhere, or too long to read.
+
+use porthole_sdk::prelude::*;
+use serde_json::{Map, json};
+
+/// Longer texts are told by their size: the values of a ConfigMap, certificates, scripts.
+const LONG: usize = 300;
+/// Of a long text this much is shown.
+const BEGINNING: usize = 60;
+/// Longer lists are told by their length.
+const MANY: usize = 40;
+
+/// What is left out wherever it stands: it repeats other fields, or only machines read it.
+const NOISE: [&str; 32] = [
+    "uid",
+    "resourceVersion",
+    "generation",
+    "observedGeneration",
+    "generateName",
+    "ownerReferences",
+    "creationTimestamp",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+    "enableServiceLinks",
+    "serviceAccount",
+    "containerID",
+    "imageID",
+    "allocatedResources",
+    "podIPs",
+    "hostIPs",
+    "clusterIPs",
+    "ipFamilies",
+    "ipFamilyPolicy",
+    "internalTrafficPolicy",
+    "collisionCount",
+    "lastProbeTime",
+    "finalizers",
+    "selfLink",
+    "pod-template-hash",
+    "images",
+    "machineID",
+    "bootID",
+    "systemUUID",
+    "kubeProxyVersion",
+    "daemonEndpoints",
+    "podCIDRs",
+];
+
+/// Values that the API server fills in; only another one tells something.
+fn is_default(key: &str, value: &Value) -> bool {
+    let usual = match key {
+        "dnsPolicy" => json!("ClusterFirst"),
+        "schedulerName" => json!("default-scheduler"),
+        "restartPolicy" => json!("Always"),
+        "imagePullPolicy" => json!("IfNotPresent"),
+        "protocol" => json!("TCP"),
+        "terminationGracePeriodSeconds" => json!(30),
+        "priority" => json!(0),
+        "preemptionPolicy" => json!("PreemptLowerPriority"),
+        "sessionAffinity" => json!("None"),
+        "progressDeadlineSeconds" => json!(600),
+        "revisionHistoryLimit" => json!(10),
+        "defaultMode" => json!(420),
+        "podManagementPolicy" => json!("OrderedReady"),
+        "volumeMode" => json!("Filesystem"),
+        "suspend" | "immutable" => json!(false),
+        "strategy" => {
+            json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}})
+        }
+        "loadBalancer" | "securityContext" | "resources" | "labels" | "annotations" => json!({}),
+        "successThreshold" | "timeoutSeconds" => json!(1),
+        "failureThreshold" => json!(3),
+        "periodSeconds" => json!(10),
+        "scheme" => json!("HTTP"),
+        _ => return false,
+    };
+    *value == usual
+}
+
+/// The object without its name, kind and noise.
+pub(crate) fn reduced(mut object: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("apiVersion");
+        fields.remove("kind");
+        if let Some(metadata) = fields.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("name");
+            metadata.remove("namespace");
+        }
+    }
+    without_noise(object).unwrap_or_else(|| Value::Object(Map::new()))
+}
+
+/// None where nothing is left.
+fn without_noise(value: Value) -> Option<Value> {
+    match value {
+        Value::Object(fields) => {
+            let kept: Map<String, Value> = fields
+                .into_iter()
+                .filter(|(key, value)| !NOISE.contains(&key.as_str()) && !is_default(key, value))
+                .filter_map(|(key, value)| Some((key, without_noise(value)?)))
+                .collect();
+            (!kept.is_empty()).then_some(Value::Object(kept))
+        }
+        Value::Array(items) => {
+            let count = items.len();
+            let mut kept: Vec<Value> = items
+                .into_iter()
+                .filter(|item| !is_made_by_the_cluster(item))
+                .filter_map(without_noise)
+                .collect();
+            if kept.len() > MANY {
+                kept.truncate(MANY);
+                kept.push(json!(format!("… {count} in all")));
+            }
+            (!kept.is_empty()).then_some(Value::Array(kept))
+        }
+        Value::String(text) if text.len() > LONG => {
+            let beginning = text.get(..text.floor_char_boundary(BEGINNING)).unwrap_or_default();
+            let beginning = beginning.split_whitespace().collect::<Vec<_>>().join(" ");
+            Some(json!(format!("<{} bytes: {beginning}…>", text.len())))
+        }
+        Value::Null => None,
+        other => Some(other),
+    }
+}
+
+/// The token's volume, its mounts, and the tolerations that every pod is given.
+fn is_made_by_the_cluster(item: &Value) -> bool {
+    let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
+    let key = item.get("key").and_then(Value::as_str).unwrap_or_default();
+    name.starts_with("kube-api-access-")
+        || (matches!(key, "node.kubernetes.io/not-ready" | "node.kubernetes.io/unreachable")
+            && item.get("tolerationSeconds").is_some())
+}

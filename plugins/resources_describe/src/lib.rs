@@ -1,0 +1,51 @@
+//! resources_describe: what matters of one object: essentials, conditions, where it comes from, what hangs on it, its
+//! events.
+
+mod around;
+mod essentials;
+mod state;
+
+use porthole_sdk::prelude::*;
+
+arguments! {
+    /// Any form: Pod, deploy, deployments.apps
+    kind: String,
+    /// Name of the object
+    name: String,
+    /// Default: the default namespace
+    namespace: Option<String>,
+    /// e.g. apps/v1, only where kinds share a name
+    api_version: Option<String>,
+}
+
+tool! {
+    name: "resources_describe",
+    title: "Describe an object",
+    summary: "What matters of one object of any kind: settings, conditions, container states with exit codes, owners, endpoints or pods, and its events. Shorter than its YAML: the first look at why something is not well.",
+    reads: [get | list "*" "*"],
+}
+
+/// Kept of the answer for the line on what was left out.
+const NOTICE: usize = 200;
+
+fn run(arguments: Arguments) -> Answer {
+    let Arguments { kind, name, namespace, api_version } = arguments;
+    let kind = KindRef { kind, api_version };
+    let namespace = namespace_or_default(namespace);
+    let mut object: Value = get_or_suggest(kind, Some(namespace), &name, &[])?;
+    let identity = around::Identity::of(&object);
+    let mut told = identity.title();
+    told.push_str(&state::take(&mut object));
+    let rest = essentials::reduced(object.clone());
+    let around = around::told(&identity, &object);
+    if rest.as_object().is_some_and(|fields| !fields.is_empty()) {
+        told.push_str(&porthole_sdk::written(&rest)?);
+    }
+    // The middle gives way: what is around an object is short, and often the answer.
+    let room = (call::output_budget() as usize).saturating_sub(NOTICE + around.len());
+    if told.len() > room {
+        told.truncate(told.floor_char_boundary(room));
+        told.push_str("\n[cut here: ask resources_get with fields for the rest]\n");
+    }
+    text(told + &around)
+}

@@ -1,0 +1,37 @@
+//! resources_explain: what the fields of a kind mean.
+
+use porthole_sdk::prelude::*;
+
+arguments! {
+    /// Any form: Deployment, deploy, deployments.apps
+    kind: String,
+    /// Path into it, e.g. spec.template.spec
+    field: Option<String>,
+    /// Levels of fields
+    depth: u32 = 1,
+    /// e.g. apps/v1, only where kinds share a name
+    api_version: Option<String>,
+}
+
+tool! {
+    name: "resources_explain",
+    title: "Explain fields",
+    summary: "The documentation of a kind's fields, custom kinds too: types, required ones, meaning.",
+    reads: [],
+}
+
+/// Kept of the answer for the line on what was left out.
+const NOTICE: usize = 200;
+
+fn run(arguments: Arguments) -> Answer {
+    let Arguments { kind, field, depth, api_version } = arguments;
+    let path = porthole_sdk::path::names(field.as_deref().unwrap_or_default());
+    let told = kube_read::explain(&KindRef { kind, api_version }, &path, depth)?;
+    let room = (call::output_budget() as usize).saturating_sub(NOTICE);
+    if told.len() <= room {
+        return text(told);
+    }
+    let kept = told.get(..told.floor_char_boundary(room)).unwrap_or_default();
+    let kept = kept.rsplit_once('\n').map_or(kept, |(kept, _)| kept);
+    text(format!("{kept}\n[cut here: ask for one field, or a smaller depth]\n"))
+}

@@ -1,0 +1,117 @@
+//! Events as a list tells them: when, what, to which object, how often, and the message without its middle.
+
+use std::time::UNIX_EPOCH;
+
+use serde::Deserialize;
+
+use crate::{Columns, Row, age, parse_time};
+
+/// The columns of a list of events, without the namespace.
+pub const HEADER: [&str; 6] = ["LAST-SEEN", "TYPE", "REASON", "OBJECT", "COUNT", "MESSAGE"];
+/// How events are listed.
+pub const COLUMNS: Columns<'static, Event> =
+    Columns { fields: FIELDS, header: &HEADER, row: Event::row, newest_first: true, outlined: false };
+
+/// An event in either of the two shapes that components write.
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Event {
+    metadata: Metadata,
+    r#type: String,
+    reason: String,
+    message: String,
+    involved_object: Involved,
+    count: u64,
+    series: Option<Series>,
+    event_time: Option<String>,
+    first_timestamp: Option<String>,
+    last_timestamp: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Metadata {
+    name: String,
+    namespace: String,
+    creation_timestamp: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Involved {
+    kind: String,
+    name: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Series {
+    count: u64,
+    last_observed_time: String,
+}
+
+/// The fields that a row needs.
+pub const FIELDS: &[&str] = &[
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.creationTimestamp",
+    "type",
+    "reason",
+    "message",
+    "involvedObject.kind",
+    "involvedObject.name",
+    "count",
+    "series",
+    "eventTime",
+    "firstTimestamp",
+    "lastTimestamp",
+];
+/// Longer messages lose their middle: the cause stands at the end.
+const MESSAGE: usize = 400;
+
+impl Event {
+    /// When it was last seen, by the rule of `kubectl describe`.
+    fn last_seen(&self) -> &str {
+        let series = self.series.as_ref().map(|series| series.last_observed_time.as_str());
+        let times = [
+            series,
+            self.last_timestamp.as_deref(),
+            self.event_time.as_deref(),
+            self.first_timestamp.as_deref(),
+        ];
+        times.into_iter().flatten().find(|time| !time.is_empty()).unwrap_or(&self.metadata.creation_timestamp)
+    }
+
+    /// The cells under [`HEADER`].
+    pub fn row(&self) -> Row {
+        let count = self.series.as_ref().map_or(self.count, |series| series.count).max(1);
+        let cells = vec![
+            age(self.last_seen()),
+            self.r#type.clone(),
+            self.reason.clone(),
+            format!("{}/{}", self.involved_object.kind, self.involved_object.name),
+            if count > 1 { format!("x{count}") } else { String::new() },
+            shortened(&self.message),
+        ];
+        let seen = parse_time(self.last_seen()).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        Row {
+            namespace: self.metadata.namespace.clone(),
+            name: self.metadata.name.clone(),
+            cells,
+            word: self.r#type.clone(),
+            well: self.r#type != "Warning",
+            time: seen.map_or(0, |seen| seen.as_secs()),
+        }
+    }
+}
+
+fn shortened(message: &str) -> String {
+    let letters: Vec<char> = message.chars().collect();
+    if letters.len() <= MESSAGE {
+        return message.to_owned();
+    }
+    let half = MESSAGE / 2;
+    let (head, tail) = letters.split_at(half);
+    let tail = tail.split_at(tail.len().saturating_sub(half)).1;
+    format!("{} … {}", head.iter().collect::<String>(), tail.iter().collect::<String>())
+}

@@ -1,0 +1,38 @@
+//! What a caller can read who may not list all namespaces. Never less in silence: the answer says what it leaves out.
+
+use crate::{
+    call,
+    kube_read::{self, AccessQuery, KindRef},
+};
+
+/// The one namespace that can be read, and the words before its list; or an error that names those that can be.
+pub(super) fn elsewhere(kind: &KindRef, noun: &str, forbidden: &str) -> Result<(String, String), String> {
+    let tried = call::namespaces();
+    let readable: Vec<&str> =
+        tried.iter().map(String::as_str).filter(|namespace| may_list(kind, namespace)).collect();
+    let told = tried.join(", ");
+    match readable.as_slice() {
+        [] => Err(format!("{forbidden} Nor can {noun} be listed in the namespaces that were tried: {told}.")),
+        [one] => {
+            let told = format!(
+                "NOT ALL: this account may not list {noun} in all namespaces. Of those tried ({told}) it may in {one}; these are its {noun}."
+            );
+            Ok(((*one).to_owned(), told))
+        }
+        several => Err(format!(
+            "{forbidden} Of the namespaces tried ({told}) {noun} can be listed in {}: ask for one of them by its name (pods_list_in_namespace, or the argument namespace).",
+            several.join(", ")
+        )),
+    }
+}
+
+fn may_list(kind: &KindRef, namespace: &str) -> bool {
+    let query = AccessQuery {
+        verb: "list".to_owned(),
+        kind: kind.clone(),
+        subresource: None,
+        namespace: Some(namespace.to_owned()),
+        name: None,
+    };
+    kube_read::can_i(&query).is_ok_and(|verdict| verdict.allowed)
+}

@@ -1,0 +1,111 @@
+//! What to say where an object is not found: what there is under a like name, or in which namespace it is.
+
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::{
+    get,
+    kube_read::{self, KindRef, ListQuery, Reason, View},
+    list_all_of,
+    pod::Metadata,
+    read::parsed,
+};
+
+/// Names offered at most.
+const MOST: usize = 8;
+/// Names looked at; in a larger namespace the list is not complete.
+const LOOKED_AT: u32 = 2000;
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: Metadata,
+}
+
+/// [`get`], whose error names what the caller may have meant. The tool must declare `list` for the kind as well.
+pub fn get_or_suggest<T: DeserializeOwned>(
+    kind: KindRef,
+    namespace: Option<String>,
+    name: &str,
+    fields: &[&str],
+) -> Result<T, String> {
+    get(kind.clone(), namespace.clone(), name, fields).map_err(|error| match error.reason {
+        Reason::NotFound => {
+            let hint = suggestion(&kind, namespace.as_deref(), name);
+            error.message + &hint
+        }
+        _ => error.into(),
+    })
+}
+
+/// A sentence to add to "not found"; empty where nothing is alike, or the caller may not list.
+pub fn suggestion(kind: &KindRef, namespace: Option<&str>, name: &str) -> String {
+    let here = ListQuery {
+        limit: Some(LOOKED_AT),
+        ..list_all_of(kind.clone(), namespace.map(str::to_owned), &["metadata.name"])
+    };
+    let all = names(&here);
+    let near = near(name, &all);
+    if !near.is_empty() {
+        let place = namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
+        return format!(" There is{place}: {}.", near.join(", "));
+    }
+    if namespace.is_none() {
+        return String::new();
+    }
+    let elsewhere = ListQuery {
+        field_selector: Some(format!("metadata.name={name}")),
+        limit: Some(LOOKED_AT),
+        view: View::Fields(vec!["metadata.namespace".to_owned(), "metadata.name".to_owned()]),
+        ..list_all_of(kind.clone(), None, &[])
+    };
+    let found: Vec<String> =
+        names(&elsewhere).into_iter().map(|metadata| metadata.namespace).take(MOST).collect();
+    if found.is_empty() {
+        String::new()
+    } else {
+        format!(" One of that name is in namespace {}.", found.join(", "))
+    }
+}
+
+fn names(query: &ListQuery) -> Vec<Metadata> {
+    let page = kube_read::list_objects(query).ok();
+    let named: Option<Vec<Named>> = page.and_then(|page| parsed(&page.items).ok());
+    named.unwrap_or_default().into_iter().map(|named| named.metadata).collect()
+}
+
+/// Those that begin as `name` does: all of it, or its part before the first dash.
+fn near<'n>(name: &str, all: &'n [Metadata]) -> Vec<&'n str> {
+    let starting = |prefix: &str| -> Vec<&'n str> {
+        all.iter()
+            .map(|metadata| metadata.name.as_str())
+            .filter(|other| other.starts_with(prefix))
+            .take(MOST)
+            .collect()
+    };
+    let mut prefix = name;
+    loop {
+        let found = starting(prefix);
+        if !found.is_empty() && prefix.len() >= 2 {
+            return found;
+        }
+        match prefix.rsplit_once('-') {
+            Some((shorter, _)) => prefix = shorter,
+            None => return Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_begin_alike_are_near() {
+        let all: Vec<Metadata> = ["web-6d4f-k8pq2", "web-6d4f-x2x7q", "cart-0"]
+            .map(|name| Metadata { name: name.into(), ..Metadata::default() })
+            .into();
+        assert_eq!(near("web", &all), ["web-6d4f-k8pq2", "web-6d4f-x2x7q"]);
+        assert_eq!(near("web-6d4f-gone1", &all).len(), 2);
+        assert_eq!(near("cart-1", &all), ["cart-0"]);
+        assert!(near("database", &all).is_empty());
+    }
+}

@@ -1,0 +1,414 @@
+//! The cases by which the popular server tests itself, 1 to 13 of research/peers.md §5, as far as they read. Where our
+//! answer is another on purpose, the test says why.
+
+use porthole_testbed::{
+    accounts,
+    http::Streamable,
+    porthole::{Demo, Porthole},
+};
+use serde_json::{Value, json};
+
+use crate::reader;
+
+/// Its fixture: three pods in three namespaces, none of which runs; and somebody who may read everything.
+struct Peers {
+    host: Porthole,
+    token: String,
+}
+
+impl Peers {
+    async fn new() -> Self {
+        Self::configured("").await
+    }
+
+    async fn configured(config: &str) -> Self {
+        let (cluster, _) = reader().await;
+        let client = cluster.admin().await.unwrap();
+        for namespace in ["ns-1", "ns-2"] {
+            accounts::namespace(&client, namespace).await.unwrap();
+        }
+        for (namespace, labels) in
+            [("default", json!({"app": "nginx"})), ("ns-1", json!({})), ("ns-2", json!({}))]
+        {
+            let mut pod = json!({"metadata": {"name": format!("a-pod-in-{namespace}"), "labels": labels},
+                "spec": {"containers": [{"name": "nginx", "image": "nginx"}]}});
+            if namespace == "ns-1" {
+                pod["spec"]["nodeName"] = "node-1".into();
+            }
+            accounts::create(&client, &format!("/api/v1/namespaces/{namespace}/pods"), &pod).await.unwrap();
+        }
+        let token = accounts::account(&client, "tests", "peer").await.unwrap();
+        let all = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]);
+        accounts::allow(&client, ("tests", "peer"), None, all).await.unwrap();
+        let host = Porthole::configured(&cluster.kubeconfig, config).await.unwrap();
+        Self { host, token }
+    }
+
+    async fn result(&self, tool: &str, arguments: Value) -> Value {
+        let client = Streamable::new(&self.host.origin, Some(&self.token));
+        client.request("tools/call", json!({"name": tool, "arguments": arguments})).await.unwrap()
+    }
+
+    /// The text of an answer that must not be an error.
+    async fn ok(&self, tool: &str, arguments: Value) -> String {
+        let result = self.result(tool, arguments.clone()).await;
+        assert_eq!(result["isError"], false, "{tool} {arguments}: {result}");
+        porthole_testbed::http::text(&result).unwrap()
+    }
+
+    /// The text of an error.
+    async fn refused(&self, tool: &str, arguments: Value) -> String {
+        let result = self.result(tool, arguments.clone()).await;
+        assert_eq!(result["isError"], true, "{tool} {arguments}: {result}");
+        porthole_testbed::http::text(&result).unwrap()
+    }
+}
+
+/// Rows of a table, without counts, header and notice.
+fn rows(text: &str) -> Vec<&str> {
+    text.lines()
+        .skip_while(|line| !line.starts_with("NAME"))
+        .skip(1)
+        .filter(|line| !line.starts_with("shown "))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_1_namespaces() {
+    let peers = Peers::new().await;
+    let all = peers.ok("namespaces_list", json!({})).await;
+    for name in ["default", "ns-1", "ns-2"] {
+        assert!(rows(&all).iter().any(|row| row.starts_with(&format!("{name} "))), "{name}: {all}");
+    }
+    let client = Streamable::new(&peers.host.origin, Some(&peers.token));
+    let bare = client.request("tools/call", json!({"name": "namespaces_list"})).await.unwrap();
+    assert_eq!(bare["isError"], false);
+    let one = peers.ok("namespaces_list", json!({"fieldSelector": "metadata.name=ns-1"})).await;
+    assert!(rows(&one).len() == 1 && one.contains("ns-1"), "{one}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_2_pods_of_all_namespaces() {
+    let peers = Peers::new().await;
+    let all = peers.ok("pods_list", json!({})).await;
+    for namespace in ["default", "ns-1", "ns-2"] {
+        assert!(all.contains(&format!("a-pod-in-{namespace}")), "{all}");
+    }
+    let whole = peers.ok("pods_list", json!({"output": "yaml", "labelSelector": "app=nginx"})).await;
+    assert!(whole.contains("nginx") && !whole.contains("managedFields"), "{whole}");
+    let (cluster, _) = reader().await;
+    let client = cluster.admin().await.unwrap();
+    let pods = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]);
+    // Better than only the pods of default: it says that these are not all, and what was tried.
+    let token = accounts::account(&client, "tests", "default-only").await.unwrap();
+    accounts::allow(&client, ("tests", "default-only"), Some("default"), pods.clone()).await.unwrap();
+    let client_of = |token: &str| Streamable::new(&peers.host.origin, Some(token));
+    let some = client_of(&token).call("pods_list", json!({})).await.unwrap();
+    assert!(some.starts_with("NOT ALL: ") && some.contains("tried (tests, default)"), "{some}");
+    assert!(some.contains("a-pod-in-default") && !some.contains("a-pod-in-ns-1"), "{some}");
+    // With two to choose from it offers both.
+    accounts::allow(&client, ("tests", "default-only"), Some("tests"), pods).await.unwrap();
+    let begun = std::time::Instant::now();
+    loop {
+        let offered = client_of(&token).call("pods_list", json!({})).await.unwrap();
+        if offered.contains("can be listed in tests, default") && offered.starts_with("ERROR: forbidden") {
+            break;
+        }
+        // The API server takes a new binding up within a moment.
+        assert!(begun.elapsed().as_secs() < 10, "{offered}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let nothing = accounts::account(&client, "tests", "no-rights").await.unwrap();
+    let refused = client_of(&nothing).call("pods_list", json!({})).await.unwrap();
+    assert!(refused.starts_with("ERROR: forbidden") && refused.contains("tests, default"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_2_configured_namespaces_are_tried_first() {
+    let (cluster, _) = reader().await;
+    let client = cluster.admin().await.unwrap();
+    let token = accounts::account(&client, "tests", "shop-only").await.unwrap();
+    let pods = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]);
+    accounts::allow(&client, ("tests", "shop-only"), Some("shop"), pods).await.unwrap();
+    let host = Porthole::configured(&cluster.kubeconfig, "namespaces: [shop, payments]\n").await.unwrap();
+    let some =
+        Streamable::new(&host.origin, Some(&token)).call("pods_list", json!({"limit": 1})).await.unwrap();
+    assert!(some.contains("tried (shop, payments, tests, default)") && some.contains("in shop"), "{some}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_3_pods_of_one_namespace() {
+    let peers = Peers::new().await;
+    let refused = peers.refused("pods_list_in_namespace", json!({})).await;
+    assert!(refused.contains("namespace parameter required"), "{refused}");
+    let one = peers.ok("pods_list_in_namespace", json!({"namespace": "ns-1"})).await;
+    assert_eq!(rows(&one).len(), 1, "{one}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_4_one_pod() {
+    let peers = Peers::new().await;
+    let refused = peers.refused("pods_get", json!({})).await;
+    assert!(refused.contains("name parameter required"), "{refused}");
+    let refused = peers.refused("pods_get", json!({"name": "not-found"})).await;
+    assert!(refused.contains("pods \"not-found\" not found"), "{refused}");
+    let found = peers.ok("pods_get", json!({"name": "a-pod-in-default"})).await;
+    assert!(found.contains("namespace: default"), "{found}");
+    // Better: it says what there is, and where.
+    let near = peers.refused("pods_get", json!({"name": "a-pod", "namespace": "ns-1"})).await;
+    assert!(near.contains("There is in namespace ns-1: a-pod-in-ns-1"), "{near}");
+    let elsewhere =
+        peers.refused("pods_get", json!({"name": "web-6d4f9c7b8d-k8pq2", "namespace": "ns-1"})).await;
+    assert!(elsewhere.contains("One of that name is in namespace shop"), "{elsewhere}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_5_logs() {
+    let peers = Peers::new().await;
+    let refused = peers
+        .refused(
+            "pods_log",
+            json!({"name": "a-pod-in-ns-1", "namespace": "ns-1", "container": "a-not-existing-container"}),
+        )
+        .await;
+    assert!(
+        refused.contains("container a-not-existing-container is not valid for pod a-pod-in-ns-1")
+            && refused.contains("It has: nginx"),
+        "{refused}"
+    );
+    // Better than a refusal of "false" and 0: their meaning is plain, and Dify sends them (dify-client.md §1.5).
+    for previous in [json!("false"), json!(0)] {
+        let arguments = json!({"name": "a-pod-in-ns-1", "namespace": "ns-1", "previous": previous});
+        peers.ok("pods_log", arguments).await;
+    }
+    let refused = peers.refused("pods_log", json!({"name": "a-pod-in-ns-1", "previous": "maybe"})).await;
+    assert!(refused.contains("previous parameter must be a boolean"), "{refused}");
+    let refused = peers.refused("pods_log", json!({"name": "a-pod-in-ns-1", "tail": "invalid"})).await;
+    assert!(refused.contains("tail parameter must be an integer"), "{refused}");
+    // The annotation wins over the first container (proxy), the argument over both.
+    let cart = json!({"name": "cart-5b8f7d9c64-mz7wl", "namespace": "shop"});
+    let default = peers.ok("pods_log", cart.clone()).await;
+    assert!(default.contains("container cart") && default.contains("panic"), "{default}");
+    let mut named = cart;
+    named["container"] = "proxy".into();
+    let proxy = peers.ok("pods_log", named).await;
+    assert!(proxy.contains("proxy 0.9.1 is ready"), "{proxy}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_6_lists_of_any_kind() {
+    let peers = Peers::new().await;
+    // Better than a missing apiVersion being an error: the kind alone is enough, in any form.
+    for kind in ["Namespace", "ns", "namespaces"] {
+        let some = peers.ok("resources_list", json!({"kind": kind})).await;
+        assert!(rows(&some).len() >= 3, "{some}");
+    }
+    let refused = peers.refused("resources_list", json!({"apiVersion": "v1"})).await;
+    assert!(refused.contains("kind parameter required"), "{refused}");
+    let refused =
+        peers.refused("resources_list", json!({"apiVersion": "invalid/api/version", "kind": "Pod"})).await;
+    assert!(refused.contains("invalid argument apiVersion"), "{refused}");
+    let custom = json!({"apiVersion": "custom.non.existent.example.com/v1", "kind": "Custom"});
+    let refused = peers.refused("resources_list", custom).await;
+    let expected = "no matches for kind \"Custom\" in version \"custom.non.existent.example.com/v1\"";
+    assert!(refused.contains(expected), "{refused}");
+    let pods = |arguments: Value| {
+        let mut all = json!({"kind": "Pod", "apiVersion": "v1", "namespace": "default"});
+        all.as_object_mut().unwrap().extend(arguments.as_object().unwrap().clone());
+        all
+    };
+    let one = peers.ok("resources_list", pods(json!({"labelSelector": "app=nginx"}))).await;
+    assert!(rows(&one).len() == 1 && one.contains("a-pod-in-default"), "{one}");
+    let none = peers.ok("resources_list", pods(json!({"labelSelector": "app=nothing"}))).await;
+    assert!(none.starts_with("No Pod objects"), "{none}");
+    let both = json!({"labelSelector": "app=nginx", "fieldSelector": "metadata.name=other"});
+    let none = peers.ok("resources_list", pods(both)).await;
+    assert!(none.starts_with("No Pod objects"), "{none}");
+    let both = json!({"labelSelector": "app=nginx", "fieldSelector": "metadata.name=a-pod-in-default"});
+    assert_eq!(rows(&peers.ok("resources_list", pods(both)).await).len(), 1);
+    // Better than the payload twice, as text and as structuredContent: once, in the form that is asked for.
+    let json_text = peers
+        .ok("resources_list", pods(json!({"output": "json", "fields": "spec.containers[].image"})))
+        .await;
+    let items: Value = serde_json::from_str(&json_text).unwrap();
+    assert_eq!(items["items"][0]["spec"]["containers"][0]["image"], "nginx", "{json_text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_7_one_object_of_any_kind() {
+    let peers = Peers::new().await;
+    for (arguments, expected) in [
+        (json!({"name": "default"}), "kind parameter required"),
+        (json!({"kind": "Namespace"}), "name parameter required"),
+        (
+            json!({"kind": "Namespace", "apiVersion": "a/b/c", "name": "default"}),
+            "invalid argument apiVersion",
+        ),
+        (json!({"kind": "Nmespace", "name": "default"}), "namespaces"),
+    ] {
+        let refused = peers.refused("resources_get", arguments).await;
+        assert!(refused.contains(expected), "no {expected:?} in {refused}");
+    }
+    let found =
+        peers.ok("resources_get", json!({"apiVersion": "v1", "kind": "Namespace", "name": "default"})).await;
+    assert!(found.contains("kind: Namespace") && found.contains("phase: Active"), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_8_events() {
+    let peers = Peers::new().await;
+    let (cluster, _) = reader().await;
+    let client = cluster.admin().await.unwrap();
+    accounts::namespace(&client, "quiet").await.unwrap();
+    let none = peers.ok("events_list", json!({"namespace": "quiet"})).await;
+    assert!(none.starts_with("No events in namespace quiet"), "{none}");
+    for (namespace, ty) in [("default", "Normal"), ("ns-1", "Warning")] {
+        let event = json!({"metadata": {"name": "an-event"}, "type": ty, "message": format!("The event message of {namespace}"),
+            "involvedObject": {"apiVersion": "v1", "kind": "Pod", "name": "a-pod", "namespace": namespace}});
+        accounts::create(&client, &format!("/api/v1/namespaces/{namespace}/events"), &event).await.unwrap();
+    }
+    let all = peers.ok("events_list", json!({})).await;
+    assert!(
+        all.contains("The event message of default") && all.contains("The event message of ns-1"),
+        "{all}"
+    );
+    let one = peers.ok("events_list", json!({"namespace": "ns-1"})).await;
+    assert!(one.starts_with("1 events: 1 Warning") && one.contains("Pod/a-pod"), "{one}");
+    let warnings = peers.ok("events_list", json!({"fieldSelector": "type=Warning"})).await;
+    assert!(warnings.contains("of ns-1") && !warnings.contains("of default"), "{warnings}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_9_denied_kinds() {
+    let denied =
+        "denied: [secrets, '*.rbac.authorization.k8s.io', pods, nodes, events, '*.metrics.k8s.io']\n";
+    let peers = Peers::configured(denied).await;
+    for (tool, arguments, expected) in [
+        ("resources_list", json!({"kind": "Secret"}), "resource not allowed: /v1, Kind=Secret"),
+        ("resources_get", json!({"kind": "Secret", "name": "x"}), "resource not allowed: /v1, Kind=Secret"),
+        (
+            "resources_list",
+            json!({"kind": "Role"}),
+            "resource not allowed: rbac.authorization.k8s.io/v1, Kind=Role",
+        ),
+        ("resources_get", json!({"kind": "Role", "name": "x"}), "rbac.authorization.k8s.io/v1, Kind=Role"),
+        (
+            "resources_describe",
+            json!({"kind": "Role", "name": "x"}),
+            "rbac.authorization.k8s.io/v1, Kind=Role",
+        ),
+        ("helm_list", json!({}), "resource not allowed: secrets"),
+        ("pods_list", json!({}), "resource not allowed: /v1, Kind=Pod"),
+        ("pods_log", json!({"name": "a-pod-in-default"}), "resource not allowed: pods/log"),
+        ("nodes_list", json!({}), "resource not allowed: /v1, Kind=Node"),
+        ("nodes_log", json!({"name": "node-1", "query": "x"}), "resource not allowed: nodes/proxy"),
+        ("events_list", json!({}), "resource not allowed: /v1, Kind=Event"),
+        ("nodes_top", json!({}), "resource not allowed: metrics.k8s.io/v1beta1"),
+    ] {
+        let refused = peers.refused(tool, arguments).await;
+        assert!(refused.contains(expected), "{tool}: no {expected:?} in {refused}");
+    }
+    peers.ok("resources_list", json!({"kind": "Namespace"})).await;
+}
+
+/// The API server's proxy refuses loopback addresses, so the node is that of the embedded cluster.
+#[tokio::test(flavor = "multi_thread")]
+async fn case_10_and_11_a_nodes_log_and_statistics() {
+    let demo = Demo::start(None).await.unwrap();
+    let client = Streamable::new(&demo.host.origin, Some(&demo.token("admin")));
+    let log = |query: &str, tail: Value| json!({"name": "node-1", "query": query, "tailLines": tail});
+    let all = client.call("nodes_log", log("/kubelet.log", Value::Null)).await.unwrap();
+    assert_eq!(all.lines().count(), 5, "{all}");
+    for tail in [json!(2), json!(2.0), json!("2")] {
+        let two = client.call("nodes_log", log("/kubelet.log", tail)).await.unwrap();
+        assert_eq!(two.lines().collect::<Vec<_>>(), all.lines().skip(3).collect::<Vec<_>>());
+    }
+    let empty = client.call("nodes_log", log("/empty.log", Value::Null)).await.unwrap();
+    assert!(empty.contains("has not logged any message yet"), "{empty}");
+    for (node, query, expected) in [
+        ("node-9", "/kubelet.log", "nodes \"node-9\" not found"),
+        ("node-1", "/nothing.log", "nothing.log"),
+        ("node-1", "/pods/shop", "folders cannot be read"),
+        ("node-1", "../../etc/shadow", "folders cannot be read"),
+    ] {
+        let refused = client.call("nodes_log", json!({"name": node, "query": query})).await.unwrap();
+        assert!(refused.starts_with("ERROR: ") && refused.contains(expected), "{refused}");
+    }
+    // Better than 82 kB of usageNanoCores: the figures with their units.
+    let stats = client.call("nodes_stats_summary", json!({"name": "node-1"})).await.unwrap();
+    for part in ["node node-1", "cpu: 500m used", "2048Mi working set", "cart-db-0", "512Mi"] {
+        assert!(stats.contains(part), "no {part:?} in {stats}");
+    }
+    let nobody = Streamable::new(&demo.host.origin, Some(&demo.token("developer")));
+    let refused = nobody.call("nodes_stats_summary", json!({"name": "node-1"})).await.unwrap();
+    assert!(refused.contains("forbidden"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn case_12_metrics() {
+    let peers = Peers::new().await;
+    let nodes = peers.ok("nodes_top", json!({})).await;
+    assert!(nodes.contains("500m") && nodes.contains("2048Mi"), "{nodes}");
+    let pods = peers.ok("pods_top", json!({"namespace": "shop"})).await;
+    assert!(pods.contains("cart-db-0") && pods.contains("total: 980m 1251Mi"), "{pods}");
+    let here = peers.ok("pods_top", json!({"all_namespaces": false})).await;
+    assert!(here.contains("No metrics of such pods in namespace default"), "{here}");
+    let one = peers.ok("pods_top", json!({"namespace": "shop", "name": "cart-db-0"})).await;
+    assert_eq!(rows(&one).len(), 2, "its row and the total: {one}");
+    // A cluster without the metrics API.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.yaml"), "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n")
+        .unwrap();
+    let demo = Demo::start(Some(folder.path())).await.unwrap();
+    let client = Streamable::new(&demo.host.origin, Some(&demo.token("admin")));
+    for tool in ["nodes_top", "pods_top"] {
+        let refused = client.call(tool, json!({})).await.unwrap();
+        assert!(refused.starts_with("ERROR: the metrics API is not available"), "{refused}");
+        assert!(refused.contains("metrics-server"), "it says what to install: {refused}");
+    }
+}
+
+/// Better than their columns (APIVERSION and KIND in each row, NOMINATED NODE, LABELS): those that answer questions.
+#[tokio::test(flavor = "multi_thread")]
+async fn case_13_tables() {
+    let peers = Peers::new().await;
+    for (tool, arguments, header, row) in [
+        (
+            "pods_list",
+            json!({"fieldSelector": "metadata.name=a-pod-in-ns-1"}),
+            vec!["NAMESPACE", "NAME", "READY", "STATUS", "RESTARTS", "AGE", "NODE", "IMAGES"],
+            vec!["ns-1", "a-pod-in-ns-1", "0/1", "Pending", "0"],
+        ),
+        (
+            "namespaces_list",
+            json!({"fieldSelector": "metadata.name=ns-1"}),
+            vec!["NAME", "STATUS", "AGE"],
+            vec!["ns-1", "Active"],
+        ),
+        (
+            "resources_list",
+            json!({"kind": "ConfigMap", "fieldSelector": "metadata.name=shop-config"}),
+            vec!["NAMESPACE", "NAME", "DATA", "AGE"],
+            vec!["shop", "shop-config", "3"],
+        ),
+        (
+            "resources_list",
+            json!({"kind": "customresourcedefinitions", "fieldSelector": "metadata.name=pods.metrics.k8s.io"}),
+            vec!["NAME", "CREATED", "AT"],
+            vec!["pods.metrics.k8s.io"],
+        ),
+        (
+            "pods_list",
+            json!({"fieldSelector": "metadata.name=a-pod-in-default", "fields": "metadata.labels"}),
+            vec!["NAMESPACE", "NAME", "metadata.labels"],
+            vec!["default", "a-pod-in-default", "app=nginx"],
+        ),
+    ] {
+        let text = peers.ok(tool, arguments).await;
+        let titles: Vec<&str> =
+            text.lines().find(|line| line.starts_with("NAME")).unwrap().split_whitespace().collect();
+        assert_eq!(titles, header, "{text}");
+        let cells: Vec<&str> = rows(&text)[0].split_whitespace().collect();
+        assert_eq!(cells[..row.len()], row, "{text}");
+    }
+}

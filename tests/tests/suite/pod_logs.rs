@@ -1,0 +1,128 @@
+//! Logs: by pod, by workload, by label; searched, folded, cut; and logs that were made to break a reader.
+
+use std::time::{Duration, Instant};
+
+use porthole_testbed::{accounts, cluster::Cluster, fixtures, http::Streamable, porthole::Porthole};
+use serde_json::{Value, json};
+
+use crate::{endless_log, reader, stages};
+
+/// A running pod whose log is `text`.
+async fn pod(cluster: &Cluster, name: &str, text: &str) {
+    let client = cluster.admin().await.unwrap();
+    accounts::namespace(&client, "logs").await.unwrap();
+    let body = json!({"metadata": {"name": name, "labels": {"logs": name}}, "spec": {"nodeName": "node-1", "containers": [{"name": "app", "image": "x"}]}});
+    accounts::create(&client, "/api/v1/namespaces/logs/pods", &body).await.unwrap();
+    fixtures::write_log(cluster, &format!("logs/{name}/app.log"), text).unwrap();
+}
+
+fn of(name: &str, more: Value) -> Value {
+    let mut arguments = json!({"name": name, "namespace": "logs"});
+    arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    arguments
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workload_or_a_label_names_many_logs() {
+    for stage in stages().await {
+        let client = stage.client();
+        for arguments in [
+            json!({"name": "deployment/web", "namespace": "shop"}),
+            json!({"name": "deploy/web", "namespace": "shop"}),
+            json!({"name": "svc/web", "namespace": "shop"}),
+            json!({"labelSelector": "app=web", "namespace": "shop"}),
+        ] {
+            let text = client.call("pods_log", arguments.clone()).await.unwrap();
+            for pod in ["web-6d4f9c7b8d-k8pq2", "web-6d4f9c7b8d-x2x7q", "web-7c9d5f6b49-hq4n6"] {
+                assert!(text.contains(&format!("== {pod}/web ==")), "{} {arguments}: {text}", stage.name);
+            }
+            // The one that is not ready comes first, and what it repeats is told once.
+            assert!(text.starts_with("== web-7c9d5f6b49-hq4n6/web ==\n"), "{text}");
+            assert!(text.contains("variable BANNER_URL is not set\n… 3 times\n"), "{text}");
+        }
+        let all = json!({"name": "cart-5b8f7d9c64-mz7wl", "namespace": "shop", "container": "*"});
+        let both = client.call("pods_log", all).await.unwrap();
+        assert!(
+            both.contains("/proxy ==\nproxy 0.9.1 is ready") && both.contains("/cart ==\nINFO"),
+            "{both}"
+        );
+        let none =
+            client.call("pods_log", json!({"name": "deployment/nope", "namespace": "shop"})).await.unwrap();
+        assert!(none.starts_with("ERROR: ") && none.contains("not found"), "{none}");
+        let nobody = client.call("pods_log", json!({})).await.unwrap();
+        assert!(nobody.contains("name parameter required"), "{nobody}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_searched_and_what_was_cut_is_said() {
+    let (cluster, token) = reader().await;
+    let log: String = (1..=2000)
+        .map(|n| if n == 1234 { "order 777-X is lost\n".to_owned() } else { format!("request {n} served\n") })
+        .collect();
+    pod(&cluster, "api", &log).await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let client = Streamable::new(&host.origin, Some(&token));
+    let call = async |more: Value| client.call("pods_log", of("api", more)).await.unwrap();
+    let found = call(json!({"grep": "777-X", "tail": 2000, "context": 1})).await;
+    assert_eq!(
+        found,
+        "request 1233 served\norder 777-X is lost\nrequest 1235 served\n[of 2000 lines read]\n"
+    );
+    let others = call(json!({"grep": "served", "grepInvert": true})).await;
+    assert_eq!(others, "order 777-X is lost\n[of 2000 lines read]\n");
+    let none = call(json!({"grep": "nothing"})).await;
+    assert_eq!(none, "None of the 2000 lines read fits grep.\n");
+    let default = call(json!({})).await;
+    assert_eq!((default.lines().count(), default.lines().next()), (100, Some("request 1901 served")));
+    let small = call(json!({"tail": 2000, "maxBytes": 2000})).await;
+    assert!(
+        small.len() <= 2000
+            && small.contains("request 2000 served")
+            && small.contains("of the 2000 asked for"),
+        "{small}"
+    );
+    let full = call(json!({"grep": "served", "tail": 2000, "maxBytes": 2000})).await;
+    assert!(full.len() <= 2000 && full.contains("more may match"), "{full}");
+    let stamped = call(json!({"tail": 1, "timestamps": true})).await;
+    assert!(stamped.starts_with("20") && stamped.contains("Z request 2000 served"), "{stamped}");
+    let since = call(json!({"sinceTime": "yesterday"})).await;
+    assert!(since.starts_with("ERROR: ") && since.contains("sinceTime"), "{since}");
+}
+
+/// A line of 200 MB, a log without an end, and a pattern on which a backtracking engine would hang.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_made_to_break_a_reader_is_answered_within_the_limits() {
+    let (cluster, token) = reader().await;
+    pod(&cluster, "one-line", &"x".repeat(200 << 20)).await;
+    pod(&cluster, "evil", &format!("{}!\n", "a".repeat(50_000))).await;
+    endless_log(&cluster, "searched").await;
+    let host = Porthole::configured(&cluster.kubeconfig, "limits: {timeout: 5s}\n").await.unwrap();
+    let client = Streamable::new(&host.origin, Some(&token));
+    let begun = Instant::now();
+    let line = client.call("pods_log", of("one-line", json!({}))).await.unwrap();
+    assert!(
+        line.len() <= 32 << 10 && line.contains("[cut here: this line is longer"),
+        "{} bytes",
+        line.len()
+    );
+    let searched = client.call("pods_log", of("one-line", json!({"grep": "y"}))).await.unwrap();
+    assert!(searched.contains("has not logged") || searched.contains("None of the"), "{searched}");
+    let endless = json!({"name": "searched", "namespace": "endless"});
+    let text = client.call("pods_log", endless.clone()).await.unwrap();
+    assert!(text.contains("tick 0") && text.contains("the log goes on"), "{text}");
+    let mut grep = endless;
+    grep["grep"] = "tick 7 ".into();
+    let text = client.call("pods_log", grep).await.unwrap();
+    assert!(text.starts_with("tick 7 ") && text.contains("the log goes on"), "{text}");
+    for pattern in ["(a+)+$", "(a|aa)+$", "(.*a){20}$", "^(([a-z])+.)+[A-Z]([a-z])+$"] {
+        let text = client.call("pods_log", of("evil", json!({"grep": pattern}))).await.unwrap();
+        assert!(text.contains("None of the 1 lines read fits grep"), "{pattern}: {text}");
+    }
+    for pattern in ["(", "(?=a)", "((a{100}){100}){100}"] {
+        let text = client.call("pods_log", of("evil", json!({"grep": pattern}))).await.unwrap();
+        assert!(text.starts_with("ERROR: ") && text.contains("the pattern"), "{pattern}: {text}");
+    }
+    // Five calls of which each may take five seconds, and the others take none of note.
+    assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
+}
