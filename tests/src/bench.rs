@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use porthole_testbed::{accounts, dify::Dify, fixtures, http::Streamable};
 use serde_json::{Value, json};
 
@@ -32,30 +32,7 @@ pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, peer: Op
     let idle = memory(host.id());
     let mut other = None;
     if let Some(peer) = peer {
-        let process = tokio::process::Command::new(peer)
-            .args([
-                "--port",
-                "18081",
-                "--bind-address",
-                "127.0.0.1",
-                "--read-only",
-                "--stateless",
-                "--cluster-provider",
-                "kubeconfig",
-                "--kubeconfig",
-            ])
-            .arg(&reader)
-            .kill_on_drop(true)
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .context("starting the other server")?;
-        other = Some(process);
-        let begun = Instant::now();
-        while tokio::net::TcpStream::connect("127.0.0.1:18081").await.is_err() {
-            anyhow::ensure!(begun.elapsed() < Duration::from_secs(30), "the other server does not listen");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        other = Some(crate::peer::start(&peer, &reader).await?);
     }
 
     let api = Api::new(&reader).await?;
@@ -84,10 +61,8 @@ pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, peer: Op
             let theirs = match &other {
                 None => "-".to_owned(),
                 Some(process) => {
-                    let peers: Vec<Streamable> = (0..clients)
-                        .map(|_| Streamable::new("http://127.0.0.1:18081", Some(&token)))
-                        .collect();
-                    peers[0].request("initialize", json!({"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}})).await?;
+                    let peers: Vec<Streamable> = (0..clients).map(|_| crate::peer::client(&token)).collect();
+                    crate::peer::greet(&peers[0]).await?;
                     timed(clients, process.id(), || call(&peers, tool, arguments.clone())).await?.to_string()
                 }
             };

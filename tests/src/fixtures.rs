@@ -19,9 +19,7 @@ const SIDE_BY_SIDE: usize = 16;
 /// Puts the shop of the embedded cluster, its metrics and its logs into this one.
 pub async fn shop(cluster: &Cluster) -> Result<()> {
     let client = cluster.admin().await?;
-    apply(&client, METRICS).await?;
-    served(&client, "/apis/metrics.k8s.io/v1beta1/nodes").await?;
-    served(&client, "/apis/metrics.k8s.io/v1beta1/pods").await?;
+    metrics_api(&client).await?;
     let shop = Shop::read()?;
     // What the embedded cluster calls an object, and what the API server calls it: owners are named by their uid.
     let mut uids = BTreeMap::new();
@@ -34,6 +32,13 @@ pub async fn shop(cluster: &Cluster) -> Result<()> {
         write_log(cluster, name, text)?;
     }
     Ok(())
+}
+
+/// Stands in for metrics-server.
+pub async fn metrics_api(client: &kube::Client) -> Result<()> {
+    apply(client, METRICS).await?;
+    served(client, "/apis/metrics.k8s.io/v1beta1/nodes").await?;
+    served(client, "/apis/metrics.k8s.io/v1beta1/pods").await
 }
 
 /// Creates one object of the shop, as far as a client can: the API server gives it its uid and its age.
@@ -90,7 +95,7 @@ pub fn write_log(cluster: &Cluster, name: &str, text: &str) -> Result<()> {
 }
 
 /// Waits until a custom resource is served.
-async fn served(client: &kube::Client, path: &str) -> Result<()> {
+pub async fn served(client: &kube::Client, path: &str) -> Result<()> {
     for _ in 0..200 {
         if client.request_text(http::Request::get(path).body(Vec::new())?).await.is_ok() {
             return Ok(());
@@ -100,7 +105,8 @@ async fn served(client: &kube::Client, path: &str) -> Result<()> {
     bail!("{path} is not served after 10 s")
 }
 
-async fn node(client: &kube::Client, kubelet: u16, name: &str) -> Result<()> {
+/// A node that is ready, with the kubelet stub behind it.
+pub async fn node(client: &kube::Client, kubelet: u16, name: &str) -> Result<()> {
     let node = json!({"metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, "node-role.kubernetes.io/worker": ""}}});
     create(client, "/api/v1/nodes", &node).await?;
     let status = json!({"status": {
@@ -117,7 +123,7 @@ async fn node(client: &kube::Client, kubelet: u16, name: &str) -> Result<()> {
 }
 
 /// The time now, as Kubernetes writes it.
-fn now() -> String {
+pub fn now() -> String {
     k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

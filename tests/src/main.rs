@@ -7,7 +7,9 @@
 )]
 
 mod bench;
+mod peer;
 mod reloads;
+mod tokens;
 mod up;
 
 use std::path::PathBuf;
@@ -59,6 +61,24 @@ enum Command {
         #[arg(long)]
         peer: Option<PathBuf>,
     },
+    /// Ask twenty questions of one cluster, of Porthole and of another server, and count what a model pays
+    BenchTokens {
+        #[arg(long)]
+        folder: PathBuf,
+        #[arg(long)]
+        porthole: PathBuf,
+        #[arg(long)]
+        plugins: PathBuf,
+        /// The other server's program
+        #[arg(long)]
+        peer: PathBuf,
+        /// A folder of npm modules with gpt-tokenizer in it
+        #[arg(long)]
+        tokenizer: PathBuf,
+        /// Print our answers too
+        #[arg(long)]
+        show: bool,
+    },
     /// Time how tools are loaded, dropped and replaced
     BenchReload {
         #[arg(long)]
@@ -100,6 +120,9 @@ async fn main() -> Result<()> {
         Command::Kubelet { folder, port } => kubelet::serve(&folder, port).await,
         Command::Bench { folder, porthole, plugins, peer } => {
             bench::run(&folder, &porthole, &plugins, peer).await
+        }
+        Command::BenchTokens { folder, porthole, plugins, peer, tokenizer, show } => {
+            tokens::run(&folder, &porthole, &plugins, &peer, &tokenizer, show).await
         }
         Command::BenchReload { porthole, plugins, examples } => {
             reloads::run(&porthole, &plugins, examples.as_deref()).await

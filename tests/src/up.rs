@@ -7,6 +7,11 @@ use porthole_testbed::{cluster::Cluster, fixtures};
 
 /// The cluster of a folder, started and filled where it is not running.
 pub(crate) async fn filled(folder: &Path) -> Result<Cluster> {
+    filled_by(folder, fixtures::shop).await
+}
+
+/// The same with something else in it.
+pub(crate) async fn filled_by(folder: &Path, fill: impl AsyncFn(&Cluster) -> Result<()>) -> Result<Cluster> {
     if let Ok(cluster) = Cluster::open(folder) {
         if cluster.answers().await {
             return Ok(cluster);
@@ -17,7 +22,7 @@ pub(crate) async fn filled(folder: &Path) -> Result<Cluster> {
         std::fs::remove_dir_all(folder)?;
     }
     let cluster = Cluster::start(folder, &std::env::current_exe()?).await?;
-    let filled = fixtures::shop(&cluster).await;
+    let filled = fill(&cluster).await;
     if filled.is_err() {
         cluster.stop();
     }

@@ -1,14 +1,18 @@
 //! The benchmark: needs npm for the server to measure against, and goes on without it.
 
-use anyhow::Result;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
 
 use crate::{
     examples, plugins,
-    shell::{build_workspace, built, cache, command, has, root, run, run_aside},
+    shell::{build_workspace, built, cache, command, root, run},
+    suites::npm_packages,
 };
 
 /// The popular server, in Go; its npm package ships a Linux binary.
 const PEER: &str = "kubernetes-mcp-server@0.0.67";
+const TOKENIZER: &str = "gpt-tokenizer@4.0.0";
 
 /// Runs one table, or all of them.
 pub(crate) fn bench(table: Option<Table>) -> Result<()> {
@@ -16,6 +20,10 @@ pub(crate) fn bench(table: Option<Table>) -> Result<()> {
     if table.is_none_or(|table| table == Table::Calls) {
         plugins::build()?;
         calls()?;
+    }
+    if table.is_none_or(|table| table == Table::Tokens) {
+        plugins::build()?;
+        tokens()?;
     }
     if table.is_none_or(|table| table == Table::Reload) {
         reload()?;
@@ -28,6 +36,8 @@ pub(crate) fn bench(table: Option<Table>) -> Result<()> {
 pub(crate) enum Table {
     /// Calls beside the API server itself and npm kubernetes-mcp-server
     Calls,
+    /// What a model pays for twenty questions, beside npm kubernetes-mcp-server
+    Tokens,
     /// Tools that are dropped and replaced, starts with thirty, and tools in other languages
     Reload,
 }
@@ -47,13 +57,37 @@ fn reload() -> Result<()> {
     run(bench.env("PORTHOLE_GUESTS", guests))
 }
 
-fn calls() -> Result<()> {
-    let folder = cache().join("npm-peer");
-    let binary = folder.join("node_modules/.bin/kubernetes-mcp-server");
-    if has("npm") && !binary.exists() {
-        std::fs::create_dir_all(&folder)?;
-        run_aside(command("npm", &["install", "--silent", "--no-save", "--prefix"]).arg(&folder).arg(PEER))?;
+/// The popular server's program, installed where it is not.
+fn peer() -> Result<PathBuf> {
+    let modules = npm_packages("npm-peer", &[PEER])?;
+    // The launcher is a script of Node; its CPU is not the server's, so the program itself is started.
+    let program = modules.join("kubernetes-mcp-server-linux-amd64/bin/kubernetes-mcp-server-linux-amd64");
+    ensure!(program.exists(), "{PEER} brings no program for this machine");
+    Ok(program)
+}
+
+/// Answers are counted with the tokenizer of gpt-4o and later.
+fn tokens() -> Result<()> {
+    let (peer, tokenizer) = (peer()?, npm_packages("npm-tokenizer", &[TOKENIZER])?);
+    let testbed = built("porthole-testbed").display().to_string();
+    let folder = cache().join("kube-tokens");
+    let mut bench = command(&testbed, &["bench-tokens", "--folder"]);
+    bench
+        .arg(&folder)
+        .arg("--porthole")
+        .arg(built("porthole"))
+        .arg("--plugins")
+        .arg(root().join("plugins/dist"));
+    bench.arg("--peer").arg(peer).arg("--tokenizer").arg(tokenizer);
+    if std::env::var_os("PORTHOLE_BENCH_SHOW").is_some() {
+        bench.arg("--show");
     }
+    let outcome = run(&mut bench);
+    run(command(&testbed, &["down", "--folder"]).arg(&folder))?;
+    outcome
+}
+
+fn calls() -> Result<()> {
     let testbed = built("porthole-testbed");
     let mut bench = command(&testbed.display().to_string(), &["bench", "--folder"]);
     bench
@@ -62,14 +96,11 @@ fn calls() -> Result<()> {
         .arg(built("porthole"))
         .arg("--plugins")
         .arg(root().join("plugins/dist"));
-    // The launcher is a script of Node; its CPU is not the server's, so the program itself is started.
-    let program =
-        folder.join("node_modules/kubernetes-mcp-server-linux-amd64/bin/kubernetes-mcp-server-linux-amd64");
-    match program.exists() {
-        true => {
+    match peer() {
+        Ok(program) => {
             bench.arg("--peer").arg(program);
         }
-        false => eprintln!("{PEER} could not be installed; its column stays empty"),
+        Err(error) => eprintln!("{PEER} could not be installed; its column stays empty: {error:#}"),
     }
     let outcome = run(&mut bench);
     run(command(&testbed.display().to_string(), &["down", "--folder"]).arg(cache().join("kube-bench")))?;

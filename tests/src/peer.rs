@@ -1,0 +1,45 @@
+//! The popular server, started as its users start it: read-only, with the caller's token passed through.
+
+use std::{
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use porthole_testbed::http::Streamable;
+use serde_json::json;
+
+const ADDRESS: &str = "127.0.0.1:18081";
+/// How long it may take to listen.
+const START: Duration = Duration::from_secs(30);
+
+/// Starts it on a kubeconfig; it ends with its handle.
+pub(crate) async fn start(program: &Path, kubeconfig: &Path) -> Result<tokio::process::Child> {
+    let process = tokio::process::Command::new(program)
+        .args(["--port", "18081", "--bind-address", "127.0.0.1", "--read-only", "--stateless"])
+        .args(["--cluster-provider", "kubeconfig", "--kubeconfig"])
+        .arg(kubeconfig)
+        .kill_on_drop(true)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("starting the other server")?;
+    let begun = Instant::now();
+    while tokio::net::TcpStream::connect(ADDRESS).await.is_err() {
+        anyhow::ensure!(begun.elapsed() < START, "the other server does not listen");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(process)
+}
+
+/// A client of it.
+pub(crate) fn client(token: &str) -> Streamable {
+    Streamable::new(&format!("http://{ADDRESS}"), Some(token))
+}
+
+/// What it wants to hear first.
+pub(crate) async fn greet(client: &Streamable) -> Result<()> {
+    let hello = json!({"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}});
+    client.request("initialize", hello).await.map(|_| ())
+}
