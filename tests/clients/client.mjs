@@ -19,7 +19,7 @@ async function visit(name, transport) {
   await client.connect(transport);
   assert.equal(client.getServerVersion().name, "porthole");
   const { tools } = await client.listTools();
-  assert.equal(tools.length, 13);
+  assert.ok(tools.some((tool) => tool.name === "resources_describe"), JSON.stringify(tools));
   for (let i = 0; i < 3; i++) {
     const answer = await client.callTool({ name: "pods_list_in_namespace", arguments: { namespace: "shop" } });
     assert.ok(!answer.isError && answer.content[0].text.includes("cart-5b8f7d9c64-mz7wl"), JSON.stringify(answer));

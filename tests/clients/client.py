@@ -17,7 +17,7 @@ async def visit(name, read, write):
         info = await session.initialize()
         assert info.server_info.name == "porthole", info
         tools = (await session.list_tools()).tools
-        assert len(tools) == 13, [tool.name for tool in tools]
+        assert "resources_describe" in [tool.name for tool in tools]
         for _ in range(3):
             answer = await session.call_tool("pods_list_in_namespace", {"namespace": "shop"})
             assert not answer.is_error and "cart-5b8f7d9c64-mz7wl" in answer.content[0].text, answer
