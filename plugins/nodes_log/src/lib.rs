@@ -1,9 +1,6 @@
 //! nodes_log: a log of a node itself, through its kubelet.
 
-use porthole_sdk::{
-    kube_read::{NodeQuery, NodeSource},
-    prelude::*,
-};
+use porthole_sdk::{kube_read::NodeSource, node_read, prelude::*};
 
 arguments! {
     /// Name of the node
@@ -26,18 +23,7 @@ const NOTICE: usize = 200;
 
 fn run(arguments: Arguments) -> Answer {
     let Arguments { name, query, tail_lines } = arguments;
-    let question = NodeQuery {
-        node: name.clone(),
-        source: NodeSource::Log(query.clone()),
-        tail_lines: Some(tail_lines),
-    };
-    let log = kube_read::node_read(&question).map_err(|error| {
-        let hint = match error.reason {
-            Reason::NotFound => suggestion(&kind("nodes"), None, &name),
-            _ => String::new(),
-        };
-        String::from(error) + &hint
-    })?;
+    let log = node_read(&name, NodeSource::Log(query.clone()), Some(tail_lines))?;
     if log.trim().is_empty() {
         return text(format!(
             "The node {name} has not logged any message yet or the log file is empty ({query})."

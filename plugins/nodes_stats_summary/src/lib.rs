@@ -1,7 +1,8 @@
 //! nodes_stats_summary: what a node's kubelet measures, reduced to what people ask it for.
 
 use porthole_sdk::{
-    kube_read::{NodeQuery, NodeSource},
+    kube_read::NodeSource,
+    node_read,
     prelude::*,
     quantity::{mebibytes, millicores},
 };
@@ -122,14 +123,7 @@ impl Disk {
 
 fn run(arguments: Arguments) -> Answer {
     let Arguments { name, namespace, limit } = arguments;
-    let question = NodeQuery { node: name.clone(), source: NodeSource::StatsSummary, tail_lines: None };
-    let json = kube_read::node_read(&question).map_err(|error| {
-        let hint = match error.reason {
-            Reason::NotFound => suggestion(&kind("nodes"), None, &name),
-            _ => String::new(),
-        };
-        String::from(error) + &hint
-    })?;
+    let json = node_read(&name, NodeSource::StatsSummary, None)?;
     let Summary { node, mut pods } = parsed(&json)?;
     let Node { node_name, cpu, memory, fs, runtime, network, rlimit } = &node;
     let mut told = format!(

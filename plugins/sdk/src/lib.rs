@@ -53,7 +53,7 @@ pub use arguments::{Argument, Schema};
 pub use bindings::porthole::tool::{call, kube_read, types};
 pub use list::{Asked, Columns, List, ListArguments, Output, Row};
 pub use metrics::{metrics_error, top};
-pub use missing::{get_or_suggest, suggestion};
+pub use missing::{get_or_suggest, node_read, suggestion};
 pub use object::{pruned, written, yaml};
 pub use path::split as paths;
 pub use read::{Answer, get, kind, list_all_of, log_of, namespace_or_default, parsed, text};

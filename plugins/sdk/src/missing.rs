@@ -3,8 +3,8 @@
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    get,
-    kube_read::{self, KindRef, ListQuery, Reason, View},
+    get, kind,
+    kube_read::{self, KindRef, ListQuery, NodeQuery, NodeSource, Reason, View},
     list_all_of,
     pod::Metadata,
     read::parsed,
@@ -33,6 +33,19 @@ pub fn get_or_suggest<T: DeserializeOwned>(
             error.message + &hint
         }
         _ => error.into(),
+    })
+}
+
+/// Reads a log or the statistics of a node; the error names the nodes there are. The tool must declare `get` of
+/// `nodes/proxy` and `list` of `nodes`.
+pub fn node_read(node: &str, source: NodeSource, tail_lines: Option<u32>) -> Result<String, String> {
+    let query = NodeQuery { node: node.to_owned(), source, tail_lines };
+    kube_read::node_read(&query).map_err(|error| {
+        let hint = match error.reason {
+            Reason::NotFound => suggestion(&kind("nodes"), None, node),
+            _ => String::new(),
+        };
+        String::from(error) + &hint
     })
 }
 

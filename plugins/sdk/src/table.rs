@@ -2,6 +2,9 @@
 
 use crate::{Answer, call, text};
 
+/// Stands at the end of a row that was cut.
+const CUT: &str = "… (cut)\n";
+
 /// Rows under a header. Columns in which no row says anything are left out.
 pub struct Table {
     header: Vec<String>,
@@ -69,7 +72,13 @@ impl Table {
             let before = text.len();
             write_row(&mut text, row, &columns);
             if text.len() > budget {
-                text.truncate(before);
+                // A row that alone has no room is cut: whoever asks for the next would get it again, for ever.
+                let keep = if shown == 0 { budget.saturating_sub(CUT.len()).max(before) } else { before };
+                text.truncate(text.floor_char_boundary(keep));
+                if shown == 0 {
+                    text.push_str(CUT);
+                    shown = 1;
+                }
                 break;
             }
             shown += 1;
@@ -103,5 +112,7 @@ mod tests {
         table.row(["database\n1".into(), "".into(), "".into()]);
         assert_eq!(table.fit(1000), ("NAME        AGE\nweb         5m\ndatabase 1  -\n".into(), 2));
         assert_eq!(table.fit(32).1, 1);
+        let (cut, shown) = table.fit(20);
+        assert!(shown == 1 && cut.ends_with(CUT), "{cut}");
     }
 }

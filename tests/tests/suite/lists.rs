@@ -173,6 +173,40 @@ async fn following_continue_shows_each_object_once() {
     }
 }
 
+/// An object that alone is larger than an answer neither ends the list nor repeats for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_larger_than_an_answer_is_passed_by() {
+    let (cluster, token) = reader().await;
+    let client = cluster.admin().await.unwrap();
+    porthole_testbed::accounts::namespace(&client, "large").await.unwrap();
+    for (name, size) in [("a-small", 10), ("b-large", 100_000), ("c-small", 10)] {
+        let map = json!({"metadata": {"name": name}, "data": {"text": "x".repeat(size)}});
+        let path = "/api/v1/namespaces/large/configmaps";
+        porthole_testbed::accounts::create(&client, path, &map).await.unwrap();
+    }
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let client = Streamable::new(&host.origin, Some(&token));
+    for more in [json!({"output": "yaml"}), json!({"output": "json"}), json!({"fields": "data"})] {
+        let mut arguments = with(json!({"kind": "ConfigMap", "namespace": "large"}), more.clone());
+        let (mut said, mut pages) = (String::new(), 0);
+        loop {
+            let text = client.call("resources_list", arguments.clone()).await.unwrap();
+            assert!(text.len() <= 32 << 10 && !text.starts_with("ERROR"), "{more}: {} bytes", text.len());
+            said.push_str(&text);
+            pages += 1;
+            assert!(pages <= 3, "{more}: the same again");
+            match text.split_once("continue=") {
+                Some((_, token)) => arguments["continue"] = token.trim_end_matches(['}', '"', '\n']).into(),
+                None => break,
+            }
+        }
+        for name in ["a-small", "b-large", "c-small"] {
+            assert!(said.contains(name), "{more}: {name} is missing");
+        }
+        assert!(said.contains("more than an answer has room for") || said.contains("… (cut)"), "{more}");
+    }
+}
+
 /// On a cluster that serves the kind of OpenShift; elsewhere the tool says that there is none.
 #[tokio::test(flavor = "multi_thread")]
 async fn projects_are_listed_where_the_cluster_has_them() {

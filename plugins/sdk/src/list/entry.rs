@@ -192,6 +192,22 @@ impl Entry {
         Self { row, ..Self::default() }
     }
 
+    /// The object as text; its name and a word where it alone is more than an answer has room for.
+    pub(super) fn body(&self, output: Output, room: usize) -> String {
+        if self.body.len() <= room {
+            return self.body.clone();
+        }
+        let Row { namespace, name, .. } = &self.row;
+        let notice = format!("{} bytes, more than an answer has room for: choose fields", self.body.len());
+        match output {
+            Output::Json => {
+                serde_json::json!({"metadata": {"namespace": namespace, "name": name}, "notice": notice})
+                    .to_string()
+            }
+            _ => format!("---\n# {namespace} {name}: {notice}\n"),
+        }
+    }
+
     /// About how many bytes it takes in an answer.
     pub(super) fn len(&self) -> usize {
         let cells = self.row.cells.iter().map(|cell| cell.len().saturating_add(2));

@@ -199,11 +199,6 @@ impl Job<'_> {
     fn by_need(&self, walk: &mut Walk<'_, '_>, cursor: Option<&Cursor>) -> Result<Picked, Stop> {
         let (mut counts, mut unwell, mut rest) = (Counts::default(), self.pick(), self.pick());
         let phase = cursor.map(|cursor| cursor.phase);
-        if phase == Some(Phase::Sorted) {
-            return Err("continue parameter is of another order: leave it out to start again"
-                .to_owned()
-                .into());
-        }
         let from = cursor.map(|cursor| cursor.place.clone()).unwrap_or_default();
         let bound = cursor.map_or(u64::MAX, |cursor| cursor.bound);
         let mut outlined = Vec::new();
@@ -346,11 +341,13 @@ impl Job<'_> {
         let entries = picked.entries.iter().map(|(entry, _)| entry);
         match self.output {
             Output::Json => {
-                let bodies: Vec<&str> = entries.map(|entry| entry.body.as_str()).collect();
+                let bodies: Vec<String> =
+                    entries.map(|entry| entry.body(self.output, self.budget())).collect();
                 (bodies.join(","), bodies.len())
             }
             Output::Yaml => {
-                let bodies: Vec<&str> = entries.map(|entry| entry.body.as_str()).collect();
+                let bodies: Vec<String> =
+                    entries.map(|entry| entry.body(self.output, self.budget())).collect();
                 (bodies.concat(), bodies.len())
             }
             Output::Names => {
