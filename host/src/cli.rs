@@ -90,7 +90,7 @@ pub(crate) struct Compiling {
     /// [default: porthole/compiled in $XDG_CACHE_HOME or ~/.cache]
     #[arg(long, value_name = "DIR|off", env = "PORTHOLE_CACHE", value_parser = cache)]
     pub(crate) cache: Option<Cache>,
-    /// Configuration file (YAML): limits
+    /// Configuration file (YAML): which tools are served, kinds that none of them reads, limits
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -104,6 +104,15 @@ pub(crate) struct Place {
     /// Context of the kubeconfig [default: its current one]
     #[arg(long, value_name = "NAME")]
     pub(crate) context: Option<String>,
+    /// Where a pod finds its cluster's CA and its namespace
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "PORTHOLE_SERVICE_ACCOUNT",
+        hide_env = true,
+        default_value = "/var/run/secrets/kubernetes.io/serviceaccount"
+    )]
+    pub(crate) service_account: PathBuf,
     /// Read an embedded cluster instead of a real one: a small shop, or the manifests in DIR (*.yaml, *.json, and
     /// logs/NAMESPACE/POD/CONTAINER.log)
     #[arg(long, value_name = "DIR", num_args = 0..=1, conflicts_with_all = ["kubeconfig", "context"])]
@@ -149,6 +158,8 @@ pub(crate) enum More {
 pub(crate) enum ConfigCommand {
     /// Say whether FILE would be taken, and what is wrong with it (exit code 2)
     Check { file: PathBuf },
+    /// Print every key with its default and what it does, as a file to begin with
+    Reference,
 }
 
 /// As whom the cluster is read.

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Plugin(command) => plugin::run(command),
         Command::Rbac(options) => rbac::run(&options),
         Command::Config(ConfigCommand::Check { file }) => check(&file),
+        Command::Config(ConfigCommand::Reference) => Ok(reference()),
     };
     outcome.unwrap_or_else(|error| {
         #[expect(
@@ -41,6 +42,14 @@ fn main() -> ExitCode {
         }
         ExitCode::from(2)
     })
+}
+
+fn reference() -> ExitCode {
+    #[expect(clippy::print_stdout, reason = "the answer of the command")]
+    {
+        print!("{}", config::reference::text());
+    }
+    ExitCode::SUCCESS
 }
 
 fn check(file: &std::path::Path) -> anyhow::Result<ExitCode> {

@@ -192,6 +192,29 @@ fn rules_yaml_without_kept_out(rules: &[ReadRule]) -> String {
     yaml(&resources, 2)
 }
 
+/// A declaration in a line: `get, list pods; list deployments.apps`.
+pub(crate) fn in_words(rules: &[ReadRule]) -> String {
+    if rules.is_empty() {
+        return "no objects".to_owned();
+    }
+    let rule = |rule: &ReadRule| {
+        let verbs: Vec<&str> = rule.verbs.iter().map(|verb| verb.name()).collect();
+        let resources: Vec<String> = rule
+            .api_groups
+            .iter()
+            .flat_map(|group| {
+                rule.resources.iter().map(move |resource| match (group.as_str(), resource.as_str()) {
+                    ("*", "*") => "any kind".to_owned(),
+                    ("", resource) => resource.to_owned(),
+                    (group, resource) => format!("{resource}.{group}"),
+                })
+            })
+            .collect();
+        format!("{} {}", verbs.join(", "), resources.join(", "))
+    };
+    rules.iter().map(rule).collect::<Vec<_>>().join("; ")
+}
+
 /// A declaration as the rules of a role, as it stands.
 pub(crate) fn rules_yaml(rules: &[ReadRule], indent: usize) -> String {
     yaml(&resources(rules, false), indent)

@@ -1,6 +1,11 @@
 //! `porthole serve`: starts the rooms, opens the ports, and stops gracefully.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use axum::Router;
@@ -9,11 +14,12 @@ use axum_server::{
     accept::NoDelayAcceptor,
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
+use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    admin,
+    admin::{self, Admin},
     cli::{AddressOrOff, Cache, Identity, Place, Serve},
     config::Config,
     demo::Demo,
@@ -25,6 +31,8 @@ use crate::{
     sandbox::{CompiledCode, Engine},
 };
 
+/// How often the files of the certificate are looked at.
+const CERTIFICATE: Duration = Duration::from_secs(5);
 /// How long calls in flight may go on when the host is asked to stop.
 const GRACE: Duration = Duration::from_secs(5);
 /// Connections have this long in all: the last answers need a moment to leave.
@@ -108,19 +116,31 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         return served;
     }
     let hosts = AllowedHosts::new(options.listen, &options.allow_host);
+    let mut registry = Registry::default();
+    cluster.server.register(&mut registry);
+    plugins.register(&mut registry);
     let health = ApiServerHealth::new(cluster);
     let first_loading = plugins.loaded();
-    let (routes, sessions) = Site { plugins, callers, hosts, limits, health }.routes();
+    let site = Site { plugins: Arc::clone(&plugins), callers: Arc::clone(&callers), hosts, limits, health };
+    let (routes, sessions) = site.routes();
     let tls = tls(&options).await?;
     let handle = Handle::new();
     let main = listen(options.listen, routes, tls.clone(), handle.clone())?;
     let admin = match options.admin_listen {
-        AddressOrOff::Address(address) => Some(listen(address, admin::routes(), None, handle.clone())?),
+        AddressOrOff::Address(address) => {
+            let sessions = Arc::clone(&sessions);
+            let names = options.allow_host.clone();
+            let parts = admin::Parts { plugins, callers, sessions, registry, listen: address, names };
+            Some(listen(address, Admin::new(parts).routes(), None, handle.clone())?)
+        }
         AddressOrOff::Off => None,
     };
     let address = main.0;
     let scheme = if tls.is_some() { "https" } else { "http" };
     tracing::info!("listening on {scheme}://{address}: /sse for Dify, /mcp for everybody else");
+    if let Some((address, _)) = &admin {
+        tracing::info!("the operator's page: http://{address}/, figures at /metrics");
+    }
     let mut servers = tokio::task::JoinSet::new();
     for (_, server) in [Some(main), admin].into_iter().flatten() {
         servers.spawn(server);
@@ -161,7 +181,7 @@ pub(crate) fn source(demo: Option<&Demo>, place: &Place) -> Source {
     match (demo, place.kubeconfig.clone()) {
         (Some(demo), _) => Source::Text(demo.kubeconfig()),
         (None, Some(kubeconfig)) => Source::File { kubeconfig, context },
-        (None, None) => Source::Usual { context },
+        (None, None) => Source::Usual { context, account: place.service_account.clone() },
     }
 }
 
@@ -234,7 +254,31 @@ async fn tls(options: &Serve) -> anyhow::Result<Option<RustlsConfig>> {
     // An error here means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let config = RustlsConfig::from_pem_file(cert, key).await;
-    Ok(Some(config.with_context(|| format!("--tls-cert {} --tls-key {}", cert.display(), key.display()))?))
+    let config =
+        config.with_context(|| format!("--tls-cert {} --tls-key {}", cert.display(), key.display()))?;
+    tokio::spawn(keep_certificate(config.clone(), cert.clone(), key.clone()));
+    Ok(Some(config))
+}
+
+/// Takes the certificate up again when its files have changed: cert-manager renews them, and a mounted Secret is swapped.
+/// A pair that does not fit, because only one of the two is written yet, is tried again at the next look.
+async fn keep_certificate(config: RustlsConfig, cert: PathBuf, key: PathBuf) {
+    let read = || (std::fs::read(&cert).ok(), std::fs::read(&key).ok());
+    let mut taken = read();
+    loop {
+        tokio::time::sleep(CERTIFICATE).await;
+        let now = read();
+        if now == taken || now.0.is_none() || now.1.is_none() {
+            continue;
+        }
+        match config.reload_from_pem_file(&cert, &key).await {
+            Ok(()) => {
+                tracing::info!("the certificate in {} was taken up again", cert.display());
+                taken = now;
+            }
+            Err(error) => tracing::warn!("the certificate in {} is not taken up: {error}", cert.display()),
+        }
+    }
 }
 
 type Listening = (SocketAddr, std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>);

@@ -1,17 +1,224 @@
-//! The operator's port: for now a bare page that says what this is.
+//! The operator's port: a page for people at `/`, `/metrics` for Prometheus. Never in the Service.
+//!
+//! The page is made here, needs no script and no asset, and is a guest of nobody: its Content-Security-Policy allows its own
+//! style and its own forms. Off loopback the page wants a token that the API server knows; `/metrics` never holds anything
+//! that a token would guard.
 
-use axum::{Router, response::Html, routing::get};
+mod escape;
+mod page;
+mod trial;
 
-/// The routes of the admin port.
-pub(crate) fn routes() -> Router {
-    Router::new().route(
-        "/",
-        get(|| async {
-            Html(concat!(
-                "<!doctype html><html lang=en><meta charset=utf-8><title>Porthole</title><h1>Porthole ",
-                env!("CARGO_PKG_VERSION"),
-                "</h1><p>What is served stands at <code>/readyz</code> of the main port."
-            ))
-        }),
-    )
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{Html, IntoResponse, Response},
+    routing::{get, post},
+};
+use prometheus_client::{
+    metrics::{gauge::Gauge, info::Info},
+    registry::Registry,
+};
+
+use crate::{
+    identity::Callers,
+    mcp::{AllowedHosts, Sessions},
+    plugins::Plugins,
+};
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Nothing from elsewhere, no script at all, forms only to here, and in no frame.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// A form of a tool: a dozen short fields.
+const LARGEST_FORM: usize = 64 << 10;
+
+/// What the operator's port shows.
+pub(crate) struct Admin {
+    plugins: Arc<Plugins>,
+    callers: Arc<Callers>,
+    sessions: Arc<Sessions>,
+    registry: Registry,
+    open: Gauge,
+    /// The port is reachable from elsewhere: whoever looks at calls must be somebody.
+    guarded: bool,
+    hosts: AllowedHosts,
+}
+
+/// What the port is made of.
+pub(crate) struct Parts {
+    pub(crate) plugins: Arc<Plugins>,
+    pub(crate) callers: Arc<Callers>,
+    pub(crate) sessions: Arc<Sessions>,
+    /// Figures that other rooms have put in.
+    pub(crate) registry: Registry,
+    /// Where it listens, and the names of `--allow-host`.
+    pub(crate) listen: SocketAddr,
+    pub(crate) names: Vec<String>,
+}
+
+impl Admin {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let Parts { plugins, callers, sessions, mut registry, listen, names } = parts;
+        let open = Gauge::default();
+        registry.register("porthole_sessions", "SSE sessions that are open", open.clone());
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("porthole_build", "This Porthole", build);
+        let guarded = !listen.ip().is_loopback();
+        Self { plugins, callers, sessions, registry, open, guarded, hosts: AllowedHosts::new(listen, &names) }
+    }
+
+    /// The routes of the admin port.
+    pub(crate) fn routes(self) -> Router {
+        let hosts = self.hosts.clone();
+        let admin = Arc::new(self);
+        let page = Router::new()
+            .route("/", get(page))
+            .route("/tools/{tool}", get(trial::form))
+            .route("/tools/{tool}", post(trial::call))
+            .layer(DefaultBodyLimit::max(LARGEST_FORM))
+            .layer(from_fn_with_state(Arc::clone(&admin), guard));
+        Router::new()
+            .merge(page)
+            .route("/metrics", get(metrics))
+            .route("/style.css", get(style))
+            .layer(from_fn(headers))
+            .layer(from_fn_with_state(Arc::new(hosts), crate::mcp::check_host))
+            .with_state(admin)
+    }
+}
+
+async fn page(State(admin): State<Arc<Admin>>) -> Html<String> {
+    Html(page::overview(&admin))
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    admin.open.set(i64::try_from(admin.sessions.open_now()).unwrap_or(i64::MAX));
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
+        Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn style() -> Response {
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css")).into_response()
+}
+
+/// Off loopback the page is shown to somebody whose token the cluster accepts. Browsers ask for it as a password: the user
+/// name may be anything.
+async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
+    if !admin.guarded {
+        return next.run(request).await;
+    }
+    let authorization = request.headers().get(header::AUTHORIZATION).and_then(escape::bearer);
+    match admin.callers.of(authorization.as_ref()).await {
+        Ok(_) => next.run(request).await,
+        Err(unknown) => {
+            let text = format!(
+                "{unknown}\nIn a browser: any user name, and the token as the password. With curl: -H \"Authorization: Bearer $TOKEN\"\n"
+            );
+            (
+                StatusCode::UNAUTHORIZED,
+                [(header::WWW_AUTHENTICATE, "Basic realm=\"Porthole: any name, a token as the password\"")],
+                text,
+            )
+                .into_response()
+        }
+    }
+}
+
+async fn headers(request: Request, next: Next) -> Response<Body> {
+    let mut response = next.run(request).await;
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::{
+        config::Config,
+        guard::Audit,
+        kube::{ApiServer, Cluster, Source},
+        mcp::{ApiServerHealth, Site},
+        plugins::Loader,
+        sandbox::Engine,
+    };
+
+    const NOWHERE: &str = "{apiVersion: v1, kind: Config, current-context: c, users: [{name: u, user: {}}],
+        clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}], contexts: [{name: c, context: {cluster: c, user: u}}]}";
+
+    /// The operator's port of a host with a shared token, as if it listened at `listen`.
+    async fn routes(listen: &str) -> Router {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let server = ApiServer::for_callers(&Source::Text(NOWHERE.to_owned())).await.unwrap();
+        let cluster = Arc::new(Cluster::new(server));
+        let config = Config::default();
+        let limits = config.host;
+        let engine = Arc::new(Engine::new(1, config.most_memory()).unwrap());
+        let loader = Loader { engine, compiled: None, config };
+        let folder = std::path::PathBuf::from("nowhere");
+        let plugins = Arc::new(Plugins::new(folder, loader, Arc::clone(&cluster), Audit::Off));
+        let callers = Arc::new(Callers::host(Some("a token of the tests")));
+        let listen: SocketAddr = listen.parse().unwrap();
+        let site = Site {
+            plugins: Arc::clone(&plugins),
+            callers: Arc::clone(&callers),
+            hosts: AllowedHosts::Any,
+            limits,
+            health: ApiServerHealth::new(cluster),
+        };
+        let (_, sessions) = site.routes();
+        let parts =
+            Parts { plugins, callers, sessions, registry: Registry::default(), listen, names: Vec::new() };
+        Admin::new(parts).routes()
+    }
+
+    async fn status(routes: Router, path: &str, authorization: &str) -> u16 {
+        let request = Request::get(path)
+            .header(header::HOST, "10.0.0.1:9090")
+            .header(header::AUTHORIZATION, authorization)
+            .body(Body::empty())
+            .unwrap();
+        routes.oneshot(request).await.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn off_loopback_the_page_wants_a_token_and_the_figures_do_not() {
+        let basic = |token: &str| {
+            use base64::{Engine, prelude::BASE64_STANDARD};
+            format!("Basic {}", BASE64_STANDARD.encode(format!("anybody:{token}")))
+        };
+        for (path, authorization, expected) in [
+            ("/", String::new(), 401),
+            ("/", "Bearer wrong".to_owned(), 401),
+            ("/", basic("wrong"), 401),
+            ("/", "Bearer a token of the tests".to_owned(), 200),
+            ("/", basic("a token of the tests"), 200),
+            ("/tools/x", String::new(), 401),
+            ("/metrics", String::new(), 200),
+        ] {
+            let answered = status(routes("0.0.0.0:9090").await, path, &authorization).await;
+            assert_eq!(answered, expected, "{path} {authorization}");
+        }
+        assert_eq!(
+            status(routes("127.0.0.1:9090").await, "/", "").await,
+            403,
+            "another name than loopback's"
+        );
+    }
 }

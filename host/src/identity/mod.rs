@@ -92,6 +92,11 @@ impl Callers {
         Self::Host { caller, shared_token: shared_token.map(|token| fingerprint(token.as_bytes())) }
     }
 
+    /// Whether somebody without a token is nobody.
+    pub(crate) fn want_a_token(&self) -> bool {
+        !matches!(self, Self::Host { shared_token: None, .. })
+    }
+
     /// The caller whose Authorization header this is.
     pub(crate) async fn of(&self, authorization: Option<&HeaderValue>) -> Result<Caller, UnknownCaller> {
         match self {

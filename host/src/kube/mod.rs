@@ -11,6 +11,7 @@ mod kinds;
 mod logs;
 mod nodes;
 mod objects;
+mod pod;
 mod releases;
 mod server;
 mod shape;

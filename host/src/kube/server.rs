@@ -4,7 +4,10 @@
 //! client certificate authenticates the whole connection. A pool built from an admin's kubeconfig would answer
 //! everybody as that admin. [`ApiServer::for_callers`] therefore takes only the address and the trust from it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
@@ -14,10 +17,18 @@ use kube::{
     client::{Body, ConfigExt},
     config::{KubeConfigOptions, Kubeconfig},
 };
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
 use tokio::time::timeout_at;
 use tower::ServiceBuilder;
 
-use super::{Allowance, Failure};
+use super::{
+    Allowance, Failure,
+    pod::{self, NoPod},
+};
 
 /// How long a TCP and TLS handshake with the API server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -52,8 +63,9 @@ impl std::fmt::Debug for Credential {
 
 /// Where the cluster's address comes from.
 pub(crate) enum Source {
-    /// `$KUBECONFIG`, `~/.kube/config`, or the account of the pod that this runs in.
-    Usual { context: Option<String> },
+    /// `$KUBECONFIG`, `~/.kube/config`, or the cluster of the pod that this runs in, whose CA and namespace (and token,
+    /// if it has one) are files of the folder `account`.
+    Usual { context: Option<String>, account: PathBuf },
     /// A kubeconfig's file.
     File { kubeconfig: PathBuf, context: Option<String> },
     /// A kubeconfig's text: of a cluster that was started just now.
@@ -66,9 +78,9 @@ pub(crate) enum ConnectError {
     /// The kubeconfig cannot be read, or lacks the context.
     #[error("kubeconfig {path}: {cause}")]
     Kubeconfig { path: String, cause: kube::config::KubeconfigError },
-    /// No kubeconfig was named and none of the usual places holds one.
-    #[error("no cluster: name one with --kubeconfig FILE, or run in a pod ({0})")]
-    Nowhere(kube::config::InferConfigError),
+    /// No kubeconfig was named, none of the usual places holds one, and this is not a pod.
+    #[error("no cluster: name one with --kubeconfig FILE, or run in a pod ({kubeconfig}; {pod})")]
+    Nowhere { kubeconfig: kube::config::KubeconfigError, pod: NoPod },
     /// The address or the certificates of the cluster cannot be used.
     #[error("cannot connect to the cluster: {0}")]
     Client(kube::Error),
@@ -90,10 +102,19 @@ impl Source {
                 let kubeconfig = Kubeconfig::from_yaml(text).map_err(refused())?;
                 kube::Config::from_custom_kubeconfig(kubeconfig, &options(&None)).await.map_err(refused())?
             }
-            Self::Usual { context: context @ Some(_) } => kube::Config::from_kubeconfig(&options(context))
-                .await
-                .map_err(refused("(from the environment)".into()))?,
-            Self::Usual { context: None } => kube::Config::infer().await.map_err(ConnectError::Nowhere)?,
+            Self::Usual { context: context @ Some(_), .. } => {
+                kube::Config::from_kubeconfig(&options(context))
+                    .await
+                    .map_err(refused("(from the environment)".into()))?
+            }
+            Self::Usual { context: None, account } => {
+                match kube::Config::from_kubeconfig(&options(&None)).await {
+                    Ok(config) => config,
+                    Err(kubeconfig) => {
+                        pod::config(account).map_err(|pod| ConnectError::Nowhere { kubeconfig, pod })?
+                    }
+                }
+            }
         };
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = None;
@@ -114,6 +135,20 @@ pub(crate) struct ApiServer {
     client: kube::Client,
     default_namespace: String,
     address: String,
+    latency: Family<Code, Histogram, fn() -> Histogram>,
+}
+
+/// How the API server answered: `200`, `403`, `none` where it did not.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Code {
+    code: String,
+}
+
+/// Seconds until the first byte of an answer.
+const SECONDS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 30.0];
+
+fn latency() -> Family<Code, Histogram, fn() -> Histogram> {
+    Family::new_with_constructor(|| Histogram::new(SECONDS))
 }
 
 impl ApiServer {
@@ -142,7 +177,7 @@ impl ApiServer {
             let service = ServiceBuilder::new().layer(config.base_uri_layer()).service(pool);
             kube::Client::new(service, default_namespace.clone())
         };
-        Ok(Self { client, default_namespace, address })
+        Ok(Self { client, default_namespace, address, latency: latency() })
     }
 
     /// A pool that reads as the account of the kubeconfig or of the pod (identity `host`).
@@ -151,7 +186,17 @@ impl ApiServer {
         let default_namespace = config.default_namespace.clone();
         let address = shown(&config.cluster_url);
         let client = kube::Client::try_from(config).map_err(ConnectError::Client)?;
-        Ok(Self { client, default_namespace, address })
+        Ok(Self { client, default_namespace, address, latency: latency() })
+    }
+
+    /// Has its figures gathered in a registry.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "porthole_kube_request_duration",
+            "Time until the API server began to answer",
+            Unit::Seconds,
+            self.latency.clone(),
+        );
     }
 
     /// Where the API server is.
@@ -224,8 +269,14 @@ impl ApiServer {
         let request = request
             .body(body)
             .map_err(|error| Failure::new(super::Reason::Invalid, format!("{what}: {error}")))?;
-        let response = timeout_at(allowance.deadline, self.client.send(request))
-            .await
+        let began = Instant::now();
+        let response = timeout_at(allowance.deadline, self.client.send(request)).await;
+        let code = match &response {
+            Ok(Ok(response)) => response.status().as_str().to_owned(),
+            _ => "none".to_owned(),
+        };
+        self.latency.get_or_create(&Code { code }).observe(began.elapsed().as_secs_f64());
+        let response = response
             .map_err(|_| Failure::over_time(what))?
             .map_err(|error| Failure::unreachable(what, &error))?;
         let answer = Answer { response, allowance, what };

@@ -57,7 +57,7 @@ fn name(authority: &str) -> String {
 }
 
 /// Refuses a request for a name that is not ours.
-pub(super) async fn check(
+pub(crate) async fn check(
     State(allowed): State<Arc<AllowedHosts>>,
     request: Request,
     next: Next,

@@ -22,7 +22,7 @@ use rmcp::ServiceExt;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use health::ApiServerHealth;
-pub(crate) use hosts::AllowedHosts;
+pub(crate) use hosts::{AllowedHosts, check as check_host};
 pub(crate) use sse::Sessions;
 
 use crate::{

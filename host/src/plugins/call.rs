@@ -1,11 +1,18 @@
 //! One call: its tool found, its arguments checked, run within limits, judged, and told in the audit line.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use super::{Plugins, Tool, writers};
+use super::{
+    Plugins, Tool,
+    figures::{Figures, Recent},
+    writers,
+};
 use crate::{
     guard::{Audit, AuditLine, Ledger, Reading, ReadingLimits, Tally, shown},
     identity::{Caller, Owner},
@@ -62,6 +69,7 @@ impl Plugins {
         let Call { tool: name, arguments, client, notes } = call;
         let mut telling = Telling {
             audit: &self.audit,
+            figures: &self.figures,
             caller: &caller.owner.username,
             client,
             name: &name,
@@ -88,6 +96,7 @@ impl Plugins {
             Ok(slot) => slot,
             Err(busy) => return telling.refused("busy", format!("{name}: {busy}")),
         };
+        let _instance = self.figures.instance();
         telling.began = Instant::now();
         let limits = &tool.limits;
         let reading_time = limits.timeout.saturating_sub(TO_FINISH).max(limits.timeout / 2);
@@ -137,6 +146,7 @@ impl Plugins {
 /// The audit line of a call that is under way. Dropped before it is told, the client has left.
 struct Telling<'c> {
     audit: &'c Audit,
+    figures: &'c Figures,
     caller: &'c str,
     client: Option<String>,
     name: &'c str,
@@ -158,7 +168,24 @@ impl Telling<'_> {
 
     fn tell(&mut self, verdict: &'static str, answered: &Answered) {
         self.told = true;
-        self.audit.write(&self.line(verdict, &answered.spent, answered.answer.len()));
+        self.write(verdict, &answered.spent, answered.answer.len());
+    }
+
+    /// Into the audit log, the figures and the page.
+    fn write(&self, verdict: &'static str, spent: &Spent, bytes_out: usize) {
+        let line = self.line(verdict, spent, bytes_out);
+        self.audit.write(&line);
+        let recent = Recent {
+            at: SystemTime::now(),
+            caller: self.caller.to_owned(),
+            client: self.client.clone().unwrap_or_default(),
+            tool: line.tool.to_owned(),
+            arguments: Value::Object(line.arguments).to_string(),
+            verdict,
+            took: self.began.elapsed(),
+            bytes: bytes_out,
+        };
+        self.figures.ended(self.tool.is_some(), recent, &line.reads, spent);
     }
 
     fn line(&self, verdict: &'static str, spent: &Spent, bytes_out: usize) -> AuditLine<'_> {
@@ -183,7 +210,7 @@ impl Telling<'_> {
 impl Drop for Telling<'_> {
     fn drop(&mut self) {
         if !self.told {
-            self.audit.write(&self.line("left", &Spent::default(), 0));
+            self.write("left", &Spent::default(), 0);
         }
     }
 }

@@ -5,6 +5,7 @@
 mod arguments;
 mod call;
 mod concurrency;
+mod figures;
 mod folder;
 mod load;
 mod reload;
@@ -26,6 +27,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 pub(crate) use call::{Answer, Call};
+pub(crate) use figures::Figures;
 pub(crate) use load::Loader;
 pub(crate) use snapshot::Snapshot;
 pub(crate) use tool::Tool;
@@ -48,6 +50,7 @@ pub(crate) struct Plugins {
     loader: Loader,
     cluster: Arc<Cluster>,
     audit: Audit,
+    pub(crate) figures: Figures,
     snapshot: ArcSwap<Snapshot>,
     in_flight: Places,
     subscriptions: Places,
@@ -69,12 +72,26 @@ impl Plugins {
             loader,
             cluster,
             audit,
+            figures: Figures::default(),
             snapshot: ArcSwap::default(),
             loaded: tokio::sync::watch::Sender::new(false),
             changes: tokio::sync::watch::Sender::new(0),
             rescan: Notify::new(),
             try_all_again: AtomicBool::new(false),
         }
+    }
+
+    /// Has the figures of calls and of compiled code gathered in a registry.
+    pub(crate) fn register(&self, registry: &mut prometheus_client::registry::Registry) {
+        self.figures.register(registry);
+        if let Some(compiled) = &self.loader.compiled {
+            compiled.register(registry);
+        }
+    }
+
+    /// The cluster that the tools read.
+    pub(crate) fn cluster_address(&self) -> &str {
+        self.cluster.server.address()
     }
 
     /// Has every file of the folder tried again, also those that have not changed since they failed.

@@ -125,6 +125,7 @@ impl Plugins {
                 Loaded { failure: Some(reason.to_string()), ..before }
             }
         };
+        self.figures.loaded(loaded.failure.is_none());
         files.loaded.insert(file.to_owned(), loaded);
         true
     }
@@ -145,6 +146,10 @@ impl Plugins {
             next.failures.insert(self.folder.display().to_string(), reason.clone());
         }
         let next = Arc::new(next);
+        self.figures.served(next.tools.values().map(|tool| {
+            let Description { name, version, .. } = &tool.description;
+            (name.clone(), version.clone(), tool.digest.clone())
+        }));
         let before = self.snapshot.swap(Arc::clone(&next));
         // Whoever asks before the first loading has ended is answered when it has.
         if *self.loaded.borrow() && !next.serves_as(&before) {

@@ -20,6 +20,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, component::Component};
 
@@ -68,6 +69,8 @@ pub(crate) enum Unusable {
 pub(crate) struct CompiledCode {
     folder: PathBuf,
     most_bytes: u64,
+    found: Counter,
+    missed: Counter,
 }
 
 impl CompiledCode {
@@ -77,7 +80,8 @@ impl CompiledCode {
         if !is_ours_alone(&fs::metadata(folder)?) {
             return Err(Unusable::NotPrivate);
         }
-        let cache = Self { folder: folder.to_owned(), most_bytes: MOST_BYTES };
+        let (found, missed) = (Counter::default(), Counter::default());
+        let cache = Self { folder: folder.to_owned(), most_bytes: MOST_BYTES, found, missed };
         let probe = cache.aside();
         let written = private(&probe).and_then(|mut file| file.write_all(b"?"));
         let _ = fs::remove_file(probe);
@@ -85,8 +89,21 @@ impl CompiledCode {
         Ok(cache)
     }
 
+    /// Has its figures gathered in a registry.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let porthole = registry.sub_registry_with_prefix("porthole_compiled");
+        porthole.register("found", "Files whose compiled code was there", self.found.clone());
+        porthole.register("missed", "Files that had to be compiled", self.missed.clone());
+    }
+
     /// The component compiled from the file with this digest, if it is here and whole.
     pub(super) fn find(&self, engine: &Engine, wasm: &Digest) -> Option<Component> {
+        let found = self.look_up(engine, wasm);
+        if found.is_some() { &self.found } else { &self.missed }.inc();
+        found
+    }
+
+    fn look_up(&self, engine: &Engine, wasm: &Digest) -> Option<Component> {
         let prefix = prefix(engine, wasm);
         for entry in fs::read_dir(&self.folder).ok()? {
             let Some(name) = entry.ok().and_then(|entry| entry.file_name().into_string().ok()) else {

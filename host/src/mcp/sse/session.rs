@@ -173,6 +173,11 @@ impl Sessions {
         self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many are open.
+    pub(crate) fn open_now(&self) -> usize {
+        self.room().len()
+    }
+
     pub(super) fn find(&self, id: &str) -> Option<Session> {
         self.room().get(id).cloned()
     }

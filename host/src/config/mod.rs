@@ -1,6 +1,8 @@
 //! The configuration file: which tools are served, limits for all of them and for one, kinds that
 //! are closed, namespaces to look into.
 
+pub(crate) mod reference;
+
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde::Deserialize;
@@ -67,6 +69,26 @@ struct ToolText {
 }
 
 impl Config {
+    /// The keys that a file may have, below which they are.
+    #[cfg(test)]
+    const KEYS: [&str; 15] = [
+        "limits",
+        "timeout",
+        "cpu",
+        "memory",
+        "reads",
+        "readBytes",
+        "output",
+        "concurrency",
+        "concurrencyPerCaller",
+        "sessions",
+        "sessionsPerCaller",
+        "tools",
+        "disabled",
+        "denied",
+        "namespaces",
+    ];
+
     /// Reads the file at `path`.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let named = path.display().to_string();
