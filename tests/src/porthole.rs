@@ -127,12 +127,25 @@ impl Porthole {
 
     /// Starts a host with these options, and waits until it listens.
     pub fn spawn(options: &[&str]) -> Result<Self> {
+        Self::spawn_in(options, &[])
+    }
+
+    /// As [`spawn`](Self::spawn), in an environment with these variables; an empty one is taken away.
+    pub fn spawn_in(options: &[&str], environment: &[(&str, String)]) -> Result<Self> {
         let logs = std::env::var_os("PORTHOLE_TEST_LOGS").map_or_else(std::env::temp_dir, PathBuf::from);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let log = logs.join(format!("porthole-{}-{number}.log", std::process::id()));
         let printed = tempfile::NamedTempFile::new()?;
-        let mut child = Command::new(binary())
-            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "off"])
+        let mut command = Command::new(binary());
+        for (name, value) in environment {
+            match value.as_str() {
+                "" => command.env_remove(name),
+                value => command.env(name, value),
+            };
+        }
+        let mut child = command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(if options.contains(&"--admin-listen") { &[][..] } else { &["--admin-listen", "off"] })
             .args(options)
             .env("RUST_LOG", "trace")
             .stdin(Stdio::null())
@@ -158,7 +171,7 @@ impl Porthole {
     }
 
     /// Waits until every file of the folder has been tried.
-    async fn until_loaded(&self) -> Result<()> {
+    pub async fn until_loaded(&self) -> Result<()> {
         let begun = Instant::now();
         while !std::fs::read_to_string(&self.log)?.contains("tools loaded from") {
             anyhow::ensure!(
@@ -169,6 +182,13 @@ impl Porthole {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
+    }
+
+    /// Where the operator's page is, once it is told.
+    pub fn page(&self) -> Result<String> {
+        let log = std::fs::read_to_string(&self.log)?;
+        let told = log.split("the operator's page: ").nth(1).context("no page in the log")?;
+        Ok(told.split('/').take(3).collect::<Vec<_>>().join("/"))
     }
 
     /// The JSON body of /readyz.

@@ -36,11 +36,11 @@ fn no_log_holds_a_token() {
     tokens.dedup();
     let logs: Vec<PathBuf> =
         std::fs::read_dir(path("PORTHOLE_TEST_LOGS")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    if tokens.is_empty() && logs.is_empty() {
-        // Only suites without a host were asked for.
+    if logs.is_empty() {
+        // Only suites without a host of their own were asked for.
         return;
     }
-    assert!(!tokens.is_empty() && !logs.is_empty(), "{} tokens, {} logs", tokens.len(), logs.len());
+    assert!(!tokens.is_empty(), "{} logs, and no token to look for", logs.len());
     assert!(tokens.iter().all(|token| token.len() > 20), "a line that is no token would be found everywhere");
     let mut traced = false;
     for log in &logs {

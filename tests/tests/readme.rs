@@ -42,6 +42,26 @@ fn the_readme_names_every_tool() {
     }
 }
 
+/// A table of tests is worth what its names are.
+#[test]
+fn the_security_page_names_tests_that_exist() {
+    let page = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let tests = root().join("tests/tests");
+    let mut named = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && line.contains("::")) {
+        let column = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        for name in column.split('`').filter(|name| name.contains("::") && !name.starts_with("host: ")) {
+            let (module, test) = name.split_once("::").unwrap();
+            let files = [tests.join(format!("suite/{module}.rs")), tests.join(format!("{module}.rs"))];
+            let text = files.iter().find_map(|file| std::fs::read_to_string(file).ok());
+            let text = text.unwrap_or_else(|| panic!("{name}: no such file of tests"));
+            assert!(test == "*" || text.contains(&format!("fn {test}(")), "{name}: no such test");
+            named += 1;
+        }
+    }
+    assert!(named > 15, "{named}");
+}
+
 /// The demo under a port of this test's own, so that a demo of the developer's may go on.
 #[test]
 fn the_demo_prints_what_works_when_pasted() {
@@ -92,7 +112,7 @@ fn the_demo_prints_what_works_when_pasted() {
 fn every_other_block_runs() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let ci = std::fs::read_to_string(root().join(".ci/run")).unwrap();
-    let mut script = "set -euo pipefail\ncd \"$ROOT\"\n".to_owned();
+    let mut script = String::new();
     let mut commands = 0;
     for block in blocks(&readme, "sh") {
         match block.trim() {
@@ -105,8 +125,31 @@ fn every_other_block_runs() {
         }
     }
     assert!(commands >= 3, "{commands} blocks are not much of a README");
-    script.push_str("echo; echo the end of the README\n");
     let _alone = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
+    let said = run_as_a_reader(&script, None);
+    // The answer that the README promises.
+    assert!(said.contains("CrashLoopBackOff"), "{said}");
+}
+
+/// Both languages, and they give the same commands.
+#[test]
+fn every_block_of_the_page_about_dify_runs() {
+    let pages = ["README.md", "README.zh.md"]
+        .map(|page| blocks(&std::fs::read_to_string(root().join("deploy/dify").join(page)).unwrap(), "sh"));
+    let [english, chinese] = pages;
+    assert!(english.len() >= 2, "{english:?}");
+    assert_eq!(english, chinese, "the two pages do not say the same");
+    let cluster = Cluster::for_tests();
+    let said = run_as_a_reader(&english.join("\n"), Some(&cluster.kubeconfig));
+    let token =
+        said.split("Bearer ").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("a token");
+    porthole_testbed::accounts::remember(token);
+    assert_eq!(token.split('.').count(), 3, "that is no token");
+}
+
+/// What a script says, run from the root of the repository by a shell that has kubectl; it must succeed to its end.
+fn run_as_a_reader(script: &str, kubeconfig: Option<&Path>) -> String {
+    let script = format!("set -euo pipefail\ncd \"$ROOT\"\n{script}\necho; echo the end of the page\n");
     // Where the machine has no kubectl, the one that was built for the tests.
     let kubectl = Cluster::for_tests().kubectl;
     let path = format!("{}:{}", std::env::var("PATH").unwrap(), kubectl.parent().unwrap().display());
@@ -119,6 +162,9 @@ fn every_other_block_runs() {
         {
             shell.env_remove(name);
         }
+    }
+    if let Some(kubeconfig) = kubeconfig {
+        shell.env("KUBECONFIG", kubeconfig);
     }
     let mut shell = shell
         .args(["-c", &script])
@@ -139,10 +185,6 @@ fn every_other_block_runs() {
     shell.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     let status = shell.wait().unwrap();
     let errors = errors.join().unwrap();
-    assert!(
-        status.success() && said.contains("the end of the README"),
-        "{script}\n---\n{said}\n---\n{errors}"
-    );
-    // The answer that the README promises.
-    assert!(said.contains("CrashLoopBackOff"), "{said}");
+    assert!(status.success() && said.contains("the end of the page"), "{script}\n---\n{said}\n---\n{errors}");
+    said
 }

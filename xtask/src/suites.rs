@@ -43,7 +43,7 @@ struct Surroundings {
     guests: PathBuf,
 }
 
-const SUITES: [Suite; 10] = [
+const SUITES: [Suite; 12] = [
     Suite { name: "host", prepare: || Ok(()), run: |s| s.cargo_test(&["--bins"]) },
     Suite { name: "testbed", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib"]) },
     Suite { name: "sdk", prepare: || Ok(()), run: Surroundings::sdk },
@@ -62,6 +62,12 @@ const SUITES: [Suite; 10] = [
         // One after the other: each compiles a large component.
         run: |s| s.cargo_test(&["--test", "languages", "--", "--test-threads=1", "--nocapture"]),
     },
+    Suite {
+        name: "image",
+        prepare: || Ok(()),
+        run: |s| s.cargo_test(&["--test", "image", "--", "--nocapture"]),
+    },
+    Suite { name: "page", prepare: chromium, run: |s| s.cargo_test(&["--test", "page"]) },
     Suite { name: "readme", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "readme"]) },
 ];
 
@@ -233,6 +239,17 @@ fn python() -> Result<()> {
 
 fn node() -> Result<()> {
     npm_packages("npm", &[NODE_CLIENT]).map(|_| ())
+}
+
+/// Debian's, where no browser is there yet.
+fn chromium() -> Result<()> {
+    if has("chromium") {
+        return Ok(());
+    }
+    // A machine that has never asked apt for anything has no lists.
+    let _ = run_aside(&mut command("apt-get", &["update", "-qq"]));
+    run_aside(&mut command("apt-get", &["install", "-y", "-qq", "--no-install-recommends", "chromium"]))
+        .context("chromium cannot be installed; apt-get install chromium")
 }
 
 fn conformance() -> Result<()> {

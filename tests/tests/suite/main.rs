@@ -9,8 +9,10 @@
 )]
 
 mod access;
+mod admin;
 mod commands;
 mod contract;
+mod deploy;
 mod embedded;
 mod kubectl;
 mod lists;

@@ -157,8 +157,11 @@ async fn a_mistake_on_the_command_line_is_explained() {
 #[tokio::test(flavor = "multi_thread")]
 async fn https_is_served_with_a_certificate_of_ones_own() {
     let (cluster, token) = reader().await;
-    let (cert, key, ca) =
-        (cluster.folder.join("server.crt"), cluster.folder.join("server.key"), cluster.folder.join("ca.crt"));
+    let folder = tempfile::tempdir().unwrap();
+    let (cert, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+    std::fs::copy(cluster.folder.join("server.crt"), &cert).unwrap();
+    std::fs::copy(cluster.folder.join("server.key"), &key).unwrap();
+    let ca = cluster.folder.join("ca.crt");
     let plugins = tools();
     let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
     let options = [
@@ -174,19 +177,25 @@ async fn https_is_served_with_a_certificate_of_ones_own() {
     let host = Porthole::with(&options).await.unwrap();
     assert!(host.origin.starts_with("https://"), "{}", host.origin);
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-    let output = std::process::Command::new("curl")
-        .args([
-            "-sS",
-            "--max-time",
-            "20",
-            "--cacert",
-            &path(&ca),
-            "-H",
-            &format!("Authorization: Bearer {token}"),
-        ])
-        .args(["-H", "Content-Type: application/json", "-d", list, &format!("{}/mcp", host.origin)])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("pods_list"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let ask = |ca: &std::path::Path| {
+        let output = std::process::Command::new("curl")
+            .args(["-sS", "--max-time", "20", "--cacert", &path(ca)])
+            .args(["-H", &format!("Authorization: Bearer {token}")])
+            .args(["-H", "Content-Type: application/json", "-d", list, &format!("{}/mcp", host.origin)])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let said = ask(&ca);
+    assert!(said.contains("pods_list"), "{said}");
+    // Renewed by another authority: taken up without a restart.
+    let renewed = porthole_testbed::pki::Pki::make(folder.path()).unwrap();
+    std::fs::copy(&renewed.server.0, &cert).unwrap();
+    std::fs::copy(&renewed.server.1, &key).unwrap();
+    let begun = std::time::Instant::now();
+    while !ask(&renewed.ca).contains("pods_list") {
+        assert!(begun.elapsed().as_secs() < 30, "the new certificate is not taken up");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    assert!(!ask(&ca).contains("pods_list"), "the old one is still served");
 }

@@ -1,0 +1,186 @@
+//! The operator's port: the page, a tool tried from it, and the figures.
+
+use porthole_testbed::{
+    http::{Answer, Streamable, client},
+    porthole::{Porthole, tools},
+};
+use serde_json::json;
+
+use crate::reader;
+
+struct Operator {
+    host: Porthole,
+    page: String,
+    token: String,
+}
+
+impl Operator {
+    async fn new() -> Self {
+        let (cluster, token) = reader().await;
+        let tools = tools();
+        let options = [
+            "--kubeconfig",
+            cluster.kubeconfig.to_str().unwrap(),
+            "--plugins",
+            tools.to_str().unwrap(),
+            "--admin-listen",
+            "127.0.0.1:0",
+        ];
+        let host = Porthole::with(&options).await.unwrap();
+        let page = host.page().unwrap();
+        Self { host, page, token }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        porthole_testbed::http::send("GET", &format!("{}{path}", self.page), None, "").await.unwrap()
+    }
+
+    /// Sends the form of a tool, as a browser does.
+    async fn try_tool(&self, tool: &str, fields: &[(&str, &str)]) -> (u16, String) {
+        let encode = |text: &str| {
+            text.bytes()
+                .map(|byte| match byte {
+                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => {
+                        char::from(byte).to_string()
+                    }
+                    other => format!("%{other:02X}"),
+                })
+                .collect::<String>()
+        };
+        let body: Vec<String> =
+            fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let request = http::Request::post(format!("{}/tools/{tool}", self.page))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(http_body_util::Full::from(body.join("&")))
+            .unwrap();
+        let response = client().request(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = http_body_util::BodyExt::collect(response.into_body()).await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_shows_what_is_served_and_what_calls_came_to() {
+    let operator = Operator::new().await;
+    let client = Streamable::new(&operator.host.origin, Some(&operator.token));
+    client.call("pods_list", json!({"labelSelector": "app=web"})).await.unwrap();
+    client.call("pods_get", json!({"name": "<script>alert(1)</script>"})).await.unwrap();
+    client.call("no_such<b>tool", json!({})).await.unwrap();
+    let page = operator.get("/").await;
+    assert_eq!(page.status, 200);
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    let body = &page.body;
+    for part in [
+        "<a href=\"/tools/pods_list\">pods_list</a>",
+        "get pods/log; get, list pods;",
+        "system:serviceaccount:tests:reader",
+        "&lt;script&gt;alert(1)&lt;/script&gt;",
+        "no_such&lt;b&gt;tool",
+        ">unknown<",
+        " ms</td>",
+    ] {
+        assert!(body.contains(part), "no {part:?} in {body}");
+    }
+    for never in ["<script", "http://", "style=", "onclick", "<b>tool"] {
+        assert!(!body.contains(never), "{never:?} in {body}");
+    }
+    let style = operator.get("/style.css").await;
+    assert!(style.headers["content-type"].to_str().unwrap().starts_with("text/css"));
+    assert_eq!(operator.get("/tools/nope").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_is_tried_with_a_token_that_is_kept_nowhere() {
+    let operator = Operator::new().await;
+    let form = operator.get("/tools/pods_list_in_namespace").await.body;
+    for part in [
+        "method=\"post\"",
+        "name=\"namespace\" value=\"\" required",
+        "name=\"limit\" type=\"number\"",
+        "type=\"password\" autocomplete=\"off\"",
+    ] {
+        assert!(form.contains(part), "no {part:?} in {form}");
+    }
+    assert!(form.find("for=\"namespace\"") < form.find("for=\"continue\""), "what must be given comes first");
+    let fields = [
+        ("namespace", "shop"),
+        ("labelSelector", "app=web"),
+        ("limit", ""),
+        (":token", operator.token.as_str()),
+    ];
+    let (status, answer) = operator.try_tool("pods_list_in_namespace", &fields).await;
+    assert!(status == 200 && answer.contains("web-6d4f9c7b8d-k8pq2"), "{answer}");
+    assert!(
+        answer.contains("as system:serviceaccount:tests:reader") && answer.contains("value=\"app=web\""),
+        "{answer}"
+    );
+    assert!(!answer.contains(&operator.token), "the token comes back");
+    let overview = operator.get("/").await.body;
+    assert!(
+        overview.contains("the operator&#39;s page") && !overview.contains(&operator.token),
+        "{overview}"
+    );
+    let log = std::fs::read_to_string(&operator.host.log).unwrap();
+    assert!(!log.contains(&operator.token), "the token is in the log");
+    for (token, status) in [("", 401), ("wrong", 401), ("no\ntoken", 400)] {
+        let (answered, page) = operator.try_tool("pods_list", &[(":token", token)]).await;
+        assert_eq!(answered, status, "{page}");
+    }
+    let (_, refused) =
+        operator.try_tool("pods_list", &[("output", "<i>"), (":token", operator.token.as_str())]).await;
+    assert!(refused.contains("output parameter must be one of") && !refused.contains("<i>"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_origin_cannot_use_the_operators_port() {
+    let operator = Operator::new().await;
+    for (name, value) in [("host", "evil.example"), ("origin", "http://evil.example")] {
+        let request = http::Request::post(format!("{}/tools/pods_list", operator.page))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header(name, value)
+            .body(http_body_util::Full::default())
+            .unwrap();
+        assert_eq!(client().request(request).await.unwrap().status(), 403, "{name}: {value}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn figures_are_openmetrics_and_count_what_happened() {
+    let operator = Operator::new().await;
+    let client = Streamable::new(&operator.host.origin, Some(&operator.token));
+    client.call("pods_list", json!({})).await.unwrap();
+    client.call("pods_get", json!({"name": "nope"})).await.unwrap();
+    client.call("invented", json!({})).await.unwrap();
+    client.call("pods_list", json!({"limit": "many"})).await.unwrap();
+    let answer = operator.get("/metrics").await;
+    assert!(
+        answer.headers["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("application/openmetrics-text; version=1.0.0")
+    );
+    let text = &answer.body;
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    for line in [
+        "porthole_calls_total{tool=\"pods_list\",verdict=\"ok\"} 1",
+        "porthole_calls_total{tool=\"pods_list\",verdict=\"arguments\"} 1",
+        "porthole_calls_total{tool=\"pods_get\",verdict=\"error\"} 1",
+        "porthole_calls_total{tool=\"_other\",verdict=\"unknown\"} 1",
+        "porthole_reads_total{verb=\"list\",outcome=\"ok\"}",
+        "porthole_reads_total{verb=\"get\",outcome=\"failed\"} 1",
+        "mcp_server_operation_duration_seconds_count{mcp_method_name=\"tools/call\",gen_ai_tool_name=\"pods_list\",error_type=\"\"} 1",
+        "porthole_kube_request_duration_seconds_bucket{le=\"0.001\",code=\"200\"}",
+        "porthole_kube_request_duration_seconds_count{code=\"404\"} 1",
+        "porthole_plugin{tool=\"pods_list\",version=\"0.1.0\"",
+        "porthole_plugin_loads_total{outcome=\"ok\"}",
+        "porthole_compiled_",
+        "porthole_sessions 0",
+        "porthole_instances 0",
+        "porthole_build_info{version=",
+    ] {
+        assert!(text.contains(line), "no {line:?} in {text}");
+    }
+    assert!(!text.contains("invented"), "{text}");
+}
