@@ -119,8 +119,26 @@ impl Reading {
             .counted(async {
                 let kind = self.granted(Verb::List, kind, &mut resource).await?;
                 let Cluster { server, .. } = &*self.cluster;
-                kube::list_objects(server, &self.credential, &kind, query, withheld(&kind), &self.allowance)
-                    .await
+                let page = kube::list_objects(
+                    server,
+                    &self.credential,
+                    &kind,
+                    query,
+                    withheld(&kind),
+                    &self.allowance,
+                )
+                .await?;
+                // Nothing there, or nowhere? The tool is told which; it learns nothing else of namespaces.
+                if page.count == 0
+                    && query.continue_token.is_none()
+                    && self.denied.check_part("namespaces").is_ok()
+                    && let Some(namespace) = query.namespace.as_deref().filter(|_| kind.namespaced)
+                    && let Some(missing) =
+                        kube::missing_namespace(server, &self.credential, namespace, &self.allowance).await
+                {
+                    return Err(missing);
+                }
+                Ok(page)
             })
             .await;
         self.made.note(

@@ -256,6 +256,13 @@ async fn mistakes_on(stage: &Stage) {
             "tail parameter must be an integer",
         ),
         ("pods_list_in_namespace", json!({}), "namespace parameter required"),
+        (
+            "pods_list_in_namespace",
+            json!({"namespace": "shpo"}),
+            "namespace \"shpo\" does not exist. The nearest: shop.",
+        ),
+        ("resources_list", json!({"kind": "cm", "namespace": "shpo"}), "The nearest: shop."),
+        ("events_list", json!({"namespace": "zzz"}), "namespaces_list has those there are"),
         ("pods_list", json!({"labelSelector": "a=b=c"}), "labelSelector"),
         ("pods_list", json!({"selector": "x"}), "unknown argument \"selector\""),
         (
