@@ -12,6 +12,7 @@ mod identity;
 mod kube;
 mod limits;
 mod mcp;
+mod near;
 mod plugin;
 mod plugins;
 mod rbac;

@@ -106,18 +106,15 @@ impl Config {
             serde_saphyr::from_str(text).map_err(|error| error.to_string())?
         };
         let (calls, host) = file.limits.limits()?;
-        let tools = file
-            .tools
-            .each
-            .iter()
+        let ToolsText { enabled, disabled, each } = file.tools;
+        let tools = each
+            .into_iter()
             .map(|(name, tool)| {
-                let limits =
-                    tool.limits.clone().over(calls).map_err(|error| format!("tools.{name}: {error}"))?;
-                Ok((name.clone(), limits))
+                let limits = tool.limits.over(calls).map_err(|error| format!("tools.{name}: {error}"))?;
+                Ok((name, limits))
             })
             .collect::<Result<_, String>>()?;
         let denied = Arc::new(Denied::parse(&file.denied)?);
-        let ToolsText { enabled, disabled, .. } = file.tools;
         if let Some(both) = enabled.iter().flatten().find(|name| disabled.contains(name)) {
             return Err(format!("tools: {both} is both enabled and disabled"));
         }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Allowance, ApiServer, Credential, Failure, Kind, Reason, objects::unreadable};
+use crate::near::nearest;
 
 /// Fields told at most: the whole of a Pod, many levels down, is a book.
 const MOST_FIELDS: usize = 2000;
@@ -13,6 +14,9 @@ const MOST_FIELDS: usize = 2000;
 const DEEPEST: u32 = 10;
 /// A description in a list of fields is cut to its first sentence, or to this many bytes.
 const SENTENCE: usize = 160;
+/// Fields offered instead of one that is not there, and how alike they must be.
+const NEAREST: usize = 3;
+const ALIKE: f64 = 0.7;
 const REFERENCE: &str = "#/components/schemas/";
 
 #[derive(Deserialize)]
@@ -90,7 +94,12 @@ impl Schemas<'_> {
         for name in path {
             let below = self.inside(&schema);
             let Some(next) = below.properties.get(name) else {
-                let near = nearest(name, below.properties.keys());
+                let near = nearest(name, below.properties.keys(), ALIKE, NEAREST);
+                let near = if near.is_empty() {
+                    String::new()
+                } else {
+                    format!("; the nearest: {}", near.join(", "))
+                };
                 return Err(Failure::new(
                     Reason::Invalid,
                     format!("{at} has no field {name:?}{near}. Ask for {at} without it to see all of them."),
@@ -221,16 +230,6 @@ impl Schemas<'_> {
             }
         }
     }
-}
-
-fn nearest<'n>(name: &str, names: impl Iterator<Item = &'n String>) -> String {
-    let mut near: Vec<(f64, &String)> = names
-        .map(|other| (strsim::jaro_winkler(name, other), other))
-        .filter(|(score, _)| *score > 0.7)
-        .collect();
-    near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    let near: Vec<&str> = near.into_iter().take(3).map(|(_, name)| name.as_str()).collect();
-    if near.is_empty() { String::new() } else { format!("; the nearest: {}", near.join(", ")) }
 }
 
 /// On one line, without what follows the first full stop.

@@ -7,6 +7,7 @@ use super::{
     Allowance, ApiServer, Credential, Failure, Reason,
     objects::{parameter, segment},
 };
+use crate::near::nearest;
 
 const ONE: &str = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
 const MANY: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
@@ -48,7 +49,7 @@ pub(crate) async fn missing_namespace(
         _ => return None,
     }
     let all = names(server, credential, allowance).await.unwrap_or_default();
-    let near = nearest(name, &all);
+    let near = nearest(name, all.iter(), ALIKE, NEAREST);
     let near = if near.is_empty() {
         "namespaces_list has those there are".to_owned()
     } else {
@@ -63,24 +64,4 @@ async fn names(server: &ApiServer, credential: &Credential, allowance: &Allowanc
     let answer = server.get(credential, &path, MANY, allowance, "the namespaces").await.ok()?;
     let list: List = serde_json::from_slice(&answer.bytes().await.ok()?).ok()?;
     Some(list.items.into_iter().map(|item| item.metadata.name).collect())
-}
-
-fn nearest<'n>(name: &str, all: &'n [String]) -> Vec<&'n str> {
-    let scored = all.iter().map(|other| (strsim::jaro_winkler(name, other), other.as_str()));
-    let mut near: Vec<(f64, &str)> = scored.filter(|(score, _)| *score > ALIKE).collect();
-    near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    near.into_iter().take(NEAREST).map(|(_, name)| name).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_misspelt_namespace_is_near_to_the_right_one() {
-        let all = ["default", "kube-system", "payments", "shop"].map(str::to_owned);
-        assert_eq!(nearest("shpo", &all), ["shop"]);
-        assert_eq!(nearest("payment", &all), ["payments"]);
-        assert!(nearest("zzz", &all).is_empty());
-    }
 }

@@ -1,6 +1,7 @@
 //! What is said to somebody who asks for a tool that is not here: above all the tools of other servers that write.
 
 use super::Snapshot;
+use crate::near::nearest;
 
 /// Names under which the popular servers change a cluster. A prompt written for them meets a sentence, not a riddle.
 const WRITERS: [&str; 22] = [
@@ -45,10 +46,8 @@ pub(super) fn unknown_tool(name: &str, snapshot: &Snapshot) -> String {
     if snapshot.tools.is_empty() {
         return "no tool is served. The operator sees why at /readyz.".to_owned();
     }
-    let mut near: Vec<(f64, &str)> =
-        snapshot.tools.keys().map(|tool| (strsim::jaro_winkler(name, tool), tool.as_str())).collect();
-    near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    let near: Vec<&str> = near.into_iter().take(NEAREST).map(|(_, tool)| tool).collect();
+    // Whatever was meant, these are the nearest.
+    let near = nearest(name, snapshot.tools.keys(), -1.0, NEAREST);
     format!("there is no tool {name:?} here. The nearest: {}; tools/list has all of them.", near.join(", "))
 }
 

@@ -189,22 +189,17 @@ fn events(identity: &Identity) -> String {
         Some(format!("involvedObject.kind={},involvedObject.name={}", identity.kind, identity.name));
     let read = kube_read::list_objects(&query)
         .map_err(String::from)
-        .and_then(|page| parsed::<Vec<Value>>(&page.items));
+        .and_then(|page| parsed::<Vec<Event>>(&page.items));
     let events = match read {
         Ok(events) => events,
         Err(error) => return format!("events: not read ({error})\n"),
     };
     // An older object of the same name may have left some. Kubelets write a node's name as its uid.
-    let own = |event: &&Value| {
-        let uid = event.pointer("/involvedObject/uid").and_then(Value::as_str).unwrap_or_default();
+    let own = |event: &&Event| {
+        let uid = event.involved_uid();
         uid.is_empty() || uid == identity.uid || uid == identity.name
     };
-    let mut rows: Vec<Row> = events
-        .iter()
-        .filter(own)
-        .filter_map(|event| serde_json::from_value::<Event>(event.clone()).ok())
-        .map(|event| event.row())
-        .collect();
+    let mut rows: Vec<Row> = events.iter().filter(own).map(Event::row).collect();
     if rows.is_empty() {
         return "events: none\n".to_owned();
     }

@@ -36,8 +36,8 @@ fn run(arguments: Arguments) -> Answer {
     let identity = around::Identity::of(&object);
     let mut told = identity.title();
     told.push_str(&state::take(&mut object));
-    let rest = essentials::reduced(object.clone());
     let around = around::told(&identity, &object);
+    let rest = essentials::reduced(object);
     if rest.as_object().is_some_and(|fields| !fields.is_empty()) {
         told.push_str(&porthole_sdk::written(&rest)?);
     }

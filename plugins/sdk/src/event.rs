@@ -41,6 +41,7 @@ struct Metadata {
 struct Involved {
     kind: String,
     name: String,
+    uid: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -80,6 +81,11 @@ impl Event {
             self.first_timestamp.as_deref(),
         ];
         times.into_iter().flatten().find(|time| !time.is_empty()).unwrap_or(&self.metadata.creation_timestamp)
+    }
+
+    /// The uid of the object that it is about; empty where [`FIELDS`] alone were read.
+    pub fn involved_uid(&self) -> &str {
+        &self.involved_object.uid
     }
 
     /// The cells under [`HEADER`].

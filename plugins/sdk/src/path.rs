@@ -22,17 +22,19 @@ pub fn names(path: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut rest = path;
     while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('.') {
+            rest = after;
+            continue;
+        }
         let (name, after) = match rest.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
             Some((inside, after)) => (inside.trim_matches(['\'', '"']), after),
-            None => rest.split_at(rest.find(['.', '[']).unwrap_or(rest.len())),
+            // A bracket that is never closed is a part of the last name.
+            None => rest.split_at(rest.find(['.', '[']).filter(|at| *at > 0).unwrap_or(rest.len())),
         };
         if !name.is_empty() && name != "*" {
             names.push(name.to_owned());
         }
-        rest = after.strip_prefix('.').unwrap_or(after);
-        if after == rest && name.is_empty() && !rest.starts_with('[') && !rest.is_empty() {
-            break;
-        }
+        rest = after;
     }
     names
 }
@@ -60,9 +62,9 @@ pub fn shown(value: &Value) -> String {
     }
 }
 
-/// The cell of a path.
-pub fn cell(object: &Value, path: &str) -> String {
-    let found: Vec<String> = values(object, &names(path)).into_iter().map(shown).collect();
+/// The cell of a path, by its names.
+pub fn cell(object: &Value, names: &[String]) -> String {
+    let found: Vec<String> = values(object, names).into_iter().map(shown).collect();
     found.join(",")
 }
 
@@ -84,7 +86,13 @@ mod tests {
             ("spec.nothing.there", ""),
             ("spec.containers[].ports[].p", "1"),
         ] {
-            assert_eq!(cell(&pod, path), expected, "{path}");
+            assert_eq!(cell(&pod, &names(path)), expected, "{path}");
         }
+    }
+    #[test]
+    fn a_malformed_path_ends_too() {
+        assert_eq!(names(".spec.x"), ["spec", "x"]);
+        assert_eq!(names("spec[abc"), ["spec", "[abc"]);
+        assert_eq!(names("[[.]a..b]"), ["[.", "a", "b]"]);
     }
 }

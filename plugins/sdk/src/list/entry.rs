@@ -152,35 +152,32 @@ impl Shape<'_> {
                 *header = table.header;
                 return Ok(table.rows.into_iter().map(Entry::of).collect());
             }
-            Self::Names => named(json)?,
-            Self::Fields(fields) => {
-                let objects: Vec<Value> = parsed(json)?;
-                let mut entries = named(json)?;
-                for (entry, object) in entries.iter_mut().zip(&objects) {
-                    let values: Vec<String> = fields.iter().map(|field| path::cell(object, field)).collect();
+            Self::Names | Self::Fields(_) | Self::Bodies { .. } => named(json)?,
+        };
+        let sort = sort.map(path::names);
+        let columns: Vec<Vec<String>> = match self {
+            Self::Fields(fields) => fields.iter().map(|field| path::names(field)).collect(),
+            _ => Vec::new(),
+        };
+        if sort.is_none() && !matches!(self, Self::Fields(_) | Self::Bodies { .. }) {
+            return Ok(entries);
+        }
+        for (entry, object) in entries.iter_mut().zip(parsed::<Vec<Value>>(json)?) {
+            if let Some(names) = &sort {
+                entry.key = Key::of(&object, names);
+            }
+            match self {
+                Self::Fields(_) => {
+                    let values: Vec<String> =
+                        columns.iter().map(|names| path::cell(&object, names)).collect();
                     entry.row.word = values.join(" ");
                     entry.row.cells.extend(values);
                 }
-                entries
-            }
-            Self::Bodies { output, .. } => {
-                let objects: Vec<Value> = parsed(json)?;
-                let mut entries = named(json)?;
-                for (entry, object) in entries.iter_mut().zip(objects) {
-                    let object = pruned(object);
-                    entry.body = match output {
-                        Output::Json => object.to_string(),
-                        _ => format!("---\n{}", crate::object::written(&object)?),
-                    };
+                Self::Bodies { output: Output::Json, .. } => entry.body = pruned(object).to_string(),
+                Self::Bodies { .. } => {
+                    entry.body = format!("---\n{}", crate::object::yaml(object)?);
                 }
-                entries
-            }
-        };
-        if let Some(sort) = sort {
-            let objects: Vec<Value> = parsed(json)?;
-            let names = path::names(sort);
-            for (entry, object) in entries.iter_mut().zip(&objects) {
-                entry.key = Key::of(object, &names);
+                _ => {}
             }
         }
         Ok(entries)

@@ -68,25 +68,25 @@ impl List {
         columns: &Columns<'_, T>,
     ) -> Answer {
         let row = |json: &str| entry::typed::<T>(json, columns.row);
-        let own = || Shape::Own {
+        let own = Shape::Own {
             fields: columns.fields.iter().map(|field| (*field).to_owned()).collect(),
             header: columns.header,
             row: &row,
             outlined: columns.outlined,
         };
-        self.answered(&arguments.asked(), &own, columns.newest_first)
+        self.answered(&arguments.asked(), own, columns.newest_first)
     }
 
     /// Lists objects as the table that the API server makes of them.
     pub fn server_table(&self, arguments: &impl ListArguments) -> Answer {
-        self.answered(&arguments.asked(), &|| Shape::Server { header: Vec::new() }, false)
+        self.answered(&arguments.asked(), Shape::Server { header: Vec::new() }, false)
     }
 
-    fn answered<'s>(&self, asked: &Asked, own: &dyn Fn() -> Shape<'s>, newest_first: bool) -> Answer {
+    fn answered(&self, asked: &Asked, own: Shape<'_>, newest_first: bool) -> Answer {
         let fields = asked.fields();
         let output = asked.output()?;
         let mut shape = match output {
-            Output::Table | Output::Count if fields.is_empty() => own(),
+            Output::Table | Output::Count if fields.is_empty() => own,
             Output::Table | Output::Count => Shape::Fields(fields.clone()),
             Output::Names => Shape::Names,
             Output::Yaml | Output::Json => Shape::Bodies { fields: fields.clone(), output },

@@ -181,8 +181,9 @@ impl<'w, 's> Walk<'w, 's> {
                 Err(error) => return Err(Stop::Read(error)),
             };
             let entries = self.shape.entries(&page, self.path.as_deref())?;
+            let mut wanted = chunk.iter().peekable();
             for (index, entry) in (0_u64..).zip(entries) {
-                if let Some(place) = chunk.iter().find(|place| place.skip == index)
+                if let Some(place) = wanted.next_if(|place| place.skip == index)
                     && !take(entry, place.clone())
                 {
                     return Ok(None);
