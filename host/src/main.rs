@@ -7,6 +7,7 @@ mod admin;
 mod cli;
 mod config;
 mod demo;
+mod foreign;
 mod guard;
 mod identity;
 mod kube;
