@@ -9,6 +9,9 @@ pub(crate) const TO_FINISH: Duration = Duration::from_millis(500);
 /// The most memory that any tool can be given: one slot of the instance pool.
 const MOST_MEMORY: u64 = 2 << 30;
 
+/// The budget of all calls on a machine that does not say what it has.
+const UNKNOWN_MEMORY: u64 = 512 << 20;
+
 /// What one call may use. Each limit ends in an error that names its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CallLimits {
@@ -48,12 +51,26 @@ pub(crate) struct HostLimits {
     /// SSE streams.
     pub(crate) sessions: u32,
     pub(crate) sessions_per_caller: u32,
+    /// Bytes of memory that all calls may take together; None: [`default_memory_total`].
+    pub(crate) memory_total: Option<u64>,
 }
 
 impl Default for HostLimits {
     fn default() -> Self {
-        Self { concurrency: 64, concurrency_per_caller: 8, sessions: 2000, sessions_per_caller: 200 }
+        Self {
+            concurrency: 64,
+            concurrency_per_caller: 8,
+            sessions: 2000,
+            sessions_per_caller: 200,
+            memory_total: None,
+        }
     }
+}
+
+/// What all calls may take where the configuration does not say: three fifths of what this process may use. The rest
+/// is for the host itself, compiled tools, and answers on their way.
+pub(crate) fn default_memory_total(usable: Option<u64>) -> u64 {
+    usable.map_or(UNKNOWN_MEMORY, |bytes| bytes / 5 * 3)
 }
 
 /// A duration as people write it: `500ms`, `30s`, `2m`.
@@ -133,6 +150,7 @@ pub(crate) struct LimitsText {
     concurrency_per_caller: Option<u32>,
     sessions: Option<u32>,
     sessions_per_caller: Option<u32>,
+    memory_total: Option<Bytes>,
 }
 
 impl LimitsText {
@@ -147,12 +165,19 @@ impl LimitsText {
             concurrency_per_caller: self.concurrency_per_caller.unwrap_or(default.concurrency_per_caller),
             sessions: self.sessions.unwrap_or(default.sessions),
             sessions_per_caller: self.sessions_per_caller.unwrap_or(default.sessions_per_caller),
+            memory_total: self.memory_total.map(|bytes| bytes.0),
         };
         if host.concurrency == 0 || host.concurrency > 1000 {
             return Err(format!("limits.concurrency is {}; it must be 1 to 1000", host.concurrency));
         }
         if host.concurrency_per_caller == 0 {
             return Err("limits.concurrencyPerCaller is 0: nobody could call anything".to_owned());
+        }
+        if let Some(total) = host.memory_total.filter(|total| total / 2 < call.memory) {
+            return Err(format!(
+                "limits.memoryTotal is {total} bytes; it must be twice limits.memory ({}) or more, since one caller may take half of it",
+                call.memory
+            ));
         }
         Ok((call, host))
     }

@@ -3,6 +3,7 @@
 //! One call passes these rooms, each of which knows only the one below it:
 //! `mcp` → `identity` → `plugins` → `sandbox` → `guard` → `kube` → the API server.
 
+mod account;
 mod admin;
 mod cli;
 mod config;
@@ -13,6 +14,7 @@ mod identity;
 mod kube;
 mod limits;
 mod mcp;
+mod memory;
 mod near;
 mod plugin;
 mod plugins;

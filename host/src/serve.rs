@@ -26,7 +26,9 @@ use crate::{
     guard::Audit,
     identity::Callers,
     kube::{ApiServer, Cluster, Source},
+    limits::default_memory_total,
     mcp::{self, AllowedHosts, ApiServerHealth, Site},
+    memory,
     plugins::{Loader, Plugins},
     sandbox::{CompiledCode, Engine},
 };
@@ -187,7 +189,14 @@ pub(crate) fn source(demo: Option<&Demo>, place: &Place) -> Source {
 
 /// What makes tools of files.
 pub(crate) fn loader(config: Config, cache: Option<Cache>) -> anyhow::Result<Loader> {
-    let engine = Arc::new(Engine::new(config.host.concurrency, config.most_memory())?);
+    let total = config.host.memory_total.unwrap_or_else(|| default_memory_total(memory::usable()));
+    if total / 2 < config.most_memory() {
+        tracing::warn!(
+            "all calls together may take {} MiB of memory (`memoryTotal`), and one caller half of it: a call that needs its whole `memory` is refused",
+            total >> 20
+        );
+    }
+    let engine = Arc::new(Engine::new(config.host.concurrency, config.most_memory(), total)?);
     if !engine.pooled {
         tracing::warn!(
             "too little address space for a pool of instances; each call makes its own, a little slower"

@@ -169,7 +169,7 @@ mod tests {
         let cluster = Arc::new(Cluster::new(server));
         let config = Config::default();
         let limits = config.host;
-        let engine = Arc::new(Engine::new(1, config.most_memory()).unwrap());
+        let engine = Arc::new(Engine::new(1, config.most_memory(), 1 << 30).unwrap());
         let loader = Loader { engine, compiled: None, config };
         let folder = std::path::PathBuf::from("nowhere");
         let plugins = Arc::new(Plugins::new(folder, loader, Arc::clone(&cluster), Audit::Off));

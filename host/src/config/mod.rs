@@ -71,7 +71,7 @@ struct ToolText {
 impl Config {
     /// The keys that a file may have, below which they are.
     #[cfg(test)]
-    const KEYS: [&str; 15] = [
+    const KEYS: [&str; 16] = [
         "limits",
         "timeout",
         "cpu",
@@ -83,6 +83,7 @@ impl Config {
         "concurrencyPerCaller",
         "sessions",
         "sessionsPerCaller",
+        "memoryTotal",
         "tools",
         "disabled",
         "denied",

@@ -12,7 +12,7 @@ fn bytes(bytes: u64) -> String {
 /// The reference, with the defaults that the host uses.
 pub(crate) fn text() -> String {
     let CallLimits { timeout, cpu, memory, reads, read_bytes, output } = CallLimits::default();
-    let HostLimits { concurrency, concurrency_per_caller, sessions, sessions_per_caller } =
+    let HostLimits { concurrency, concurrency_per_caller, sessions, sessions_per_caller, memory_total: _ } =
         HostLimits::default();
     let span = humantime::format_duration;
     format!(
@@ -33,12 +33,15 @@ limits:
   readBytes: {}
   # Bytes of text to the caller, 256 or more.
   output: {}
-  # Calls in flight, in all (1 to 1000) and of one account. Each may hold `memory`.
+  # Calls in flight, in all (1 to 1000) and of one account.
   concurrency: {concurrency}
   concurrencyPerCaller: {concurrency_per_caller}
   # SSE streams, in all and of one account.
   sessions: {sessions}
   sessionsPerCaller: {sessions_per_caller}
+  # Memory of all calls together; one account may take half of it. A call that needs more waits a moment and is refused then.
+  # Left out: three fifths of what the container's limit, or the machine, gives this process.
+  # memoryTotal: 320Mi
 
 tools:
   # Only these tools of the folder are served. Left out: all of them.

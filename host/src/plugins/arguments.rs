@@ -9,6 +9,11 @@ mod tests;
 
 use serde_json::{Map, Number, Value};
 
+use crate::foreign::{Echo, MAX_ECHO, cut};
+
+/// Bytes of all arguments of one call. The longest that a tool takes is a `continue` token of a few kilobytes.
+const MAX_ARGUMENTS: usize = 64 << 10;
+
 /// What a value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Type {
@@ -66,6 +71,9 @@ impl Parameters {
 
     /// The arguments as JSON that fits the schema: coerced, defaults filled in, blanks left out.
     pub(super) fn coerce(&self, arguments: Map<String, Value>) -> Result<String, String> {
+        if !fits(&arguments) {
+            return Err(format!("its arguments are over {MAX_ARGUMENTS} bytes; no question needs as many"));
+        }
         let mut fitting = Map::new();
         for (name, value) in arguments {
             let parameter = self.find(&name)?;
@@ -99,16 +107,17 @@ impl Parameters {
     /// The parameter of that name; `label_selector` is taken for `labelSelector`, as other servers call it.
     fn find(&self, name: &str) -> Result<&Parameter, String> {
         let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
+        let asked = plain(cut(name, MAX_ECHO));
         self.0
             .iter()
             .find(|parameter| parameter.name == name)
-            .or_else(|| self.0.iter().find(|parameter| plain(&parameter.name) == plain(name)))
+            .or_else(|| self.0.iter().find(|parameter| plain(&parameter.name) == asked))
             .ok_or_else(|| {
                 let names: Vec<&str> = self.0.iter().map(|parameter| parameter.name.as_str()).collect();
                 if names.is_empty() {
-                    format!("unknown argument {name:?}; it takes none")
+                    format!("unknown argument {}; it takes none", Echo(name))
                 } else {
-                    format!("unknown argument {name:?}; it takes {}", names.join(", "))
+                    format!("unknown argument {}; it takes {}", Echo(name), names.join(", "))
                 }
             })
     }
@@ -166,9 +175,10 @@ impl Parameter {
             && !self.allowed.iter().any(|allowed| allowed == text)
         {
             return Err(format!(
-                "{} parameter must be one of {}, not {text:?}",
+                "{} parameter must be one of {}, not {}",
                 self.name,
-                self.allowed.join(", ")
+                self.allowed.join(", "),
+                Echo(text)
             ));
         }
         if let Some(number) = fitting.as_f64() {
@@ -246,8 +256,38 @@ fn whole(number: &Number) -> Option<i64> {
     })
 }
 
+/// Whether the arguments are short enough to be looked at more closely, which takes their size a few times.
+fn fits(arguments: &Map<String, Value>) -> bool {
+    fn count(value: &Value, left: &mut usize) -> bool {
+        let own = match value {
+            Value::String(text) => text.len(),
+            _ => 0,
+        };
+        // Punctuation counts too: a list of a million nothings is a million bytes.
+        let Some(rest) = left.checked_sub(own.saturating_add(2)) else { return false };
+        *left = rest;
+        match value {
+            Value::Array(items) => items.iter().all(|item| count(item, left)),
+            Value::Object(fields) => entries(fields, left),
+            _ => true,
+        }
+    }
+    fn entries(fields: &Map<String, Value>, left: &mut usize) -> bool {
+        fields.iter().all(|(name, value)| {
+            left.checked_sub(name.len()).is_some_and(|rest| {
+                *left = rest;
+                count(value, left)
+            })
+        })
+    }
+    entries(arguments, &mut MAX_ARGUMENTS.clone())
+}
+
 /// A value for a message, not longer than a line.
 fn shown(value: &Value) -> String {
+    if let Value::String(text) = value {
+        return Echo(text).to_string();
+    }
     let mut text = value.to_string();
     if text.len() > 80 {
         text.truncate(text.floor_char_boundary(80));

@@ -11,13 +11,15 @@ use tokio::sync::mpsc;
 use super::{
     Plugins, Tool,
     figures::{Figures, Recent},
+    tool::size,
     writers,
 };
 use crate::{
+    account::Account,
     guard::{Audit, AuditLine, Ledger, Reading, ReadingLimits, Tally, shown},
     identity::{Caller, Owner},
     limits::TO_FINISH,
-    sandbox::{CallContext, Content, Finished, Note, Outcome, Stopped},
+    sandbox::{CallContext, Finished, Note, Outcome, Stopped},
 };
 
 /// One answer may fill this part of a component's memory; parsing it there takes a few times its size.
@@ -92,13 +94,16 @@ impl Plugins {
             Ok(arguments) => arguments,
             Err(mistake) => return telling.refused("arguments", format!("{name}: {mistake}")),
         };
-        let _slot = match self.in_flight.enter(&caller.owner).await {
+        let slot = match self.in_flight.enter(&caller.owner).await {
             Ok(slot) => slot,
             Err(busy) => return telling.refused("busy", format!("{name}: {busy}")),
         };
-        let _instance = self.figures.instance();
+        // Held until the component has ended, which is later than the client's leaving.
+        let permit = (slot, self.figures.instance());
         telling.began = Instant::now();
         let limits = &tool.limits;
+        let account = Account::of(&*caller.owner);
+        let memory = Arc::new(self.loader.engine.memory.share(account));
         let reading_time = limits.timeout.saturating_sub(TO_FINISH).max(limits.timeout / 2);
         let now = tokio::time::Instant::now();
         let reading = Reading::new(
@@ -115,8 +120,18 @@ impl Plugins {
         );
         telling.ledger = Some(reading.ledger());
         let namespaces = self.namespaces(&caller.owner);
-        let call = CallContext { tool: name.clone(), reading, namespaces, output: limits.output, notes };
-        let Finished { result, tally, cpu, memory } = tool.component.call(&arguments, call, limits).await;
+        let account = Account::of(&*caller.owner);
+        let call = CallContext {
+            tool: name.clone(),
+            account,
+            memory,
+            reading,
+            namespaces,
+            output: limits.output,
+            notes,
+        };
+        let Finished { result, tally, cpu, memory } =
+            tool.component.call(arguments, call, *limits, permit).await;
         let (answer, verdict) = judged(&tool, result);
         let answered =
             Answered { answer, token_refused: tally.token_refused, spent: Spent { tally, cpu, memory } };
@@ -218,16 +233,8 @@ impl Drop for Telling<'_> {
 impl Answer {
     /// Bytes of what it says.
     fn len(&self) -> usize {
-        let said = |content: &Content| match content {
-            Content::Text(text) => text.len(),
-            Content::Embedded(embedded) => embedded.text.len(),
-            Content::Image(media) | Content::Audio(media) => media.data.len(),
-        };
         match self {
-            Self::Outcome(outcome) => {
-                let content: usize = outcome.content.iter().map(said).sum();
-                content.saturating_add(outcome.structured.as_ref().map_or(0, String::len))
-            }
+            Self::Outcome(outcome) => size(outcome),
             Self::Error(text) => text.len(),
             Self::Overlong { error, text } => error.len().saturating_add(text.len()),
         }
@@ -238,11 +245,15 @@ impl Answer {
 fn judged(tool: &Tool, result: Result<Outcome, Stopped>) -> (Answer, &'static str) {
     let name = &tool.description.name;
     match result {
-        Ok(outcome) => match tool.overlong(outcome) {
+        Ok(outcome) => match tool.fit(outcome) {
             Ok(outcome) => (Answer::Outcome(outcome), "ok"),
             Err(overlong) => (overlong, "overlong"),
         },
-        Err(Stopped::Error(text)) => (Answer::Error(text), "error"),
+        Err(Stopped::Error(text)) => match tool.fit_error(text) {
+            Ok(text) => (Answer::Error(text), "error"),
+            Err(overlong) => (overlong, "overlong"),
+        },
+        Err(Stopped::Memory(exhausted)) => (Answer::Error(format!("{name}: {exhausted}")), "busy"),
         Err(Stopped::Limit(limit)) => {
             let text = format!(
                 "{name} was stopped: {limit}. Ask for less: one namespace, a selector, a limit. The operator can raise it under limits in the configuration."

@@ -17,6 +17,9 @@ use crate::identity::Owner;
 /// How long one waits for a place. Clients send bursts; a longer queue would only hide that there are too many.
 const TURN: Duration = Duration::from_secs(5);
 
+/// Calls of one caller that may wait for a place. Each holds its arguments.
+const MAX_WAITING: usize = 256;
+
 /// What takes places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Of {
@@ -83,9 +86,14 @@ impl Places {
     /// Waits for a place, first among the caller's own, then among all.
     pub(super) async fn enter(&self, owner: &Owner) -> Result<Slot, Busy> {
         let own = self.places_of(owner);
+        let busy = Busy::Caller { what: self.what, most: self.most_per_caller };
+        // The map holds no strong reference; everybody that waits or has a place does.
+        if Arc::strong_count(&own) > MAX_WAITING.saturating_add(self.most_per_caller as usize) {
+            return Err(busy);
+        }
         let caller = timeout(TURN, own.acquire_owned()).await;
         let Ok(Ok(_caller)) = caller else {
-            return Err(Busy::Caller { what: self.what, most: self.most_per_caller });
+            return Err(busy);
         };
         let host = timeout(TURN, Arc::clone(&self.host).acquire_owned()).await;
         let Ok(Ok(_host)) = host else {

@@ -1,7 +1,7 @@
 //! What is said to somebody who asks for a tool that is not here: above all the tools of other servers that write.
 
 use super::Snapshot;
-use crate::near::nearest;
+use crate::{foreign::Echo, near::nearest};
 
 /// Names under which the popular servers change a cluster. A prompt written for them meets a sentence, not a riddle.
 const WRITERS: [&str; 22] = [
@@ -48,7 +48,11 @@ pub(super) fn unknown_tool(name: &str, snapshot: &Snapshot) -> String {
     }
     // Whatever was meant, these are the nearest.
     let near = nearest(name, snapshot.tools.keys(), -1.0, NEAREST);
-    format!("there is no tool {name:?} here. The nearest: {}; tools/list has all of them.", near.join(", "))
+    format!(
+        "there is no tool {} here. The nearest: {}; tools/list has all of them.",
+        Echo(name),
+        near.join(", ")
+    )
 }
 
 #[cfg(test)]

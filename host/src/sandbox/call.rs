@@ -1,12 +1,13 @@
 //! The interface `porthole:tool/call`: what a tool may know of the call it serves, and say while it works.
 
 use super::{
-    state::{LogLevel, Note, Progress, State},
+    state::{LogLevel, Logging, Note, Progress, State},
     world::call::{Host, Level},
 };
+use crate::foreign::Printable;
 
-/// A tool's message is cut to this many bytes.
-const LOGGED: usize = 4 << 10;
+/// Bytes of a tool's message, in the log or as progress; a longer one is cut.
+const MAX_MESSAGE: usize = 4 << 10;
 
 impl Host for State {
     async fn default_namespace(&mut self) -> wasmtime::Result<String> {
@@ -27,28 +28,39 @@ impl Host for State {
         Ok(now.map_or(0, |now| now.as_secs()))
     }
 
-    async fn progress(&mut self, done: f64, total: Option<f64>, message: String) -> wasmtime::Result<()> {
+    async fn progress(&mut self, done: f64, total: Option<f64>, mut message: String) -> wasmtime::Result<()> {
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
         self.note(Note::Progress(Progress { done, total, message }))
     }
 
     async fn log(&mut self, level: Level, mut message: String) -> wasmtime::Result<()> {
+        self.call()?;
+        message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+        match self.log.take(message.len()) {
+            Logging::Logged => {}
+            Logging::FirstDropped => {
+                "it logs too much; what follows in this call is dropped".clone_into(&mut message)
+            }
+            Logging::Dropped => return Ok(()),
+        }
         let tool = &self.call()?.tool;
-        message.truncate(message.floor_char_boundary(LOGGED));
+        // A line break in it would begin a line that looks like ours.
+        let text = Printable(&message);
         let level = match level {
             Level::Debug => {
-                tracing::debug!(tool, message, "the tool says");
+                tracing::debug!(tool, "the tool says: {text}");
                 LogLevel::Debug
             }
             Level::Info => {
-                tracing::info!(tool, message, "the tool says");
+                tracing::info!(tool, "the tool says: {text}");
                 LogLevel::Info
             }
             Level::Warn => {
-                tracing::warn!(tool, message, "the tool says");
+                tracing::warn!(tool, "the tool says: {text}");
                 LogLevel::Warn
             }
             Level::Error => {
-                tracing::error!(tool, message, "the tool says");
+                tracing::error!(tool, "the tool says: {text}");
                 LogLevel::Error
             }
         };

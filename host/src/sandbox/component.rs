@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
 
 use super::{
@@ -10,16 +10,24 @@ use super::{
     compiled::{self, CompiledCode, Digest},
     contract::{Tool, Unlinkable},
     imports::{self, Import},
-    state::State,
+    meter::{Meter, metered},
+    state::{Memory, Refused, State},
     world::{self, Verb},
 };
 use crate::{
+    account::Account,
+    foreign::{Printable, cut},
     guard::{self, Grant, ReadRule, Tally},
     limits::CallLimits,
+    memory::Exhausted,
 };
 
-/// What describing may take. Interpreters start slowly; a description itself is a constant.
+/// Wall clock of describing. Interpreters start slowly, and other components may have the processor.
 const DESCRIBE_TIME: Duration = Duration::from_secs(10);
+/// Processor time of describing: a description is a constant. One that loops holds a loading up for this long.
+const DESCRIBE_CPU: Duration = Duration::from_secs(2);
+/// Bytes of a fault's cause that are told.
+const MAX_CAUSE: usize = 1 << 10;
 /// Bytes that one call of a host function may bring from the component (wasmtime's default is 128 MiB).
 const HOSTCALL_BYTES: usize = 4 << 20;
 
@@ -58,6 +66,8 @@ pub(crate) enum Stopped {
     Error(String),
     /// The host stopped it.
     Limit(Limit),
+    /// All calls together had no memory left for it.
+    Memory(Exhausted),
     /// The component trapped.
     Fault(String),
 }
@@ -76,7 +86,7 @@ pub(crate) struct Finished {
 /// A component that can be called.
 pub(crate) struct Component {
     engine: Arc<Engine>,
-    tool: Tool,
+    tool: Arc<Tool>,
 }
 
 impl Component {
@@ -95,7 +105,7 @@ impl Component {
         if !refused.is_empty() {
             return Err(LoadError::Imports(refused));
         }
-        let tool = Tool::link(engine, &component)?;
+        let tool = Arc::new(Tool::link(engine, &component)?);
         Ok(Self { engine: Arc::clone(engine), tool })
     }
 
@@ -113,48 +123,92 @@ impl Component {
         Ok(imports.map(|(name, _)| (name.to_owned(), imports::classify(name))).collect())
     }
 
-    /// Asks the component what it is.
+    /// Asks the component what it is, within `memory` bytes.
     pub(crate) async fn describe(&self, memory: u64) -> Result<Description, LoadError> {
-        let mut store = self.store(State::describing(memory, DESCRIBE_TIME));
-        let described = timeout(DESCRIBE_TIME, self.tool.describe(&mut store)).await;
-        match described {
-            Ok(Ok(description)) => Ok(description),
-            Ok(Err(error)) => Err(LoadError::Describe(explained(&error, store.data()))),
-            Err(_) => Err(LoadError::Describe(format!("it took longer than {DESCRIBE_TIME:?}"))),
-        }
+        let share = Arc::new(self.engine.memory.share(Account::HOST));
+        let (meter, memory) = (Meter::new(DESCRIBE_CPU), Memory::new(memory, share));
+        let mut store = self.store(State::describing(memory, Arc::clone(&meter)));
+        let tool = Arc::clone(&self.tool);
+        let until = deadline(DESCRIBE_TIME);
+        let job = async move {
+            match timeout_at(until, tool.describe(&mut store)).await {
+                Ok(Ok(description)) => Ok(description),
+                Ok(Err(error)) => Err(LoadError::Describe(explained(&error, store.data()))),
+                Err(_) => Err(LoadError::Describe(format!("it took longer than {DESCRIBE_TIME:?}"))),
+            }
+        };
+        let task = self.engine.executor.spawn(Account::HOST, metered(meter, job)).fallible();
+        task.await.unwrap_or_else(|| Err(LoadError::Describe("the host is stopping".to_owned())))
     }
 
-    /// Serves one call in a fresh instance. Dropping the future ends the component.
-    pub(crate) async fn call(&self, arguments: &str, call: CallContext, limits: &CallLimits) -> Finished {
-        let mut store = self.store(State::calling(limits.memory, limits.cpu, call));
-        let served = timeout(limits.timeout, self.tool.run(&mut store, arguments)).await;
-        let state = store.into_data();
-        let result = match served {
-            Err(_) => Err(Stopped::Limit(Limit::Timeout(limits.timeout))),
-            Ok(Ok(Ok(outcome))) => Ok(outcome),
-            Ok(Ok(Err(text))) => Err(Stopped::Error(text)),
-            Ok(Err(_)) if state.memory.refused => Err(Stopped::Limit(Limit::Memory(limits.memory))),
-            Ok(Err(_)) if state.time.is_over() => Err(Stopped::Limit(Limit::Cpu(limits.cpu))),
-            Ok(Err(error)) => Err(Stopped::Fault(explained(&error, &state))),
+    /// Serves one call in a fresh instance. Dropping the future ends the component; `permit` is held until it has ended.
+    pub(crate) async fn call(
+        &self,
+        arguments: String,
+        call: CallContext,
+        limits: CallLimits,
+        permit: impl Send + 'static,
+    ) -> Finished {
+        let memory = Memory::new(limits.memory, Arc::clone(&call.memory));
+        let meter = Meter::new(limits.cpu);
+        let (account, until) = (call.account, deadline(limits.timeout));
+        let mut store = self.store(State::calling(memory, Arc::clone(&meter), call));
+        let tool = Arc::clone(&self.tool);
+        let job = async move {
+            let served = timeout_at(until, tool.run(&mut store, &arguments)).await;
+            let finished = finished(served.ok(), store.into_data(), &limits);
+            drop(permit);
+            finished
         };
-        let (cpu, memory, said) = (state.time.spent(), state.memory.peak, state.said.text());
-        let call = state.into_call();
-        if !said.is_empty() {
-            tracing::debug!(tool = call.as_ref().map(|call| call.tool.as_str()), "printed: {said}");
-        }
-        let tally = call.map(|call| call.reading.tally()).unwrap_or_default();
-        Finished { result, tally, cpu, memory }
+        let task = self.engine.executor.spawn(account, metered(meter, job)).fallible();
+        task.await.unwrap_or_else(|| Finished {
+            result: Err(Stopped::Fault("the host is stopping".to_owned())),
+            tally: Tally::default(),
+            cpu: Duration::ZERO,
+            memory: 0,
+        })
     }
 
     fn store(&self, state: State) -> Store<State> {
         let mut store = Store::new(self.engine.wasmtime(), state);
-        store.limiter(|state| &mut state.memory);
+        store.limiter_async(|state| &mut state.memory);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
         store.set_epoch_deadline(1);
         // A timer alone never stops a component that computes: it must give way at each tick.
-        store.epoch_deadline_callback(|mut store| Ok(store.data_mut().time.tick()));
+        store.epoch_deadline_callback(|store| Ok(store.data().meter.tick()));
         store
     }
+}
+
+/// The end of a call: its outcome, or None where its time ran out.
+fn finished(
+    served: Option<wasmtime::Result<Result<Outcome, String>>>,
+    state: State,
+    limits: &CallLimits,
+) -> Finished {
+    let result = match served {
+        None => Err(Stopped::Limit(Limit::Timeout(limits.timeout))),
+        Some(Ok(Ok(outcome))) => Ok(outcome),
+        Some(Ok(Err(text))) => Err(Stopped::Error(text)),
+        Some(Err(error)) => Err(match state.memory.refused {
+            Some(Refused::Limit) => Stopped::Limit(Limit::Memory(limits.memory)),
+            Some(Refused::Total(exhausted)) => Stopped::Memory(exhausted),
+            None if state.meter.is_over() => Stopped::Limit(Limit::Cpu(limits.cpu)),
+            None => Stopped::Fault(explained(&error, &state)),
+        }),
+    };
+    let (cpu, memory, said) = (state.meter.spent(), state.memory.peak, state.said.text());
+    let call = state.into_call();
+    if !said.is_empty() {
+        tracing::debug!(tool = call.as_ref().map(|call| call.tool.as_str()), "printed: {}", Printable(&said));
+    }
+    let tally = call.map(|call| call.reading.tally()).unwrap_or_default();
+    Finished { result, tally, cpu, memory }
+}
+
+fn deadline(time: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or(now)
 }
 
 /// The innermost cause, without the frames of the component.
@@ -166,7 +220,7 @@ fn root(error: &wasmtime::Error) -> String {
 fn explained(error: &wasmtime::Error, state: &State) -> String {
     let said = state.said.text();
     match said.trim().lines().next_back() {
-        Some(last) if !last.is_empty() => format!("{} ({last})", root(error)),
+        Some(last) if !last.is_empty() => format!("{} ({})", root(error), Printable(cut(last, MAX_CAUSE))),
         _ => root(error),
     }
 }

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use super::executor::Executor;
+use crate::memory::MemoryTotal;
+
 /// How often a computing component gives way, and how exactly its time is measured.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 /// Instances beyond the calls in flight: components that are being described while calls run.
@@ -24,20 +27,23 @@ pub(crate) enum EngineError {
     #[error("WebAssembly cannot be run here: {0:#}")]
     Wasmtime(wasmtime::Error),
     /// The operating system gives no thread.
-    #[error("no thread for the engine's clock: {0}")]
+    #[error("no thread for the engine: {0}")]
     Thread(#[from] std::io::Error),
 }
 
-/// Compiles components and holds their instances.
+/// Compiles components, holds their instances, and runs them on threads of their own.
 pub(crate) struct Engine {
     engine: wasmtime::Engine,
+    pub(super) executor: Executor,
+    pub(crate) memory: MemoryTotal,
     /// Instances live in a pool of reserved address space, which makes a new one ten times cheaper.
     pub(crate) pooled: bool,
 }
 
 impl Engine {
-    /// An engine for `concurrency` calls at one time, none with more than `memory` bytes.
-    pub(crate) fn new(concurrency: u32, memory: u64) -> Result<Self, EngineError> {
+    /// An engine for `concurrency` calls at one time, none with more than `memory` bytes, all of them with no more than
+    /// `total`.
+    pub(crate) fn new(concurrency: u32, memory: u64, total: u64) -> Result<Self, EngineError> {
         let instances = concurrency.saturating_add(SPARE_INSTANCES);
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(instances)
@@ -74,7 +80,7 @@ impl Engine {
                 std::thread::sleep(TICK);
             }
         })?;
-        Ok(Self { engine, pooled })
+        Ok(Self { engine, executor: Executor::start()?, memory: MemoryTotal::new(total), pooled })
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {

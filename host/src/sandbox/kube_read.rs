@@ -16,7 +16,7 @@ type Answer<T> = wasmtime::Result<Result<T, ReadError>>;
 impl State {
     /// The component's time stands still while the host reads for it.
     fn reading(&mut self) -> wasmtime::Result<&Reading> {
-        self.time.leave();
+        self.meter.leave();
         Ok(&self.call()?.reading)
     }
 
@@ -24,7 +24,7 @@ impl State {
     where
         T: From<F>,
     {
-        self.time.enter();
+        self.meter.enter();
         Ok(answer.map(T::from).map_err(ReadError::from))
     }
 
@@ -35,7 +35,7 @@ impl State {
     where
         T: From<F>,
     {
-        self.time.enter();
+        self.meter.enter();
         Ok(answers.into_iter().map(|answer| answer.map(T::from).map_err(ReadError::from)).collect())
     }
 }

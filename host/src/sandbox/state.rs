@@ -1,15 +1,20 @@
 //! The state of one instance: its empty WASI, its memory and time so far, and the call that it serves.
 
-use std::time::{Duration, Instant};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
-use wasmtime::{ResourceLimiter, UpdateDeadline, component::ResourceTable};
+use wasmtime::{ResourceLimiterAsync, component::ResourceTable};
 use wasmtime_wasi::{
     Deterministic, HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView,
+    async_trait,
 };
 
-use super::{engine::TICK, output::Kept};
-use crate::guard::Reading;
+use super::{engine::TICK, meter::Meter, output::Kept};
+use crate::{
+    account::Account,
+    guard::Reading,
+    memory::{Exhausted, MemoryShare},
+};
 
 /// Open streams, pollables and the like of one call. A guest that opens more is in a loop.
 const RESOURCES: usize = 1000;
@@ -46,6 +51,10 @@ pub(crate) enum Note {
 pub(crate) struct CallContext {
     /// For the log.
     pub(crate) tool: String,
+    /// Whose turn the call takes.
+    pub(crate) account: Account,
+    /// The call's share of the memory of all calls.
+    pub(crate) memory: Arc<MemoryShare>,
     pub(crate) reading: Reading,
     /// Namespaces to try where listing all of them is forbidden.
     pub(crate) namespaces: Vec<String>,
@@ -60,16 +69,59 @@ pub(super) struct State {
     wasi: WasiCtx,
     pub(super) table: ResourceTable,
     pub(super) memory: Memory,
-    pub(super) time: GuestTime,
+    pub(super) meter: Arc<Meter>,
     /// None while the component describes itself: then every import of ours traps.
     call: Option<CallContext>,
     pub(super) said: Kept,
+    /// What the tool may still log.
+    pub(super) log: LogAllowance,
+}
+
+/// Lines and bytes that one call may still log. One call once wrote 125 MB of them in 0.9 s.
+pub(super) struct LogAllowance {
+    lines: u32,
+    bytes: usize,
+    spent: bool,
+}
+
+/// Whether a message may be logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Logging {
+    Logged,
+    /// It is the first that does not fit; so it is, once, that this is said.
+    FirstDropped,
+    Dropped,
+}
+
+impl Default for LogAllowance {
+    fn default() -> Self {
+        Self { lines: 100, bytes: 64 << 10, spent: false }
+    }
+}
+
+impl LogAllowance {
+    /// Counts a message of this many bytes.
+    pub(super) fn take(&mut self, bytes: usize) -> Logging {
+        if self.spent {
+            return Logging::Dropped;
+        }
+        match (self.lines.checked_sub(1), self.bytes.checked_sub(bytes)) {
+            (Some(lines), Some(bytes)) => {
+                (self.lines, self.bytes) = (lines, bytes);
+                Logging::Logged
+            }
+            _ => {
+                self.spent = true;
+                Logging::FirstDropped
+            }
+        }
+    }
 }
 
 impl State {
     /// For describing: the clock stands at zero and the random source is constant.
-    pub(super) fn describing(memory: u64, cpu: Duration) -> Self {
-        Self::build(memory, cpu, None, |wasi| {
+    pub(super) fn describing(memory: Memory, meter: Arc<Meter>) -> Self {
+        Self::build(memory, meter, None, |wasi| {
             wasi.wall_clock(Standstill)
                 .monotonic_clock(Standstill)
                 .secure_random(Deterministic::new(vec![7]))
@@ -78,13 +130,13 @@ impl State {
         })
     }
 
-    pub(super) fn calling(memory: u64, cpu: Duration, call: CallContext) -> Self {
-        Self::build(memory, cpu, Some(call), |_| {})
+    pub(super) fn calling(memory: Memory, meter: Arc<Meter>, call: CallContext) -> Self {
+        Self::build(memory, meter, Some(call), |_| {})
     }
 
     fn build(
-        memory: u64,
-        cpu: Duration,
+        memory: Memory,
+        meter: Arc<Meter>,
         call: Option<CallContext>,
         more: impl FnOnce(&mut WasiCtxBuilder),
     ) -> Self {
@@ -96,19 +148,7 @@ impl State {
         more(&mut wasi);
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES);
-        Self {
-            wasi: wasi.build(),
-            table,
-            memory: Memory {
-                limit: usize::try_from(memory).unwrap_or(usize::MAX),
-                used: 0,
-                peak: 0,
-                refused: false,
-            },
-            time: GuestTime { limit: cpu, spent: Duration::ZERO, entered: Instant::now() },
-            call,
-            said,
-        }
+        Self { wasi: wasi.build(), table, memory, meter, call, said, log: LogAllowance::default() }
     }
 
     /// The call being served. While a component describes itself there is none, and asking for it traps.
@@ -150,20 +190,41 @@ impl HostMonotonicClock for Standstill {
     }
 }
 
-/// The bytes of an instance's memories and tables, and their limit.
+/// The bytes of an instance's memories and tables, their limit, and the call's share of what all calls may take.
 pub(super) struct Memory {
     limit: usize,
+    share: Arc<MemoryShare>,
     used: usize,
     pub(super) peak: usize,
-    /// Growing was refused: what the component died of, if it died.
-    pub(super) refused: bool,
+    /// Why growing was refused: what the component died of, if it died.
+    pub(super) refused: Option<Refused>,
+}
+
+/// Why a component could not grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Its own limit, `memory`.
+    Limit,
+    /// The limit of all calls, `memoryTotal`.
+    Total(Exhausted),
 }
 
 impl Memory {
-    fn grow(&mut self, current: usize, desired: usize) -> wasmtime::Result<bool> {
-        let used = self.used.saturating_add(desired.saturating_sub(current));
-        if used > self.limit {
-            self.refused = true;
+    pub(super) fn new(limit: u64, share: Arc<MemoryShare>) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Self { limit, share, used: 0, peak: 0, refused: None }
+    }
+
+    async fn grow(&mut self, current: usize, desired: usize) -> wasmtime::Result<bool> {
+        let more = desired.saturating_sub(current);
+        let used = self.used.saturating_add(more);
+        let refused = if used > self.limit {
+            Some(Refused::Limit)
+        } else {
+            self.share.reserve(more as u64).await.err().map(Refused::Total)
+        };
+        if refused.is_some() {
+            self.refused = refused;
             // A trap, and not a failed growth: guests go on from that in ways of their own.
             return Err(wasmtime::Error::msg("the memory limit of the tool is reached"));
         }
@@ -173,47 +234,41 @@ impl Memory {
     }
 }
 
-impl ResourceLimiter for Memory {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        self.grow(current, desired)
+#[async_trait]
+impl ResourceLimiterAsync for Memory {
+    async fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.grow(current, desired).await
     }
-    fn table_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        self.grow(current.saturating_mul(TABLE_ELEMENT), desired.saturating_mul(TABLE_ELEMENT))
+    async fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.grow(current.saturating_mul(TABLE_ELEMENT), desired.saturating_mul(TABLE_ELEMENT)).await
     }
 }
 
-/// Time inside the component, without that spent waiting for the cluster.
-pub(super) struct GuestTime {
-    limit: Duration,
-    spent: Duration,
-    entered: Instant,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl GuestTime {
-    /// The component has called the host.
-    pub(super) fn leave(&mut self) {
-        // Between two ticks a component runs for about one; where more has passed, other calls had the processor.
-        let stretch = self.entered.elapsed().min(TICK.saturating_mul(2));
-        self.spent = self.spent.saturating_add(stretch);
-    }
-
-    /// The host returns to the component.
-    pub(super) fn enter(&mut self) {
-        self.entered = Instant::now();
-    }
-
-    /// At each tick inside the component: give way to other calls, or stop.
-    pub(super) fn tick(&mut self) -> UpdateDeadline {
-        self.leave();
-        self.enter();
-        if self.is_over() { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) }
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.spent > self.limit
-    }
-
-    pub(super) fn spent(&self) -> Duration {
-        self.spent
+    #[test]
+    fn a_flood_of_messages_ends_with_one_that_says_so() {
+        let taken = |bytes: usize, times: usize| {
+            let mut allowance = LogAllowance::default();
+            (0..times).map(|_| allowance.take(bytes)).collect::<Vec<_>>()
+        };
+        for (bytes, fit) in [(10, 100), (4 << 10, 16), (65 << 10, 0)] {
+            let flood = taken(bytes, 200);
+            assert_eq!(flood.iter().filter(|logging| **logging == Logging::Logged).count(), fit);
+            assert_eq!(flood[fit], Logging::FirstDropped);
+            assert!(flood[fit + 1..].iter().all(|logging| *logging == Logging::Dropped));
+        }
     }
 }

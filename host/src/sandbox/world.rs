@@ -28,7 +28,7 @@ mod bindings {
     });
 }
 
-pub(crate) use bindings::porthole::tool::types::{Content, Description, Outcome};
+pub(crate) use bindings::porthole::tool::types::{Content, Description, Embedded, Media, Outcome};
 pub(super) use bindings::{
     ToolPre,
     porthole::tool::{

@@ -86,3 +86,24 @@ fn a_schema_that_clients_would_lose_is_refused() {
     }
     assert!(Parameters::parse(json!({"type": "object"}).as_object().unwrap()).is_ok());
 }
+
+#[test]
+fn arguments_without_end_are_refused_before_they_are_looked_at_and_not_repeated() {
+    let long = "x".repeat(900_000);
+    for given in [
+        json!({"name": long}),
+        json!({"fields": vec![""; 40_000]}),
+        json!({"name": {"a": [[long]]}}),
+        json!({ long: 1 }),
+    ] {
+        let error = coerced(given).unwrap_err();
+        assert!(error.contains("over 65536 bytes") && error.len() < 200, "{}", error.len());
+    }
+    let long = "x".repeat(60_000);
+    for given in
+        [json!({ long.clone(): 1 }), json!({"name": "a", "tail": long}), json!({"name": "a", "output": long})]
+    {
+        let error = coerced(given).unwrap_err();
+        assert!(error.len() < 400 && error.contains("(60000 bytes)"), "{error}");
+    }
+}

@@ -1,6 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    account::Account,
     guard::{Grant, Reading, ReadingLimits},
     kube::{ApiServer, Cluster, Source},
     limits::CallLimits,
@@ -103,7 +104,7 @@ fn load(engine: &Arc<Engine>, wasm: &[u8]) -> Result<Component, super::super::Lo
 
 #[tokio::test]
 async fn two_versions_are_served_side_by_side() {
-    let engine = Arc::new(Engine::new(4, 16 << 20).unwrap());
+    let engine = Arc::new(Engine::new(4, 16 << 20, 64 << 20).unwrap());
     let cluster = cluster().await;
     let limits = CallLimits::default();
     for wasm in [of_this_version(), of_the_next_version()] {
@@ -124,9 +125,16 @@ async fn two_versions_are_served_side_by_side() {
                 answer: 1,
             },
         );
-        let call =
-            CallContext { tool: description.name, reading, namespaces: Vec::new(), output: 100, notes: None };
-        let said = match component.call("{}", call, &limits).await.result {
+        let call = CallContext {
+            tool: description.name,
+            account: Account::HOST,
+            memory: Arc::new(engine.memory.share(Account::HOST)),
+            reading,
+            namespaces: Vec::new(),
+            output: 100,
+            notes: None,
+        };
+        let said = match component.call("{}".to_owned(), call, limits, ()).await.result {
             Ok(outcome) => match &outcome.content[..] {
                 [Content::Text(text)] => text.clone(),
                 other => panic!("{other:?}"),
@@ -140,7 +148,7 @@ async fn two_versions_are_served_side_by_side() {
 
 #[test]
 fn a_version_that_this_host_does_not_know_is_named() {
-    let engine = Arc::new(Engine::new(4, 16 << 20).unwrap());
+    let engine = Arc::new(Engine::new(4, 16 << 20, 64 << 20).unwrap());
     let importing = |imports: &str| wat::parse_str(format!("(component {imports})")).unwrap();
     let call = |version: &str| format!(r#"(import "porthole:tool/call@{version}" (instance))"#);
     let error = |wasm: Vec<u8>| load(&engine, &wasm).err().unwrap().to_string();

@@ -1,0 +1,149 @@
+//! Memory budget of all calls together (`limits.memoryTotal`), shared out by caller.
+//!
+//! `limits.memory` bounds one call; eight calls of 118 MB by one caller would still take a container of 512 MiB down. What
+//! a call needs is reserved before it is allocated, and given back when the call has ended.
+
+mod cgroup;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use crate::account::Account;
+pub(crate) use cgroup::usable;
+
+/// Granularity of the budget: a page of WebAssembly.
+const UNIT: u64 = 64 << 10;
+/// How long a call waits for memory. Calls take milliseconds, so whoever waits longer stands behind a flood.
+const WAIT: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(2) };
+/// One caller may hold one of this many parts of the budget, so that another always finds room.
+const PARTS: u64 = 2;
+
+/// All calls together, or all calls of one caller, need more than there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the calls in flight take all the memory that they may take together ({} MiB, `memoryTotal`); ask again in a moment",
+    .total >> 20
+)]
+pub(crate) struct Exhausted {
+    total: u64,
+}
+
+/// The budget of all calls.
+#[derive(Debug)]
+pub(crate) struct MemoryTotal {
+    bytes: u64,
+    all: Arc<Semaphore>,
+    /// The part of each caller that has a call in flight.
+    callers: Mutex<HashMap<Account, Weak<Semaphore>>>,
+}
+
+impl MemoryTotal {
+    /// A budget of `bytes`.
+    pub(crate) fn new(bytes: u64) -> Self {
+        Self { bytes, all: Arc::new(Semaphore::new(permits(bytes / UNIT))), callers: Mutex::default() }
+    }
+
+    /// The share of one call of this caller, empty at first.
+    pub(crate) fn share(&self, account: Account) -> MemoryShare {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let caller = callers.get(&account).and_then(Weak::upgrade).unwrap_or_else(|| {
+            callers.retain(|_, part| part.strong_count() > 0);
+            let part = Arc::new(Semaphore::new(permits(self.bytes / PARTS / UNIT)));
+            callers.insert(account, Arc::downgrade(&part));
+            part
+        });
+        MemoryShare { total: self.bytes, all: Arc::clone(&self.all), caller, held: Mutex::default() }
+    }
+}
+
+/// What one call has reserved. Dropping it gives everything back.
+#[derive(Debug)]
+pub(crate) struct MemoryShare {
+    total: u64,
+    all: Arc<Semaphore>,
+    caller: Arc<Semaphore>,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    bytes: u64,
+    units: u64,
+    permits: Vec<OwnedSemaphorePermit>,
+}
+
+impl MemoryShare {
+    /// Reserves `bytes` more, and waits a moment where others hold them.
+    pub(crate) async fn reserve(&self, bytes: u64) -> Result<(), Exhausted> {
+        // Counted before waiting: reads of one call are made side by side.
+        let missing = self.held().grow(bytes);
+        let acquired = match missing {
+            0 => return Ok(()),
+            // More than there is would wait for nothing.
+            units if units > self.total / PARTS / UNIT => None,
+            units => self.acquire(units).await,
+        };
+        let mut held = self.held();
+        match acquired {
+            Some(acquired) => {
+                held.add(acquired);
+                Ok(())
+            }
+            None => {
+                held.bytes = held.bytes.saturating_sub(bytes);
+                held.units = held.units.saturating_sub(missing);
+                Err(Exhausted { total: self.total })
+            }
+        }
+    }
+
+    /// First among the caller's own: its flood queues there, and not before everybody.
+    async fn acquire(&self, units: u64) -> Option<[OwnedSemaphorePermit; 2]> {
+        let units = u32::try_from(units).ok()?;
+        let acquire = async {
+            let caller = Arc::clone(&self.caller).acquire_many_owned(units).await.ok()?;
+            Some([caller, Arc::clone(&self.all).acquire_many_owned(units).await.ok()?])
+        };
+        timeout(WAIT, acquire).await.ok()?
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    /// Counts `bytes` more. Returns the units that are to be acquired for them.
+    fn grow(&mut self, bytes: u64) -> u64 {
+        self.bytes = self.bytes.saturating_add(bytes);
+        let missing = self.bytes.div_ceil(UNIT).saturating_sub(self.units);
+        self.units = self.units.saturating_add(missing);
+        missing
+    }
+
+    /// Keeps the permits: one for each semaphore, however often memory grows.
+    fn add(&mut self, acquired: [OwnedSemaphorePermit; 2]) {
+        if self.permits.is_empty() {
+            self.permits.extend(acquired);
+            return;
+        }
+        for (held, more) in self.permits.iter_mut().zip(acquired) {
+            held.merge(more);
+        }
+    }
+}
+
+/// Permits of a semaphore, which has an upper bound of its own (beyond 2^60 units no machine has memory).
+fn permits(units: u64) -> usize {
+    usize::try_from(units).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
+}

@@ -1,0 +1,120 @@
+use std::{
+    future::{pending, poll_fn},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    task::Poll,
+};
+
+use tokio::sync::oneshot;
+
+use super::*;
+
+/// Computes for about this long on the thread's own clock, and gives way.
+fn busy(turns: u32, time: Duration) -> impl Future<Output = ()> {
+    let mut left = turns;
+    poll_fn(move |context| {
+        let began = thread_time();
+        while thread_time().saturating_sub(began) < time {}
+        left -= 1;
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+}
+
+#[tokio::test]
+async fn a_caller_with_one_call_does_not_stand_behind_all_of_anothers() {
+    let executor = Executor::start().unwrap();
+    let turns = Arc::new(AtomicU32::new(0));
+    let flood: Vec<_> = (0..32)
+        .map(|_| {
+            let turns = Arc::clone(&turns);
+            executor.spawn(Account::of(&"flood"), async move {
+                for _ in 0..20 {
+                    busy(2, Duration::from_millis(1)).await;
+                    turns.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    while turns.load(Ordering::Relaxed) < 4 {
+        tokio::task::yield_now().await;
+    }
+    executor.spawn(Account::of(&"other"), busy(3, Duration::from_micros(100))).await;
+    // First come, first served would have run all 32 in between, three times.
+    let before_it = turns.load(Ordering::Relaxed);
+    for task in flood {
+        task.await;
+    }
+    assert!(before_it < 96, "{before_it} of 640 turns");
+    assert_eq!(turns.load(Ordering::Relaxed), 640);
+}
+
+#[test]
+fn an_idle_account_saves_nothing_up() {
+    let queue = Arc::new(Queue::default());
+    let (first, second) = (Account::of(&1), Account::of(&2));
+    let task = |account| {
+        let into = Arc::clone(&queue);
+        let (runnable, task) = async_task::spawn(async {}, move |runnable| into.push(account, runnable));
+        runnable.schedule();
+        task.detach();
+    };
+    for _ in 0..3 {
+        task(first);
+        queue.next().unwrap().1.run();
+        queue.ran(first, Duration::from_secs(1));
+    }
+    // The second was idle meanwhile: it begins at the time that the first had at its last turn, and not at none.
+    task(second);
+    task(first);
+    assert_eq!(queue.next().unwrap().0, second);
+    queue.ran(second, Duration::from_millis(1100));
+    task(second);
+    assert_eq!(queue.next().unwrap().0, first);
+}
+
+#[tokio::test]
+async fn a_task_that_is_dropped_is_ended_and_a_panic_reaches_who_waits() {
+    struct OnDrop(Option<oneshot::Sender<()>>);
+    impl Drop for OnDrop {
+        fn drop(&mut self) {
+            let _ = self.0.take().unwrap().send(());
+        }
+    }
+    let executor = Executor::start().unwrap();
+    let (ended, end) = oneshot::channel();
+    let guard = OnDrop(Some(ended));
+    let task = executor.spawn(Account::HOST, async move {
+        let _guard = guard;
+        pending::<()>().await;
+    });
+    drop(task);
+    end.await.unwrap();
+    let panicking = executor.spawn(Account::HOST, async { panic!("a tool's fault") });
+    let waited = tokio::spawn(panicking).await;
+    assert!(waited.unwrap_err().is_panic());
+    executor.spawn(Account::HOST, async {}).await;
+}
+
+#[tokio::test]
+async fn an_executor_that_is_gone_drops_its_tasks() {
+    let executor = Executor::start().unwrap();
+    let begun = Arc::new(AtomicBool::new(false));
+    let task = {
+        let begun = Arc::clone(&begun);
+        executor.spawn(Account::HOST, async move {
+            begun.store(true, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_secs(600)).await;
+        })
+    };
+    while !begun.load(Ordering::Relaxed) {
+        tokio::task::yield_now().await;
+    }
+    drop(executor);
+    drop(task);
+}
