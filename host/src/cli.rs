@@ -207,9 +207,10 @@ pub(crate) struct Serve {
     /// Serve one client over stdin and stdout instead of HTTP
     #[arg(long)]
     pub(crate) stdio: bool,
-    /// Where the audit log goes, one JSON object a call: a file (appended to), "stderr", or "off"
-    #[arg(long, value_name = "FILE|stderr|off", default_value = "stderr")]
-    pub(crate) audit: PathBuf,
+    /// Where the audit log goes, one JSON object a call: a file (appended to), "stdout", "stderr", or "off"
+    /// [default: stdout; stderr with --stdio and --demo, which use stdout themselves]
+    #[arg(long, value_name = "FILE|stdout|stderr|off")]
+    pub(crate) audit: Option<PathBuf>,
     /// What to log, for example info, debug, or porthole=debug,rmcp=trace
     #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info,rmcp=warn")]
     pub(crate) log: String,

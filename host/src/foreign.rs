@@ -39,7 +39,7 @@ pub(crate) fn cut(text: &str, max: usize) -> &str {
 }
 
 /// Whether a character moves the cursor, ends the line, or turns the direction of what follows (Unicode TR 36).
-fn steers(letter: char) -> bool {
+pub(crate) fn steers(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
             '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'

@@ -13,6 +13,7 @@ mod guard;
 mod identity;
 mod kube;
 mod limits;
+mod logging;
 mod mcp;
 mod memory;
 mod near;

@@ -16,17 +16,17 @@ use axum_server::{
 };
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::{
     admin::{self, Admin},
     cli::{AddressOrOff, Cache, Identity, Place, Serve},
     config::Config,
     demo::Demo,
-    guard::Audit,
+    guard::{Audit, OnFailure},
     identity::Callers,
     kube::{ApiServer, Cluster, Source},
     limits::default_memory_total,
+    logging,
     mcp::{self, AllowedHosts, ApiServerHealth, Site},
     memory,
     plugins::{Loader, Plugins},
@@ -39,33 +39,21 @@ const CERTIFICATE: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(5);
 /// Connections have this long in all: the last answers need a moment to leave.
 const CONNECTIONS: Duration = Duration::from_secs(6);
+/// How long the audit's sink may take for the last lines.
+const LAST_LINES: Duration = Duration::from_secs(2);
 /// Slow headers hold a connection (the "slowloris" attack). It also ends idle connections, so it is not shorter than
 /// clients keep them: one that is closed under a request costs that request.
 const HEADER_TIME: Duration = Duration::from_secs(75);
 
 /// Runs until SIGTERM, SIGINT, or the end of stdin.
 pub(crate) fn run(options: Serve) -> anyhow::Result<()> {
-    logging(&options)?;
+    let _log = logging::begin(&options.log, options.log_json)?;
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let outcome = runtime.block_on(serve(options));
     // A component that is being compiled cannot be stopped; the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
-}
-
-fn logging(options: &Serve) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&options.log).with_context(|| format!("--log {:?}", options.log))?;
-    // stdout belongs to the stdio transport.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if options.log_json {
-        log.json().init()
-    } else {
-        log.with_ansi(false).init()
-    }
-    // Without a backtrace: it would map the binary's debug information for good.
-    std::panic::set_hook(Box::new(|panic| tracing::error!("panic: {panic}")));
-    Ok(())
 }
 
 async fn serve(options: Serve) -> anyhow::Result<()> {
@@ -103,9 +91,10 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         Identity::Host => Callers::host(shared_token.as_deref()),
     });
     let limits = config.host;
-    let audit = audit(&options.audit)?;
+    let audit = audit(&options, config.audit)?;
     let loader = loader(config, options.compiling.cache.clone())?;
-    let plugins = Arc::new(Plugins::new(options.plugins.clone(), loader, Arc::clone(&cluster), audit));
+    let plugins =
+        Arc::new(Plugins::new(options.plugins.clone(), loader, Arc::clone(&cluster), audit.clone()));
     let loading = keep_loaded(Arc::clone(&plugins))?;
     if options.stdio {
         let loading = tokio::spawn(loading);
@@ -115,6 +104,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
             stop = stop_signal() => stop,
         };
         loading.abort();
+        audit.flush(LAST_LINES).await;
         return served;
     }
     let hosts = AllowedHosts::new(options.listen, &options.allow_host);
@@ -172,6 +162,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     while let Some(ended) = servers.join_next().await {
         ended??;
     }
+    audit.flush(LAST_LINES).await;
     // Not sooner: calls that end in the time of grace still read it.
     drop(demo);
     Ok(())
@@ -220,12 +211,20 @@ fn compiled(chosen: Option<Cache>) -> Option<CompiledCode> {
     }
 }
 
-fn audit(place: &Path) -> anyhow::Result<Audit> {
-    Ok(match place.to_str() {
-        Some("off") => Audit::Off,
-        Some("stderr") => Audit::Stderr,
-        _ => Audit::file(place).with_context(|| format!("--audit {}", place.display()))?,
-    })
+/// Where audit lines go. stdout is the transport's with --stdio, and a demo prints what to paste there.
+fn audit(options: &Serve, on_failure: OnFailure) -> anyhow::Result<Audit> {
+    let usual = if options.stdio || options.place.demo.is_some() { "stderr" } else { "stdout" };
+    let place = options.audit.as_deref().unwrap_or(Path::new(usual));
+    let audit = match place.to_str() {
+        Some("off") => Ok(Audit::Off),
+        Some("stdout") if options.stdio => {
+            bail!("--audit stdout: with --stdio that is the client's; use stderr or a file")
+        }
+        Some("stdout") => Audit::stdout(on_failure),
+        Some("stderr") => Audit::stderr(on_failure),
+        _ => Audit::file(place, on_failure),
+    };
+    audit.with_context(|| format!("--audit {}", place.display()))
 }
 
 /// Loads the tools and follows their folder; SIGHUP has it looked at again.

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use serde::Deserialize;
 
 use crate::{
-    guard::Denied,
+    guard::{Denied, OnFailure},
     limits::{CallLimits, CallLimitsText, HostLimits, LimitsText},
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct Config {
     pub(crate) namespaces: Vec<String>,
     /// Kinds that no tool reads.
     pub(crate) denied: Arc<Denied>,
+    /// What becomes of calls while the audit log cannot be written.
+    pub(crate) audit: OnFailure,
     pub(crate) host: HostLimits,
 }
 
@@ -49,6 +51,15 @@ struct File {
     namespaces: Vec<String>,
     #[serde(default)]
     denied: Vec<String>,
+    #[serde(default)]
+    audit: AuditText,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct AuditText {
+    #[serde(default)]
+    on_failure: OnFailure,
 }
 
 /// `enabled` and `disabled`, which no tool can be called, and beside them tools by their names.
@@ -71,7 +82,7 @@ struct ToolText {
 impl Config {
     /// The keys that a file may have, below which they are.
     #[cfg(test)]
-    const KEYS: [&str; 16] = [
+    const KEYS: [&str; 18] = [
         "limits",
         "timeout",
         "cpu",
@@ -88,6 +99,8 @@ impl Config {
         "disabled",
         "denied",
         "namespaces",
+        "audit",
+        "onFailure",
     ];
 
     /// Reads the file at `path`.
@@ -119,7 +132,8 @@ impl Config {
         if let Some(both) = enabled.iter().flatten().find(|name| disabled.contains(name)) {
             return Err(format!("tools: {both} is both enabled and disabled"));
         }
-        Ok(Self { calls, tools, enabled, disabled, namespaces: file.namespaces, denied, host })
+        let (namespaces, audit) = (file.namespaces, file.audit.on_failure);
+        Ok(Self { calls, tools, enabled, disabled, namespaces, denied, audit, host })
     }
 
     /// Whether a tool is to be served.
@@ -190,6 +204,8 @@ mod tests {
             ("tools: {enabled: [a, b], disabled: [b]}", "b is both"),
             ("tools: {enabled: pods_list}", "enabled"),
             ("denied: [Secret]", "Secret"),
+            ("audit: {onFailure: block}", "refuse"),
+            ("audit: {onfailure: drop}", "onfailure"),
         ] {
             let error = Config::parse(text).unwrap_err();
             assert!(error.contains(hint), "{text}: {error}");

@@ -59,6 +59,11 @@ denied: []
 
 # Namespaces to try for callers who may not list all of them, before their own and `default`; 50 at most.
 namespaces: []
+
+audit:
+  # While audit lines cannot be written (a full disk, a pipe that nobody reads): refuse, no call begins;
+  # drop, lines are dropped and counted (porthole_audit_dropped_total).
+  onFailure: refuse
 ",
         span(timeout),
         span(cpu),

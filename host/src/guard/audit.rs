@@ -1,28 +1,48 @@
 //! The audit line: who asked what, through which tool, what was read for it, and what came of it. One JSON object a call.
 //!
-//! It never holds a token: callers stand in it by name, and of arguments only what [`shown`] leaves.
+//! It never holds a token: callers stand in it by name, and of arguments only what a [`Redactor`] leaves. Lines go to a
+//! stream of their own, through a bounded queue, so that neither a slow pipe nor a full disk holds up an async thread.
+
+mod redactor;
+mod stream;
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    io,
     path::Path,
-    sync::{Mutex, PoisonError},
-    time::SystemTime,
+    sync::Arc,
+    time::{Duration, SystemTime},
 };
 
-use serde::Serialize;
+use prometheus_client::registry::Registry;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Made;
+pub(crate) use redactor::Redactor;
+pub(crate) use stream::{AuditUnavailable, Reservation};
 
-/// Bytes of one argument. A client could write a novel into the log.
-const LONGEST_ARGUMENT: usize = 200;
-/// Arguments of one call; a tool takes a dozen.
-const MOST_ARGUMENTS: usize = 32;
-/// Arguments that are not shown, whatever is in them. Tools have no use for them; models write them all the same.
-const SECRETS: [&str; 6] = ["token", "password", "secret", "authorization", "credential", "apikey"];
-const REDACTED: &str = "<redacted>";
+use super::ReadLog;
+use crate::foreign::cut;
+use stream::{Sink, Stream};
+
+/// Bytes of one line. Reads have a bound of their own; what is left out for its size is said.
+const MAX_LINE: usize = 48 << 10;
+/// Bytes of arguments in one line: thirty-two names and values of control characters would otherwise be 77 kB.
+const MAX_ARGUMENTS: usize = 16 << 10;
+/// Bytes of the caller's name. API servers take any length from an identity provider.
+const MAX_CALLER: usize = 256;
+/// Bytes of what a client calls itself.
+const MAX_CLIENT: usize = 128;
+
+/// What becomes of calls while audit lines cannot be written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnFailure {
+    /// A call is refused before it begins.
+    #[default]
+    Refuse,
+    /// The line is dropped and counted.
+    Drop,
+}
 
 /// One call, as the audit line tells it.
 #[derive(Serialize)]
@@ -40,10 +60,10 @@ pub(crate) struct AuditLine<'c> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<&'c str>,
     pub(crate) arguments: Map<String, Value>,
-    /// `ok`; `error` (the tool's own); `arguments`, `unknown`, `busy` (it did not begin); `limit`, `fault`, `overlong`;
-    /// `left` (the client went away).
+    /// `ok`; `error` (the tool's own); `arguments`, `unknown`, `busy`, `audit` (it did not begin); `limit`, `fault`,
+    /// `overlong`; `left` (the client went away).
     pub(crate) verdict: &'static str,
-    pub(crate) reads: Vec<Made>,
+    pub(crate) reads: Vec<ReadLog>,
     /// Bytes that the cluster sent for it.
     pub(crate) read_bytes: u64,
     /// Bytes of the answer.
@@ -55,104 +75,138 @@ pub(crate) struct AuditLine<'c> {
     pub(crate) memory: usize,
 }
 
-/// Arguments as they may be logged.
-pub(crate) fn shown(arguments: &Map<String, Value>) -> Map<String, Value> {
-    let shown = |(name, value): (&String, &Value)| {
-        let plain = name.replace(['_', '-'], "").to_lowercase();
-        let value = if SECRETS.iter().any(|secret| plain.contains(secret)) {
-            REDACTED.into()
-        } else {
-            shown_value(value)
-        };
-        (cut(name), value)
-    };
-    arguments.iter().take(MOST_ARGUMENTS).map(shown).collect()
-}
-
-fn shown_value(value: &Value) -> Value {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
-        Value::String(text) => redacted(text).into(),
-        // Tools take nothing deeper than a list of strings.
-        Value::Array(_) | Value::Object(_) => redacted(&value.to_string()).into(),
-    }
-}
-
-/// A text without what looks like a token of Kubernetes or of OAuth.
-fn redacted(text: &str) -> String {
-    let token = |word: &str| word.starts_with("eyJ") || word.eq_ignore_ascii_case("bearer");
-    if text.split(|c: char| c.is_whitespace() || "\"',:=".contains(c)).any(token) {
-        return REDACTED.to_owned();
-    }
-    cut(text)
-}
-
-fn cut(text: &str) -> String {
-    if text.len() <= LONGEST_ARGUMENT {
-        return text.to_owned();
-    }
-    let kept = text.get(..text.floor_char_boundary(LONGEST_ARGUMENT)).unwrap_or_default();
-    format!("{kept}… ({} bytes)", text.len())
-}
-
 /// Where audit lines go.
+#[derive(Clone)]
 pub(crate) enum Audit {
     Off,
-    Stderr,
-    File(Mutex<File>),
+    To(Arc<Stream>),
 }
 
 impl Audit {
-    /// Appends to a file that only its owner can read.
-    pub(crate) fn file(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-        Ok(Self::File(Mutex::new(file)))
+    /// To the process's stdout, which nothing else writes to while it serves HTTP.
+    pub(crate) fn stdout(on_failure: OnFailure) -> io::Result<Self> {
+        Self::to(Sink::Stdout, on_failure)
     }
 
-    /// Writes a line in one piece. A disk that is full must not stop calls; the log says so.
-    pub(crate) fn write(&self, line: &AuditLine<'_>) {
-        #[derive(Serialize)]
-        struct Stamped<'l> {
-            audit: String,
-            #[serde(flatten)]
-            line: &'l AuditLine<'l>,
-        }
-        if matches!(self, Self::Off) {
-            return;
-        }
-        let audit = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-        let Ok(mut text) = serde_json::to_vec(&Stamped { audit, line }) else { return };
-        text.push(b'\n');
-        let written = match self {
-            Self::Off => Ok(()),
-            Self::Stderr => io::stderr().lock().write_all(&text),
-            Self::File(file) => file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&text),
-        };
-        if let Err(error) = written {
-            tracing::error!("an audit line is lost: {error}");
+    /// To the process's stderr, beside the log, whose lines are escaped.
+    pub(crate) fn stderr(on_failure: OnFailure) -> io::Result<Self> {
+        Self::to(Sink::Stderr, on_failure)
+    }
+
+    /// Appends to a file that only its owner can read.
+    pub(crate) fn file(path: &Path, on_failure: OnFailure) -> io::Result<Self> {
+        Self::to(Sink::file(path)?, on_failure)
+    }
+
+    fn to(sink: Sink, on_failure: OnFailure) -> io::Result<Self> {
+        Ok(Self::To(Arc::new(Stream::start(sink, on_failure)?)))
+    }
+
+    /// Registers this module's metrics.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        if let Self::To(stream) = self {
+            stream.register(registry);
         }
     }
+
+    /// Room for the line of a call that is about to begin, so that a call that ran has its line for certain.
+    pub(crate) fn reserve(&self) -> Result<Reservation, AuditUnavailable> {
+        match self {
+            Self::Off => Ok(Reservation::none()),
+            Self::To(stream) => stream.reserve(MAX_LINE),
+        }
+    }
+
+    /// Queues a line. One without a reservation, of a call that did not begin, is dropped and counted if there is no room.
+    pub(crate) fn write(&self, line: &AuditLine<'_>, reservation: Option<Reservation>) {
+        let Self::To(stream) = self else { return };
+        let Some(text) = printed(line) else { return };
+        stream.send(text, reservation);
+    }
+
+    /// Waits until the lines so far are written, at most this long.
+    pub(crate) async fn flush(&self, at_most: Duration) {
+        if let Self::To(stream) = self {
+            stream.flush(at_most).await;
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Stamped<'l> {
+    audit: String,
+    #[serde(flatten)]
+    line: &'l AuditLine<'l>,
+}
+
+/// The line as JSON, with its moment and its end, at most [`MAX_LINE`] bytes.
+fn printed(line: &AuditLine<'_>) -> Option<Vec<u8>> {
+    let audit = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
+    let line = AuditLine {
+        caller: cut(line.caller, MAX_CALLER),
+        client: line.client.map(|client| cut(client, MAX_CLIENT)),
+        arguments: bounded(&line.arguments),
+        reads: line.reads.clone(),
+        ..*line
+    };
+    let text = serde_json::to_vec(&Stamped { audit: audit.clone(), line: &line }).ok()?;
+    if text.len() < MAX_LINE {
+        return Some(ended(text));
+    }
+    let arguments = left_out(text.len());
+    let short = AuditLine { arguments, reads: Vec::new(), ..line };
+    serde_json::to_vec(&Stamped { audit, line: &short }).ok().map(ended)
+}
+
+fn ended(mut text: Vec<u8>) -> Vec<u8> {
+    text.push(b'\n');
+    text
+}
+
+fn bounded(arguments: &Map<String, Value>) -> Map<String, Value> {
+    match serde_json::to_vec(arguments) {
+        Ok(text) if text.len() <= MAX_ARGUMENTS => arguments.clone(),
+        Ok(text) => left_out(text.len()),
+        Err(_) => Map::new(),
+    }
+}
+
+/// Stands for what was too large.
+fn left_out(bytes: usize) -> Map<String, Value> {
+    [("…".to_owned(), format!("{bytes} bytes are left out").into())].into_iter().collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    #[test]
-    fn arguments_are_shown_without_secrets_and_without_end() {
-        let arguments = json!({
-            "name": "web", "tail": 5, "namespaces": ["a", "b"], "api_key": "x", "clientSecret": "y",
-            "query": "Authorization: Bearer abc", "note": "it is eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "long": "z".repeat(5000),
-        });
-        let shown = shown(arguments.as_object().unwrap());
-        assert_eq!(shown["name"], "web");
-        assert_eq!(shown["tail"], 5);
-        assert_eq!(shown["namespaces"], "[\"a\",\"b\"]");
-        for secret in ["api_key", "clientSecret", "query", "note"] {
-            assert_eq!(shown[secret], REDACTED, "{secret}");
+    pub(super) fn line(arguments: Map<String, Value>) -> AuditLine<'static> {
+        AuditLine {
+            caller: "somebody",
+            client: None,
+            tool: "pods_list",
+            version: None,
+            digest: None,
+            arguments,
+            verdict: "ok",
+            reads: Vec::new(),
+            read_bytes: 0,
+            bytes_out: 0,
+            ms: 1,
+            cpu_us: 1,
+            memory: 1,
         }
-        assert!(shown["long"].as_str().unwrap().len() < 250);
+    }
+
+    #[test]
+    fn a_line_is_one_line_and_has_a_bound() {
+        let arguments = (0..200).map(|n| (format!("n{n}"), "\u{1}".repeat(150).into())).collect();
+        let text = printed(&AuditLine { caller: &"c".repeat(100_000), ..line(arguments) }).unwrap();
+        assert!(text.len() < 1000, "{}", text.len());
+        let value: Value = serde_json::from_slice(&text).unwrap();
+        assert!(value["arguments"]["…"].as_str().unwrap().contains("left out"), "{value}");
+        let forged = [("a".to_owned(), "x\n{\"audit\":1}".into())].into_iter().collect();
+        let text = printed(&line(forged)).unwrap();
+        assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1);
     }
 }

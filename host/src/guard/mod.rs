@@ -6,12 +6,12 @@
 mod audit;
 mod denied;
 mod grant;
-mod made;
+mod ledger;
 mod reading;
 mod redaction;
 
-pub(crate) use audit::{Audit, AuditLine, shown};
+pub(crate) use audit::{Audit, AuditLine, OnFailure, Redactor, Reservation};
 pub(crate) use denied::Denied;
 pub(crate) use grant::{Grant, ReadRule, Verb};
-pub(crate) use made::{Ledger, Made};
+pub(crate) use ledger::{Ledger, ReadLog};
 pub(crate) use reading::{Reading, ReadingLimits, Tally};

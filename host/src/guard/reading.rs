@@ -8,10 +8,14 @@ use std::sync::{
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
-use super::{Denied, Grant, Made, Verb, made::Ledger, redaction::withheld};
-use crate::kube::{
-    self, AccessQuery, Allowance, Cluster, Credential, Failure, GetQuery, Kind, KindRef, ListQuery, LogQuery,
-    LogText, NodeQuery, Page, Reason, Release, Stored, UserInfo, Verdict,
+use super::{Denied, Grant, Ledger, ReadLog, Verb, redaction::withheld};
+use crate::{
+    foreign::Echo,
+    kube::{
+        self, AccessQuery, Allowance, Cluster, Credential, Failure, GetQuery, Kind, KindRef, ListQuery,
+        LogQuery, LogText, NodeQuery, Page, Patterns, Reason, Release, Stored, UnpackBudget, UserInfo,
+        Verdict,
+    },
 };
 
 /// Queries in one `…-all` question. More are refused, so that one line of a tool cannot flood the API server.
@@ -36,7 +40,7 @@ pub(crate) struct ReadingLimits {
 /// What one call has read.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
-    pub(crate) made: Vec<Made>,
+    pub(crate) made: Vec<ReadLog>,
     /// Bytes that the cluster sent.
     pub(crate) bytes: u64,
     /// The API server refused the token itself: whoever remembers it should forget it.
@@ -49,11 +53,14 @@ pub(crate) struct Reading {
     credential: Credential,
     grant: Arc<Grant>,
     denied: Arc<Denied>,
-    allowance: Allowance,
+    allowance: Arc<Allowance>,
     most_reads: u32,
     reads: AtomicU32,
-    made: Arc<Ledger>,
+    ledger: Arc<Ledger>,
     token_refused: AtomicBool,
+    /// What this call has compiled and unpacked, which costs the host and not the component.
+    patterns: Patterns,
+    unpacked: Arc<UnpackBudget>,
 }
 
 impl Reading {
@@ -64,16 +71,19 @@ impl Reading {
         denied: Arc<Denied>,
         limits: ReadingLimits,
     ) -> Self {
+        let allowance = Arc::new(Allowance::new(limits.deadline, limits.bytes, limits.answer));
         Self {
             cluster,
             credential,
             grant,
             denied,
-            allowance: Allowance::new(limits.deadline, limits.bytes, limits.answer),
+            ledger: Arc::new(Ledger::new(Arc::clone(&allowance))),
+            allowance,
             most_reads: limits.reads,
             reads: AtomicU32::new(0),
-            made: Arc::default(),
             token_refused: AtomicBool::new(false),
+            patterns: Patterns::default(),
+            unpacked: Arc::default(),
         }
     }
 
@@ -88,36 +98,32 @@ impl Reading {
 
     /// The reads made so far; it outlives a call that is dropped.
     pub(crate) fn ledger(&self) -> Arc<Ledger> {
-        Arc::clone(&self.made)
+        Arc::clone(&self.ledger)
     }
 
     pub(crate) fn tally(&self) -> Tally {
-        Tally {
-            made: self.made.all(),
-            bytes: self.allowance.taken(),
-            token_refused: self.token_refused.load(Relaxed),
-        }
+        Tally { token_refused: self.token_refused.load(Relaxed), ..self.ledger.tally() }
     }
 
     pub(crate) async fn get_object(&self, kind: &KindRef, query: &GetQuery) -> Result<String, Failure> {
-        let mut resource = kind.kind.clone();
+        let mut entry = self.ledger.begin("get", &kind.kind, query.namespace.as_deref());
         let answer = self
             .counted(async {
-                let kind = self.granted(Verb::Get, kind, &mut resource).await?;
+                let kind = self.granted(Verb::Get, kind, &mut entry.resource).await?;
                 let Cluster { server, .. } = &*self.cluster;
                 kube::get_object(server, &self.credential, &kind, query, withheld(&kind), &self.allowance)
                     .await
             })
             .await;
-        self.made.note("get", &resource, query.namespace.as_deref(), answer.as_ref().map(String::len));
+        entry.end(answer.as_ref().map(String::len));
         answer
     }
 
     pub(crate) async fn list_objects(&self, kind: &KindRef, query: &ListQuery) -> Result<Page, Failure> {
-        let mut resource = kind.kind.clone();
+        let mut entry = self.ledger.begin("list", &kind.kind, query.namespace.as_deref());
         let page = self
             .counted(async {
-                let kind = self.granted(Verb::List, kind, &mut resource).await?;
+                let kind = self.granted(Verb::List, kind, &mut entry.resource).await?;
                 let Cluster { server, .. } = &*self.cluster;
                 let page = kube::list_objects(
                     server,
@@ -128,42 +134,67 @@ impl Reading {
                     &self.allowance,
                 )
                 .await?;
-                // Nothing there, or nowhere? The tool is told which; it learns nothing else of namespaces.
+                let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
+                // Nothing there, or nowhere?
                 if page.count == 0
                     && query.continue_token.is_none()
-                    && self.denied.check_part("namespaces").is_ok()
-                    && let Some(namespace) = query.namespace.as_deref().filter(|_| kind.namespaced)
-                    && let Some(missing) =
-                        kube::missing_namespace(server, &self.credential, namespace, &self.allowance).await
+                    && let Some(namespace) = namespace
+                    && let Some(missing) = self.missing_namespace(namespace).await
                 {
                     return Err(missing);
                 }
                 Ok(page)
             })
             .await;
-        self.made.note(
-            "list",
-            &resource,
-            query.namespace.as_deref(),
-            page.as_ref().map(|page| page.items.len()),
-        );
+        entry.end(page.as_ref().map(|page| page.items.len()));
         page
     }
 
+    /// That a namespace does not exist. None if it does, or if nobody may tell. Names that are alike are for tools only
+    /// that declare the list of namespaces: another would learn them by misspelling one.
+    async fn missing_namespace(&self, name: &str) -> Option<Failure> {
+        self.denied.check_part("namespaces").ok()?;
+        let Cluster { server, .. } = &*self.cluster;
+        let entry = self.ledger.begin("get", "namespaces", Some(name));
+        let read = kube::namespace_exists(server, &self.credential, name, &self.allowance);
+        let exists = self.counted(read).await;
+        entry.end(exists.as_ref().map(|_| 0));
+        if exists.unwrap_or(true) {
+            return None;
+        }
+        let mut near = None;
+        if self.grant.check(Verb::List, "", "namespaces").is_ok() {
+            let entry = self.ledger.begin("list", "namespaces", None);
+            let read = kube::near_namespaces(server, &self.credential, name, &self.allowance);
+            let names = self.counted(read).await;
+            entry.end(names.as_ref().map(|names| names.iter().map(String::len).sum()));
+            near = names.ok().filter(|names| !names.is_empty());
+        }
+        let hint = near.map_or_else(
+            || "namespaces_list has those there are".to_owned(),
+            |names| format!("The nearest: {}", names.join(", ")),
+        );
+        Some(Failure::new(Reason::NotFound, format!("namespace {} does not exist. {hint}.", Echo(name))))
+    }
+
     pub(crate) async fn pod_log(&self, query: &LogQuery) -> Result<LogText, Failure> {
+        let entry = self.ledger.begin("get", "pods/log", Some(&query.namespace));
         let log = self
             .counted(async {
                 self.grant.check(Verb::Get, "", "pods/log")?;
                 self.denied.check_part("pods/log")?;
-                kube::pod_log(&self.cluster.server, &self.credential, query, &self.allowance).await
+                let Cluster { server, workers, .. } = &*self.cluster;
+                let pattern =
+                    self.patterns.compiled(query.pattern.as_deref(), workers, &self.allowance).await?;
+                kube::pod_log(server, &self.credential, query, pattern, workers, &self.allowance).await
             })
             .await;
-        let came = log.as_ref().map(|log| log.text.len());
-        self.made.note("get", "pods/log", Some(&query.namespace), came);
+        entry.end(log.as_ref().map(|log| log.text.len()));
         log
     }
 
     pub(crate) async fn node_read(&self, query: &NodeQuery) -> Result<String, Failure> {
+        let entry = self.ledger.begin("get", "nodes/proxy", None);
         let read = self
             .counted(async {
                 self.grant.check(Verb::Get, "", "nodes/proxy")?;
@@ -171,13 +202,14 @@ impl Reading {
                 kube::node_read(&self.cluster.server, &self.credential, query, &self.allowance).await
             })
             .await;
-        self.made.note("get", "nodes/proxy", None, read.as_ref().map(String::len));
+        entry.end(read.as_ref().map(String::len));
         read
     }
 
     /// Each release of Helm in its newest revision. One whose Secret cannot be opened is told as far as its labels go.
     pub(crate) async fn releases(&self, namespace: Option<&str>) -> Result<Vec<Release>, Failure> {
         let Cluster { server, .. } = &*self.cluster;
+        let entry = self.ledger.begin("list", "releases.helm.sh", namespace);
         let stored = self
             .counted(async {
                 self.grant.check(Verb::List, RELEASES.0, RELEASES.1)?;
@@ -192,13 +224,13 @@ impl Reading {
             }
             Err(failure) => Err(failure),
         };
-        let told = releases.as_ref().map(|releases| releases.len().saturating_mul(size_of::<Release>()));
-        self.made.note("list", "releases.helm.sh", namespace, told);
+        entry.end(releases.as_ref().map(|releases| releases.len().saturating_mul(size_of::<Release>())));
         releases
     }
 
     async fn opened(&self, stored: &Stored) -> Release {
-        let read = kube::release(&self.cluster.server, &self.credential, stored, &self.allowance);
+        let Cluster { server, workers, .. } = &*self.cluster;
+        let read = kube::release(server, &self.credential, stored, workers, &self.unpacked, &self.allowance);
         self.counted(read).await.unwrap_or_else(|failure| {
             tracing::debug!("told by its labels: {failure}");
             stored.release.clone()
@@ -214,8 +246,8 @@ impl Reading {
     ) -> Result<String, Failure> {
         self.counted(async {
             let kind = self.resolved(kind).await?;
-            let Cluster { server, .. } = &*self.cluster;
-            kube::explain(server, &self.credential, &kind, path, depth, &self.allowance).await
+            let Cluster { server, workers, .. } = &*self.cluster;
+            kube::explain(server, &self.credential, &kind, path, depth, workers, &self.allowance).await
         })
         .await
     }
@@ -234,7 +266,7 @@ impl Reading {
 
     pub(crate) async fn kinds(&self) -> Result<Vec<Arc<Kind>>, Failure> {
         self.counted(async {
-            let Cluster { server, kinds } = &*self.cluster;
+            let Cluster { server, kinds, .. } = &*self.cluster;
             kinds.all(server, &self.credential, &self.allowance).await
         })
         .await
@@ -278,7 +310,7 @@ impl Reading {
     }
 
     async fn resolved(&self, kind: &KindRef) -> Result<Arc<Kind>, Failure> {
-        let Cluster { server, kinds } = &*self.cluster;
+        let Cluster { server, kinds, .. } = &*self.cluster;
         kinds.resolve(server, &self.credential, kind, &self.allowance).await
     }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Allowance, ApiServer, Credential, Failure, Kind, Reason};
+use super::{Allowance, ApiServer, Credential, Failure, Kind, objects::unreadable};
 
 /// The account behind a credential: `status.userInfo` of a SelfSubjectReview (`authentication.k8s.io/v1`).
 #[derive(Debug, Clone, Deserialize)]
@@ -32,10 +32,6 @@ pub(crate) struct Verdict {
     pub(crate) allowed: bool,
     #[serde(default)]
     pub(crate) reason: String,
-}
-
-fn unreadable(what: &str, error: &serde_json::Error) -> Failure {
-    Failure::new(Reason::Unavailable, format!("{what}: the answer of the API server cannot be read: {error}"))
 }
 
 /// Asks the API server whose credential this is. Needs no RBAC: `system:basic-user` covers every authenticated caller.

@@ -5,8 +5,12 @@ use std::{collections::HashMap, fmt::Write as _};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Allowance, ApiServer, Credential, Failure, Kind, Reason, objects::unreadable};
-use crate::near::nearest;
+use super::{
+    Allowance, ApiServer, Credential, Failure, Kind, Reason,
+    objects::unreadable,
+    work::{Turn, Workers},
+};
+use crate::{foreign::Echo, near::nearest};
 
 /// Fields told at most: the whole of a Pod, many levels down, is a book.
 const MOST_FIELDS: usize = 2000;
@@ -17,6 +21,9 @@ const SENTENCE: usize = 160;
 /// Fields offered instead of one that is not there, and how alike they must be.
 const NEAREST: usize = 3;
 const ALIKE: f64 = 0.7;
+/// Names of a path, and bytes of one: a path of 60,000 cost 3 s.
+const MAX_NAMES: usize = 32;
+const MAX_NAME: usize = 253;
 const REFERENCE: &str = "#/components/schemas/";
 
 #[derive(Deserialize)]
@@ -66,20 +73,35 @@ pub(crate) async fn explain(
     kind: &Kind,
     path: &[String],
     depth: u32,
+    workers: &Workers,
     allowance: &Allowance,
 ) -> Result<String, Failure> {
+    if path.len() > MAX_NAMES || path.iter().any(|name| name.len() > MAX_NAME) {
+        return Err(Failure::new(
+            Reason::Invalid,
+            format!("a path of {} names: at most {MAX_NAMES} names of {MAX_NAME} bytes", path.len()),
+        ));
+    }
     let what = format!("the documentation of {}", kind.qualified());
     let group = if kind.group.is_empty() { "api".to_owned() } else { format!("apis/{}", kind.group) };
     let document = format!("/openapi/v3/{group}/{}", kind.version);
     let body = server.get(credential, &document, "application/json", allowance, &what).await?.bytes().await?;
-    let document: Document<'_> = serde_json::from_slice(&body).map_err(|error| unreadable(&what, error))?;
-    let schemas = Schemas(document.components.schemas);
-    let told = schemas.explain(kind, path, depth)?;
+    let (of, kind, path) = (what.clone(), kind.clone(), path.to_vec());
+    let explain = move |turn| {
+        let document: Document<'_> =
+            serde_json::from_slice(&body).map_err(|error| unreadable(&of, &error))?;
+        Schemas { all: document.components.schemas, turn }.explain(&kind, &path, depth)
+    };
+    let told = workers.run(allowance.deadline, &what, explain).await??;
     allowance.fits(told.len(), &what)?;
     Ok(told)
 }
 
-struct Schemas<'d>(HashMap<String, &'d RawValue>);
+/// The schemas of a document, and until when they are looked through.
+struct Schemas<'d> {
+    all: HashMap<String, &'d RawValue>,
+    turn: Turn,
+}
 
 impl Schemas<'_> {
     fn explain(&self, kind: &Kind, path: &[String], depth: u32) -> Result<String, Failure> {
@@ -92,6 +114,7 @@ impl Schemas<'_> {
         let mut description = schema.description.clone();
         let mut at = kind.kind.clone();
         for name in path {
+            self.in_time()?;
             let below = self.inside(&schema);
             let Some(next) = below.properties.get(name) else {
                 let near = nearest(name, below.properties.keys(), ALIKE, NEAREST);
@@ -102,7 +125,10 @@ impl Schemas<'_> {
                 };
                 return Err(Failure::new(
                     Reason::Invalid,
-                    format!("{at} has no field {name:?}{near}. Ask for {at} without it to see all of them."),
+                    format!(
+                        "{at} has no field {}{near}. Ask for {at} without it to see all of them.",
+                        Echo(name)
+                    ),
                 ));
             };
             at = format!("{at}.{name}");
@@ -117,7 +143,12 @@ impl Schemas<'_> {
         let mut told = format!("{at} <{}> ({version})\n{}\n", self.ty(&schema), description.trim());
         let mut fields = 0;
         self.fields(&self.inside(&schema), depth.clamp(1, DEEPEST), 0, &mut told, &mut fields);
+        self.in_time()?;
         Ok(told)
+    }
+
+    fn in_time(&self) -> Result<(), Failure> {
+        if self.turn.is_late() { Err(Failure::over_time("the documentation")) } else { Ok(()) }
     }
 
     fn of_kind(&self, kind: &Kind) -> Option<Schema> {
@@ -133,7 +164,7 @@ impl Schemas<'_> {
             kind: String,
         }
         let fits = |is: &Is| is.group == kind.group && is.version == kind.version && is.kind == kind.kind;
-        let found = self.0.values().find(|raw| {
+        let found = self.all.values().find(|raw| {
             // Most schemas are not of a kind; looking first spares parsing them.
             raw.get().contains("x-kubernetes-group-version-kind")
                 && serde_json::from_str::<Named>(raw.get())
@@ -143,7 +174,7 @@ impl Schemas<'_> {
     }
 
     fn named(&self, reference: &str) -> Option<Schema> {
-        let raw = self.0.get(reference.strip_prefix(REFERENCE)?)?;
+        let raw = self.all.get(reference.strip_prefix(REFERENCE)?)?;
         serde_json::from_str(raw.get()).ok()
     }
 
@@ -207,7 +238,7 @@ impl Schemas<'_> {
 
     fn fields(&self, schema: &Schema, depth: u32, level: usize, told: &mut String, count: &mut usize) {
         for (name, field) in &schema.properties {
-            if *count >= MOST_FIELDS {
+            if *count >= MOST_FIELDS || self.turn.is_late() {
                 return;
             }
             *count = count.saturating_add(1);
@@ -265,7 +296,7 @@ mod tests {
             verbs: vec![],
         };
         let path: Vec<String> = path.iter().map(|name| name.to_string()).collect();
-        Schemas(document.components.schemas).explain(&kind, &path, depth)
+        Schemas { all: document.components.schemas, turn: Turn::endless() }.explain(&kind, &path, depth)
     }
 
     #[test]

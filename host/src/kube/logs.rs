@@ -1,15 +1,31 @@
 //! Pod logs: filtered while they arrive, and read no further than the answer needs.
 
 mod lines;
+mod patterns;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::FutureExt;
+use regex::bytes::Regex;
+use tokio::time::Instant;
+
+pub(crate) use patterns::Patterns;
 
 use super::{
     Allowance, ApiServer, Credential, Failure, Reason,
-    objects::{parameter, segment},
+    objects::{bounded, namespace_segment, parameter, segment},
+    server::Answer,
+    work::{Turn, Workers},
 };
 use lines::{Lines, Progress};
 
 /// Where the reader names no other limit, in bytes.
 const DEFAULT_LIMIT: u32 = 1 << 20;
+/// Bytes that are searched together: going to another thread costs more than searching a few.
+const BATCH: usize = 64 << 10;
+/// Bytes of a container's name, and of a moment in RFC 3339.
+const MAX_CONTAINER: usize = 253;
+const MAX_TIME: usize = 64;
 
 /// What to read of a container's log, and which lines of it to keep.
 #[derive(Debug, Clone, Default)]
@@ -61,36 +77,123 @@ pub(crate) async fn pod_log(
     server: &ApiServer,
     credential: &Credential,
     query: &LogQuery,
+    pattern: Option<Arc<Regex>>,
+    workers: &Workers,
     allowance: &Allowance,
 ) -> Result<LogText, Failure> {
+    let path = path(query)?;
     let what = format!("the log of pod \"{}\" in namespace {}", query.pod, query.namespace);
     let limit = usize::try_from(query.limit_bytes.unwrap_or(DEFAULT_LIMIT)).unwrap_or(usize::MAX);
-    let mut lines = Lines::new(query, limit.min(allowance.answer))?;
-    let mut answer = server.get(credential, &path(query)?, "*/*", allowance, &what).await?;
-    let mut bytes_read: u64 = 0;
-    let cut = loop {
-        match answer.chunk().await {
-            Ok(None) => break Cut::Whole,
-            Ok(Some(chunk)) => {
-                bytes_read = bytes_read.saturating_add(chunk.len() as u64);
-                if lines.feed(&chunk) == Progress::Full {
-                    break Cut::ByteLimit;
-                }
-            }
-            Err(failure) if bytes_read > 0 => match failure.reason {
-                Reason::OverTime | Reason::OverBytes => break Cut::TimeLimit,
-                _ => return Err(failure),
-            },
-            Err(failure) => return Err(failure),
-        }
+    let filter = Filter {
+        workers: pattern.is_some().then_some(workers),
+        lines: Arc::new(Mutex::new(Lines::new(query, pattern, limit.min(allowance.answer)))),
+        deadline: allowance.deadline,
+        what: &what,
     };
-    let (text, lines_read, overflowed) = lines.finish();
+    let answer = server.get(credential, &path, "*/*", allowance, &what).await?;
+    let mut bytes_read: u64 = 0;
+    let cut = match filter.read(answer, &mut bytes_read).await {
+        Ok(cut) => cut,
+        Err(failure) if bytes_read > 0 && matches!(failure.reason, Reason::OverTime | Reason::OverBytes) => {
+            Cut::TimeLimit
+        }
+        Err(failure) => return Err(failure),
+    };
+    let (text, lines_read, overflowed) = filter.finish();
     let cut = if overflowed && cut == Cut::Whole { Cut::ByteLimit } else { cut };
     Ok(LogText { text, lines_read, bytes_read, cut })
 }
 
+/// The filter of one log. It works here, or aside if it has a pattern to search for.
+struct Filter<'w> {
+    lines: Arc<Mutex<Lines>>,
+    workers: Option<&'w Workers>,
+    deadline: Instant,
+    what: &'w str,
+}
+
+impl Filter<'_> {
+    /// Reads to the end of the log, or of what the answer has room for.
+    async fn read(&self, mut answer: Answer<'_>, bytes_read: &mut u64) -> Result<Cut, Failure> {
+        let mut batch = Vec::new();
+        loop {
+            let next = match answer.chunk().now_or_never() {
+                Some(next) => next,
+                None => {
+                    // Before more is waited for, what has come is searched.
+                    if self.feed(&mut batch).await? == Progress::Full {
+                        return Ok(Cut::ByteLimit);
+                    }
+                    answer.chunk().await
+                }
+            };
+            let ended = match next {
+                Ok(Some(chunk)) => {
+                    *bytes_read = bytes_read.saturating_add(chunk.len() as u64);
+                    batch.extend_from_slice(&chunk);
+                    if batch.len() < BATCH {
+                        continue;
+                    }
+                    None
+                }
+                Ok(None) => Some(Ok(Cut::Whole)),
+                Err(failure) => Some(Err(failure)),
+            };
+            if self.feed(&mut batch).await? == Progress::Full {
+                return Ok(Cut::ByteLimit);
+            }
+            if let Some(ended) = ended {
+                self.end().await?;
+                return ended;
+            }
+        }
+    }
+
+    /// Filters these bytes, a turn after the other.
+    async fn feed(&self, batch: &mut Vec<u8>) -> Result<Progress, Failure> {
+        let Some(workers) = self.workers else {
+            let batch = std::mem::take(batch);
+            return Ok(locked(&self.lines).feed(&batch, &mut 0, Turn::endless()));
+        };
+        let bytes = Arc::new(std::mem::take(batch));
+        let mut at = 0;
+        while at < bytes.len() {
+            let (lines, bytes) = (Arc::clone(&self.lines), Arc::clone(&bytes));
+            let search = move |turn| {
+                let progress = locked(&lines).feed(&bytes, &mut at, turn);
+                (at, progress)
+            };
+            let progress;
+            (at, progress) = workers.run(self.deadline, self.what, search).await?;
+            if progress == Progress::Full {
+                return Ok(Progress::Full);
+            }
+        }
+        Ok(Progress::More)
+    }
+
+    /// The log has ended, and with it a line that no line break ends.
+    async fn end(&self) -> Result<(), Failure> {
+        if let Some(workers) = self.workers.filter(|_| locked(&self.lines).within_line()) {
+            let lines = Arc::clone(&self.lines);
+            workers.run(self.deadline, self.what, move |_| locked(&lines).end_line()).await?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> (String, u64, bool) {
+        locked(&self.lines).finish()
+    }
+}
+
+fn locked(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn path(query: &LogQuery) -> Result<String, Failure> {
-    let namespace = segment("namespace", &query.namespace)?;
+    let namespace = namespace_segment(&query.namespace)?;
+    bounded("container", query.container.as_deref(), MAX_CONTAINER)?;
+    bounded("sinceTime", query.since_time.as_deref(), MAX_TIME)?;
     let pod = segment("pod", &query.pod)?;
     let mut path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log");
     let number = |value: Option<u32>| value.map(|value| value.to_string());

@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use super::{
     Allowance, ApiServer, Credential, Failure, Reason,
-    objects::{parameter, segment},
+    objects::{envelope, namespace_segment, parameter, unreadable},
+    shape::Items,
 };
 use crate::near::nearest;
 
@@ -19,12 +20,6 @@ const NEAREST: usize = 3;
 const ALIKE: f64 = 0.75;
 
 #[derive(Deserialize)]
-struct List {
-    #[serde(default)]
-    items: Vec<Item>,
-}
-
-#[derive(Deserialize)]
 struct Item {
     metadata: Metadata,
 }
@@ -35,33 +30,41 @@ struct Metadata {
     name: String,
 }
 
-/// That the namespace does not exist, with names that are alike. None where it does, or the caller may not know.
-pub(crate) async fn missing_namespace(
+/// Whether there is a namespace of this name.
+pub(crate) async fn namespace_exists(
     server: &ApiServer,
     credential: &Credential,
     name: &str,
     allowance: &Allowance,
-) -> Option<Failure> {
-    let what = "the namespace";
-    let path = format!("/api/v1/namespaces/{}", segment("namespace", name).ok()?);
-    match server.get(credential, &path, ONE, allowance, what).await {
-        Err(failure) if failure.reason == Reason::NotFound => {}
-        _ => return None,
+) -> Result<bool, Failure> {
+    let path = format!("/api/v1/namespaces/{}", namespace_segment(name)?);
+    match server.get(credential, &path, ONE, allowance, "the namespace").await {
+        Ok(_) => Ok(true),
+        Err(failure) if failure.reason == Reason::NotFound => Ok(false),
+        Err(failure) => Err(failure),
     }
-    let all = names(server, credential, allowance).await.unwrap_or_default();
-    let near = nearest(name, all.iter(), ALIKE, NEAREST);
-    let near = if near.is_empty() {
-        "namespaces_list has those there are".to_owned()
-    } else {
-        format!("The nearest: {}", near.join(", "))
-    };
-    Some(Failure::new(Reason::NotFound, format!("namespace {name:?} does not exist. {near}.")))
 }
 
-async fn names(server: &ApiServer, credential: &Credential, allowance: &Allowance) -> Option<Vec<String>> {
+/// Names of namespaces that are alike, the nearest first.
+pub(crate) async fn near_namespaces(
+    server: &ApiServer,
+    credential: &Credential,
+    name: &str,
+    allowance: &Allowance,
+) -> Result<Vec<String>, Failure> {
+    let what = "the namespaces";
     let mut path = "/api/v1/namespaces".to_owned();
     parameter(&mut path, "limit", &LOOKED_AT.to_string());
-    let answer = server.get(credential, &path, MANY, allowance, "the namespaces").await.ok()?;
-    let list: List = serde_json::from_slice(&answer.bytes().await.ok()?).ok()?;
-    Some(list.items.into_iter().map(|item| item.metadata.name).collect())
+    let mut answer = server.get(credential, &path, MANY, allowance, what).await?;
+    let mut list = Items::of("items");
+    let mut names = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        list.feed(&chunk, |item| {
+            let Item { metadata } = serde_json::from_slice(item).map_err(|error| unreadable(what, &error))?;
+            names.push(metadata.name);
+            Ok::<_, Failure>(())
+        })?;
+    }
+    envelope(list, what)?;
+    Ok(nearest(name, names.iter(), ALIKE, NEAREST).into_iter().map(str::to_owned).collect())
 }

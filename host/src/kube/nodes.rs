@@ -4,8 +4,9 @@
 
 use super::{
     Allowance, ApiServer, Credential, Failure, Reason,
-    objects::{parameter, segment},
+    objects::{node_segment, parameter},
 };
+use crate::foreign::Echo;
 
 /// Bytes of a node's log that are kept: its end.
 const KEPT: usize = 1 << 20;
@@ -35,7 +36,7 @@ pub(crate) async fn node_read(
     allowance: &Allowance,
 ) -> Result<String, Failure> {
     let NodeQuery { node, source, tail_lines } = query;
-    let proxy = format!("/api/v1/nodes/{}/proxy", segment("node", node)?);
+    let proxy = format!("/api/v1/nodes/{}/proxy", node_segment(node)?);
     match source {
         NodeSource::StatsSummary => {
             let what = format!("the statistics of node \"{node}\"");
@@ -45,8 +46,8 @@ pub(crate) async fn node_read(
             Ok(String::from_utf8_lossy(&body).into_owned())
         }
         NodeSource::Log(asked) => {
-            let what = format!("the log {asked} of node \"{node}\"");
             let name = log_name(asked)?;
+            let what = format!("the log {asked} of node \"{node}\"");
             let mut path = format!("{proxy}/logs/");
             parameter(&mut path, "query", asked);
             if let Some(lines) = tail_lines {
@@ -78,7 +79,8 @@ fn log_name(asked: &str) -> Result<&str, Failure> {
         return Err(Failure::new(
             Reason::Invalid,
             format!(
-                "log {asked:?}: name a service such as kubelet, or a file under /var/log such as /syslog, of letters, digits, '.', '_' and '-'; folders cannot be read"
+                "log {}: name a service such as kubelet, or a file under /var/log such as /syslog, of letters, digits, '.', '_' and '-'; folders cannot be read",
+                Echo(asked)
             ),
         ));
     }

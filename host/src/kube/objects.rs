@@ -1,18 +1,29 @@
 //! Objects and lists of them, in the three views of the contract.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::error::Category;
 
 use super::{
     Allowance, ApiServer, Credential, Failure, Kind, Reason, Withheld,
+    names::{MAX_NAME, is_label, is_subdomain},
     shape::{Items, Projection, Wanted, copy},
     table::table,
 };
+use crate::foreign::{Echo, MAX_ECHO, cut};
 
 const JSON: &str = "application/json";
 pub(super) const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
 /// What may stand in a path or a query as it is (RFC 3986, unreserved).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Bytes of a selector, of a continue token (base64 of a key in etcd) and of a resource version: they make a URL, and
+/// errors.
+const MAX_SELECTOR: usize = 4 << 10;
+const MAX_CONTINUE: usize = 8 << 10;
+const MAX_VERSION: usize = 128;
 
 /// What to return of each object.
 #[derive(Debug, Clone)]
@@ -60,12 +71,45 @@ pub(crate) struct Page {
     pub(crate) remaining: Option<u64>,
 }
 
-/// A namespace or a name, fit to stand in a path. A name with a slash would read something else.
+/// A name, fit to stand in a path. A name with a slash would read something else.
 pub(super) fn segment<'n>(what: &str, name: &'n str) -> Result<percent_encoding::PercentEncode<'n>, Failure> {
-    if name.is_empty() || name.len() > 253 || name == "." || name == ".." || name.contains(['/', '%']) {
-        return Err(Failure::new(Reason::Invalid, format!("{what} {name:?} is not a name in Kubernetes")));
+    let fits = !name.is_empty() && name.len() <= MAX_NAME && name != "." && name != "..";
+    checked(what, name, fits && !name.contains(['/', '%']))
+}
+
+/// A namespace, fit to stand in a path.
+pub(super) fn namespace_segment(name: &str) -> Result<percent_encoding::PercentEncode<'_>, Failure> {
+    checked("namespace", name, is_label(name))
+}
+
+/// A node, fit to stand in a path. The proxy takes `scheme:name:port` too, which would reach another port of the node.
+pub(super) fn node_segment(name: &str) -> Result<percent_encoding::PercentEncode<'_>, Failure> {
+    checked("node", name, is_subdomain(name))
+}
+
+fn checked<'n>(
+    what: &str,
+    name: &'n str,
+    fits: bool,
+) -> Result<percent_encoding::PercentEncode<'n>, Failure> {
+    if !fits {
+        return Err(Failure::new(
+            Reason::Invalid,
+            format!("{what} {} is not a name in Kubernetes", Echo(name)),
+        ));
     }
     Ok(utf8_percent_encode(name, ESCAPED))
+}
+
+/// Refuses a parameter that is longer than any of Kubernetes.
+pub(super) fn bounded(name: &str, value: Option<&str>, max: usize) -> Result<(), Failure> {
+    match value.filter(|value| value.len() > max) {
+        Some(value) => Err(Failure::new(
+            Reason::Invalid,
+            format!("{name} {} is longer than {max} bytes; ask for less", Echo(value)),
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Adds `key=value` to the query of `path`.
@@ -84,7 +128,7 @@ fn path(kind: &Kind, namespace: Option<&str>) -> Result<String, Failure> {
     };
     if let Some(namespace) = namespace {
         path.push_str("/namespaces/");
-        path.extend(segment("namespace", namespace)?);
+        path.extend(namespace_segment(namespace)?);
     }
     path.push('/');
     path.push_str(&kind.plural);
@@ -93,20 +137,34 @@ fn path(kind: &Kind, namespace: Option<&str>) -> Result<String, Failure> {
 
 /// `pods in namespace shop`, for messages.
 fn described(kind: &Kind, namespace: Option<&str>, name: Option<&str>) -> String {
-    let name = name.map(|name| format!(" \"{name}\"")).unwrap_or_default();
-    match namespace {
+    let name = name.map(|name| format!(" {}", Echo(name))).unwrap_or_default();
+    match namespace.map(|namespace| cut(namespace, MAX_ECHO)) {
         Some(namespace) => format!("{}{name} in namespace {namespace}", kind.qualified()),
         None if kind.namespaced => format!("{}{name} in all namespaces", kind.qualified()),
         None => format!("{}{name}", kind.qualified()),
     }
 }
 
-pub(super) fn unreadable(what: &str, error: impl std::fmt::Display) -> Failure {
-    Failure::new(Reason::Unavailable, format!("{what}: the answer of the API server cannot be read: {error}"))
+/// An answer that is not what it should be. The error itself may quote the answer, and with it a Secret.
+pub(super) fn unreadable(what: &str, error: &serde_json::Error) -> Failure {
+    let cause = match error.classify() {
+        Category::Eof => "it breaks off",
+        Category::Data => "a field is of another type, missing, or there twice",
+        Category::Io | Category::Syntax => "it is not JSON",
+    };
+    let (line, column) = (error.line(), error.column());
+    Failure::new(
+        Reason::Unavailable,
+        format!(
+            "{what}: the answer of the API server cannot be read: {cause} (line {line}, column {column})"
+        ),
+    )
 }
 
 pub(super) fn text(what: &str, bytes: Vec<u8>) -> Result<String, Failure> {
-    String::from_utf8(bytes).map_err(|error| unreadable(what, error))
+    String::from_utf8(bytes).map_err(|_| {
+        Failure::new(Reason::Unavailable, format!("{what}: the answer of the API server is not UTF-8"))
+    })
 }
 
 /// Reads one object.
@@ -135,12 +193,14 @@ pub(crate) async fn get_object(
     };
     let out = if matches!(query.view, View::Table | View::Outline) {
         parameter(&mut path, "includeObject", "None");
-        server.get(credential, &path, TABLE, allowance, &what).await?.bytes().await?
+        let answer = server.get(credential, &path, TABLE, allowance, &what).await?;
+        return Ok(table(answer, false, allowance, &what).await?.items);
     } else {
         let body = server.get(credential, &path, JSON, allowance, &what).await?.bytes().await?;
+        of_kind(&body, kind, &what)?;
         let mut out = Vec::with_capacity(body.len());
         let wanted = projection.as_ref().map_or(Wanted::Everything, Projection::wanted);
-        copy(&body, wanted, withheld, &mut out).map_err(|error| unreadable(&what, error))?;
+        copy(&body, wanted, withheld, &mut out).map_err(|error| unreadable(&what, &error))?;
         out
     };
     allowance.fits(out.len(), &what)?;
@@ -159,6 +219,10 @@ pub(crate) async fn list_objects(
     let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
     let what = described(kind, namespace, None);
     let mut path = path(kind, namespace)?;
+    bounded("labelSelector", query.label_selector.as_deref(), MAX_SELECTOR)?;
+    bounded("fieldSelector", query.field_selector.as_deref(), MAX_SELECTOR)?;
+    bounded("continue", query.continue_token.as_deref(), MAX_CONTINUE)?;
+    bounded("resourceVersion", query.resource_version.as_deref(), MAX_VERSION)?;
     // Without it the API server may answer with a newer state.
     let exactly = query.resource_version.as_ref().filter(|_| query.continue_token.is_none()).map(|_| "Exact");
     let parameters = [
@@ -199,7 +263,7 @@ impl ListQuery {
                 [("labelSelector", &self.label_selector), ("fieldSelector", &self.field_selector)];
             for (name, selector) in selectors {
                 if let Some(selector) = selector {
-                    failure.message.push_str(&format!(" ({name} {selector:?})"));
+                    failure.message.push_str(&format!(" ({name} {})", Echo(selector)));
                 }
             }
         }
@@ -238,11 +302,6 @@ async fn items(
     allowance: &Allowance,
     what: &str,
 ) -> Result<Page, Failure> {
-    #[derive(Deserialize)]
-    struct Envelope {
-        #[serde(default)]
-        metadata: ListMetadata,
-    }
     let mut answer = server.get(credential, path, JSON, allowance, what).await?;
     let mut list = Items::of("items");
     let mut out = vec![b'['];
@@ -253,14 +312,58 @@ async fn items(
                 out.push(b',');
             }
             count = count.saturating_add(1);
-            copy(element, wanted, withheld, &mut out).map_err(|error| unreadable(what, error))?;
+            copy(element, wanted, withheld, &mut out).map_err(|error| unreadable(what, &error))?;
             allowance.fits(out.len(), what)
         })?;
     }
     out.push(b']');
+    Ok(envelope(list, what)?.page(text(what, out)?, count))
+}
+
+/// The metadata of a list whose items have been cut out. A body that is no list is refused: nothing of it was asked for.
+pub(super) fn envelope(list: Items, what: &str) -> Result<ListMetadata, Failure> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        #[serde(default)]
+        kind: String,
+        #[serde(default)]
+        metadata: ListMetadata,
+        /// Of the array only that it is there, or null, as Go writes an empty one.
+        #[serde(deserialize_with = "Option::deserialize")]
+        items: Option<Vec<IgnoredAny>>,
+    }
     let envelope = list.envelope().map_err(Failure::from)?;
-    let envelope: Envelope = serde_json::from_slice(&envelope).map_err(|error| unreadable(what, error))?;
-    Ok(envelope.metadata.page(text(what, out)?, count))
+    let Envelope { kind, metadata, items } =
+        serde_json::from_slice(&envelope).map_err(|error| unreadable(what, &error))?;
+    // The items themselves are cut out already.
+    if !kind.ends_with("List") || items.is_some_and(|items| !items.is_empty()) {
+        return Err(not_asked_for(what, &kind, "a list"));
+    }
+    Ok(metadata)
+}
+
+/// Refuses a body that says it is something else than what was asked for.
+fn of_kind(body: &[u8], kind: &Kind, what: &str) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct TypeMeta<'b> {
+        #[serde(borrow, default)]
+        kind: Option<Cow<'b, str>>,
+    }
+    let TypeMeta { kind: found } = serde_json::from_slice(body).map_err(|error| unreadable(what, &error))?;
+    match found {
+        Some(found) if found != kind.kind => Err(not_asked_for(what, &found, &kind.kind)),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn not_asked_for(what: &str, found: &str, wanted: &str) -> Failure {
+    Failure::new(
+        Reason::Unsupported,
+        format!(
+            "{what}: the API server was asked for {wanted} and answered with kind {}, which is not handed out",
+            Echo(found)
+        ),
+    )
 }
 
 impl From<super::shape::NotAList> for Failure {
@@ -279,5 +382,65 @@ mod tests {
             assert!(segment("name", name).is_err(), "{name:?}");
         }
         assert_eq!(segment("name", "system:a b?#").unwrap().to_string(), "system%3Aa%20b%3F%23");
+        for node in ["http:node-1:2379", "node-1:10250", "Node", "node_1", "", "a..b", &"n".repeat(300)] {
+            let failure = node_segment(node).unwrap_err();
+            assert!(failure.message.len() < 250, "{failure}");
+        }
+        assert_eq!(node_segment("node-1.example.com").unwrap().to_string(), "node-1.example.com");
+        for namespace in ["a.b", "kube-system/pods", "-a", "A"] {
+            assert!(namespace_segment(namespace).is_err(), "{namespace}");
+        }
+    }
+
+    #[test]
+    fn long_parameters_are_refused_and_not_repeated() {
+        let failure = bounded("labelSelector", Some(&"x".repeat(900_000)), MAX_SELECTOR).unwrap_err();
+        assert!(failure.reason == Reason::Invalid && failure.message.len() < 250, "{failure}");
+        assert!(bounded("labelSelector", Some("app=web"), MAX_SELECTOR).is_ok());
+    }
+
+    fn fed(body: &[u8]) -> Result<ListMetadata, Failure> {
+        let mut list = Items::of("items");
+        list.feed::<Failure>(body, |_| Ok(()))?;
+        envelope(list, "pods")
+    }
+
+    #[test]
+    fn a_body_that_is_no_list_is_refused() {
+        for list in [
+            &br#"{"kind":"PodList","metadata":{"resourceVersion":"7"},"items":[{"a":1}]}"#[..],
+            br#"{"kind":"PodList","items":null}"#,
+            br#"{"kind":"List","metadata":{},"items":[]}"#,
+        ] {
+            assert!(fed(list).is_ok(), "{}", String::from_utf8_lossy(list));
+        }
+        for other in [
+            &br#"{"kind":"Secret","data":{"password":"aHVudGVyMg=="},"items":[]}"#[..],
+            br#"{"kind":"PodList","metadata":{}}"#,
+            br#"{"items":[]}"#,
+            br#"[]"#,
+            br#"{"kind":"Table","rows":[]}"#,
+        ] {
+            let failure = fed(other).err().unwrap();
+            assert!(!failure.message.contains("aHVudGVyMg"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn an_object_of_another_kind_is_refused() {
+        let kind = Kind {
+            group: String::new(),
+            version: "v1".into(),
+            plural: "pods".into(),
+            singular: "pod".into(),
+            kind: "Pod".into(),
+            short_names: vec![],
+            namespaced: true,
+            verbs: vec![],
+        };
+        assert!(of_kind(br#"{"kind":"Pod"}"#, &kind, "pods").is_ok());
+        for other in [&br#"{"data":{},"kind":"Secret"}"#[..], br#"{"kind":"List","items":[]}"#] {
+            assert_eq!(of_kind(other, &kind, "pods").unwrap_err().reason, Reason::Unsupported);
+        }
     }
 }

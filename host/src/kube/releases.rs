@@ -3,7 +3,14 @@
 //! Helm 3 writes each revision as a Secret of type `helm.sh/release.v1`: labels `owner=helm`, `name`, `version`,
 //! `status`, and under `data.release` the base64 of the gzip of its JSON (helm/pkg/storage/driver/util.go).
 
-use std::{collections::BTreeMap, io::Read};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flate2::read::GzDecoder;
@@ -11,13 +18,19 @@ use serde::Deserialize;
 
 use super::{
     Allowance, ApiServer, Credential, Failure, Reason,
-    objects::{parameter, segment, unreadable},
+    objects::{envelope, namespace_segment, parameter, segment, unreadable},
     shape::Items,
+    work::{Turn, Workers},
 };
+use crate::foreign::{Echo, cut};
 
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 /// A release is at most 1 MiB in etcd; more than this unpacked is a decompression bomb.
-const UNPACKED: u64 = 64 << 20;
+const MAX_UNPACKED: u64 = 16 << 20;
+/// Bytes that all releases of a call are unpacked to. Sixty bombs took a processor for 34 s.
+const CALL_UNPACKED: u64 = 64 << 20;
+/// Bytes of a chart's name or version: they come out of the Secret and go to the component.
+const MAX_FIELD: usize = 512;
 
 /// A release in its newest revision, without values or manifest.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -56,6 +69,38 @@ struct Labels {
     labels: BTreeMap<String, String>,
 }
 
+/// Bytes that one call may still unpack.
+#[derive(Debug)]
+pub(crate) struct UnpackBudget(AtomicU64);
+
+impl Default for UnpackBudget {
+    fn default() -> Self {
+        Self(AtomicU64::new(CALL_UNPACKED))
+    }
+}
+
+/// Reads what is unpacked, as long as there is budget and time for it.
+struct Bounded<'b, R> {
+    packed: R,
+    left: u64,
+    budget: &'b UnpackBudget,
+    turn: Turn,
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.turn.is_late() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let read = self.packed.read(buffer)?;
+        let bytes = read as u64;
+        let budget = self.budget.0.fetch_update(Relaxed, Relaxed, |budget| budget.checked_sub(bytes));
+        self.left = self.left.checked_sub(bytes).ok_or(io::ErrorKind::FileTooLarge)?;
+        budget.map_err(|_| io::ErrorKind::FileTooLarge)?;
+        Ok(read)
+    }
+}
+
 /// The newest revision of each release, from the metadata of their Secrets: nothing of their data is asked for.
 pub(crate) async fn stored_releases(
     server: &ApiServer,
@@ -63,11 +108,11 @@ pub(crate) async fn stored_releases(
     namespace: Option<&str>,
     allowance: &Allowance,
 ) -> Result<Vec<Stored>, Failure> {
+    let mut path = secrets(namespace)?;
     let what = match namespace {
         Some(namespace) => format!("Helm's releases in namespace {namespace}"),
         None => "Helm's releases in all namespaces".to_owned(),
     };
-    let mut path = secrets(namespace)?;
     parameter(&mut path, "labelSelector", "owner=helm");
     parameter(&mut path, "fieldSelector", "type=helm.sh/release.v1");
     let mut answer = server.get(credential, &path, METADATA, allowance, &what).await?;
@@ -76,7 +121,7 @@ pub(crate) async fn stored_releases(
     while let Some(chunk) = answer.chunk().await? {
         items.feed(&chunk, |item| {
             let Labelled { metadata } =
-                serde_json::from_slice(item).map_err(|error| unreadable(&what, error))?;
+                serde_json::from_slice(item).map_err(|error| unreadable(&what, &error))?;
             let stored = Stored::of(metadata);
             let release = &stored.release;
             let key = (release.namespace.clone(), release.name.clone());
@@ -86,7 +131,7 @@ pub(crate) async fn stored_releases(
             Ok::<_, Failure>(())
         })?;
     }
-    items.envelope().map_err(Failure::from)?;
+    envelope(items, &what)?;
     Ok(newest.into_values().collect())
 }
 
@@ -95,15 +140,25 @@ pub(crate) async fn release(
     server: &ApiServer,
     credential: &Credential,
     stored: &Stored,
+    workers: &Workers,
+    budget: &Arc<UnpackBudget>,
     allowance: &Allowance,
 ) -> Result<Release, Failure> {
     let Stored { secret, release } = stored;
-    let what = format!("release {} in namespace {}", release.name, release.namespace);
+    let what = format!("release {} in namespace {}", Echo(&release.name), Echo(&release.namespace));
+    if budget.0.load(Relaxed) == 0 {
+        return Err(Failure::new(
+            Reason::TooLarge,
+            format!("{what}: the call has unpacked {CALL_UNPACKED} bytes"),
+        ));
+    }
     let mut path = secrets(Some(&release.namespace))?;
     path.push('/');
     path.extend(segment("name", secret)?);
     let body = server.get(credential, &path, "application/json", allowance, &what).await?.bytes().await?;
-    let inside = opened(&body).map_err(|cause| {
+    let budget = Arc::clone(budget);
+    let open = move |turn| opened(&body, &budget, turn);
+    let inside = workers.run(allowance.deadline, &what, open).await?.map_err(|cause| {
         Failure::new(Reason::Other, format!("{what}: its Secret is not what Helm 3 writes ({cause})"))
     })?;
     Ok(inside.release(release.clone()))
@@ -111,7 +166,7 @@ pub(crate) async fn release(
 
 fn secrets(namespace: Option<&str>) -> Result<String, Failure> {
     Ok(match namespace {
-        Some(namespace) => format!("/api/v1/namespaces/{}/secrets", segment("namespace", namespace)?),
+        Some(namespace) => format!("/api/v1/namespaces/{}/secrets", namespace_segment(namespace)?),
         None => "/api/v1/secrets".to_owned(),
     })
 }
@@ -163,19 +218,20 @@ struct ChartMetadata {
 
 impl Inside {
     fn release(self, known: Release) -> Release {
+        let short = |text: String| cut(&text, MAX_FIELD).to_owned();
         Release {
-            chart: self.chart.metadata.name,
-            chart_version: self.chart.metadata.version,
-            app_version: self.chart.metadata.app_version,
-            updated: self.info.last_deployed,
-            status: if self.info.status.is_empty() { known.status } else { self.info.status },
+            chart: short(self.chart.metadata.name),
+            chart_version: short(self.chart.metadata.version),
+            app_version: short(self.chart.metadata.app_version),
+            updated: short(self.info.last_deployed),
+            status: if self.info.status.is_empty() { known.status } else { short(self.info.status) },
             ..known
         }
     }
 }
 
 /// Unpacks a Secret's `data.release`: base64 of the API, base64 of Helm, gzip unless it is very old, JSON.
-fn opened(secret: &[u8]) -> Result<Inside, String> {
+fn opened(secret: &[u8], budget: &UnpackBudget, turn: Turn) -> Result<Inside, String> {
     #[derive(Deserialize)]
     struct Secret {
         data: Data,
@@ -190,12 +246,17 @@ fn opened(secret: &[u8]) -> Result<Inside, String> {
     let packed = BASE64_STANDARD.decode(secret.data.release).map_err(text)?;
     let packed = BASE64_STANDARD.decode(packed).map_err(text)?;
     let inside = if packed.starts_with(GZIP) {
-        serde_json::from_reader(std::io::BufReader::new(GzDecoder::new(packed.as_slice()).take(UNPACKED)))
+        let packed = GzDecoder::new(packed.as_slice());
+        serde_json::from_reader(io::BufReader::new(Bounded { packed, left: MAX_UNPACKED, budget, turn }))
     } else {
         serde_json::from_slice(&packed)
     };
     // Not the error itself: it may quote what the Secret holds.
-    inside.map_err(|error| format!("no JSON at line {}", error.line()))
+    inside.map_err(|error| match error.io_error_kind() {
+        Some(io::ErrorKind::FileTooLarge) => "unpacked it is too large".to_owned(),
+        Some(io::ErrorKind::TimedOut) => "the call's time is over".to_owned(),
+        _ => format!("no JSON at line {}", error.line()),
+    })
 }
 
 #[cfg(test)]
@@ -221,7 +282,9 @@ mod tests {
         let json = br#"{"name":"web","info":{"status":"deployed","last_deployed":"2026-11-01T10:00:00Z"},"config":{"password":"hunter2"},
             "chart":{"metadata":{"name":"nginx","version":"1.2.3","appVersion":"1.27"},"templates":[{"data":"eA=="}]},"version":3}"#;
         for zip in [true, false] {
-            let release = opened(&secret(json, zip)).unwrap().release(Release::default());
+            let release = opened(&secret(json, zip), &UnpackBudget::default(), Turn::endless())
+                .unwrap()
+                .release(Release::default());
             assert_eq!(
                 (release.chart.as_str(), release.chart_version.as_str(), release.app_version.as_str()),
                 ("nginx", "1.2.3", "1.27")
@@ -233,9 +296,30 @@ mod tests {
     #[test]
     fn what_helm_did_not_write_is_an_error_that_quotes_nothing() {
         for broken in [&b"hunter2"[..], b"{\"info\": \"hunter2\"}"] {
-            let error = opened(&secret(broken, true)).err().unwrap();
+            let error =
+                opened(&secret(broken, true), &UnpackBudget::default(), Turn::endless()).err().unwrap();
             assert!(!error.contains("hunter2"), "{error}");
         }
-        assert!(opened(br#"{"data":{}}"#).is_err());
+        assert!(opened(br#"{"data":{}}"#, &UnpackBudget::default(), Turn::endless()).is_err());
+    }
+
+    #[test]
+    fn bombs_end_with_the_budget_of_the_call_and_its_time() {
+        let mut bomb = br#"{"config":""#.to_vec();
+        bomb.resize(63 << 20, b' ');
+        bomb.extend_from_slice(br#""}"#);
+        let bomb = secret(&bomb, true);
+        let late = opened(&bomb, &UnpackBudget::default(), Turn::over()).err().unwrap();
+        assert!(late.contains("time is over"), "{late}");
+        let budget = UnpackBudget::default();
+        let began = std::time::Instant::now();
+        for _ in 0..60 {
+            let error = opened(&bomb, &budget, Turn::endless()).err().unwrap();
+            assert!(error.contains("too large"), "{error}");
+        }
+        assert!(budget.0.load(Relaxed) < 1 << 20, "{budget:?}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+        let release = opened(&secret(b"{}", true), &UnpackBudget::default(), Turn::endless());
+        assert!(release.is_ok());
     }
 }

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     account::Account,
-    guard::{Audit, AuditLine, Ledger, Reading, ReadingLimits, Tally, shown},
+    foreign::cut,
+    guard::{Audit, AuditLine, Ledger, Reading, ReadingLimits, Redactor, Reservation, Tally},
     identity::{Caller, Owner},
     limits::TO_FINISH,
     sandbox::{CallContext, Finished, Note, Outcome, Stopped},
@@ -24,6 +25,8 @@ use crate::{
 
 /// One answer may fill this part of a component's memory; parsing it there takes a few times its size.
 const ANSWER_PART: u64 = 8;
+/// Bytes of a tool's name that are logged, as many as a tool's name may have.
+const MAX_NAME: usize = 64;
 
 /// What a client asks for.
 pub(crate) struct Call {
@@ -69,13 +72,15 @@ impl Plugins {
     /// Calls a tool as `caller`. Dropping the future stops the component and its reads.
     pub(crate) async fn call(&self, call: Call, caller: &Caller) -> Answered {
         let Call { tool: name, arguments, client, notes } = call;
+        let redactor = Redactor::new(&caller.credential);
         let mut telling = Telling {
             audit: &self.audit,
+            reservation: None,
             figures: &self.figures,
             caller: &caller.owner.username,
-            client,
-            name: &name,
-            arguments: shown(&arguments),
+            client: client.map(|client| redactor.text(&client)),
+            name: redactor.text(&name),
+            arguments: redactor.arguments(&arguments),
             tool: None,
             ledger: None,
             began: Instant::now(),
@@ -97,6 +102,11 @@ impl Plugins {
         let slot = match self.in_flight.enter(&caller.owner).await {
             Ok(slot) => slot,
             Err(busy) => return telling.refused("busy", format!("{name}: {busy}")),
+        };
+        // Before it begins: a call that ran has its line, whatever the audit's sink does meanwhile.
+        telling.reservation = match self.audit.reserve() {
+            Ok(reservation) => Some(reservation),
+            Err(unavailable) => return telling.refused("audit", format!("{name}: {unavailable}")),
         };
         // Held until the component has ended, which is later than the client's leaving.
         let permit = (slot, self.figures.instance());
@@ -161,10 +171,13 @@ impl Plugins {
 /// The audit line of a call that is under way. Dropped before it is told, the client has left.
 struct Telling<'c> {
     audit: &'c Audit,
+    /// Room for the line, once the call has begun.
+    reservation: Option<Reservation>,
     figures: &'c Figures,
     caller: &'c str,
+    /// Client and name as they may be logged.
     client: Option<String>,
-    name: &'c str,
+    name: String,
     arguments: Map<String, Value>,
     tool: Option<Arc<Tool>>,
     ledger: Option<Arc<Ledger>>,
@@ -187,9 +200,10 @@ impl Telling<'_> {
     }
 
     /// Into the audit log, the figures and the page.
-    fn write(&self, verdict: &'static str, spent: &Spent, bytes_out: usize) {
+    fn write(&mut self, verdict: &'static str, spent: &Spent, bytes_out: usize) {
+        let reservation = self.reservation.take();
         let line = self.line(verdict, spent, bytes_out);
-        self.audit.write(&line);
+        self.audit.write(&line, reservation);
         let recent = Recent {
             at: SystemTime::now(),
             caller: self.caller.to_owned(),
@@ -207,12 +221,12 @@ impl Telling<'_> {
         AuditLine {
             caller: self.caller,
             client: self.client.as_deref(),
-            tool: self.name.get(..self.name.floor_char_boundary(64)).unwrap_or_default(),
+            tool: cut(&self.name, MAX_NAME),
             version: self.tool.as_ref().map(|tool| tool.description.version.as_str()),
             digest: self.tool.as_ref().map(|tool| tool.digest.as_str()),
             arguments: self.arguments.clone(),
             verdict,
-            reads: self.ledger.as_ref().map(|ledger| ledger.all()).unwrap_or_default(),
+            reads: spent.tally.made.clone(),
             read_bytes: spent.tally.bytes,
             bytes_out,
             ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -225,7 +239,9 @@ impl Telling<'_> {
 impl Drop for Telling<'_> {
     fn drop(&mut self) {
         if !self.told {
-            self.write("left", &Spent::default(), 0);
+            // What was read until then; the reading itself is gone.
+            let tally = self.ledger.as_ref().map(|ledger| ledger.tally()).unwrap_or_default();
+            self.write("left", &Spent { tally, ..Spent::default() }, 0);
         }
     }
 }

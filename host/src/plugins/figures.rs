@@ -15,7 +15,7 @@ use prometheus_client::{
 };
 
 use super::call::Spent;
-use crate::guard::Made;
+use crate::guard::ReadLog;
 
 /// Seconds, as the convention recommends them.
 const SECONDS: [f64; 14] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
@@ -172,7 +172,7 @@ impl Figures {
     }
 
     /// A call has ended.
-    pub(super) fn ended(&self, known: bool, call: Recent, made: &[Made], spent: &Spent) {
+    pub(super) fn ended(&self, known: bool, call: Recent, made: &[ReadLog], spent: &Spent) {
         let tool = if known { call.tool.clone() } else { UNKNOWN.to_owned() };
         let error_type = if call.verdict == "ok" { "" } else { call.verdict };
         let operation =

@@ -84,6 +84,7 @@ impl Plugins {
     /// Has the figures of calls and of compiled code gathered in a registry.
     pub(crate) fn register(&self, registry: &mut prometheus_client::registry::Registry) {
         self.figures.register(registry);
+        self.audit.register(registry.sub_registry_with_prefix("porthole"));
         if let Some(compiled) = &self.loader.compiled {
             compiled.register(registry);
         }

@@ -14,7 +14,8 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Withheld {
     Bookkeeping,
-    /// Also each value under `data` and `stringData`; the keys stay.
+    /// Also each value of a Secret: under `data` and `stringData`, of its annotations (kapp, Rancher and OpenShift keep
+    /// copies of the values there), and whatever else it has that Secrets do not have. The keys stay.
     SecretValues,
 }
 
@@ -22,9 +23,9 @@ pub(crate) enum Withheld {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Place {
     Root(Withheld),
-    Metadata,
-    Annotations,
-    /// Below `data` of a Secret: no scalar is copied from here on.
+    Metadata(Withheld),
+    Annotations(Withheld),
+    /// Below what a Secret hides: no scalar is copied from here on.
     Blanked,
     Elsewhere,
 }
@@ -33,13 +34,22 @@ impl Place {
     /// The place below `key`; None where it is left out.
     fn below(self, key: &str) -> Option<Self> {
         match (self, key) {
-            (Self::Root(_), "metadata") => Some(Self::Metadata),
-            (Self::Root(Withheld::SecretValues), "data" | "stringData") => Some(Self::Blanked),
-            (Self::Metadata, "managedFields") | (Self::Annotations, LAST_APPLIED) => None,
-            (Self::Metadata, "annotations") => Some(Self::Annotations),
-            (Self::Blanked, _) => Some(Self::Blanked),
+            (Self::Root(withheld), "metadata") => Some(Self::Metadata(withheld)),
+            // Known are the fields that hide nothing; `items` of something that is no Secret would hide Secrets.
+            (Self::Root(Withheld::SecretValues), "apiVersion" | "kind" | "type" | "immutable") => {
+                Some(Self::Elsewhere)
+            }
+            (Self::Root(Withheld::SecretValues), _) => Some(Self::Blanked),
+            (Self::Metadata(_), "managedFields") | (Self::Annotations(_), LAST_APPLIED) => None,
+            (Self::Metadata(withheld), "annotations") => Some(Self::Annotations(withheld)),
+            (Self::Annotations(Withheld::SecretValues) | Self::Blanked, _) => Some(Self::Blanked),
             _ => Some(Self::Elsewhere),
         }
+    }
+
+    /// Whether a scalar that stands here, without a key, is withheld.
+    fn blanks(self) -> bool {
+        matches!(self, Self::Blanked | Self::Annotations(Withheld::SecretValues))
     }
 }
 
@@ -69,7 +79,7 @@ struct Copy<'p, 'o> {
 
 impl Copy<'_, '_> {
     fn scalar<T: serde::Serialize + ?Sized, E: Error>(self, value: &T) -> Result<(), E> {
-        if self.place == Place::Blanked {
+        if self.place.blanks() {
             return serde_json::to_writer(self.out, REDACTED).map_err(E::custom);
         }
         serde_json::to_writer(self.out, value).map_err(E::custom)
@@ -222,8 +232,34 @@ mod tests {
         let whole = copied(SECRET, &[], Withheld::SecretValues);
         assert_eq!(
             whole,
-            r#"{"kind":"Secret","metadata":{"name":"db","annotations":{"team":"a"}},"data":{"password":"<redacted>","odd":{"deep":["<redacted>","<redacted>","<redacted>",null]}},"stringData":{"x":"<redacted>"},"type":"Opaque"}"#
+            r#"{"kind":"Secret","metadata":{"name":"db","annotations":{"team":"<redacted>"}},"data":{"password":"<redacted>","odd":{"deep":["<redacted>","<redacted>","<redacted>",null]}},"stringData":{"x":"<redacted>"},"type":"Opaque"}"#
         );
+    }
+
+    #[test]
+    fn copies_of_the_values_in_annotations_are_blanked_in_every_view() {
+        let secret = r#"{"kind":"Secret","apiVersion":"v1","metadata":{"name":"db","labels":{"app":"db"},"annotations":{
+            "kapp.k14s.io/original":"{\"stringData\":{\"password\":\"hunter2\"}}","objectset.rio.cattle.io/applied":"H4sIhunter2",
+            "openshift.io/token-secret.value":"hunter2","odd":["hunter2",{"deep":"hunter2"}]}},"type":"Opaque","immutable":true,
+            "items":[{"data":{"password":"hunter2"}}],"extra":"hunter2"}"#;
+        for paths in [
+            &[][..],
+            &["metadata"],
+            &["metadata.annotations"],
+            &["metadata.annotations['kapp.k14s.io/original']", "metadata.annotations.odd.deep"],
+            &["items", "items[].data.password", "extra"],
+        ] {
+            let text = copied(secret, paths, Withheld::SecretValues);
+            assert!(!text.contains("hunter2"), "{paths:?}: {text}");
+        }
+        let whole = copied(secret, &[], Withheld::SecretValues);
+        for kept in
+            ["\"openshift.io/token-secret.value\":\"<redacted>\"", "{\"app\":\"db\"}", "Opaque", "true"]
+        {
+            assert!(whole.contains(kept), "{kept} in {whole}");
+        }
+        let plain = r#"{"metadata":{"annotations":"hunter2"}}"#;
+        assert!(!copied(plain, &[], Withheld::SecretValues).contains("hunter2"));
     }
 
     #[test]
