@@ -203,7 +203,7 @@ mod tests {
             ("tools: {x: {limits: {sessions: 3}}}", "sessions"),
             ("tools: {enabled: [a, b], disabled: [b]}", "b is both"),
             ("tools: {enabled: pods_list}", "enabled"),
-            ("denied: [Secret]", "Secret"),
+            ("denied: [secrt]", "secret"),
             ("audit: {onFailure: block}", "refuse"),
             ("audit: {onfailure: drop}", "onfailure"),
         ] {

@@ -52,8 +52,10 @@ tools:
   # pods_log:
   #   limits: {{timeout: 10s}}
 
-# Kinds that no tool may read, whoever asks: secrets, pods/log, deployments.apps, nodes/proxy, or a whole group.
-# Closing pods closes pods/log, closing secrets closes helm_list.
+# Kinds that no tool may read, whoever asks, by any name that reading takes: secrets, Secret, cm, deploy, deployments.apps,
+# certificates.cert-manager.io, pods/log, nodes/proxy, or a whole group. A name that is none is an error.
+# Closing pods closes pods/log, closing secrets closes helm_list, closing events both of their groups. It does not close
+# what others say of the same thing: pods.metrics.k8s.io beside pods, endpointslices beside endpoints.
 denied: []
 # denied: [secrets, \"*.rbac.authorization.k8s.io\"]
 

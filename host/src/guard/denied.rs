@@ -1,54 +1,75 @@
 //! What the operator has closed for every tool, whoever asks: kinds that no answer may be about.
+//!
+//! Names are resolved as reading resolves them, by plural, singular, kind or short name: `secret` closes what `secrets`
+//! reads. At the start there may be no cluster to ask, so kinds of Kubernetes are known here; those of a custom group
+//! are matched by all their names when they are read.
 
-use crate::kube::{Failure, Kind, Reason};
+use std::sync::{Arc, Once};
 
-/// Closed resources, as `pods.metrics.k8s.io`, `secrets`, `pods/log`, or `*.rbac.authorization.k8s.io` for a whole group.
+use crate::{
+    foreign::Echo,
+    kube::{BUILT_IN, BuiltIn, Failure, Kind, PARTS, Reason, is_subdomain},
+    near::nearest,
+};
+
+/// Edits that make one group of another: more, and it is a group of its own.
+const MISSPELT: usize = 2;
+/// Names offered instead of one that is nothing, and how alike they must be.
+const NEAREST: usize = 3;
+const ALIKE: f64 = 0.75;
+
+/// Groups that serve the same objects. Closing one and not the other would close nothing.
+const TWINS: [(&str, &str, &str); 2] =
+    [("events", "", "events.k8s.io"), ("ingresses", "networking.k8s.io", "extensions")];
+
+/// Closed kinds, as `secrets`, `Deployment`, `deploy.apps`, `pods/log`, `certificates.cert-manager.io`, or
+/// `*.rbac.authorization.k8s.io` for a whole group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Denied(Vec<Resource>);
+pub(crate) struct Denied(Vec<Closed>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Resource {
-    /// `*`: all of the group.
-    plural: String,
-    group: String,
+enum Closed {
+    Group(String),
+    BuiltIn(&'static BuiltIn),
+    /// A part of a kind of the core group: `pods/log`.
+    Part(String),
+    /// A kind of a custom group, by any of its names. A group may begin like a version (`v1.example.com`).
+    Custom {
+        name: String,
+        groups: Vec<String>,
+    },
 }
 
 impl Denied {
-    /// Reads the names; an error says which is none.
+    /// Resolves the names; an error says which one names nothing.
     pub(crate) fn parse(names: &[String]) -> Result<Self, String> {
-        let parsed = names.iter().map(|name| {
-            let (plural, group) = name.split_once('.').unwrap_or((name, ""));
-            let plain = |text: &str| {
-                text.bytes().all(|byte| {
-                    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'/')
-                })
-            };
-            if plural.is_empty() || !(plural == "*" || plain(plural)) || !plain(group) {
-                return Err(format!(
-                    "denied: {name:?} is not a resource; write it like secrets, pods/log, deployments.apps or *.rbac.authorization.k8s.io"
-                ));
-            }
-            Ok(Resource { plural: plural.to_owned(), group: group.to_owned() })
-        });
-        Ok(Self(parsed.collect::<Result<_, _>>()?))
+        let mut closed = Vec::new();
+        for name in names {
+            closed.extend(resolved(name).map_err(|mistake| format!("denied: {} {mistake}", Echo(name)))?);
+        }
+        Ok(Self(closed))
     }
 
     /// Refuses a kind that is closed.
     pub(super) fn check(&self, kind: &Kind) -> Result<(), Failure> {
-        let named = format!("{}/{}, Kind={}", kind.group, kind.version, kind.kind);
-        self.refuse(&kind.group, &kind.plural, &named)
+        let closes = |closed: &Closed| closed.closes(kind);
+        self.refuse(closes, &format!("{}/{}, Kind={}", kind.group, kind.version, kind.kind))
     }
 
-    /// Refuses a part of a core kind, for example `pods/log`; closing the kind closes its parts.
-    pub(super) fn check_part(&self, resource: &str) -> Result<(), Failure> {
-        let kind = resource.split('/').next().unwrap_or(resource);
-        self.refuse("", resource, resource).and_then(|()| self.refuse("", kind, resource))
+    /// Refuses a kind of Kubernetes or a part of one, for example `pods/log`; closing the kind closes its parts.
+    pub(super) fn check_built_in(&self, group: &str, resource: &str) -> Result<(), Failure> {
+        let plural = resource.split('/').next().unwrap_or(resource);
+        let closes = |closed: &Closed| match closed {
+            Closed::Group(all) => all == group,
+            Closed::BuiltIn(kind) => kind.group == group && kind.plural == plural,
+            Closed::Part(part) => group.is_empty() && part == resource,
+            Closed::Custom { .. } => false,
+        };
+        self.refuse(closes, resource)
     }
 
-    fn refuse(&self, group: &str, plural: &str, named: &str) -> Result<(), Failure> {
-        let closed =
-            |denied: &Resource| denied.group == group && (denied.plural == plural || denied.plural == "*");
-        if !self.0.iter().any(closed) {
+    fn refuse(&self, closes: impl Fn(&Closed) -> bool, named: &str) -> Result<(), Failure> {
+        if !self.0.iter().any(closes) {
             return Ok(());
         }
         Err(Failure::new(
@@ -58,39 +79,323 @@ impl Denied {
             ),
         ))
     }
+
+    /// Warns, once, of entries in custom groups that close nothing of what the cluster serves.
+    pub(super) fn compare(&self, kinds: &[Arc<Kind>]) {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| {
+            for idle in self.idle(kinds) {
+                tracing::warn!("denied: {idle} closes nothing: the cluster serves no such kind");
+            }
+        });
+    }
+
+    /// Entries in custom groups that close none of these kinds.
+    fn idle(&self, kinds: &[Arc<Kind>]) -> Vec<String> {
+        let custom = |closed: &&Closed| match closed {
+            Closed::Custom { .. } => true,
+            Closed::Group(group) => !is_built_in(group),
+            Closed::BuiltIn(_) | Closed::Part(_) => false,
+        };
+        let idle =
+            self.0.iter().filter(custom).filter(|closed| !kinds.iter().any(|kind| closed.closes(kind)));
+        idle.map(|closed| match closed {
+            Closed::Custom { name, groups } => format!("{name}.{}", groups.join(" or ")),
+            Closed::Group(group) => format!("*.{group}"),
+            other => format!("{other:?}"),
+        })
+        .collect()
+    }
+}
+
+impl Closed {
+    fn closes(&self, kind: &Kind) -> bool {
+        match self {
+            Self::Group(group) => *group == kind.group,
+            Self::BuiltIn(closed) => {
+                closed.group == kind.group && (closed.plural == kind.plural || closed.kind == kind.kind)
+            }
+            Self::Part(_) => false,
+            Self::Custom { name, groups } => groups.contains(&kind.group) && kind.is_called(name),
+        }
+    }
+}
+
+fn is_built_in(group: &str) -> bool {
+    BUILT_IN.iter().any(|kind| kind.group == group)
+}
+
+/// What a name closes; the error goes on after the name.
+fn resolved(entry: &str) -> Result<Vec<Closed>, String> {
+    let (whole, part) = match entry.split_once('/') {
+        Some((whole, part)) => (whole, Some(part)),
+        None => (entry, None),
+    };
+    let (name, group) = match whole.split_once('.') {
+        Some((name, group)) => (name, Some(group.to_lowercase())),
+        None => (whole, None),
+    };
+    if !(name == "*" || is_name(name)) || group.as_deref().is_some_and(|group| !is_subdomain(group)) {
+        return Err(
+            "is not a resource; write it like secrets, pods/log, deployments.apps or *.rbac.authorization.k8s.io"
+                .to_owned(),
+        );
+    }
+    if name == "*" {
+        if part.is_some() {
+            return Err("closes a part of nothing; name the kind, like pods/log".to_owned());
+        }
+        let group = group.unwrap_or_default();
+        known_group(&group)?;
+        return Ok(vec![Closed::Group(group)]);
+    }
+    let closed = match group {
+        None => built_in(name, None)?,
+        Some(group) => qualified(name, &group)?,
+    };
+    match part {
+        None => Ok(closed),
+        Some(part) if PARTS.contains(&part) => Ok(closed
+            .iter()
+            .filter_map(|closed| match closed {
+                Closed::BuiltIn(kind) => Some(Closed::Part(format!("{}/{part}", kind.plural))),
+                // Tools read no parts of other kinds.
+                _ => None,
+            })
+            .collect()),
+        Some(part) => {
+            Err(format!("has no part {}{}", Echo(part), hint(part, PARTS.map(str::to_owned).iter())))
+        }
+    }
+}
+
+/// A kind in a group, in a version of one (`deployments.v1.apps`, all of whose versions are closed), or `pods.v1`.
+fn qualified(name: &str, group: &str) -> Result<Vec<Closed>, String> {
+    let (version, rest) = group.split_once('.').unwrap_or((group, ""));
+    if is_version(version) && is_built_in(rest) {
+        return built_in(name, Some(rest));
+    }
+    if is_built_in(group) {
+        return built_in(name, Some(group));
+    }
+    known_group(group)?;
+    let mut groups = vec![group.to_owned()];
+    if is_version(version) && rest.contains('.') {
+        groups.push(rest.to_owned());
+    }
+    Ok(vec![Closed::Custom { name: name.to_owned(), groups }])
+}
+
+/// A kind of Kubernetes by any of its names: the first of that name, as reading finds it, and its twin.
+fn built_in(name: &str, group: Option<&str>) -> Result<Vec<Closed>, String> {
+    let mut inside = BUILT_IN.iter().filter(|kind| group.is_none_or(|group| kind.group == group));
+    let Some(kind) = inside.find(|kind| kind.is_called(name)) else {
+        let place = group.map_or_else(
+            || {
+                "of Kubernetes. One of your own has its group behind it, like certificates.cert-manager.io"
+                    .to_owned()
+            },
+            |group| format!("in group {}", Echo(group)),
+        );
+        let names: Vec<String> = BUILT_IN
+            .iter()
+            .filter(|kind| group.is_none_or(|group| kind.group == group))
+            .flat_map(|kind| [kind.plural.to_owned(), kind.kind.to_lowercase()])
+            .collect();
+        return Err(format!("names no kind {place}{}", hint(&name.to_lowercase(), names.iter())));
+    };
+    let twin = |(plural, one, other): &(&str, &'static str, &'static str)| match kind.group {
+        group if *plural == kind.plural && group == *one => Some(*other),
+        group if *plural == kind.plural && group == *other => Some(*one),
+        _ => None,
+    };
+    let twin = TWINS.iter().find_map(twin);
+    let twin = BUILT_IN.iter().find(|other| other.plural == kind.plural && Some(other.group) == twin);
+    Ok([Some(kind), twin].into_iter().flatten().map(Closed::BuiltIn).collect())
+}
+
+/// Refuses a group that can be none: not of Kubernetes, and without the dot of a custom one, or a misspelt one.
+fn known_group(group: &str) -> Result<(), String> {
+    if is_built_in(group) {
+        return Ok(());
+    }
+    let misspelt = BUILT_IN.iter().find(|kind| strsim::osa_distance(kind.group, group) <= MISSPELT);
+    match misspelt.filter(|kind| !kind.group.is_empty()) {
+        Some(kind) => Err(format!("names no group; the nearest: {}", kind.group)),
+        None if group.contains('.') => Ok(()),
+        None => {
+            let groups: Vec<String> = BUILT_IN.iter().map(|kind| kind.group.to_owned()).collect();
+            Err(format!("names no group{}", hint(group, groups.iter())))
+        }
+    }
+}
+
+fn hint<'n>(name: &str, names: impl Iterator<Item = &'n String>) -> String {
+    let mut near = nearest(name, names, ALIKE, NEAREST);
+    near.dedup();
+    if near.is_empty() { String::new() } else { format!("; the nearest: {}", near.join(", ")) }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= 63
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// `v1`, `v2beta1`.
+fn is_version(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.strip_prefix('v').is_some_and(|rest| {
+        ["alpha", "beta"]
+            .iter()
+            .find_map(|stage| rest.split_once(stage))
+            .map_or_else(|| digits(rest), |(major, minor)| digits(major) && digits(minor))
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn kind(group: &str, version: &str, plural: &str, kind: &str) -> Kind {
+        Kind {
+            group: group.into(),
+            version: version.into(),
+            plural: plural.into(),
+            singular: kind.to_lowercase(),
+            kind: kind.into(),
+            short_names: if kind == "Certificate" { vec!["cert".into()] } else { vec![] },
+            namespaced: true,
+            verbs: vec![],
+        }
+    }
+
+    fn denied(name: &str) -> Denied {
+        Denied::parse(&[name.to_owned()]).unwrap_or_else(|mistake| panic!("{mistake}"))
+    }
+
     #[test]
     fn what_is_closed_is_refused_by_its_name() {
         let names = ["secrets", "*.rbac.authorization.k8s.io", "pods/log"].map(str::to_owned);
         let denied = Denied::parse(&names).unwrap();
-        let kind = |group: &str, plural: &str, kind: &str| Kind {
-            group: group.into(),
-            version: "v1".into(),
-            plural: plural.into(),
-            singular: String::new(),
-            kind: kind.into(),
-            short_names: vec![],
-            namespaced: true,
-            verbs: vec![],
-        };
-        let refused = denied.check(&kind("", "secrets", "Secret")).unwrap_err();
+        let refused = denied.check(&kind("", "v1", "secrets", "Secret")).unwrap_err();
         assert!(refused.message.starts_with("resource not allowed: /v1, Kind=Secret."), "{refused}");
-        let refused = denied.check(&kind("rbac.authorization.k8s.io", "roles", "Role")).unwrap_err();
+        let refused = denied.check(&kind("rbac.authorization.k8s.io", "v1", "roles", "Role")).unwrap_err();
         assert!(refused.message.contains("rbac.authorization.k8s.io/v1, Kind=Role"), "{refused}");
-        assert!(denied.check(&kind("", "pods", "Pod")).is_ok());
-        assert!(denied.check_part("pods/log").is_err() && denied.check_part("nodes/proxy").is_ok());
-        let pods = Denied::parse(&["pods".to_owned()]).unwrap();
+        assert!(denied.check(&kind("", "v1", "pods", "Pod")).is_ok());
         assert!(
-            pods.check_part("pods/log").is_err()
-                && pods.check(&kind("metrics.k8s.io", "pods", "PodMetrics")).is_ok()
+            denied.check_built_in("", "pods/log").is_err()
+                && denied.check_built_in("", "nodes/proxy").is_ok()
         );
-        for wrong in ["", "Secret", ".apps", "a b"] {
-            assert!(Denied::parse(&[wrong.to_owned()]).is_err(), "{wrong:?}");
+    }
+
+    #[test]
+    fn every_name_that_reads_a_kind_closes_it() {
+        for name in ["secret", "secrets", "Secret", "SECRETS", "secrets.v1"] {
+            assert!(denied(name).check(&kind("", "v1", "secrets", "Secret")).is_err(), "{name}");
+            assert!(denied(name).check_built_in("", "secrets").is_err(), "{name}");
+            assert!(denied(name).check(&kind("", "v1", "configmaps", "ConfigMap")).is_ok(), "{name}");
+        }
+        for name in
+            ["deployments", "deploy", "Deployment", "deployments.apps", "deploy.apps", "deployments.v1.apps"]
+        {
+            let closed = denied(name);
+            assert!(closed.check(&kind("apps", "v1", "deployments", "Deployment")).is_err(), "{name}");
+            assert!(closed.check(&kind("apps", "v1beta1", "deployments", "Deployment")).is_err(), "{name}");
+        }
+        for name in [
+            "certificates.cert-manager.io",
+            "Certificate.cert-manager.io",
+            "cert.cert-manager.io",
+            "cert.v1.cert-manager.io",
+        ] {
+            assert!(
+                denied(name).check(&kind("cert-manager.io", "v1", "certificates", "Certificate")).is_err(),
+                "{name}"
+            );
+        }
+        assert!(denied("cm").check(&kind("", "v1", "configmaps", "ConfigMap")).is_err());
+        assert!(denied("releases.helm.sh").check_built_in("helm.sh", "releases").is_err());
+    }
+
+    #[test]
+    fn the_same_objects_under_two_groups_are_closed_together() {
+        for name in ["events", "ev", "events.events.k8s.io", "Event"] {
+            for group in ["", "events.k8s.io"] {
+                assert!(
+                    denied(name).check(&kind(group, "v1", "events", "Event")).is_err(),
+                    "{name} {group:?}"
+                );
+            }
+        }
+        for name in ["ingresses", "ing", "ingresses.networking.k8s.io", "ingresses.extensions"] {
+            for group in ["networking.k8s.io", "extensions"] {
+                assert!(
+                    denied(name).check(&kind(group, "v1", "ingresses", "Ingress")).is_err(),
+                    "{name} {group:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn closing_a_kind_closes_its_parts_and_no_other_kind_of_its_name() {
+        for name in ["pods", "po", "Pod"] {
+            assert!(denied(name).check_built_in("", "pods/log").is_err(), "{name}");
+            assert!(
+                denied(name).check(&kind("metrics.k8s.io", "v1beta1", "pods", "PodMetrics")).is_ok(),
+                "{name}"
+            );
+        }
+        assert!(denied("nodes").check_built_in("", "nodes/proxy").is_err());
+        assert!(denied("Pod/log").check_built_in("", "pods/log").is_err());
+        assert!(denied("pods/log").check(&kind("", "v1", "pods", "Pod")).is_ok());
+        assert!(
+            denied("PodMetrics").check(&kind("metrics.k8s.io", "v1beta1", "pods", "PodMetrics")).is_err()
+        );
+        assert!(denied("*").check(&kind("", "v1", "pods", "Pod")).is_err());
+    }
+
+    #[test]
+    fn an_entry_that_names_nothing_is_an_error() {
+        for (wrong, hint) in [
+            ("", "is not a resource"),
+            (".apps", "is not a resource"),
+            ("a b", "is not a resource"),
+            ("secrt", "secret"),
+            ("deploymnts.apps", "deployments"),
+            ("secrets.apps", "group"),
+            ("deployments.app", "apps"),
+            ("*.rbac.authorisation.k8s.io", "rbac.authorization.k8s.io"),
+            ("pods/logs", "log"),
+            ("certificates", "like certificates.cert-manager.io"),
+            ("*/log", "part of nothing"),
+            ("secrets.nowhere", "names no group"),
+        ] {
+            let mistake = Denied::parse(&[wrong.to_owned()]).unwrap_err();
+            assert!(mistake.contains(hint), "{wrong:?}: {mistake}");
+        }
+        let mistake = Denied::parse(&["x".repeat(100_000)]).unwrap_err();
+        assert!(mistake.len() < 400, "{mistake}");
+    }
+
+    #[test]
+    fn an_entry_of_a_group_that_the_cluster_does_not_serve_is_known_to_be_idle() {
+        let names =
+            ["secrets", "certs.cert-manager.io", "cert.cert-manager.io", "*.example.com"].map(str::to_owned);
+        let kinds = [Arc::new(kind("cert-manager.io", "v1", "certificates", "Certificate"))];
+        assert_eq!(Denied::parse(&names).unwrap().idle(&kinds), ["certs.cert-manager.io", "*.example.com"]);
+    }
+
+    #[test]
+    fn each_kind_of_kubernetes_is_found_by_its_own_names() {
+        for kind in &BUILT_IN {
+            let name = if kind.group.is_empty() {
+                kind.plural.to_owned()
+            } else {
+                format!("{}.{}", kind.plural, kind.group)
+            };
+            assert!(denied(&name).check_built_in(kind.group, kind.plural).is_err(), "{name}");
         }
     }
 }

@@ -153,7 +153,7 @@ impl Reading {
     /// That a namespace does not exist. None if it does, or if nobody may tell. Names that are alike are for tools only
     /// that declare the list of namespaces: another would learn them by misspelling one.
     async fn missing_namespace(&self, name: &str) -> Option<Failure> {
-        self.denied.check_part("namespaces").ok()?;
+        self.denied.check_built_in("", "namespaces").ok()?;
         let Cluster { server, .. } = &*self.cluster;
         let entry = self.ledger.begin("get", "namespaces", Some(name));
         let read = kube::namespace_exists(server, &self.credential, name, &self.allowance);
@@ -182,7 +182,7 @@ impl Reading {
         let log = self
             .counted(async {
                 self.grant.check(Verb::Get, "", "pods/log")?;
-                self.denied.check_part("pods/log")?;
+                self.denied.check_built_in("", "pods/log")?;
                 let Cluster { server, workers, .. } = &*self.cluster;
                 let pattern =
                     self.patterns.compiled(query.pattern.as_deref(), workers, &self.allowance).await?;
@@ -198,7 +198,7 @@ impl Reading {
         let read = self
             .counted(async {
                 self.grant.check(Verb::Get, "", "nodes/proxy")?;
-                self.denied.check_part("nodes/proxy")?;
+                self.denied.check_built_in("", "nodes/proxy")?;
                 kube::node_read(&self.cluster.server, &self.credential, query, &self.allowance).await
             })
             .await;
@@ -213,7 +213,8 @@ impl Reading {
         let stored = self
             .counted(async {
                 self.grant.check(Verb::List, RELEASES.0, RELEASES.1)?;
-                self.denied.check_part("secrets")?;
+                self.denied.check_built_in(RELEASES.0, RELEASES.1)?;
+                self.denied.check_built_in("", "secrets")?;
                 kube::stored_releases(server, &self.credential, namespace, &self.allowance).await
             })
             .await;
@@ -318,6 +319,9 @@ impl Reading {
     async fn granted(&self, verb: Verb, kind: &KindRef, resource: &mut String) -> Result<Arc<Kind>, Failure> {
         let kind = self.resolved(kind).await?;
         *resource = kind.qualified();
+        if let Some(kinds) = self.cluster.kinds.known() {
+            self.denied.compare(&kinds);
+        }
         self.grant.check(verb, &kind.group, &kind.plural)?;
         self.denied.check(&kind)?;
         Ok(kind)

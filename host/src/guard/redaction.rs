@@ -4,7 +4,7 @@ use crate::kube::{Kind, Withheld};
 
 /// The values of Secrets; of other kinds only the bookkeeping, whose last-applied copy may hold anything.
 pub(super) fn withheld(kind: &Kind) -> Withheld {
-    if kind.group.is_empty() && kind.plural == "secrets" {
+    if kind.group.is_empty() && (kind.plural == "secrets" || kind.kind == "Secret") {
         Withheld::SecretValues
     } else {
         Withheld::Bookkeeping
@@ -28,6 +28,8 @@ mod tests {
             verbs: vec![],
         };
         assert_eq!(withheld(&kind("", "secrets")), Withheld::SecretValues);
+        let alias = Kind { kind: "Secret".into(), ..kind("", "others") };
+        assert_eq!(withheld(&alias), Withheld::SecretValues);
         assert_eq!(withheld(&kind("", "configmaps")), Withheld::Bookkeeping);
         assert_eq!(withheld(&kind("example.com", "secrets")), Withheld::Bookkeeping);
     }

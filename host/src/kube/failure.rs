@@ -3,6 +3,11 @@
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use serde::Deserialize;
 
+use crate::foreign::cut;
+
+/// Bytes of what the API server says of a refusal: it repeats the question, whatever its length.
+const MAX_SAID: usize = 1 << 10;
+
 /// What went wrong, for a program to decide by. The same cases as `reason` in the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
@@ -73,7 +78,7 @@ impl Failure {
         let status: Status = serde_json::from_slice(body).unwrap_or_default();
         let said = match status.message.as_str() {
             "" => format!("the API server answered {code}"),
-            message => message.to_owned(),
+            message => cut(message, MAX_SAID).to_owned(),
         };
         let named = status.details.is_some_and(|details| !details.name.is_empty());
         let (reason, message) = match code.as_u16() {

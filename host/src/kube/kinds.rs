@@ -10,7 +10,12 @@ use arc_swap::ArcSwapOption;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Allowance, ApiServer, Credential, Failure, Reason};
+use super::{
+    Allowance, ApiServer, Credential, Failure, Reason,
+    names::{is_kind, is_label, is_subdomain},
+    objects::{bounded, unreadable},
+};
+use crate::foreign::{Echo, MAX_ECHO, cut};
 
 /// How long the kinds are taken as read. A kind that is new is found sooner, by being unknown.
 const FRESH: Duration = Duration::from_secs(600);
@@ -18,6 +23,12 @@ const FRESH: Duration = Duration::from_secs(600);
 const AGAIN: Duration = Duration::from_secs(5);
 /// How many names are offered instead of an unknown one.
 const NEAREST: usize = 5;
+/// Kinds that are kept, and short names or verbs of one: an aggregated API server may serve any number. A large cluster
+/// has a few hundred.
+const MAX_KINDS: usize = 5000;
+const MAX_NAMES: usize = 16;
+/// Bytes of the name of a kind, or of a version, that is asked for: a plural and a group.
+const MAX_ASKED: usize = 320;
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// A resource that the API server serves.
@@ -49,7 +60,8 @@ impl Kind {
         if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
     }
 
-    fn is_called(&self, name: &str) -> bool {
+    /// Whether this is one of its names, whatever their case.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
         let same = |other: &str| other.eq_ignore_ascii_case(name);
         same(&self.plural)
             || same(&self.singular)
@@ -100,6 +112,11 @@ impl Kinds {
         Ok(self.snapshot(server, credential, allowance, FRESH).await?.kinds.clone())
     }
 
+    /// What is known of the cluster without asking it.
+    pub(crate) fn known(&self) -> Option<Vec<Arc<Kind>>> {
+        self.snapshot.load().as_ref().map(|snapshot| snapshot.kinds.clone())
+    }
+
     /// What discovery said at most `age` ago. Where the API server does not answer, what it said before will do.
     async fn snapshot(
         &self,
@@ -140,12 +157,14 @@ async fn discover(
         let what = "the kinds that the cluster serves";
         let answer = server.get(credential, path, AGGREGATED, allowance, what).await?.bytes().await?;
         let groups: Groups = serde_json::from_slice(&answer).map_err(|error| {
+            let cause = unreadable(what, &error);
             Failure::new(
                 Reason::Unsupported,
-                format!("{what}: aggregated discovery cannot be read ({error}); Porthole needs Kubernetes 1.28 or later"),
+                format!("{cause}: no aggregated discovery; Porthole needs Kubernetes 1.28 or later"),
             )
         })?;
         kinds.extend(groups.items.into_iter().flat_map(Group::kinds).map(Arc::new));
+        kinds.truncate(MAX_KINDS);
     }
     Ok(kinds)
 }
@@ -205,16 +224,36 @@ impl Group {
         let group = self.metadata.name;
         self.versions.into_iter().flat_map(move |version| {
             let group = group.clone();
-            version.resources.into_iter().map(move |resource| Kind {
-                group: group.clone(),
-                version: version.version.clone(),
-                kind: resource.response_kind.unwrap_or_default().kind,
-                singular: resource.singular_resource,
-                plural: resource.resource,
-                short_names: resource.short_names,
-                namespaced: resource.scope == "Namespaced",
-                verbs: resource.verbs,
-            })
+            version.resources.into_iter().filter_map(move |resource| resource.kind(&group, &version.version))
+        })
+    }
+}
+
+impl Resource {
+    /// The kind; None if a name of it is none. Group, version and plural go into paths: one with a slash would read
+    /// something else than what was granted.
+    fn kind(self, group: &str, version: &str) -> Option<Kind> {
+        let Self { resource: plural, response_kind, scope, singular_resource, verbs, short_names } = self;
+        let kind = response_kind.unwrap_or_default().kind;
+        let named = (group.is_empty() || is_subdomain(group)) && is_label(version);
+        if !named || !is_label(&plural) || !is_kind(&kind) {
+            tracing::debug!(
+                "a kind of discovery is left out, a name of it is none: {} of {} {}",
+                Echo(&plural),
+                Echo(group),
+                Echo(version)
+            );
+            return None;
+        }
+        Some(Kind {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            plural,
+            singular: Some(singular_resource).filter(|name| is_label(name)).unwrap_or_default(),
+            kind,
+            short_names: short_names.into_iter().filter(|name| is_label(name)).take(MAX_NAMES).collect(),
+            namespaced: scope == "Namespaced",
+            verbs: verbs.into_iter().filter(|verb| is_label(verb)).take(MAX_NAMES).collect(),
         })
     }
 }
@@ -232,13 +271,16 @@ struct Name {
 impl Name {
     fn parse(asked: &KindRef) -> Result<Self, Failure> {
         let kind = asked.kind.trim();
-        if kind.is_empty() || kind.len() > 253 {
+        if kind.is_empty() {
             return Err(Failure::new(
                 Reason::Invalid,
                 "kind is empty; name one, for example pods or deployments.apps",
             ));
         }
         let api_version = asked.api_version.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        for (argument, text) in [("kind", Some(kind)), ("apiVersion", api_version)] {
+            bounded(argument, text, MAX_ASKED)?;
+        }
         if let Some(api_version) = api_version {
             let (group, version) = match api_version.split_once('/') {
                 None => (String::new(), api_version),
@@ -250,7 +292,10 @@ impl Name {
                 Some(_) => {
                     return Err(Failure::new(
                         Reason::Invalid,
-                        format!("invalid argument apiVersion {api_version:?}; write it like v1 or apps/v1"),
+                        format!(
+                            "invalid argument apiVersion {}; write it like v1 or apps/v1",
+                            Echo(api_version)
+                        ),
                     ));
                 }
             };
@@ -287,7 +332,7 @@ impl Name {
     }
 
     fn unknown(&self, kinds: &[Arc<Kind>]) -> Failure {
-        let asked = self.name.to_lowercase();
+        let asked = cut(&self.name, MAX_ECHO).to_lowercase();
         let mut near: Vec<(f64, String)> = Vec::new();
         for kind in kinds {
             let score = [&kind.plural, &kind.kind, &kind.singular]
@@ -303,9 +348,11 @@ impl Name {
         near.truncate(NEAREST);
         let near: Vec<String> = near.into_iter().map(|(_, name)| name).collect();
         let version = match (&self.group, &self.version) {
-            (Some(group), Some(version)) if group.is_empty() => format!(" in version \"{version}\""),
-            (Some(group), Some(version)) => format!(" in version \"{group}/{version}\""),
-            (Some(group), None) => format!(" in group \"{group}\""),
+            (Some(group), Some(version)) if group.is_empty() => format!(" in version {}", Echo(version)),
+            (Some(group), Some(version)) => {
+                format!(" in version {}", Echo(&format!("{group}/{version}")))
+            }
+            (Some(group), None) => format!(" in group {}", Echo(group)),
             _ => String::new(),
         };
         let hint = if near.is_empty() {
@@ -313,7 +360,10 @@ impl Name {
         } else {
             format!("The nearest here: {}", near.join(", "))
         };
-        Failure::new(Reason::UnknownKind, format!("no matches for kind \"{}\"{version}. {hint}.", self.name))
+        Failure::new(
+            Reason::UnknownKind,
+            format!("no matches for kind {}{version}. {hint}.", Echo(&self.name)),
+        )
     }
 }
 
@@ -358,6 +408,37 @@ mod tests {
             "nodes.metrics.k8s.io metrics.k8s.io/v1beta1"
         );
         assert_eq!(find("Deployment", Some("apps/v1")).unwrap(), "deployments.apps apps/v1");
+    }
+
+    #[test]
+    fn a_kind_that_would_change_the_path_is_left_out() {
+        let kinds = |group: &str, version: &str, plural: &str, kind: &str| {
+            let json = serde_json::json!({"items": [{"metadata": {"name": group}, "versions": [{"version": version, "resources": [
+                {"resource": plural, "responseKind": {"kind": kind}, "scope": "Namespaced", "verbs": ["get", "x y"], "shortNames": vec!["s"; 100]}]}]}]});
+            let groups: Groups = serde_json::from_value(json).unwrap();
+            groups.items.into_iter().flat_map(Group::kinds).collect::<Vec<_>>()
+        };
+        let found = kinds("example.com", "v1", "things", "Thing");
+        assert_eq!((found.len(), found[0].short_names.len(), found[0].verbs.len()), (1, MAX_NAMES, 1));
+        for (group, version, plural, kind) in [
+            ("example.com", "v1", "things/../../../api/v1/secrets", "Thing"),
+            ("example.com", "v1", "pods/log", "Pod"),
+            ("example.com/../..", "v1", "things", "Thing"),
+            ("example.com", "v1/..", "things", "Thing"),
+            ("example.com", "v1", "things", "A\nB"),
+            ("example.com", "v1", "", "Thing"),
+        ] {
+            assert!(kinds(group, version, plural, kind).is_empty(), "{group} {version} {plural} {kind}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_neither_compared_nor_repeated() {
+        for (kind, version) in [("x".repeat(900_000), None), ("pods".to_owned(), Some("v".repeat(900_000)))] {
+            let failure = find(&kind, version.as_deref()).unwrap_err();
+            assert!(failure.message.len() < 300, "{failure}");
+        }
+        assert!(find(&"x".repeat(300), None).unwrap_err().message.len() < 400);
     }
 
     #[test]

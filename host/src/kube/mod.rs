@@ -5,6 +5,7 @@
 
 mod access;
 mod allowance;
+mod builtin;
 mod explain;
 mod failure;
 mod kinds;
@@ -22,10 +23,12 @@ mod work;
 
 pub(crate) use access::{AccessQuery, UserInfo, Verdict, can_i, server_version, who_am_i};
 pub(crate) use allowance::Allowance;
+pub(crate) use builtin::{BUILT_IN, BuiltIn, PARTS};
 pub(crate) use explain::explain;
 pub(crate) use failure::{Failure, Reason};
 pub(crate) use kinds::{Kind, KindRef, Kinds};
 pub(crate) use logs::{Cut, LogQuery, LogText, Patterns, pod_log};
+pub(crate) use names::is_subdomain;
 pub(crate) use namespaces::{namespace_exists, near_namespaces};
 pub(crate) use nodes::{NodeQuery, NodeSource, node_read};
 pub(crate) use objects::{GetQuery, ListQuery, Page, View, get_object, list_objects};

@@ -16,7 +16,7 @@ pub(super) fn is_label(text: &str) -> bool {
 }
 
 /// Whether a text is a DNS subdomain: a node, a group.
-pub(super) fn is_subdomain(text: &str) -> bool {
+pub(crate) fn is_subdomain(text: &str) -> bool {
     text.len() <= MAX_NAME && text.split('.').all(is_label)
 }
 
