@@ -212,7 +212,7 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE|stdout|stderr|off")]
     pub(crate) audit: Option<PathBuf>,
     /// What to log, for example info, debug, or porthole=debug,rmcp=trace
-    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info,rmcp=warn")]
+    #[arg(long, value_name = "FILTER", env = "RUST_LOG", default_value = "info,rmcp=error")]
     pub(crate) log: String,
     /// Log as JSON, one object a line
     #[arg(long)]

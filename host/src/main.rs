@@ -13,6 +13,7 @@ mod guard;
 mod identity;
 mod kube;
 mod limits;
+mod listening;
 mod logging;
 mod mcp;
 mod memory;

@@ -1,19 +1,9 @@
 //! `porthole serve`: starts the rooms, opens the ports, and stops gracefully.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use axum::Router;
-use axum_server::{
-    Handle,
-    accept::NoDelayAcceptor,
-    tls_rustls::{RustlsAcceptor, RustlsConfig},
-};
+use axum_server::Handle;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,9 +13,10 @@ use crate::{
     config::Config,
     demo::Demo,
     guard::{Audit, OnFailure},
-    identity::Callers,
+    identity::{Callers, NO_PEER},
     kube::{ApiServer, Cluster, Source},
     limits::default_memory_total,
+    listening::{self, Certificate, listen},
     logging,
     mcp::{self, AllowedHosts, ApiServerHealth, Site},
     memory,
@@ -33,17 +24,12 @@ use crate::{
     sandbox::{CompiledCode, Engine},
 };
 
-/// How often the files of the certificate are looked at.
-const CERTIFICATE: Duration = Duration::from_secs(5);
 /// How long calls in flight may go on when the host is asked to stop.
 const GRACE: Duration = Duration::from_secs(5);
 /// Connections have this long in all: the last answers need a moment to leave.
 const CONNECTIONS: Duration = Duration::from_secs(6);
 /// How long the audit's sink may take for the last lines.
 const LAST_LINES: Duration = Duration::from_secs(2);
-/// Slow headers hold a connection (the "slowloris" attack). It also ends idle connections, so it is not shorter than
-/// clients keep them: one that is closed under a request costs that request.
-const HEADER_TIME: Duration = Duration::from_secs(75);
 
 /// Runs until SIGTERM, SIGINT, or the end of stdin.
 pub(crate) fn run(options: Serve) -> anyhow::Result<()> {
@@ -60,14 +46,20 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let config = options.compiling.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     let identity = options.identity.unwrap_or(if options.stdio { Identity::Host } else { Identity::Caller });
     let shared_token = options.shared_token_file.as_deref().map(shared_token).transpose()?;
+    // The operator's page calls tools, too.
+    let admin = match options.admin_listen {
+        AddressOrOff::Address(address) => Some(address),
+        AddressOrOff::Off => None,
+    };
+    let open =
+        [Some(options.listen), admin].into_iter().flatten().find(|address| !address.ip().is_loopback());
     if identity == Identity::Host
         && !options.stdio
-        && !options.listen.ip().is_loopback()
         && shared_token.is_none()
+        && let Some(open) = open
     {
         bail!(
-            "--identity host on {} would let everybody read as this account: add --shared-token-file FILE, listen on 127.0.0.1, or leave --identity out",
-            options.listen
+            "--identity host on {open} would let everybody read as this account: add --shared-token-file FILE, listen on 127.0.0.1, or leave --identity out"
         );
     }
     if identity == Identity::Caller && options.stdio {
@@ -92,13 +84,14 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     });
     let limits = config.host;
     let audit = audit(&options, config.audit)?;
+    let requires = config.admin.requires.clone();
     let loader = loader(config, options.compiling.cache.clone())?;
     let plugins =
         Arc::new(Plugins::new(options.plugins.clone(), loader, Arc::clone(&cluster), audit.clone()));
     let loading = keep_loaded(Arc::clone(&plugins))?;
     if options.stdio {
         let loading = tokio::spawn(loading);
-        let caller = callers.of(None).await?;
+        let caller = callers.of(None, NO_PEER).await?;
         let served = tokio::select! {
             served = mcp::serve_stdio(plugins, callers, caller) => served.map_err(|error| anyhow::anyhow!(error)),
             stop = stop_signal() => stop,
@@ -111,21 +104,33 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let mut registry = Registry::default();
     cluster.server.register(&mut registry);
     plugins.register(&mut registry);
-    let health = ApiServerHealth::new(cluster);
+    let health = ApiServerHealth::new(Arc::clone(&cluster));
     let first_loading = plugins.loaded();
     let site = Site { plugins: Arc::clone(&plugins), callers: Arc::clone(&callers), hosts, limits, health };
     let (routes, sessions) = site.routes();
-    let tls = tls(&options).await?;
+    let tls = match (&options.tls_cert, &options.tls_key) {
+        (Some(cert), Some(key)) => Some(listening::tls(Certificate::new(cert, key)).await?),
+        _ => None,
+    };
     let handle = Handle::new();
     let main = listen(options.listen, routes, tls.clone(), handle.clone())?;
-    let admin = match options.admin_listen {
-        AddressOrOff::Address(address) => {
+    let admin = match admin {
+        Some(address) => {
             let sessions = Arc::clone(&sessions);
             let names = options.allow_host.clone();
-            let parts = admin::Parts { plugins, callers, sessions, registry, listen: address, names };
+            let parts = admin::Parts {
+                plugins,
+                callers,
+                cluster,
+                requires,
+                sessions,
+                registry,
+                listen: address,
+                names,
+            };
             Some(listen(address, Admin::new(parts).routes(), None, handle.clone())?)
         }
-        AddressOrOff::Off => None,
+        None => None,
     };
     let address = main.0;
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -158,9 +163,22 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     loading.abort();
     // No new connections; calls over /mcp go on meanwhile.
     handle.graceful_shutdown(Some(CONNECTIONS));
-    sessions.drain(GRACE).await;
-    while let Some(ended) = servers.join_next().await {
-        ended??;
+    let ended = async {
+        sessions.drain(GRACE).await;
+        while let Some(ended) = servers.join_next().await {
+            ended??;
+        }
+        anyhow::Ok(())
+    };
+    // Calls over /mcp have no stream to be answered on afterwards: they are answered while their connections live.
+    let end_calls = async {
+        tokio::time::sleep(GRACE).await;
+        sessions.end_calls();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = ended => ended?,
+        () = end_calls => {}
     }
     audit.flush(LAST_LINES).await;
     // Not sooner: calls that end in the time of grace still read it.
@@ -253,66 +271,6 @@ fn shared_token(path: &Path) -> anyhow::Result<String> {
         );
     }
     Ok(token)
-}
-
-async fn tls(options: &Serve) -> anyhow::Result<Option<RustlsConfig>> {
-    let (Some(cert), Some(key)) = (&options.tls_cert, &options.tls_key) else {
-        return Ok(None);
-    };
-    // An error here means that one is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let config = RustlsConfig::from_pem_file(cert, key).await;
-    let config =
-        config.with_context(|| format!("--tls-cert {} --tls-key {}", cert.display(), key.display()))?;
-    tokio::spawn(keep_certificate(config.clone(), cert.clone(), key.clone()));
-    Ok(Some(config))
-}
-
-/// Takes the certificate up again when its files have changed: cert-manager renews them, and a mounted Secret is swapped.
-/// A pair that does not fit, because only one of the two is written yet, is tried again at the next look.
-async fn keep_certificate(config: RustlsConfig, cert: PathBuf, key: PathBuf) {
-    let read = || (std::fs::read(&cert).ok(), std::fs::read(&key).ok());
-    let mut taken = read();
-    loop {
-        tokio::time::sleep(CERTIFICATE).await;
-        let now = read();
-        if now == taken || now.0.is_none() || now.1.is_none() {
-            continue;
-        }
-        match config.reload_from_pem_file(&cert, &key).await {
-            Ok(()) => {
-                tracing::info!("the certificate in {} was taken up again", cert.display());
-                taken = now;
-            }
-            Err(error) => tracing::warn!("the certificate in {} is not taken up: {error}", cert.display()),
-        }
-    }
-}
-
-type Listening = (SocketAddr, std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>);
-
-/// Binds a port; the future serves it until `handle` says otherwise.
-fn listen(
-    address: SocketAddr,
-    routes: Router,
-    tls: Option<RustlsConfig>,
-    handle: Handle<SocketAddr>,
-) -> anyhow::Result<Listening> {
-    let listener = std::net::TcpListener::bind(address)
-        .with_context(|| format!("cannot listen on {address}; is another Porthole running? Choose another port with --listen or --admin-listen"))?;
-    listener.set_nonblocking(true)?;
-    let bound = listener.local_addr()?;
-    let routes = routes.into_make_service();
-    let mut server = axum_server::from_tcp(listener)?.handle(handle);
-    server.http_builder().http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEADER_TIME);
-    Ok(match tls {
-        // Without TCP_NODELAY an answer of two writes waits 40 ms for an acknowledgement.
-        Some(config) => {
-            let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor);
-            (bound, Box::pin(server.acceptor(acceptor).serve(routes)))
-        }
-        None => (bound, Box::pin(server.acceptor(NoDelayAcceptor).serve(routes))),
-    })
 }
 
 async fn stop_signal() -> anyhow::Result<()> {

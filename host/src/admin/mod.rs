@@ -1,10 +1,11 @@
 //! The operator's port: a page for people at `/`, `/metrics` for Prometheus. Never in the Service.
 //!
 //! The page is made here, needs no script and no asset, and is a guest of nobody: its Content-Security-Policy allows its own
-//! style and its own forms. Off loopback the page wants a token that the API server knows; `/metrics` never holds anything
-//! that a token would guard.
+//! style and its own forms. Off loopback the page wants a token, and of its account a right that operators have
+//! (`admin.requires`): it shows everybody's calls. `/metrics` never holds anything that a token would guard.
 
 mod escape;
+mod guard;
 mod page;
 mod trial;
 
@@ -25,7 +26,9 @@ use prometheus_client::{
 };
 
 use crate::{
+    config::Requirement,
     identity::Callers,
+    kube::Cluster,
     mcp::{AllowedHosts, Sessions},
     plugins::Plugins,
 };
@@ -44,8 +47,9 @@ pub(crate) struct Admin {
     sessions: Arc<Sessions>,
     registry: Registry,
     open: Gauge,
-    /// The port is reachable from elsewhere: whoever looks at calls must be somebody.
-    guarded: bool,
+    /// What visitors must be allowed to do; None if the port is reached from this machine alone.
+    guarded: Option<Requirement>,
+    cluster: Arc<Cluster>,
     hosts: AllowedHosts,
 }
 
@@ -53,6 +57,9 @@ pub(crate) struct Admin {
 pub(crate) struct Parts {
     pub(crate) plugins: Arc<Plugins>,
     pub(crate) callers: Arc<Callers>,
+    pub(crate) cluster: Arc<Cluster>,
+    /// What visitors must be allowed to do, off loopback.
+    pub(crate) requires: Requirement,
     pub(crate) sessions: Arc<Sessions>,
     /// Figures that other rooms have put in.
     pub(crate) registry: Registry,
@@ -63,13 +70,14 @@ pub(crate) struct Parts {
 
 impl Admin {
     pub(crate) fn new(parts: Parts) -> Self {
-        let Parts { plugins, callers, sessions, mut registry, listen, names } = parts;
+        let Parts { plugins, callers, cluster, requires, sessions, mut registry, listen, names } = parts;
         let open = Gauge::default();
         registry.register("porthole_sessions", "SSE sessions that are open", open.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("porthole_build", "This Porthole", build);
-        let guarded = !listen.ip().is_loopback();
-        Self { plugins, callers, sessions, registry, open, guarded, hosts: AllowedHosts::new(listen, &names) }
+        let guarded = (!listen.ip().is_loopback()).then_some(requires);
+        let hosts = AllowedHosts::new(listen, &names);
+        Self { plugins, callers, cluster, sessions, registry, open, guarded, hosts }
     }
 
     /// The routes of the admin port.
@@ -81,7 +89,7 @@ impl Admin {
             .route("/tools/{tool}", get(trial::form))
             .route("/tools/{tool}", post(trial::call))
             .layer(DefaultBodyLimit::max(LARGEST_FORM))
-            .layer(from_fn_with_state(Arc::clone(&admin), guard));
+            .layer(from_fn_with_state(Arc::clone(&admin), guard::visitor));
         Router::new()
             .merge(page)
             .route("/metrics", get(metrics))
@@ -107,29 +115,6 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
 
 async fn style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css")).into_response()
-}
-
-/// Off loopback the page is shown to somebody whose token the cluster accepts. Browsers ask for it as a password: the user
-/// name may be anything.
-async fn guard(State(admin): State<Arc<Admin>>, request: Request, next: Next) -> Response {
-    if !admin.guarded {
-        return next.run(request).await;
-    }
-    let authorization = request.headers().get(header::AUTHORIZATION).and_then(escape::bearer);
-    match admin.callers.of(authorization.as_ref()).await {
-        Ok(_) => next.run(request).await,
-        Err(unknown) => {
-            let text = format!(
-                "{unknown}\nIn a browser: any user name, and the token as the password. With curl: -H \"Authorization: Bearer $TOKEN\"\n"
-            );
-            (
-                StatusCode::UNAUTHORIZED,
-                [(header::WWW_AUTHENTICATE, "Basic realm=\"Porthole: any name, a token as the password\"")],
-                text,
-            )
-                .into_response()
-        }
-    }
 }
 
 async fn headers(request: Request, next: Next) -> Response<Body> {
@@ -180,11 +165,12 @@ mod tests {
             callers: Arc::clone(&callers),
             hosts: AllowedHosts::Any,
             limits,
-            health: ApiServerHealth::new(cluster),
+            health: ApiServerHealth::new(Arc::clone(&cluster)),
         };
         let (_, sessions) = site.routes();
+        let (registry, requires) = (Registry::default(), Requirement::default());
         let parts =
-            Parts { plugins, callers, sessions, registry: Registry::default(), listen, names: Vec::new() };
+            Parts { plugins, callers, cluster, requires, sessions, registry, listen, names: Vec::new() };
         Admin::new(parts).routes()
     }
 

@@ -8,7 +8,7 @@ use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Instant};
 use axum::{
     Form,
     extract::{Path, State},
-    http::{HeaderValue, StatusCode},
+    http::{Extensions, HeaderValue, StatusCode},
     response::{Html, IntoResponse, Response},
 };
 use serde_json::{Map, Value};
@@ -19,6 +19,7 @@ use super::{
     page::{milliseconds, whole},
 };
 use crate::{
+    mcp::peer,
     plugins::{Answer, Call, Tool},
     sandbox::Content,
 };
@@ -36,6 +37,7 @@ pub(super) async fn form(State(admin): State<Arc<Admin>>, Path(name): Path<Strin
 pub(super) async fn call(
     State(admin): State<Arc<Admin>>,
     Path(name): Path<String>,
+    extensions: Extensions,
     Form(mut fields): Form<HashMap<String, String>>,
 ) -> Response {
     let token = fields.remove(TOKEN).unwrap_or_default();
@@ -53,7 +55,7 @@ pub(super) async fn call(
             return (StatusCode::BAD_REQUEST, Html(page(&tool, &fields, &admin, told))).into_response();
         }
     };
-    let caller = match admin.callers.of(header.as_ref()).await {
+    let caller = match admin.callers.of(header.as_ref(), peer(&extensions)).await {
         Ok(caller) => caller,
         Err(unknown) => {
             let told = format!("<p class=\"ill\">{}</p>", text(&unknown.to_string()));

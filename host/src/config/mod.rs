@@ -2,10 +2,13 @@
 //! are closed, namespaces to look into.
 
 pub(crate) mod reference;
+mod requirement;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use serde::Deserialize;
+
+pub(crate) use requirement::Requirement;
 
 use crate::{
     guard::{Denied, OnFailure},
@@ -27,6 +30,17 @@ pub(crate) struct Config {
     /// What becomes of calls while the audit log cannot be written.
     pub(crate) audit: OnFailure,
     pub(crate) host: HostLimits,
+    /// The operator's port.
+    pub(crate) admin: Admin,
+}
+
+/// What may be said of the operator's port.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    /// What a visitor must be allowed to do in the cluster, off loopback.
+    #[serde(default)]
+    pub(crate) requires: Requirement,
 }
 
 /// Why a configuration file is not used.
@@ -53,6 +67,8 @@ struct File {
     denied: Vec<String>,
     #[serde(default)]
     audit: AuditText,
+    #[serde(default)]
+    admin: Admin,
 }
 
 #[derive(Deserialize, Default)]
@@ -82,7 +98,7 @@ struct ToolText {
 impl Config {
     /// The keys that a file may have, below which they are.
     #[cfg(test)]
-    const KEYS: [&str; 18] = [
+    const KEYS: [&str; 25] = [
         "limits",
         "timeout",
         "cpu",
@@ -101,6 +117,13 @@ impl Config {
         "namespaces",
         "audit",
         "onFailure",
+        "admin",
+        "requires",
+        "verb",
+        "group",
+        "resource",
+        "name",
+        "namespace",
     ];
 
     /// Reads the file at `path`.
@@ -133,7 +156,8 @@ impl Config {
             return Err(format!("tools: {both} is both enabled and disabled"));
         }
         let (namespaces, audit) = (file.namespaces, file.audit.on_failure);
-        Ok(Self { calls, tools, enabled, disabled, namespaces, denied, audit, host })
+        let admin = Admin { requires: file.admin.requires.checked()? };
+        Ok(Self { calls, tools, enabled, disabled, namespaces, denied, audit, host, admin })
     }
 
     /// Whether a tool is to be served.
@@ -206,6 +230,8 @@ mod tests {
             ("denied: [secrt]", "secret"),
             ("audit: {onFailure: block}", "refuse"),
             ("audit: {onfailure: drop}", "onfailure"),
+            ("admin: {requires: {verb: ''}}", "admin.requires.verb"),
+            ("admin: {requires: {kind: pods}}", "kind"),
         ] {
             let error = Config::parse(text).unwrap_err();
             assert!(error.contains(hint), "{text}: {error}");

@@ -66,6 +66,17 @@ audit:
   # While audit lines cannot be written (a full disk, a pipe that nobody reads): refuse, no call begins;
   # drop, lines are dropped and counted (porthole_audit_dropped_total).
   onFailure: refuse
+
+# The operator's port, where it listens elsewhere than on loopback: its page shows everybody's calls.
+admin:
+  # The right in the cluster that a visitor's own token must have; asked by an access review.
+  requires:
+    verb: get
+    group: apps
+    resource: deployments
+    name: porthole
+    # The namespace that Porthole runs in, unless another is named.
+    # namespace: mcp-tools
 ",
         span(timeout),
         span(cpu),

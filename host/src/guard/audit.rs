@@ -60,8 +60,8 @@ pub(crate) struct AuditLine<'c> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) digest: Option<&'c str>,
     pub(crate) arguments: Map<String, Value>,
-    /// `ok`; `error` (the tool's own); `arguments`, `unknown`, `busy`, `audit` (it did not begin); `limit`, `fault`,
-    /// `overlong`; `left` (the client went away).
+    /// `ok`; `error` (the tool's own); `arguments`, `unknown`, `busy`, `audit`, `malformed`, `cancelled` (it did not begin);
+    /// `limit`, `fault`, `overlong`; `left` (the client went away).
     pub(crate) verdict: &'static str,
     pub(crate) reads: Vec<ReadLog>,
     /// Bytes that the cluster sent for it.

@@ -2,29 +2,40 @@
 //!
 //! Knows: the API server's SelfSubjectReview. Does not know: MCP, tools, policy.
 
-use std::{sync::Arc, time::Duration};
+mod attempts;
+mod token;
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use http::HeaderValue;
 use moka::future::Cache;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 
 use crate::kube::{Allowance, Cluster, Credential, Failure, Reason, UserInfo, who_am_i};
+use attempts::Attempts;
+pub(crate) use token::Fingerprint;
+use token::{bearer, sensitive};
 
 /// How long a token's owner is remembered. Revoked tokens keep listing tools for this long at most; reads fail at
 /// once, because each carries the token itself.
 const REMEMBERED: Duration = Duration::from_secs(60);
-/// Owners remembered at one time: somebody with many tokens must not fill the memory.
+/// How long a token that the API server refused is refused without asking again. The attack: a bad token sent without
+/// end, each time a review.
+const REFUSED: Duration = Duration::from_secs(10);
+/// How long a token is known to be no guess. Its reviews are made also from an address that has none left, or one
+/// guesser behind a proxy would lock out everybody behind it.
+const ACCEPTED_BEFORE: Duration = Duration::from_secs(3600);
+/// Tokens remembered at one time, of each of these sorts: somebody with many tokens must not fill the memory.
 const MOST_REMEMBERED: u64 = 10_000;
-/// A token of Kubernetes is around 1 kB, one of an identity provider a few; longer ones are not looked at.
-const LONGEST_TOKEN: usize = 16 << 10;
 /// How long the API server may take to say whose token it is. Dify gives up on the whole connection after 30 s.
 const REVIEW_TIME: Duration = Duration::from_secs(10);
 const REVIEW_BYTES: u64 = 256 << 10;
-
-/// What identifies a token without being it.
-type Fingerprint = [u8; 32];
+/// The peer of a request that came without a connection: over stdin, or in a test.
+pub(crate) const NO_PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// Whose sessions and limits these are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,6 +45,12 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
+    /// An account of that name.
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        Self { username: name.to_owned(), uid: String::new() }
+    }
+
     /// The namespace of a ServiceAccount.
     pub(crate) fn namespace(&self) -> Option<&str> {
         let account = self.username.strip_prefix("system:serviceaccount:")?;
@@ -46,7 +63,8 @@ impl Owner {
 pub(crate) struct Caller {
     pub(crate) owner: Arc<Owner>,
     pub(crate) credential: Credential,
-    token: Option<Fingerprint>,
+    /// None if requests carry no token (identity `host` without a shared one).
+    pub(crate) token: Option<Fingerprint>,
 }
 
 /// Why a request has no caller.
@@ -65,6 +83,11 @@ pub(crate) enum UnknownCaller {
     /// Not the token of `--shared-token-file`.
     #[error("this is not the token that this Porthole was started with (--shared-token-file)")]
     WrongSharedToken,
+    /// The address of the request has sent too many tokens that the API server refused.
+    #[error(
+        "too many tokens from this address were refused; a token that the cluster accepts is looked at again in {} s", attempts::REFILL.as_secs()
+    )]
+    TooManyAttempts,
     /// The API server did not answer in time; the same token may work later.
     #[error("whose token this is cannot be learnt now: {0}")]
     Unreachable(Failure),
@@ -73,48 +96,79 @@ pub(crate) enum UnknownCaller {
 /// Who may call, and as whom the cluster is then read.
 pub(crate) enum Callers {
     /// Everybody with a token that the API server accepts; reads are made with that token.
-    ByToken { cluster: Arc<Cluster>, remembered: Cache<Fingerprint, Arc<Owner>> },
+    ByToken(Box<Reviews>),
     /// Everybody who gets here, or everybody with the shared token; reads are made as the host's own account.
     Host { caller: Caller, shared_token: Option<Fingerprint> },
+}
+
+/// What the API server has said about tokens.
+pub(crate) struct Reviews {
+    cluster: Arc<Cluster>,
+    remembered: Cache<Fingerprint, Arc<Owner>>,
+    refused: Cache<Fingerprint, ()>,
+    accepted_before: Cache<Fingerprint, ()>,
+    attempts: Attempts,
 }
 
 impl Callers {
     /// Identity `caller`.
     pub(crate) fn by_token(cluster: Arc<Cluster>) -> Self {
-        let remembered = Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(REMEMBERED).build();
-        Self::ByToken { cluster, remembered }
+        Self::ByToken(Box::new(Reviews {
+            cluster,
+            remembered: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(REMEMBERED).build(),
+            refused: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(REFUSED).build(),
+            accepted_before: Cache::builder()
+                .max_capacity(MOST_REMEMBERED)
+                .time_to_live(ACCEPTED_BEFORE)
+                .build(),
+            attempts: Attempts::new(),
+        }))
     }
 
     /// Identity `host`.
     pub(crate) fn host(shared_token: Option<&str>) -> Self {
         let owner = Arc::new(Owner { username: "host".to_owned(), uid: String::new() });
-        let caller = Caller { owner, credential: Credential::Connection, token: None };
-        Self::Host { caller, shared_token: shared_token.map(|token| fingerprint(token.as_bytes())) }
+        let shared_token = shared_token.map(|token| Fingerprint::of(token.as_bytes()));
+        let caller = Caller { owner, credential: Credential::Connection, token: shared_token.clone() };
+        Self::Host { caller, shared_token }
     }
 
-    /// Whether somebody without a token is nobody.
+    /// Whether requests must carry a token.
     pub(crate) fn want_a_token(&self) -> bool {
         !matches!(self, Self::Host { shared_token: None, .. })
     }
 
-    /// The caller whose Authorization header this is.
-    pub(crate) async fn of(&self, authorization: Option<&HeaderValue>) -> Result<Caller, UnknownCaller> {
+    /// Returns the fingerprint of the token in an Authorization header, without asking whose it is. None if requests
+    /// need no token.
+    pub(crate) fn fingerprint(
+        &self,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Option<Fingerprint>, UnknownCaller> {
+        if self.want_a_token() { Ok(Some(Fingerprint::of(bearer(authorization)?))) } else { Ok(None) }
+    }
+
+    /// Authenticates an Authorization header that came from the address `peer`.
+    pub(crate) async fn of(
+        &self,
+        authorization: Option<&HeaderValue>,
+        peer: IpAddr,
+    ) -> Result<Caller, UnknownCaller> {
         match self {
             Self::Host { caller, shared_token: None } => Ok(caller.clone()),
             Self::Host { caller, shared_token: Some(shared) } => {
-                let token = fingerprint(bearer(authorization)?);
-                if bool::from(token.ct_eq(shared)) {
+                if Fingerprint::of(bearer(authorization)?).is(shared) {
                     Ok(caller.clone())
                 } else {
                     Err(UnknownCaller::WrongSharedToken)
                 }
             }
-            Self::ByToken { cluster, remembered } => {
+            Self::ByToken(reviews) => {
                 let token = bearer(authorization)?;
-                let fingerprint = fingerprint(token);
+                let fingerprint = Fingerprint::of(token);
                 let credential = Credential::Bearer(sensitive(token)?);
-                let owner = remembered
-                    .try_get_with(fingerprint, owner(cluster, &credential))
+                let owner = reviews
+                    .remembered
+                    .try_get_with(fingerprint.clone(), reviews.review(&fingerprint, &credential, peer))
                     .await
                     .map_err(|unknown| UnknownCaller::clone(&unknown))?;
                 Ok(Caller { owner, credential, token: Some(fingerprint) })
@@ -124,9 +178,42 @@ impl Callers {
 
     /// Forgets whose token it is that `caller` came with: the API server no longer accepts it.
     pub(crate) async fn forget(&self, caller: &Caller) {
-        if let (Self::ByToken { remembered, .. }, Some(token)) = (self, &caller.token) {
-            remembered.invalidate(token).await;
+        if let (Self::ByToken(reviews), Some(token)) = (self, &caller.token) {
+            reviews.remembered.invalidate(token).await;
         }
+    }
+}
+
+impl Reviews {
+    /// Asks the API server whose token it is, unless it has refused it just now or the address has guessed too often.
+    async fn review(
+        &self,
+        token: &Fingerprint,
+        credential: &Credential,
+        peer: IpAddr,
+    ) -> Result<Arc<Owner>, UnknownCaller> {
+        if self.refused.contains_key(token) {
+            return Err(UnknownCaller::Refused);
+        }
+        let guess = !self.accepted_before.contains_key(token);
+        if guess && !self.attempts.take(peer).await {
+            return Err(UnknownCaller::TooManyAttempts);
+        }
+        let owner = owner(&self.cluster, credential).await;
+        match &owner {
+            Ok(_) => self.accepted_before.insert(token.clone(), ()).await,
+            Err(UnknownCaller::Refused) => {
+                self.accepted_before.invalidate(token).await;
+                self.refused.insert(token.clone(), ()).await;
+                return owner;
+            }
+            // Not the fault of the token.
+            Err(_) => {}
+        }
+        if guess {
+            self.attempts.give_back(peer).await;
+        }
+        owner
     }
 }
 
@@ -140,46 +227,12 @@ async fn owner(cluster: &Cluster, credential: &Credential) -> Result<Arc<Owner>,
     }
 }
 
-fn fingerprint(token: &[u8]) -> Fingerprint {
-    Sha256::digest(token).into()
-}
-
-/// The token of a `Bearer` header.
-fn bearer(authorization: Option<&HeaderValue>) -> Result<&[u8], UnknownCaller> {
-    let value = authorization.ok_or(UnknownCaller::Missing)?.as_bytes();
-    let (scheme, token) = value.split_at_checked(7).ok_or(UnknownCaller::Missing)?;
-    let token = token.trim_ascii();
-    if !scheme.eq_ignore_ascii_case(b"bearer ") || token.is_empty() || token.len() > LONGEST_TOKEN {
-        return Err(UnknownCaller::Missing);
-    }
-    Ok(token)
-}
-
-/// The header to read with. hyper and tracing print a sensitive value as `Sensitive`.
-fn sensitive(token: &[u8]) -> Result<HeaderValue, UnknownCaller> {
-    let mut value =
-        HeaderValue::from_bytes(&[b"Bearer ", token].concat()).map_err(|_| UnknownCaller::Missing)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn header(text: &str) -> HeaderValue {
         HeaderValue::from_str(text).unwrap()
-    }
-
-    #[test]
-    fn a_bearer_token_is_taken_out_of_its_header() {
-        assert_eq!(bearer(Some(&header("Bearer abc"))).unwrap(), b"abc");
-        assert_eq!(bearer(Some(&header("bearer  abc "))).unwrap(), b"abc");
-        for refused in ["", "Bearer", "Bearer ", "Basic abc", "abc"] {
-            assert!(bearer(Some(&header(refused))).is_err(), "{refused:?}");
-        }
-        assert!(bearer(None).is_err());
-        assert!(bearer(Some(&header(&format!("Bearer {}", "x".repeat(20_000))))).is_err());
     }
 
     #[test]
@@ -193,12 +246,12 @@ mod tests {
     #[tokio::test]
     async fn the_shared_token_is_asked_for() {
         let callers = Callers::host(Some("s3cret"));
-        assert!(callers.of(Some(&header("Bearer s3cret"))).await.is_ok());
+        assert!(callers.of(Some(&header("Bearer s3cret")), NO_PEER).await.is_ok());
         assert!(matches!(
-            callers.of(Some(&header("Bearer s3cre"))).await,
+            callers.of(Some(&header("Bearer s3cre")), NO_PEER).await,
             Err(UnknownCaller::WrongSharedToken)
         ));
-        assert!(matches!(callers.of(None).await, Err(UnknownCaller::Missing)));
-        assert!(Callers::host(None).of(None).await.is_ok());
+        assert!(matches!(callers.of(None, NO_PEER).await, Err(UnknownCaller::Missing)));
+        assert!(Callers::host(None).of(None, NO_PEER).await.is_ok());
     }
 }

@@ -6,23 +6,28 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::http::request::Parts;
+use axum::http::{HeaderMap, request::Parts};
 use futures::FutureExt;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult,
-        ErrorCode, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-        ListToolsResult, PaginatedRequestParams, ProtocolVersion, ServerConfig, SubscriptionFilter,
-        ToolAnnotations,
+        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ClientJsonRpcMessage,
+        ClientRequest, ContentBlock, CustomRequest, CustomResult, ErrorCode, Implementation,
+        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+        PaginatedRequestParams, ProtocolVersion, ServerConfig, SubscriptionFilter, ToolAnnotations,
     },
     service::{RequestContext, SubscriptionContext},
 };
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
-use super::notes::{self, Told};
+use super::{
+    Stop,
+    id::is_short,
+    notes::{self, Told},
+    streamable::Recorded,
+};
 use crate::{
+    foreign::{Echo, Printable, cut},
     identity::{Caller, Callers},
     plugins::{Answer, Call, Plugins, Tool},
     sandbox::{Content, LogLevel, Note, Outcome},
@@ -59,8 +64,7 @@ pub(super) struct Handler {
     transport: Transport,
     /// What the client of this session asked for.
     level: Arc<Mutex<Option<LogLevel>>>,
-    /// The host is about to stop: subscriptions end.
-    stopping: CancellationToken,
+    stop: Stop,
 }
 
 impl Handler {
@@ -68,9 +72,9 @@ impl Handler {
         plugins: Arc<Plugins>,
         callers: Arc<Callers>,
         transport: Transport,
-        stopping: CancellationToken,
+        stop: Stop,
     ) -> Self {
-        Self { plugins, callers, transport, level: Arc::default(), stopping }
+        Self { plugins, callers, transport, level: Arc::default(), stop }
     }
 
     /// The same server for one more session.
@@ -98,12 +102,44 @@ impl Handler {
         if let Transport::Stdio(caller) = &self.transport {
             return Ok(caller.clone());
         }
-        context
-            .extensions
-            .get::<Caller>()
-            .or_else(|| context.extensions.get::<Parts>()?.extensions.get::<Caller>())
-            .cloned()
+        extension::<Caller>(context)
             .ok_or_else(|| ErrorData::internal_error("the request has no caller", None))
+    }
+
+    /// What the client calls itself: in the request, in its handshake, or in its HTTP headers.
+    fn client(&self, context: &RequestContext<RoleServer>) -> Option<String> {
+        let named = context.meta.client_info().or_else(|| match self.transport {
+            // Every request stands alone; rmcp takes its own name for that of a client without a handshake.
+            Transport::Streamable => None,
+            Transport::Sse | Transport::Stdio(_) => context.client_info(),
+        });
+        match named {
+            Some(info) => Some(client_name(&format!("{} {}", cut(&info.name, 100), cut(&info.version, 100)))),
+            None => user_agent(&context.extensions.get::<Parts>()?.headers),
+        }
+    }
+
+    /// Writes the audit line of a call that does not reach its tool.
+    pub(super) fn record(&self, caller: &Caller, client: Option<String>, tool: &str, verdict: &'static str) {
+        self.plugins.record_unserved(caller, client, tool, verdict);
+    }
+
+    /// Writes the audit line of a message that is not served, if it is a call.
+    pub(super) fn record_unserved(
+        &self,
+        message: &ClientJsonRpcMessage,
+        verdict: &'static str,
+        client: Option<String>,
+    ) {
+        let ClientJsonRpcMessage::Request(message) = message else { return };
+        let (tool, extensions) = match &message.request {
+            ClientRequest::CallToolRequest(call) => (call.params.name.as_ref(), &call.extensions),
+            ClientRequest::CustomRequest(call) if call.method == "tools/call" => ("", &call.extensions),
+            _ => return,
+        };
+        if let Some(caller) = extensions.get::<Caller>() {
+            self.record(caller, client, tool, verdict);
+        }
     }
 
     async fn call(
@@ -112,6 +148,10 @@ impl Handler {
         context: &RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(context)?;
+        if context.meta.get_progress_token().is_some_and(|token| !is_short(&token.0)) {
+            self.record(&caller, self.client(context), &request.name, "malformed");
+            return Err(ErrorData::invalid_params("tools/call: the progressToken is too long", None));
+        }
         let told = Told {
             token: context.meta.get_progress_token(),
             level: self.level(),
@@ -121,7 +161,7 @@ impl Handler {
         let call = Call {
             tool: request.name.into_owned(),
             arguments: request.arguments.unwrap_or_default(),
-            client: client(context),
+            client: self.client(context),
             notes: told.anything().then_some(notes),
         };
         let call = self.plugins.call(call, &caller);
@@ -161,10 +201,13 @@ impl ServerHandler for Handler {
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let snapshot = self.plugins.snapshot().await;
-        Ok(ListToolsResult::with_all_items(snapshot.tools.values().map(|tool| listed(tool)).collect()))
+        let mut list =
+            ListToolsResult::with_all_items(snapshot.tools.values().map(|tool| listed(tool)).collect());
+        (list.ttl_ms, list.cache_scope) = caching(&context);
+        Ok(list)
     }
 
     /// Ends with the client: rmcp never aborts a handler, and a panic in one would leave the request open for ever.
@@ -173,12 +216,23 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        if let Some(recorded) = extension::<Recorded>(&context) {
+            recorded.set();
+        }
         let left = context.ct.clone();
+        if left.is_cancelled() {
+            let caller = self.caller(&context)?;
+            self.record(&caller, self.client(&context), &request.name, "cancelled");
+            return Err(ErrorData::internal_error("the call was cancelled", None));
+        }
         tokio::select! {
-            () = left.cancelled() => Err(ErrorData::internal_error("the call was cancelled", None)),
+            // The call first: once it has begun, it is told in the audit log however it ends.
+            biased;
             answer = AssertUnwindSafe(self.call(request, &context)).catch_unwind() => answer.unwrap_or_else(|_| {
                 Err(ErrorData::internal_error("Porthole failed in this call; its log has the cause", None))
             }),
+            () = left.cancelled() => Err(ErrorData::internal_error("the call was cancelled", None)),
+            () = self.stop.over.cancelled() => Err(Stop::error()),
         }
     }
 
@@ -214,7 +268,7 @@ impl ServerHandler for Handler {
         loop {
             tokio::select! {
                 () = subscription.cancelled() => return Ok(()),
-                () = self.stopping.cancelled() => return Ok(()),
+                () = self.stop.begun.cancelled() => return Ok(()),
                 changed = changes.changed() => if changed.is_err() { return Ok(()) },
             }
             if subscription.sink().notify_tool_list_changed().await.is_err() {
@@ -226,61 +280,93 @@ impl ServerHandler for Handler {
     async fn list_resources(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Ok(ListResourcesResult::default())
+        let mut list = ListResourcesResult::default();
+        (list.ttl_ms, list.cache_scope) = caching(&context);
+        Ok(list)
     }
 
     async fn list_resource_templates(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Ok(ListResourceTemplatesResult::default())
+        let mut list = ListResourceTemplatesResult::default();
+        (list.ttl_ms, list.cache_scope) = caching(&context);
+        Ok(list)
     }
 
     async fn list_prompts(
         &self,
         _: Option<PaginatedRequestParams>,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(ListPromptsResult::default())
+        let mut list = ListPromptsResult::default();
+        (list.ttl_ms, list.cache_scope) = caching(&context);
+        Ok(list)
     }
 
     /// rmcp takes a known method with malformed params for an unknown method; the client should hear what is wrong.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         Err(match request.method.as_str() {
-            "tools/call" => ErrorData::invalid_params(
-                "tools/call: malformed params; it takes {\"name\": \"…\", \"arguments\": {…}}",
-                None,
-            ),
+            "tools/call" => {
+                let name = request.params.as_ref().and_then(|params| params.get("name")?.as_str());
+                let caller = self.caller(&context)?;
+                self.record(&caller, self.client(&context), name.unwrap_or_default(), "malformed");
+                if let Some(recorded) = extension::<Recorded>(&context) {
+                    recorded.set();
+                }
+                ErrorData::invalid_params(
+                    "tools/call: malformed params; it takes {\"name\": \"…\", \"arguments\": {…}}",
+                    None,
+                )
+            }
             "initialize" | "tools/list" | "ping" => {
                 ErrorData::invalid_params(format!("{}: malformed params", request.method), None)
             }
             method => ErrorData::new(
                 ErrorCode::METHOD_NOT_FOUND,
-                format!("there is no method {method:?} here; tools/list and tools/call are"),
+                format!("there is no method {} here; tools/list and tools/call are", Echo(method)),
                 None,
             ),
         })
     }
 }
 
-/// What the client calls itself: in its handshake, in the request, or in its HTTP headers.
-fn client(context: &RequestContext<RoleServer>) -> Option<String> {
+/// What was put into a request on its way here, or into the HTTP request that carried it.
+fn extension<T: Clone + Send + Sync + 'static>(context: &RequestContext<RoleServer>) -> Option<T> {
+    let extensions = &context.extensions;
+    extensions.get::<T>().or_else(|| extensions.get::<Parts>()?.extensions.get::<T>()).cloned()
+}
+
+/// How long a list may be taken as it is, and by whom: revision 2026-07-28 wants that, and older clients are not told.
+fn caching(context: &RequestContext<RoleServer>) -> (Option<u64>, Option<CacheScope>) {
+    /// A client that did not hear of a change of the tools finds it after a minute.
+    const TTL_MS: u64 = 60_000;
+    let version = context.protocol_version();
+    if version.is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str()) {
+        (Some(TTL_MS), Some(CacheScope::Private))
+    } else {
+        (None, None)
+    }
+}
+
+/// What an HTTP client calls itself.
+pub(super) fn user_agent(headers: &HeaderMap) -> Option<String> {
+    Some(client_name(headers.get(http::header::USER_AGENT)?.to_str().ok()?))
+}
+
+/// The name of a client as it stands in logs.
+fn client_name(name: &str) -> String {
     /// Bytes of it that are kept.
-    const LONGEST: usize = 100;
-    let named = context.client_info().map(|info| format!("{} {}", info.name, info.version));
-    let mut client = named.or_else(|| {
-        let agent = context.extensions.get::<Parts>()?.headers.get(http::header::USER_AGENT)?;
-        Some(agent.to_str().ok()?.to_owned())
-    })?;
-    client.truncate(client.floor_char_boundary(LONGEST));
-    Some(client)
+    const MAX_CLIENT: usize = 100;
+    let printable = Printable(cut(name, MAX_CLIENT)).to_string();
+    cut(&printable, MAX_CLIENT).to_owned()
 }
 
 /// A tool as clients see it. The hints say what the sandbox makes sure of.

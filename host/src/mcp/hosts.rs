@@ -7,10 +7,12 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, StatusCode, Uri, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+
+use crate::foreign::{Echo, MAX_ECHO, cut};
 
 /// Which Host and Origin headers are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,28 +34,83 @@ impl AllowedHosts {
         if named.is_empty() { Self::Any } else { Self::Only(named) }
     }
 
-    fn refuses(&self, headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    /// Why a request is refused, if it is.
+    fn refuses(&self, headers: &HeaderMap, uri: &Uri) -> Option<Refusal> {
         let Self::Only(names) = self else { return None };
-        let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?").to_owned());
-        let host =
-            text(header::HOST).or_else(|| uri.authority().map(ToString::to_string)).unwrap_or_default();
-        let origin =
-            text(header::ORIGIN).map(|origin| origin.split("://").last().unwrap_or_default().to_owned());
-        [Some(host), origin]
-            .into_iter()
-            .flatten()
-            .map(|authority| name(&authority))
-            .find(|name| !names.contains(name))
+        let host = match only(headers, &header::HOST) {
+            Ok(Some(host)) => host.to_owned(),
+            // Of an absolute URI the host stands there; HTTP/1.1 wants the header all the same.
+            Ok(None) => uri.authority().map(ToString::to_string).unwrap_or_default(),
+            Err(malformed) => return Some(malformed),
+        };
+        let origin = match only(headers, &header::ORIGIN) {
+            Ok(None) => None,
+            Ok(Some(origin)) => match origin.split_once("://") {
+                Some(("http" | "https", authority)) => Some(authority.to_owned()),
+                // `null` is a sandboxed frame, a file or a redirect: anybody's page.
+                _ => return Some(Refusal::Malformed(origin.to_owned())),
+            },
+            Err(malformed) => return Some(malformed),
+        };
+        [Some(host), origin].into_iter().flatten().find_map(|authority| match name(&authority) {
+            Some(name) if names.contains(&name) => None,
+            Some(name) => Some(Refusal::Unknown(name)),
+            None => Some(Refusal::Malformed(authority)),
+        })
     }
 }
 
-/// The name in `name:port` or `[address]:port`.
-fn name(authority: &str) -> String {
-    let name = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => authority.rsplit_once(':').map_or(authority, |(name, _)| name),
-    };
-    name.to_lowercase()
+/// Why a request is not answered under the name that it asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    /// The name is none of ours.
+    Unknown(String),
+    /// No browser sends this, or sends it twice: it is meant to be read in two ways.
+    Malformed(String),
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unknown(name) => {
+                let echo = Echo(name);
+                write!(
+                    f,
+                    "this Porthole does not answer for {echo}; start it with --allow-host {}",
+                    cut(name, MAX_ECHO)
+                )
+            }
+            Self::Malformed(text) => write!(
+                f,
+                "this Porthole does not answer for {}: Host and Origin must each stand once, as name:port",
+                Echo(text)
+            ),
+        }
+    }
+}
+
+/// The only value of a header.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().map_err(|_| Refusal::Malformed("?".to_owned()))?;
+    match values.next() {
+        None => Ok(Some(text)),
+        Some(_) => Err(Refusal::Malformed(text.to_owned())),
+    }
+}
+
+/// The name in `name:port` or `[address]:port`; None for anything else, also with a user's name before it.
+fn name(authority: &str) -> Option<String> {
+    if authority.contains('@') {
+        return None;
+    }
+    let parsed: Authority = authority.parse().ok()?;
+    let host = parsed.host();
+    let port = authority.strip_prefix(host)?;
+    let port = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok());
+    port.then(|| host.trim_start_matches('[').trim_end_matches(']').to_lowercase())
 }
 
 /// Refuses a request for a name that is not ours.
@@ -64,11 +121,9 @@ pub(crate) async fn check(
 ) -> Response {
     match allowed.refuses(request.headers(), request.uri()) {
         None => next.run(request).await,
-        Some(name) => {
-            tracing::warn!("refused a request for host {name:?}");
-            let text =
-                format!("this Porthole does not answer for {name:?}; start it with --allow-host {name}\n");
-            (StatusCode::FORBIDDEN, text).into_response()
+        Some(refusal) => {
+            tracing::warn!("refused a request: {refusal}");
+            (StatusCode::FORBIDDEN, format!("{refusal}\n")).into_response()
         }
     }
 }
@@ -102,5 +157,46 @@ mod tests {
     fn listening_wider_answers_any_name_until_some_are_named() {
         assert!(!refused("0.0.0.0:8080", &[], "node-7:30080", Some("http://x")));
         assert!(refused("0.0.0.0:8080", &["node-1"], "node-7:30080", None));
+    }
+
+    #[test]
+    fn what_no_browser_sends_is_refused() {
+        for host in [
+            "[::1]evil.example",
+            "[::1].evil.example:8080",
+            "127.0.0.1:80@evil",
+            "localhost@evil.example",
+            "evil@localhost",
+            "localhost:http",
+            "localhost:1:2",
+            "::1",
+            "localhost evil",
+            "localhost/",
+            "",
+        ] {
+            assert!(refused("127.0.0.1:8080", &[], host, None), "{host:?}");
+        }
+        for origin in ["null", "http://localhost@evil.example", "localhost", "http://", "file://localhost"] {
+            assert!(refused("127.0.0.1:8080", &[], "localhost", Some(origin)), "{origin:?}");
+        }
+        for name in [header::HOST, header::ORIGIN] {
+            let mut headers = HeaderMap::new();
+            headers.append(header::HOST, "localhost".parse().unwrap());
+            headers.append(header::ORIGIN, "http://localhost".parse().unwrap());
+            let allowed = AllowedHosts::new("127.0.0.1:8080".parse().unwrap(), &[]);
+            assert_eq!(allowed.refuses(&headers, &Uri::from_static("/")), None);
+            let second = headers[&name].clone();
+            headers.append(name, second);
+            assert!(allowed.refuses(&headers, &Uri::from_static("/")).is_some());
+        }
+    }
+
+    #[test]
+    fn a_refusal_repeats_little_of_what_came() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "e".repeat(5000).parse().unwrap());
+        let allowed = AllowedHosts::new("127.0.0.1:8080".parse().unwrap(), &[]);
+        let refusal = allowed.refuses(&headers, &Uri::from_static("/")).unwrap().to_string();
+        assert!(refusal.len() < 400, "{refusal}");
     }
 }

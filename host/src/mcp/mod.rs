@@ -3,9 +3,12 @@
 //! Knows: HTTP, MCP, callers, tools by name. Does not know: Kubernetes, components.
 
 mod bearer;
+mod body;
 mod handler;
 mod health;
 mod hosts;
+mod id;
+mod lines;
 mod notes;
 mod sse;
 mod streamable;
@@ -15,12 +18,13 @@ use std::sync::Arc;
 use axum::{
     Router,
     http::StatusCode,
-    middleware::{from_fn, from_fn_with_state},
-    routing::{get, post},
+    middleware::from_fn_with_state,
+    routing::{get, post, post_service},
 };
-use rmcp::ServiceExt;
+use rmcp::{ErrorData, ServiceExt};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use bearer::{peer, refusal};
 pub(crate) use health::ApiServerHealth;
 pub(crate) use hosts::{AllowedHosts, check as check_host};
 pub(crate) use sse::Sessions;
@@ -30,10 +34,27 @@ use crate::{
     limits::HostLimits,
     plugins::Plugins,
 };
+use body::Bodies;
 use handler::{Handler, Transport};
 
 /// One message of a client at most. A call's arguments are a few hundred bytes.
-const LARGEST_MESSAGE: usize = 1 << 20;
+const MAX_MESSAGE: usize = 1 << 20;
+
+/// How the host stops.
+#[derive(Clone, Default)]
+pub(crate) struct Stop {
+    /// No more sessions are opened, and subscriptions end.
+    begun: CancellationToken,
+    /// The time of grace is over: calls that are still open end.
+    over: CancellationToken,
+}
+
+impl Stop {
+    /// The answer to a call that the end of the host ends.
+    fn error() -> ErrorData {
+        ErrorData::internal_error("this Porthole is stopping; ask again in a moment", None)
+    }
+}
 
 /// Everything that the main port serves.
 pub(crate) struct Site {
@@ -48,19 +69,24 @@ impl Site {
     /// The routes of the main port, and its sessions, which must be drained before the port closes.
     pub(crate) fn routes(self) -> (Router, Arc<Sessions>) {
         let Self { plugins, callers, hosts, limits, health } = self;
-        let stopping = CancellationToken::new();
+        let stop = Stop::default();
         let handler =
-            |transport| Handler::new(Arc::clone(&plugins), Arc::clone(&callers), transport, stopping.clone());
-        let sessions = Arc::new(Sessions::new(handler(Transport::Sse), limits, stopping.clone()));
-        let mcp = streamable::service(handler(Transport::Streamable));
+            |transport| Handler::new(Arc::clone(&plugins), Arc::clone(&callers), transport, stop.clone());
+        let sessions = Arc::new(Sessions::new(handler(Transport::Sse), limits, stop.clone()));
+        let streamable = handler(Transport::Streamable);
+        let bodies = Bodies::new();
+        let mcp = streamable::service(streamable.clone());
         let authenticated = Router::new()
-            .route("/sse", get(sse::open).with_state(Arc::clone(&sessions)).post_service(mcp.clone()))
-            .route("/sse/", get(sse::open).with_state(Arc::clone(&sessions)).post_service(mcp.clone()))
-            .route("/mcp", axum::routing::post_service(mcp.clone()))
-            .route("/mcp/", axum::routing::post_service(mcp))
-            .layer(from_fn(streamable::accept_both))
+            .route("/sse", post_service(mcp.clone()))
+            .route("/sse/", post_service(mcp.clone()))
+            .route("/mcp", post_service(mcp.clone()))
+            .route("/mcp/", post_service(mcp))
+            .layer(from_fn_with_state((bodies.clone(), streamable), streamable::take))
+            .route("/sse", get(sse::open).with_state(Arc::clone(&sessions)))
+            .route("/sse/", get(sse::open).with_state(Arc::clone(&sessions)))
             .layer(from_fn_with_state(Arc::clone(&callers), bearer::identify));
-        let messages = || post(sse::message).with_state((Arc::clone(&sessions), Arc::clone(&callers)));
+        let taking = sse::Taking { sessions: Arc::clone(&sessions), callers, bodies };
+        let messages = || post(sse::message).with_state(taking.clone());
         let routes = Router::new()
             // Before authentication: a client that tries SSE on every URL must fall back at once.
             .route("/mcp", get(streamable::no_stream).delete(streamable::no_stream))
@@ -85,7 +111,7 @@ pub(crate) async fn serve_stdio(
     caller: Caller,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut changes = plugins.changes();
-    let handler = Handler::new(plugins, callers, Transport::Stdio(caller), CancellationToken::new());
+    let handler = Handler::new(plugins, callers, Transport::Stdio(caller), Stop::default());
     let service = handler.serve(rmcp::transport::stdio()).await?;
     let peer = service.peer().clone();
     let mut ended = std::pin::pin!(service.waiting());

@@ -2,11 +2,12 @@
 //!
 //! The rules that Dify's client makes necessary (`research/dify-verified.md`), and where each is kept:
 //! the endpoint event in the first write, a path only, never `id:` or `retry:` ([`stream`]); comments soon after each
-//! response, for only a write shows that Dify has left ([`stream`]); 202 at once, and every failure as a JSON-RPC error
-//! on the stream with the request's own id ([`mod@message`]); exactly one response an id ([`session::Pending`]); an error
+//! response, for only a write shows that Dify has left ([`stream`]); 202 at once for the session's own client, and every failure as a
+//! JSON-RPC error on the stream with the request's own id ([`mod@message`]); exactly one response an id ([`session::Pending`]); an error
 //! for every open request before a stream ends, or the body is cut ([`session`], [`stream`]).
 
 mod message;
+mod outbox;
 mod session;
 mod stream;
 
@@ -19,7 +20,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-pub(super) use message::message;
+pub(super) use message::{Taking, message};
 pub(crate) use session::Sessions;
 
 use crate::identity::Caller;
@@ -29,7 +30,7 @@ pub(super) async fn open(
     State(sessions): State<Arc<Sessions>>,
     Extension(caller): Extension<Caller>,
 ) -> Response {
-    let opened = match sessions.open(&caller.owner) {
+    let opened = match sessions.open(&caller) {
         Ok(opened) => opened,
         Err(refused) => {
             tracing::warn!(caller = caller.owner.username, "refused a session: {refused}");

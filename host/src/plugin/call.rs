@@ -10,7 +10,7 @@ use crate::{
     cli::CallOnce,
     demo::Demo,
     guard::Audit,
-    identity::Callers,
+    identity::{Callers, NO_PEER},
     kube::{ApiServer, Cluster},
     plugins::{Answer, Call, Plugins},
     sandbox::{Content, Note},
@@ -37,7 +37,7 @@ pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
     };
     let source = serve::source(demo.as_ref(), &options.place);
     let cluster = Arc::new(Cluster::new(ApiServer::for_host(&source).await?));
-    let caller = Callers::host(None).of(None).await?;
+    let caller = Callers::host(None).of(None, NO_PEER).await?;
     let name = tool.description.name.clone();
     let plugins = Plugins::new(options.file, loader, cluster, Audit::Off);
     plugins.serve_only(tool);

@@ -8,6 +8,7 @@ mod concurrency;
 mod figures;
 mod folder;
 mod load;
+mod refused;
 mod reload;
 mod snapshot;
 mod tool;

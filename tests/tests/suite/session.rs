@@ -133,18 +133,23 @@ async fn a_session_belongs_to_its_owner() {
     let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
     dify.initialize("2025-03-26").await.unwrap();
     let call = |id: i64| json!({"method": "tools/call", "params": {"name": "namespaces_list", "arguments": {}}, "jsonrpc": "2.0", "id": id});
-    for (id, token, expected) in [
-        (71, Some(other.as_str()), "belongs to another account"),
-        (72, Some("nonsense"), "does not accept this token"),
-        (73, None, "needs a ServiceAccount token"),
-    ] {
-        assert_eq!(dify.post(call(id).to_string(), token).await.unwrap(), 202);
-        let answer = dify.answer_to(&json!(id)).await.unwrap();
-        assert!(answer["error"]["message"].as_str().unwrap().contains(expected), "{answer}");
-        assert_ne!(answer["error"]["code"], 401, "Dify would start OAuth");
+    endless_log(&cluster, "owned").await;
+    let slow = json!({"method": "tools/call", "params": {"name": "pods_log", "arguments": {"name": "owned", "namespace": "endless"}}, "jsonrpc": "2.0", "id": 70});
+    dify.post(slow.to_string(), Some(&token)).await.unwrap();
+    // Whoever never used the session is told by the status, and the session does not notice: neither by garbage, nor by a
+    // request under the id of an open one, nor by its cancellation.
+    let cancel = r#"{"method":"notifications/cancelled","params":{"requestId":70},"jsonrpc":"2.0"}"#;
+    for body in
+        [call(70).to_string(), call(71).to_string(), cancel.to_owned(), "{".to_owned(), "x".repeat(2 << 20)]
+    {
+        for (token, expected) in [(Some(other.as_str()), 403), (Some("nonsense"), 401), (None, 401)] {
+            let shown: String = body.chars().take(40).collect();
+            assert_eq!(dify.post(body.clone(), token).await.unwrap(), expected, "{shown}");
+        }
     }
     // Another token of the same account is the same owner: tokens are renewed.
     dify.post(call(74).to_string(), Some(&second)).await.unwrap();
+    // An answer to another request before it, which a stranger had caused, would kill Dify.
     assert!(dify.answer_to(&json!(74)).await.unwrap().get("result").is_some());
 }
 

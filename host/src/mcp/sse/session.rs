@@ -1,11 +1,14 @@
 //! Sessions: who owns each, which of its requests are open, and how it ends.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
+use futures::Stream;
 use rmcp::{
     ErrorData, RoleServer,
     model::{ClientJsonRpcMessage, RequestId, ServerJsonRpcMessage},
@@ -15,13 +18,19 @@ use tokio::{
     sync::{mpsc, watch},
     time::{Instant, timeout_at},
 };
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::{CancellationToken, PollSender};
+use tokio_util::sync::CancellationToken;
 
-use crate::{identity::Owner, limits::HostLimits, mcp::handler::Handler};
+use super::outbox::{Outbox, Writer};
+use crate::{
+    identity::{Caller, Fingerprint, Owner},
+    limits::HostLimits,
+    mcp::{Stop, handler::Handler},
+};
 
-/// Messages that wait in each direction.
+/// Messages of a client that wait to be served.
 const QUEUE: usize = 16;
+/// Tokens of its owner that a session remembers, the newest of them: they are renewed while it lives.
+const MAX_TOKENS: usize = 8;
 /// Requests of one session that may be open: a client that never reads must not grow the host's memory.
 const MOST_PENDING: usize = 64;
 
@@ -84,30 +93,57 @@ impl Pending {
     }
 }
 
+/// The tokens with which a session was used. Whoever sends one of them is its client, also when it is no longer valid.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tokens(Arc<Mutex<VecDeque<Option<Fingerprint>>>>);
+
+impl Tokens {
+    fn tokens(&self) -> MutexGuard<'_, VecDeque<Option<Fingerprint>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn know(&self, token: &Option<Fingerprint>) -> bool {
+        self.tokens().contains(token)
+    }
+
+    pub(super) fn remember(&self, token: &Option<Fingerprint>) {
+        let mut tokens = self.tokens();
+        if tokens.back() == Some(token) {
+            return;
+        }
+        tokens.retain(|known| known != token);
+        if tokens.len() >= MAX_TOKENS {
+            tokens.pop_front();
+        }
+        tokens.push_back(token.clone());
+    }
+}
+
 /// One open stream, as the POSTs of its client see it.
 #[derive(Clone)]
 pub(super) struct Session {
     pub(super) owner: Arc<Owner>,
+    pub(super) tokens: Tokens,
     pub(super) pending: Pending,
     inbox: mpsc::Sender<ClientJsonRpcMessage>,
-    outbox: mpsc::Sender<ServerJsonRpcMessage>,
+    outbox: Outbox,
     /// Ends the service, and so the stream.
     end: CancellationToken,
-    /// Cuts the body without ending it.
-    cut: CancellationToken,
 }
 
 impl Session {
-    /// Hands a message to the service; false where it does not keep up.
-    pub(super) fn deliver(&self, message: ClientJsonRpcMessage) -> bool {
-        self.inbox.try_send(message).is_ok()
+    /// Hands a message to the service; gives it back where that does not keep up.
+    pub(super) fn deliver(&self, message: ClientJsonRpcMessage) -> Result<(), Box<ClientJsonRpcMessage>> {
+        self.inbox.try_send(message).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(message) | mpsc::error::TrySendError::Closed(message) => {
+                Box::new(message)
+            }
+        })
     }
 
-    /// Answers an open request with an error. Where even that cannot be sent, the client must notice: the body is cut.
+    /// Answers an open request with an error.
     pub(super) fn fail(&self, id: RequestId, error: ErrorData) {
-        if self.outbox.try_send(ServerJsonRpcMessage::error(error, Some(id))).is_err() {
-            self.cut.cancel();
-        }
+        self.outbox.send(&ServerJsonRpcMessage::error(error, Some(id)));
     }
 
     fn fail_all(&self, error: &ErrorData) {
@@ -121,16 +157,39 @@ impl Session {
     /// given, so the body is cut: Dify then fails in a second, while a clean end would leave it waiting for ever.
     pub(super) fn abandon(&self, error: &ErrorData) {
         self.fail_all(error);
-        self.cut.cancel();
+        self.outbox.cut();
+    }
+}
+
+/// The messages of a session on their way to its service.
+struct Inbox {
+    messages: mpsc::Receiver<ClientJsonRpcMessage>,
+    handler: Handler,
+}
+
+impl Stream for Inbox {
+    type Item = ClientJsonRpcMessage;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ClientJsonRpcMessage>> {
+        self.messages.poll_recv(cx)
+    }
+}
+
+impl Drop for Inbox {
+    /// Calls that did not begin before the session ended are told in the audit log all the same.
+    fn drop(&mut self) {
+        self.messages.close();
+        while let Ok(message) = self.messages.try_recv() {
+            self.handler.record_unserved(&message, "cancelled", None);
+        }
     }
 }
 
 /// What a new session's stream is made of.
 pub(super) struct Opened {
     pub(super) id: String,
-    pub(super) outbox: mpsc::Receiver<ServerJsonRpcMessage>,
+    pub(super) outbox: Outbox,
     pub(super) pending: Pending,
-    pub(super) cut: CancellationToken,
     /// Other tools are served than before.
     pub(super) changes: watch::Receiver<u64>,
     /// Dropping it ends the session and its calls.
@@ -153,67 +212,103 @@ impl Drop for Leave {
     }
 }
 
+/// The sessions that are open, and how many each account has.
+#[derive(Default)]
+struct Room {
+    sessions: HashMap<String, Session>,
+    own: HashMap<Arc<Owner>, u32>,
+}
+
+impl Room {
+    fn own(&self, owner: &Arc<Owner>) -> u32 {
+        self.own.get(owner).copied().unwrap_or_default()
+    }
+
+    fn insert(&mut self, id: String, session: Session) {
+        let own = self.own.entry(Arc::clone(&session.owner)).or_default();
+        *own = own.saturating_add(1);
+        self.sessions.insert(id, session);
+    }
+
+    fn remove(&mut self, id: &str) -> Option<Session> {
+        let session = self.sessions.remove(id)?;
+        if let Some(own) = self.own.get_mut(&session.owner) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                self.own.remove(&session.owner);
+            }
+        }
+        Some(session)
+    }
+
+    fn ids(&self, wanted: impl Fn(&Session) -> bool) -> Vec<String> {
+        self.sessions.iter().filter(|(_, session)| wanted(session)).map(|(id, _)| id.clone()).collect()
+    }
+}
+
 /// All open sessions.
 pub(crate) struct Sessions {
-    handler: Handler,
+    pub(super) handler: Handler,
     limits: HostLimits,
-    room: Mutex<HashMap<String, Session>>,
-    stopping: CancellationToken,
+    room: Mutex<Room>,
+    stop: Stop,
     left: watch::Sender<u64>,
 }
 
 impl Sessions {
-    /// Draining cancels `stopping`.
-    pub(in crate::mcp) fn new(handler: Handler, limits: HostLimits, stopping: CancellationToken) -> Self {
+    /// Draining begins `stop`.
+    pub(in crate::mcp) fn new(handler: Handler, limits: HostLimits, stop: Stop) -> Self {
         let (left, _) = watch::channel(0);
-        Self { handler, limits, room: Mutex::default(), stopping, left }
+        Self { handler, limits, room: Mutex::default(), stop, left }
     }
 
-    fn room(&self) -> MutexGuard<'_, HashMap<String, Session>> {
+    fn room(&self) -> MutexGuard<'_, Room> {
         self.room.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many are open.
     pub(crate) fn open_now(&self) -> usize {
-        self.room().len()
+        self.room().sessions.len()
     }
 
+    /// The session of an id. One that was cut is there until its client has noticed, and takes nothing more.
     pub(super) fn find(&self, id: &str) -> Option<Session> {
-        self.room().get(id).cloned()
+        self.room().sessions.get(id).filter(|session| !session.outbox.is_closed()).cloned()
     }
 
     /// Opens a session. Its id is the only way to reach it, so it must not be guessable: 122 random bits.
-    pub(super) fn open(self: &Arc<Self>, owner: &Arc<Owner>) -> Result<Opened, Full> {
-        if self.stopping.is_cancelled() {
+    pub(super) fn open(self: &Arc<Self>, caller: &Caller) -> Result<Opened, Full> {
+        if self.stop.begun.is_cancelled() {
             return Err(Full::Stopping);
         }
         let id = uuid::Uuid::new_v4().to_string();
-        let (inbox, from_client) = mpsc::channel(QUEUE);
-        let (to_client, outbox) = mpsc::channel(QUEUE);
-        let (end, cut, pending) = (CancellationToken::new(), CancellationToken::new(), Pending::default());
+        let (inbox, messages) = mpsc::channel(QUEUE);
+        let (end, pending, tokens) = (CancellationToken::new(), Pending::default(), Tokens::default());
+        let outbox = Outbox::new(end.clone());
+        tokens.remember(&caller.token);
         {
             let mut room = self.room();
-            let own = room.values().filter(|session| session.owner == *owner).count();
-            if room.len() >= self.limits.sessions as usize {
+            if room.sessions.len() >= self.limits.sessions as usize {
                 return Err(Full::Host(self.limits.sessions));
             }
-            if own >= self.limits.sessions_per_caller as usize {
+            if room.own(&caller.owner) >= self.limits.sessions_per_caller {
                 return Err(Full::Caller(self.limits.sessions_per_caller));
             }
             let session = Session {
-                owner: Arc::clone(owner),
+                owner: Arc::clone(&caller.owner),
+                tokens,
                 pending: pending.clone(),
                 inbox,
-                outbox: to_client.clone(),
+                outbox: outbox.clone(),
                 end: end.clone(),
-                cut: cut.clone(),
             };
             room.insert(id.clone(), session);
         }
+        let handler = self.handler.for_session();
         // Not serve_server: that ends for good when a client that reconnects does not begin with initialize.
         let service = serve_directly_with_ct::<RoleServer, _, _, _, _>(
-            self.handler.for_session(),
-            (PollSender::new(to_client), ReceiverStream::new(from_client)),
+            handler.clone(),
+            (Writer(outbox.clone()), Inbox { messages, handler }),
             None,
             end.clone(),
         );
@@ -221,29 +316,30 @@ impl Sessions {
         tokio::spawn(service.waiting());
         let leave = Leave { id: id.clone(), sessions: Arc::clone(self), end };
         let changes = self.handler.changes();
-        Ok(Opened { id, outbox, pending, cut, changes, _leave: leave })
+        Ok(Opened { id, outbox, pending, changes, _leave: leave })
+    }
+
+    /// Ends calls that are still open, over whatever transport: their time of grace is over.
+    pub(crate) fn end_calls(&self) {
+        self.stop.over.cancel();
     }
 
     /// Opens no more sessions, lets calls finish for `grace`, answers what is still open with an error, ends all streams.
     pub(crate) async fn drain(&self, grace: Duration) {
-        self.stopping.cancel();
+        self.stop.begun.cancel();
         let deadline = Instant::now().checked_add(grace).unwrap_or_else(Instant::now);
         let mut left = self.left.subscribe();
         // Idle sessions end at once; the others as their requests are answered.
         loop {
             let idle: Vec<Session> = {
                 let mut room = self.room();
-                let idle: Vec<String> = room
-                    .iter()
-                    .filter(|(_, session)| session.pending.is_empty())
-                    .map(|(id, _)| id.clone())
-                    .collect();
+                let idle = room.ids(|session| session.pending.is_empty());
                 idle.iter().filter_map(|id| room.remove(id)).collect()
             };
             for session in idle {
                 session.end.cancel();
             }
-            if self.room().is_empty() {
+            if self.room().sessions.is_empty() {
                 break;
             }
             let soon =
@@ -253,8 +349,12 @@ impl Sessions {
                 break;
             }
         }
-        let stopping = ErrorData::internal_error("this Porthole is stopping; ask again in a moment", None);
-        let open: Vec<Session> = self.room().drain().map(|(_, session)| session).collect();
+        let stopping = Stop::error();
+        let open: Vec<Session> = {
+            let mut room = self.room();
+            let open = room.ids(|_| true);
+            open.iter().filter_map(|id| room.remove(id)).collect()
+        };
         for session in open {
             session.fail_all(&stopping);
             session.end.cancel();
@@ -278,5 +378,18 @@ mod tests {
             assert_eq!(pending.add(&RequestId::Number(n)), Added::New);
         }
         assert_eq!(pending.add(&RequestId::Number(-1)), Added::TooMany);
+    }
+
+    #[test]
+    fn a_session_remembers_its_newest_tokens() {
+        let tokens = Tokens::default();
+        let token = |n: usize| Some(Fingerprint::of(n.to_string().as_bytes()));
+        for n in 0..=MAX_TOKENS {
+            tokens.remember(&token(n));
+            tokens.remember(&token(1));
+        }
+        assert!(!tokens.know(&token(0)) && !tokens.know(&None), "forgotten, and never seen");
+        assert!(tokens.know(&token(1)) && tokens.know(&token(MAX_TOKENS)));
+        assert_eq!(tokens.tokens().len(), MAX_TOKENS);
     }
 }

@@ -4,10 +4,13 @@ use std::{collections::VecDeque, io, time::Duration};
 
 use bytes::Bytes;
 use futures::{Stream, stream};
-use rmcp::model::{JsonRpcMessage, ServerJsonRpcMessage, ServerNotification};
+use rmcp::model::{ServerJsonRpcMessage, ServerNotification};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::session::Opened;
+use super::{
+    outbox::{Event, Next},
+    session::Opened,
+};
 
 /// Between comments while nothing happens: proxies close streams that are silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -74,20 +77,20 @@ impl Body {
         loop {
             tokio::select! {
                 biased;
-                message = self.opened.outbox.recv() => match message {
-                    Some(message) => {
-                        if let Some(event) = self.event(&message) {
-                            return Some(event);
+                next = self.opened.outbox.next() => match next {
+                    Next::Event(event) => {
+                        if let Some(bytes) = self.written(event) {
+                            return Some(Ok(bytes));
                         }
                     }
                     // A clean end with a request open would leave Dify waiting for ever.
-                    None if self.opened.pending.is_empty() => return None,
-                    None => return Some(self.cut().await),
+                    Next::End if self.opened.pending.is_empty() => return None,
+                    Next::End | Next::Cut => return Some(self.cut().await),
                 },
-                () = self.opened.cut.cancelled() => return Some(self.cut().await),
                 Ok(()) = self.opened.changes.changed() => if self.answered {
                     let changed = ServerNotification::ToolListChangedNotification(Default::default());
-                    return self.event(&ServerJsonRpcMessage::notification(changed));
+                    let event = Event::of(&ServerJsonRpcMessage::notification(changed));
+                    return event.ok().map(|event| Ok(event.bytes));
                 },
                 () = sleep_until(self.comments.next()) => {
                     self.comments.written_at(Instant::now());
@@ -97,14 +100,9 @@ impl Body {
         }
     }
 
-    /// The message as an event; None for an answer to a request that is not open (any more).
-    fn event(&mut self, message: &ServerJsonRpcMessage) -> Option<io::Result<Bytes>> {
-        let answered = match message {
-            JsonRpcMessage::Response(response) => Some(Some(response.id.clone())),
-            JsonRpcMessage::Error(error) => Some(error.id.clone()),
-            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
-        };
-        if let Some(id) = answered {
+    /// The bytes of an event; None for an answer to a request that is not open (any more).
+    fn written(&mut self, event: Event) -> Option<Bytes> {
+        if let Some(id) = event.answers {
             // An error without an id kills Dify's client, and so does a second answer.
             if !id.is_some_and(|id| self.opened.pending.remove(&id)) {
                 return None;
@@ -112,15 +110,7 @@ impl Body {
             self.answered = true;
             self.comments.response_at(Instant::now());
         }
-        let mut event = b"event: message\ndata: ".to_vec();
-        match serde_json::to_writer(&mut event, message) {
-            Ok(()) => event.extend_from_slice(b"\n\n"),
-            Err(error) => {
-                self.ended = true;
-                return Some(Err(error.into()));
-            }
-        }
-        Some(Ok(event.into()))
+        Some(event.bytes)
     }
 
     /// Breaks the body off, without the last chunk that would make it a clean end.

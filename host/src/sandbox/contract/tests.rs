@@ -112,7 +112,7 @@ async fn two_versions_are_served_side_by_side() {
         let description = component.describe(16 << 20).await.unwrap();
         assert_eq!((description.name.as_str(), description.version.as_str()), ("the_tool", "0.9.0"));
         let host = crate::identity::Callers::host(None);
-        let caller = host.of(None).await.unwrap();
+        let caller = host.of(None, crate::identity::NO_PEER).await.unwrap();
         let reading = Reading::new(
             Arc::clone(&cluster),
             caller.credential,

@@ -1,0 +1,256 @@
+//! Ids of requests: bounded, and found also in messages that cannot be parsed.
+
+use std::fmt;
+
+use rmcp::model::{NumberOrString, RequestId};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+
+/// Bytes of an id or of a progress token. The attack: ids of 900 kB, which each answer repeats, to a stream that is not
+/// read.
+pub(super) const MAX_ID: usize = 256;
+
+/// Whether an id or a progress token is short enough to be repeated.
+pub(super) fn is_short(id: &NumberOrString) -> bool {
+    match id {
+        NumberOrString::Number(_) => true,
+        NumberOrString::String(id) => id.len() <= MAX_ID,
+    }
+}
+
+/// The ids in a message, or in each message of a batch, read without looking at anything else: this also finds them
+/// in what is too deeply nested to be parsed.
+pub(super) fn ids(body: &[u8]) -> Vec<RequestId> {
+    #[derive(Deserialize)]
+    struct Id {
+        id: RequestId,
+    }
+    let mut ids: Vec<RequestId> = match serde_json::from_slice::<Vec<Id>>(body) {
+        Ok(batch) => batch.into_iter().map(|message| message.id).collect(),
+        Err(_) => beginning(body).into_iter().collect(),
+    };
+    ids.retain(is_short);
+    ids
+}
+
+/// The id of a message of which only the ends are there.
+pub(super) fn id_of_ends(head: &[u8], tail: &[u8]) -> Option<RequestId> {
+    beginning(head).or_else(|| ending(tail)).filter(is_short)
+}
+
+/// The last id among the members of an object, as far as the object goes.
+fn beginning(body: &[u8]) -> Option<RequestId> {
+    struct Members<'f>(&'f mut Option<RequestId>);
+
+    impl<'de> Visitor<'de> for Members<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a message")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+            let mut read: Option<RequestId> = None;
+            while let Some(name) = members.next_key::<Name>()? {
+                // Only now is it certain that the value before ended where it seemed to: `1` may be half of `12`.
+                if let Some(id) = read.take() {
+                    *self.0 = Some(id);
+                }
+                match name {
+                    Name::Id => read = members.next_value::<Value>()?.0,
+                    Name::Other => drop(members.next_value::<IgnoredAny>()?),
+                }
+            }
+            if let Some(id) = read {
+                *self.0 = Some(id);
+            }
+            Ok(())
+        }
+    }
+
+    let mut found = None;
+    let mut body = serde_json::Deserializer::from_slice(body);
+    // Where it fails, what was found until then is what there is.
+    let _ = body.deserialize_map(Members(&mut found));
+    found
+}
+
+/// The name of a member.
+enum Name {
+    Id,
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Letters;
+
+        impl Visitor<'_> for Letters {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+                Ok(if name == "id" { Name::Id } else { Name::Other })
+            }
+        }
+
+        deserializer.deserialize_str(Letters)
+    }
+}
+
+/// The value of a member `id`: an id, or something else.
+#[derive(Deserialize)]
+#[serde(from = "Either")]
+struct Value(Option<RequestId>);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Either {
+    Id(RequestId),
+    Other(IgnoredAny),
+}
+
+impl From<Either> for Value {
+    fn from(value: Either) -> Self {
+        match value {
+            Either::Id(id) => Self(Some(id)),
+            Either::Other(IgnoredAny) => Self(None),
+        }
+    }
+}
+
+/// The id that stands last in an object, if one does. The last brace closes the message, so a plain value before it is
+/// the message's own member.
+fn ending(tail: &[u8]) -> Option<RequestId> {
+    let object = tail.trim_ascii_end().strip_suffix(b"}")?;
+    let start = object.windows(NAME.len()).rposition(|window| window == NAME)?;
+    let value = object.get(start..)?.strip_prefix(NAME)?.trim_ascii_start().strip_prefix(b":")?;
+    serde_json::from_slice(value).ok()
+}
+
+const NAME: &[u8] = br#""id""#;
+
+/// Whether a message is a JSON object with a method and without any id.
+pub(super) fn is_notification(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Members {
+        #[serde(default, deserialize_with = "present")]
+        id: bool,
+        #[serde(default, deserialize_with = "present")]
+        method: bool,
+    }
+    fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| true)
+    }
+    body.trim_ascii_start().starts_with(b"{")
+        && serde_json::from_slice::<Members>(body).is_ok_and(|message| message.method && !message.id)
+}
+
+/// The tool that a message calls, as far as it can be read; None if the message is no `tools/call`.
+pub(super) fn called_tool(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Method {
+        method: String,
+    }
+    #[derive(Deserialize)]
+    struct Message {
+        params: Params,
+    }
+    #[derive(Deserialize)]
+    struct Params {
+        name: String,
+    }
+    let Method { method } = serde_json::from_slice(body).ok()?;
+    let named = || serde_json::from_slice::<Message>(body).ok().map(|message| message.params.name);
+    (method == "tools/call").then(|| named().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_found_wherever_it_can_be() {
+        let deep = format!(r#"{{"params":{}{},"id":9}}"#, "[".repeat(300), "]".repeat(300));
+        for (body, expected) in [
+            (r#"{"method":"x","params":[],"jsonrpc":"2.0","id":0}"#, vec![RequestId::Number(0)]),
+            (r#"{"id":"a","jsonrpc":1}"#, vec![RequestId::String("a".into())]),
+            (r#"[{"id":1},{"id":2}]"#, vec![RequestId::Number(1), RequestId::Number(2)]),
+            (r#"{"id":1,"id":2}"#, vec![RequestId::Number(2)]),
+            (r#"{"id":1,"method":"x","params":{"#, vec![RequestId::Number(1)]),
+            (r#"{"id":1,"method":1e400}"#, vec![RequestId::Number(1)]),
+            (deep.as_str(), vec![RequestId::Number(9)]),
+            (r#"{"id":null}"#, vec![]),
+            (r#"{"id":{}}"#, vec![]),
+            (r#"{"id":1.5}"#, vec![]),
+            (r#"{"id":1e400}"#, vec![]),
+            (r#"{"id":"\ud800"}"#, vec![]),
+            (r#"{"params":{"id":7}}"#, vec![]),
+            (r#"{"id":1"#, vec![]),
+            ("17", vec![]),
+            ("", vec![]),
+        ] {
+            assert_eq!(ids(body.as_bytes()), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_long_id_is_none() {
+        let message = |length: usize| format!(r#"{{"id":"{}","method":"ping"}}"#, "x".repeat(length));
+        assert_eq!(ids(message(MAX_ID).as_bytes()).len(), 1);
+        assert_eq!(ids(message(MAX_ID + 1).as_bytes()).len(), 0);
+        assert_eq!(id_of_ends(message(MAX_ID + 1).as_bytes(), b""), None);
+    }
+
+    #[test]
+    fn of_a_message_that_is_too_long_the_ends_have_the_id() {
+        let seven = Some(RequestId::Number(7));
+        assert_eq!(id_of_ends(br#"{"jsonrpc":"2.0","id":7,"params":{"name":"xxx"#, b"xxx"), seven);
+        assert_eq!(id_of_ends(br#"{"params":{"name":"xxx"#, br#"xxx"},"jsonrpc":"2.0","id":7}"#), seven);
+        assert_eq!(id_of_ends(br#"{"params":{"name":"xxx"#, b"xxx\"},\"id\" : 7 }\n"), seven);
+        for tail in [
+            &br#"xxx"}}"#[..],
+            br#"xxx{"id":7}}"#,
+            br#""id":7"#,
+            br#""id":[7]}"#,
+            br#""id":7,"x":1}"#,
+            b"}",
+            b"",
+        ] {
+            assert_eq!(
+                id_of_ends(br#"{"params":{"name":"xxx"#, tail),
+                None,
+                "{}",
+                String::from_utf8_lossy(tail)
+            );
+        }
+    }
+
+    #[test]
+    fn only_an_object_without_id_is_a_notification() {
+        assert!(is_notification(br#"{"method":"notifications/x","params":3}"#));
+        for body in [&br#"{"id":null,"method":"x"}"#[..], b"{", b"[]", br#"{"a":1}"#, br#"["x","y"]"#] {
+            assert!(!is_notification(body));
+        }
+    }
+
+    #[test]
+    fn a_malformed_call_still_names_its_tool() {
+        let deep = format!(r#"{{"params":{}{},"method":"tools/call"}}"#, "[".repeat(300), "]".repeat(300));
+        for (body, expected) in [
+            (r#"{"method":"tools/call","params":{"name":"pods_list","arguments":3}}"#, Some("pods_list")),
+            (r#"{"method":"tools/call","params":{"name":5}}"#, Some("")),
+            (r#"{"method":"tools/call"}"#, Some("")),
+            (deep.as_str(), Some("")),
+            (r#"{"method":"tools/list"}"#, None),
+            (r#"{"method":"tools/call""#, None),
+        ] {
+            assert_eq!(called_tool(body.as_bytes()).as_deref(), expected, "{body}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Line separators in JSON: escaped, because old clients end a line of an event stream at more than `\n`.
+//!
+//! Dify 1.6 to 1.8 splits events with Python's `splitlines`, which also ends a line at U+2028, U+2029 and U+0085. Any log
+//! or annotation may hold them, and half a JSON text ends the visit. In JSON they stand within strings only, where an
+//! escape means the same.
+
+use axum::{
+    body::Body,
+    http::header,
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+
+/// The separators in UTF-8, and what is written for them. (The others of `splitlines` are control characters, which
+/// JSON always escapes.)
+const ESCAPES: [(&[u8], &[u8]); 3] =
+    [(b"\xC2\x85", br"\u0085"), (b"\xE2\x80\xA8", br"\u2028"), (b"\xE2\x80\xA9", br"\u2029")];
+
+/// Escapes the separators in JSON, or in events with JSON in them.
+pub(super) fn escaped(text: Bytes) -> Bytes {
+    let mut escaped: Option<Vec<u8>> = None;
+    let mut copied = 0;
+    for at in memchr::memchr2_iter(0xC2, 0xE2, &text) {
+        let from = text.get(at..).unwrap_or_default();
+        let Some((separator, escape)) = ESCAPES.iter().find(|(separator, _)| from.starts_with(separator))
+        else {
+            continue;
+        };
+        let escaped = escaped.get_or_insert_with(|| Vec::with_capacity(text.len().saturating_add(64)));
+        escaped.extend_from_slice(text.get(copied..at).unwrap_or_default());
+        escaped.extend_from_slice(escape);
+        copied = at.saturating_add(separator.len());
+    }
+    match escaped {
+        None => text,
+        Some(mut escaped) => {
+            escaped.extend_from_slice(text.get(copied..).unwrap_or_default());
+            escaped.into()
+        }
+    }
+}
+
+/// Escapes them in the events of a response; one of plain JSON is not read by lines.
+pub(super) fn escaped_events(response: Response) -> Response {
+    let content = response.headers().get(header::CONTENT_TYPE);
+    if content.is_none_or(|content| !content.as_bytes().starts_with(b"text/event-stream")) {
+        return response;
+    }
+    // Each frame is a whole event, so that no separator is parted.
+    response.map(|body| Body::new(body.map_frame(|frame| frame.map_data(escaped)))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_line_separator_stands_raw_in_an_event() {
+        let text = "a\u{2028}b\u{2029}\u{85}é\u{20ac}\u{a0}\u{2027}c\u{2028}";
+        let json = serde_json::to_string(text).unwrap();
+        let written = escaped(json.clone().into());
+        let written = std::str::from_utf8(&written).unwrap();
+        assert_eq!(written, r#""a\u2028b\u2029\u0085é€ ‧c\u2028""#.replace(' ', "\u{a0}"));
+        assert_eq!(serde_json::from_str::<String>(written).unwrap(), text);
+        assert_eq!(escaped("plain".into()), "plain");
+
+        for (content, expected) in [("text/event-stream", written), ("application/json", json.as_str())] {
+            let response = ([(header::CONTENT_TYPE, content)], json.clone()).into_response();
+            let body = escaped_events(response).into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(body, expected, "{content}");
+        }
+    }
+}

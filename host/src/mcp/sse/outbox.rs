@@ -1,0 +1,245 @@
+//! What waits for a session's stream: written as events at once, bounded in bytes, and dropped when the session is cut.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use futures::Sink;
+use rmcp::model::{JsonRpcMessage, RequestId, ServerJsonRpcMessage};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::mcp::lines;
+
+/// Bytes that may wait for a stream. The attack: sessions that are never read, each asking for large answers. One event
+/// may be larger: the client that reads is sent any answer.
+const MAX_WAITING: usize = 1 << 20;
+/// Events that may wait, whatever their size.
+const MAX_EVENTS: usize = 256;
+/// What an event costs beside its bytes.
+const EVENT_COST: usize = 128;
+
+/// An event, as it goes onto the stream.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Event {
+    pub(super) bytes: Bytes,
+    /// The request that it answers; inner None for an error without an id.
+    pub(super) answers: Option<Option<RequestId>>,
+}
+
+/// The events of one session that have not been written yet.
+#[derive(Clone)]
+pub(super) struct Outbox {
+    queue: Arc<Mutex<Queue>>,
+    filled: Arc<Notify>,
+    /// Ends the service of the session, and with it its calls.
+    end: CancellationToken,
+}
+
+#[derive(Default)]
+struct Queue {
+    events: VecDeque<Event>,
+    bytes: usize,
+    /// The service has ended: nothing more comes.
+    ended: bool,
+    /// Too much waited, or the session cannot go on.
+    cut: bool,
+}
+
+/// The next of an outbox.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Event(Event),
+    /// The service has ended, and everything was taken.
+    End,
+    /// Nothing more is sent, and the client must notice.
+    Cut,
+}
+
+impl Outbox {
+    /// The outbox of a session whose service `end` ends.
+    pub(super) fn new(end: CancellationToken) -> Self {
+        Self { queue: Arc::default(), filled: Arc::default(), end }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a message into the queue. Where too much waits already the session is cut.
+    pub(super) fn send(&self, message: &ServerJsonRpcMessage) {
+        let event = match Event::of(message) {
+            Ok(event) => event,
+            Err(error) => {
+                tracing::error!("a message cannot be written: {error}");
+                return self.cut();
+            }
+        };
+        let mut queue = self.queue();
+        if queue.cut || queue.ended {
+            return;
+        }
+        let cost = event.bytes.len().saturating_add(EVENT_COST);
+        let bytes = queue.bytes.saturating_add(cost);
+        if !queue.events.is_empty() && (bytes > MAX_WAITING || queue.events.len() >= MAX_EVENTS) {
+            drop(queue);
+            tracing::warn!("a session is cut: its client does not read, and {bytes} bytes wait for it");
+            return self.cut();
+        }
+        queue.bytes = bytes;
+        queue.events.push_back(event);
+        drop(queue);
+        self.filled.notify_one();
+    }
+
+    /// Ends the stream after the events that wait for it.
+    pub(super) fn end(&self) {
+        self.queue().ended = true;
+        self.filled.notify_one();
+    }
+
+    /// Ends the calls of the session and cuts its stream. A client that does not read keeps its connection for a while, but no memory.
+    pub(super) fn cut(&self) {
+        let mut queue = self.queue();
+        queue.cut = true;
+        // The client gets what it has room for; what is more than a socket takes would stay here until it leaves.
+        if queue.bytes > MAX_WAITING / 4 {
+            queue.events.clear();
+            queue.bytes = 0;
+        }
+        drop(queue);
+        self.end.cancel();
+        self.filled.notify_one();
+    }
+
+    /// Whether the session is cut or has ended.
+    pub(super) fn is_closed(&self) -> bool {
+        let queue = self.queue();
+        queue.cut || queue.ended
+    }
+
+    /// Waits for the next event. For one reader.
+    pub(super) async fn next(&self) -> Next {
+        loop {
+            {
+                let mut queue = self.queue();
+                if let Some(event) = queue.events.pop_front() {
+                    let cost = event.bytes.len().saturating_add(EVENT_COST);
+                    queue.bytes = queue.bytes.saturating_sub(cost);
+                    return Next::Event(event);
+                }
+                if queue.cut {
+                    return Next::Cut;
+                }
+                if queue.ended {
+                    return Next::End;
+                }
+            }
+            self.filled.notified().await;
+        }
+    }
+}
+
+impl Event {
+    /// The event of a message.
+    pub(super) fn of(message: &ServerJsonRpcMessage) -> serde_json::Result<Self> {
+        let answers = match message {
+            JsonRpcMessage::Response(response) => Some(Some(response.id.clone())),
+            JsonRpcMessage::Error(error) => Some(error.id.clone()),
+            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
+        };
+        let mut bytes = b"event: message\ndata: ".to_vec();
+        serde_json::to_writer(&mut bytes, message)?;
+        bytes.extend_from_slice(b"\n\n");
+        Ok(Self { bytes: lines::escaped(bytes.into()), answers })
+    }
+}
+
+/// The end of an outbox that the service writes to; dropping it ends the stream.
+pub(super) struct Writer(pub(super) Outbox);
+
+impl Sink<ServerJsonRpcMessage> for Writer {
+    type Error = Infallible;
+
+    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: ServerJsonRpcMessage) -> Result<(), Infallible> {
+        self.0.send(&message);
+        Ok(())
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::ErrorData;
+
+    use super::*;
+
+    fn message(id: i64, bytes: usize) -> ServerJsonRpcMessage {
+        ServerJsonRpcMessage::error(
+            ErrorData::internal_error("x".repeat(bytes), None),
+            Some(RequestId::Number(id)),
+        )
+    }
+
+    #[tokio::test]
+    async fn events_come_in_order_and_then_the_end() {
+        let outbox = Outbox::new(CancellationToken::new());
+        let writer = Writer(outbox.clone());
+        outbox.send(&message(1, 10));
+        outbox.send(&message(2, 10));
+        drop(writer);
+        outbox.send(&message(3, 10));
+        for id in [1, 2] {
+            let Next::Event(event) = outbox.next().await else { panic!("no event {id}") };
+            assert_eq!(event.answers, Some(Some(RequestId::Number(id))));
+            assert!(event.bytes.starts_with(b"event: message\ndata: {") && event.bytes.ends_with(b"}\n\n"));
+        }
+        assert_eq!(outbox.next().await, Next::End);
+    }
+
+    #[tokio::test]
+    async fn what_is_not_read_is_cut_and_gives_its_memory_back() {
+        let outbox = Outbox::new(CancellationToken::new());
+        for id in 0..100 {
+            outbox.send(&message(id, 100_000));
+        }
+        assert!(outbox.is_closed());
+        assert_eq!(outbox.queue().bytes, 0);
+        assert_eq!(outbox.next().await, Next::Cut);
+        let outbox = Outbox::new(CancellationToken::new());
+        for id in 0..1000 {
+            outbox.send(&message(id, 1));
+        }
+        assert!(outbox.is_closed(), "small events are counted too");
+    }
+
+    #[tokio::test]
+    async fn one_large_answer_is_sent() {
+        let outbox = Outbox::new(CancellationToken::new());
+        outbox.send(&message(1, 3 << 20));
+        assert!(matches!(outbox.next().await, Next::Event(event) if event.bytes.len() > 3 << 20));
+        assert!(!outbox.is_closed());
+    }
+}
