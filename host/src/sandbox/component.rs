@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    task::JoinError,
+    time::{Instant, timeout_at},
+};
 use wasmtime::Store;
 
 use super::{
@@ -137,8 +140,8 @@ impl Component {
                 Err(_) => Err(LoadError::Describe(format!("it took longer than {DESCRIBE_TIME:?}"))),
             }
         };
-        let task = self.engine.executor.spawn(Account::HOST, metered(meter, job)).fallible();
-        task.await.unwrap_or_else(|| Err(LoadError::Describe("the host is stopping".to_owned())))
+        let described = self.engine.executor.spawn(Account::HOST, metered(meter, job)).await;
+        described.unwrap_or_else(|error| Err(LoadError::Describe(interrupted(error))))
     }
 
     /// Serves one call in a fresh instance. Dropping the future ends the component; `permit` is held until it has ended.
@@ -160,9 +163,9 @@ impl Component {
             drop(permit);
             finished
         };
-        let task = self.engine.executor.spawn(account, metered(meter, job)).fallible();
-        task.await.unwrap_or_else(|| Finished {
-            result: Err(Stopped::Fault("the host is stopping".to_owned())),
+        let finished = self.engine.executor.spawn(account, metered(meter, job)).await;
+        finished.unwrap_or_else(|error| Finished {
+            result: Err(Stopped::Fault(interrupted(error))),
             tally: Tally::default(),
             cpu: Duration::ZERO,
             memory: 0,
@@ -204,6 +207,14 @@ fn finished(
     }
     let tally = call.map(|call| call.reading.tally()).unwrap_or_default();
     Finished { result, tally, cpu, memory }
+}
+
+/// Why a task has no result. A panic goes on to whoever waits for it, as if there were no task in between.
+fn interrupted(error: JoinError) -> String {
+    match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => "the host is stopping".to_owned(),
+    }
 }
 
 fn deadline(time: Duration) -> Instant {

@@ -1,75 +1,59 @@
-//! Executor for components: threads of their own, on which callers take turns.
+//! Executor for components: a runtime of their own, on which callers take turns.
 //!
 //! A component computes for up to a tick before it gives way, and the host works for it in between. On the threads that
-//! answer other clients, eight busy components would delay everybody. Here each turn goes to the caller that has used
-//! the least processor time, so one short call waits for the rest of a tick, however many calls another caller makes.
-//!
-//! The queue is ours because no executor on crates.io takes turns by owner; tasks and wakers are `async-task`'s.
+//! answer other clients, eight busy components would delay everybody. Here only as many are polled at one time as there
+//! are processors, and each turn goes to the caller that has used the least processor time: one short call waits for the
+//! rest of a tick, however many calls another caller makes.
 
-mod queue;
 #[cfg(test)]
 mod tests;
+mod turns;
 
-use std::{io, pin::Pin, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
-use async_task::{Builder, Task};
 use rustix::time::{ClockId, clock_gettime};
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::account::Account;
-use queue::Queue;
+use turns::Turns;
 
-/// Threads that run components.
+/// A runtime that runs components, and reads the cluster for them.
 pub(super) struct Executor {
-    queue: Arc<Queue>,
+    /// None only while it is dropped.
+    runtime: Option<Runtime>,
+    handle: Handle,
+    turns: Arc<Turns>,
 }
 
 impl Executor {
-    /// Starts as many threads as the machine, or the quota of the cgroup, has processors.
+    /// Starts a thread for each processor of the machine, or of the cgroup's quota, and one more: connections move on
+    /// while every processor computes.
     pub(super) fn start() -> io::Result<Self> {
-        let queue = Arc::new(Queue::default());
-        for _ in 0..std::thread::available_parallelism().map_or(1, std::num::NonZero::get) {
-            let queue = Arc::clone(&queue);
-            std::thread::Builder::new().name("components".to_owned()).spawn(move || work(&queue))?;
-        }
-        Ok(Self { queue })
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(processors.saturating_add(1))
+            .thread_name("components")
+            .enable_all()
+            .build()?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime), turns: Turns::new(processors) })
     }
 
-    /// Runs a future when it is the turn of `account`; timers and connections stay with the current tokio runtime.
-    /// Dropping the task drops the future at the account's next turn.
-    pub(super) fn spawn<F>(&self, account: Account, future: F) -> Task<F::Output>
+    /// Runs a future in the turns of `account`. Dropping the handle drops the future.
+    pub(super) fn spawn<F>(&self, account: Account, future: F) -> AbortOnDropHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let queue = Arc::clone(&self.queue);
-        let schedule = move |runnable| queue.push(account, runnable);
-        // A panic is for whoever awaits the task, and not for the thread.
-        let builder = Builder::new().propagate_panic(true);
-        let (runnable, task) = builder.spawn(|()| within(Handle::current(), Box::pin(future)), schedule);
-        runnable.schedule();
-        task
+        AbortOnDropHandle::new(self.handle.spawn(turns::in_turn(Arc::clone(&self.turns), account, future)))
     }
 }
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        self.queue.close();
-    }
-}
-
-/// Polls a future in the context of a runtime: what it spawns and waits for belongs there.
-fn within<F: Future>(runtime: Handle, mut future: Pin<Box<F>>) -> impl Future<Output = F::Output> {
-    std::future::poll_fn(move |context| {
-        let _entered = runtime.enter();
-        future.as_mut().poll(context)
-    })
-}
-
-fn work(queue: &Queue) {
-    while let Some((account, runnable)) = queue.next() {
-        let before = thread_time();
-        runnable.run();
-        queue.ran(account, thread_time().saturating_sub(before));
+        if let Some(runtime) = self.runtime.take() {
+            // Waiting for what is polled just now is not allowed on a thread of another runtime.
+            runtime.shutdown_background();
+        }
     }
 }
 
