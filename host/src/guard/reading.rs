@@ -16,6 +16,7 @@ use crate::{
         LogQuery, LogText, NodeQuery, Page, Patterns, Reason, Release, Stored, UnpackBudget, UserInfo,
         Verdict,
     },
+    memory::MemoryShare,
 };
 
 /// Queries in one `…-all` question. More are refused, so that one line of a tool cannot flood the API server.
@@ -70,8 +71,10 @@ impl Reading {
         grant: Arc<Grant>,
         denied: Arc<Denied>,
         limits: ReadingLimits,
+        memory: Arc<MemoryShare>,
     ) -> Self {
-        let allowance = Arc::new(Allowance::new(limits.deadline, limits.bytes, limits.answer));
+        let allowance = Allowance::new(limits.deadline, limits.bytes, limits.answer).within(memory);
+        let allowance = Arc::new(allowance);
         Self {
             cluster,
             credential,

@@ -1,10 +1,14 @@
 //! What one call may still take from the cluster.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use tokio::time::Instant;
 
 use super::{Failure, Reason};
+use crate::memory::MemoryShare;
 
 /// How long, how much in all and how much at once. Shared by the reads that one call makes side by side.
 pub(crate) struct Allowance {
@@ -14,11 +18,25 @@ pub(crate) struct Allowance {
     pub(crate) answer: usize,
     granted: u64,
     taken: AtomicU64,
+    /// The call's share of the memory of all calls; None outside of a call.
+    memory: Option<Arc<MemoryShare>>,
 }
 
 impl Allowance {
     pub(crate) fn new(deadline: Instant, bytes: u64, answer: usize) -> Self {
-        Self { deadline, answer, granted: bytes, taken: AtomicU64::new(0) }
+        Self { deadline, answer, granted: bytes, taken: AtomicU64::new(0), memory: None }
+    }
+
+    /// The same, for answers that are held in a call's share of memory.
+    pub(crate) fn within(self, memory: Arc<MemoryShare>) -> Self {
+        Self { memory: Some(memory), ..self }
+    }
+
+    /// Reserves memory for bytes of an answer that are kept, until the call has ended.
+    pub(crate) async fn hold(&self, bytes: usize, what: &str) -> Result<(), Failure> {
+        let Some(memory) = &self.memory else { return Ok(()) };
+        let held = memory.reserve(bytes as u64).await;
+        held.map_err(|exhausted| Failure::new(Reason::Throttled, format!("{what}: {exhausted}")))
     }
 
     /// Counts bytes that came from the API server.

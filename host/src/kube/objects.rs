@@ -307,6 +307,7 @@ async fn items(
     let mut out = vec![b'['];
     let mut count: u32 = 0;
     while let Some(chunk) = answer.chunk().await? {
+        let before = out.len();
         list.feed(&chunk, |element| {
             if count > 0 {
                 out.push(b',');
@@ -315,6 +316,7 @@ async fn items(
             copy(element, wanted, withheld, &mut out).map_err(|error| unreadable(what, &error))?;
             allowance.fits(out.len(), what)
         })?;
+        allowance.hold(out.len().saturating_sub(before), what).await?;
     }
     out.push(b']');
     Ok(envelope(list, what)?.page(text(what, out)?, count))

@@ -315,6 +315,7 @@ impl Answer<'_> {
     pub(crate) async fn bytes(mut self) -> Result<Vec<u8>, Failure> {
         let mut all = Vec::new();
         while let Some(chunk) = self.chunk().await? {
+            self.allowance.hold(chunk.len(), self.what).await?;
             all.extend_from_slice(&chunk);
         }
         Ok(all)

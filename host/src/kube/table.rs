@@ -54,7 +54,9 @@ pub(super) async fn table(
 ) -> Result<Page, Failure> {
     let mut rows = Rows::new(namespaces);
     while let Some(chunk) = answer.chunk().await? {
+        let before = rows.out.len();
         rows.feed(&chunk, allowance, what)?;
+        allowance.hold(rows.out.len().saturating_sub(before), what).await?;
     }
     rows.page(allowance, what)
 }

@@ -127,6 +127,7 @@ impl Plugins {
                 bytes: limits.read_bytes,
                 answer: usize::try_from(limits.memory / ANSWER_PART).unwrap_or(usize::MAX),
             },
+            Arc::clone(&memory),
         );
         telling.ledger = Some(reading.ledger());
         let namespaces = self.namespaces(&caller.owner);

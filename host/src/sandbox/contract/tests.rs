@@ -124,6 +124,7 @@ async fn two_versions_are_served_side_by_side() {
                 bytes: 1,
                 answer: 1,
             },
+            Arc::new(engine.memory.share(Account::HOST)),
         );
         let call = CallContext {
             tool: description.name,
