@@ -131,7 +131,6 @@ impl Plugins {
         );
         telling.ledger = Some(reading.ledger());
         let namespaces = self.namespaces(&caller.owner);
-        let account = Account::of(&*caller.owner);
         let call = CallContext {
             tool: name.clone(),
             account,
