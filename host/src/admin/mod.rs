@@ -149,8 +149,18 @@ mod tests {
 
     /// The operator's port of a host with a shared token, as if it listened at `listen`.
     async fn routes(listen: &str) -> Router {
+        let callers = |_| Callers::host(Some("a token of the tests"));
+        routes_of(NOWHERE, callers, Requirement::default(), listen).await
+    }
+
+    async fn routes_of(
+        kubeconfig: &str,
+        callers: impl FnOnce(Arc<Cluster>) -> Callers,
+        requires: Requirement,
+        listen: &str,
+    ) -> Router {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let server = ApiServer::for_callers(&Source::Text(NOWHERE.to_owned())).await.unwrap();
+        let server = ApiServer::for_callers(&Source::Text(kubeconfig.to_owned())).await.unwrap();
         let cluster = Arc::new(Cluster::new(server));
         let config = Config::default();
         let limits = config.host;
@@ -158,7 +168,7 @@ mod tests {
         let loader = Loader { engine, compiled: None, config };
         let folder = std::path::PathBuf::from("nowhere");
         let plugins = Arc::new(Plugins::new(folder, loader, Arc::clone(&cluster), Audit::Off));
-        let callers = Arc::new(Callers::host(Some("a token of the tests")));
+        let callers = Arc::new(callers(Arc::clone(&cluster)));
         let listen: SocketAddr = listen.parse().unwrap();
         let site = Site {
             plugins: Arc::clone(&plugins),
@@ -168,7 +178,7 @@ mod tests {
             health: ApiServerHealth::new(Arc::clone(&cluster)),
         };
         let (_, sessions) = site.routes();
-        let (registry, requires) = (Registry::default(), Requirement::default());
+        let registry = Registry::default();
         let parts =
             Parts { plugins, callers, cluster, requires, sessions, registry, listen, names: Vec::new() };
         Admin::new(parts).routes()
@@ -206,5 +216,47 @@ mod tests {
             403,
             "another name than loopback's"
         );
+    }
+
+    #[tokio::test]
+    async fn off_loopback_a_visitor_needs_the_right_that_operators_have() {
+        let cluster = porthole_embedded::Embedded::start(None).await.unwrap();
+        let token = |name: &str| {
+            let account = cluster.accounts.iter().find(|account| account.name == name).unwrap();
+            format!("Bearer {}", account.token)
+        };
+        let kubeconfig = cluster.kubeconfig();
+        let pods = Requirement {
+            verb: "list".into(),
+            group: String::new(),
+            resource: "pods".into(),
+            name: None,
+            namespace: Some("shop".into()),
+        };
+        let own = Requirement::default();
+        for (requirement, visitor, expected) in [
+            (&own, "admin", 200),
+            (&own, "developer", 403),
+            (&own, "nobody", 403),
+            (&pods, "developer", 200),
+            (&pods, "nobody", 403),
+        ] {
+            let routes = routes_of(&kubeconfig, Callers::by_token, requirement.clone(), "0.0.0.0:9090").await;
+            for path in ["/", "/tools/x"] {
+                let expected = if (path, expected) == ("/tools/x", 200) { 404 } else { expected };
+                let answered = status(routes.clone(), path, &token(visitor)).await;
+                assert_eq!(answered, expected, "{requirement}, {visitor}, {path}");
+            }
+            assert_eq!(status(routes.clone(), "/", "Bearer nonsense").await, 401);
+            assert_eq!(status(routes, "/metrics", "").await, 200);
+        }
+        let routes = routes_of(&kubeconfig, Callers::by_token, own, "0.0.0.0:9090").await;
+        let request = Request::get("/").header(header::AUTHORIZATION, token("developer"));
+        let refused = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let text = axum::body::to_bytes(refused.into_body(), 9999).await.unwrap();
+        let text = String::from_utf8_lossy(&text);
+        for part in ["may not get deployments.apps porthole in namespace ", "admin.requires", "Role"] {
+            assert!(text.contains(part), "{text}");
+        }
     }
 }

@@ -115,7 +115,10 @@ impl Handler {
         });
         match named {
             Some(info) => Some(client_name(&format!("{} {}", cut(&info.name, 100), cut(&info.version, 100)))),
-            None => user_agent(&context.extensions.get::<Parts>()?.headers),
+            None => match context.extensions.get::<PostedBy>() {
+                Some(PostedBy(agent)) => Some(agent.clone()),
+                None => user_agent(&context.extensions.get::<Parts>()?.headers),
+            },
         }
     }
 
@@ -355,6 +358,10 @@ fn caching(context: &RequestContext<RoleServer>) -> (Option<u64>, Option<CacheSc
         (None, None)
     }
 }
+
+/// What the HTTP client that posted a message to a session calls itself.
+#[derive(Clone)]
+pub(super) struct PostedBy(pub(super) String);
 
 /// What an HTTP client calls itself.
 pub(super) fn user_agent(headers: &HeaderMap) -> Option<String> {

@@ -208,6 +208,49 @@ async fn without_a_good_token_there_is_a_sentence_for_a_dify_user() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_without_the_word_bearer_is_taken() {
+    let cluster = Cluster::for_tests();
+    let [(_, token), _] = two(&cluster).await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let ping = |authorization: String| {
+        let request = http::Request::post(format!("{}/mcp", host.origin))
+            .header("authorization", authorization)
+            .header("content-type", "application/json")
+            .body(http_body_util::Full::from(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#));
+        porthole_testbed::http::client().request(request.unwrap())
+    };
+    for (authorization, expected) in [(token.clone(), 200), (format!("Token {token}"), 401)] {
+        assert_eq!(ping(authorization).await.unwrap().status(), expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_end_before_the_api_server() {
+    let cluster = Cluster::for_tests();
+    let [(_, token), (_, other)] = two(&cluster).await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let ping = async |token: &str| {
+        let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        send("POST", &format!("{}/mcp", host.origin), Some(token), ping).await.unwrap().status.as_u16()
+    };
+    assert_eq!(ping(&token).await, 200);
+    // The same wrong token is reviewed once; of others, loopback has two hundred in ten seconds.
+    for _ in 0..300 {
+        assert_eq!(ping("the-same").await, 401);
+    }
+    let mut statuses = Vec::new();
+    for n in 0..400 {
+        statuses.push(ping(&format!("guess-{n}")).await);
+    }
+    let refused = statuses.iter().filter(|status| **status == 429).count();
+    assert!((1..=201).contains(&refused), "{refused}: {statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count() + refused, 400);
+    assert_eq!(ping(&token).await, 200, "a token that was accepted before is no guess");
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(ping(&other).await, 200, "attempts come back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn as_host_every_client_reads_as_the_kubeconfig_and_needs_the_shared_token() {
     let cluster = Cluster::for_tests();
     let folder = tempfile::tempdir().unwrap();
@@ -239,6 +282,9 @@ async fn as_host_every_client_reads_as_the_kubeconfig_and_needs_the_shared_token
     let refused =
         Porthole::spawn(&["--listen", "0.0.0.0:0", "--identity", "host", "--kubeconfig", kubeconfig]);
     assert!(refused.is_err());
+    let refused =
+        Porthole::spawn(&["--admin-listen", "0.0.0.0:0", "--identity", "host", "--kubeconfig", kubeconfig]);
+    assert!(refused.is_err(), "the operator's page calls tools, too");
 }
 
 #[tokio::test(flavor = "multi_thread")]

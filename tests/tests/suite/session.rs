@@ -88,10 +88,13 @@ async fn what_cannot_be_answered_cuts_the_stream_after_answering_the_rest() {
     let host = Porthole::start(&cluster.kubeconfig).await;
     endless_log(&cluster, "cut").await;
     let slow = json!({"method": "tools/call", "params": {"name": "pods_log", "arguments": {"name": "cut", "namespace": "endless"}}, "jsonrpc": "2.0", "id": 80});
-    for body in ["{\"method\":", "nonsense", r#"{"id":null,"method":"tools/list","jsonrpc":"2.0"}"#, "17"]
+    let id = |id: &str| format!(r#"{{"id":{id},"method":"tools/list","jsonrpc":"2.0"}}"#);
+    let long_id = id(&format!("\"{}\"", "x".repeat(257)));
+    for body in ["{\"method\":", "nonsense", "17"]
         .map(str::to_owned)
         .into_iter()
-        .chain([format!("{{\"method\":\"{}", "x".repeat(9 << 20))])
+        .chain(["null", "1.5", "1e400", r#""\ud800""#].map(id))
+        .chain([long_id, format!("{{\"method\":\"{}", "x".repeat(9 << 20))])
     {
         let shown: String = body.chars().take(30).collect();
         let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
@@ -154,6 +157,31 @@ async fn a_session_belongs_to_its_owner() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_expires_is_told_on_the_stream_that_it_opened() {
+    let (cluster, _) = reader().await;
+    let client = cluster.admin().await.unwrap();
+    let token = accounts::account(&client, "tests", "expiring").await.unwrap();
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+    dify.initialize("2025-03-26").await.unwrap();
+    accounts::send(&client, "DELETE", "/api/v1/namespaces/tests/serviceaccounts/expiring", &json!({}))
+        .await
+        .unwrap();
+    // The API server goes on accepting it for 10 s, and the host remembers it until a read is refused.
+    let begun = std::time::Instant::now();
+    loop {
+        match dify.call("namespaces_list", json!({})).await {
+            Ok(_) => assert!(begun.elapsed().as_secs() < 60, "the token still works"),
+            Err(error) => {
+                let error = error.to_string();
+                break assert!(error.contains("does not accept this token"), "{error}");
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn leaving_in_the_middle_of_a_call_stops_its_read() {
     let (cluster, token) = reader().await;
     let host = Porthole::start(&cluster.kubeconfig).await;
@@ -209,6 +237,23 @@ async fn stopping_answers_what_is_open_and_ends_what_is_idle() {
     assert_eq!(idle.message().await.unwrap(), Event::End);
     let answer = busy.answer_to(&json!(9)).await.unwrap();
     assert!(answer["error"]["message"].as_str().unwrap().contains("stopping"), "{answer}");
+    let (status, _) = stopping.await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_answers_what_is_open_over_mcp() {
+    let (cluster, token) = reader().await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let open = endless_log(&cluster, "stopped-mcp").await;
+    let client = porthole_testbed::http::Streamable::new(&host.origin, Some(&token));
+    let call = tokio::spawn(async move {
+        client.call("pods_log", json!({"name": "stopped-mcp", "namespace": "endless"})).await
+    });
+    until("the log is read", 10, || open.exists()).await;
+    let stopping = tokio::spawn(host.terminate());
+    let error = call.await.unwrap().unwrap_err().to_string();
+    assert!(error.contains("this Porthole is stopping"), "{error}");
     let (status, _) = stopping.await.unwrap().unwrap();
     assert!(status.success(), "{status}");
 }

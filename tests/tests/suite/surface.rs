@@ -67,6 +67,77 @@ async fn paths_answer_as_clients_need_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_the_newest_revision_says_how_long_it_holds() {
+    let (cluster, token) = reader().await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
+    for method in ["tools/list", "prompts/list", "resources/list", "resources/templates/list"] {
+        let list = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta}});
+        let request = http::Request::post(format!("{}/mcp", host.origin))
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json")
+            .header("mcp-protocol-version", "2026-07-28")
+            .header("mcp-method", method)
+            .body(http_body_util::Full::from(list.to_string()))
+            .unwrap();
+        let answer = porthole_testbed::http::client().request(request).await.unwrap().into_body();
+        let answer = http_body_util::BodyExt::collect(answer).await.unwrap().to_bytes();
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        let result = &answer["result"];
+        assert_eq!(
+            (&result["ttlMs"], &result["cacheScope"]),
+            (&json!(60_000), &json!("private")),
+            "{answer}"
+        );
+    }
+    // Older clients are not told what they did not ask for.
+    let old = Streamable::new(&host.origin, Some(&token)).request("tools/list", json!({})).await.unwrap();
+    assert!(old.get("ttlMs").is_none() && old.get("cacheScope").is_none(), "{old}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_not_served_has_its_audit_line_and_its_client() {
+    let (cluster, token) = reader().await;
+    let folder = tempfile::tempdir().unwrap();
+    let audit = folder.path().join("audit");
+    let (plugins, path) = (tools().display().to_string(), audit.display().to_string());
+    let kubeconfig = cluster.kubeconfig.display().to_string();
+    let host = Porthole::with(&["--kubeconfig", &kubeconfig, "--plugins", &plugins, "--audit", &path])
+        .await
+        .unwrap();
+    let dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+    let malformed = [
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"params","arguments":3}}"#
+            .to_owned(),
+        r#"{"id":2,"method":"tools/call","params":{"name":"version"}}"#.to_owned(),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{{"name":"progress","_meta":{{"progressToken":"{}"}}}}}}"#,
+            "x".repeat(257)
+        ),
+    ];
+    for body in &malformed {
+        let request = http::Request::post(format!("{}/mcp", host.origin))
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json")
+            .header("user-agent", "an-agent/1.0")
+            .body(http_body_util::Full::from(body.clone()))
+            .unwrap();
+        porthole_testbed::http::client().request(request).await.unwrap();
+        dify.post(body.clone(), Some(&token)).await.unwrap();
+    }
+    let lines = || std::fs::read_to_string(&audit).unwrap_or_default();
+    crate::until("six lines", 10, || lines().lines().count() == 6).await;
+    for name in ["params", "version", "progress"] {
+        for client in ["an-agent/1.0", "python-httpx/0.28.1"] {
+            let line = format!("\"client\":\"{client}\",\"tool\":\"{name}\"");
+            let found =
+                lines().lines().filter(|text| text.contains(&line) && text.contains("\"malformed\"")).count();
+            assert_eq!(found, 1, "{line} in {}", lines());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_another_origin_gets_nothing() {
     let (cluster, token) = reader().await;
     let host = Porthole::start(&cluster.kubeconfig).await;

@@ -25,7 +25,7 @@ use crate::{
         MAX_MESSAGE,
         bearer::{peer, refusal},
         body::{Bodies, Received, Unread},
-        handler::user_agent,
+        handler::{PostedBy, user_agent},
         id::{called_tool, id_of_ends, ids, is_notification, is_short},
     },
 };
@@ -141,7 +141,11 @@ impl Post<'_> {
         let mut id = None;
         match &mut message {
             JsonRpcMessage::Request(request) => {
-                request.request.extensions_mut().insert(caller);
+                let extensions = request.request.extensions_mut();
+                extensions.insert(caller);
+                if let Some(agent) = user_agent(self.headers) {
+                    extensions.insert(PostedBy(agent));
+                }
                 id = Some(request.id.clone());
             }
             JsonRpcMessage::Notification(notification) => {

@@ -242,4 +242,12 @@ mod tests {
         assert!(matches!(outbox.next().await, Next::Event(event) if event.bytes.len() > 3 << 20));
         assert!(!outbox.is_closed());
     }
+
+    #[test]
+    fn an_event_holds_no_line_separator() {
+        let error = ErrorData::internal_error("a\u{2028}b\u{2029}c\u{85}d", None);
+        let event = Event::of(&ServerJsonRpcMessage::error(error, Some(RequestId::Number(1)))).unwrap();
+        let text = std::str::from_utf8(&event.bytes).unwrap();
+        assert!(text.contains(r"a\u2028b\u2029c\u0085d"), "{text}");
+    }
 }
