@@ -73,8 +73,12 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         None => None,
     };
     let source = source(demo.as_ref(), &options.place);
+    let limits = config.host;
+    let audit = audit(&options, config.audit)?;
+    let requires = config.admin.requires.clone();
+    let loader = loader(config, options.compiling.cache.clone())?;
     let server = match identity {
-        Identity::Caller => ApiServer::for_callers(&source).await?,
+        Identity::Caller => ApiServer::for_callers(&source, loader.engine.runtime()).await?,
         Identity::Host => ApiServer::for_host(&source).await?,
     };
     let cluster = Arc::new(Cluster::new(server));
@@ -82,10 +86,6 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         Identity::Caller => Callers::by_token(Arc::clone(&cluster)),
         Identity::Host => Callers::host(shared_token.as_deref()),
     });
-    let limits = config.host;
-    let audit = audit(&options, config.audit)?;
-    let requires = config.admin.requires.clone();
-    let loader = loader(config, options.compiling.cache.clone())?;
     let plugins =
         Arc::new(Plugins::new(options.plugins.clone(), loader, Arc::clone(&cluster), audit.clone()));
     let loading = keep_loaded(Arc::clone(&plugins))?;

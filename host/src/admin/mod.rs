@@ -160,7 +160,9 @@ mod tests {
         listen: &str,
     ) -> Router {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let server = ApiServer::for_callers(&Source::Text(kubeconfig.to_owned())).await.unwrap();
+        let runtime = tokio::runtime::Handle::current();
+        let source = Source::Text(kubeconfig.to_owned());
+        let server = ApiServer::for_callers(&source, runtime).await.unwrap();
         let cluster = Arc::new(Cluster::new(server));
         let config = Config::default();
         let limits = config.host;

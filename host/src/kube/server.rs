@@ -6,13 +6,14 @@
 
 use std::{
     path::PathBuf,
+    pin::Pin,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
-use hyper_util::{client::legacy, client::legacy::connect::HttpConnector, rt::TokioExecutor};
+use hyper_util::{client::legacy, client::legacy::connect::HttpConnector};
 use kube::{
     client::{Body, ConfigExt},
     config::{KubeConfigOptions, Kubeconfig},
@@ -22,7 +23,7 @@ use prometheus_client::{
     metrics::{family::Family, histogram::Histogram},
     registry::{Registry, Unit},
 };
-use tokio::time::timeout_at;
+use tokio::{runtime::Handle, time::timeout_at};
 use tower::ServiceBuilder;
 
 use super::{
@@ -154,7 +155,10 @@ fn latency() -> Family<Code, Histogram, fn() -> Histogram> {
 impl ApiServer {
     /// A pool for many callers. From the configuration only server, CA, tls-server-name and proxy-url are taken:
     /// certificate, token, exec, basic auth, impersonation and extra headers are dropped.
-    pub(crate) async fn for_callers(source: &Source) -> Result<Self, ConnectError> {
+    ///
+    /// Connections live on `runtime`, whoever opens them: one that was opened to learn whose token this is, on the threads
+    /// that answer clients, would cross threads for each read of a component after it.
+    pub(crate) async fn for_callers(source: &Source, runtime: Handle) -> Result<Self, ConnectError> {
         let mut config = source.config().await?;
         config.auth_info = Default::default();
         config.headers.clear();
@@ -169,7 +173,11 @@ impl ApiServer {
             http.set_nodelay(true);
             http.set_connect_timeout(Some(CONNECT_TIMEOUT));
             let https = config.rustls_https_connector_with_connector(http).map_err(ConnectError::Client)?;
-            let pool = legacy::Client::builder(TokioExecutor::new())
+            let connecting = runtime.clone();
+            let https = ServiceBuilder::new()
+                .map_future(move |connection| within(connecting.clone(), Box::pin(connection)))
+                .service(https);
+            let pool = legacy::Client::builder(On(runtime))
                 .pool_idle_timeout(IDLE_CONNECTION)
                 .pool_max_idle_per_host(IDLE_CONNECTIONS)
                 .http1_read_buf_exact_size(READ_BUFFER)
@@ -282,6 +290,24 @@ impl ApiServer {
         let answer = Answer { response, allowance, what };
         if answer.response.status().is_success() { Ok(answer) } else { Err(answer.refusal().await) }
     }
+}
+
+/// Spawns what moves a connection on one runtime.
+#[derive(Clone)]
+struct On(Handle);
+
+impl<F: Future<Output: Send> + Send + 'static> hyper::rt::Executor<F> for On {
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
+}
+
+/// Polls a future in the context of a runtime: sockets and timers that it makes belong there.
+fn within<F: Future>(runtime: Handle, mut future: Pin<Box<F>>) -> impl Future<Output = F::Output> {
+    std::future::poll_fn(move |context| {
+        let _entered = runtime.enter();
+        future.as_mut().poll(context)
+    })
 }
 
 /// An answer whose body is still to be read, within the call's time and bytes.

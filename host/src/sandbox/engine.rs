@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::executor::Executor;
@@ -81,6 +82,11 @@ impl Engine {
             }
         })?;
         Ok(Self { engine, executor: Executor::start()?, memory: MemoryTotal::new(total), pooled })
+    }
+
+    /// The runtime of the components' threads.
+    pub(crate) fn runtime(&self) -> Handle {
+        self.executor.handle()
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {

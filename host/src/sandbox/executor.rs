@@ -39,6 +39,11 @@ impl Executor {
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime), turns: Turns::new(processors) })
     }
 
+    /// The runtime, for connections that components read through.
+    pub(super) fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
     /// Runs a future in the turns of `account`. Dropping the handle drops the future.
     pub(super) fn spawn<F>(&self, account: Account, future: F) -> AbortOnDropHandle<F::Output>
     where
