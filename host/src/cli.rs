@@ -35,6 +35,12 @@ pub(crate) enum Command {
     /// Work with configuration files
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Compile the component on stdin; what the host starts for each file
+    #[command(hide = true)]
+    CompileChild {
+        /// Bytes of memory
+        memory: u64,
+    },
 }
 
 const PLUGIN_EXAMPLES: &str = "Examples:
@@ -43,6 +49,10 @@ const PLUGIN_EXAMPLES: &str = "Examples:
   porthole plugin inspect team_quotas.wasm           what it is, what it imports, and what it may read, as an RBAC rule
   porthole plugin call team_quotas.wasm --args '{\"namespace\": \"shop\"}' --demo
   cp team_quotas.wasm plugins/                       and a running host serves it within a second";
+
+const COMPILE_EXAMPLES: &str = "Examples:
+  porthole plugin compile                                          what `porthole serve` would compile at its start
+  porthole plugin compile --plugins /plugins --cache /var/cache/porthole/compiled      in an init container";
 
 const RBAC_EXAMPLES: &str = "Examples:
   porthole rbac | kubectl apply -f -
@@ -68,6 +78,16 @@ pub(crate) enum Plugin {
     Check {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        compiling: Compiling,
+    },
+    /// Compile the tools of a folder into the cache, so that a host that starts with it serves at once (exit code 1 where one
+    /// cannot be compiled)
+    #[command(after_help = COMPILE_EXAMPLES)]
+    Compile {
+        /// Folder of the tools
+        #[arg(long, value_name = "DIR", env = "PORTHOLE_PLUGINS", default_value = "plugins/dist")]
+        plugins: PathBuf,
         #[command(flatten)]
         compiling: Compiling,
     },

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::run(*options).map(|()| ExitCode::SUCCESS),
         Command::Plugin(command) => plugin::run(command),
         Command::Rbac(options) => rbac::run(&options),
+        Command::CompileChild { memory } => Ok(sandbox::compile::child::run(memory)),
         Command::Config(ConfigCommand::Check { file }) => check(&file),
         Command::Config(ConfigCommand::Reference) => Ok(reference()),
     };

@@ -11,8 +11,16 @@ use std::{
     process::ExitCode,
 };
 
+use k8s_openapi::{
+    api::rbac::v1::{ClusterRole, PolicyRule},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
+use serde::Serialize;
+use serde_saphyr::FlowSeq;
+
 use crate::{
     cli::{More, Rbac},
+    foreign::Printable,
     guard::ReadRule,
     plugin,
     plugins::Loader,
@@ -68,10 +76,10 @@ pub(crate) fn run(options: &Rbac) -> anyhow::Result<ExitCode> {
     if rules.is_empty() {
         anyhow::bail!(
             "there is no tool in {}; build them with `cargo xtask plugins`, or name a folder with --plugins",
-            plugins.display()
+            Printable(&plugins.to_string_lossy())
         );
     }
-    let text = document(name, &rules, with);
+    let text = document(name, &rules, with)?;
     #[expect(clippy::print_stdout, reason = "the answer of the command")]
     {
         print!("{text}");
@@ -92,7 +100,7 @@ async fn declared(
             Ok(None) => {}
             Err(reason) => {
                 complete = false;
-                warn(&format!("{} is left out: {reason}", file.display()));
+                warn(&format!("{} is left out: {reason}", Printable(&file.to_string_lossy())));
             }
         }
     }
@@ -104,8 +112,12 @@ fn warn(text: &str) {
     eprintln!("porthole: {text}");
 }
 
-/// The roles as YAML, with the tools that need them.
-fn document(name: &str, tools: &[(String, Vec<ReadRule>)], with: &[More]) -> String {
+/// The roles as YAML, with the tools that need them. What a comment names has been parsed: none of it can end a line.
+fn document(
+    name: &str,
+    tools: &[(String, Vec<ReadRule>)],
+    with: &[More],
+) -> Result<String, serde_saphyr::ser::Error> {
     let all: Vec<ReadRule> = tools.iter().flat_map(|(_, rules)| rules.clone()).collect();
     let mut text =
         format!("# What an account needs to use these {} tools: made by `porthole rbac`.\n", tools.len());
@@ -133,30 +145,79 @@ fn document(name: &str, tools: &[(String, Vec<ReadRule>)], with: &[More]) -> Str
             }
         }
     }
-    text.push_str(&role(name, &rules_yaml_without_kept_out(&all)));
+    let mut resources = resources(&all, true);
+    resources.retain(|(group, resource), _| !KEPT_OUT.contains(&(group.as_str(), resource.as_str())));
+    text.push_str(&role(name.to_owned(), policy(&resources))?);
     for more in with {
-        let (what, resource, verbs) = match more {
-            More::Nodes => ("nodes", "nodes/proxy", "get"),
-            More::Helm => ("helm", "secrets", "get, list"),
+        let (what, resource, verbs, why) = match more {
+            More::Nodes => (
+                "nodes",
+                "nodes/proxy",
+                vec!["get"],
+                "# The kubelets' logs and statistics. nodes/proxy also opens the rest of the kubelet's API to this account's token.",
+            ),
+            More::Helm => (
+                "helm",
+                "secrets",
+                vec!["get", "list"],
+                "# Helm keeps releases in Secrets. Whoever has this account's token reads every Secret; Porthole's tools see none of the values.",
+            ),
         };
-        let rules = format!("  - apiGroups: [\"\"]\n    resources: [{resource}]\n    verbs: [{verbs}]\n");
-        let why = match more {
-            More::Nodes => {
-                "# The kubelets' logs and statistics. nodes/proxy also opens the rest of the kubelet's API to this account's token."
-            }
-            More::Helm => {
-                "# Helm keeps releases in Secrets. Whoever has this account's token reads every Secret; Porthole's tools see none of the values."
-            }
-        };
-        let _ = write!(text, "---\n{why}\n{}", role(&format!("{name}-{what}"), &rules));
+        let rule = policy_rule("", vec![resource], verbs);
+        let _ = write!(text, "---\n{why}\n{}", role(format!("{name}-{what}"), vec![rule])?);
     }
-    text
+    Ok(text)
 }
 
-fn role(name: &str, rules: &str) -> String {
-    format!(
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata:\n  name: {name}\nrules:\n{rules}"
-    )
+/// A ClusterRole as YAML.
+fn role(name: String, rules: Vec<PolicyRule>) -> Result<String, serde_saphyr::ser::Error> {
+    let metadata = ObjectMeta { name: Some(name), ..ObjectMeta::default() };
+    let role = ClusterRole { metadata, rules: Some(rules), aggregation_rule: None };
+    yaml(&Readable::of(&role))
+}
+
+/// A ClusterRole with each list on one line, as people write rules.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Readable<'r> {
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: &'r ObjectMeta,
+    rules: Vec<ReadableRule<'r>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReadableRule<'r> {
+    api_groups: FlowSeq<&'r [String]>,
+    resources: FlowSeq<&'r [String]>,
+    verbs: FlowSeq<&'r [String]>,
+}
+
+impl<'r> Readable<'r> {
+    fn of(role: &'r ClusterRole) -> Self {
+        Self {
+            api_version: <ClusterRole as k8s_openapi::Resource>::API_VERSION,
+            kind: <ClusterRole as k8s_openapi::Resource>::KIND,
+            metadata: &role.metadata,
+            rules: role.rules.iter().flatten().map(ReadableRule::of).collect(),
+        }
+    }
+}
+
+impl<'r> ReadableRule<'r> {
+    fn of(rule: &'r PolicyRule) -> Self {
+        Self {
+            api_groups: FlowSeq(rule.api_groups.as_deref().unwrap_or_default()),
+            resources: FlowSeq(rule.resources.as_deref().unwrap_or_default()),
+            verbs: FlowSeq(&rule.verbs),
+        }
+    }
+}
+
+fn yaml(document: &impl Serialize) -> Result<String, serde_saphyr::ser::Error> {
+    let options = serde_saphyr::ser_options! { compact_list_indent: false };
+    serde_saphyr::to_string_with_options(document, options)
 }
 
 type Resources = BTreeMap<(String, String), BTreeSet<&'static str>>;
@@ -186,12 +247,6 @@ fn resources(rules: &[ReadRule], expand: bool) -> Resources {
     found
 }
 
-fn rules_yaml_without_kept_out(rules: &[ReadRule]) -> String {
-    let mut resources = resources(rules, true);
-    resources.retain(|(group, resource), _| !KEPT_OUT.contains(&(group.as_str(), resource.as_str())));
-    yaml(&resources, 2)
-}
-
 /// A declaration in a line: `get, list pods; list deployments.apps`.
 pub(crate) fn in_words(rules: &[ReadRule]) -> String {
     if rules.is_empty() {
@@ -215,32 +270,37 @@ pub(crate) fn in_words(rules: &[ReadRule]) -> String {
     rules.iter().map(rule).collect::<Vec<_>>().join("; ")
 }
 
-/// A declaration as the rules of a role, as it stands.
-pub(crate) fn rules_yaml(rules: &[ReadRule], indent: usize) -> String {
-    yaml(&resources(rules, false), indent)
+/// A declaration as the rules of a role, as it stands, each line behind `indent` spaces.
+pub(crate) fn rules_yaml(rules: &[ReadRule], indent: usize) -> Result<String, serde_saphyr::ser::Error> {
+    let rules = policy(&resources(rules, false));
+    if rules.is_empty() {
+        return Ok(String::new());
+    }
+    let text = yaml(&rules.iter().map(ReadableRule::of).collect::<Vec<_>>())?;
+    let space = " ".repeat(indent);
+    Ok(text.lines().map(|line| format!("{space}{line}\n")).collect())
 }
 
-fn yaml(resources: &Resources, indent: usize) -> String {
-    let mut rules: BTreeMap<(&str, &BTreeSet<&str>), Vec<&str>> = BTreeMap::new();
+/// The rules of a role: a rule for the resources of a group that have the same verbs.
+fn policy(resources: &Resources) -> Vec<PolicyRule> {
+    let mut rules: BTreeMap<(&str, &BTreeSet<&'static str>), Vec<&str>> = BTreeMap::new();
     for ((group, resource), verbs) in resources {
         rules.entry((group, verbs)).or_default().push(resource);
     }
-    let mut text = String::new();
-    let space = " ".repeat(indent);
-    let quoted =
-        |name: &str| if name.is_empty() || name == "*" { format!("{name:?}") } else { name.to_owned() };
-    for ((group, verbs), resources) in rules {
-        let resources: Vec<String> = resources.into_iter().map(quoted).collect();
-        let verbs: Vec<&str> = verbs.iter().copied().collect();
-        let _ = writeln!(
-            text,
-            "{space}- apiGroups: [{}]\n{space}  resources: [{}]\n{space}  verbs: [{}]",
-            quoted(group),
-            resources.join(", "),
-            verbs.join(", ")
-        );
+    rules
+        .into_iter()
+        .map(|((group, verbs), resources)| policy_rule(group, resources, verbs.iter().copied().collect()))
+        .collect()
+}
+
+fn policy_rule(group: &str, resources: Vec<&str>, verbs: Vec<&str>) -> PolicyRule {
+    let own = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(own(resources)),
+        verbs: own(verbs),
+        ..PolicyRule::default()
     }
-    text
 }
 
 #[cfg(test)]
@@ -265,7 +325,7 @@ mod tests {
             ),
             ("b".to_owned(), vec![rule("", &["pods"], &[Verb::Get]), rule("", &["pods/log"], &[Verb::Get])]),
         ];
-        let text = document("reader", &tools, &[]);
+        let text = document("reader", &tools, &[]).unwrap();
         assert!(text.ends_with(
             "rules:\n  - apiGroups: [\"\"]\n    resources: [pods/log]\n    verbs: [get]\n  - apiGroups: [\"\"]\n    resources: [pods]\n    verbs: [get, list]\n  - apiGroups: [apps]\n    resources: [deployments]\n    verbs: [list]\n"
         ), "{text}");
@@ -277,13 +337,32 @@ mod tests {
             ("any".to_owned(), vec![rule("*", &["*"], &[Verb::Get, Verb::List])]),
             ("keys".to_owned(), vec![rule("", &["secrets", "nodes/proxy"], &[Verb::Get])]),
         ];
-        let text = document("reader", &tools, &[]);
+        let text = document("reader", &tools, &[]).unwrap();
         let rules = text.split("rules:").nth(1).unwrap();
         assert!(rules.contains("deployments") && rules.contains("configmaps"));
         assert!(!rules.contains("secrets") && !rules.contains("proxy") && !rules.contains('*'), "{rules}");
         assert!(text.contains("# Left out: keys also declares secrets."), "{text}");
-        let helm = document("reader", &tools, &[More::Helm, More::Nodes]);
+        let helm = document("reader", &tools, &[More::Helm, More::Nodes]).unwrap();
         assert!(helm.contains("name: reader-helm") && helm.contains("resources: [secrets]"));
         assert!(helm.contains("name: reader-nodes") && helm.contains("resources: [nodes/proxy]"));
+    }
+    /// The declaration cannot hold such names any more; the serializer would not let them out of their string either.
+    #[test]
+    fn a_name_cannot_become_a_rule() {
+        let attack = "pods\n  - apiGroups: [\"*\"]\n    resources: [\"*\"]\n    verbs: [\"*\"]";
+        let tools = [(
+            "a".to_owned(),
+            vec![rule("apps\n", &[attack, "secrets ", "null", "on", "a: b", "#c", "1"], &[Verb::Get])],
+        )];
+        let text = document("reader", &tools, &[]).unwrap();
+        let role: ClusterRole = serde_saphyr::from_str(&text).unwrap();
+        let [rule] = &role.rules.unwrap()[..] else { panic!("{text}") };
+        assert_eq!(rule.api_groups.as_ref().unwrap(), &["apps\n"], "{text}");
+        assert_eq!(
+            rule.resources.as_ref().unwrap(),
+            &["#c", "1", "a: b", "null", "on", attack, "secrets "],
+            "{text}"
+        );
+        assert_eq!(rule.verbs, ["get"]);
     }
 }

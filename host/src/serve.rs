@@ -21,7 +21,7 @@ use crate::{
     mcp::{self, AllowedHosts, ApiServerHealth, Site},
     memory,
     plugins::{Loader, Plugins},
-    sandbox::{CompiledCode, Engine},
+    sandbox::{CompiledCode, Compiler, Engine},
 };
 
 /// How long calls in flight may go on when the host is asked to stop.
@@ -211,7 +211,7 @@ pub(crate) fn loader(config: Config, cache: Option<Cache>) -> anyhow::Result<Loa
             "too little address space for a pool of instances; each call makes its own, a little slower"
         );
     }
-    Ok(Loader { engine, compiled: compiled(cache).map(Arc::new), config })
+    Ok(Loader { engine, compiler: Compiler::new(compiled(cache)), config })
 }
 
 /// The folder of compiled tools. Without one everything works, and starts more slowly.

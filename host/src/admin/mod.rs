@@ -167,7 +167,7 @@ mod tests {
         let config = Config::default();
         let limits = config.host;
         let engine = Arc::new(Engine::new(1, config.most_memory(), 1 << 30).unwrap());
-        let loader = Loader { engine, compiled: None, config };
+        let loader = Loader { engine, compiler: crate::sandbox::Compiler::in_this_process(None), config };
         let folder = std::path::PathBuf::from("nowhere");
         let plugins = Arc::new(Plugins::new(folder, loader, Arc::clone(&cluster), Audit::Off));
         let callers = Arc::new(callers(Arc::clone(&cluster)));

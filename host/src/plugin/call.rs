@@ -1,14 +1,15 @@
 //! `porthole plugin call`: one call, and what it took.
 
-use std::{process::ExitCode, sync::Arc, time::Instant};
+use std::{io::IsTerminal, process::ExitCode, sync::Arc, time::Instant};
 
 use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 
-use super::{loader, size};
+use super::{loader, shown, size};
 use crate::{
     cli::CallOnce,
     demo::Demo,
+    foreign::Printable,
     guard::Audit,
     identity::{Callers, NO_PEER},
     kube::{ApiServer, Cluster},
@@ -27,8 +28,8 @@ pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
     let tool = match loader.load(&options.file, None).await {
         Ok(Some(tool)) => tool,
-        Ok(None) => bail!("{} is empty", options.file.display()),
-        Err(reason) => bail!("{}: {reason}", options.file.display()),
+        Ok(None) => bail!("{} is empty", shown(&options.file)),
+        Err(reason) => bail!("{}: {reason}", shown(&options.file)),
     };
     let loaded = began.elapsed();
     let demo = match &options.place.demo {
@@ -47,8 +48,8 @@ pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
     let report = async {
         while let Some(note) = said.recv().await {
             match note {
-                Note::Progress(step) => eprintln!("progress  {}", step.message),
-                Note::Log(level, message) => eprintln!("{level:<9?} {message}"),
+                Note::Progress(step) => eprintln!("progress  {}", Printable(&step.message)),
+                Note::Log(level, message) => eprintln!("{level:<9?} {}", Printable(&message)),
             }
         }
     };
@@ -57,21 +58,27 @@ pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
     let (text, code) = match answered.answer {
         Answer::Outcome(outcome) => {
             let structured = outcome.structured.map(|text| format!("\nstructured: {text}"));
-            let content: Vec<String> = outcome.content.iter().map(shown).collect();
+            let content: Vec<String> = outcome.content.iter().map(text_of).collect();
             (content.join("\n") + &structured.unwrap_or_default(), ExitCode::SUCCESS)
         }
         Answer::Error(text) => (format!("ERROR: {text}"), ExitCode::FAILURE),
         Answer::Overlong { error, text } => (format!("ERROR: {error}\n{text}"), ExitCode::FAILURE),
     };
-    println!("{}", text.trim_end());
+    // A program that reads the answer wants its bytes; a terminal would obey them.
+    if std::io::stdout().is_terminal() {
+        println!("{}", on_a_terminal(text.trim_end()));
+    } else {
+        println!("{}", text.trim_end());
+    }
     let spent = answered.spent;
     for read in &spent.tally.made {
-        let namespace = read.namespace.as_ref().map(|name| format!(" in {name}")).unwrap_or_default();
+        let namespace = read.namespace.as_ref().map(|name| format!(" in {}", Printable(name)));
         let failed = read.failed.as_ref().map(|(count, why)| format!(", {count} failed: {why}"));
         eprintln!(
-            "read      {} {}{namespace}, {} times, {}{}",
+            "read      {} {}{}, {} times, {}{}",
             read.verb,
-            read.resource,
+            Printable(&read.resource),
+            namespace.unwrap_or_default(),
             read.count,
             size(read.bytes),
             failed.unwrap_or_default()
@@ -87,8 +94,17 @@ pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// Content on a terminal.
-fn shown(content: &Content) -> String {
+/// An answer with its lines and columns, and nothing that steers a terminal.
+fn on_a_terminal(text: &str) -> String {
+    let line = |line: &str| {
+        let cells: Vec<String> = line.split('\t').map(|cell| Printable(cell).to_string()).collect();
+        cells.join("\t")
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Content as text.
+fn text_of(content: &Content) -> String {
     match content {
         Content::Text(text) => text.clone(),
         Content::Embedded(embedded) => {
@@ -97,5 +113,15 @@ fn shown(content: &Content) -> String {
         Content::Image(media) | Content::Audio(media) => {
             format!("[{}, {} bytes]", media.mime_type, media.data.len())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_on_a_terminal_keeps_its_lines_and_columns_and_steers_nothing() {
+        assert_eq!(on_a_terminal("a\tb\r\n\u{1b}[2Jc\u{202e}"), "a\tb\n\\u{1b}[2Jc\\u{202e}");
     }
 }

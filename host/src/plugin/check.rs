@@ -5,13 +5,16 @@ use std::{
     process::ExitCode,
 };
 
-use super::read;
-use crate::plugins::{Loader, Tool};
+use super::{open, shown};
+use crate::{
+    foreign::Printable,
+    plugins::{Loader, Tool},
+};
 
 /// Characters of a summary that a model reads at each listing. The longest of our own has 200.
 const LONG_SUMMARY: usize = 600;
 /// Bytes of a file beyond which people wonder.
-const LARGE: usize = 40 << 20;
+const LARGE: u64 = 40 << 20;
 
 pub(super) async fn check(files: &[PathBuf], loader: &Loader) -> anyhow::Result<ExitCode> {
     let mut all = true;
@@ -23,22 +26,25 @@ pub(super) async fn check(files: &[PathBuf], loader: &Loader) -> anyhow::Result<
 
 /// Whether the file would be served.
 async fn one(file: &Path, loader: &Loader) -> anyhow::Result<bool> {
-    let (wasm, _) = read(file)?;
-    let tool = match loader.load(file, None).await {
-        Ok(Some(tool)) => tool,
-        Ok(None) => return Ok(true),
+    let Some(wasm) = open(file, loader).await? else { return Ok(false) };
+    let tool = match loader.code(&wasm).await {
+        Ok(code) => loader.tool(file, &wasm, code).await,
+        Err(reason) => Err(reason),
+    };
+    let tool = match tool {
+        Ok(tool) => tool,
         Err(reason) => {
-            println!("{} would not be served: {reason}", file.display());
+            println!("{} would not be served: {reason}", shown(file));
             return Ok(false);
         }
     };
     let mut advice = advice(&tool);
-    if wasm.len() > LARGE {
-        advice.push(format!("the file has {} MB; strip it", wasm.len() / 1_000_000));
+    if wasm.size() > LARGE {
+        advice.push(format!("the file has {} MB; strip it", wasm.size() / 1_000_000));
     }
-    println!("{} is served: {} {}", file.display(), tool.description.name, tool.description.version);
+    println!("{} is served: {} {}", shown(file), tool.description.name, tool.description.version);
     for advice in advice {
-        println!("advice: {advice}");
+        println!("advice: {}", Printable(&advice));
     }
     Ok(true)
 }

@@ -2,48 +2,43 @@
 
 use std::{path::Path, process::ExitCode};
 
-use super::{read, size};
-use crate::{
-    plugins::Loader,
-    rbac,
-    sandbox::{Component, Import},
-};
+use super::{open, shown, size};
+use crate::{foreign::Printable, plugins::Loader, rbac, sandbox::Import};
 
 pub(super) async fn inspect(file: &Path, loader: &Loader) -> anyhow::Result<ExitCode> {
-    let (wasm, digest) = read(file)?;
-    let tool = loader.load(file, None).await;
-    if let Ok(Some(tool)) = &tool {
+    let Some(wasm) = open(file, loader).await? else { return Ok(ExitCode::FAILURE) };
+    let code = loader.code(&wasm).await;
+    let imports = code.as_ref().ok().map(|code| code.imports(&loader.engine));
+    let tool = match code {
+        Ok(code) => loader.tool(file, &wasm, code).await,
+        Err(reason) => Err(reason),
+    };
+    if let Ok(tool) = &tool {
         let description = &tool.description;
-        println!("name      {}", description.name);
-        println!("version   {}", description.version);
-        println!("title     {}", description.title);
-        println!("summary   {}", description.summary);
+        println!("name      {}", Printable(&description.name));
+        println!("version   {}", Printable(&description.version));
+        println!("title     {}", Printable(&description.title));
+        println!("summary   {}", Printable(&description.summary));
     }
-    println!("file      {} ({})", file.display(), size(wasm.len() as u64));
-    println!("digest    sha256:{digest}");
-    match Component::imports(&loader.engine, loader.compiled.as_deref(), &wasm, &digest) {
-        Ok(imports) => {
-            for (what, kind) in [
-                ("needed: the contract", Import::Needed),
-                ("empty: there, with nothing in it", Import::Empty),
-                ("refused: the host does not serve it", Import::Refused),
-            ] {
-                let names: Vec<&str> =
-                    imports.iter().filter(|(_, of)| *of == kind).map(|(name, _)| name.as_str()).collect();
-                if !names.is_empty() {
-                    println!("imports, {what}\n  {}", names.join("\n  "));
-                }
-            }
+    println!("file      {} ({})", shown(file), size(wasm.size()));
+    println!("digest    sha256:{}", wasm.digest());
+    for (what, kind) in [
+        ("needed: the contract", Import::Needed),
+        ("empty: there, with nothing in it", Import::Empty),
+        ("refused: the host does not serve it", Import::Refused),
+    ] {
+        let of_kind = imports.iter().flatten().filter(|(_, of)| *of == kind);
+        let names: Vec<String> = of_kind.map(|(name, _)| Printable(name).to_string()).collect();
+        if !names.is_empty() {
+            println!("imports, {what}\n  {}", names.join("\n  "));
         }
-        Err(error) => println!("imports   unknown: {error}"),
     }
     match tool {
-        Ok(Some(tool)) => {
+        Ok(tool) => {
             println!("arguments\n{}", arguments(&tool.input_schema));
-            print!("reads\n{}", rbac::rules_yaml(tool.grant.rules(), 2));
+            print!("reads\n{}", rbac::rules_yaml(tool.grant.rules(), 2)?);
             Ok(ExitCode::SUCCESS)
         }
-        Ok(None) => Ok(ExitCode::SUCCESS),
         Err(reason) => {
             println!("\nThe host would not serve it: {reason}");
             Ok(ExitCode::FAILURE)
@@ -66,7 +61,7 @@ fn arguments(schema: &serde_json::Map<String, serde_json::Value>) -> String {
         .map(|(name, property)| {
             let text = |key: &str| property.get(key).and_then(|value| value.as_str()).unwrap_or_default();
             let must = if required.contains(&name.as_str()) { ", required" } else { "" };
-            format!("  {name} ({}{must}): {}", text("type"), text("description"))
+            format!("  {name} ({}{must}): {}", Printable(text("type")), Printable(text("description")))
         })
         .collect();
     if lines.is_empty() { "  none".to_owned() } else { lines.join("\n") }

@@ -3,18 +3,21 @@
 
 mod call;
 mod check;
+mod compile;
 mod inspect;
 mod new;
 
 use std::{path::Path, process::ExitCode};
 
-use anyhow::Context;
+use anyhow::bail;
 
 use crate::{
     cli::{Compiling, Plugin},
     config::Config,
-    plugins::Loader,
-    sandbox, serve,
+    foreign::Printable,
+    plugins::{Loader, Unserved},
+    sandbox::{Unreadable, WasmFile},
+    serve,
 };
 
 /// Runs one of the commands.
@@ -23,6 +26,7 @@ pub(crate) fn run(command: Plugin) -> anyhow::Result<ExitCode> {
         Plugin::New { name, lang } => new::new(&name, lang),
         Plugin::Inspect { file, compiling } => block_on(inspect::inspect(&file, &loader(compiling)?)),
         Plugin::Check { files, compiling } => block_on(check::check(&files, &loader(compiling)?)),
+        Plugin::Compile { plugins, compiling } => block_on(compile::compile(&plugins, &loader(compiling)?)),
         Plugin::Call(options) => block_on(call::call(*options)),
     }
 }
@@ -41,11 +45,21 @@ pub(crate) fn loader(compiling: Compiling) -> anyhow::Result<Loader> {
     serve::loader(config, compiling.cache)
 }
 
-/// A file, and its digest.
-fn read(file: &Path) -> anyhow::Result<(Vec<u8>, sandbox::Digest)> {
-    let wasm = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
-    let digest = sandbox::digest(&wasm);
-    Ok((wasm, digest))
+/// Opens a file. None where it is none that can be a tool: then it is said why.
+async fn open(file: &Path, loader: &Loader) -> anyhow::Result<Option<WasmFile>> {
+    match loader.open(file).await {
+        Ok(wasm) => Ok(Some(wasm)),
+        Err(Unserved::Unreadable(Unreadable::Io(error))) => bail!("{}: {error}", shown(file)),
+        Err(reason) => {
+            println!("{} would not be served: {reason}", shown(file));
+            Ok(None)
+        }
+    }
+}
+
+/// A path on a terminal: names of files are as foreign as what is in them.
+fn shown(path: &Path) -> String {
+    Printable(&path.to_string_lossy()).to_string()
 }
 
 /// A size for people.

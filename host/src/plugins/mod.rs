@@ -29,7 +29,7 @@ use tokio::sync::Notify;
 
 pub(crate) use call::{Answer, Call};
 pub(crate) use figures::Figures;
-pub(crate) use load::Loader;
+pub(crate) use load::{Loader, Unserved};
 pub(crate) use snapshot::Snapshot;
 pub(crate) use tool::Tool;
 
@@ -42,7 +42,7 @@ const LOADING: Duration = Duration::from_secs(10);
 
 /// The files of a folder that are loaded, in order.
 pub(crate) fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    Ok(folder::files(folder)?.into_keys().map(|file| folder.join(file)).collect())
+    Ok(folder::look(folder)?.files.into_keys().map(|file| folder.join(file)).collect())
 }
 
 /// All tools of this host.
@@ -86,7 +86,7 @@ impl Plugins {
     pub(crate) fn register(&self, registry: &mut prometheus_client::registry::Registry) {
         self.figures.register(registry);
         self.audit.register(registry.sub_registry_with_prefix("porthole"));
-        if let Some(compiled) = &self.loader.compiled {
+        if let Some(compiled) = &self.loader.compiler.cache {
             compiled.register(registry);
         }
     }
@@ -115,8 +115,9 @@ impl Plugins {
     /// Serves one tool, and no folder.
     pub(crate) fn serve_only(&self, tool: Tool) {
         let loaded = Loaded { tool: Some(Arc::new(tool)), failure: None };
-        self.snapshot
-            .store(Arc::new(Snapshot::of(&self.loader.config, [(&String::new(), &loaded)].into_iter())));
+        let no_file = String::new();
+        let files = [(&no_file, &loaded)].into_iter();
+        self.snapshot.store(Arc::new(Snapshot::of(&self.loader.config, files, None, |_| false)));
         self.loaded.send_replace(true);
     }
 

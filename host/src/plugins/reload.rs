@@ -1,24 +1,33 @@
-//! Keeping the snapshot what the folder says, while calls go on: one file after the other, the small ones first.
+//! Keeping the snapshot what the folder says, while calls go on: a few files at a time, the small ones first.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
-use tokio::time::Instant;
+use futures::{StreamExt, stream::FuturesUnordered};
+use tokio::time::{Instant, timeout};
 
 use super::{
-    LOADING, Plugins, Snapshot,
-    folder::{self, Identity},
+    LOADING, Plugins, Snapshot, Tool,
+    folder::{self, Identity, Listing, MAX_FILES},
     load::Unserved,
     snapshot::Loaded,
     watch::Watch,
 };
-use crate::sandbox::{Description, Digest};
+use crate::{
+    foreign::Printable,
+    sandbox::{Digest, Unreadable},
+};
 
 /// A file that may still be written is looked at this often, and loaded when it has not changed in between.
 const STILL: Duration = Duration::from_millis(200);
+/// While files are loaded the folder is looked at this often: whatever came meanwhile and is smaller should not wait for
+/// the rest, and a look for each of thousands of bad files would take a time that grows with their square.
+const LOOK: Duration = Duration::from_millis(200);
+/// Files that are loaded side by side, so that one whose `describe` never ends does not hold up the others.
+const SIDE_BY_SIDE: usize = 2;
 
 /// What is known of each file.
 #[derive(Default)]
@@ -28,9 +37,20 @@ struct Files {
     tried: HashMap<String, Identity>,
     /// Files that may still be written, as they were at the last look.
     moving: HashMap<String, (Identity, Instant)>,
-    /// The folder could not be read at the last look.
-    unreadable: Option<String>,
+    /// Files that are being loaded.
+    loading: HashSet<String>,
+    /// The files that were there at the last look.
+    there: HashSet<String>,
+    /// Links that lead nowhere.
+    dangling: Vec<String>,
+    /// What is wrong with the folder itself.
+    folder: Option<String>,
+    /// Something has changed that no snapshot says yet.
+    unsaid: bool,
 }
+
+/// What came of loading a file.
+type Outcome = (String, Result<Option<Tool>, Unserved>);
 
 impl Plugins {
     /// Loads the folder, and then whatever changes in it, until the future is dropped.
@@ -68,37 +88,43 @@ impl Plugins {
     /// Loads what has changed. Returns when to look again, where a file may still be written.
     async fn bring_up_to_date(&self, files: &mut Files, watch: &Watch, first: bool) -> Option<Duration> {
         let mut changed = false;
+        let mut due = VecDeque::new();
+        let mut under_way = FuturesUnordered::new();
+        let mut looked: Option<Instant> = None;
         loop {
-            let there = match self.look().await {
-                Ok(there) => there,
-                Err(error) => {
-                    self.folder_is_unreadable(files, &error);
-                    return None;
+            if looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+                let listing = self.look().await;
+                looked = Some(Instant::now());
+                due = files.see(listing, watch, first);
+                if files.unsaid {
+                    self.swap_in(files, first);
+                    changed = true;
                 }
-            };
-            let mut differs = files.unreadable.take().is_some();
-            watch.forget_all_but(|file| there.contains_key(file));
-            files.loaded.retain(|file, _| {
-                let stays = there.contains_key(file);
-                if !stays {
-                    tracing::info!(file, "file is gone, and its tool with it");
-                    differs = true;
-                }
-                stays
-            });
-            files.tried.retain(|file, _| there.contains_key(file));
-            files.moving.retain(|file, _| there.contains_key(file));
-            if differs {
-                self.swap_in(files);
+            }
+            while under_way.len() < SIDE_BY_SIDE
+                && let Some((file, identity)) = due.pop_front()
+            {
+                files.tried.insert(file.clone(), identity);
+                files.loading.insert(file.clone());
+                under_way.push(self.load_one(file.clone(), files.digest(&file)));
+            }
+            if under_way.is_empty() {
+                // Files that came since the last look have an event, or are seen at the next.
+                break;
+            }
+            // A file may take long, and the folder goes on changing meanwhile.
+            let Ok(Some((file, outcome))) = timeout(LOOK, under_way.next()).await else { continue };
+            files.loading.remove(&file);
+            let served = matches!(outcome, Ok(Some(_)));
+            self.take_in(files, file, outcome);
+            // A tool is served at once; what failed is said at the next look.
+            if served {
+                self.swap_in(files, first);
                 changed = true;
             }
-            let Some((file, identity)) = files.next(&there, watch, first) else { break };
-            // Looking again after each: whatever came meanwhile and is smaller should not wait for the rest.
-            files.tried.insert(file.clone(), identity);
-            if self.load_into(files, &file).await {
-                self.swap_in(files);
-                changed = true;
-            }
+        }
+        if files.unsaid || first {
+            self.swap_in(files, false);
         }
         if changed {
             self.prune(files).await;
@@ -106,48 +132,63 @@ impl Plugins {
         (!files.moving.is_empty()).then_some(STILL)
     }
 
-    /// Loads one file into what is known of it. Returns whether that changed anything.
-    async fn load_into(&self, files: &mut Files, file: &str) -> bool {
-        let before = files.loaded.get(file).cloned().unwrap_or_default();
-        let served = before.tool.as_ref().map(|tool| tool.digest.clone());
-        let loaded = match self.loader.load(&self.folder.join(file), served.as_ref()).await {
+    async fn load_one(&self, file: String, served: Option<Digest>) -> Outcome {
+        let outcome = self.loader.load(&self.folder.join(&file), served.as_ref()).await;
+        (file, outcome)
+    }
+
+    /// Notes what came of loading a file.
+    fn take_in(&self, files: &mut Files, file: String, outcome: Result<Option<Tool>, Unserved>) {
+        let before = files.loaded.get(&file).cloned().unwrap_or_default();
+        let loaded = match outcome {
             Ok(Some(tool)) => {
-                let Description { name, version, .. } = &tool.description;
-                tracing::info!(tool = name, version, digest = tool.digest, file, "tool loaded");
+                let (name, version) = (&tool.description.name, &tool.description.version);
+                tracing::info!(
+                    tool = name,
+                    version,
+                    digest = tool.digest,
+                    "tool loaded from {}",
+                    Printable(&file)
+                );
                 Loaded { tool: Some(Arc::new(tool)), failure: None }
             }
             // The bytes that are served already.
-            Ok(None) if before.failure.is_none() => return false,
+            Ok(None) if before.failure.is_none() => return,
             Ok(None) => Loaded { failure: None, ..before },
-            Err(Unserved::Unreadable(error)) if error.kind() == std::io::ErrorKind::NotFound => return false,
+            // It was removed between the look and the loading, which the next look shows.
+            Err(Unserved::Unreadable(Unreadable::Io(error)))
+                if error.kind() == std::io::ErrorKind::NotFound =>
+            {
+                return;
+            }
             Err(reason) => {
-                tracing::error!("{file} is not served: {reason}");
+                tracing::error!("{} is not served: {reason}", Printable(&file));
                 Loaded { failure: Some(reason.to_string()), ..before }
             }
         };
         self.figures.loaded(loaded.failure.is_none());
-        files.loaded.insert(file.to_owned(), loaded);
-        true
-    }
-
-    fn folder_is_unreadable(&self, files: &mut Files, error: &std::io::Error) {
-        let reason = format!("it cannot be read: {error}; its tools are served as they were");
-        if files.unreadable.as_ref() != Some(&reason) {
-            tracing::error!("the folder of tools {}: {reason}", self.folder.display());
-            files.unreadable = Some(reason);
-            self.swap_in(files);
-        }
+        files.loaded.insert(file, loaded);
+        files.unsaid = true;
     }
 
     /// Builds the next snapshot and swaps it in whole.
-    fn swap_in(&self, files: &Files) {
-        let mut next = Snapshot::of(&self.loader.config, files.loaded.iter());
-        if let Some(reason) = &files.unreadable {
-            next.failures.insert(self.folder.display().to_string(), reason.clone());
+    fn swap_in(&self, files: &mut Files, first: bool) {
+        files.unsaid = false;
+        let before = self.now();
+        let awaited = |file: &str| first && files.there.contains(file) && !files.loaded.contains_key(file);
+        // At a cold start nothing was served before: which of two files has a name is not a matter of their sizes.
+        let serving = if first { None } else { Some(&*before) };
+        let mut next = Snapshot::of(&self.loader.config, files.loaded.iter(), serving, awaited);
+        for file in &files.dangling {
+            let reason = "it is a link to a file that is not there.".to_owned();
+            next.failures.insert(Printable(file).to_string(), reason);
+        }
+        if let Some(reason) = &files.folder {
+            next.failures.insert(Printable(&self.folder.to_string_lossy()).to_string(), reason.clone());
         }
         let next = Arc::new(next);
         self.figures.served(next.tools.values().map(|tool| {
-            let Description { name, version, .. } = &tool.description;
+            let (name, version) = (&tool.description.name, &tool.description.version);
             (name.clone(), version.clone(), tool.digest.clone())
         }));
         let before = self.snapshot.swap(Arc::clone(&next));
@@ -158,13 +199,13 @@ impl Plugins {
     }
 
     /// What is in the folder. A file system that hangs must not hold an async thread.
-    async fn look(&self) -> std::io::Result<BTreeMap<String, Identity>> {
+    async fn look(&self) -> std::io::Result<Listing> {
         let folder = self.folder.clone();
-        tokio::task::spawn_blocking(move || folder::files(&folder)).await.map_err(std::io::Error::other)?
+        tokio::task::spawn_blocking(move || folder::look(&folder)).await.map_err(std::io::Error::other)?
     }
 
     async fn prune(&self, files: &Files) {
-        let Some(cache) = self.loader.compiled.clone() else { return };
+        let Some(cache) = self.loader.compiler.cache.clone() else { return };
         let served: HashSet<Digest> =
             files.loaded.values().filter_map(|loaded| Some(loaded.tool.as_ref()?.digest.clone())).collect();
         let pruned = tokio::task::spawn_blocking(move || cache.prune(&served)).await;
@@ -175,30 +216,89 @@ impl Plugins {
 }
 
 impl Files {
-    /// The smallest file that has changed and is whole.
-    fn next(
+    /// Takes in what a look has shown. Returns the files to load, the smallest first; all that was queued before is among
+    /// them or no longer so.
+    fn see(
         &mut self,
-        there: &BTreeMap<String, Identity>,
+        listing: std::io::Result<Listing>,
         watch: &Watch,
         first: bool,
-    ) -> Option<(String, Identity)> {
-        let mut changed: Vec<(&String, &Identity)> =
-            there.iter().filter(|(file, identity)| self.tried.get(*file) != Some(identity)).collect();
-        changed.sort_by_key(|(_, identity)| identity.size);
-        let now = Instant::now();
-        for (file, identity) in changed {
-            let still = match self.moving.get(file) {
-                Some((before, since)) if before == identity => now.duration_since(*since) >= STILL,
-                _ => {
-                    self.moving.insert(file.clone(), (*identity, now));
-                    false
-                }
-            };
-            if first || identity.link || watch.is_whole(file) || still {
-                self.moving.remove(file);
-                return Some((file.clone(), *identity));
+    ) -> VecDeque<(String, Identity)> {
+        let Listing { files, dangling, crowded } = match listing {
+            Ok(listing) => listing,
+            Err(error) => {
+                self.complain(Some(format!("it cannot be read: {error}; its tools are served as they were")));
+                return VecDeque::new();
             }
+        };
+        self.complain(
+            crowded.then(|| format!("it has more than {MAX_FILES} tools; those after them are left out")),
+        );
+        if self.dangling != dangling {
+            self.dangling = dangling;
+            self.unsaid = true;
         }
-        None
+        watch.forget_all_but(|file| files.contains_key(file));
+        let unsaid = &mut self.unsaid;
+        self.loaded.retain(|file, _| {
+            let stays = files.contains_key(file);
+            if !stays {
+                tracing::info!("{} is gone, and its tool with it", Printable(file));
+                *unsaid = true;
+            }
+            stays
+        });
+        self.tried.retain(|file, _| files.contains_key(file));
+        self.moving.retain(|file, _| files.contains_key(file));
+        self.there = files.keys().cloned().collect();
+        self.due(files, watch, first)
+    }
+
+    /// The files that have changed and are whole, the smallest first.
+    fn due(
+        &mut self,
+        files: BTreeMap<String, Identity>,
+        watch: &Watch,
+        first: bool,
+    ) -> VecDeque<(String, Identity)> {
+        let now = Instant::now();
+        let mut due: Vec<(String, Identity)> = files
+            .into_iter()
+            .filter(|(file, identity)| {
+                if self.tried.get(file) == Some(identity) || self.loading.contains(file) {
+                    return false;
+                }
+                let still = match self.moving.get(file) {
+                    Some((before, since)) if before == identity => now.duration_since(*since) >= STILL,
+                    _ => {
+                        self.moving.insert(file.clone(), (*identity, now));
+                        false
+                    }
+                };
+                let whole = first || identity.link || watch.is_whole(file) || still;
+                if whole {
+                    self.moving.remove(file);
+                }
+                whole
+            })
+            .collect();
+        due.sort_by_key(|(_, identity)| identity.size);
+        due.into()
+    }
+
+    /// The digest of the file's tool that is served.
+    fn digest(&self, file: &str) -> Option<Digest> {
+        Some(self.loaded.get(file)?.tool.as_ref()?.digest.clone())
+    }
+
+    /// Notes what is wrong with the folder itself, if anything is.
+    fn complain(&mut self, reason: Option<String>) {
+        if self.folder != reason {
+            if let Some(reason) = &reason {
+                tracing::error!("the folder of tools: {reason}");
+            }
+            self.folder = reason;
+            self.unsaid = true;
+        }
     }
 }

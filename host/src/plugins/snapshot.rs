@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Tool;
-use crate::config::Config;
+use crate::{config::Config, foreign::Printable};
 
 /// The tools that are served at one time, and the files that are not.
 #[derive(Default)]
@@ -28,31 +28,48 @@ pub(super) struct Loaded {
 }
 
 impl Snapshot {
-    /// The snapshot of these files. Of two with one name the first in the alphabet is served.
-    pub(super) fn of<'f>(config: &Config, files: impl Iterator<Item = (&'f String, &'f Loaded)>) -> Self {
+    /// The snapshot of these files, after `before`. Of several with one name the one that is served already stays, so that a
+    /// file that is put beside it cannot take its place; else the one that is called as its tool; else the first in the
+    /// alphabet. While the file that is called as a tool is `awaited`, no other is served under that name.
+    pub(super) fn of<'f>(
+        config: &Config,
+        files: impl Iterator<Item = (&'f String, &'f Loaded)>,
+        before: Option<&Self>,
+        awaited: impl Fn(&str) -> bool,
+    ) -> Self {
         let mut snapshot = Self::default();
+        let mut candidates: BTreeMap<&str, Vec<&Arc<Tool>>> = BTreeMap::new();
         for (file, loaded) in files {
             if let Some(failure) = &loaded.failure {
                 let still = loaded.tool.as_ref().map(|tool| {
                     let (version, digest) = (&tool.description.version, tool.digest.get(..12));
                     format!(" Version {version} (sha256:{}…) still is.", digest.unwrap_or_default())
                 });
-                snapshot.failures.insert(file.clone(), format!("{failure}.{}", still.unwrap_or_default()));
+                let reason = format!("{failure}.{}", still.unwrap_or_default());
+                snapshot.failures.insert(Printable(file).to_string(), reason);
             }
             let Some(tool) = &loaded.tool else { continue };
-            if !config.serves(&tool.description.name) {
+            if config.serves(&tool.description.name) {
+                candidates.entry(&tool.description.name).or_default().push(tool);
+            } else {
                 snapshot.closed.insert(tool.description.name.clone());
+            }
+        }
+        for (name, tools) in candidates {
+            let own = format!("{name}.wasm");
+            let served = before.and_then(|before| before.tools.get(name)).map(|tool| tool.file.as_str());
+            let called = |file: &str| tools.iter().find(|tool| tool.file == file);
+            let Some(winner) = served.and_then(called).or_else(|| called(&own)).or(tools.first()) else {
+                continue;
+            };
+            if winner.file != own && served != Some(&winner.file) && awaited(&own) {
                 continue;
             }
-            match snapshot.tools.get(&tool.description.name) {
-                Some(first) => {
-                    let reason = format!("its tool {} is served from {}", tool.description.name, first.file);
-                    snapshot.failures.insert(file.clone(), reason);
-                }
-                None => {
-                    snapshot.tools.insert(tool.description.name.clone(), Arc::clone(tool));
-                }
+            for other in tools.iter().filter(|tool| tool.file != winner.file) {
+                let reason = format!("its tool {name} is served from {}", Printable(&winner.file));
+                snapshot.failures.insert(Printable(&other.file).to_string(), reason);
             }
+            snapshot.tools.insert(name.to_owned(), Arc::clone(winner));
         }
         snapshot
     }

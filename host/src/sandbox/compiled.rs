@@ -6,16 +6,20 @@
 //! An entry is one file, `<engine>-<digest of the .wasm>-<digest of the code>.cwasm`, written aside and renamed into
 //! place, so whatever moment a process dies in leaves a whole entry or none. Its name says what must be in it.
 
-mod native;
+pub(super) mod native;
+mod ownership;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::HashSet,
-    fs::{self, DirBuilder, File, Metadata, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     hash::{DefaultHasher, Hash, Hasher},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{DirBuilderExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -24,7 +28,7 @@ use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Engine, component::Component};
 
-use native::Precompiled;
+use ownership::{is_ours_alone, is_private};
 
 /// Bytes that entries may take before those that nobody serves are thrown away, the longest unused first. A tool in
 /// JavaScript or Python takes 40 to 60 MB, one in Rust half of one.
@@ -39,12 +43,8 @@ const ASIDE: &str = ".part";
 /// SHA-256 of a file, in hex.
 pub(crate) type Digest = String;
 
-/// SHA-256 of these bytes, in hex.
-pub(crate) fn digest(bytes: &[u8]) -> Digest {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -56,9 +56,9 @@ pub(crate) enum Unusable {
     Io(#[from] io::Error),
     /// Somebody else could put code there, which this process would run.
     #[error(
-        "others than its owner can write there, or its owner is somebody else; it must be ours alone (chmod 700)"
+        "others than its owner can write {}, or its owner is somebody else; it must be ours alone (chmod 700)", .0.display()
     )]
-    NotPrivate,
+    NotPrivate(PathBuf),
     /// Files cannot be written there: its file system is read-only or full.
     #[error("it cannot be written: {0}")]
     NotWritable(io::Error),
@@ -67,7 +67,9 @@ pub(crate) enum Unusable {
 /// A folder of compiled components.
 #[derive(Debug)]
 pub(crate) struct CompiledCode {
+    /// The folder by its descriptor: where others can write above it, they can take it away, and put none in its place.
     folder: PathBuf,
+    _open: File,
     most_bytes: u64,
     found: Counter,
     missed: Counter,
@@ -77,11 +79,19 @@ impl CompiledCode {
     /// Opens the folder, and makes it where it is not there.
     pub(crate) fn open(folder: &Path) -> Result<Self, Unusable> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        if !is_ours_alone(&fs::metadata(folder)?) {
-            return Err(Unusable::NotPrivate);
+        // By its real name, so that nobody can turn a link on the way.
+        let folder = folder.canonicalize()?;
+        if let Some(open) = is_private(&folder)? {
+            return Err(Unusable::NotPrivate(open));
         }
+        let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW;
+        let open = OpenOptions::new().read(true).custom_flags(flags).open(&folder)?;
+        if !is_ours_alone(&open.metadata()?) {
+            return Err(Unusable::NotPrivate(folder));
+        }
+        let folder = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
         let (found, missed) = (Counter::default(), Counter::default());
-        let cache = Self { folder: folder.to_owned(), most_bytes: MOST_BYTES, found, missed };
+        let cache = Self { folder, _open: open, most_bytes: MOST_BYTES, found, missed };
         let probe = cache.aside();
         let written = private(&probe).and_then(|mut file| file.write_all(b"?"));
         let _ = fs::remove_file(probe);
@@ -128,18 +138,11 @@ impl CompiledCode {
         None
     }
 
-    /// Writes what was compiled from the file with this digest, and loads it from there.
-    fn keep(&self, engine: &Engine, wasm: &Digest, code: &Precompiled) -> io::Result<Component> {
-        let name = format!("{}{}{ENTRY}", prefix(engine, wasm), digest(code.bytes()));
-        let (aside, path) = (self.aside(), self.folder.join(name));
-        let written = private(&aside)
-            .and_then(|mut file| file.write_all(code.bytes()))
-            .and_then(|()| fs::rename(&aside, &path));
-        if let Err(error) = written {
-            let _ = fs::remove_file(&aside);
-            return Err(error);
-        }
-        native::of_file(engine, &path).map_err(io::Error::other)
+    /// A file for code that is about to come.
+    pub(super) fn partial(&self) -> io::Result<(Partial, File)> {
+        let partial = Partial { path: self.aside() };
+        let file = private(&partial.path)?;
+        Ok((partial, file))
     }
 
     /// Throws away what nobody needs: entries that were not used for long, and, where all take too much room, the
@@ -180,30 +183,38 @@ impl CompiledCode {
     }
 }
 
-/// Compiles a component, or takes it from the cache.
-pub(super) fn load(
-    engine: &Engine,
-    cache: Option<&CompiledCode>,
-    wasm: &[u8],
-    digest: &Digest,
-) -> wasmtime::Result<Component> {
-    if let Some(component) = cache.and_then(|cache| cache.find(engine, digest)) {
-        return Ok(component);
-    }
-    let code = Precompiled::make(engine, wasm)?;
-    match cache.map(|cache| cache.keep(engine, digest, &code)) {
-        Some(Ok(component)) => return Ok(component),
-        Some(Err(error)) => tracing::warn!("compiled code is not kept: {error}"),
-        None => {}
-    }
-    native::of_bytes(engine, &code)
+/// Code that is still being written; it is removed when this is dropped.
+pub(super) struct Partial {
+    path: PathBuf,
 }
 
-/// What entries begin with that this engine compiled from this file: what it cannot load has another name.
-fn prefix(engine: &Engine, wasm: &Digest) -> String {
+impl Partial {
+    /// Makes whole code an entry of the cache: compiled from the file with one digest, and itself with the other. Returns
+    /// where it is.
+    pub(super) fn keep(&self, engine: &Engine, wasm: &str, code: &str) -> io::Result<PathBuf> {
+        let path = self.path.with_file_name(format!("{}{code}{ENTRY}", prefix(engine, wasm)));
+        fs::rename(&self.path, &path)?;
+        Ok(path)
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Where it was kept there is nothing left of this name.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// What decides whether an engine can load code: wasmtime's version, its configuration and the processor.
+pub(super) fn fingerprint(engine: &Engine) -> u64 {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    format!("{:016x}-{wasm}-", hasher.finish())
+    hasher.finish()
+}
+
+/// What entries begin with that an engine compiled from a file: what it cannot load has another name.
+fn prefix(engine: &Engine, wasm: &str) -> String {
+    format!("{:016x}-{wasm}-", fingerprint(engine))
 }
 
 /// Whether the file is what was written: ours, and with the digest in its name. A disk that was full, a crash of the
@@ -225,11 +236,6 @@ fn whole(path: &Path, code: &str) -> io::Result<()> {
         return Err(io::Error::other("it has been damaged"));
     }
     Ok(())
-}
-
-/// Whether only this process's user can write it.
-fn is_ours_alone(metadata: &Metadata) -> bool {
-    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
 }
 
 fn private(path: &Path) -> io::Result<File> {

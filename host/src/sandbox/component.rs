@@ -10,17 +10,17 @@ use wasmtime::Store;
 
 use super::{
     CallContext, Description, Engine, Outcome,
-    compiled::{self, CompiledCode, Digest},
+    compile::{Code, CompileError},
     contract::{Tool, Unlinkable},
-    imports::{self, Import},
+    description::DescriptionError,
+    imports,
     meter::{Meter, metered},
     state::{Memory, Refused, State},
-    world::{self, Verb},
 };
 use crate::{
     account::Account,
     foreign::{Printable, cut},
-    guard::{self, Grant, ReadRule, Tally},
+    guard::Tally,
     limits::CallLimits,
     memory::Exhausted,
 };
@@ -34,21 +34,27 @@ const MAX_CAUSE: usize = 1 << 10;
 /// Bytes that one call of a host function may bring from the component (wasmtime's default is 128 MiB).
 const HOSTCALL_BYTES: usize = 4 << 20;
 
+/// Bytes of words of a component, or about it, that a reason repeats.
+const MAX_REASON: usize = 256;
+
 /// Why a file is not served.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoadError {
-    /// The bytes are not a component, or one that this engine cannot compile.
-    #[error("it is not a WebAssembly component: {0}")]
-    NotAComponent(String),
+    /// There is no code of it.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
     /// It imports something that tools do not have.
-    #[error("it imports {}, and {}", .0.join(", "), imports::why(.0))]
+    #[error("it imports {}, and {}", imports::named(.0), imports::why(.0))]
     Imports(Vec<String>),
     /// It is not a tool of a version of the contract that this host serves.
-    #[error("it is not a tool: {0}")]
+    #[error("it is not a tool: {}", Printable(cut(&.0.to_string(), MAX_REASON)))]
     NotATool(#[from] Unlinkable),
     /// `describe` trapped, or ran out of time or memory.
-    #[error("describe() failed: {0}")]
+    #[error("describe() failed: {}", Printable(cut(.0, MAX_REASON)))]
     Describe(String),
+    /// What it says of itself is not served.
+    #[error(transparent)]
+    Description(#[from] DescriptionError),
 }
 
 /// A limit of the host that ended a call. The text names its key.
@@ -93,37 +99,15 @@ pub(crate) struct Component {
 }
 
 impl Component {
-    /// Compiles, or takes the compiled code from the cache, and links. Compiling takes 0.1 s for a Rust tool and 5 s for
-    /// a JavaScript one: not for async threads. `digest` is that of `wasm`.
-    pub(crate) fn load(
-        engine: &Arc<Engine>,
-        cache: Option<&CompiledCode>,
-        wasm: &[u8],
-        digest: &Digest,
-    ) -> Result<Self, LoadError> {
-        let component = compiled::load(engine.wasmtime(), cache, wasm, digest)
-            .map_err(|error| LoadError::NotAComponent(root(&error)))?;
-        let ty = component.component_type();
+    /// Checks what compiled code imports, and links it.
+    pub(crate) fn link(engine: &Arc<Engine>, code: &Code) -> Result<Self, LoadError> {
+        let ty = code.0.component_type();
         let refused = imports::refused(ty.imports(engine.wasmtime()).map(|(name, _)| name));
         if !refused.is_empty() {
             return Err(LoadError::Imports(refused));
         }
-        let tool = Arc::new(Tool::link(engine, &component)?);
+        let tool = Arc::new(Tool::link(engine, &code.0)?);
         Ok(Self { engine: Arc::clone(engine), tool })
-    }
-
-    /// What a file imports, by name, whether it may or not.
-    pub(crate) fn imports(
-        engine: &Engine,
-        cache: Option<&CompiledCode>,
-        wasm: &[u8],
-        digest: &Digest,
-    ) -> Result<Vec<(String, Import)>, LoadError> {
-        let component = compiled::load(engine.wasmtime(), cache, wasm, digest)
-            .map_err(|error| LoadError::NotAComponent(root(&error)))?;
-        let ty = component.component_type();
-        let imports = ty.imports(engine.wasmtime());
-        Ok(imports.map(|(name, _)| (name.to_owned(), imports::classify(name))).collect())
     }
 
     /// Asks the component what it is, within `memory` bytes.
@@ -135,7 +119,7 @@ impl Component {
         let until = deadline(DESCRIBE_TIME);
         let job = async move {
             match timeout_at(until, tool.describe(&mut store)).await {
-                Ok(Ok(description)) => Ok(description),
+                Ok(Ok(description)) => Ok(Description::parse(description)?),
                 Ok(Err(error)) => Err(LoadError::Describe(explained(&error, store.data()))),
                 Err(_) => Err(LoadError::Describe(format!("it took longer than {DESCRIBE_TIME:?}"))),
             }
@@ -234,21 +218,4 @@ fn explained(error: &wasmtime::Error, state: &State) -> String {
         Some(last) if !last.is_empty() => format!("{} ({})", root(error), Printable(cut(last, MAX_CAUSE))),
         _ => root(error),
     }
-}
-
-/// The reads that a description declares.
-pub(crate) fn grant(description: &Description) -> Grant {
-    let rule = |rule: &world::ReadRule| ReadRule {
-        api_groups: rule.api_groups.clone(),
-        resources: rule.resources.clone(),
-        verbs: rule
-            .verbs
-            .iter()
-            .map(|verb| match verb {
-                Verb::Get => guard::Verb::Get,
-                Verb::List => guard::Verb::List,
-            })
-            .collect(),
-    };
-    Grant::new(description.reads.iter().map(rule).collect())
 }

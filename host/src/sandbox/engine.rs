@@ -32,6 +32,16 @@ pub(crate) enum EngineError {
     Thread(#[from] std::io::Error),
 }
 
+/// What decides how code is compiled. The compiler, a process of its own, begins with the same: a file that it made for
+/// another configuration is not loaded.
+pub(super) fn code() -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    // The contract has no `async func`, so the state for them is not needed in each store.
+    config.concurrency_support(false);
+    config
+}
+
 /// Compiles components, holds their instances, and runs them on threads of their own.
 pub(crate) struct Engine {
     engine: wasmtime::Engine,
@@ -59,10 +69,7 @@ impl Engine {
             .max_core_instance_size(INSTANCE_BYTES)
             .table_elements(TABLE_ELEMENTS)
             .max_memory_size(usize::try_from(memory).unwrap_or(usize::MAX));
-        let mut config = Config::new();
-        config.epoch_interruption(true);
-        // The contract has no `async func`, so the state for them is not needed in each store.
-        config.concurrency_support(false);
+        let mut config = code();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         // The pool reserves terabytes of address space, which gVisor and `ulimit -v` do not give.
         let (engine, pooled) = match wasmtime::Engine::new(&config) {

@@ -3,6 +3,8 @@
 //! Linking alone would not do: an import of an empty `wasi:http/types` links with anything, and a link error names
 //! only the first interface, and blames the wrong thing.
 
+use crate::foreign::{MAX_ECHO, Printable, cut};
+
 /// Whole interfaces, without their version.
 const INTERFACES: [&str; 23] = [
     "porthole:tool/types",
@@ -59,6 +61,18 @@ pub(super) fn refused<'n>(imports: impl Iterator<Item = &'n str>) -> Vec<String>
         INTERFACES.contains(&interface)
     };
     imports.filter(|import| !allowed(import)).map(str::to_owned).collect()
+}
+
+/// The names of imports for a reason: the first few, each cut short, none of them able to end a line.
+pub(super) fn named(imports: &[String]) -> String {
+    /// Imports that a reason names; a component can have thousands.
+    const MAX_NAMED: usize = 8;
+    let mut names: Vec<String> =
+        imports.iter().take(MAX_NAMED).map(|name| Printable(cut(name, MAX_ECHO)).to_string()).collect();
+    if let Some(more) = imports.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
+        names.push(format!("{more} more"));
+    }
+    names.join(", ")
 }
 
 /// Why the imports named are refused, for the operator.

@@ -7,21 +7,26 @@
 //! time, and the interfaces `porthole:tool/kube-read` and `porthole:tool/call`.
 
 mod call;
+pub(crate) mod compile;
 mod compiled;
 mod component;
 mod contract;
+mod description;
 mod engine;
 mod executor;
 mod imports;
 mod kube_read;
 mod meter;
 mod output;
+mod schema;
 mod state;
 mod world;
 
-pub(crate) use compiled::{CompiledCode, Digest, digest};
-pub(crate) use component::{Component, Finished, LoadError, Stopped, grant};
+pub(crate) use compile::{Code, CompileError, Compiler, Unreadable, WasmFile};
+pub(crate) use compiled::{CompiledCode, Digest};
+pub(crate) use component::{Component, Finished, LoadError, Stopped};
+pub(crate) use description::Description;
 pub(crate) use engine::Engine;
 pub(crate) use imports::Import;
 pub(crate) use state::{CallContext, LogLevel, Note};
-pub(crate) use world::{Content, Description, Embedded, Media, Outcome};
+pub(crate) use world::{Content, Embedded, Media, Outcome};

@@ -2,8 +2,9 @@
 //!
 //! wasmtime checks that a file was made by its own version, for this processor, with this configuration; it does not
 //! and cannot check that the code in it is harmless. Whoever can write such a file can do whatever this process can.
-//! So every path here leads to bytes that an engine of this program made: in memory, or in a file of
-//! [`CompiledCode`](super::CompiledCode), whose folder only its owner can write.
+//! So every path here leads to bytes that came from a compiler of this program: through its pipe, or from a file of
+//! [`CompiledCode`](super::CompiledCode), whose folder only its owner can write. The compiler is a process of its own that
+//! reads hostile components; it is confined, and it is trusted for what it emits. That is in the threat model.
 
 #![expect(unsafe_code, reason = "deserializing is unsafe: it runs what it is given. See the first lines")]
 
@@ -13,30 +14,27 @@ use wasmtime::{Engine, component::Component};
 
 /// Loads a file of the cache; its code is mapped, and read from the disk as it is run.
 ///
-/// Only for [`super::CompiledCode::find`] and `keep`, which know that this program wrote the file, and that it is whole.
-pub(super) fn of_file(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
+/// Only for [`super::CompiledCode::find`] and for code that has just been received: both know that a compiler of this program
+/// made the file, and that it is whole.
+pub(in super::super) fn of_file(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
     // SAFETY: the caller has checked that the file lies in a folder that nobody else can write, belongs to us, and has
-    // the digest that it had when it was written. Files of the cache are never changed in place, only unlinked, so the
+    // the digest that the compiler named. Files of the cache are never changed in place, only unlinked, so the
     // mapping stays what it is.
     unsafe { Component::deserialize_file(engine, path) }
 }
 
-/// Loads what `precompile_component` of the same engine has just returned.
-pub(super) fn of_bytes(engine: &Engine, code: &Precompiled) -> wasmtime::Result<Component> {
-    // SAFETY: a `Precompiled` is only made below, of what the engine returned, and cannot be changed.
+/// Loads what a compiler has just sent.
+pub(in super::super) fn of_bytes(engine: &Engine, code: &Precompiled) -> wasmtime::Result<Component> {
+    // SAFETY: a `Precompiled` is what a compiler of this program sent, with the digest that it named, and cannot be changed.
     unsafe { Component::deserialize(engine, &code.0) }
 }
 
-/// Code that an engine made in this process.
-pub(super) struct Precompiled(Vec<u8>);
+/// Code in memory.
+pub(in super::super) struct Precompiled(Vec<u8>);
 
 impl Precompiled {
-    /// Compiles a component.
-    pub(super) fn make(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Self> {
-        engine.precompile_component(wasm).map(Self)
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
+    /// Code that was received from a compiler and has the length, the engine and the digest of its header.
+    pub(in super::super) fn received(code: Vec<u8>) -> Self {
+        Self(code)
     }
 }

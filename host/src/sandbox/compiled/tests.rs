@@ -25,10 +25,18 @@ fn cache() -> (tempfile::TempDir, CompiledCode) {
     (folder, cache)
 }
 
+fn digest(bytes: &[u8]) -> Digest {
+    hex(&Sha256::digest(bytes))
+}
+
 fn put(cache: &CompiledCode, n: u32) -> Digest {
     let wasm = wasm(n);
     let name = digest(&wasm);
-    load(&engine(), Some(cache), &wasm, &name).unwrap();
+    let code = engine().precompile_component(&wasm).unwrap();
+    let (partial, mut file) = cache.partial().unwrap();
+    file.write_all(&code).unwrap();
+    let path = partial.keep(&engine(), &name, &digest(&code)).unwrap();
+    native::of_file(&engine(), &path).unwrap();
     name
 }
 
@@ -75,19 +83,38 @@ fn an_entry_that_others_could_have_written_is_not_run() {
 #[test]
 fn a_folder_that_others_can_write_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    assert!(matches!(CompiledCode::open(folder.path()), Err(Unusable::NotPrivate)));
+    let inner = folder.path().join("compiled");
+    let mode = |path: &Path, mode: u32| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    CompiledCode::open(&inner).unwrap();
+    mode(&inner, 0o777);
+    assert!(matches!(CompiledCode::open(&inner), Err(Unusable::NotPrivate(open)) if open == inner));
+    mode(&inner, 0o700);
+    // Whoever can write above it can put another in its place.
+    mode(folder.path(), 0o777);
+    assert!(matches!(CompiledCode::open(&inner), Err(Unusable::NotPrivate(open)) if open == folder.path()));
+    mode(folder.path(), 0o1777);
+    assert!(CompiledCode::open(&inner).is_ok(), "in a sticky folder only the owner can");
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&inner, &link).unwrap();
+    assert!(CompiledCode::open(&link).is_ok(), "what a link leads to counts");
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     assert!(matches!(CompiledCode::open(&file), Err(Unusable::Io(_))));
 }
 
 #[test]
-fn without_a_place_to_keep_it_a_component_is_compiled_all_the_same() {
+fn a_folder_that_is_taken_away_and_replaced_is_not_read_from() {
     let (folder, cache) = cache();
-    fs::remove_dir_all(&cache.folder).unwrap();
-    put(&cache, 1);
-    assert!(entries(folder.path()).is_empty());
+    let first = put(&cache, 1);
+    let (mine, theirs) = (folder.path().join("compiled"), folder.path().join("theirs"));
+    fs::rename(&mine, &theirs).unwrap();
+    fs::create_dir(&mine).unwrap();
+    fs::write(mine.join("planted.cwasm"), "code").unwrap();
+    assert!(cache.find(&engine(), &first).is_some(), "the folder that was opened");
+    put(&cache, 2);
+    assert_eq!(entries(&mine).len(), 1, "nothing is written to the other");
 }
 
 #[test]
@@ -101,7 +128,7 @@ fn what_nobody_needs_is_thrown_away_and_what_is_served_stays() {
         let then = SystemTime::now() - Duration::from_secs(hours * 3600);
         File::open(path).unwrap().set_modified(then).unwrap();
     };
-    let left_behind = cache.aside();
+    let left_behind = cache.folder.join("left.part");
     fs::write(&left_behind, "half").unwrap();
     let served_ones = HashSet::from([served.clone()]);
     cache.prune(&served_ones).unwrap();

@@ -5,7 +5,7 @@ use crate::{
     guard::{Grant, Reading, ReadingLimits},
     kube::{ApiServer, Cluster, Source},
     limits::CallLimits,
-    sandbox::{CallContext, Component, Content, Engine, digest},
+    sandbox::{CallContext, Code, Component, Content, Engine},
 };
 
 /// Memory, an allocator that never frees, and texts at fixed places.
@@ -18,7 +18,7 @@ const LIBC: &str = r#"
             (local.set $at (i32.and (i32.add (global.get $free) (i32.const 7)) (i32.const -8)))
             (global.set $free (i32.add (local.get $at) (local.get 3)))
             (local.get $at))
-        (data (i32.const 0) "0.9.0the_toolsays where it is"))
+        (data (i32.const 0) "0.9.0the_toolsays where it is{}"))
     (core instance $libc (instantiate $Libc))
     (alias core export $libc "memory" (core memory $memory))
     (alias core export $libc "realloc" (core func $realloc))"#;
@@ -49,7 +49,7 @@ fn of_the_next_version() -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-/// 0.1: name, version, no title and no summary; and `run` gives back its default namespace as its error.
+/// 0.1: name, version, no title, summary, an empty schema; and `run` gives back its default namespace as its error.
 fn of_this_version() -> Vec<u8> {
     let text = format!(
         r#"(component
@@ -76,7 +76,7 @@ fn of_this_version() -> Vec<u8> {
         (core module $Tool
             (import "libc" "memory" (memory 1))
             (import "call" "home" (func $home (param i32)))
-            (data (i32.const 256) "\05\00\00\00\08\00\00\00\00\00\00\00\05\00\00\00")
+            (data (i32.const 256) "\05\00\00\00\08\00\00\00\00\00\00\00\05\00\00\00\00\00\00\00\00\00\00\00\0d\00\00\00\10\00\00\00\1d\00\00\00\02\00\00\00")
             (func (export "describe") (result i32) (i32.const 256))
             (func (export "run") (param i32 i32) (result i32)
                 (i32.store8 (i32.const 600) (i32.const 1))
@@ -99,7 +99,8 @@ async fn cluster() -> Arc<Cluster> {
 }
 
 fn load(engine: &Arc<Engine>, wasm: &[u8]) -> Result<Component, super::super::LoadError> {
-    Component::load(engine, None, wasm, &digest(wasm))
+    let code = wasmtime::component::Component::new(engine.wasmtime(), wasm).unwrap();
+    Component::link(engine, &Code(code))
 }
 
 #[tokio::test]

@@ -1,0 +1,32 @@
+//! `porthole plugin compile`: fills the cache of compiled code ahead of time, so that a host starts at once.
+
+use std::{path::Path, process::ExitCode, time::Instant};
+
+use anyhow::bail;
+
+use super::{shown, size};
+use crate::plugins::{self, Loader};
+
+/// Compiles every file of a folder that is not in the cache.
+pub(super) async fn compile(folder: &Path, loader: &Loader) -> anyhow::Result<ExitCode> {
+    if loader.compiler.cache.is_none() {
+        bail!("there is no folder to keep compiled code in; name one with --cache DIR");
+    }
+    let files = plugins::files(folder)?;
+    let mut all = true;
+    for file in &files {
+        let began = Instant::now();
+        let compiled = async {
+            let wasm = loader.open(file).await?;
+            loader.code(&wasm).await.map(|_| wasm.size())
+        };
+        match compiled.await {
+            Ok(bytes) => println!("{} is compiled: {} in {:.1?}", shown(file), size(bytes), began.elapsed()),
+            Err(reason) => {
+                all = false;
+                eprintln!("{} is not compiled: {reason}", shown(file));
+            }
+        }
+    }
+    Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
