@@ -14,9 +14,13 @@
 
 pub mod accounts;
 pub mod binaries;
+pub mod bystander;
+pub mod cage;
 pub mod cluster;
+pub mod component;
 pub mod dify;
 pub mod fixtures;
+pub mod hostile_api;
 pub mod http;
 pub mod kubelet;
 pub mod pki;

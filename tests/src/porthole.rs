@@ -132,11 +132,16 @@ impl Porthole {
 
     /// As [`spawn`](Self::spawn), in an environment with these variables; an empty one is taken away.
     pub fn spawn_in(options: &[&str], environment: &[(&str, String)]) -> Result<Self> {
+        Self::start_by(Command::new(binary()), options, environment)
+    }
+
+    /// As [`spawn_in`](Self::spawn_in), by a command that runs the binary in its own way.
+    pub fn start_by(mut command: Command, options: &[&str], environment: &[(&str, String)]) -> Result<Self> {
         let logs = std::env::var_os("PORTHOLE_TEST_LOGS").map_or_else(std::env::temp_dir, PathBuf::from);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let log = logs.join(format!("porthole-{}-{number}.log", std::process::id()));
         let printed = tempfile::NamedTempFile::new()?;
-        let mut command = Command::new(binary());
+        command.env("RUST_LOG", "trace");
         for (name, value) in environment {
             match value.as_str() {
                 "" => command.env_remove(name),
@@ -147,7 +152,6 @@ impl Porthole {
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(if options.contains(&"--admin-listen") { &[][..] } else { &["--admin-listen", "off"] })
             .args(options)
-            .env("RUST_LOG", "trace")
             .stdin(Stdio::null())
             .stdout(printed.reopen()?)
             .stderr(std::fs::File::create(&log)?)

@@ -104,6 +104,37 @@ fn run(arguments: Arguments) -> Answer {
             let query = ListQuery { view: View::Outline, ..list_all_of(kind("pods"), None, &[]) };
             text(kube_read::list_objects(&query)?.items)
         }
+        "table" => {
+            let query = ListQuery { view: View::Table, ..list_all_of(kind("pods"), None, &[]) };
+            text(kube_read::list_objects(&query)?.items)
+        }
+        "misspelt" => {
+            let maps = list_all_of(kind("configmaps"), Some("attackz".into()), &["metadata.name"]);
+            text(kube_read::list_objects(&maps)?.items)
+        }
+        // Each a regular expression of its own, as large as one of a kilobyte can be.
+        "patterns" => {
+            let mut answered = 0;
+            for part in 0..4 {
+                let queries: Vec<LogQuery> = (0..62)
+                    .map(|n| LogQuery {
+                        container: Some("app".into()),
+                        pattern: Some(format!("(?:\\w{{1,9}}[{part}x-z]{{1,40}}){{1,{}}}q", n % 8 + 1)),
+                        ..log_of("attacks".into(), "short".into())
+                    })
+                    .collect();
+                answered += kube_read::pod_logs(&queries).len();
+            }
+            text(format!("{answered} answered"))
+        }
+        // Reads that are nobody's concern, and then one that is.
+        "decoys" => {
+            for n in 0..31 {
+                let _ = kube_read::get_object(&pod(&format!("decoy-{n}")));
+            }
+            let _ = kube_read::list_objects(&list_all_of(kind("secrets"), Some("attacks".into()), &["metadata.name"]));
+            text("read")
+        }
         "exactly" => {
             let now = kube_read::list_objects(&list_all_of(kind("pods"), Some(SHOP.into()), &[]))?;
             let then = ListQuery {
