@@ -136,7 +136,7 @@ impl Component<'_> {
     (func (export "realloc") (param i32 i32 i32 i32) (result i32) {realloc})
     (data (i32.const {BASE}) "{data}"))
 (core instance $memory (instantiate $memory))
-(core func $log (canon lower (func $call "log") (memory $memory "memory") string-encoding=utf8))
+(core func $log (canon lower (func $call "log") (memory (core memory $memory "memory")) string-encoding=utf8))
 (core func $pollable (canon lower (func $clock "subscribe-duration")))
 (core module $main
     (import "host" "log" (func $log (param i32 i32 i32)))
@@ -150,9 +150,9 @@ impl Component<'_> {
     (with "host" (instance (export "log" (func $log)) (export "pollable" (func $pollable))))
     (with "memory" (instance $memory))))
 (func $describe (result $description)
-    (canon lift (core func $main "describe") (memory $memory "memory") string-encoding=utf8))
+    (canon lift (core func $main "describe") (memory (core memory $memory "memory")) string-encoding=utf8))
 (func $run (param "arguments" string) (result (result $outcome (error string)))
-    (canon lift (core func $main "run") (memory $memory "memory") (realloc (func $memory "realloc")) string-encoding=utf8))
+    (canon lift (core func $main "run") (memory (core memory $memory "memory")) (realloc (core func $memory "realloc")) string-encoding=utf8))
 (export "describe" (func $describe))
 (export "run" (func $run)))"#
         )

@@ -75,7 +75,8 @@ pub(crate) async fn paths(case: &'static Case) {
 pub(crate) async fn long_path(stage: &Stage) {
     let reader = stage.reader().await;
     let client = stage.client(&reader);
-    let arguments = json!({"kind": "pods", "field": format!("spec{}", ".not".repeat(60_000))});
+    let field = format!("spec.versions.schema.openAPIV3Schema{}", ".not".repeat(60_000));
+    let arguments = json!({"kind": "customresourcedefinitions", "field": field});
     let attack = join_all((0..4).map(|_| client.call("resources_explain", arguments.clone())));
     for answer in stage.attack(attack).await {
         let text = answer.unwrap();

@@ -40,9 +40,11 @@ fn run(arguments: Arguments) -> Answer {
         "recurse" => text(format!("{}", recurse(1))),
         #[allow(clippy::panic, reason = "the point of it")]
         "panic" => panic!("on purpose"),
-        // Over what a terminal shows already: to the line's begin, and erased.
-        #[allow(clippy::panic, reason = "the point of it")]
-        "deface" => panic!("\r\u{1b}[2K\u{202e}{{\"audit\":\"2026-01-01T00:00:00Z\"}}\r"),
+        // Over what a terminal shows already: to the line's begin, and erased. The last words of a tool that ends so are told.
+        "deface" => {
+            eprint!("\r\u{1b}[2K\u{202e}{{\"audit\":\"2026-01-01T00:00:00Z\"}}\r");
+            std::process::abort();
+        }
         "output" => text("spam and eggs\n".repeat(arguments.n as usize)),
         "chatter" => {
             for at in 0..arguments.n {
