@@ -138,6 +138,31 @@ async fn a_call_that_is_not_served_has_its_audit_line_and_its_client() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn calls_that_are_cancelled_at_once_each_have_their_audit_line() {
+    let (cluster, token) = reader().await;
+    let folder = tempfile::tempdir().unwrap();
+    let audit = folder.path().join("audit");
+    let (plugins, path) = (tools().display().to_string(), audit.display().to_string());
+    let kubeconfig = cluster.kubeconfig.display().to_string();
+    let host = Porthole::with(&["--kubeconfig", &kubeconfig, "--plugins", &plugins, "--audit", &path])
+        .await
+        .unwrap();
+    for _ in 0..10 {
+        let dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+        for id in 0..10 {
+            let call =
+                json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "pods_list"}});
+            let cancel =
+                json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}});
+            dify.post(call.to_string(), Some(&token)).await.unwrap();
+            dify.post(cancel.to_string(), Some(&token)).await.unwrap();
+        }
+    }
+    let lines = || std::fs::read_to_string(&audit).unwrap_or_default().lines().count();
+    crate::until("a line for each of a hundred calls", 20, || lines() == 100).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_of_another_origin_gets_nothing() {
     let (cluster, token) = reader().await;
     let host = Porthole::start(&cluster.kubeconfig).await;
