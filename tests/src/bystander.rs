@@ -104,6 +104,11 @@ pub fn percentile(times: &[Duration], part: f64) -> f64 {
     let mut sorted = times.to_vec();
     sorted.sort();
     let last = sorted.len().saturating_sub(1);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index of a list that fits into memory"
+    )]
     let at = (last as f64 * part).ceil() as usize;
     sorted.get(at.min(last)).map_or(0.0, |time| time.as_secs_f64() * 1e3)
 }

@@ -34,7 +34,7 @@ pub struct Data(Vec<u8>);
 impl Data {
     /// The address of these bytes.
     pub fn bytes(&mut self, bytes: &[u8]) -> u32 {
-        while self.0.len() % 8 != 0 {
+        while !self.0.len().is_multiple_of(8) {
             self.0.push(0);
         }
         let at = BASE + u32::try_from(self.0.len()).expect("a small memory");
