@@ -1,5 +1,7 @@
 //! Regular expressions: their memory before anything is read, and the time of those that match long lines.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use serde_json::json;
 
@@ -10,6 +12,8 @@ use crate::{
 
 /// A call's time, so that what cannot end is over soon.
 const CONFIG: &str = "limits: {timeout: 4s}\n";
+/// After this, calls of four seconds do not end.
+const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(crate) async fn memory(case: &'static Case) {
     let stage = Stage::usual(case).await;
@@ -45,7 +49,8 @@ pub(crate) async fn slow_pattern(stage: &Stage) {
         let arguments = json!({"name": "lines", "namespace": NAMESPACE, "grep": grep});
         join_all((0..2).map(|_| client.call("pods_log", arguments.clone())).collect::<Vec<_>>())
     });
-    for answer in stage.attack(join_all(calls)).await.into_iter().flatten() {
+    let over = tokio::time::timeout(PATIENCE, join_all(calls));
+    for answer in stage.attack(over).await.expect("the calls end").into_iter().flatten() {
         answer.unwrap();
     }
 }
