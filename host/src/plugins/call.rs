@@ -17,7 +17,7 @@ use super::{
 use crate::{
     account::Account,
     foreign::cut,
-    guard::{Audit, AuditLine, Ledger, Reading, ReadingLimits, Redactor, Reservation, Tally},
+    guard::{Audit, AuditLine, Ledger, ReadLog, Reading, ReadingLimits, Redactor, Reservation, Tally},
     identity::{Caller, Owner},
     limits::TO_FINISH,
     sandbox::{CallContext, Finished, Note, Outcome, Stopped},
@@ -81,6 +81,7 @@ impl Plugins {
             client: client.map(|client| redactor.text(&client)),
             name: redactor.text(&name),
             arguments: redactor.arguments(&arguments),
+            redactor,
             tool: None,
             ledger: None,
             began: Instant::now(),
@@ -179,6 +180,7 @@ struct Telling<'c> {
     client: Option<String>,
     name: String,
     arguments: Map<String, Value>,
+    redactor: Redactor,
     tool: Option<Arc<Tool>>,
     ledger: Option<Arc<Ledger>>,
     began: Instant,
@@ -217,6 +219,16 @@ impl Telling<'_> {
         self.figures.ended(self.tool.is_some(), recent, &line.reads, spent);
     }
 
+    /// The reads as they may be logged: a namespace is an argument of the caller's.
+    fn reads(&self, spent: &Spent) -> Vec<ReadLog> {
+        let mut reads = spent.tally.made.clone();
+        for read in &mut reads {
+            read.namespace = read.namespace.take().map(|namespace| self.redactor.text(&namespace));
+            read.resource = self.redactor.text(&read.resource);
+        }
+        reads
+    }
+
     fn line(&self, verdict: &'static str, spent: &Spent, bytes_out: usize) -> AuditLine<'_> {
         AuditLine {
             caller: self.caller,
@@ -226,7 +238,7 @@ impl Telling<'_> {
             digest: self.tool.as_ref().map(|tool| tool.digest.as_str()),
             arguments: self.arguments.clone(),
             verdict,
-            reads: spent.tally.made.clone(),
+            reads: self.reads(spent),
             read_bytes: spent.tally.bytes,
             bytes_out,
             ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -49,7 +49,8 @@ pub(crate) async fn tokens(case: &'static Case) {
     let text =
         lines.iter().map(Value::to_string).collect::<String>() + &String::from_utf8_lossy(&stage.log());
     for secret in [OWN, &FOREIGN[..20], "pa55"] {
-        let at = text.find(secret).map(|at| text[at.saturating_sub(200)..].chars().take(400).collect::<String>());
+        let at =
+            text.find(secret).map(|at| text[at.saturating_sub(200)..].chars().take(400).collect::<String>());
         assert!(at.is_none(), "{secret} stands in the audit or the log: {at:?}");
     }
 }
