@@ -7,15 +7,29 @@ use std::{
 };
 
 use anyhow::Result;
-use porthole_testbed::{accounts, dify::Dify, fixtures, http::Streamable};
+use porthole_testbed::{accounts, cluster::Cluster, dify::Dify, fixtures, http::Streamable};
 use serde_json::{Value, json};
 
 const PODS: usize = 2000;
 /// Each measurement ends after this many calls or this long.
 const CALLS: usize = 300;
 const LONG: Duration = Duration::from_secs(8);
+/// Hosts that are compared take turns: so many rounds, each this long at most.
+const ROUNDS: usize = 9;
+const TURN: Duration = Duration::from_millis(1500);
+/// Where the first of them listens.
+const TURNS_PORT: u16 = 18090;
 
-pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, peer: Option<PathBuf>) -> Result<()> {
+/// What is timed beside the host.
+pub(crate) struct Beside {
+    /// The other server's program.
+    pub(crate) peer: Option<PathBuf>,
+    /// Another binary of Porthole.
+    pub(crate) porthole: Option<PathBuf>,
+}
+
+pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, beside: Beside) -> Result<()> {
+    let Beside { peer, porthole: second } = beside;
     let cluster = crate::up::filled(folder).await?;
     eprintln!("making {PODS} pods");
     fixtures::pods(&cluster, PODS).await?;
@@ -72,6 +86,8 @@ pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, peer: Op
             );
         }
     }
+    let second = second.as_deref();
+    compare(&cluster, (porthole, second), plugins, &token).await?;
     println!("memory of Porthole: idle {idle} MB, after the run {} MB", memory(host.id()));
     if let Some(mut other) = other {
         println!("memory of the other server after the run: {} MB", memory(other.id()));
@@ -79,6 +95,76 @@ pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, peer: Op
     }
     host.kill().await?;
     Ok(())
+}
+
+/// Times of one host for one kind of work: a p50 for each round, in ms.
+type Rounds = Vec<f64>;
+
+/// A/A: the same host twice, in turns, so that the noise is known; and the other binary beside them where there is one.
+async fn compare(
+    cluster: &Cluster,
+    (porthole, second): (&Path, Option<&Path>),
+    plugins: &Path,
+    token: &str,
+) -> Result<()> {
+    let binaries = [Some(("A", porthole)), Some(("A again", porthole)), second.map(|path| ("beside", path))];
+    let mut hosts = Vec::new();
+    for (n, (name, binary)) in binaries.into_iter().flatten().enumerate() {
+        let address = format!("127.0.0.1:{}", TURNS_PORT + u16::try_from(n)?);
+        let host = crate::up::host(cluster, binary, plugins, &address)?;
+        let origin = format!("http://{address}");
+        porthole_testbed::porthole::until_ready(&origin).await?;
+        hosts.push((name, host, origin));
+    }
+    let pod = json!({"name": "app-0-00000", "namespace": "load-1"});
+    println!(
+        "A/A: {ROUNDS} rounds of each host in turn; the median of their p50, in ms (from the least to the most)"
+    );
+    for (tool, arguments) in [("namespaces_list", json!({})), ("pods_get", pod), ("pods_list", json!({}))] {
+        for clients in [1, 8] {
+            let mut rounds: Vec<Rounds> = vec![Vec::new(); hosts.len()];
+            for round in 0..ROUNDS {
+                for at in 0..hosts.len() {
+                    // Each round begins with another host: whoever comes first finds the API server idle.
+                    let at = (at + round) % hosts.len();
+                    let streamable: Vec<Streamable> =
+                        (0..clients).map(|_| Streamable::new(&hosts[at].2, Some(token))).collect();
+                    let timing =
+                        timed_for(TURN, clients, None, || call(&streamable, tool, arguments.clone())).await?;
+                    rounds[at].push(timing.p50);
+                }
+            }
+            println!("{}", compared(&format!("{tool}, {clients} at once"), &hosts, &mut rounds));
+        }
+    }
+    for (_, host, _) in &mut hosts {
+        host.kill().await?;
+    }
+    Ok(())
+}
+
+/// The line of one kind of work: each host, the noise, and whether the other binary differs by more than that.
+fn compared(work: &str, hosts: &[(&str, tokio::process::Child, String)], rounds: &mut [Rounds]) -> String {
+    let middles: Vec<f64> = rounds
+        .iter_mut()
+        .map(|rounds| {
+            rounds.sort_by(f64::total_cmp);
+            rounds[rounds.len() / 2]
+        })
+        .collect();
+    let percent = |part: f64| (part - 1.0) * 100.0;
+    let mut line = format!("{work}:");
+    for ((name, ..), (rounds, middle)) in hosts.iter().zip(rounds.iter().zip(&middles)) {
+        let (least, most) = (rounds[0], rounds[rounds.len() - 1]);
+        line.push_str(&format!(" {name} {middle:.2} ({least:.2} to {most:.2});"));
+    }
+    line.push_str(&format!(" noise {:+.1} %", percent(middles[1] / middles[0])));
+    // Against both runs of the first: their middle is what is compared.
+    if let Some(beside) = middles.get(2) {
+        let first = (middles[0] + middles[1]) / 2.0;
+        line.push_str(&format!("; A against the other {:+.1} %", percent(first / beside)));
+    }
+    line
 }
 
 async fn call(clients: &[Streamable], tool: &str, arguments: Value) -> Result<String> {
@@ -125,13 +211,26 @@ async fn timed<F, T>(clients: usize, process: Option<u32>, work: impl Fn() -> F)
 where
     F: Future<Output = Result<T>>,
 {
+    timed_for(LONG, clients, process, work).await
+}
+
+/// As [`timed`], for so long at most.
+async fn timed_for<F, T>(
+    long: Duration,
+    clients: usize,
+    process: Option<u32>,
+    work: impl Fn() -> F,
+) -> Result<Timing>
+where
+    F: Future<Output = Result<T>>,
+{
     for _ in 0..3 {
         work().await?;
     }
     let (begun, cpu) = (Instant::now(), process.map(cpu_ms));
     let one = async || -> Result<Vec<Duration>> {
         let mut times = Vec::new();
-        while times.len() < CALLS && begun.elapsed() < LONG {
+        while times.len() < CALLS && begun.elapsed() < long {
             let started = Instant::now();
             work().await?;
             times.push(started.elapsed());

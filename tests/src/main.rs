@@ -60,6 +60,9 @@ enum Command {
         /// The other server's program
         #[arg(long)]
         peer: Option<PathBuf>,
+        /// Another binary of Porthole, to compare with
+        #[arg(long)]
+        beside: Option<PathBuf>,
     },
     /// Ask twenty questions of one cluster, of Porthole and of another server, and count what a model pays
     BenchTokens {
@@ -118,8 +121,9 @@ async fn main() -> Result<()> {
             Ok(())
         }
         Command::Kubelet { folder, port } => kubelet::serve(&folder, port).await,
-        Command::Bench { folder, porthole, plugins, peer } => {
-            bench::run(&folder, &porthole, &plugins, peer).await
+        Command::Bench { folder, porthole, plugins, peer, beside } => {
+            let beside = bench::Beside { peer, porthole: beside };
+            bench::run(&folder, &porthole, &plugins, beside).await
         }
         Command::BenchTokens { folder, porthole, plugins, peer, tokenizer, show } => {
             tokens::run(&folder, &porthole, &plugins, &peer, &tokenizer, show).await

@@ -1,8 +1,8 @@
 //! The benchmark: needs npm for the server to measure against, and goes on without it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::{
     examples, plugins,
@@ -15,11 +15,11 @@ const PEER: &str = "kubernetes-mcp-server@0.0.67";
 const TOKENIZER: &str = "gpt-tokenizer@4.0.0";
 
 /// Runs one table, or all of them.
-pub(crate) fn bench(table: Option<Table>) -> Result<()> {
+pub(crate) fn bench(table: Option<Table>, beside: Option<&Path>) -> Result<()> {
     build_workspace()?;
     if table.is_none_or(|table| table == Table::Calls) {
         plugins::build()?;
-        calls()?;
+        calls(beside)?;
     }
     if table.is_none_or(|table| table == Table::Tokens) {
         plugins::build()?;
@@ -87,7 +87,8 @@ fn tokens() -> Result<()> {
     outcome
 }
 
-fn calls() -> Result<()> {
+/// `beside`: another binary of Porthole, timed in turns with this one.
+fn calls(beside: Option<&Path>) -> Result<()> {
     let testbed = built("porthole-testbed");
     let mut bench = command(&testbed.display().to_string(), &["bench", "--folder"]);
     bench
@@ -96,6 +97,9 @@ fn calls() -> Result<()> {
         .arg(built("porthole"))
         .arg("--plugins")
         .arg(root().join("plugins/dist"));
+    if let Some(binary) = beside {
+        bench.arg("--beside").arg(binary.canonicalize().with_context(|| binary.display().to_string())?);
+    }
     match peer() {
         Ok(program) => {
             bench.arg("--peer").arg(program);

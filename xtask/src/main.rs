@@ -45,7 +45,12 @@ enum Command {
     #[command(subcommand)]
     Kube(Kube),
     /// Print tables of figures: all of them, or one
-    Bench { table: Option<bench::Table> },
+    Bench {
+        table: Option<bench::Table>,
+        /// calls: another porthole binary, timed in turns with this one and with this one again (A/A)
+        #[arg(long, value_name = "PATH")]
+        beside: Option<std::path::PathBuf>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -68,7 +73,9 @@ fn main() -> ExitCode {
         Command::Plugins => plugins::build().map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Up { pods }) => kube::up(pods).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Down) => kube::down().map(|()| ExitCode::SUCCESS),
-        Command::Bench { table } => bench::bench(table).map(|()| ExitCode::SUCCESS),
+        Command::Bench { table, beside } => {
+            bench::bench(table, beside.as_deref()).map(|()| ExitCode::SUCCESS)
+        }
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -43,11 +43,17 @@ struct Surroundings {
     guests: PathBuf,
 }
 
-const SUITES: [Suite; 12] = [
+const SUITES: [Suite; 13] = [
     Suite { name: "host", prepare: || Ok(()), run: |s| s.cargo_test(&["--bins"]) },
     Suite { name: "testbed", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib"]) },
     Suite { name: "sdk", prepare: || Ok(()), run: Surroundings::sdk },
     Suite { name: "cluster", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "suite"]) },
+    Suite {
+        name: "attacks",
+        prepare: || Ok(()),
+        // One after the other: what a bystander feels is of one attack alone.
+        run: |s| s.cargo_test(&["--test", "attacks", "--", "--test-threads=1", "--nocapture"]),
+    },
     Suite { name: "many", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "many"]) },
     Suite { name: "python-client", prepare: python, run: |s| s.cargo_test(&["--test", "clients", "python"]) },
     Suite {

@@ -45,7 +45,7 @@ pub(crate) async fn slow_pattern(stage: &Stage) {
     let line = format!("{}\n", "ab".repeat(125_000));
     stage.pod("lines", &line.repeat(8)).await;
     let client = stage.client(&reader);
-    let calls = ["a[ab]{4000}$|zz", "a[ab]{12000}$|zz"].map(|grep| {
+    let calls = ["a[ab]{150}$|zz", "a[ab]{4000}$|zz", "a[ab]{12000}$|zz"].map(|grep| {
         let arguments = json!({"name": "lines", "namespace": NAMESPACE, "grep": grep});
         join_all((0..2).map(|_| client.call("pods_log", arguments.clone())).collect::<Vec<_>>())
     });
