@@ -195,6 +195,11 @@ impl Porthole {
         Ok(told.split('/').take(3).collect::<Vec<_>>().join("/"))
     }
 
+    /// What it has written to stdout: audit lines, unless they go elsewhere.
+    pub fn printed(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.printed.path())?)
+    }
+
     /// The JSON body of /readyz.
     pub async fn readiness(&self) -> Result<serde_json::Value> {
         let answer = send("GET", &format!("{}/readyz", self.origin), None, "").await?;

@@ -178,10 +178,12 @@ fn qualified(name: &str, group: &str) -> Result<Vec<Closed>, String> {
     if is_built_in(group) {
         return built_in(name, Some(group));
     }
-    known_group(group)?;
     let mut groups = vec![group.to_owned()];
-    if is_version(version) && rest.contains('.') {
+    if is_version(version) && !rest.is_empty() {
+        known_group(rest)?;
         groups.push(rest.to_owned());
+    } else {
+        known_group(group)?;
     }
     Ok(vec![Closed::Custom { name: name.to_owned(), groups }])
 }
@@ -367,6 +369,8 @@ mod tests {
             ("secrets.apps", "group"),
             ("deployments.app", "apps"),
             ("*.rbac.authorisation.k8s.io", "rbac.authorization.k8s.io"),
+            ("deployments.v1.ap", "apps"),
+            ("roles.v1.rbac.authorisation.k8s.io", "rbac.authorization.k8s.io"),
             ("pods/logs", "log"),
             ("certificates", "like certificates.cert-manager.io"),
             ("*/log", "part of nothing"),

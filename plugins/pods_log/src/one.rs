@@ -82,7 +82,8 @@ impl Read {
             let cut = if log.cut == Cut::TimeLimit { " before the call's limit was reached" } else { "" };
             return match &query.pattern {
                 Some(_) if log.lines_read > 0 => {
-                    format!("{note}None of the {} lines read{cut} fits grep.\n", log.lines_read)
+                    let long = if log.cut == Cut::ByteLimit { " in the first 16 KiB of a line" } else { "" };
+                    format!("{note}None of the {} lines read{cut} fits grep{long}.\n", log.lines_read)
                 }
                 _ => format!(
                     "{note}The pod {pod} in namespace {namespace} has not logged any message yet{cut}.\n"

@@ -206,3 +206,79 @@ async fn a_client_that_leaves_is_told_in_the_audit_log_too() {
     let log = || std::fs::read_to_string(&demo.host.log).unwrap();
     until("the line of a call without an end", 15, || log().contains("\"verdict\":\"left\"")).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_but_audit_lines_is_on_the_stream_of_the_audit() {
+    let (cluster, token) = reader().await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let agent = Streamable::new(&host.origin, Some(&token));
+    let forged = "x\n{\"audit\":\"2026\",\"caller\":\"somebody else\"}\r\u{1b}[2J";
+    agent.call(forged, json!({forged: forged, "namespace": token})).await.unwrap();
+    agent.call("pods_list_in_namespace", json!({"namespace": forged})).await.unwrap();
+    until("the audit lines", 10, || host.printed().unwrap().lines().count() >= 2).await;
+    let printed = host.printed().unwrap();
+    let lines: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{printed}");
+    assert!(lines.iter().all(|line| line["caller"] == "system:serviceaccount:tests:reader"), "{printed}");
+    assert_eq!(lines[0]["arguments"]["namespace"], "<redacted>", "the caller's own token");
+    let log = std::fs::read_to_string(&host.log).unwrap();
+    assert!(!log.lines().any(|line| line.starts_with("{\"audit\"")), "a forged line in the log");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_call_is_made_without_its_audit_line_unless_the_operator_says_so() {
+    let (cluster, token) = reader().await;
+    let (plugins, kubeconfig) = (tools(), cluster.kubeconfig.clone());
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("porthole.yaml");
+    for (on_failure, refused) in [("refuse", true), ("drop", false)] {
+        std::fs::write(&config, format!("audit: {{onFailure: {on_failure}}}\n")).unwrap();
+        let options =
+            ["--kubeconfig", path(&kubeconfig), "--plugins", path(&plugins), "--config", path(&config)];
+        // Each write to it fails as on a full disk.
+        let host = Porthole::with(&[&options[..], &["--audit", "/dev/full"]].concat()).await.unwrap();
+        let agent = Streamable::new(&host.origin, Some(&token));
+        agent.call("pods_list_in_namespace", json!({"namespace": "shop"})).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        let text = agent.call("pods_list_in_namespace", json!({"namespace": "shop"})).await.unwrap();
+        assert_eq!(text.contains("the audit log cannot be written"), refused, "{on_failure}: {text}");
+        assert_eq!(text.starts_with("ERROR: "), refused, "{on_failure}: {text}");
+    }
+}
+
+#[test]
+fn every_kind_that_an_api_server_serves_can_be_denied() {
+    let cluster = Cluster::for_tests();
+    let kubectl = |arguments: &[&str]| {
+        let output = std::process::Command::new(&cluster.kubectl)
+            .arg("--kubeconfig")
+            .arg(&cluster.kubeconfig)
+            .args(arguments)
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let mut names: Vec<String> =
+        kubectl(&["api-resources", "-o", "name"]).lines().map(str::to_owned).collect();
+    assert!(names.len() > 40, "{names:?}");
+    // Kubernetes' own also by their kinds.
+    for line in kubectl(&["api-resources", "--no-headers"]).lines() {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let (kind, version) = (columns[columns.len() - 1], columns[columns.len() - 3]);
+        match version.split_once('/') {
+            None => names.push(kind.to_owned()),
+            Some((group, _)) => names.push(format!("{kind}.{group}")),
+        }
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for name in &names {
+        std::fs::write(&file, format!("denied: [{name}]\n")).unwrap();
+        let (code, _, said) = porthole(&["config", "check", path(file.path())]);
+        assert_eq!(code, Some(0), "{name}: {said}");
+    }
+    for (wrong, nearest) in [("secrt", "secret"), ("deployments.v1.ap", "apps"), ("pods/logs", "log")] {
+        std::fs::write(&file, format!("denied: [{wrong}]\n")).unwrap();
+        let (code, _, said) = porthole(&["config", "check", path(file.path())]);
+        assert!(code == Some(2) && said.contains(nearest), "{wrong}: {said}");
+    }
+}

@@ -259,7 +259,8 @@ async fn mistakes_on(stage: &Stage) {
         (
             "pods_list_in_namespace",
             json!({"namespace": "shpo"}),
-            "namespace \"shpo\" does not exist. The nearest: shop.",
+            // It does not declare the list of namespaces, so it learns no other name.
+            "namespace \"shpo\" does not exist. namespaces_list has those there are.",
         ),
         ("resources_list", json!({"kind": "cm", "namespace": "shpo"}), "The nearest: shop."),
         ("events_list", json!({"namespace": "zzz"}), "namespaces_list has those there are"),

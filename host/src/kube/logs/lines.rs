@@ -124,9 +124,12 @@ impl Lines {
         self.read = self.read.saturating_add(1);
         let matches = self.pattern.as_ref().is_none_or(|pattern| {
             let searched = line.get(..SEARCHED).unwrap_or(&line);
+            let whole = searched.len() == line.len();
             // What stands behind it might have matched: the answer says that it is not whole.
-            self.overflowed |= searched.len() < line.len();
-            pattern.is_match(searched) != self.invert
+            self.overflowed |= !whole;
+            // Where the search ended is not where the line ends, though `$` takes it for that.
+            let found = pattern.shortest_match(searched).is_some_and(|end| whole || end < searched.len());
+            found != self.invert
         });
         self.overflowed |= matches && line.len() > self.limit;
         line.truncate(self.limit);
@@ -264,6 +267,9 @@ mod tests {
         let log = [vec![b'x'; SEARCHED], b"needle\n".to_vec()].concat();
         let (text, _, overflowed, _) = run(&grep("needle"), 1 << 20, &log, 5000);
         assert_eq!((text.as_str(), overflowed), ("", true));
+        let (text, ..) = run(&grep("(x+)+$"), 1 << 20, &log, 5000);
+        assert_eq!(text, "", "the end of the search is not the end of the line");
+        assert_eq!(run(&grep("x.*"), 1 << 20, &log, 5000).0.len(), log.len());
         // The pattern and the lines of finding F3: 68 s for one log.
         let line: Vec<u8> =
             (0..250_000).map(|n| if n * 7 % 5 < 3 { b'a' } else { b'b' }).chain([b'\n']).collect();
