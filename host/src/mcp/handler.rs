@@ -11,10 +11,10 @@ use futures::FutureExt;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ClientJsonRpcMessage,
-        ClientRequest, ContentBlock, CustomRequest, CustomResult, ErrorCode, Implementation,
-        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-        PaginatedRequestParams, ProtocolVersion, ServerConfig, SubscriptionFilter, ToolAnnotations,
+        CacheScope, CallToolRequestParams, CallToolResponse, ClientJsonRpcMessage, ClientRequest,
+        CustomRequest, CustomResult, ErrorCode, Implementation, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ProtocolVersion, ServerConfig, SubscriptionFilter,
     },
     service::{RequestContext, SubscriptionContext},
 };
@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     Stop,
+    answer::{listed, result},
     id::is_short,
     notes::{self, Told},
     streamable::Recorded,
@@ -29,8 +30,8 @@ use super::{
 use crate::{
     foreign::{Echo, Printable, cut},
     identity::{Caller, Callers},
-    plugins::{Answer, Call, Plugins, Tool},
-    sandbox::{Content, LogLevel, Note, Outcome},
+    plugins::{Call, Plugins},
+    sandbox::{LogLevel, Note},
 };
 
 /// Versions with an initialize handshake; a client that asks for another is answered with [`FALLBACK`].
@@ -374,57 +375,4 @@ fn client_name(name: &str) -> String {
     const MAX_CLIENT: usize = 100;
     let printable = Printable(cut(name, MAX_CLIENT)).to_string();
     cut(&printable, MAX_CLIENT).to_owned()
-}
-
-/// A tool as clients see it. The hints say what the sandbox makes sure of.
-fn listed(tool: &Tool) -> rmcp::model::Tool {
-    let description = &tool.description;
-    let mut listed = rmcp::model::Tool::new(
-        description.name.clone(),
-        description.summary.clone(),
-        Arc::clone(&tool.input_schema),
-    )
-    // The other hints mean nothing of a tool that only reads, and a model pays for each of them.
-    .with_annotations(ToolAnnotations::new().read_only(true));
-    if !description.title.is_empty() {
-        listed = listed.with_title(description.title.clone());
-    }
-    match &tool.output_schema {
-        Some(schema) => listed.with_raw_output_schema(Arc::clone(schema)),
-        None => listed,
-    }
-}
-
-/// An answer on the wire. Dify never looks at isError, so the text of an error says that it is one.
-fn result(answer: Answer) -> CallToolResult {
-    match answer {
-        Answer::Outcome(outcome) => success(outcome),
-        Answer::Error(text) => CallToolResult::error(vec![ContentBlock::text(format!("ERROR: {text}"))]),
-        Answer::Overlong { error, text } => {
-            CallToolResult::error(vec![ContentBlock::text(format!("ERROR: {error}\n{text}"))])
-        }
-    }
-}
-
-fn success(outcome: Outcome) -> CallToolResult {
-    use base64::{Engine, prelude::BASE64_STANDARD};
-    let mut content: Vec<ContentBlock> = outcome
-        .content
-        .into_iter()
-        .map(|content| match content {
-            Content::Text(text) => ContentBlock::text(text),
-            Content::Image(media) => ContentBlock::image(BASE64_STANDARD.encode(media.data), media.mime_type),
-            Content::Audio(media) => ContentBlock::audio(BASE64_STANDARD.encode(media.data), media.mime_type),
-            Content::Embedded(embedded) => ContentBlock::embedded_text(embedded.uri, embedded.text),
-        })
-        .collect();
-    let structured = outcome.structured.and_then(|text| serde_json::from_str(&text).ok());
-    if content.is_empty() {
-        // Dify shows nothing of a result without content, not even its structured part.
-        let text = structured.as_ref().map_or_else(|| "(no output)".to_owned(), serde_json::Value::to_string);
-        content.push(ContentBlock::text(text));
-    }
-    let mut result = CallToolResult::success(content);
-    result.structured_content = structured;
-    result
 }

@@ -2,6 +2,7 @@
 //!
 //! Knows: HTTP, MCP, callers, tools by name. Does not know: Kubernetes, components.
 
+mod answer;
 mod bearer;
 mod body;
 mod handler;
