@@ -11,6 +11,7 @@
 mod access;
 mod admin;
 mod commands;
+mod compiling;
 mod contract;
 mod deploy;
 mod embedded;

@@ -89,15 +89,28 @@ async fn a_new_a_changed_a_bad_and_a_removed_file() {
     })
     .await;
 
-    // Of two files with one name the first is served, and the other when the first is gone.
+    // A file that is put beside one with the same name does not take its place, and has it when the other is gone.
     put(folder, "a.wasm", &version(3));
-    let ready = until_ready(host, "a twin before it", |ready| serves(ready, 3)).await;
-    assert!(failure(&ready, "tool.wasm").contains("served from a.wasm"), "{ready}");
+    let ready = until_ready(host, "a twin before it", |ready| !failure(ready, "a.wasm").is_empty()).await;
+    assert!(serves(&ready, 2) && failure(&ready, "a.wasm").contains("served from tool.wasm"), "{ready}");
+    fs::remove_file(folder.join("tool.wasm")).unwrap();
+    until_ready(host, "the other alone", |ready| serves(ready, 3)).await;
+    put(folder, "tool.wasm", &version(2));
+    until_ready(host, "the other way round", |ready| !failure(ready, "tool.wasm").is_empty()).await;
     fs::remove_file(folder.join("a.wasm")).unwrap();
-    until_ready(host, "the other again", |ready| serves(ready, 2)).await;
+    until_ready(host, "the first again", |ready| serves(ready, 2)).await;
 
     fs::remove_file(folder.join("tool.wasm")).unwrap();
     until_ready(host, "removed", |ready| ready["tools"] == json!([])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_a_cold_start_the_file_that_is_called_as_its_tool_has_the_name() {
+    let (_folder, demo) = host(&[("aaa_shadow.wasm", 1), ("versioned.wasm", 2), ("zzz.wasm", 3)]).await;
+    let ready = until_ready(&demo.host, "loaded", |ready| serves(ready, 2)).await;
+    for shadow in ["aaa_shadow.wasm", "zzz.wasm"] {
+        assert!(failure(&ready, shadow).contains("versioned is served from versioned.wasm"), "{ready}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
