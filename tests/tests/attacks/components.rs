@@ -1,5 +1,7 @@
 //! Components that attack the host with what they return, log and grow.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use porthole_testbed::{
     component::{Component, Data},
@@ -300,10 +302,36 @@ pub(crate) async fn growth(case: &'static Case) {
 }
 
 pub(crate) async fn spinning(case: &'static Case) {
-    let stage = staged(case, vec![]).await;
-    spin(&stage).await;
+    // An innocent that computes for a third of its CPU limit, alone and among those that spin.
+    let worker = component("worker", 0, |data| {
+        let nothing = data.words(&NOTHING);
+        format!(
+            "(local $n i32) (loop $again
+                (local.set $n (i32.add (local.get $n) (i32.const 1)))
+                (br_if $again (i32.lt_u (local.get $n) (i32.const 400000000))))
+            (i32.const {nothing})"
+        )
+    });
+    let stage = staged(case, vec![worker]).await;
+    let client = stage.client(&stage.bystander.token);
+    let work = async || client.call("worker", json!({})).await.unwrap();
+    let alone = work().await;
+    assert!(!alone.starts_with("ERROR"), "{alone}");
+    let amid = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        work().await
+    };
+    let ((), amid) = tokio::join!(spin(&stage), amid);
+    assert!(!amid.starts_with("ERROR"), "an innocent was charged for waiting: {amid}");
     let lines = stage.audit();
-    let (own, others): (Vec<&Value>, Vec<&Value>) = lines.iter().partition(|line| line["tool"] == "hostile");
+    let worked: Vec<&Value> =
+        lines.iter().filter(|line| line["tool"] == "worker").map(|line| &line["cpuUs"]).collect();
+    println!(
+        "attacks: [46] a tool that computes was charged {} us alone, {} us among eight that spin",
+        worked[0], worked[1]
+    );
+    let (own, others): (Vec<&Value>, Vec<&Value>) =
+        lines.iter().filter(|line| line["tool"] != "worker").partition(|line| line["tool"] == "hostile");
     assert_eq!(own.len(), 8);
     for line in own {
         assert!(line["cpuUs"].as_u64().unwrap() < 2_000_000, "a spinning call is stopped at its cpu: {line}");
