@@ -4,7 +4,10 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll},
 };
 
@@ -19,6 +22,8 @@ use crate::mcp::lines;
 /// Bytes that may wait for a stream. The attack: sessions that are never read, each asking for large answers. One event
 /// may be larger: the client that reads is sent any answer.
 const MAX_WAITING: usize = 1 << 20;
+/// Bytes that may wait for all streams together, so that many sessions cannot do what one may not.
+const MAX_WAITING_IN_ALL: usize = 64 << 20;
 /// Events that may wait, whatever their size.
 const MAX_EVENTS: usize = 256;
 /// What an event costs beside its bytes.
@@ -41,10 +46,14 @@ pub(super) struct Outbox {
     end: CancellationToken,
 }
 
-#[derive(Default)]
+/// Bytes that wait for all streams of the host.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Waiting(Arc<AtomicUsize>);
+
 struct Queue {
     events: VecDeque<Event>,
     bytes: usize,
+    in_all: Waiting,
     /// The service has ended: nothing more comes.
     ended: bool,
     /// Too much waited, or the session cannot go on.
@@ -62,9 +71,10 @@ pub(super) enum Next {
 }
 
 impl Outbox {
-    /// The outbox of a session whose service `end` ends.
-    pub(super) fn new(end: CancellationToken) -> Self {
-        Self { queue: Arc::default(), filled: Arc::default(), end }
+    /// The outbox of a session whose service `end` ends; what waits in it is counted `in_all`.
+    pub(super) fn new(end: CancellationToken, in_all: Waiting) -> Self {
+        let queue = Queue { events: VecDeque::new(), bytes: 0, in_all, ended: false, cut: false };
+        Self { queue: Arc::new(Mutex::new(queue)), filled: Arc::default(), end }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -86,12 +96,13 @@ impl Outbox {
         }
         let cost = event.bytes.len().saturating_add(EVENT_COST);
         let bytes = queue.bytes.saturating_add(cost);
-        if !queue.events.is_empty() && (bytes > MAX_WAITING || queue.events.len() >= MAX_EVENTS) {
+        let full = bytes > MAX_WAITING || queue.events.len() >= MAX_EVENTS;
+        if !queue.events.is_empty() && (full || queue.in_all.bytes() > MAX_WAITING_IN_ALL) {
             drop(queue);
             tracing::warn!("a session is cut: its client does not read, and {bytes} bytes wait for it");
             return self.cut();
         }
-        queue.bytes = bytes;
+        queue.grow(cost);
         queue.events.push_back(event);
         drop(queue);
         self.filled.notify_one();
@@ -109,8 +120,7 @@ impl Outbox {
         queue.cut = true;
         // The client gets what it has room for; what is more than a socket takes would stay here until it leaves.
         if queue.bytes > MAX_WAITING / 4 {
-            queue.events.clear();
-            queue.bytes = 0;
+            queue.clear();
         }
         drop(queue);
         self.end.cancel();
@@ -129,8 +139,7 @@ impl Outbox {
             {
                 let mut queue = self.queue();
                 if let Some(event) = queue.events.pop_front() {
-                    let cost = event.bytes.len().saturating_add(EVENT_COST);
-                    queue.bytes = queue.bytes.saturating_sub(cost);
+                    queue.shrink(event.bytes.len().saturating_add(EVENT_COST));
                     return Next::Event(event);
                 }
                 if queue.cut {
@@ -142,6 +151,35 @@ impl Outbox {
             }
             self.filled.notified().await;
         }
+    }
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.0.load(Relaxed)
+    }
+}
+
+impl Queue {
+    fn grow(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.in_all.0.fetch_add(bytes, Relaxed);
+    }
+
+    fn shrink(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.in_all.0.fetch_sub(bytes, Relaxed);
+    }
+
+    fn clear(&mut self) {
+        self.events.clear();
+        self.shrink(self.bytes);
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -205,7 +243,7 @@ mod tests {
 
     #[tokio::test]
     async fn events_come_in_order_and_then_the_end() {
-        let outbox = Outbox::new(CancellationToken::new());
+        let outbox = Outbox::new(CancellationToken::new(), Waiting::default());
         let writer = Writer(outbox.clone());
         outbox.send(&message(1, 10));
         outbox.send(&message(2, 10));
@@ -221,23 +259,39 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_read_is_cut_and_gives_its_memory_back() {
-        let outbox = Outbox::new(CancellationToken::new());
+        let outbox = Outbox::new(CancellationToken::new(), Waiting::default());
         for id in 0..100 {
             outbox.send(&message(id, 100_000));
         }
         assert!(outbox.is_closed());
         assert_eq!(outbox.queue().bytes, 0);
         assert_eq!(outbox.next().await, Next::Cut);
-        let outbox = Outbox::new(CancellationToken::new());
+        let outbox = Outbox::new(CancellationToken::new(), Waiting::default());
         for id in 0..1000 {
             outbox.send(&message(id, 1));
         }
         assert!(outbox.is_closed(), "small events are counted too");
     }
 
+    #[test]
+    fn many_streams_together_have_a_bound_too() {
+        let in_all = Waiting::default();
+        let outboxes: Vec<Outbox> =
+            (0..100).map(|_| Outbox::new(CancellationToken::new(), in_all.clone())).collect();
+        for outbox in &outboxes {
+            outbox.send(&message(1, 900_000));
+            outbox.send(&message(2, 10));
+        }
+        let cut = outboxes.iter().filter(|outbox| outbox.is_closed()).count();
+        assert_eq!(cut, 26, "74 times 900 kB are 64 MiB");
+        assert!(in_all.bytes() < 70 << 20);
+        drop(outboxes);
+        assert_eq!(in_all.bytes(), 0);
+    }
+
     #[tokio::test]
     async fn one_large_answer_is_sent() {
-        let outbox = Outbox::new(CancellationToken::new());
+        let outbox = Outbox::new(CancellationToken::new(), Waiting::default());
         outbox.send(&message(1, 3 << 20));
         assert!(matches!(outbox.next().await, Next::Event(event) if event.bytes.len() > 3 << 20));
         assert!(!outbox.is_closed());

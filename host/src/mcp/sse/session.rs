@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::outbox::{Outbox, Writer};
+use super::outbox::{Outbox, Waiting, Writer};
 use crate::{
     identity::{Caller, Fingerprint, Owner},
     limits::HostLimits,
@@ -253,13 +253,14 @@ pub(crate) struct Sessions {
     room: Mutex<Room>,
     stop: Stop,
     left: watch::Sender<u64>,
+    waiting: Waiting,
 }
 
 impl Sessions {
     /// Draining begins `stop`.
     pub(in crate::mcp) fn new(handler: Handler, limits: HostLimits, stop: Stop) -> Self {
         let (left, _) = watch::channel(0);
-        Self { handler, limits, room: Mutex::default(), stop, left }
+        Self { handler, limits, room: Mutex::default(), stop, left, waiting: Waiting::default() }
     }
 
     fn room(&self) -> MutexGuard<'_, Room> {
@@ -284,7 +285,7 @@ impl Sessions {
         let id = uuid::Uuid::new_v4().to_string();
         let (inbox, messages) = mpsc::channel(QUEUE);
         let (end, pending, tokens) = (CancellationToken::new(), Pending::default(), Tokens::default());
-        let outbox = Outbox::new(end.clone());
+        let outbox = Outbox::new(end.clone(), self.waiting.clone());
         tokens.remember(&caller.token);
         {
             let mut room = self.room();

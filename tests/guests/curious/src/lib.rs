@@ -132,7 +132,11 @@ fn run(arguments: Arguments) -> Answer {
             for n in 0..31 {
                 let _ = kube_read::get_object(&pod(&format!("decoy-{n}")));
             }
-            let _ = kube_read::list_objects(&list_all_of(kind("secrets"), Some("attacks".into()), &["metadata.name"]));
+            let _ = kube_read::list_objects(&list_all_of(
+                kind("secrets"),
+                Some("attacks".into()),
+                &["metadata.name"],
+            ));
             text("read")
         }
         "exactly" => {
