@@ -10,6 +10,8 @@ use crate::memory::MemoryTotal;
 
 /// How often a computing component gives way, and how exactly its time is measured.
 pub(super) const TICK: Duration = Duration::from_millis(10);
+/// The same while a component waits for its turn: whoever makes one short call meets a few of these, beside any flood.
+const CONTENDED_TICK: Duration = Duration::from_millis(2);
 /// Instances beyond the calls in flight: components that are being described while calls run.
 const SPARE_INSTANCES: u32 = 4;
 /// Core instances of one component: a Rust tool has 4, one in Python around 40.
@@ -79,16 +81,18 @@ impl Engine {
                 (wasmtime::Engine::new(&config).map_err(EngineError::Wasmtime)?, false)
             }
         };
+        let executor = Executor::start()?;
+        let contended = executor.contention();
         let weak = engine.weak();
         // Ends by itself when the engine is gone.
         std::thread::Builder::new().name("epochs".into()).spawn(move || {
             while let Some(engine) = weak.upgrade() {
                 engine.increment_epoch();
                 drop(engine);
-                std::thread::sleep(TICK);
+                std::thread::sleep(if contended() { CONTENDED_TICK } else { TICK });
             }
         })?;
-        Ok(Self { engine, executor: Executor::start()?, memory: MemoryTotal::new(total), pooled })
+        Ok(Self { engine, executor, memory: MemoryTotal::new(total), pooled })
     }
 
     /// The runtime of the components' threads.

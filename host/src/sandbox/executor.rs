@@ -44,6 +44,12 @@ impl Executor {
         self.handle.clone()
     }
 
+    /// Tells whether a component waits for its turn.
+    pub(super) fn contention(&self) -> impl Fn() -> bool + Send + use<> {
+        let turns = Arc::clone(&self.turns);
+        move || turns.are_wanted()
+    }
+
     /// Runs a future in the turns of `account`. Dropping the handle drops the future.
     pub(super) fn spawn<F>(&self, account: Account, future: F) -> AbortOnDropHandle<F::Output>
     where

@@ -10,7 +10,10 @@ mod tests;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -25,7 +28,11 @@ const MAX_IDLE: usize = 1024;
 type Ticket = u64;
 
 /// The turns of one executor.
-pub(super) struct Turns(Mutex<State>);
+pub(super) struct Turns {
+    state: Mutex<State>,
+    /// Tasks that wait for a turn, to be looked at without the lock.
+    waiting: AtomicUsize,
+}
 
 struct State {
     /// Turns that nobody has.
@@ -56,17 +63,23 @@ impl Lane {
 
 impl Turns {
     pub(super) fn new(processors: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
+        let state = State {
             free: processors,
             lanes: HashMap::new(),
             granted: HashSet::new(),
             next_ticket: 0,
             floor: Duration::ZERO,
-        })))
+        };
+        Arc::new(Self { state: Mutex::new(state), waiting: AtomicUsize::new(0) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a task waits for a turn.
+    pub(super) fn are_wanted(&self) -> bool {
+        self.waiting.load(Relaxed) > 0
     }
 
     /// Takes a turn. Err with the ticket to come back with where there is none.
@@ -93,6 +106,7 @@ impl Turns {
         let ticket = state.next_ticket;
         state.next_ticket = ticket.wrapping_add(1);
         state.lane(account).waiting.push_back((ticket, waker.clone()));
+        self.waiting.fetch_add(1, Relaxed);
         Err(ticket)
     }
 
@@ -106,6 +120,7 @@ impl Turns {
         let next = state.grant();
         drop(state);
         if let Some(next) = next {
+            self.waiting.fetch_sub(1, Relaxed);
             next.wake();
         }
     }
@@ -118,6 +133,7 @@ impl Turns {
             self.give_back(account, Duration::ZERO);
         } else if let Some(lane) = state.lanes.get_mut(&account) {
             lane.waiting.retain(|(waiting, _)| *waiting != ticket);
+            self.waiting.fetch_sub(1, Relaxed);
         }
     }
 }

@@ -23,6 +23,7 @@ fn turns_are_passed_on_also_by_tasks_that_are_dropped() {
     let account = Account::of(&1);
     let waker = Waker::noop();
     turns.take(account, None, waker).unwrap();
+    assert!(!turns.are_wanted());
     let mut waiting: Vec<Task> = (0..3).map(|_| Task::new(&turns, account)).collect();
     waiting.iter_mut().for_each(Task::poll);
     // One leaves while it waits, one after its turn was granted and before it knew.
@@ -31,6 +32,8 @@ fn turns_are_passed_on_also_by_tasks_that_are_dropped() {
     assert!(turns.take(account, None, waker).is_err(), "granted to the first");
     drop(waiting.remove(0));
     waiting[0].poll();
+    // What it gave back went to the one that had asked in between.
+    assert!(!turns.are_wanted());
     turns.give_back(account, Duration::ZERO);
     turns.take(account, None, waker).unwrap();
 }
