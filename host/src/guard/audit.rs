@@ -154,8 +154,16 @@ fn printed(line: &AuditLine<'_>) -> Option<Vec<u8>> {
         return Some(ended(text));
     }
     let arguments = left_out(text.len());
-    let short = AuditLine { arguments, reads: Vec::new(), ..line };
+    let reads = line.reads.iter().map(shortened).collect();
+    let short = AuditLine { arguments, reads, ..line };
     serde_json::to_vec(&Stamped { audit, line: &short }).ok().map(ended)
+}
+
+/// A read without its namespace. Long names must not push the reads out of the line: they would hide one of Secrets.
+fn shortened(read: &ReadLog) -> ReadLog {
+    /// Bytes of a resource, of which the longest that Kubernetes has itself are 33.
+    const MAX_RESOURCE: usize = 48;
+    ReadLog { resource: cut(&read.resource, MAX_RESOURCE).to_owned(), namespace: None, ..read.clone() }
 }
 
 fn ended(mut text: Vec<u8>) -> Vec<u8> {
@@ -205,6 +213,20 @@ mod tests {
         assert!(text.len() < 1000, "{}", text.len());
         let value: Value = serde_json::from_slice(&text).unwrap();
         assert!(value["arguments"]["…"].as_str().unwrap().contains("left out"), "{value}");
+        let read = |resource: &str| ReadLog {
+            verb: "list",
+            resource: resource.to_owned(),
+            namespace: Some("\u{1}".repeat(253)),
+            count: 1,
+            bytes: 1,
+            failed: None,
+        };
+        let decoys = (0..95).map(|_| read(&"\u{1}".repeat(253)));
+        let reads = decoys.chain([read("secrets")]).collect();
+        let text = printed(&AuditLine { reads, ..line(Map::new()) }).unwrap();
+        assert!(text.len() <= MAX_LINE, "{}", text.len());
+        let value: Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(value["reads"][95]["resource"], "secrets");
         let forged = [("a".to_owned(), "x\n{\"audit\":1}".into())].into_iter().collect();
         let text = printed(&line(forged)).unwrap();
         assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1);

@@ -18,7 +18,7 @@ const MAX_ENTRIES: usize = 96;
 /// Resources that are always told by their name.
 const NEVER_MERGED: [&str; 5] = ["secrets", "releases.helm.sh", "nodes/proxy", "pods/log", "configmaps"];
 /// Bytes of a name that is kept.
-const MAX_NAME: usize = 100;
+const MAX_NAME: usize = 253;
 /// The namespace of merged reads, of which there were several.
 const SEVERAL: &str = "*";
 
