@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
-use axum::Router;
+use axum::{Extension, Router, middleware::AddExtension};
 use axum_server::{
     Handle,
     accept::Accept,
@@ -20,13 +20,22 @@ use axum_server::{
 use hyper_util::rt::TokioTimer;
 use rustls::ServerConfig;
 use socket2::SockRef;
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tower::Layer;
 
 /// How often the files of the certificate are looked at.
 const CERTIFICATE: Duration = Duration::from_secs(5);
 /// Slow headers hold a connection (the "slowloris" attack). It also ends idle connections, so it is not shorter than
 /// clients keep them: one that is closed under a request costs that request.
 const HEADER_TIME: Duration = Duration::from_secs(75);
+/// Bytes of a request's head, a token of 16 kB in it, and of what is read at a time. The attack: a thousand connections, each
+/// with 400 kB of a header that never ends.
+const CONNECTION_BUFFER: usize = 32 << 10;
+/// Connections of a port: twice as many as there are sessions by default.
+const MAX_CONNECTIONS: usize = 4096;
 /// How long a new connection may take until its first request is there. The attack: connections that say nothing.
 const FIRST_REQUEST: Duration = Duration::from_secs(20);
 /// How long a client may leave unread what was sent to it. The attack: streams that are opened and never read, each with
@@ -51,30 +60,44 @@ pub(crate) fn listen(
     let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     let mut server =
         axum_server::from_tcp(listener)?.handle(handle).http1_only().first_request_timeout(FIRST_REQUEST);
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(CONNECTION_BUFFER);
+    let tuned = Tuned { places: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
     Ok(match tls {
         Some(config) => {
-            let acceptor = RustlsAcceptor::new(config).acceptor(Tuned);
+            let acceptor = RustlsAcceptor::new(config).acceptor(tuned);
             (bound, Box::pin(server.acceptor(acceptor).serve(routes)))
         }
-        None => (bound, Box::pin(server.acceptor(Tuned).serve(routes))),
+        None => (bound, Box::pin(server.acceptor(tuned).serve(routes))),
     })
 }
 
-/// Sets the options of a connection.
-#[derive(Clone, Copy)]
-struct Tuned;
+/// Counts connections, and sets their options.
+#[derive(Clone)]
+struct Tuned {
+    places: Arc<Semaphore>,
+}
+
+/// The service of a connection, which holds the connection's place.
+type Placed<S> = AddExtension<S, Arc<OwnedSemaphorePermit>>;
 
 impl<S> Accept<TcpStream, S> for Tuned {
     type Stream = TcpStream;
-    type Service = S;
-    type Future = Ready<io::Result<(TcpStream, S)>>;
+    type Service = Placed<S>;
+    type Future = Ready<io::Result<(TcpStream, Placed<S>)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return std::future::ready(Err(io::Error::other("too many connections")));
+        };
         // Without TCP_NODELAY an answer of two writes waits 40 ms for an acknowledgement.
         let tuned =
             stream.set_nodelay(true).and_then(|()| SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD)));
-        std::future::ready(tuned.map(|()| (stream, service)))
+        std::future::ready(tuned.map(|()| (stream, Extension(Arc::new(place)).layer(service))))
     }
 }
 
@@ -164,6 +187,44 @@ mod tests {
         // Frames of HTTP/2 begin with their length, and SETTINGS is the first.
         assert!(preface.is_empty() || preface.starts_with(b"HTTP/1.1 4"), "{preface:?}");
         server.abort();
+    }
+
+    #[tokio::test]
+    async fn a_header_without_end_is_refused_before_it_takes_memory() {
+        let routes = Router::new().route("/", get(|| async { "ok" }));
+        let (address, server) = listen("127.0.0.1:0".parse().unwrap(), routes, None, Handle::new()).unwrap();
+        let server = tokio::spawn(server);
+        let token = format!(
+            "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {}\r\n\r\n",
+            "t".repeat(16 << 10)
+        );
+        assert!(exchange(address, token.as_bytes()).await.starts_with(b"HTTP/1.1 200"));
+        let endless = format!("GET / HTTP/1.1\r\nHost: x\r\nX-A: {}", "a".repeat(100_000));
+        let answer = exchange(address, endless.as_bytes()).await;
+        assert!(
+            answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn a_connection_gives_its_place_back() {
+        let places = Arc::new(Semaphore::new(1));
+        let tuned = Tuned { places: Arc::clone(&places) };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut kept = Vec::new();
+        let mut accepted = Vec::new();
+        for _ in 0..2 {
+            kept.push(TcpStream::connect(address).await.unwrap());
+            let (stream, _) = listener.accept().await.unwrap();
+            accepted.push(tuned.accept(stream, ()).await);
+        }
+        assert!(accepted[0].is_ok() && accepted[1].is_err());
+        drop(accepted);
+        assert_eq!(places.available_permits(), 1);
     }
 
     #[tokio::test]

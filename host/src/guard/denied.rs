@@ -81,10 +81,14 @@ impl Denied {
     }
 
     /// Warns, once, of entries in custom groups that close nothing of what the cluster serves.
-    pub(super) fn compare(&self, kinds: &[Arc<Kind>]) {
+    pub(super) fn compare(&self, kinds: impl FnOnce() -> Option<Vec<Arc<Kind>>>) {
         static ONCE: Once = Once::new();
+        if ONCE.is_completed() {
+            return;
+        }
+        let Some(kinds) = kinds() else { return };
         ONCE.call_once(|| {
-            for idle in self.idle(kinds) {
+            for idle in self.idle(&kinds) {
                 tracing::warn!("denied: {idle} closes nothing: the cluster serves no such kind");
             }
         });

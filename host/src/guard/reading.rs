@@ -322,9 +322,7 @@ impl Reading {
     async fn granted(&self, verb: Verb, kind: &KindRef, resource: &mut String) -> Result<Arc<Kind>, Failure> {
         let kind = self.resolved(kind).await?;
         *resource = kind.qualified();
-        if let Some(kinds) = self.cluster.kinds.known() {
-            self.denied.compare(&kinds);
-        }
+        self.denied.compare(|| self.cluster.kinds.known());
         self.grant.check(verb, &kind.group, &kind.plural)?;
         self.denied.check(&kind)?;
         Ok(kind)

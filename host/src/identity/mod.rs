@@ -196,7 +196,7 @@ impl Reviews {
             return Err(UnknownCaller::Refused);
         }
         let guess = !self.accepted_before.contains_key(token);
-        if guess && !self.attempts.take(peer).await {
+        if guess && !self.attempts.take_soon(peer).await {
             return Err(UnknownCaller::TooManyAttempts);
         }
         let owner = owner(&self.cluster, credential).await;

@@ -165,14 +165,61 @@ pub(super) fn called_tool(body: &[u8]) -> Option<String> {
     struct Params {
         name: String,
     }
-    let Method { method } = serde_json::from_slice(body).ok()?;
-    let named = || serde_json::from_slice::<Message>(body).ok().map(|message| message.params.name);
-    (method == "tools/call").then(|| named().unwrap_or_default())
+    let method = |method: &Method| method.method == "tools/call";
+    if beginning_as::<Method>(body).is_some_and(|found| method(&found)) {
+        return Some(beginning_as::<Message>(body).map(|message| message.params.name).unwrap_or_default());
+    }
+    // A batch, which no version that is served here takes.
+    let batch = beginning_as::<Vec<Method>>(body)?;
+    batch.iter().any(method).then(String::new)
+}
+
+/// The value that a body begins with, whatever follows it.
+fn beginning_as<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Option<T> {
+    T::deserialize(&mut serde_json::Deserializer::from_slice(body)).ok()
+}
+
+/// Bytes of a message that calls no tool. The attack: capabilities or `_meta` of a megabyte, parsed into a hundred, held
+/// as long as the session or the subscription lives that came with it.
+const MAX_OTHER: usize = 16 << 10;
+/// Values in such a message: each may take 700 bytes when it is parsed.
+const MAX_OTHER_VALUES: usize = 500;
+/// Values in a call, which is held for its time. Arguments have a few dozen.
+const MAX_CALL_VALUES: usize = 2_000;
+
+/// The refusal of a message that is not [`is_modest`].
+pub(super) const IMMODEST: &str =
+    "the message has too many parts, or is over 16 KiB and calls no tool; send less";
+
+/// Whether a message is small enough to be parsed and held: whatever calls no tool is short, and nothing has a million
+/// parts. What stands in strings is counted too, which spares a parser.
+pub(super) fn is_modest(body: &[u8]) -> bool {
+    let values = memchr::memchr3_iter(b',', b'[', b'{', body).take(MAX_CALL_VALUES).count();
+    let is_other = body.len() <= MAX_OTHER && values < MAX_OTHER_VALUES;
+    values < MAX_CALL_VALUES && (is_other || called_tool(body).is_some())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_call_may_be_long_and_nothing_has_a_million_parts() {
+        let message = |method: &str, rest: &str| {
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"name":"x",{rest}}}}}"#)
+        };
+        let long = format!(r#""arguments":{{"a":"{}"}}"#, "x".repeat(60_000));
+        assert!(is_modest(message("tools/call", &long).as_bytes()));
+        assert!(!is_modest(message("subscriptions/listen", &long).as_bytes()));
+        let doubled =
+            message("tools/call", &long).replace("\"id\":1", "\"id\":1,\"method\":\"subscriptions/listen\"");
+        assert!(!is_modest(doubled.as_bytes()), "a doubled method");
+        let values = |count: usize| format!(r#""_meta":{{"x":[{}0]}}"#, "0,".repeat(count));
+        assert!(!is_modest(message("tools/call", &values(2_000)).as_bytes()));
+        assert!(is_modest(message("tools/call", &values(1_900)).as_bytes()));
+        assert!(!is_modest(message("initialize", &values(600)).as_bytes()));
+        assert!(is_modest(br#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#));
+    }
 
     #[test]
     fn an_id_is_found_wherever_it_can_be() {

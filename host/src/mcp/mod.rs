@@ -39,7 +39,7 @@ use body::Bodies;
 use handler::{Handler, Transport};
 
 /// One message of a client at most. A call's arguments are a few hundred bytes.
-const MAX_MESSAGE: usize = 1 << 20;
+const MAX_MESSAGE: usize = 256 << 10;
 
 /// How the host stops.
 #[derive(Clone, Default)]

@@ -24,7 +24,7 @@ use super::{
     MAX_MESSAGE,
     body::{Bodies, Received, Unread},
     handler::{Handler, user_agent},
-    id::{MAX_ID, called_tool},
+    id::{IMMODEST, MAX_ID, called_tool, is_modest},
     lines,
 };
 use crate::identity::Caller;
@@ -83,6 +83,8 @@ pub(super) async fn take(
     let recorded = Recorded::default();
     let response = if has_long_id(&body) {
         (StatusCode::BAD_REQUEST, "the id of the message is too long\n").into_response()
+    } else if !is_modest(&body) {
+        (StatusCode::BAD_REQUEST, format!("{IMMODEST}\n")).into_response()
     } else {
         parts.headers.insert(header::ACCEPT, BOTH);
         parts.extensions.insert(recorded.clone());

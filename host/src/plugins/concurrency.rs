@@ -18,7 +18,7 @@ use crate::identity::Owner;
 const TURN: Duration = Duration::from_secs(5);
 
 /// Calls of one caller that may wait for a place. Each holds its arguments.
-const MAX_WAITING: usize = 256;
+const MAX_WAITING: usize = 64;
 
 /// What takes places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,6 +25,7 @@ use tokio::{
     sync::Semaphore,
     time::timeout,
 };
+use tokio_util::task::AbortOnDropHandle;
 use wasmtime::component::Component;
 
 use super::{
@@ -251,12 +252,14 @@ async fn in_child(
     let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(CompileError::Output("it has no pipe"));
     };
-    let (received, words) = tokio::join!(receive(output, fingerprint, wasm, sink), words(errors));
+    let words = AbortOnDropHandle::new(tokio::spawn(words(errors)));
+    let received = receive(output, fingerprint, wasm, sink).await;
     // A child whose output is refused may still be writing.
     if received.is_err() {
         let _ = child.start_kill();
     }
     let status = child.wait().await?;
+    let words = words.await.unwrap_or_default();
     let missing = words.lines().find_map(|line| line.strip_prefix(child::MISSING));
     if let Some(missing) = missing {
         tracing::debug!("the compiler is not confined by {}", Printable(cut(missing, MAX_REASON)));

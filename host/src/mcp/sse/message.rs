@@ -26,7 +26,7 @@ use crate::{
         bearer::{peer, refusal},
         body::{Bodies, Received, Unread},
         handler::{PostedBy, user_agent},
-        id::{called_tool, id_of_ends, ids, is_notification, is_short},
+        id::{IMMODEST, called_tool, id_of_ends, ids, is_modest, is_notification, is_short},
     },
 };
 
@@ -194,8 +194,11 @@ impl Post<'_> {
 
     fn answer(&self, ids: Vec<RequestId>, error: &ErrorData) {
         for id in ids {
-            if self.session.pending.add(&id) == Added::New {
-                self.session.fail(id, error.clone());
+            match self.session.pending.add(&id) {
+                Added::New => self.session.fail(id, error.clone()),
+                // The first with this id is answered.
+                Added::Duplicate => {}
+                Added::TooMany => return self.session.abandon(error),
             }
         }
     }
@@ -206,6 +209,9 @@ fn refused(text: impl Into<std::borrow::Cow<'static, str>>) -> ErrorData {
 }
 
 fn parse(body: &[u8]) -> Result<ClientJsonRpcMessage, ErrorData> {
+    if !is_modest(body) {
+        return Err(ErrorData::invalid_request(IMMODEST, None));
+    }
     let message: ClientJsonRpcMessage = serde_json::from_slice(body).map_err(|error| {
         let error = error.to_string();
         let error = Printable(cut(&error, MAX_ECHO));

@@ -24,6 +24,8 @@ use crate::mcp::lines;
 const MAX_WAITING: usize = 1 << 20;
 /// Bytes that may wait for all streams together, so that many sessions cannot do what one may not.
 const MAX_WAITING_IN_ALL: usize = 64 << 20;
+/// Bytes that a stream may have waiting whatever the others have: a flood cuts those who make it.
+const OWN_PART: usize = 32 << 10;
 /// Events that may wait, whatever their size.
 const MAX_EVENTS: usize = 256;
 /// What an event costs beside its bytes.
@@ -97,7 +99,8 @@ impl Outbox {
         let cost = event.bytes.len().saturating_add(EVENT_COST);
         let bytes = queue.bytes.saturating_add(cost);
         let full = bytes > MAX_WAITING || queue.events.len() >= MAX_EVENTS;
-        if !queue.events.is_empty() && (full || queue.in_all.bytes() > MAX_WAITING_IN_ALL) {
+        let crowded = bytes > OWN_PART && queue.in_all.bytes() > MAX_WAITING_IN_ALL;
+        if !queue.events.is_empty() && (full || crowded) {
             drop(queue);
             tracing::warn!("a session is cut: its client does not read, and {bytes} bytes wait for it");
             return self.cut();
@@ -285,6 +288,11 @@ mod tests {
         let cut = outboxes.iter().filter(|outbox| outbox.is_closed()).count();
         assert_eq!(cut, 26, "74 times 900 kB are 64 MiB");
         assert!(in_all.bytes() < 70 << 20);
+        // One that reads, and has little waiting, goes on beside them.
+        let other = Outbox::new(CancellationToken::new(), in_all.clone());
+        (0..10).for_each(|id| other.send(&message(id, 10)));
+        assert!(!other.is_closed());
+        drop(other);
         drop(outboxes);
         assert_eq!(in_all.bytes(), 0);
     }

@@ -16,6 +16,8 @@ use seccompiler::{
 
 /// Seconds of processor time. JavaScript and Python need 14 to 21 on a busy machine; a bomb of a megabyte needs minutes.
 const CPU_SECONDS: u64 = 60;
+/// Seconds between the signal that says so and the end.
+const CPU_GRACE: u64 = 5;
 /// Address space beyond the memory limit: the program itself, and what allocators reserve without using.
 const ADDRESS_SPACE: u64 = 512 << 20;
 /// Open files: three streams, one copy of stdin, and what creating a Landlock ruleset needs.
@@ -80,8 +82,11 @@ pub(super) fn limit(memory: u64) -> Vec<String> {
         ("RLIMIT_CORE", Resource::Core, 0),
     ];
     for (name, resource, value) in resources {
-        let most = getrlimit(resource).maximum.map_or(value, |maximum| maximum.min(value));
-        let limit = Rlimit { current: Some(most), maximum: Some(most) };
+        // At the hard limit of time the kernel kills without a word; the soft one says why.
+        let grace = if name == "RLIMIT_CPU" { CPU_GRACE } else { 0 };
+        let most = value.saturating_add(grace);
+        let most = getrlimit(resource).maximum.map_or(most, |maximum| maximum.min(most));
+        let limit = Rlimit { current: Some(value.min(most)), maximum: Some(most) };
         note(name, setrlimit(resource, limit).map_err(|error| error.to_string()));
     }
     note("nice", nice(19).map(|_| ()).map_err(|error| error.to_string()));

@@ -24,6 +24,9 @@ use crate::account::Account;
 /// Idle accounts whose time is still held against them; more are forgotten.
 const MAX_IDLE: usize = 1024;
 
+/// Time that an account may be behind the others: what it did not use while processors were free earns no more.
+const MAX_LAG: Duration = Duration::from_millis(500);
+
 /// A task that waits for its turn.
 type Ticket = u64;
 
@@ -113,9 +116,10 @@ impl Turns {
     /// Gives a turn back after it took `time`, and wakes whose turn it is.
     fn give_back(&self, account: Account, time: Duration) {
         let mut state = self.state();
+        let floor = state.floor;
         if let Some(lane) = state.lanes.get_mut(&account) {
             lane.turns = lane.turns.saturating_sub(1);
-            lane.used = lane.used.saturating_add(time);
+            lane.used = lane.used.saturating_add(time).max(floor.saturating_sub(MAX_LAG));
         }
         let next = state.grant();
         drop(state);
