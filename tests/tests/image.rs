@@ -62,12 +62,17 @@ async fn the_image_holds_the_host_and_its_tools_and_serves_them() {
     let log_file = logs.join("porthole-image.log");
     // Its own root, and no other user's rights: in a container the kubelet does this.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (program, first): (&str, &[&str]) = match is_root() {
-        true => ("chroot", &["--userspec=65532:65532"]),
-        false => ("unshare", &["--map-root-user", "chroot"]),
+    let (own, user): (&[&str], &str) = match is_root() {
+        true => (&["--mount"], "--userspec=65532:65532"),
+        false => (&["--mount", "--map-root-user"], "--userspec=0:0"),
     };
-    let mut child = Command::new(program)
-        .args(first)
+    // A runtime mounts /proc, where the host finds itself to start its compilers; this one is gone with the process.
+    std::fs::create_dir_all(image.join("proc")).unwrap();
+    let mut child = Command::new("unshare")
+        .args(own)
+        .args(["sh", "-c", r#"mount --rbind /proc "$1/proc" && shift && exec chroot "$@""#, "sh"])
+        .arg(&image)
+        .arg(user)
         .arg(&image)
         .args([
             "/usr/local/bin/porthole",
