@@ -1,5 +1,8 @@
 //! Objects and lists of them, in the three views of the contract.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -371,78 +374,5 @@ pub(super) fn not_asked_for(what: &str, found: &str, wanted: &str) -> Failure {
 impl From<super::shape::NotAList> for Failure {
     fn from(_: super::shape::NotAList) -> Self {
         Self::new(Reason::Unavailable, "the answer of the API server broke off or is not a list; ask again")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_that_would_change_the_path_is_refused() {
-        for name in ["", ".", "..", "a/b", "../secrets", "a%2fb"] {
-            assert!(segment("name", name).is_err(), "{name:?}");
-        }
-        assert_eq!(segment("name", "system:a b?#").unwrap().to_string(), "system%3Aa%20b%3F%23");
-        for node in ["http:node-1:2379", "node-1:10250", "Node", "node_1", "", "a..b", &"n".repeat(300)] {
-            let failure = node_segment(node).unwrap_err();
-            assert!(failure.message.len() < 250, "{failure}");
-        }
-        assert_eq!(node_segment("node-1.example.com").unwrap().to_string(), "node-1.example.com");
-        for namespace in ["a.b", "kube-system/pods", "-a", "A"] {
-            assert!(namespace_segment(namespace).is_err(), "{namespace}");
-        }
-    }
-
-    #[test]
-    fn long_parameters_are_refused_and_not_repeated() {
-        let failure = bounded("labelSelector", Some(&"x".repeat(900_000)), MAX_SELECTOR).unwrap_err();
-        assert!(failure.reason == Reason::Invalid && failure.message.len() < 250, "{failure}");
-        assert!(bounded("labelSelector", Some("app=web"), MAX_SELECTOR).is_ok());
-    }
-
-    fn fed(body: &[u8]) -> Result<ListMetadata, Failure> {
-        let mut list = Items::of("items");
-        list.feed::<Failure>(body, |_| Ok(()))?;
-        envelope(list, "pods")
-    }
-
-    #[test]
-    fn a_body_that_is_no_list_is_refused() {
-        for list in [
-            &br#"{"kind":"PodList","metadata":{"resourceVersion":"7"},"items":[{"a":1}]}"#[..],
-            br#"{"kind":"PodList","items":null}"#,
-            br#"{"kind":"List","metadata":{},"items":[]}"#,
-        ] {
-            assert!(fed(list).is_ok(), "{}", String::from_utf8_lossy(list));
-        }
-        for other in [
-            &br#"{"kind":"Secret","data":{"password":"aHVudGVyMg=="},"items":[]}"#[..],
-            br#"{"kind":"PodList","metadata":{}}"#,
-            br#"{"items":[]}"#,
-            br#"[]"#,
-            br#"{"kind":"Table","rows":[]}"#,
-        ] {
-            let failure = fed(other).err().unwrap();
-            assert!(!failure.message.contains("aHVudGVyMg"), "{failure}");
-        }
-    }
-
-    #[test]
-    fn an_object_of_another_kind_is_refused() {
-        let kind = Kind {
-            group: String::new(),
-            version: "v1".into(),
-            plural: "pods".into(),
-            singular: "pod".into(),
-            kind: "Pod".into(),
-            short_names: vec![],
-            namespaced: true,
-            verbs: vec![],
-        };
-        assert!(of_kind(br#"{"kind":"Pod"}"#, &kind, "pods").is_ok());
-        for other in [&br#"{"data":{},"kind":"Secret"}"#[..], br#"{"kind":"List","items":[]}"#] {
-            assert_eq!(of_kind(other, &kind, "pods").unwrap_err().reason, Reason::Unsupported);
-        }
     }
 }
