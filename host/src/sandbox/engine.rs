@@ -11,7 +11,7 @@ use crate::memory::MemoryTotal;
 /// How often a computing component gives way, and how exactly its time is measured.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 /// The same while a component waits for its turn: whoever makes one short call meets a few of these, beside any flood.
-const CONTENDED_TICK: Duration = Duration::from_millis(2);
+const CONTENDED_TICK: Duration = Duration::from_millis(1);
 /// Instances beyond the calls in flight: components that are being described while calls run.
 const SPARE_INSTANCES: u32 = 4;
 /// Core instances of one component: a Rust tool has 4, one in Python around 40.
