@@ -4,6 +4,7 @@
 //! made, leaves no field out.
 
 use std::{
+    borrow::Cow,
     fmt::Write as _,
     io::{self, Write},
     sync::{
@@ -72,7 +73,7 @@ enum Line {
 /// Writes lines as they come. Where stderr is gone there is nobody to tell.
 fn write_all(queue: &Receiver<Line>, dropped: &AtomicU64) {
     while let Ok(Line::Text(line)) = queue.recv() {
-        let _ = io::stderr().write_all(line.as_bytes());
+        let _ = io::stderr().write_all(without_tokens(&line).as_bytes());
         let lost = dropped.swap(0, Relaxed);
         if lost > 0 {
             let _ = writeln!(io::stderr(), "{lost} log lines were dropped: stderr is read too slowly");
@@ -120,6 +121,26 @@ fn text_line(text: &str) -> String {
     format!("{}{more}\n", Printable(kept))
 }
 
+/// The line without JSON Web Tokens: a client may put its own into an argument, and at `trace` a library prints it.
+fn without_tokens(line: &str) -> Cow<'_, str> {
+    /// Characters of a word that begins with `eyJ`, base64 of `{"`, from which it is a token and not a name.
+    const MIN_TOKEN: usize = 12;
+    let of_token = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    if !line.contains("eyJ") {
+        return line.into();
+    }
+    let (mut kept, mut rest) = (String::with_capacity(line.len()), line);
+    while let Some((before, token)) = rest.find("eyJ").and_then(|at| rest.split_at_checked(at)) {
+        let end = token.find(|letter| !of_token(letter)).unwrap_or(token.len());
+        let (word, after) = token.split_at_checked(end).unwrap_or((token, ""));
+        kept.push_str(before);
+        kept.push_str(if word.len() < MIN_TOKEN { word } else { "<redacted>" });
+        rest = after;
+    }
+    kept.push_str(rest);
+    kept.into()
+}
+
 /// JSON has escaped what ends a line already, and not what turns the direction of text.
 fn json_line(text: &str) -> String {
     if text.len() > MAX_LINE {
@@ -165,6 +186,13 @@ mod tests {
     }
 
     const FORGED: &str = "x\n{\"audit\":\"2026\",\"verdict\":\"ok\"}\r\u{1b}[2J\u{202e}\u{e0041}";
+
+    #[test]
+    fn no_line_holds_a_token() {
+        let line = "a eyJhbGciOiJFUzI1NiJ9.e30.c2ln\" b%20eyJhbGciOiJub25lIn0.e30. eyJx monkeyJar";
+        assert_eq!(without_tokens(line), "a <redacted>\" b%20<redacted> eyJx monkeyJar");
+        assert!(matches!(without_tokens("plain"), Cow::Borrowed("plain")));
+    }
 
     #[test]
     fn no_field_of_an_event_begins_a_line_of_its_own() {
