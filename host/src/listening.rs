@@ -1,5 +1,7 @@
 //! Ports: HTTP/1.1 with bounded connections, plain or with TLS, and certificates that are reloaded.
 
+mod leftover;
+
 use std::{
     future::Ready,
     io,
@@ -11,7 +13,10 @@ use std::{
 };
 
 use anyhow::Context;
-use axum::{Extension, Router, middleware::AddExtension};
+use axum::{
+    Extension, Router,
+    middleware::{AddExtension, from_fn},
+};
 use axum_server::{
     Handle,
     accept::Accept,
@@ -57,7 +62,7 @@ pub(crate) fn listen(
     let listener = std::net::TcpListener::bind(address)
         .with_context(|| format!("cannot listen on {address}; is another Porthole running? Choose another port with --listen or --admin-listen"))?;
     let bound = listener.local_addr()?;
-    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
+    let routes = routes.layer(from_fn(leftover::discard)).into_make_service_with_connect_info::<SocketAddr>();
     let mut server =
         axum_server::from_tcp(listener)?.handle(handle).http1_only().first_request_timeout(FIRST_REQUEST);
     server

@@ -176,11 +176,16 @@ impl Porthole {
 
     /// Waits until every file of the folder has been tried.
     pub async fn until_loaded(&self) -> Result<()> {
+        self.until_logged("tools loaded from").await
+    }
+
+    /// Waits until a text stands in the log, which a thread of its own writes after the answer is sent.
+    pub async fn until_logged(&self, text: &str) -> Result<()> {
         let begun = Instant::now();
-        while !std::fs::read_to_string(&self.log)?.contains("tools loaded from") {
+        while !std::fs::read_to_string(&self.log)?.contains(text) {
             anyhow::ensure!(
                 begun.elapsed() < Duration::from_secs(60),
-                "no tools; see {}",
+                "{text:?} is not logged; see {}",
                 self.log.display()
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -189,7 +194,8 @@ impl Porthole {
     }
 
     /// Where the operator's page is, once it is told.
-    pub fn page(&self) -> Result<String> {
+    pub async fn page(&self) -> Result<String> {
+        self.until_logged("figures at /metrics").await?;
         let log = std::fs::read_to_string(&self.log)?;
         let told = log.split("the operator's page: ").nth(1).context("no page in the log")?;
         Ok(told.split('/').take(3).collect::<Vec<_>>().join("/"))

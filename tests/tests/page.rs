@@ -63,7 +63,7 @@ async fn the_page_is_shown_wide_and_narrow_without_a_complaint() {
     let client = Streamable::new(&host.origin, None);
     client.call("pods_list", json!({})).await.unwrap();
     client.call("pods_get", json!({"name": "</td><script>document.title='taken'</script>"})).await.unwrap();
-    let page = host.page().unwrap();
+    let page = host.page().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     for (path, size) in [
         ("/", "1280,1400"),

@@ -43,7 +43,7 @@ pub(crate) async fn tokens(case: &'static Case) {
             }
         })
         .await;
-    let lines = stage.audit();
+    let lines = stage.audit().await;
     let own = lines.iter().filter(|line| line["tool"] != "api_resources_list").count();
     assert_eq!(own, count, "a line each");
     let text =
@@ -61,7 +61,7 @@ pub(crate) async fn lines(case: &'static Case) {
     let token = stage.account("audited", rules).await;
     let url = format!("{}/mcp", stage.host.origin);
     let count = |what: &str| {
-        let lines = stage.audit();
+        let lines = stage.audit_so_far();
         let own = lines
             .iter()
             .filter(|line| line["caller"].as_str().is_some_and(|caller| caller.ends_with(":audited")));
@@ -95,7 +95,7 @@ pub(crate) async fn lines(case: &'static Case) {
             stage.client(&token).call("curious", json!({"what": "decoys"})).await.unwrap();
         })
         .await;
-    let lines = stage.audit();
+    let lines = stage.audit().await;
     let decoys = lines.iter().find(|line| line["tool"] == "curious").unwrap().to_string();
     assert!(decoys.contains("secrets"), "the list of Secrets is hidden behind decoys: {decoys}");
     let agents = lines

@@ -173,10 +173,29 @@ impl Stage {
         std::fs::read(&self.host.log).unwrap()
     }
 
-    /// The audit's lines.
-    pub(crate) fn audit(&self) -> Vec<Value> {
+    /// The audit's lines of every call that has been answered: a thread of its own writes them, in their order.
+    pub(crate) async fn audit(&self) -> Vec<Value> {
+        const MARK: &str = "mark_of_the_audit";
+        let marks = |lines: &[Value]| lines.iter().filter(|line| line["tool"] == MARK).count();
+        let before = marks(&self.audit_so_far());
+        self.client(&self.bystander.token).call(MARK, json!({})).await.unwrap();
+        let begun = Instant::now();
+        loop {
+            let mut lines = self.audit_so_far();
+            if marks(&lines) > before {
+                lines.retain(|line| line["tool"] != MARK);
+                return lines;
+            }
+            assert!(begun.elapsed().as_secs() < 20, "the audit is not written");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// The audit's lines that are written.
+    pub(crate) fn audit_so_far(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.path().join("audit")).unwrap();
-        text.lines()
+        text.split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'))
             .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
             .collect()
     }

@@ -27,7 +27,7 @@ impl Operator {
             "127.0.0.1:0",
         ];
         let host = Porthole::with(&options).await.unwrap();
-        let page = host.page().unwrap();
+        let page = host.page().await.unwrap();
         Self { host, page, token }
     }
 

@@ -215,7 +215,7 @@ async fn nothing_but_audit_lines_is_on_the_stream_of_the_audit() {
     let forged = "x\n{\"audit\":\"2026\",\"caller\":\"somebody else\"}\r\u{1b}[2J";
     agent.call(forged, json!({forged: forged, "namespace": token})).await.unwrap();
     agent.call("pods_list_in_namespace", json!({"namespace": forged})).await.unwrap();
-    until("the audit lines", 10, || host.printed().unwrap().lines().count() >= 2).await;
+    until("the audit lines", 10, || host.printed().unwrap().matches('\n').count() >= 2).await;
     let printed = host.printed().unwrap();
     let lines: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2, "{printed}");

@@ -66,6 +66,5 @@ async fn every_question_of_the_contract_is_answered_as_it_says() {
     }
     let outline = streamable.call("curious", json!({"what": "outline"})).await.unwrap();
     assert!(outline.contains("CrashLoopBackOff") && !outline.contains("\"Namespace\""), "{outline}");
-    let log = std::fs::read_to_string(&host.log).unwrap();
-    assert!(log.contains("for the operator"), "a tool's words reach the operator's log");
+    host.until_logged("for the operator").await.unwrap();
 }
