@@ -83,6 +83,18 @@ struct Held {
 }
 
 impl MemoryShare {
+    /// Another share of the same caller, empty at first: for what is given back before the call ends.
+    pub(crate) fn apart(&self) -> Self {
+        let (all, caller) = (Arc::clone(&self.all), Arc::clone(&self.caller));
+        Self { total: self.total, all, caller, held: Mutex::default() }
+    }
+
+    /// Reserves what is missing to `bytes` in all.
+    pub(crate) async fn reserve_up_to(&self, bytes: u64) -> Result<(), Exhausted> {
+        let held = self.held().bytes;
+        self.reserve(bytes.saturating_sub(held)).await
+    }
+
     /// Reserves `bytes` more, and waits a moment where others hold them.
     pub(crate) async fn reserve(&self, bytes: u64) -> Result<(), Exhausted> {
         // Counted before waiting: reads of one call are made side by side.

@@ -8,7 +8,7 @@ use std::sync::{
 use tokio::time::Instant;
 
 use super::{Failure, Reason};
-use crate::memory::MemoryShare;
+use crate::memory::{Exhausted, MemoryShare};
 
 /// How long, how much in all and how much at once. Shared by the reads that one call makes side by side.
 pub(crate) struct Allowance {
@@ -35,8 +35,12 @@ impl Allowance {
     /// Reserves memory for bytes of an answer that are kept, until the call has ended.
     pub(crate) async fn hold(&self, bytes: usize, what: &str) -> Result<(), Failure> {
         let Some(memory) = &self.memory else { return Ok(()) };
-        let held = memory.reserve(bytes as u64).await;
-        held.map_err(|exhausted| Failure::new(Reason::Throttled, format!("{what}: {exhausted}")))
+        memory.reserve(bytes as u64).await.map_err(|exhausted| throttled(exhausted, what))
+    }
+
+    /// Memory that one read needs while it works, nothing at first.
+    pub(crate) fn scratch(&self) -> Scratch {
+        Scratch(self.memory.as_deref().map(MemoryShare::apart))
     }
 
     /// Counts bytes that came from the API server.
@@ -72,4 +76,19 @@ impl Allowance {
     pub(crate) fn taken(&self) -> u64 {
         self.taken.load(Relaxed)
     }
+}
+
+/// Memory of a read that is under way. Dropping it gives everything back, though the call goes on.
+pub(crate) struct Scratch(Option<MemoryShare>);
+
+impl Scratch {
+    /// Reserves what is missing to `bytes` in all.
+    pub(crate) async fn hold_up_to(&self, bytes: usize, what: &str) -> Result<(), Failure> {
+        let Some(memory) = &self.0 else { return Ok(()) };
+        memory.reserve_up_to(bytes as u64).await.map_err(|exhausted| throttled(exhausted, what))
+    }
+}
+
+fn throttled(exhausted: Exhausted, what: &str) -> Failure {
+    Failure::new(Reason::Throttled, format!("{what}: {exhausted}"))
 }

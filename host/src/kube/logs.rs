@@ -2,6 +2,8 @@
 
 mod lines;
 mod patterns;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,6 +15,7 @@ pub(crate) use patterns::Patterns;
 
 use super::{
     Allowance, ApiServer, Credential, Failure, Reason,
+    allowance::Scratch,
     objects::{bounded, namespace_segment, parameter, segment},
     server::Answer,
     work::{Turn, Workers},
@@ -86,7 +89,10 @@ pub(crate) async fn pod_log(
     let limit = usize::try_from(query.limit_bytes.unwrap_or(DEFAULT_LIMIT)).unwrap_or(usize::MAX);
     let filter = Filter {
         workers: pattern.is_some().then_some(workers),
-        lines: Arc::new(Mutex::new(Lines::new(query, pattern, limit.min(allowance.answer)))),
+        search: Arc::new(Search {
+            lines: Mutex::new(Lines::new(query, pattern, limit.min(allowance.answer))),
+            memory: allowance.scratch(),
+        }),
         deadline: allowance.deadline,
         what: &what,
     };
@@ -99,14 +105,27 @@ pub(crate) async fn pod_log(
         }
         Err(failure) => return Err(failure),
     };
-    let (text, lines_read, overflowed) = filter.finish();
+    let (text, lines_read, overflowed) = filter.search.lines().finish();
+    allowance.hold(text.len(), &what).await?;
     let cut = if overflowed && cut == Cut::Whole { Cut::ByteLimit } else { cut };
     Ok(LogText { text, lines_read, bytes_read, cut })
 }
 
+/// The lines of one log, and the memory that they take. A job that goes on although nobody waits has both.
+struct Search {
+    lines: Mutex<Lines>,
+    memory: Scratch,
+}
+
+impl Search {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The filter of one log. It works here, or aside if it has a pattern to search for.
 struct Filter<'w> {
-    lines: Arc<Mutex<Lines>>,
+    search: Arc<Search>,
     workers: Option<&'w Workers>,
     deadline: Instant,
     what: &'w str,
@@ -151,20 +170,23 @@ impl Filter<'_> {
 
     /// Filters these bytes, a turn after the other.
     async fn feed(&self, batch: &mut Vec<u8>) -> Result<Progress, Failure> {
+        // The batch, and the most that is kept of it: a line of a fold is there twice.
+        let most = self.search.lines().bytes().saturating_add(batch.len().saturating_mul(3));
+        self.search.memory.hold_up_to(most, self.what).await?;
         let Some(workers) = self.workers else {
             let batch = std::mem::take(batch);
-            return Ok(locked(&self.lines).feed(&batch, &mut 0, Turn::endless()));
+            return Ok(self.search.lines().feed(&batch, &mut 0, Turn::endless()));
         };
         let bytes = Arc::new(std::mem::take(batch));
         let mut at = 0;
         while at < bytes.len() {
-            let (lines, bytes) = (Arc::clone(&self.lines), Arc::clone(&bytes));
-            let search = move |turn| {
-                let progress = locked(&lines).feed(&bytes, &mut at, turn);
+            let (search, bytes) = (Arc::clone(&self.search), Arc::clone(&bytes));
+            let job = move |turn| {
+                let progress = search.lines().feed(&bytes, &mut at, turn);
                 (at, progress)
             };
             let progress;
-            (at, progress) = workers.run(self.deadline, self.what, search).await?;
+            (at, progress) = workers.run(self.deadline, self.what, job).await?;
             if progress == Progress::Full {
                 return Ok(Progress::Full);
             }
@@ -174,20 +196,12 @@ impl Filter<'_> {
 
     /// The log has ended, and with it a line that no line break ends.
     async fn end(&self) -> Result<(), Failure> {
-        if let Some(workers) = self.workers.filter(|_| locked(&self.lines).within_line()) {
-            let lines = Arc::clone(&self.lines);
-            workers.run(self.deadline, self.what, move |_| locked(&lines).end_line()).await?;
+        if let Some(workers) = self.workers.filter(|_| self.search.lines().within_line()) {
+            let search = Arc::clone(&self.search);
+            workers.run(self.deadline, self.what, move |_| search.lines().end_line()).await?;
         }
         Ok(())
     }
-
-    fn finish(self) -> (String, u64, bool) {
-        locked(&self.lines).finish()
-    }
-}
-
-fn locked(lines: &Mutex<Lines>) -> MutexGuard<'_, Lines> {
-    lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn path(query: &LogQuery) -> Result<String, Failure> {

@@ -5,6 +5,8 @@
 
 mod access;
 mod allowance;
+#[cfg(test)]
+mod answering;
 mod builtin;
 mod explain;
 mod failure;

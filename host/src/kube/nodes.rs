@@ -97,14 +97,16 @@ async fn end_of(
     what: &str,
 ) -> Result<String, Failure> {
     let mut answer = server.get(credential, path, "*/*", allowance, what).await?;
-    let mut end = Vec::new();
+    let (mut end, scratch) = (Vec::new(), allowance.scratch());
     while let Some(chunk) = answer.chunk().await? {
+        scratch.hold_up_to(end.len().saturating_add(chunk.len()), what).await?;
         end.extend_from_slice(&chunk);
         if end.len() > KEPT.saturating_mul(2) {
             end.drain(..end.len().saturating_sub(KEPT));
         }
     }
     let text = String::from_utf8_lossy(&end);
+    allowance.hold(text.len(), what).await?;
     let Some(lines) = lines else { return Ok(text.into_owned()) };
     // An older kubelet does not know tailLines.
     let count = text.lines().count();
@@ -119,7 +121,25 @@ fn is_listing(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::{sync::Arc, time::Duration};
+
+    use super::{super::answering::answering, *};
+    use crate::{account::Account, memory::MemoryTotal};
+
+    #[tokio::test]
+    async fn the_end_of_a_log_counts_as_memory_of_all_calls() {
+        const MIB: u64 = 1 << 20;
+        let server = answering("a line\n".repeat(200_000)).await;
+        let query =
+            NodeQuery { node: "n".into(), source: NodeSource::Log("kubelet".into()), tail_lines: Some(1) };
+        for (total, expected) in [(8 * MIB, None), (2 * MIB, Some(Reason::Throttled))] {
+            let memory = Arc::new(MemoryTotal::new(total).share(Account::of(&1)));
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+            let allowance = Allowance::new(deadline, 4 * MIB, 1 << 20).within(memory);
+            let read = node_read(&server, &Credential::Connection, &query, &allowance).await;
+            assert_eq!(read.err().map(|failure| failure.reason), expected);
+        }
+    }
 
     #[test]
     fn only_a_plain_name_reaches_the_kubelet() {

@@ -201,6 +201,10 @@ pub(crate) async fn get_object(
     } else {
         let body = server.get(credential, &path, JSON, allowance, &what).await?.bytes().await?;
         of_kind(&body, kind, &what)?;
+        // The body stays counted until the call has ended, and with it the copy, which is about as long. Until this
+        // returns there are both.
+        let scratch = allowance.scratch();
+        scratch.hold_up_to(body.len(), &what).await?;
         let mut out = Vec::with_capacity(body.len());
         let wanted = projection.as_ref().map_or(Wanted::Everything, Projection::wanted);
         copy(&body, wanted, withheld, &mut out).map_err(|error| unreadable(&what, &error))?;

@@ -103,6 +103,14 @@ impl Lines {
         !self.line.is_empty()
     }
 
+    /// Bytes of all that is held now, and of the copy that keeping the line that has begun makes.
+    pub(super) fn bytes(&self) -> usize {
+        let line = self.line.capacity().saturating_mul(2);
+        let kept = self.kept.capacity().saturating_add(line);
+        let others = self.before.iter().chain(&self.previous).map(Vec::capacity);
+        others.fold(kept, usize::saturating_add)
+    }
+
     /// The kept text, how many lines were read, and whether something did not fit.
     pub(super) fn finish(&mut self) -> (String, u64, bool) {
         // Searching it is not for this thread, and of a log that was cut off it is no whole line.
@@ -112,7 +120,8 @@ impl Lines {
         self.unfold();
         let overflowed = self.overflowed || self.kept.len() > self.limit;
         self.kept.truncate(self.limit);
-        let mut text = String::from_utf8_lossy(&self.kept).into_owned();
+        let mut text = String::from_utf8(std::mem::take(&mut self.kept))
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         if overflowed && text.ends_with('\u{fffd}') {
             // The limit fell into the middle of a character.
             text.pop();

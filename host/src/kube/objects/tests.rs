@@ -1,4 +1,7 @@
-use super::*;
+use std::{sync::Arc, time::Duration};
+
+use super::{super::answering::answering, *};
+use crate::{account::Account, memory::MemoryTotal};
 
 #[test]
 fn a_name_that_would_change_the_path_is_refused() {
@@ -50,9 +53,8 @@ fn a_body_that_is_no_list_is_refused() {
     }
 }
 
-#[test]
-fn an_object_of_another_kind_is_refused() {
-    let kind = Kind {
+fn pods() -> Kind {
+    Kind {
         group: String::new(),
         version: "v1".into(),
         plural: "pods".into(),
@@ -61,9 +63,36 @@ fn an_object_of_another_kind_is_refused() {
         short_names: vec![],
         namespaced: true,
         verbs: vec![],
-    };
+    }
+}
+
+#[test]
+fn an_object_of_another_kind_is_refused() {
+    let kind = pods();
     assert!(of_kind(br#"{"kind":"Pod"}"#, &kind, "pods").is_ok());
     for other in [&br#"{"data":{},"kind":"Secret"}"#[..], br#"{"kind":"List","items":[]}"#] {
         assert_eq!(of_kind(other, &kind, "pods").unwrap_err().reason, Reason::Unsupported);
+    }
+}
+
+#[tokio::test]
+async fn the_copy_of_an_object_counts_as_memory_of_all_calls_while_there_is_the_body() {
+    const MIB: u64 = 1 << 20;
+    let body = serde_json::json!({"kind": "Pod", "data": "x".repeat(3 << 20)}).to_string();
+    let server = answering(body).await;
+    let query = GetQuery { namespace: Some("shop".into()), name: "web".into(), view: View::Whole };
+    for (total, fits) in [(10 * MIB, false), (14 * MIB, true)] {
+        let memory = Arc::new(MemoryTotal::new(total).share(Account::of(&1)));
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let allowance = Allowance::new(deadline, 16 * MIB, 8 << 20).within(Arc::clone(&memory));
+        let kind = pods();
+        let read =
+            get_object(&server, &Credential::Connection, &kind, &query, Withheld::Bookkeeping, &allowance);
+        match read.await {
+            Ok(text) => assert!(fits && text.len() > 3 << 20, "{total}"),
+            Err(failure) => assert!(!fits && failure.reason == Reason::Throttled, "{failure}"),
+        }
+        // Only the body is counted still.
+        memory.reserve(total / 2 - 4 * MIB).await.unwrap();
     }
 }
