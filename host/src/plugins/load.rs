@@ -26,6 +26,18 @@ pub(crate) enum Unserved {
     Interrupted,
 }
 
+impl Unserved {
+    /// Whether another attempt may end otherwise, though the file stays as it is.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreadable(error) => error.is_transient(),
+            Self::Load(LoadError::Compile(error)) => error.is_transient(),
+            Self::Interrupted => true,
+            Self::Load(_) | Self::Arguments(_) => false,
+        }
+    }
+}
+
 impl From<CompileError> for Unserved {
     fn from(error: CompileError) -> Self {
         Self::Load(error.into())

@@ -10,6 +10,7 @@ mod folder;
 mod load;
 mod refused;
 mod reload;
+mod retries;
 mod snapshot;
 mod tool;
 mod watch;

@@ -13,6 +13,7 @@ use super::{
     LOADING, Plugins, Snapshot, Tool,
     folder::{self, Identity, Listing, MAX_FILES},
     load::Unserved,
+    retries::Retries,
     snapshot::Loaded,
     watch::Watch,
 };
@@ -35,6 +36,8 @@ struct Files {
     loaded: BTreeMap<String, Loaded>,
     /// What each file was when it was last tried.
     tried: HashMap<String, Identity>,
+    /// Files that are tried again as they are.
+    retries: Retries,
     /// Files that may still be written, as they were at the last look.
     moving: HashMap<String, (Identity, Instant)>,
     /// Files that are being loaded.
@@ -104,7 +107,9 @@ impl Plugins {
             while under_way.len() < SIDE_BY_SIDE
                 && let Some((file, identity)) = due.pop_front()
             {
-                files.tried.insert(file.clone(), identity);
+                if files.tried.insert(file.clone(), identity) != Some(identity) {
+                    files.retries.forget(&file);
+                }
                 files.loading.insert(file.clone());
                 under_way.push(self.load_one(file.clone(), files.digest(&file)));
             }
@@ -139,6 +144,12 @@ impl Plugins {
 
     /// Notes what came of loading a file.
     fn take_in(&self, files: &mut Files, file: String, outcome: Result<Option<Tool>, Unserved>) {
+        let passes = outcome.as_ref().is_err_and(Unserved::is_transient);
+        if passes {
+            files.retries.failed(&file, Instant::now());
+        } else {
+            files.retries.forget(&file);
+        }
         let before = files.loaded.get(&file).cloned().unwrap_or_default();
         let loaded = match outcome {
             Ok(Some(tool)) => {
@@ -162,8 +173,12 @@ impl Plugins {
                 return;
             }
             Err(reason) => {
-                tracing::error!("{} is not served: {reason}", Printable(&file));
-                Loaded { failure: Some(reason.to_string()), ..before }
+                let reason = if passes { format!("{reason}; it is tried again") } else { reason.to_string() };
+                // Once, however often it is tried again.
+                if before.failure.as_ref() != Some(&reason) {
+                    tracing::error!("{} is not served: {reason}", Printable(&file));
+                }
+                Loaded { failure: Some(reason), ..before }
             }
         };
         self.figures.loaded(loaded.failure.is_none());
@@ -249,12 +264,13 @@ impl Files {
             stays
         });
         self.tried.retain(|file, _| files.contains_key(file));
+        self.retries.forget_all_but(|file| files.contains_key(file));
         self.moving.retain(|file, _| files.contains_key(file));
         self.there = files.keys().cloned().collect();
         self.due(files, watch, first)
     }
 
-    /// The files that have changed and are whole, the smallest first.
+    /// The files that have changed and are whole, or are to be tried again, the smallest first.
     fn due(
         &mut self,
         files: BTreeMap<String, Identity>,
@@ -265,8 +281,11 @@ impl Files {
         let mut due: Vec<(String, Identity)> = files
             .into_iter()
             .filter(|(file, identity)| {
-                if self.tried.get(file) == Some(identity) || self.loading.contains(file) {
+                if self.loading.contains(file) {
                     return false;
+                }
+                if self.tried.get(file) == Some(identity) {
+                    return self.retries.is_due(file, now);
                 }
                 let still = match self.moving.get(file) {
                     Some((before, since)) if before == identity => now.duration_since(*since) >= STILL,

@@ -94,6 +94,23 @@ pub(crate) enum CompileError {
     Load(String),
 }
 
+impl CompileError {
+    /// Whether another attempt with the same file may end otherwise. A limit is none of these: a file that is made to reach
+    /// it would have a processor for a minute, again and again.
+    pub(crate) fn is_transient(&self) -> bool {
+        use rustix::process::Signal;
+        use std::os::unix::process::ExitStatusExt;
+        match self {
+            Self::Start(_) | Self::Io(_) => true,
+            // From outside: a compiler that is at a limit, or does what it may not, ends in other ways.
+            Self::Crashed { status, .. } => [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP]
+                .iter()
+                .any(|signal| status.signal() == Some(signal.as_raw())),
+            _ => false,
+        }
+    }
+}
+
 /// Compiled code, ready to be linked.
 pub(crate) struct Code(pub(super) Component);
 

@@ -21,6 +21,11 @@ pub(super) async fn in_process(
 }
 
 impl Compiler {
+    /// A compiler that starts `program` in place of the host.
+    pub(crate) fn of_program(program: PathBuf) -> Self {
+        Self::at(Place::Child { program }, None)
+    }
+
     /// A compiler for unit tests, whose own program is not the host.
     pub(crate) fn in_this_process(cache: Option<CompiledCode>) -> Self {
         Self::at(Place::Here, cache)
@@ -111,6 +116,23 @@ fn an_end_without_code_has_a_reason_that_steers_nothing() {
     assert!(long.len() < 400, "{} bytes", long.len());
 }
 
+#[test]
+fn only_a_compiler_that_was_interrupted_is_worth_another_attempt() {
+    let ended = |status: i32, words: &str| ended(ExitStatus::from_raw(status), words, MEMORY).is_transient();
+    // SIGHUP, SIGINT, SIGKILL, SIGTERM.
+    for signal in [1, 2, 9, 15] {
+        assert!(ended(signal, ""), "{signal}");
+    }
+    // SIGABRT, SIGSEGV, SIGXCPU, SIGSYS.
+    for signal in [6, 11, 24, 31] {
+        assert!(!ended(signal, ""), "{signal}");
+    }
+    for (code, words) in [(1, "bad"), (3, "out of memory"), (101, "panicked"), (0, "")] {
+        assert!(!ended(code << 8, words), "{code}");
+    }
+    assert!(!CompileError::Time("120 s").is_transient());
+}
+
 #[tokio::test]
 async fn a_compiler_that_never_ends_is_killed_with_the_future() {
     let script = tempfile::tempdir().unwrap();
@@ -142,7 +164,7 @@ async fn without_a_compiler_nothing_is_compiled_here() {
     let (_file, wasm) = file(&wat::parse_str(COMPONENT).unwrap());
     let compiler = Compiler::at(Place::Child { program: "/nonexistent".into() }, None);
     let error = compiler.code(&engine(), &wasm).await.err().unwrap();
-    assert!(matches!(error, CompileError::Start(_)), "{error}");
+    assert!(matches!(error, CompileError::Start(_)) && error.is_transient(), "{error}");
 }
 
 #[tokio::test]

@@ -33,6 +33,13 @@ pub(crate) enum Unreadable {
     TooLarge(u64),
 }
 
+impl Unreadable {
+    /// Whether another attempt may end otherwise, though the file stays as it is.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Io(_))
+    }
+}
+
 /// An open file and its digest. The host does not keep its bytes: the compiler reads them through the same descriptor.
 #[derive(Debug)]
 pub(crate) struct WasmFile {
