@@ -44,6 +44,10 @@ pub(crate) use wasm::{MAX_WASM, Unreadable, WasmFile};
 const TIME: Duration = Duration::from_secs(120);
 /// Memory of a compiler, which fits beside an idle host into 512 MiB. Our examples in JavaScript and Python need 344 and 326
 /// MiB, a tool in Rust 45; a bomb of 0.8 MB asked for 2 GB.
+///
+/// Not reserved from `limits.memoryTotal`: of 512 MiB that is 307, of which one account may hold half, so neither this nor
+/// half of it could ever be had. A child that takes what calls need is the first that the kernel kills (`oom_score_adj`),
+/// and its file is tried again.
 const MEMORY: u64 = 400 << 20;
 /// Files up to this size are compiled two at a time, each with half of the memory; larger ones alone. A tool in Rust has
 /// 100 to 390 kB.
