@@ -8,8 +8,7 @@ mod cgroup;
 mod tests;
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -18,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::account::Account;
+use crate::account::{Account, PerAccount};
 pub(crate) use cgroup::usable;
 
 /// Granularity of the budget: a page of WebAssembly.
@@ -44,31 +43,27 @@ pub(crate) struct MemoryTotal {
     bytes: u64,
     all: Arc<Semaphore>,
     /// The part of each caller that has a call in flight.
-    callers: Mutex<HashMap<Account, Weak<Semaphore>>>,
+    callers: PerAccount,
 }
 
 impl MemoryTotal {
     /// A budget of `bytes`.
     pub(crate) fn new(bytes: u64) -> Self {
-        Self { bytes, all: Arc::new(Semaphore::new(permits(bytes / UNIT))), callers: Mutex::default() }
+        let callers = PerAccount::new(permits(bytes / PARTS / UNIT));
+        Self { bytes, all: Arc::new(Semaphore::new(permits(bytes / UNIT))), callers }
     }
 
     /// The share of one call of this caller, empty at first.
     pub(crate) fn share(&self, account: Account) -> MemoryShare {
-        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        let caller = callers.get(&account).and_then(Weak::upgrade).unwrap_or_else(|| {
-            callers.retain(|_, part| part.strong_count() > 0);
-            let part = Arc::new(Semaphore::new(permits(self.bytes / PARTS / UNIT)));
-            callers.insert(account, Arc::downgrade(&part));
-            part
-        });
-        MemoryShare { total: self.bytes, all: Arc::clone(&self.all), caller, held: Mutex::default() }
+        let (all, caller) = (Arc::clone(&self.all), self.callers.of(account));
+        MemoryShare { account, total: self.bytes, all, caller, held: Mutex::default() }
     }
 }
 
 /// What one call has reserved. Dropping it gives everything back.
 #[derive(Debug)]
 pub(crate) struct MemoryShare {
+    account: Account,
     total: u64,
     all: Arc<Semaphore>,
     caller: Arc<Semaphore>,
@@ -86,7 +81,12 @@ impl MemoryShare {
     /// Another share of the same caller, empty at first: for what is given back before the call ends.
     pub(crate) fn apart(&self) -> Self {
         let (all, caller) = (Arc::clone(&self.all), Arc::clone(&self.caller));
-        Self { total: self.total, all, caller, held: Mutex::default() }
+        Self { account: self.account, total: self.total, all, caller, held: Mutex::default() }
+    }
+
+    /// Whose call it is.
+    pub(crate) fn account(&self) -> Account {
+        self.account
     }
 
     /// Reserves what is missing to `bytes` in all.

@@ -8,7 +8,10 @@ use std::sync::{
 use tokio::time::Instant;
 
 use super::{Failure, Reason};
-use crate::memory::{Exhausted, MemoryShare};
+use crate::{
+    account::Account,
+    memory::{Exhausted, MemoryShare},
+};
 
 /// How long, how much in all and how much at once. Shared by the reads that one call makes side by side.
 pub(crate) struct Allowance {
@@ -30,6 +33,11 @@ impl Allowance {
     /// The same, for answers that are held in a call's share of memory.
     pub(crate) fn within(self, memory: Arc<MemoryShare>) -> Self {
         Self { memory: Some(memory), ..self }
+    }
+
+    /// Whose call it is; the host's own outside of a call.
+    pub(crate) fn account(&self) -> Account {
+        self.memory.as_ref().map_or(Account::HOST, |memory| memory.account())
     }
 
     /// Reserves memory for bytes of an answer that are kept, until the call has ended.

@@ -92,7 +92,7 @@ pub(crate) async fn explain(
             serde_json::from_slice(&body).map_err(|error| unreadable(&of, &error))?;
         Schemas { all: document.components.schemas, turn }.explain(&kind, &path, depth)
     };
-    let told = workers.run(allowance.deadline, &what, explain).await??;
+    let told = workers.run(allowance, &what, explain).await??;
     allowance.fits(told.len(), &what)?;
     Ok(told)
 }

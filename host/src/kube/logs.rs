@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use regex::bytes::Regex;
-use tokio::time::Instant;
 
 pub(crate) use patterns::Patterns;
 
@@ -93,7 +92,7 @@ pub(crate) async fn pod_log(
             lines: Mutex::new(Lines::new(query, pattern, limit.min(allowance.answer))),
             memory: allowance.scratch(),
         }),
-        deadline: allowance.deadline,
+        allowance,
         what: &what,
     };
     let answer = server.get(credential, &path, "*/*", allowance, &what).await?;
@@ -127,7 +126,7 @@ impl Search {
 struct Filter<'w> {
     search: Arc<Search>,
     workers: Option<&'w Workers>,
-    deadline: Instant,
+    allowance: &'w Allowance,
     what: &'w str,
 }
 
@@ -186,7 +185,7 @@ impl Filter<'_> {
                 (at, progress)
             };
             let progress;
-            (at, progress) = workers.run(self.deadline, self.what, job).await?;
+            (at, progress) = workers.run(self.allowance, self.what, job).await?;
             if progress == Progress::Full {
                 return Ok(Progress::Full);
             }
@@ -198,7 +197,7 @@ impl Filter<'_> {
     async fn end(&self) -> Result<(), Failure> {
         if let Some(workers) = self.workers.filter(|_| self.search.lines().within_line()) {
             let search = Arc::clone(&self.search);
-            workers.run(self.deadline, self.what, move |_| search.lines().end_line()).await?;
+            workers.run(self.allowance, self.what, move |_| search.lines().end_line()).await?;
         }
         Ok(())
     }

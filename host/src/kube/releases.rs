@@ -158,7 +158,7 @@ pub(crate) async fn release(
     let body = server.get(credential, &path, "application/json", allowance, &what).await?.bytes().await?;
     let budget = Arc::clone(budget);
     let open = move |turn| opened(&body, &budget, turn);
-    let inside = workers.run(allowance.deadline, &what, open).await?.map_err(|cause| {
+    let inside = workers.run(allowance, &what, open).await?.map_err(|cause| {
         Failure::new(Reason::Other, format!("{what}: its Secret is not what Helm 3 writes ({cause})"))
     })?;
     Ok(inside.release(release.clone()))

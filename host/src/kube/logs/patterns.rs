@@ -47,8 +47,7 @@ impl Patterns {
             return Err(invalid(pattern, &format!("a call searches for at most {MAX_PATTERNS} patterns")));
         }
         let own = pattern.to_owned();
-        let regex =
-            workers.run(allowance.deadline, "the pattern", move |_| compile(&own)).await?.map(Arc::new)?;
+        let regex = workers.run(allowance, "the pattern", move |_| compile(&own)).await?.map(Arc::new)?;
         compiled.insert(pattern.to_owned(), Arc::clone(&regex));
         Ok(Some(regex))
     }
