@@ -351,18 +351,15 @@ pub(super) fn envelope(list: Items, what: &str) -> Result<ListMetadata, Failure>
     Ok(metadata)
 }
 
-/// Refuses a body that says it is something else than what was asked for.
+/// Refuses a body that does not say that it is what was asked for. An API server names the kind of each object.
 fn of_kind(body: &[u8], kind: &Kind, what: &str) -> Result<(), Failure> {
     #[derive(Deserialize)]
     struct TypeMeta<'b> {
         #[serde(borrow, default)]
-        kind: Option<Cow<'b, str>>,
+        kind: Cow<'b, str>,
     }
     let TypeMeta { kind: found } = serde_json::from_slice(body).map_err(|error| unreadable(what, &error))?;
-    match found {
-        Some(found) if found != kind.kind => Err(not_asked_for(what, &found, &kind.kind)),
-        _ => Ok(()),
-    }
+    if found == kind.kind { Ok(()) } else { Err(not_asked_for(what, &found, &kind.kind)) }
 }
 
 pub(super) fn not_asked_for(what: &str, found: &str, wanted: &str) -> Failure {

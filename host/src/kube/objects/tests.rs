@@ -70,8 +70,15 @@ fn pods() -> Kind {
 fn an_object_of_another_kind_is_refused() {
     let kind = pods();
     assert!(of_kind(br#"{"kind":"Pod"}"#, &kind, "pods").is_ok());
-    for other in [&br#"{"data":{},"kind":"Secret"}"#[..], br#"{"kind":"List","items":[]}"#] {
-        assert_eq!(of_kind(other, &kind, "pods").unwrap_err().reason, Reason::Unsupported);
+    for other in [
+        &br#"{"data":{},"kind":"Secret"}"#[..],
+        br#"{"kind":"List","items":[]}"#,
+        br#"{"kind":"","data":{}}"#,
+        br#"{"metadata":{},"data":{"password":"aHVudGVyMg=="}}"#,
+    ] {
+        let failure = of_kind(other, &kind, "pods").unwrap_err();
+        assert_eq!(failure.reason, Reason::Unsupported);
+        assert!(!failure.message.contains("aHVudGVyMg"), "{failure}");
     }
 }
 
