@@ -30,7 +30,7 @@ pub(crate) use explain::explain;
 pub(crate) use failure::{Failure, Reason};
 pub(crate) use kinds::{Kind, KindRef, Kinds};
 pub(crate) use logs::{Cut, LogQuery, LogText, Patterns, pod_log};
-pub(crate) use names::is_subdomain;
+pub(crate) use names::{is_label, is_subdomain};
 pub(crate) use namespaces::{namespace_exists, near_namespaces};
 pub(crate) use nodes::{NodeQuery, NodeSource, node_read};
 pub(crate) use objects::{GetQuery, ListQuery, Page, View, get_object, list_objects};

@@ -6,7 +6,7 @@ pub(super) const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
 /// Whether a text is a DNS label (RFC 1123): a namespace, a plural, a version.
-pub(super) fn is_label(text: &str) -> bool {
+pub(crate) fn is_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty()
         && text.len() <= MAX_LABEL

@@ -14,6 +14,7 @@ use super::{schema, world};
 use crate::{
     foreign::{self, Echo},
     guard::{self, Grant, ReadRule},
+    kube::{is_label, is_subdomain},
 };
 
 /// Bytes of a name and of a version; both stand in logs, metrics and errors.
@@ -26,9 +27,6 @@ const MAX_SUMMARY: usize = 4 << 10;
 const MAX_RULES: usize = 64;
 /// Bytes of all groups and resources together: every refused read names them.
 const MAX_READS: usize = 8 << 10;
-/// Bytes of a DNS-1123 label and of a subdomain (RFC 1123).
-const MAX_LABEL: usize = 63;
-const MAX_SUBDOMAIN: usize = 253;
 /// Subresources through which `get` opens more than reading: a shell, a port, or another server's whole API.
 const BEYOND_READING: [&str; 4] = ["exec", "attach", "portforward", "proxy"];
 
@@ -175,7 +173,7 @@ fn rule(declared: &world::ReadRule) -> Result<ReadRule, String> {
 
 /// Whether a text is an API group: `*`, the core group's empty name, or a DNS-1123 subdomain.
 fn is_group(text: &str) -> bool {
-    matches!(text, "*" | "") || (text.len() <= MAX_SUBDOMAIN && text.split('.').all(is_label))
+    matches!(text, "*" | "") || is_subdomain(text)
 }
 
 /// Whether a text is a resource: `*`, or a plural with a subresource or none.
@@ -183,15 +181,6 @@ fn is_resource(text: &str) -> bool {
     let (plural, subresource) =
         text.split_once('/').map_or((text, None), |(plural, sub)| (plural, Some(sub)));
     text == "*" || (is_label(plural) && subresource.is_none_or(is_label))
-}
-
-/// Whether a text is a DNS-1123 label.
-fn is_label(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    within(text, MAX_LABEL)
-        && text.bytes().all(|byte| plain(byte) || byte == b'-')
-        && !text.starts_with('-')
-        && !text.ends_with('-')
 }
 
 /// Whether `get` on a resource is more than reading. `nodes/proxy` is how a node's log is read; the host asks for nothing
