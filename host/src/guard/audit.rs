@@ -32,6 +32,8 @@ const MAX_ARGUMENTS: usize = 16 << 10;
 const MAX_CALLER: usize = 256;
 /// Bytes of what a client calls itself.
 const MAX_CLIENT: usize = 128;
+/// Bytes of a tool's name, as many as a tool's name may have. A client may ask for any.
+const MAX_TOOL: usize = 64;
 
 /// What becomes of calls while audit lines cannot be written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -73,6 +75,32 @@ pub(crate) struct AuditLine<'c> {
     pub(crate) cpu_us: u64,
     /// The most memory of the component, in bytes.
     pub(crate) memory: usize,
+}
+
+impl<'c> AuditLine<'c> {
+    /// The line of a call that no tool has served.
+    pub(crate) fn unserved(
+        caller: &'c str,
+        client: Option<&'c str>,
+        tool: &'c str,
+        verdict: &'static str,
+    ) -> Self {
+        Self {
+            caller,
+            client,
+            tool: cut(tool, MAX_TOOL),
+            version: None,
+            digest: None,
+            arguments: Map::new(),
+            verdict,
+            reads: Vec::new(),
+            read_bytes: 0,
+            bytes_out: 0,
+            ms: 0,
+            cpu_us: 0,
+            memory: 0,
+        }
+    }
 }
 
 /// Where audit lines go.
@@ -189,21 +217,7 @@ mod tests {
     use super::*;
 
     pub(super) fn line(arguments: Map<String, Value>) -> AuditLine<'static> {
-        AuditLine {
-            caller: "somebody",
-            client: None,
-            tool: "pods_list",
-            version: None,
-            digest: None,
-            arguments,
-            verdict: "ok",
-            reads: Vec::new(),
-            read_bytes: 0,
-            bytes_out: 0,
-            ms: 1,
-            cpu_us: 1,
-            memory: 1,
-        }
+        AuditLine { arguments, ..AuditLine::unserved("somebody", None, "pods_list", "ok") }
     }
 
     #[test]

@@ -1,9 +1,6 @@
 //! One call: its tool found, its arguments checked, run within limits, judged, and told in the audit line.
 
-use std::{
-    sync::Arc,
-    time::{Instant, SystemTime},
-};
+use std::{sync::Arc, time::Instant};
 
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -16,7 +13,6 @@ use super::{
 };
 use crate::{
     account::Account,
-    foreign::cut,
     guard::{Audit, AuditLine, Ledger, ReadLog, Reading, ReadingLimits, Redactor, Reservation, Tally},
     identity::{Caller, Owner},
     limits::TO_FINISH,
@@ -25,8 +21,6 @@ use crate::{
 
 /// One answer may fill this part of a component's memory; parsing it there takes a few times its size.
 const ANSWER_PART: u64 = 8;
-/// Bytes of a tool's name that are logged, as many as a tool's name may have.
-const MAX_NAME: usize = 64;
 
 /// What a client asks for.
 pub(crate) struct Call {
@@ -206,16 +200,7 @@ impl Telling<'_> {
         let reservation = self.reservation.take();
         let line = self.line(verdict, spent, bytes_out);
         self.audit.write(&line, reservation);
-        let recent = Recent {
-            at: SystemTime::now(),
-            caller: self.caller.to_owned(),
-            client: self.client.clone().unwrap_or_default(),
-            tool: line.tool.to_owned(),
-            arguments: Value::Object(line.arguments).to_string(),
-            verdict,
-            took: self.began.elapsed(),
-            bytes: bytes_out,
-        };
+        let recent = Recent::of(&line, self.began.elapsed());
         self.figures.ended(self.tool.is_some(), recent, &line.reads, spent);
     }
 
@@ -231,19 +216,16 @@ impl Telling<'_> {
 
     fn line(&self, verdict: &'static str, spent: &Spent, bytes_out: usize) -> AuditLine<'_> {
         AuditLine {
-            caller: self.caller,
-            client: self.client.as_deref(),
-            tool: cut(&self.name, MAX_NAME),
             version: self.tool.as_ref().map(|tool| tool.description.version.as_str()),
             digest: self.tool.as_ref().map(|tool| tool.digest.as_str()),
             arguments: self.arguments.clone(),
-            verdict,
             reads: self.reads(spent),
             read_bytes: spent.tally.bytes,
             bytes_out,
             ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
             cpu_us: u64::try_from(spent.cpu.as_micros()).unwrap_or(u64::MAX),
             memory: spent.memory,
+            ..AuditLine::unserved(self.caller, self.client.as_deref(), &self.name, verdict)
         }
     }
 }

@@ -15,7 +15,7 @@ use prometheus_client::{
 };
 
 use super::call::Spent;
-use crate::guard::ReadLog;
+use crate::guard::{AuditLine, ReadLog};
 
 /// Seconds, as the convention recommends them.
 const SECONDS: [f64; 14] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
@@ -70,6 +70,22 @@ pub(crate) struct Recent {
     pub(crate) verdict: &'static str,
     pub(crate) took: Duration,
     pub(crate) bytes: usize,
+}
+
+impl Recent {
+    /// The call of an audit line, which has ended now.
+    pub(super) fn of(line: &AuditLine<'_>, took: Duration) -> Self {
+        Self {
+            at: SystemTime::now(),
+            caller: line.caller.to_owned(),
+            client: line.client.unwrap_or_default().to_owned(),
+            tool: line.tool.to_owned(),
+            arguments: serde_json::to_string(&line.arguments).unwrap_or_default(),
+            verdict: line.verdict,
+            took,
+            bytes: line.bytes_out,
+        }
+    }
 }
 
 /// What the calls of one tool came to.
