@@ -25,7 +25,7 @@ use super::{
     answer::{listed, result},
     id::is_short,
     notes::{self, Told},
-    streamable::Recorded,
+    recorded::Recorded,
 };
 use crate::{
     foreign::{Echo, Printable, cut},

@@ -11,6 +11,7 @@ mod hosts;
 mod id;
 mod lines;
 mod notes;
+mod recorded;
 mod sse;
 mod streamable;
 

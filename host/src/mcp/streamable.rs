@@ -2,10 +2,7 @@
 //!
 //! Dify dies of the `id:` lines that rmcp's session mode sends, and opens a second stream when it is given a session.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use axum::{
     body::Body,
@@ -26,6 +23,7 @@ use super::{
     handler::{Handler, user_agent},
     id::{IMMODEST, MAX_ID, called_tool, is_modest},
     lines,
+    recorded::Recorded,
 };
 use crate::identity::Caller;
 
@@ -41,17 +39,6 @@ pub(super) fn service(handler: Handler) -> StreamableHttpService<Handler, NeverS
         .disable_allowed_hosts()
         .with_max_request_body_bytes(MAX_MESSAGE);
     StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config)
-}
-
-/// Whether the audit log has the call of a request. Shared with the handler.
-#[derive(Clone, Default)]
-pub(super) struct Recorded(Arc<AtomicBool>);
-
-impl Recorded {
-    /// The call is in the audit log, or will be.
-    pub(super) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Takes a POST: reads its body, hands it to rmcp, and sees to it that every call is recorded.
@@ -91,7 +78,7 @@ pub(super) async fn take(
         next.run(Request::from_parts(parts, Body::from(body.clone()))).await
     };
     if response.status().is_client_error()
-        && !recorded.0.load(Ordering::Relaxed)
+        && !recorded.is_set()
         && let Some(tool) = called_tool(&body)
     {
         handler.record(&caller, client, &tool, "malformed");
