@@ -1,5 +1,7 @@
 //! The paths of the main port, and what they answer to the wrong question.
 
+use std::path::Path;
+
 use porthole_testbed::{
     cluster::Cluster,
     dify::Dify,
@@ -95,16 +97,19 @@ async fn a_list_of_the_newest_revision_says_how_long_it_holds() {
     assert!(old.get("ttlMs").is_none() && old.get("cacheScope").is_none(), "{old}");
 }
 
+/// A host that writes its audit log to a file.
+async fn audited(cluster: &Cluster, audit: &Path) -> Porthole {
+    let [kubeconfig, plugins, audit] =
+        [&cluster.kubeconfig, &tools(), audit].map(|path| path.display().to_string());
+    Porthole::with(&["--kubeconfig", &kubeconfig, "--plugins", &plugins, "--audit", &audit]).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_not_served_has_its_audit_line_and_its_client() {
     let (cluster, token) = reader().await;
     let folder = tempfile::tempdir().unwrap();
     let audit = folder.path().join("audit");
-    let (plugins, path) = (tools().display().to_string(), audit.display().to_string());
-    let kubeconfig = cluster.kubeconfig.display().to_string();
-    let host = Porthole::with(&["--kubeconfig", &kubeconfig, "--plugins", &plugins, "--audit", &path])
-        .await
-        .unwrap();
+    let host = audited(&cluster, &audit).await;
     let dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
     let malformed = [
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"params","arguments":3}}"#
@@ -142,11 +147,7 @@ async fn calls_that_are_cancelled_at_once_each_have_their_audit_line() {
     let (cluster, token) = reader().await;
     let folder = tempfile::tempdir().unwrap();
     let audit = folder.path().join("audit");
-    let (plugins, path) = (tools().display().to_string(), audit.display().to_string());
-    let kubeconfig = cluster.kubeconfig.display().to_string();
-    let host = Porthole::with(&["--kubeconfig", &kubeconfig, "--plugins", &plugins, "--audit", &path])
-        .await
-        .unwrap();
+    let host = audited(&cluster, &audit).await;
     for _ in 0..10 {
         let dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
         for id in 0..10 {
@@ -259,7 +260,7 @@ async fn https_is_served_with_a_certificate_of_ones_own() {
     std::fs::copy(cluster.folder.join("server.key"), &key).unwrap();
     let ca = cluster.folder.join("ca.crt");
     let plugins = tools();
-    let path = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
     let options = [
         "--kubeconfig",
         &path(&cluster.kubeconfig),
@@ -273,7 +274,7 @@ async fn https_is_served_with_a_certificate_of_ones_own() {
     let host = Porthole::with(&options).await.unwrap();
     assert!(host.origin.starts_with("https://"), "{}", host.origin);
     let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
-    let ask = |ca: &std::path::Path| {
+    let ask = |ca: &Path| {
         let output = std::process::Command::new("curl")
             .args(["-sS", "--max-time", "20", "--cacert", &path(ca)])
             .args(["-H", &format!("Authorization: Bearer {token}")])
