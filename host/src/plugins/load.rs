@@ -32,7 +32,7 @@ impl Unserved {
         match self {
             Self::Unreadable(error) => error.is_transient(),
             Self::Load(LoadError::Compile(error)) => error.is_transient(),
-            Self::Interrupted => true,
+            Self::Load(LoadError::Memory(_)) | Self::Interrupted => true,
             Self::Load(_) | Self::Arguments(_) => false,
         }
     }

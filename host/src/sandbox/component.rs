@@ -52,6 +52,9 @@ pub(crate) enum LoadError {
     /// `describe` trapped, or ran out of time or memory.
     #[error("describe() failed: {}", Printable(cut(.0, MAX_REASON)))]
     Describe(String),
+    /// Calls in flight left `describe` no memory.
+    #[error(transparent)]
+    Memory(Exhausted),
     /// What it says of itself is not served.
     #[error(transparent)]
     Description(#[from] DescriptionError),
@@ -120,7 +123,10 @@ impl Component {
         let job = async move {
             match timeout_at(until, tool.describe(&mut store)).await {
                 Ok(Ok(description)) => Ok(Description::parse(description)?),
-                Ok(Err(error)) => Err(LoadError::Describe(explained(&error, store.data()))),
+                Ok(Err(error)) => Err(match store.data().memory.refused {
+                    Some(Refused::Total(exhausted)) => LoadError::Memory(exhausted),
+                    _ => LoadError::Describe(explained(&error, store.data())),
+                }),
                 Err(_) => Err(LoadError::Describe(format!("it took longer than {DESCRIBE_TIME:?}"))),
             }
         };

@@ -148,6 +148,14 @@ async fn two_versions_are_served_side_by_side() {
     }
 }
 
+#[tokio::test]
+async fn a_description_that_finds_no_memory_is_worth_another_attempt() {
+    let engine = Arc::new(Engine::new(4, 16 << 20, 64 << 10).unwrap());
+    let component = load(&engine, &of_this_version()).unwrap_or_else(|error| panic!("{error}"));
+    let error = crate::plugins::Unserved::from(component.describe(16 << 20).await.unwrap_err());
+    assert!(error.is_transient() && error.to_string().contains("memoryTotal"), "{error}");
+}
+
 #[test]
 fn a_version_that_this_host_does_not_know_is_named() {
     let engine = Arc::new(Engine::new(4, 16 << 20, 64 << 20).unwrap());
