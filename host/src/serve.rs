@@ -34,7 +34,9 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 /// Runs until SIGTERM, SIGINT, or the end of stdin.
 pub(crate) fn run(options: Serve) -> anyhow::Result<()> {
     let _log = logging::begin(&options.log, options.log_json)?;
-    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).max(2);
+    // What is left to them is light: components, and reading for them, have threads of their own.
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = processors.div_ceil(2);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let outcome = runtime.block_on(serve(options));
     // A component that is being compiled cannot be stopped; the process does not wait for it.
@@ -78,7 +80,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let requires = config.admin.requires.clone();
     let loader = loader(config, options.compiling.cache.clone())?;
     let server = match identity {
-        Identity::Caller => ApiServer::for_callers(&source, loader.engine.runtime()).await?,
+        Identity::Caller => ApiServer::for_callers(&source, loader.engine.runtimes()).await?,
         Identity::Host => ApiServer::for_host(&source).await?,
     };
     let cluster = Arc::new(Cluster::new(server));

@@ -41,6 +41,8 @@ struct Surroundings {
     folder: PathBuf,
     cluster: PathBuf,
     guests: PathBuf,
+    /// Every suite is run.
+    is_whole: bool,
 }
 
 const SUITES: [Suite; 13] = [
@@ -84,7 +86,8 @@ pub(crate) fn test(only: Option<&str>) -> Result<ExitCode> {
     let guests = plugins::build_with_guests()?;
     run_aside(&mut command("cargo", &["test", "--release", "--workspace", "--no-run"]))?;
     let folder = cache().join(format!("test-{}", std::process::id()));
-    let surroundings = Surroundings { cluster: folder.join("cluster"), folder, guests };
+    let surroundings =
+        Surroundings { cluster: folder.join("cluster"), folder, guests, is_whole: only.is_none() };
     let outcomes = surroundings.with_cluster(|| {
         let mut outcomes = Vec::new();
         for suite in SUITES.iter().filter(|suite| only.is_none_or(|only| suite.name.contains(only))) {
@@ -192,6 +195,9 @@ impl Surroundings {
             .env("PORTHOLE_CONFORMANCE", cache().join("npm-conformance/node_modules"))
             .env("PORTHOLE_EXAMPLES", examples::built())
             .env("RUST_BACKTRACE", "0");
+        if self.is_whole {
+            command.env("PORTHOLE_TEST_WHOLE", "1");
+        }
     }
 }
 

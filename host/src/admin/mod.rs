@@ -162,7 +162,7 @@ mod tests {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Handle::current();
         let source = Source::Text(kubeconfig.to_owned());
-        let server = ApiServer::for_callers(&source, runtime).await.unwrap();
+        let server = ApiServer::for_callers(&source, vec![runtime]).await.unwrap();
         let cluster = Arc::new(Cluster::new(server));
         let config = Config::default();
         let limits = config.host;

@@ -8,6 +8,7 @@ mod allowance;
 #[cfg(test)]
 mod answering;
 mod builtin;
+mod connections;
 mod explain;
 mod failure;
 mod kinds;

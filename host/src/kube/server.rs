@@ -4,18 +4,13 @@
 //! client certificate authenticates the whole connection. A pool built from an admin's kubeconfig would answer
 //! everybody as that admin. [`ApiServer::for_callers`] therefore takes only the address and the trust from it.
 
-use std::{
-    path::PathBuf,
-    pin::Pin,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
-use hyper_util::{client::legacy, client::legacy::connect::HttpConnector};
 use kube::{
-    client::{Body, ConfigExt},
+    client::Body,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use prometheus_client::{
@@ -24,21 +19,13 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use tokio::{runtime::Handle, time::timeout_at};
-use tower::ServiceBuilder;
 
 use super::{
     Allowance, Failure,
+    connections::{CONNECT_TIMEOUT, Connections, Received},
     pod::{self, NoPod},
 };
 
-/// How long a TCP and TLS handshake with the API server may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an unused connection is kept; the API server's own limit is longer.
-const IDLE_CONNECTION: Duration = Duration::from_secs(60);
-/// Unused connections kept: as many as calls may be in flight by default.
-const IDLE_CONNECTIONS: usize = 64;
-/// Go sends a list in 2 kB pieces; reading many at once spares a fifth of the CPU of a long list.
-const READ_BUFFER: usize = 64 << 10;
 /// An explanation of a refusal is short; more than this of it is not read.
 const STATUS_BYTES: usize = 64 << 10;
 /// Never curl, wget or Mozilla: to those the API server sends indented JSON, twice as long.
@@ -133,7 +120,7 @@ fn shown(url: &http::Uri) -> String {
 
 /// A connection pool to one API server.
 pub(crate) struct ApiServer {
-    client: kube::Client,
+    connections: Connections,
     default_namespace: String,
     address: String,
     latency: Family<Code, Histogram, fn() -> Histogram>,
@@ -156,36 +143,20 @@ impl ApiServer {
     /// A pool for many callers. From the configuration only server, CA, tls-server-name and proxy-url are taken:
     /// certificate, token, exec, basic auth, impersonation and extra headers are dropped.
     ///
-    /// Connections live on `runtime`, whoever opens them: one that was opened to learn whose token this is, on the threads
-    /// that answer clients, would cross threads for each read of a component after it.
-    pub(crate) async fn for_callers(source: &Source, runtime: Handle) -> Result<Self, ConnectError> {
+    /// Connections live on one of `runtimes`, whoever opens them: one that was opened to learn whose token this is, on the
+    /// threads that answer clients, would cross threads for each read of a component after it.
+    pub(crate) async fn for_callers(source: &Source, runtimes: Vec<Handle>) -> Result<Self, ConnectError> {
         let mut config = source.config().await?;
         config.auth_info = Default::default();
         config.headers.clear();
         let default_namespace = config.default_namespace.clone();
         let address = shown(&config.cluster_url);
-        let client = if config.proxy_url.is_some() {
-            kube::Client::try_from(config).map_err(ConnectError::Client)?
+        let connections = if config.proxy_url.is_some() {
+            Connections::Client(kube::Client::try_from(config).map_err(ConnectError::Client)?)
         } else {
-            // Without kube's own layers: they retry 15 times for minutes, and trace every request.
-            let mut http = HttpConnector::new();
-            http.enforce_http(false);
-            http.set_nodelay(true);
-            http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-            let https = config.rustls_https_connector_with_connector(http).map_err(ConnectError::Client)?;
-            let connecting = runtime.clone();
-            let https = ServiceBuilder::new()
-                .map_future(move |connection| within(connecting.clone(), Box::pin(connection)))
-                .service(https);
-            let pool = legacy::Client::builder(On(runtime))
-                .pool_idle_timeout(IDLE_CONNECTION)
-                .pool_max_idle_per_host(IDLE_CONNECTIONS)
-                .http1_read_buf_exact_size(READ_BUFFER)
-                .build::<_, Body>(https);
-            let service = ServiceBuilder::new().layer(config.base_uri_layer()).service(pool);
-            kube::Client::new(service, default_namespace.clone())
+            Connections::on(runtimes, &config).map_err(ConnectError::Client)?
         };
-        Ok(Self { client, default_namespace, address, latency: latency() })
+        Ok(Self { connections, default_namespace, address, latency: latency() })
     }
 
     /// A pool that reads as the account of the kubeconfig or of the pod (identity `host`).
@@ -194,7 +165,8 @@ impl ApiServer {
         let default_namespace = config.default_namespace.clone();
         let address = shown(&config.cluster_url);
         let client = kube::Client::try_from(config).map_err(ConnectError::Client)?;
-        Ok(Self { client, default_namespace, address, latency: latency() })
+        let connections = Connections::Client(client);
+        Ok(Self { connections, default_namespace, address, latency: latency() })
     }
 
     /// Has its figures gathered in a registry.
@@ -224,9 +196,9 @@ impl ApiServer {
             .header(header::USER_AGENT, USER_AGENT)
             .body(Body::empty())
             .map_err(|error| Failure::new(super::Reason::Other, error.to_string()))?;
-        match tokio::time::timeout(CONNECT_TIMEOUT, self.client.send(request)).await {
+        match tokio::time::timeout(CONNECT_TIMEOUT, self.connections.send(request)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(Failure::unreachable(what, &error)),
+            Ok(Err(error)) => Err(Failure::unreachable(what, &*error)),
             Err(_) => Err(Failure::over_time(what)),
         }
     }
@@ -278,7 +250,7 @@ impl ApiServer {
             .body(body)
             .map_err(|error| Failure::new(super::Reason::Invalid, format!("{what}: {error}")))?;
         let began = Instant::now();
-        let response = timeout_at(allowance.deadline, self.client.send(request)).await;
+        let response = timeout_at(allowance.deadline, self.connections.send(request)).await;
         let code = match &response {
             Ok(Ok(response)) => response.status().as_str().to_owned(),
             _ => "none".to_owned(),
@@ -286,33 +258,15 @@ impl ApiServer {
         self.latency.get_or_create(&Code { code }).observe(began.elapsed().as_secs_f64());
         let response = response
             .map_err(|_| Failure::over_time(what))?
-            .map_err(|error| Failure::unreachable(what, &error))?;
+            .map_err(|error| Failure::unreachable(what, &*error))?;
         let answer = Answer { response, allowance, what };
         if answer.response.status().is_success() { Ok(answer) } else { Err(answer.refusal().await) }
     }
 }
 
-/// Spawns what moves a connection on one runtime.
-#[derive(Clone)]
-struct On(Handle);
-
-impl<F: Future<Output: Send> + Send + 'static> hyper::rt::Executor<F> for On {
-    fn execute(&self, future: F) {
-        self.0.spawn(future);
-    }
-}
-
-/// Polls a future in the context of a runtime: sockets and timers that it makes belong there.
-fn within<F: Future>(runtime: Handle, mut future: Pin<Box<F>>) -> impl Future<Output = F::Output> {
-    std::future::poll_fn(move |context| {
-        let _entered = runtime.enter();
-        future.as_mut().poll(context)
-    })
-}
-
 /// An answer whose body is still to be read, within the call's time and bytes.
 pub(crate) struct Answer<'a> {
-    response: Response<Body>,
+    response: Response<Received>,
     allowance: &'a Allowance,
     what: &'a str,
 }
@@ -326,7 +280,7 @@ impl Answer<'_> {
                 .map_err(|_| Failure::over_time(self.what))?;
             match frame {
                 None => return Ok(None),
-                Some(Err(error)) => return Err(Failure::unreachable(self.what, &error)),
+                Some(Err(error)) => return Err(Failure::unreachable(self.what, &*error)),
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         self.allowance.take(data.len(), self.what)?;

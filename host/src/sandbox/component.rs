@@ -14,7 +14,7 @@ use super::{
     contract::{Tool, Unlinkable},
     description::DescriptionError,
     imports,
-    meter::{Meter, metered},
+    meter::Meter,
     state::{Memory, Refused, State},
 };
 use crate::{
@@ -130,7 +130,7 @@ impl Component {
                 Err(_) => Err(LoadError::Describe(format!("it took longer than {DESCRIBE_TIME:?}"))),
             }
         };
-        let described = self.engine.executor.spawn(Account::HOST, metered(meter, job)).await;
+        let described = self.engine.executor.spawn(Account::HOST, meter, job).await;
         described.unwrap_or_else(|error| Err(LoadError::Describe(interrupted(error))))
     }
 
@@ -153,7 +153,7 @@ impl Component {
             drop(permit);
             finished
         };
-        let finished = self.engine.executor.spawn(account, metered(meter, job)).await;
+        let finished = self.engine.executor.spawn(account, meter, job).await;
         finished.unwrap_or_else(|error| Finished {
             result: Err(Stopped::Fault(interrupted(error))),
             tally: Tally::default(),

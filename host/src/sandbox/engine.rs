@@ -10,7 +10,7 @@ use crate::memory::MemoryTotal;
 
 /// How often a computing component gives way, and how exactly its time is measured.
 pub(super) const TICK: Duration = Duration::from_millis(10);
-/// The same while a component waits for its turn: whoever makes one short call meets a few of these, beside any flood.
+/// The same while another call may wait for it: whoever makes one short call meets a few of these, beside any flood.
 const CONTENDED_TICK: Duration = Duration::from_millis(1);
 /// Instances beyond the calls in flight: components that are being described while calls run.
 const SPARE_INSTANCES: u32 = 4;
@@ -95,9 +95,9 @@ impl Engine {
         Ok(Self { engine, executor, memory: MemoryTotal::new(total), pooled })
     }
 
-    /// The runtime of the components' threads.
-    pub(crate) fn runtime(&self) -> Handle {
-        self.executor.handle()
+    /// The runtimes of the components' threads.
+    pub(crate) fn runtimes(&self) -> Vec<Handle> {
+        self.executor.runtimes()
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {

@@ -1,76 +1,112 @@
-//! Executor for components: a runtime of their own, on which callers take turns.
+//! Executor for components: a thread for each processor, on which callers take turns.
 //!
 //! A component computes for up to a tick before it gives way, and the host works for it in between. On the threads that
-//! answer other clients, eight busy components would delay everybody. Here only as many are polled at one time as there
-//! are processors, and each turn goes to the caller that has used the least processor time: one short call waits for the
-//! rest of a tick, however many calls another caller makes.
+//! answer other clients, eight busy components would delay everybody. Here a call stays on one thread, with the
+//! connections that it opened: on threads that share their tasks, each of its wakes would wake a second thread that looks
+//! for more, and what a call costs would grow by a fifth. Turns go to the caller that has used the least processor time.
 
 #[cfg(test)]
 mod tests;
 mod turns;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+};
 
-use rustix::time::{ClockId, clock_gettime};
-use tokio::runtime::{Builder, Handle, Runtime};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::runtime::{Builder, Handle};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::AbortOnDropHandle,
+};
 
+use super::meter::Meter;
 use crate::account::Account;
-use turns::Turns;
+use turns::{InTurn, Turns};
 
-/// A runtime that runs components, and reads the cluster for them.
+/// Tasks that a thread polls before it looks for what has arrived. Between two turns of components that compute it looks
+/// anyway.
+const POLLS: u32 = 16;
+
+/// Threads that run components, and read the cluster for them.
 pub(super) struct Executor {
-    /// None only while it is dropped.
-    runtime: Option<Runtime>,
+    threads: Vec<Thread>,
+    load: Arc<Load>,
+    /// Ends the threads, and with them what they still run.
+    _stop: DropGuard,
+}
+
+/// One thread, with a runtime of its own.
+struct Thread {
     handle: Handle,
     turns: Arc<Turns>,
 }
 
+/// Calls in flight, on all threads.
+#[derive(Default)]
+struct Load {
+    calls: AtomicUsize,
+    /// Those that have computed for a while, and may go on so.
+    heavy: AtomicUsize,
+}
+
 impl Executor {
-    /// Starts a thread for each processor of the machine, or of the cgroup's quota, and one more: connections move on
-    /// while every processor computes.
+    /// Starts a thread for each processor of the machine, or of the cgroup's quota.
     pub(super) fn start() -> io::Result<Self> {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(processors.saturating_add(1))
-            .thread_name("components")
-            .enable_all()
-            .build()?;
-        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime), turns: Turns::new(processors) })
+        let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let stop = CancellationToken::new();
+        let threads = (0..processors).map(|_| Thread::start(stop.clone())).collect::<io::Result<_>>()?;
+        Ok(Self { threads, load: Arc::default(), _stop: stop.drop_guard() })
     }
 
-    /// The runtime, for connections that components read through.
-    pub(super) fn handle(&self) -> Handle {
-        self.handle.clone()
+    /// The threads' runtimes, for connections that components read through.
+    pub(super) fn runtimes(&self) -> Vec<Handle> {
+        self.threads.iter().map(|thread| thread.handle.clone()).collect()
     }
 
-    /// Tells whether a component waits for its turn.
+    /// Tells whether a component computes for long while there is another call.
     pub(super) fn contention(&self) -> impl Fn() -> bool + Send + use<> {
-        let turns = Arc::clone(&self.turns);
-        move || turns.are_wanted()
+        let load = Arc::clone(&self.load);
+        move || load.heavy.load(Relaxed) > 0 && load.calls.load(Relaxed) > 1
     }
 
-    /// Runs a future in the turns of `account`. Dropping the handle drops the future.
-    pub(super) fn spawn<F>(&self, account: Account, future: F) -> AbortOnDropHandle<F::Output>
+    /// Runs a future in the turns of `account`, on the thread that has the fewest. Dropping the handle drops the future.
+    ///
+    /// # Panics
+    ///
+    /// Never: there is at least one processor.
+    pub(super) fn spawn<F>(
+        &self,
+        account: Account,
+        meter: Arc<Meter>,
+        future: F,
+    ) -> AbortOnDropHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        AbortOnDropHandle::new(self.handle.spawn(turns::in_turn(Arc::clone(&self.turns), account, future)))
+        #[expect(clippy::expect_used, reason = "there is at least one processor")]
+        let thread = self.threads.iter().min_by_key(|thread| thread.turns.calls()).expect("a thread");
+        let future = InTurn::new(Arc::clone(&thread.turns), Arc::clone(&self.load), account, meter, future);
+        AbortOnDropHandle::new(thread.handle.spawn(future))
     }
 }
 
-impl Drop for Executor {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // Waiting for what is polled just now is not allowed on a thread of another runtime.
-            runtime.shutdown_background();
-        }
+impl Thread {
+    fn start(stop: CancellationToken) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .event_interval(POLLS)
+            .global_queue_interval(1)
+            .build()?;
+        let (handle, turns) = (runtime.handle().clone(), Arc::new(Turns::default()));
+        runtime.spawn(Arc::clone(&turns).pass_on());
+        thread::Builder::new()
+            .name("components".to_owned())
+            .spawn(move || runtime.block_on(stop.cancelled_owned()))?;
+        Ok(Self { handle, turns })
     }
-}
-
-/// Processor time of the calling thread so far (`CLOCK_THREAD_CPUTIME_ID`).
-pub(super) fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanoseconds)
 }

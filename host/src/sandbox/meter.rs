@@ -11,9 +11,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::time::{ClockId, clock_gettime};
 use wasmtime::UpdateDeadline;
-
-use super::executor::thread_time;
 
 /// The time of one component, and its limit. Only the thread that polls the component touches it.
 pub(super) struct Meter {
@@ -24,30 +23,35 @@ pub(super) struct Meter {
     entered: AtomicU64,
     /// The component computes, and not the host for it.
     inside: AtomicBool,
+    /// It was interrupted by a tick, and has not been polled since.
+    gave_way: AtomicBool,
 }
 
 impl Meter {
     pub(super) fn new(limit: Duration) -> Arc<Self> {
         let (spent, entered) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { limit, spent, entered, inside: AtomicBool::new(true) })
+        let (inside, gave_way) = (AtomicBool::new(true), AtomicBool::new(false));
+        Arc::new(Self { limit, spent, entered, inside, gave_way })
     }
 
     /// The component has called the host.
     pub(super) fn leave(&self) {
-        self.pause();
+        self.pause(thread_time());
         self.inside.store(false, Relaxed);
     }
 
     /// The host returns to the component.
     pub(super) fn enter(&self) {
         self.inside.store(true, Relaxed);
-        self.resume();
+        self.resume(thread_time());
     }
 
     /// At each tick inside the component: gives way to other calls, or stops it.
     pub(super) fn tick(&self) -> UpdateDeadline {
-        self.pause();
-        self.resume();
+        let now = thread_time();
+        self.pause(now);
+        self.resume(now);
+        self.gave_way.store(true, Relaxed);
         if self.is_over() { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) }
     }
 
@@ -59,34 +63,36 @@ impl Meter {
         Duration::from_nanos(self.spent.load(Relaxed))
     }
 
-    /// Adds what the thread has used since the component was entered.
-    fn pause(&self) {
+    /// Whether a tick has interrupted it since this was asked.
+    pub(super) fn gave_way(&self) -> bool {
+        self.gave_way.swap(false, Relaxed)
+    }
+
+    /// Adds what the thread has used since the component was entered. Between two polls another thread's clock may count.
+    pub(super) fn pause(&self, now: Duration) {
         if self.inside.load(Relaxed) {
-            let stretch = now().saturating_sub(self.entered.load(Relaxed));
+            let stretch = nanoseconds(now).saturating_sub(self.entered.load(Relaxed));
             self.spent.fetch_add(stretch, Relaxed);
         }
     }
 
-    fn resume(&self) {
+    /// The thread's time is the component's from now on.
+    pub(super) fn resume(&self, now: Duration) {
         if self.inside.load(Relaxed) {
-            self.entered.store(now(), Relaxed);
+            self.entered.store(nanoseconds(now), Relaxed);
         }
     }
 }
 
-/// A future whose polls the meter sees: between two of them another thread's clock may count.
-pub(super) fn metered<F: Future>(meter: Arc<Meter>, future: F) -> impl Future<Output = F::Output> {
-    let mut future = Box::pin(future);
-    std::future::poll_fn(move |context| {
-        meter.resume();
-        let polled = future.as_mut().poll(context);
-        meter.pause();
-        polled
-    })
+/// Processor time of the calling thread so far (`CLOCK_THREAD_CPUTIME_ID`).
+pub(super) fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanoseconds)
 }
 
-fn now() -> u64 {
-    u64::try_from(thread_time().as_nanos()).unwrap_or(u64::MAX)
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -111,7 +117,14 @@ mod tests {
             meter.enter();
             burn(Duration::from_millis(20));
         };
-        metered(Arc::clone(&meter), work).await;
+        let mut work = Box::pin(work);
+        std::future::poll_fn(|context| {
+            meter.resume(thread_time());
+            let polled = work.as_mut().poll(context);
+            meter.pause(thread_time());
+            polled
+        })
+        .await;
         let spent = meter.spent();
         // The lower bound is exact; above it stands what the thread does between two readings of its clock.
         assert!(spent >= Duration::from_millis(60) && spent < Duration::from_millis(100), "{spent:?}");
@@ -121,8 +134,9 @@ mod tests {
     #[test]
     fn a_component_over_its_limit_is_interrupted() {
         let meter = Meter::new(Duration::from_millis(1));
-        meter.resume();
+        meter.resume(thread_time());
         assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));
+        assert!(meter.gave_way() && !meter.gave_way());
         burn(Duration::from_millis(2));
         assert!(matches!(meter.tick(), UpdateDeadline::Interrupt));
     }

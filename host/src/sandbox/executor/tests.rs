@@ -2,18 +2,25 @@ use std::{
     future::{pending, poll_fn},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     task::Poll,
+    time::Duration,
 };
 
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::sandbox::meter::thread_time;
 
-/// Computes for about this long on the thread's own clock, and gives way.
-fn busy(turns: u32, time: Duration) -> impl Future<Output = ()> {
-    let mut left = turns;
+/// A meter that stops nothing.
+fn meter() -> Arc<Meter> {
+    Meter::new(Duration::from_secs(600))
+}
+
+/// Computes for about this long on the thread's own clock, as often as that, and gives way each time as at a tick.
+fn busy(meter: &Arc<Meter>, turns: u32, time: Duration) -> impl Future<Output = ()> + use<> {
+    let (meter, mut left) = (Arc::clone(meter), turns);
     poll_fn(move |context| {
         let began = thread_time();
         while thread_time().saturating_sub(began) < time {}
@@ -21,6 +28,7 @@ fn busy(turns: u32, time: Duration) -> impl Future<Output = ()> {
         if left == 0 {
             return Poll::Ready(());
         }
+        let _ = meter.tick();
         context.waker().wake_by_ref();
         Poll::Pending
     })
@@ -32,26 +40,28 @@ async fn a_caller_with_one_call_does_not_stand_behind_all_of_anothers() {
     let turns = Arc::new(AtomicU32::new(0));
     let flood: Vec<_> = (0..32)
         .map(|_| {
-            let turns = Arc::clone(&turns);
-            executor.spawn(Account::of(&"flood"), async move {
+            let (turns, meter) = (Arc::clone(&turns), meter());
+            executor.spawn(Account::of(&"flood"), Arc::clone(&meter), async move {
                 for _ in 0..20 {
-                    busy(2, Duration::from_millis(1)).await;
-                    turns.fetch_add(1, Ordering::Relaxed);
+                    busy(&meter, 2, Duration::from_millis(1)).await;
+                    turns.fetch_add(1, Relaxed);
                 }
             })
         })
         .collect();
-    while turns.load(Ordering::Relaxed) < 4 {
+    while turns.load(Relaxed) < 4 {
         tokio::task::yield_now().await;
     }
-    executor.spawn(Account::of(&"other"), busy(3, Duration::from_micros(100))).await.unwrap();
+    let meter = meter();
+    let other = busy(&meter, 3, Duration::from_micros(100));
+    executor.spawn(Account::of(&"other"), meter, other).await.unwrap();
     // First come, first served would have run all 32 in between, three times.
-    let before_it = turns.load(Ordering::Relaxed);
+    let before_it = turns.load(Relaxed);
     for task in flood {
         task.await.unwrap();
     }
     assert!(before_it < 96, "{before_it} of 640 turns");
-    assert_eq!(turns.load(Ordering::Relaxed), 640);
+    assert_eq!(turns.load(Relaxed), 640);
 }
 
 #[tokio::test]
@@ -65,17 +75,17 @@ async fn a_task_that_is_dropped_is_ended_and_a_panic_reaches_who_waits() {
     let executor = Executor::start().unwrap();
     let (ended, end) = oneshot::channel();
     let guard = OnDrop(Some(ended));
-    let task = executor.spawn(Account::HOST, async move {
+    let task = executor.spawn(Account::HOST, meter(), async move {
         let _guard = guard;
         pending::<()>().await;
     });
     drop(task);
     end.await.unwrap();
-    let panicking = executor.spawn(Account::HOST, async { panic!("a tool's fault") });
+    let panicking = executor.spawn(Account::HOST, meter(), async { panic!("a tool's fault") });
     assert!(panicking.await.unwrap_err().is_panic());
     // Its turn came back.
     for _ in 0..100 {
-        executor.spawn(Account::HOST, async {}).await.unwrap();
+        executor.spawn(Account::HOST, meter(), async {}).await.unwrap();
     }
 }
 
@@ -85,12 +95,12 @@ async fn an_executor_that_is_gone_drops_its_tasks() {
     let begun = Arc::new(AtomicBool::new(false));
     let task = {
         let begun = Arc::clone(&begun);
-        executor.spawn(Account::HOST, async move {
-            begun.store(true, Ordering::Relaxed);
+        executor.spawn(Account::HOST, meter(), async move {
+            begun.store(true, Relaxed);
             tokio::time::sleep(Duration::from_secs(600)).await;
         })
     };
-    while !begun.load(Ordering::Relaxed) {
+    while !begun.load(Relaxed) {
         tokio::task::yield_now().await;
     }
     drop(executor);

@@ -1,14 +1,15 @@
-//! Turns at the processors: the next one goes to the account that has used the least time.
+//! Turns on one thread: who was woken goes first, and of those that compute on, the account that has used the least time.
 //!
 //! As Linux's CFS did it, with one simplification: an account that was idle begins again at the time of the others, so
-//! that waiting earns nothing that could be spent at once. By hand: the semaphores of tokio and its like serve whoever
-//! came first, which is the caller with the most calls.
+//! that waiting earns nothing that could be spent at once. By hand: tokio polls whoever was woken first, and its semaphores
+//! serve whoever came first, which is the caller with the most calls.
 
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
+    future::poll_fn,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -18,78 +19,108 @@ use std::{
     time::Duration,
 };
 
-use super::thread_time;
-use crate::account::Account;
+use tokio::task::yield_now;
+
+use super::Load;
+use crate::{
+    account::Account,
+    sandbox::meter::{Meter, thread_time},
+};
 
 /// Idle accounts whose time is still held against them; more are forgotten.
 const MAX_IDLE: usize = 1024;
-
-/// Time that an account may be behind the others: what it did not use while processors were free earns no more.
-const MAX_LAG: Duration = Duration::from_millis(500);
+/// Time that an account may be behind the others: what it did not use while there was nobody else earns no more.
+const MAX_LAG: Duration = Duration::from_millis(100);
+/// Time that an account may be before another and still go first when it is woken: a read or two of its work.
+const MAX_LEAD: Duration = Duration::from_millis(5);
+/// From here on a call computes, and does not only read.
+const HEAVY: Duration = Duration::from_millis(5);
 
 /// A task that waits for its turn.
 type Ticket = u64;
 
-/// The turns of one executor.
+/// The turns of one thread.
+#[derive(Default)]
 pub(super) struct Turns {
     state: Mutex<State>,
-    /// Tasks that wait for a turn, to be looked at without the lock.
-    waiting: AtomicUsize,
+    /// Tasks, to be counted without the lock.
+    calls: AtomicUsize,
 }
 
+#[derive(Default)]
 struct State {
-    /// Turns that nobody has.
-    free: usize,
+    /// Accounts that have a task.
     lanes: HashMap<Account, Lane>,
-    /// Tickets whose turn has come, and whose task does not know it yet.
-    granted: HashSet<Ticket>,
+    /// Time of idle accounts that is ahead of the floor.
+    idle: HashMap<Account, Duration>,
+    /// The ticket whose turn has come, and whose task does not know it yet.
+    granted: Option<Ticket>,
     next_ticket: Ticket,
     /// The time of the account that had the last turn: where an idle one begins again.
     floor: Duration,
+    /// The task that passes turns on.
+    passing: Option<Waker>,
 }
 
 /// One account's tasks.
 #[derive(Default)]
 struct Lane {
-    /// In the order in which they woke.
+    /// In the order in which they gave way.
     waiting: VecDeque<(Ticket, Waker)>,
-    /// Turns that the account has now.
-    turns: usize,
+    tasks: usize,
     used: Duration,
 }
 
-impl Lane {
-    fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.turns == 0
-    }
-}
-
 impl Turns {
-    pub(super) fn new(processors: usize) -> Arc<Self> {
-        let state = State {
-            free: processors,
-            lanes: HashMap::new(),
-            granted: HashSet::new(),
-            next_ticket: 0,
-            floor: Duration::ZERO,
-        };
-        Arc::new(Self { state: Mutex::new(state), waiting: AtomicUsize::new(0) })
+    /// Tasks of this thread.
+    pub(super) fn calls(&self) -> usize {
+        self.calls.load(Relaxed)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a task waits for a turn.
-    pub(super) fn are_wanted(&self) -> bool {
-        self.waiting.load(Relaxed) > 0
+    /// Passes turns on, behind all who are woken and those whose read has arrived: a task of the same thread, without end.
+    pub(super) async fn pass_on(self: Arc<Self>) {
+        loop {
+            poll_fn(|context| self.state().poll_wanted(context)).await;
+            // The runtime looks for what has arrived before it goes on.
+            yield_now().await;
+            let next = self.state().grant();
+            if let Some(next) = next {
+                next.wake();
+            }
+        }
     }
 
-    /// Takes a turn. Err with the ticket to come back with where there is none.
-    fn take(&self, account: Account, ticket: Option<Ticket>, waker: &Waker) -> Result<(), Ticket> {
+    /// Counts a task in.
+    fn enter(&self, account: Account) {
+        self.calls.fetch_add(1, Relaxed);
+        let mut state = self.state();
+        let floor = state.floor;
+        let used = state.idle.remove(&account).unwrap_or_default();
+        let lane = state.lanes.entry(account).or_default();
+        lane.used = lane.used.max(used);
+        if lane.tasks == 0 {
+            lane.used = lane.used.max(floor);
+        }
+        lane.tasks = lane.tasks.saturating_add(1);
+    }
+
+    /// Takes a turn. Err with the ticket to come back with, where others go first.
+    fn take(
+        &self,
+        account: Account,
+        ticket: Option<Ticket>,
+        gave_way: bool,
+        waker: &Waker,
+    ) -> Result<(), Ticket> {
         let mut state = self.state();
         if let Some(ticket) = ticket {
-            if state.granted.remove(&ticket) {
+            if state.granted == Some(ticket) {
+                state.granted = None;
+                state.pass_on();
                 return Ok(());
             }
             // Woken by something else.
@@ -99,109 +130,138 @@ impl Turns {
             }
             return Err(ticket);
         }
-        if state.free > 0 {
-            state.free = state.free.saturating_sub(1);
-            let lane = state.lane(account);
-            lane.turns = lane.turns.saturating_add(1);
-            state.floor = state.floor.max(state.lane(account).used);
+        let least = state.lanes.values().map(|lane| lane.used).min().unwrap_or_default();
+        let floor = state.floor;
+        let ticket = state.next_ticket;
+        let lane = state.lanes.entry(account).or_default();
+        lane.used = lane.used.max(floor.saturating_sub(MAX_LAG));
+        if !gave_way && lane.used <= least.saturating_add(MAX_LEAD) {
+            state.floor = floor.max(lane.used);
             return Ok(());
         }
-        let ticket = state.next_ticket;
+        lane.waiting.push_back((ticket, waker.clone()));
         state.next_ticket = ticket.wrapping_add(1);
-        state.lane(account).waiting.push_back((ticket, waker.clone()));
-        self.waiting.fetch_add(1, Relaxed);
+        state.pass_on();
         Err(ticket)
     }
 
-    /// Gives a turn back after it took `time`, and wakes whose turn it is.
+    /// Ends a turn that took `time`.
     fn give_back(&self, account: Account, time: Duration) {
-        let mut state = self.state();
-        let floor = state.floor;
-        if let Some(lane) = state.lanes.get_mut(&account) {
-            lane.turns = lane.turns.saturating_sub(1);
-            lane.used = lane.used.saturating_add(time).max(floor.saturating_sub(MAX_LAG));
-        }
-        let next = state.grant();
-        drop(state);
-        if let Some(next) = next {
-            self.waiting.fetch_sub(1, Relaxed);
-            next.wake();
+        if let Some(lane) = self.state().lanes.get_mut(&account) {
+            lane.used = lane.used.saturating_add(time);
         }
     }
 
-    /// Forgets a task that is dropped while it waits.
-    fn forget(&self, account: Account, ticket: Ticket) {
+    /// Counts a task out, which may have waited.
+    fn leave(&self, account: Account, ticket: Option<Ticket>) {
+        self.calls.fetch_sub(1, Relaxed);
         let mut state = self.state();
-        if state.granted.remove(&ticket) {
-            drop(state);
-            self.give_back(account, Duration::ZERO);
-        } else if let Some(lane) = state.lanes.get_mut(&account) {
-            lane.waiting.retain(|(waiting, _)| *waiting != ticket);
-            self.waiting.fetch_sub(1, Relaxed);
+        if ticket.is_some() && state.granted == ticket {
+            state.granted = None;
+            state.pass_on();
+        }
+        let Some(lane) = state.lanes.get_mut(&account) else { return };
+        lane.waiting.retain(|(waiting, _)| Some(*waiting) != ticket);
+        lane.tasks = lane.tasks.saturating_sub(1);
+        if lane.tasks == 0 {
+            let used = lane.used;
+            state.lanes.remove(&account);
+            state.rest(account, used);
         }
     }
 }
 
 impl State {
-    fn lane(&mut self, account: Account) -> &mut Lane {
+    /// Remembers what an account has used beyond the floor.
+    fn rest(&mut self, account: Account, used: Duration) {
         let floor = self.floor;
-        if self.lanes.len() >= MAX_IDLE && !self.lanes.contains_key(&account) {
-            self.lanes.retain(|_, lane| !lane.is_idle());
+        if self.idle.len() >= MAX_IDLE {
+            self.idle.retain(|_, used| *used > floor);
         }
-        let lane = self.lanes.entry(account).or_default();
-        if lane.is_idle() {
-            lane.used = lane.used.max(floor);
+        if used > floor && self.idle.len() < MAX_IDLE {
+            self.idle.insert(account, used);
         }
-        lane
     }
 
-    /// Passes a turn on. A scan: there are no more lanes with tasks than calls in flight.
+    /// Has the next turn passed on, once those who were woken have been polled.
+    fn pass_on(&self) {
+        if let Some(passing) = &self.passing {
+            passing.wake_by_ref();
+        }
+    }
+
+    /// Ready when somebody waits for a turn, and none is granted.
+    fn poll_wanted(&mut self, context: &Context<'_>) -> Poll<()> {
+        self.passing = Some(context.waker().clone());
+        let is_wanted = self.granted.is_none() && self.lanes.values().any(|lane| !lane.waiting.is_empty());
+        if is_wanted { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Grants the next turn, unless one is granted already.
     fn grant(&mut self) -> Option<Waker> {
-        let waiting = self.lanes.values_mut().filter(|lane| !lane.waiting.is_empty());
-        let Some(lane) = waiting.min_by_key(|lane| lane.used) else {
-            self.free = self.free.saturating_add(1);
+        if self.granted.is_some() {
             return None;
-        };
+        }
+        let waiting = self.lanes.values_mut().filter(|lane| !lane.waiting.is_empty());
+        let lane = waiting.min_by_key(|lane| lane.used)?;
         let (ticket, waker) = lane.waiting.pop_front()?;
-        lane.turns = lane.turns.saturating_add(1);
         self.floor = self.floor.max(lane.used);
-        self.granted.insert(ticket);
+        self.granted = Some(ticket);
         Some(waker)
     }
 }
 
-/// A future that is polled in the turns of `account` only.
-pub(super) fn in_turn<F: Future>(turns: Arc<Turns>, account: Account, future: F) -> InTurn<F> {
-    InTurn { turns, account, ticket: None, future: Box::pin(future) }
-}
-
-/// See [`in_turn`].
+/// A future that is polled in the turns of its account only, each turn on its meter.
 pub(super) struct InTurn<F> {
     turns: Arc<Turns>,
+    load: Arc<Load>,
     account: Account,
+    meter: Arc<Meter>,
     ticket: Option<Ticket>,
+    is_heavy: bool,
     future: Pin<Box<F>>,
+}
+
+impl<F> InTurn<F> {
+    pub(super) fn new(
+        turns: Arc<Turns>,
+        load: Arc<Load>,
+        account: Account,
+        meter: Arc<Meter>,
+        future: F,
+    ) -> Self {
+        turns.enter(account);
+        load.calls.fetch_add(1, Relaxed);
+        Self { turns, load, account, meter, ticket: None, is_heavy: false, future: Box::pin(future) }
+    }
 }
 
 impl<F: Future> Future for InTurn<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        if let Err(ticket) = self.turns.take(self.account, self.ticket, context.waker()) {
+        let gave_way = self.meter.gave_way();
+        if let Err(ticket) = self.turns.take(self.account, self.ticket, gave_way, context.waker()) {
             self.ticket = Some(ticket);
             return Poll::Pending;
         }
         self.ticket = None;
-        // Given back also where the poll panics.
-        let _turn = Turn { turns: Arc::clone(&self.turns), account: self.account, began: thread_time() };
+        if !self.is_heavy && self.meter.spent() > HEAVY {
+            self.is_heavy = true;
+            self.load.heavy.fetch_add(1, Relaxed);
+        }
+        // Ended also where the poll panics.
+        let _turn = Turn::begin(Arc::clone(&self.turns), self.account, Arc::clone(&self.meter));
         self.future.as_mut().poll(context)
     }
 }
 
 impl<F> Drop for InTurn<F> {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            self.turns.forget(self.account, ticket);
+        self.turns.leave(self.account, self.ticket);
+        self.load.calls.fetch_sub(1, Relaxed);
+        if self.is_heavy {
+            self.load.heavy.fetch_sub(1, Relaxed);
         }
     }
 }
@@ -210,11 +270,22 @@ impl<F> Drop for InTurn<F> {
 struct Turn {
     turns: Arc<Turns>,
     account: Account,
+    meter: Arc<Meter>,
     began: Duration,
+}
+
+impl Turn {
+    fn begin(turns: Arc<Turns>, account: Account, meter: Arc<Meter>) -> Self {
+        let began = thread_time();
+        meter.resume(began);
+        Self { turns, account, meter, began }
+    }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.turns.give_back(self.account, thread_time().saturating_sub(self.began));
+        let now = thread_time();
+        self.meter.pause(now);
+        self.turns.give_back(self.account, now.saturating_sub(self.began));
     }
 }

@@ -1,60 +1,108 @@
-use std::future::{Pending, pending};
+use std::{
+    future::{Pending, pending},
+    sync::atomic::AtomicU32,
+    task::Wake,
+};
 
 use super::*;
 
+/// A waker that counts.
+#[derive(Default)]
+struct Woken(AtomicU32);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
 /// A task of an account that is polled by hand.
-struct Task(Pin<Box<InTurn<Pending<()>>>>);
+struct Task {
+    future: Pin<Box<InTurn<Pending<()>>>>,
+    meter: Arc<Meter>,
+    woken: Arc<Woken>,
+}
 
 impl Task {
     fn new(turns: &Arc<Turns>, account: Account) -> Self {
-        Self(Box::pin(in_turn(Arc::clone(turns), account, pending())))
+        let meter = Meter::new(Duration::MAX);
+        let future = InTurn::new(Arc::clone(turns), Arc::default(), account, Arc::clone(&meter), pending());
+        Self { future: Box::pin(future), meter, woken: Arc::default() }
     }
 
-    /// Whether a poll got a turn: then it has no ticket left.
-    fn poll(&mut self) {
-        let mut context = Context::from_waker(Waker::noop());
-        let _ = self.0.as_mut().poll(&mut context);
+    /// Polls it. Whether it had its turn.
+    fn poll(&mut self) -> bool {
+        let waker = Waker::from(Arc::clone(&self.woken));
+        let _ = self.future.as_mut().poll(&mut Context::from_waker(&waker));
+        self.future.ticket.is_none()
+    }
+
+    /// It computes until the next tick, and asks for another turn.
+    fn give_way(&mut self) {
+        let _ = self.meter.tick();
+        assert!(!self.poll(), "whoever computes on waits until the others have been polled");
+    }
+
+    fn is_woken(&self) -> bool {
+        self.woken.0.swap(0, Relaxed) > 0
     }
 }
 
 #[test]
 fn turns_are_passed_on_also_by_tasks_that_are_dropped() {
-    let turns = Turns::new(1);
+    let turns = Arc::new(Turns::default());
     let account = Account::of(&1);
-    let waker = Waker::noop();
-    turns.take(account, None, waker).unwrap();
-    assert!(!turns.are_wanted());
-    let mut waiting: Vec<Task> = (0..3).map(|_| Task::new(&turns, account)).collect();
-    waiting.iter_mut().for_each(Task::poll);
+    let mut tasks: Vec<Task> = (0..4).map(|_| Task::new(&turns, account)).collect();
+    assert!(tasks.iter_mut().all(Task::poll), "whoever was just woken goes first");
+    tasks.iter_mut().for_each(Task::give_way);
     // One leaves while it waits, one after its turn was granted and before it knew.
-    drop(waiting.remove(1));
-    turns.give_back(account, Duration::ZERO);
-    assert!(turns.take(account, None, waker).is_err(), "granted to the first");
-    drop(waiting.remove(0));
-    waiting[0].poll();
-    // What it gave back went to the one that had asked in between.
-    assert!(!turns.are_wanted());
-    turns.give_back(account, Duration::ZERO);
-    turns.take(account, None, waker).unwrap();
+    drop(tasks.remove(1));
+    let granted = |turns: &Turns| turns.state().grant();
+    granted(&turns).unwrap().wake();
+    assert!(tasks[0].is_woken() && granted(&turns).is_none(), "one at a time");
+    drop(tasks.remove(0));
+    granted(&turns).unwrap().wake();
+    assert!(tasks[0].is_woken() && tasks[0].poll());
+    granted(&turns).unwrap().wake();
+    assert!(tasks[1].poll());
+    drop(tasks);
+    assert_eq!((turns.calls(), turns.state().lanes.len()), (0, 0));
 }
 
 #[test]
 fn the_next_turn_is_of_the_account_that_has_used_the_least_and_idling_saves_nothing_up() {
-    let turns = Turns::new(1);
+    let turns = Arc::new(Turns::default());
     let (first, second) = (Account::of(&1), Account::of(&2));
-    let waker = Waker::noop();
-    for _ in 0..3 {
-        turns.take(first, None, waker).unwrap();
-        turns.give_back(first, Duration::from_secs(1));
-    }
-    turns.take(Account::HOST, None, waker).unwrap();
-    // The second was idle for all that time: it begins where the first was at its last turn, two seconds, and not at none.
-    let waits = |account| turns.take(account, None, waker).unwrap_err();
-    let (of_first, of_second) = (waits(first), waits(second));
-    turns.give_back(Account::HOST, Duration::ZERO);
-    turns.take(second, Some(of_second), waker).unwrap();
-    let again = waits(second);
-    turns.give_back(second, Duration::from_millis(1100));
-    assert!(turns.take(second, Some(again), waker).is_err());
-    turns.take(first, Some(of_first), waker).unwrap();
+    let mut flood = Task::new(&turns, first);
+    turns.give_back(first, Duration::from_secs(2));
+    flood.give_way();
+    turns.state().grant().unwrap();
+    assert!(flood.poll());
+    // The second was idle for all that time: it begins where the first was at its last turn, and not at none.
+    let mut one = Task::new(&turns, second);
+    one.poll();
+    turns.give_back(second, Duration::from_millis(10));
+    one.give_way();
+    flood.give_way();
+    turns.state().grant().unwrap();
+    assert!(!one.poll() && flood.poll(), "the first has used less since");
+    // Woken, and far ahead of the first: it waits like those that compute.
+    let mut other = Task::new(&turns, second);
+    assert!(!other.poll());
+    turns.give_back(first, Duration::from_millis(20));
+    flood.give_way();
+    turns.state().grant().unwrap();
+    assert!(one.poll() && !flood.poll());
+}
+
+#[test]
+fn what_was_used_is_held_against_an_account_that_comes_back() {
+    let turns = Arc::new(Turns::default());
+    let (first, second) = (Account::of(&1), Account::of(&2));
+    let _other = Task::new(&turns, second);
+    drop(Task::new(&turns, first));
+    turns.enter(first);
+    turns.give_back(first, Duration::from_secs(1));
+    turns.leave(first, None);
+    assert!(!Task::new(&turns, first).poll());
 }
