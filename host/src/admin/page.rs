@@ -35,7 +35,7 @@ pub(super) fn overview(admin: &Admin) -> String {
     };
     let _ = write!(
         body,
-        "<dl>\n<dt>Tools served</dt><dd>{}</dd>\n<dt>Files not served</dt><dd>{failed}</dd>\n<dt>Last file loaded</dt><dd>{}</dd>\n<dt>Closed by the configuration</dt><dd>{}</dd>\n<dt>SSE sessions open</dt><dd>{}</dd>\n<dt>Figures for Prometheus</dt><dd><a href=\"/metrics\">/metrics</a></dd>\n</dl>\n",
+        "<dl>\n<dt>Tools served</dt><dd>{}</dd>\n<dt>Files not served</dt><dd>{failed}</dd>\n<dt>Last file loaded</dt><dd>{}</dd>\n<dt>Tools that the configuration closes</dt><dd>{}</dd>\n<dt>SSE sessions open</dt><dd>{}</dd>\n<dt>Figures for Prometheus</dt><dd><a href=\"/metrics\">/metrics</a></dd>\n</dl>\n",
         snapshot.tools.len(),
         figures.last_load().map_or_else(|| "none yet".to_owned(), |at| format!("{} UTC", moment(at))),
         if closed.is_empty() { "none".to_owned() } else { text(&closed.join(", ")) },

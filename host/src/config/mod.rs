@@ -166,6 +166,11 @@ impl Config {
         self.enabled.as_deref().is_none_or(named) && !named(&self.disabled)
     }
 
+    /// The tools that it names.
+    pub(crate) fn named_tools(&self) -> impl Iterator<Item = &String> {
+        self.enabled.iter().flatten().chain(&self.disabled).chain(self.tools.keys())
+    }
+
     /// The limits of one tool's calls.
     pub(crate) fn limits_of(&self, tool: &str) -> CallLimits {
         self.tools.get(tool).copied().unwrap_or(self.calls)

@@ -19,7 +19,10 @@ const LARGE: u64 = 40 << 20;
 pub(super) async fn check(files: &[PathBuf], loader: &Loader) -> anyhow::Result<ExitCode> {
     let mut all = true;
     for file in files {
-        all &= one(file, loader).await?;
+        all &= one(file, loader).await.unwrap_or_else(|error| {
+            println!("{error:#}");
+            false
+        });
     }
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -42,7 +45,7 @@ async fn one(file: &Path, loader: &Loader) -> anyhow::Result<bool> {
     if wasm.size() > LARGE {
         advice.push(format!("the file has {} MB; strip it", wasm.size() / 1_000_000));
     }
-    println!("{} is served: {} {}", shown(file), tool.description.name, tool.description.version);
+    println!("{} would be served: {} {}", shown(file), tool.description.name, tool.description.version);
     for advice in advice {
         println!("advice: {}", Printable(&advice));
     }

@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode, time::Instant};
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use super::{shown, size};
 use crate::plugins::{self, Loader};
@@ -10,9 +10,14 @@ use crate::plugins::{self, Loader};
 /// Compiles every file of a folder that is not in the cache.
 pub(super) async fn compile(folder: &Path, loader: &Loader) -> anyhow::Result<ExitCode> {
     if loader.compiler.cache.is_none() {
-        bail!("there is no folder to keep compiled code in; name one with --cache DIR");
+        bail!("compiled code can be kept nowhere, as the warning above says; name a folder with --cache DIR");
     }
-    let files = plugins::files(folder)?;
+    let files = plugins::files(folder).with_context(|| {
+        format!("{} cannot be read; name the folder of tools with --plugins", shown(folder))
+    })?;
+    if files.is_empty() {
+        bail!("there is no tool in {}; name the folder of tools with --plugins", shown(folder));
+    }
     let mut all = true;
     for file in &files {
         let began = Instant::now();

@@ -18,7 +18,8 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    foreign::Printable,
+    foreign::{Echo, Printable},
+    near::nearest,
     sandbox::{Digest, Unreadable},
 };
 
@@ -29,6 +30,9 @@ const STILL: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(200);
 /// Files that are loaded side by side, so that one whose `describe` never ends does not hold up the others.
 const SIDE_BY_SIDE: usize = 2;
+
+/// What is wrong with a link that leads nowhere.
+const DANGLING: &str = "it is a link to a file that is not there.";
 
 /// What is known of each file.
 #[derive(Default)]
@@ -74,6 +78,7 @@ impl Plugins {
                     "tools loaded from {}",
                     self.folder.display()
                 );
+                self.warn_of_unknown_tools(&files);
                 self.loaded.send_replace(true);
                 if begun.elapsed() > LOADING {
                     self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
@@ -85,6 +90,19 @@ impl Plugins {
                 tracing::info!("looking at {} again, as asked", self.folder.display());
                 files.tried.clear();
             }
+        }
+    }
+
+    /// Says which tools the configuration names and no file has: a misspelt name closes nothing.
+    fn warn_of_unknown_tools(&self, files: &Files) {
+        let tools = files.loaded.values().filter_map(|loaded| loaded.tool.as_ref());
+        let names: Vec<&String> = tools.map(|tool| &tool.description.name).collect();
+        for unknown in
+            self.loader.config.named_tools().filter(|name| !names.iter().any(|known| known == name))
+        {
+            let near = nearest(unknown, names.iter().copied(), 0.8, 1);
+            let meant = near.first().map(|near| format!("; is {near} meant?")).unwrap_or_default();
+            tracing::warn!("the configuration names the tool {}, which no file has{meant}", Echo(unknown));
         }
     }
 
@@ -195,11 +213,19 @@ impl Plugins {
         let serving = if first { None } else { Some(&*before) };
         let mut next = Snapshot::of(&self.loader.config, files.loaded.iter(), serving, awaited);
         for file in &files.dangling {
-            let reason = "it is a link to a file that is not there.".to_owned();
-            next.failures.insert(Printable(file).to_string(), reason);
+            next.failures.insert(Printable(file).to_string(), DANGLING.to_owned());
         }
         if let Some(reason) = &files.folder {
             next.failures.insert(Printable(&self.folder.to_string_lossy()).to_string(), reason.clone());
+        }
+        for file in files.loaded.iter().filter(|(_, loaded)| loaded.failure.is_none()).map(|(file, _)| file) {
+            let file = Printable(file).to_string();
+            // Its name is taken by another file.
+            if let Some(reason) = next.failures.get(&file)
+                && before.failures.get(&file) != Some(reason)
+            {
+                tracing::error!("{file} is not served: {reason}");
+            }
         }
         let next = Arc::new(next);
         self.figures.served(next.tools.values().map(|tool| {
@@ -242,7 +268,9 @@ impl Files {
         let Listing { files, dangling, crowded } = match listing {
             Ok(listing) => listing,
             Err(error) => {
-                self.complain(Some(format!("it cannot be read: {error}; its tools are served as they were")));
+                let then =
+                    if first { "name another with --plugins" } else { "its tools are served as they were" };
+                self.complain(Some(format!("it cannot be read: {error}; {then}")));
                 return VecDeque::new();
             }
         };
@@ -250,6 +278,9 @@ impl Files {
             crowded.then(|| format!("it has more than {MAX_FILES} tools; those after them are left out")),
         );
         if self.dangling != dangling {
+            for file in dangling.iter().filter(|file| !self.dangling.contains(file)) {
+                tracing::error!("{} is not served: {DANGLING}", Printable(file));
+            }
             self.dangling = dangling;
             self.unsaid = true;
         }
