@@ -125,8 +125,9 @@ impl Certificate {
         Ok(Arc::new(config))
     }
 
-    fn bytes(&self) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
-        (std::fs::read(&self.cert).ok(), std::fs::read(&self.key).ok())
+    /// What the files hold. A volume that hangs must not hold the threads that answer clients.
+    async fn bytes(&self) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+        (tokio::fs::read(&self.cert).await.ok(), tokio::fs::read(&self.key).await.ok())
     }
 }
 
@@ -145,10 +146,10 @@ pub(crate) async fn tls(certificate: Certificate) -> anyhow::Result<RustlsConfig
 /// Reloads a certificate when its files have changed: cert-manager renews them, and a mounted Secret is swapped. A pair
 /// that does not fit, because only one of the two is written yet, is tried again at the next look.
 async fn keep(config: RustlsConfig, certificate: Certificate) {
-    let mut taken = certificate.bytes();
+    let mut taken = certificate.bytes().await;
     loop {
         tokio::time::sleep(CERTIFICATE).await;
-        let now = certificate.bytes();
+        let now = certificate.bytes().await;
         if now == taken || now.0.is_none() || now.1.is_none() {
             continue;
         }

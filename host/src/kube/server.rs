@@ -1,4 +1,4 @@
-//! The connection to the API server: one pool for everybody, and a credential on each request.
+//! Requests to the API server: connections that serve every caller, and a credential on each request.
 //!
 //! Safety rests on what is dropped here: kube's own auth layer overwrites a request's Authorization header, and a
 //! client certificate authenticates the whole connection. A pool built from an admin's kubeconfig would answer
@@ -22,7 +22,7 @@ use tokio::{runtime::Handle, time::timeout_at};
 
 use super::{
     Allowance, Failure,
-    connections::{CONNECT_TIMEOUT, Connections, Received},
+    connections::{CONNECT_TIMEOUT, Connections, ResponseBody},
     pod::{self, NoPod},
 };
 
@@ -143,9 +143,12 @@ impl ApiServer {
     /// A pool for many callers. From the configuration only server, CA, tls-server-name and proxy-url are taken:
     /// certificate, token, exec, basic auth, impersonation and extra headers are dropped.
     ///
-    /// Connections live on one of `runtimes`, whoever opens them: one that was opened to learn whose token this is, on the
-    /// threads that answer clients, would cross threads for each read of a component after it.
-    pub(crate) async fn for_callers(source: &Source, runtimes: Vec<Handle>) -> Result<Self, ConnectError> {
+    /// The components' threads, `runtimes`, and the runtime of the calling task have connections of their own: a read that
+    /// crossed threads would wait for the components there.
+    pub(crate) async fn for_callers(
+        source: &Source,
+        mut runtimes: Vec<Handle>,
+    ) -> Result<Self, ConnectError> {
         let mut config = source.config().await?;
         config.auth_info = Default::default();
         config.headers.clear();
@@ -154,6 +157,7 @@ impl ApiServer {
         let connections = if config.proxy_url.is_some() {
             Connections::Client(kube::Client::try_from(config).map_err(ConnectError::Client)?)
         } else {
+            runtimes.push(Handle::current());
             Connections::on(runtimes, &config).map_err(ConnectError::Client)?
         };
         Ok(Self { connections, default_namespace, address, latency: latency() })
@@ -266,7 +270,7 @@ impl ApiServer {
 
 /// An answer whose body is still to be read, within the call's time and bytes.
 pub(crate) struct Answer<'a> {
-    response: Response<Received>,
+    response: Response<ResponseBody>,
     allowance: &'a Allowance,
     what: &'a str,
 }

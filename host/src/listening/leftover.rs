@@ -13,6 +13,7 @@ use std::{
 use axum::{
     body::{Body, Bytes},
     extract::Request,
+    http::header,
     middleware::Next,
     response::Response,
 };
@@ -27,6 +28,10 @@ const TIME: Duration = Duration::from_secs(2);
 
 /// Discards what the routes leave of a request's body.
 pub(super) async fn discard(request: Request, next: Next) -> Response {
+    if request.headers().contains_key(header::EXPECT) {
+        // The client waits for leave to send the body, which asking for it would give.
+        return next.run(request).await;
+    }
     next.run(request.map(|body| Body::new(Leftover(body)))).await
 }
 

@@ -165,7 +165,7 @@ impl Compiler {
                 return Ok(Code(component));
             }
         }
-        if let Some(reason) = wasm.is_no_component()? {
+        if let Some(reason) = wasm.is_no_component() {
             return Err(CompileError::Refused(reason.to_owned()));
         }
         let turns = if wasm.size() > SMALL_FILE { SIDE_BY_SIDE } else { 1 };

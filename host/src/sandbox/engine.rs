@@ -22,6 +22,9 @@ const TABLES: u32 = 8;
 /// Room for the globals and tables of JavaScript and Python guests; wasmtime's 1 MiB is too small for them.
 const INSTANCE_BYTES: usize = 16 << 20;
 const TABLE_ELEMENTS: usize = 200_000;
+/// Bytes of an idle table that are cleared, and not given back to the kernel: those of a Rust tool, which a system call
+/// would cost more.
+const TABLE_KEPT: usize = 8 << 10;
 
 /// Why components cannot be run on this machine.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +73,7 @@ impl Engine {
             .max_component_instance_size(INSTANCE_BYTES)
             .max_core_instance_size(INSTANCE_BYTES)
             .table_elements(TABLE_ELEMENTS)
+            .table_keep_resident(TABLE_KEPT)
             .max_memory_size(usize::try_from(memory).unwrap_or(usize::MAX));
         let mut config = code();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

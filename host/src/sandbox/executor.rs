@@ -29,19 +29,20 @@ use crate::account::Account;
 use turns::{InTurn, Turns};
 
 /// Tasks that a thread polls before it looks for what has arrived. Between two turns of components that compute it looks
-/// anyway.
+/// in any case.
 const POLLS: u32 = 16;
 
 /// Threads that run components, and read the cluster for them.
 pub(super) struct Executor {
-    threads: Vec<Thread>,
+    first: ComponentThread,
+    others: Vec<ComponentThread>,
     load: Arc<Load>,
     /// Ends the threads, and with them what they still run.
     _stop: DropGuard,
 }
 
 /// One thread, with a runtime of its own.
-struct Thread {
+struct ComponentThread {
     handle: Handle,
     turns: Arc<Turns>,
 }
@@ -59,13 +60,17 @@ impl Executor {
     pub(super) fn start() -> io::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let stop = CancellationToken::new();
-        let threads = (0..processors).map(|_| Thread::start(stop.clone())).collect::<io::Result<_>>()?;
-        Ok(Self { threads, load: Arc::default(), _stop: stop.drop_guard() })
+        // From here on: where one cannot be started, those before it end.
+        let guard = stop.clone().drop_guard();
+        let first = ComponentThread::start(stop.clone())?;
+        let others =
+            (1..processors).map(|_| ComponentThread::start(stop.clone())).collect::<io::Result<_>>()?;
+        Ok(Self { first, others, load: Arc::default(), _stop: guard })
     }
 
     /// The threads' runtimes, for connections that components read through.
     pub(super) fn runtimes(&self) -> Vec<Handle> {
-        self.threads.iter().map(|thread| thread.handle.clone()).collect()
+        std::iter::once(&self.first).chain(&self.others).map(|thread| thread.handle.clone()).collect()
     }
 
     /// Tells whether a component computes for long while there is another call.
@@ -74,11 +79,8 @@ impl Executor {
         move || load.heavy.load(Relaxed) > 0 && load.calls.load(Relaxed) > 1
     }
 
-    /// Runs a future in the turns of `account`, on the thread that has the fewest. Dropping the handle drops the future.
-    ///
-    /// # Panics
-    ///
-    /// Never: there is at least one processor.
+    /// Runs a future in the turns of `account`, on the thread that has the least to do. Dropping the handle drops the
+    /// future.
     pub(super) fn spawn<F>(
         &self,
         account: Account,
@@ -88,14 +90,15 @@ impl Executor {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        #[expect(clippy::expect_used, reason = "there is at least one processor")]
-        let thread = self.threads.iter().min_by_key(|thread| thread.turns.calls()).expect("a thread");
+        let least = |one: &'_ ComponentThread, other: &ComponentThread| other.turns.load() < one.turns.load();
+        let thread =
+            self.others.iter().fold(&self.first, |one, other| if least(one, other) { other } else { one });
         let future = InTurn::new(Arc::clone(&thread.turns), Arc::clone(&self.load), account, meter, future);
         AbortOnDropHandle::new(thread.handle.spawn(future))
     }
 }
 
-impl Thread {
+impl ComponentThread {
     fn start(stop: CancellationToken) -> io::Result<Self> {
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -103,7 +106,7 @@ impl Thread {
             .global_queue_interval(1)
             .build()?;
         let (handle, turns) = (runtime.handle().clone(), Arc::new(Turns::default()));
-        runtime.spawn(Arc::clone(&turns).pass_on());
+        runtime.spawn(Arc::clone(&turns).dispatch());
         thread::Builder::new()
             .name("components".to_owned())
             .spawn(move || runtime.block_on(stop.cancelled_owned()))?;

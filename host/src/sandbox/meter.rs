@@ -14,6 +14,9 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::UpdateDeadline;
 
+/// Nanoseconds of a turn before which no tick ends it.
+const MIN_TURN: u64 = 500_000;
+
 /// The time of one component, and its limit. Only the thread that polls the component touches it.
 pub(super) struct Meter {
     limit: Duration,
@@ -21,6 +24,8 @@ pub(super) struct Meter {
     spent: AtomicU64,
     /// The thread's time, in nanoseconds, when the component was last entered.
     entered: AtomicU64,
+    /// The thread's time when its turn began.
+    began: AtomicU64,
     /// The component computes, and not the host for it.
     inside: AtomicBool,
     /// It was interrupted by a tick, and has not been polled since.
@@ -29,9 +34,9 @@ pub(super) struct Meter {
 
 impl Meter {
     pub(super) fn new(limit: Duration) -> Arc<Self> {
-        let (spent, entered) = (AtomicU64::new(0), AtomicU64::new(0));
+        let (spent, entered, began) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
         let (inside, gave_way) = (AtomicBool::new(true), AtomicBool::new(false));
-        Arc::new(Self { limit, spent, entered, inside, gave_way })
+        Arc::new(Self { limit, spent, entered, began, inside, gave_way })
     }
 
     /// The component has called the host.
@@ -51,8 +56,15 @@ impl Meter {
         let now = thread_time();
         self.pause(now);
         self.resume(now);
+        if self.is_over() {
+            return UpdateDeadline::Interrupt;
+        }
+        // The tick was long ago, while the host read: a turn that has just begun is not over.
+        if nanoseconds(now).saturating_sub(self.began.load(Relaxed)) < MIN_TURN {
+            return UpdateDeadline::Continue(1);
+        }
         self.gave_way.store(true, Relaxed);
-        if self.is_over() { UpdateDeadline::Interrupt } else { UpdateDeadline::Yield(1) }
+        UpdateDeadline::Yield(1)
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -63,17 +75,23 @@ impl Meter {
         Duration::from_nanos(self.spent.load(Relaxed))
     }
 
-    /// Whether a tick has interrupted it since this was asked.
-    pub(super) fn gave_way(&self) -> bool {
+    /// Whether a tick has interrupted it since this was last asked.
+    pub(super) fn take_gave_way(&self) -> bool {
         self.gave_way.swap(false, Relaxed)
     }
 
-    /// Adds what the thread has used since the component was entered. Between two polls another thread's clock may count.
+    /// Adds what the thread has used since the component was entered.
     pub(super) fn pause(&self, now: Duration) {
         if self.inside.load(Relaxed) {
             let stretch = nanoseconds(now).saturating_sub(self.entered.load(Relaxed));
             self.spent.fetch_add(stretch, Relaxed);
         }
+    }
+
+    /// A turn begins.
+    pub(super) fn begin(&self, now: Duration) {
+        self.began.store(nanoseconds(now), Relaxed);
+        self.resume(now);
     }
 
     /// The thread's time is the component's from now on.
@@ -134,9 +152,11 @@ mod tests {
     #[test]
     fn a_component_over_its_limit_is_interrupted() {
         let meter = Meter::new(Duration::from_millis(1));
-        meter.resume(thread_time());
+        meter.begin(thread_time());
+        assert!(matches!(meter.tick(), UpdateDeadline::Continue(1)) && !meter.take_gave_way());
+        burn(Duration::from_nanos(MIN_TURN));
         assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));
-        assert!(meter.gave_way() && !meter.gave_way());
+        assert!(meter.take_gave_way() && !meter.take_gave_way());
         burn(Duration::from_millis(2));
         assert!(matches!(meter.tick(), UpdateDeadline::Interrupt));
     }

@@ -46,6 +46,8 @@ pub(crate) struct WasmFile {
     file: File,
     size: u64,
     digest: Digest,
+    /// The bytes that it begins with.
+    first: [u8; COMPONENT.len()],
 }
 
 impl WasmFile {
@@ -79,7 +81,10 @@ impl WasmFile {
         if size > MAX_WASM {
             return Err(Unreadable::TooLarge(size));
         }
-        Ok(Self { digest: hex(&hasher.finalize()), file, size })
+        let mut first = [0; COMPONENT.len()];
+        // Of a shorter file the rest stays zero, which begins neither a component nor a module.
+        file.read_at(&mut first, 0)?;
+        Ok(Self { digest: hex(&hasher.finalize()), file, size, first })
     }
 
     /// SHA-256 of the file, in hex.
@@ -92,15 +97,13 @@ impl WasmFile {
     }
 
     /// Why the first bytes are not those of a component, if they are not: for thousands of such files no compiler is started.
-    pub(super) fn is_no_component(&self) -> io::Result<Option<&'static str>> {
-        let mut first = [0; COMPONENT.len()];
-        let read = self.file.read_at(&mut first, 0)?;
-        Ok(match first {
+    pub(super) fn is_no_component(&self) -> Option<&'static str> {
+        match self.first {
             COMPONENT => None,
             MODULE => Some("it is a core module; make a component of it"),
-            _ if read == 0 => Some("it is empty"),
+            _ if self.size == 0 => Some("it is empty"),
             _ => Some("it does not begin as one"),
-        })
+        }
     }
 
     /// The file from its beginning, for a child.

@@ -1,4 +1,4 @@
-//! Turns on one thread: who was woken goes first, and of those that compute on, the account that has used the least time.
+//! Turns on one thread: tasks that were woken go first, then of those that compute the account that has used least.
 //!
 //! As Linux's CFS did it, with one simplification: an account that was idle begins again at the time of the others, so
 //! that waiting earns nothing that could be spent at once. By hand: tokio polls whoever was woken first, and its semaphores
@@ -30,8 +30,8 @@ use crate::{
 /// Idle accounts whose time is still held against them; more are forgotten.
 const MAX_IDLE: usize = 1024;
 /// Time that an account may be behind the others: what it did not use while there was nobody else earns no more.
-const MAX_LAG: Duration = Duration::from_millis(100);
-/// Time that an account may be before another and still go first when it is woken: a read or two of its work.
+const MAX_LAG: Duration = Duration::from_millis(10);
+/// Time that an account may be ahead of one that waits, and still go first when it is woken: a read or two of its work.
 const MAX_LEAD: Duration = Duration::from_millis(5);
 /// From here on a call computes, and does not only read.
 const HEAVY: Duration = Duration::from_millis(5);
@@ -44,7 +44,9 @@ type Ticket = u64;
 pub(super) struct Turns {
     state: Mutex<State>,
     /// Tasks, to be counted without the lock.
-    calls: AtomicUsize,
+    tasks: AtomicUsize,
+    /// Those that have computed for a while, and may go on so.
+    heavy: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -58,8 +60,8 @@ struct State {
     next_ticket: Ticket,
     /// The time of the account that had the last turn: where an idle one begins again.
     floor: Duration,
-    /// The task that passes turns on.
-    passing: Option<Waker>,
+    /// The dispatcher, while it sleeps: woken in its yield it would not yield.
+    dispatcher: Option<Waker>,
 }
 
 /// One account's tasks.
@@ -72,20 +74,22 @@ struct Lane {
 }
 
 impl Turns {
-    /// Tasks of this thread.
-    pub(super) fn calls(&self) -> usize {
-        self.calls.load(Relaxed)
+    /// What the thread has to do: tasks that compute, and all tasks.
+    pub(super) fn load(&self) -> (usize, usize) {
+        (self.heavy.load(Relaxed), self.tasks.load(Relaxed))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Passes turns on, behind all who are woken and those whose read has arrived: a task of the same thread, without end.
-    pub(super) async fn pass_on(self: Arc<Self>) {
+    /// Grants turns, behind all tasks that are woken and those whose read has arrived: a task of the same thread, without end.
+    pub(super) async fn dispatch(self: Arc<Self>) {
         loop {
             poll_fn(|context| self.state().poll_wanted(context)).await;
-            // The runtime looks for what has arrived before it goes on.
+            // In each the runtime looks for what has arrived. In the first a connection wakes the call that reads, in the
+            // second it sends what that call asks for next.
+            yield_now().await;
             yield_now().await;
             let next = self.state().grant();
             if let Some(next) = next {
@@ -96,7 +100,7 @@ impl Turns {
 
     /// Counts a task in.
     fn enter(&self, account: Account) {
-        self.calls.fetch_add(1, Relaxed);
+        self.tasks.fetch_add(1, Relaxed);
         let mut state = self.state();
         let floor = state.floor;
         let used = state.idle.remove(&account).unwrap_or_default();
@@ -120,7 +124,7 @@ impl Turns {
         if let Some(ticket) = ticket {
             if state.granted == Some(ticket) {
                 state.granted = None;
-                state.pass_on();
+                state.wake_dispatcher();
                 return Ok(());
             }
             // Woken by something else.
@@ -130,7 +134,8 @@ impl Turns {
             }
             return Err(ticket);
         }
-        let least = state.lanes.values().map(|lane| lane.used).min().unwrap_or_default();
+        let waiting = state.lanes.values().filter(|lane| !lane.waiting.is_empty());
+        let least = waiting.map(|lane| lane.used).min().unwrap_or(Duration::MAX);
         let floor = state.floor;
         let ticket = state.next_ticket;
         let lane = state.lanes.entry(account).or_default();
@@ -141,7 +146,7 @@ impl Turns {
         }
         lane.waiting.push_back((ticket, waker.clone()));
         state.next_ticket = ticket.wrapping_add(1);
-        state.pass_on();
+        state.wake_dispatcher();
         Err(ticket)
     }
 
@@ -154,11 +159,11 @@ impl Turns {
 
     /// Counts a task out, which may have waited.
     fn leave(&self, account: Account, ticket: Option<Ticket>) {
-        self.calls.fetch_sub(1, Relaxed);
+        self.tasks.fetch_sub(1, Relaxed);
         let mut state = self.state();
         if ticket.is_some() && state.granted == ticket {
             state.granted = None;
-            state.pass_on();
+            state.wake_dispatcher();
         }
         let Some(lane) = state.lanes.get_mut(&account) else { return };
         lane.waiting.retain(|(waiting, _)| Some(*waiting) != ticket);
@@ -183,17 +188,17 @@ impl State {
         }
     }
 
-    /// Has the next turn passed on, once those who were woken have been polled.
-    fn pass_on(&self) {
-        if let Some(passing) = &self.passing {
-            passing.wake_by_ref();
+    /// Lets the dispatcher grant the next turn, once the tasks that were woken have been polled.
+    fn wake_dispatcher(&mut self) {
+        if let Some(dispatcher) = self.dispatcher.take() {
+            dispatcher.wake();
         }
     }
 
     /// Ready when somebody waits for a turn, and none is granted.
     fn poll_wanted(&mut self, context: &Context<'_>) -> Poll<()> {
-        self.passing = Some(context.waker().clone());
         let is_wanted = self.granted.is_none() && self.lanes.values().any(|lane| !lane.waiting.is_empty());
+        self.dispatcher = (!is_wanted).then(|| context.waker().clone());
         if is_wanted { Poll::Ready(()) } else { Poll::Pending }
     }
 
@@ -240,19 +245,22 @@ impl<F: Future> Future for InTurn<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let gave_way = self.meter.gave_way();
+        let gave_way = self.meter.take_gave_way();
         if let Err(ticket) = self.turns.take(self.account, self.ticket, gave_way, context.waker()) {
             self.ticket = Some(ticket);
             return Poll::Pending;
         }
         self.ticket = None;
+        // Ended also where the poll panics.
+        let turn = Turn::begin(Arc::clone(&self.turns), self.account, Arc::clone(&self.meter));
+        let polled = self.future.as_mut().poll(context);
+        drop(turn);
         if !self.is_heavy && self.meter.spent() > HEAVY {
             self.is_heavy = true;
+            self.turns.heavy.fetch_add(1, Relaxed);
             self.load.heavy.fetch_add(1, Relaxed);
         }
-        // Ended also where the poll panics.
-        let _turn = Turn::begin(Arc::clone(&self.turns), self.account, Arc::clone(&self.meter));
-        self.future.as_mut().poll(context)
+        polled
     }
 }
 
@@ -261,6 +269,7 @@ impl<F> Drop for InTurn<F> {
         self.turns.leave(self.account, self.ticket);
         self.load.calls.fetch_sub(1, Relaxed);
         if self.is_heavy {
+            self.turns.heavy.fetch_sub(1, Relaxed);
             self.load.heavy.fetch_sub(1, Relaxed);
         }
     }
@@ -277,7 +286,7 @@ struct Turn {
 impl Turn {
     fn begin(turns: Arc<Turns>, account: Account, meter: Arc<Meter>) -> Self {
         let began = thread_time();
-        meter.resume(began);
+        meter.begin(began);
         Self { turns, account, meter, began }
     }
 }

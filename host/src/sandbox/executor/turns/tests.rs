@@ -39,8 +39,11 @@ impl Task {
 
     /// It computes until the next tick, and asks for another turn.
     fn give_way(&mut self) {
+        // As if the turn had begun with the thread.
+        self.meter.begin(Duration::ZERO);
+        while thread_time() < Duration::from_millis(1) {}
         let _ = self.meter.tick();
-        assert!(!self.poll(), "whoever computes on waits until the others have been polled");
+        assert!(!self.poll(), "a task that computes on waits until the others have been polled");
     }
 
     fn is_woken(&self) -> bool {
@@ -53,7 +56,7 @@ fn turns_are_passed_on_also_by_tasks_that_are_dropped() {
     let turns = Arc::new(Turns::default());
     let account = Account::of(&1);
     let mut tasks: Vec<Task> = (0..4).map(|_| Task::new(&turns, account)).collect();
-    assert!(tasks.iter_mut().all(Task::poll), "whoever was just woken goes first");
+    assert!(tasks.iter_mut().all(Task::poll), "tasks that were just woken go first");
     tasks.iter_mut().for_each(Task::give_way);
     // One leaves while it waits, one after its turn was granted and before it knew.
     drop(tasks.remove(1));
@@ -66,7 +69,7 @@ fn turns_are_passed_on_also_by_tasks_that_are_dropped() {
     granted(&turns).unwrap().wake();
     assert!(tasks[1].poll());
     drop(tasks);
-    assert_eq!((turns.calls(), turns.state().lanes.len()), (0, 0));
+    assert_eq!((turns.load(), turns.state().lanes.len()), ((0, 0), 0));
 }
 
 #[test]
@@ -86,11 +89,11 @@ fn the_next_turn_is_of_the_account_that_has_used_the_least_and_idling_saves_noth
     flood.give_way();
     turns.state().grant().unwrap();
     assert!(!one.poll() && flood.poll(), "the first has used less since");
-    // Woken, and far ahead of the first: it waits like those that compute.
+    flood.give_way();
+    // Woken, and far ahead of the first, which waits: it waits like those that compute.
     let mut other = Task::new(&turns, second);
     assert!(!other.poll());
     turns.give_back(first, Duration::from_millis(20));
-    flood.give_way();
     turns.state().grant().unwrap();
     assert!(one.poll() && !flood.poll());
 }
@@ -99,10 +102,12 @@ fn the_next_turn_is_of_the_account_that_has_used_the_least_and_idling_saves_noth
 fn what_was_used_is_held_against_an_account_that_comes_back() {
     let turns = Arc::new(Turns::default());
     let (first, second) = (Account::of(&1), Account::of(&2));
-    let _other = Task::new(&turns, second);
+    let mut other = Task::new(&turns, second);
     drop(Task::new(&turns, first));
     turns.enter(first);
     turns.give_back(first, Duration::from_secs(1));
     turns.leave(first, None);
+    assert!(Task::new(&turns, first).poll(), "while nobody waits");
+    other.give_way();
     assert!(!Task::new(&turns, first).poll());
 }
