@@ -234,7 +234,11 @@ async fn the_operator_chooses_the_tools() {
     let unknown = client.call("pods_lits", json!({})).await.unwrap();
     assert!(unknown.contains("The nearest: pods_list"), "{unknown}");
     assert!(client.call("pods_list", json!({})).await.unwrap().len() <= 4096);
-    let host = Porthole::configured(&cluster.kubeconfig, "tools: {disabled: [nodes_log]}\n").await.unwrap();
+    let host = Porthole::configured(&cluster.kubeconfig, "tools: {disabled: [nodes_log, pods_lst]}\n")
+        .await
+        .unwrap();
+    // A misspelt name closes nothing, so it is said.
+    host.until_logged("which no file has; is pods_list meant?").await.unwrap();
     let client = Streamable::new(&host.origin, Some(&token));
     let listed = client.request("tools/list", json!({})).await.unwrap();
     assert_eq!(listed["tools"].as_array().unwrap().len(), 21);

@@ -92,6 +92,7 @@ async fn a_new_a_changed_a_bad_and_a_removed_file() {
     put(folder, "a.wasm", &version(3));
     let ready = until_ready(host, "a twin before it", |ready| !failure(ready, "a.wasm").is_empty()).await;
     assert!(serves(&ready, 2) && failure(&ready, "a.wasm").contains("served from tool.wasm"), "{ready}");
+    host.until_logged("a.wasm is not served: its tool versioned is served from tool.wasm").await.unwrap();
     fs::remove_file(folder.join("tool.wasm")).unwrap();
     until_ready(host, "the other alone", |ready| serves(ready, 3)).await;
     put(folder, "tool.wasm", &version(2));
