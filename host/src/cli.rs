@@ -33,7 +33,7 @@ pub(crate) enum Command {
     #[command(after_help = RBAC_EXAMPLES)]
     Rbac(Rbac),
     /// Work with configuration files
-    #[command(subcommand)]
+    #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),
     /// Compile the component on stdin; what the host starts for each file
     #[command(hide = true)]
@@ -48,7 +48,13 @@ const PLUGIN_EXAMPLES: &str = "Examples:
   porthole plugin check team_quotas.wasm             everything the host would check, and what to mend
   porthole plugin inspect team_quotas.wasm           what it is, what it imports, and what it may read, as an RBAC rule
   porthole plugin call team_quotas.wasm --args '{\"namespace\": \"shop\"}' --demo
-  cp team_quotas.wasm plugins/                       and a running host serves it within a second";
+  cp team_quotas.wasm plugins/dist/                  and a running host serves it within a second
+  porthole plugin compile                            the cache filled ahead of a start";
+
+const CONFIG_EXAMPLES: &str = "Examples:
+  porthole config reference > porthole.yaml          a file to begin with
+  porthole config check porthole.yaml                whether it would be taken
+  porthole serve --config porthole.yaml";
 
 const COMPILE_EXAMPLES: &str = "Examples:
   porthole plugin compile                                          what `porthole serve` would compile at its start
@@ -61,6 +67,7 @@ const RBAC_EXAMPLES: &str = "Examples:
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
     /// Make a new project for a tool; it needs nothing of Porthole's repository
+    #[command(after_help = PLUGIN_EXAMPLES)]
     New {
         /// Name of the tool: a-z, 0-9 and _; also the name of the new folder
         name: String,
@@ -69,13 +76,17 @@ pub(crate) enum Plugin {
         lang: Language,
     },
     /// Show what a component is, what it imports and what it may read
+    #[command(after_help = PLUGIN_EXAMPLES)]
     Inspect {
+        /// The tool, a .wasm file
         file: PathBuf,
         #[command(flatten)]
         compiling: Compiling,
     },
     /// Check everything that the host would, and say what to mend (exit code 1 where one would not be served)
+    #[command(after_help = PLUGIN_EXAMPLES)]
     Check {
+        /// The tools, .wasm files
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         #[command(flatten)]
@@ -92,6 +103,7 @@ pub(crate) enum Plugin {
         compiling: Compiling,
     },
     /// Call a tool once; its answer goes to stdout, and what it took to stderr (exit code 1 where it is an error)
+    #[command(after_help = PLUGIN_EXAMPLES)]
     Call(Box<CallOnce>),
 }
 
@@ -141,6 +153,7 @@ pub(crate) struct Place {
 
 #[derive(Debug, Args)]
 pub(crate) struct CallOnce {
+    /// The tool, a .wasm file
     pub(crate) file: PathBuf,
     /// The arguments, as a JSON object
     #[arg(long, value_name = "JSON", default_value = "{}")]
@@ -161,7 +174,7 @@ pub(crate) struct Rbac {
     pub(crate) name: String,
     /// Roles beside it for what is more than looking: nodes (the kubelets' logs and stats), helm (releases, which are
     /// Secrets)
-    #[arg(long, value_enum, value_delimiter = ',')]
+    #[arg(long, value_enum, value_name = "ROLES", value_delimiter = ',')]
     pub(crate) with: Vec<More>,
     #[command(flatten)]
     pub(crate) compiling: Compiling,
@@ -177,8 +190,13 @@ pub(crate) enum More {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Say whether FILE would be taken, and what is wrong with it (exit code 2)
-    Check { file: PathBuf },
+    #[command(after_help = CONFIG_EXAMPLES)]
+    Check {
+        /// The configuration file (YAML)
+        file: PathBuf,
+    },
     /// Print every key with its default and what it does, as a file to begin with
+    #[command(after_help = CONFIG_EXAMPLES)]
     Reference,
 }
 

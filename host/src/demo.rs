@@ -10,6 +10,8 @@ use porthole_embedded::{Embedded, Role};
 /// The embedded cluster; it ends when this is dropped.
 pub(crate) struct Demo {
     cluster: Embedded,
+    /// It is the built-in shop, and no folder of manifests.
+    is_shop: bool,
 }
 
 impl Demo {
@@ -21,7 +23,7 @@ impl Demo {
             write_private(path, &cluster.kubeconfig())
                 .with_context(|| format!("--demo-kubeconfig {}", path.display()))?;
         }
-        Ok(Self { cluster })
+        Ok(Self { cluster, is_shop: folder.is_none() })
     }
 
     /// With the admin's token; for a host that reads as its callers only the address counts.
@@ -49,6 +51,7 @@ impl Demo {
             };
             let _ = writeln!(accounts, "  {:<10} {rights:<24} {}", account.name, account.token);
         }
+        let place = if self.is_shop { "the namespaces shop and payments" } else { "the cluster" };
         format!(
             "
 Porthole serves an embedded cluster: {} objects that look like a real one's, and nothing that runs.
@@ -63,7 +66,7 @@ Three things to paste:
   3. curl -s {origin}/mcp -H \"Authorization: Bearer {admin}\" -H 'Content-Type: application/json' \\
        -d '{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{{\"name\":\"pods_list\",\"arguments\":{{}}}}}}'
 
-Then ask, for example: \"What is wrong in the namespaces shop and payments?\"
+Then ask, for example: \"What is wrong in {place}?\"
 Ctrl-C stops it.",
             self.cluster.objects
         )

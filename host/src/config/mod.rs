@@ -11,7 +11,9 @@ use serde::Deserialize;
 pub(crate) use requirement::Requirement;
 
 use crate::{
+    foreign::Echo,
     guard::{Denied, OnFailure},
+    kube::is_label,
     limits::{CallLimits, CallLimitsText, HostLimits, LimitsText},
 };
 
@@ -155,6 +157,9 @@ impl Config {
         if let Some(both) = enabled.iter().flatten().find(|name| disabled.contains(name)) {
             return Err(format!("tools: {both} is both enabled and disabled"));
         }
+        if let Some(none) = file.namespaces.iter().find(|namespace| !is_label(namespace)) {
+            return Err(format!("namespaces: {} is not the name of a namespace", Echo(none)));
+        }
         let (namespaces, audit) = (file.namespaces, file.audit.on_failure);
         let admin = Admin { requires: file.admin.requires.checked()? };
         Ok(Self { calls, tools, enabled, disabled, namespaces, denied, audit, host, admin })
@@ -236,6 +241,9 @@ mod tests {
             ("audit: {onFailure: block}", "refuse"),
             ("audit: {onfailure: drop}", "onfailure"),
             ("admin: {requires: {verb: ''}}", "admin.requires.verb"),
+            ("admin: {requires: {verb: frob}}", "get, list, watch"),
+            ("namespaces: [shop, Shop]", "\"Shop\" is not"),
+            ("namespaces: ['a/b']", "a/b"),
             ("admin: {requires: {kind: pods}}", "kind"),
         ] {
             let error = Config::parse(text).unwrap_err();

@@ -4,6 +4,14 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::foreign::Echo;
+
+/// The verbs of Kubernetes' own resources, and all of them together
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/authorization/#determine-the-request-verb>). Another one would
+/// be granted to nobody but an account that may do everything.
+const VERBS: [&str; 9] =
+    ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "*"];
+
 /// A right, as an access review asks for it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -34,11 +42,14 @@ impl Default for Requirement {
 impl Requirement {
     /// Checks that every part is what an access review takes; an empty one would ask for something else.
     pub(super) fn checked(self) -> Result<Self, String> {
+        if !VERBS.contains(&self.verb.as_str()) {
+            let known = VERBS.join(", ");
+            return Err(format!("admin.requires.verb: {} is none; there are {known}", Echo(&self.verb)));
+        }
         let plain = |text: &str| {
             !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.*".contains(&b))
         };
         let parts = [
-            ("verb", Some(&self.verb)),
             ("group", Some(&self.group).filter(|group| !group.is_empty())),
             ("resource", Some(&self.resource)),
             ("name", self.name.as_ref()),

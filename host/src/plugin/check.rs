@@ -17,12 +17,16 @@ const LONG_SUMMARY: usize = 600;
 const LARGE: u64 = 40 << 20;
 
 pub(super) async fn check(files: &[PathBuf], loader: &Loader) -> anyhow::Result<ExitCode> {
-    let mut all = true;
+    let (mut all, mut unreadable) = (true, None);
     for file in files {
-        all &= one(file, loader).await.unwrap_or_else(|error| {
-            println!("{error:#}");
-            false
-        });
+        match one(file, loader).await {
+            Ok(is_served) => all &= is_served,
+            // The other files are checked first.
+            Err(error) => unreadable = unreadable.or(Some(error)),
+        }
+    }
+    if let Some(error) = unreadable {
+        return Err(error);
     }
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -192,8 +192,8 @@ impl Plugins {
             }
             Err(reason) => {
                 let reason = if passes { format!("{reason}; it is tried again") } else { reason.to_string() };
-                // Once, however often it is tried again.
-                if before.failure.as_ref() != Some(&reason) {
+                // Once, however often it is tried again by itself.
+                if !passes || before.failure.as_ref() != Some(&reason) {
                     tracing::error!("{} is not served: {reason}", Printable(&file));
                 }
                 Loaded { failure: Some(reason), ..before }

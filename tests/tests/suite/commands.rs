@@ -62,8 +62,9 @@ fn check_says_what_the_host_would_and_what_to_mend() {
     std::fs::write(&file, wat::parse_str("(component)").unwrap()).unwrap();
     let (code, said, _) = porthole(&["plugin", "check", path(&file)]);
     assert!(code == Some(1) && said.contains("would not be served: it is not a tool"), "{said}");
-    let (code, _, said) = porthole(&["plugin", "check", "nowhere.wasm"]);
+    let (code, checked, said) = porthole(&["plugin", "check", "nowhere.wasm", path(&file)]);
     assert!(code == Some(2) && said.contains("nowhere.wasm"), "{said}");
+    assert!(checked.contains("would not be served"), "the other file is checked too: {checked}");
 }
 
 #[test]
