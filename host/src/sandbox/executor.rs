@@ -9,14 +9,7 @@
 mod tests;
 mod turns;
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    thread,
-};
+use std::{io, iter, sync::Arc, thread};
 
 use tokio::runtime::{Builder, Handle};
 use tokio_util::{
@@ -36,7 +29,6 @@ const POLLS: u32 = 16;
 pub(super) struct Executor {
     first: ComponentThread,
     others: Vec<ComponentThread>,
-    load: Arc<Load>,
     /// Ends the threads, and with them what they still run.
     _stop: DropGuard,
 }
@@ -45,14 +37,6 @@ pub(super) struct Executor {
 struct ComponentThread {
     handle: Handle,
     turns: Arc<Turns>,
-}
-
-/// Calls in flight, on all threads.
-#[derive(Default)]
-struct Load {
-    calls: AtomicUsize,
-    /// Those that have computed for a while, and may go on so.
-    heavy: AtomicUsize,
 }
 
 impl Executor {
@@ -65,18 +49,28 @@ impl Executor {
         let first = ComponentThread::start(stop.clone())?;
         let others =
             (1..processors).map(|_| ComponentThread::start(stop.clone())).collect::<io::Result<_>>()?;
-        Ok(Self { first, others, load: Arc::default(), _stop: guard })
+        Ok(Self { first, others, _stop: guard })
     }
 
     /// The threads' runtimes, for connections that components read through.
     pub(super) fn runtimes(&self) -> Vec<Handle> {
-        std::iter::once(&self.first).chain(&self.others).map(|thread| thread.handle.clone()).collect()
+        self.threads().map(|thread| thread.handle.clone()).collect()
+    }
+
+    fn threads(&self) -> impl Iterator<Item = &ComponentThread> {
+        iter::once(&self.first).chain(&self.others)
     }
 
     /// Tells whether a component computes for long while there is another call.
     pub(super) fn contention(&self) -> impl Fn() -> bool + Send + use<> {
-        let load = Arc::clone(&self.load);
-        move || load.heavy.load(Relaxed) > 0 && load.calls.load(Relaxed) > 1
+        let turns: Vec<_> = self.threads().map(|thread| Arc::clone(&thread.turns)).collect();
+        move || {
+            let loads = turns.iter().map(|turns| turns.load());
+            let (heavy, all) = loads.fold((0, 0), |(heavy, all): (usize, usize), (more_heavy, more)| {
+                (heavy.saturating_add(more_heavy), all.saturating_add(more))
+            });
+            heavy > 0 && all > 1
+        }
     }
 
     /// Runs a future in the turns of `account`, on the thread that has the least to do. Dropping the handle drops the
@@ -93,7 +87,7 @@ impl Executor {
         let least = |one: &'_ ComponentThread, other: &ComponentThread| other.turns.load() < one.turns.load();
         let thread =
             self.others.iter().fold(&self.first, |one, other| if least(one, other) { other } else { one });
-        let future = InTurn::new(Arc::clone(&thread.turns), Arc::clone(&self.load), account, meter, future);
+        let future = InTurn::new(Arc::clone(&thread.turns), account, meter, future);
         AbortOnDropHandle::new(thread.handle.spawn(future))
     }
 }

@@ -41,26 +41,26 @@ impl Meter {
 
     /// The component has called the host.
     pub(super) fn leave(&self) {
-        self.pause(thread_time());
+        self.pause(thread_nanoseconds());
         self.inside.store(false, Relaxed);
     }
 
     /// The host returns to the component.
     pub(super) fn enter(&self) {
         self.inside.store(true, Relaxed);
-        self.resume(thread_time());
+        self.resume(thread_nanoseconds());
     }
 
     /// At each tick inside the component: gives way to other calls, or stops it.
     pub(super) fn tick(&self) -> UpdateDeadline {
-        let now = thread_time();
+        let now = thread_nanoseconds();
         self.pause(now);
         self.resume(now);
         if self.is_over() {
             return UpdateDeadline::Interrupt;
         }
         // The tick was long ago, while the host read: a turn that has just begun is not over.
-        if nanoseconds(now).saturating_sub(self.began.load(Relaxed)) < MIN_TURN {
+        if self.turn(now) < MIN_TURN {
             return UpdateDeadline::Continue(1);
         }
         self.gave_way.store(true, Relaxed);
@@ -75,42 +75,59 @@ impl Meter {
         Duration::from_nanos(self.spent.load(Relaxed))
     }
 
-    /// Whether a tick has interrupted it since this was last asked.
+    /// Takes note that a tick has interrupted it, if one has since this was last asked.
     pub(super) fn take_gave_way(&self) -> bool {
         self.gave_way.swap(false, Relaxed)
     }
 
-    /// Adds what the thread has used since the component was entered.
-    pub(super) fn pause(&self, now: Duration) {
-        if self.inside.load(Relaxed) {
-            let stretch = nanoseconds(now).saturating_sub(self.entered.load(Relaxed));
-            self.spent.fetch_add(stretch, Relaxed);
-        }
-    }
-
-    /// A turn begins.
-    pub(super) fn begin(&self, now: Duration) {
-        self.began.store(nanoseconds(now), Relaxed);
+    /// The thread polls the component from now on.
+    pub(super) fn begin_turn(&self) {
+        let now = thread_nanoseconds();
+        self.began.store(now, Relaxed);
         self.resume(now);
     }
 
-    /// The thread's time is the component's from now on.
-    pub(super) fn resume(&self, now: Duration) {
+    /// The thread has polled the component. Returns for how long, with the host's work for it.
+    pub(super) fn end_turn(&self) -> Duration {
+        let now = thread_nanoseconds();
+        self.pause(now);
+        Duration::from_nanos(self.turn(now))
+    }
+
+    /// Nanoseconds of the turn so far.
+    fn turn(&self, now: u64) -> u64 {
+        now.saturating_sub(self.began.load(Relaxed))
+    }
+
+    /// Adds what the thread has used since the component was entered.
+    fn pause(&self, now: u64) {
         if self.inside.load(Relaxed) {
-            self.entered.store(nanoseconds(now), Relaxed);
+            self.spent.fetch_add(now.saturating_sub(self.entered.load(Relaxed)), Relaxed);
         }
+    }
+
+    /// The thread's time is the component's from now on.
+    fn resume(&self, now: u64) {
+        if self.inside.load(Relaxed) {
+            self.entered.store(now, Relaxed);
+        }
+    }
+
+    /// As if its turn had begun with the thread.
+    #[cfg(test)]
+    pub(super) fn age(&self) {
+        self.began.store(0, Relaxed);
+        while thread_nanoseconds() <= MIN_TURN {}
     }
 }
 
 /// Processor time of the calling thread so far (`CLOCK_THREAD_CPUTIME_ID`).
 pub(super) fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), nanoseconds)
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+fn thread_nanoseconds() -> u64 {
+    u64::try_from(thread_time().as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -137,9 +154,9 @@ mod tests {
         };
         let mut work = Box::pin(work);
         std::future::poll_fn(|context| {
-            meter.resume(thread_time());
+            meter.begin_turn();
             let polled = work.as_mut().poll(context);
-            meter.pause(thread_time());
+            meter.end_turn();
             polled
         })
         .await;
@@ -152,7 +169,7 @@ mod tests {
     #[test]
     fn a_component_over_its_limit_is_interrupted() {
         let meter = Meter::new(Duration::from_millis(1));
-        meter.begin(thread_time());
+        meter.begin_turn();
         assert!(matches!(meter.tick(), UpdateDeadline::Continue(1)) && !meter.take_gave_way());
         burn(Duration::from_nanos(MIN_TURN));
         assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));

@@ -28,8 +28,7 @@ fn busy(meter: &Arc<Meter>, turns: u32, time: Duration) -> impl Future<Output = 
         if left == 0 {
             return Poll::Ready(());
         }
-        // As if the turn had begun with the thread, which is older than any turn must be.
-        meter.begin(Duration::ZERO);
+        meter.age();
         let _ = meter.tick();
         context.waker().wake_by_ref();
         Poll::Pending

@@ -21,11 +21,7 @@ use std::{
 
 use tokio::task::yield_now;
 
-use super::Load;
-use crate::{
-    account::Account,
-    sandbox::meter::{Meter, thread_time},
-};
+use crate::{account::Account, sandbox::meter::Meter};
 
 /// Idle accounts whose time is still held against them; more are forgotten.
 const MAX_IDLE: usize = 1024;
@@ -219,7 +215,6 @@ impl State {
 /// A future that is polled in the turns of its account only, each turn on its meter.
 pub(super) struct InTurn<F> {
     turns: Arc<Turns>,
-    load: Arc<Load>,
     account: Account,
     meter: Arc<Meter>,
     ticket: Option<Ticket>,
@@ -228,16 +223,9 @@ pub(super) struct InTurn<F> {
 }
 
 impl<F> InTurn<F> {
-    pub(super) fn new(
-        turns: Arc<Turns>,
-        load: Arc<Load>,
-        account: Account,
-        meter: Arc<Meter>,
-        future: F,
-    ) -> Self {
+    pub(super) fn new(turns: Arc<Turns>, account: Account, meter: Arc<Meter>, future: F) -> Self {
         turns.enter(account);
-        load.calls.fetch_add(1, Relaxed);
-        Self { turns, load, account, meter, ticket: None, is_heavy: false, future: Box::pin(future) }
+        Self { turns, account, meter, ticket: None, is_heavy: false, future: Box::pin(future) }
     }
 }
 
@@ -251,14 +239,13 @@ impl<F: Future> Future for InTurn<F> {
             return Poll::Pending;
         }
         self.ticket = None;
-        // Ended also where the poll panics.
-        let turn = Turn::begin(Arc::clone(&self.turns), self.account, Arc::clone(&self.meter));
-        let polled = self.future.as_mut().poll(context);
+        let Self { turns, account, meter, is_heavy, future, .. } = &mut *self;
+        let turn = Turn::begin(turns, *account, meter);
+        let polled = future.as_mut().poll(context);
         drop(turn);
-        if !self.is_heavy && self.meter.spent() > HEAVY {
-            self.is_heavy = true;
-            self.turns.heavy.fetch_add(1, Relaxed);
-            self.load.heavy.fetch_add(1, Relaxed);
+        if !*is_heavy && meter.spent() > HEAVY {
+            *is_heavy = true;
+            turns.heavy.fetch_add(1, Relaxed);
         }
         polled
     }
@@ -267,34 +254,28 @@ impl<F: Future> Future for InTurn<F> {
 impl<F> Drop for InTurn<F> {
     fn drop(&mut self) {
         self.turns.leave(self.account, self.ticket);
-        self.load.calls.fetch_sub(1, Relaxed);
         if self.is_heavy {
             self.turns.heavy.fetch_sub(1, Relaxed);
-            self.load.heavy.fetch_sub(1, Relaxed);
         }
     }
 }
 
-/// A turn under way.
-struct Turn {
-    turns: Arc<Turns>,
+/// A turn under way. Dropping it ends it, also where the poll panics.
+struct Turn<'t> {
+    turns: &'t Turns,
     account: Account,
-    meter: Arc<Meter>,
-    began: Duration,
+    meter: &'t Meter,
 }
 
-impl Turn {
-    fn begin(turns: Arc<Turns>, account: Account, meter: Arc<Meter>) -> Self {
-        let began = thread_time();
-        meter.begin(began);
-        Self { turns, account, meter, began }
+impl<'t> Turn<'t> {
+    fn begin(turns: &'t Turns, account: Account, meter: &'t Meter) -> Self {
+        meter.begin_turn();
+        Self { turns, account, meter }
     }
 }
 
-impl Drop for Turn {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let now = thread_time();
-        self.meter.pause(now);
-        self.turns.give_back(self.account, now.saturating_sub(self.began));
+        self.turns.give_back(self.account, self.meter.end_turn());
     }
 }

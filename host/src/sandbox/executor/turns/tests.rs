@@ -26,7 +26,7 @@ struct Task {
 impl Task {
     fn new(turns: &Arc<Turns>, account: Account) -> Self {
         let meter = Meter::new(Duration::MAX);
-        let future = InTurn::new(Arc::clone(turns), Arc::default(), account, Arc::clone(&meter), pending());
+        let future = InTurn::new(Arc::clone(turns), account, Arc::clone(&meter), pending());
         Self { future: Box::pin(future), meter, woken: Arc::default() }
     }
 
@@ -39,9 +39,7 @@ impl Task {
 
     /// It computes until the next tick, and asks for another turn.
     fn give_way(&mut self) {
-        // As if the turn had begun with the thread.
-        self.meter.begin(Duration::ZERO);
-        while thread_time() < Duration::from_millis(1) {}
+        self.meter.age();
         let _ = self.meter.tick();
         assert!(!self.poll(), "a task that computes on waits until the others have been polled");
     }
