@@ -8,14 +8,16 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use moka::future::Cache;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
 
 use super::MAX_MESSAGE;
-use crate::identity::Owner;
+use crate::{
+    account::{Account, PerAccount},
+    identity::Owner,
+};
 
 /// How long a body may take, with waiting for its turn. The attack: many bodies that never end, each held in memory.
 const READ_TIME: Duration = Duration::from_secs(15);
@@ -25,8 +27,6 @@ const MAX_PER_OWNER: usize = 8;
 const MAX_LONG: usize = 32;
 /// A body that says it is no longer than this needs no place among the long ones, so that those can keep nobody out.
 const SHORT: usize = 32 << 10;
-/// Accounts whose bodies are counted.
-const MAX_OWNERS: u64 = 10_000;
 /// A longer message is read on to here, without being kept, only to find its id and refuse it by that.
 const MAX_DISCARDED: usize = 32 << 20;
 /// Bytes of the end of such a message that are kept: most clients write the id last.
@@ -36,7 +36,7 @@ const TAIL: usize = 512;
 #[derive(Clone)]
 pub(super) struct Bodies {
     long: Arc<Semaphore>,
-    owners: Cache<Arc<Owner>, Arc<Semaphore>>,
+    owners: Arc<PerAccount>,
     /// [`READ_TIME`], or less in tests.
     time: Duration,
 }
@@ -75,15 +75,14 @@ pub(super) enum Unread {
 
 impl Bodies {
     pub(super) fn new() -> Self {
-        let owners = Cache::builder().max_capacity(MAX_OWNERS).time_to_idle(READ_TIME * 4).build();
+        let owners = Arc::new(PerAccount::new(MAX_PER_OWNER));
         Self { long: Arc::new(Semaphore::new(MAX_LONG)), owners, time: READ_TIME }
     }
 
     /// Waits for leave to read a body of `owner`.
-    pub(super) async fn enter(&self, owner: &Arc<Owner>, headers: &HeaderMap) -> Result<Permit, Unread> {
+    pub(super) async fn enter(&self, owner: &Owner, headers: &HeaderMap) -> Result<Permit, Unread> {
         let deadline = Instant::now().checked_add(self.time).unwrap_or_else(Instant::now);
-        let new = async { Arc::new(Semaphore::new(MAX_PER_OWNER)) };
-        let own = self.owners.get_with(Arc::clone(owner), new).await;
+        let own = self.owners.of(Account::of(owner));
         let own = timeout_at(deadline, own.acquire_owned()).await;
         let _own = own.map_err(|_| Unread::Busy)?.map_err(|_| Unread::Busy)?;
         let long = if is_short(headers) {
