@@ -160,9 +160,8 @@ mod tests {
         listen: &str,
     ) -> Router {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let runtime = tokio::runtime::Handle::current();
         let source = Source::Text(kubeconfig.to_owned());
-        let server = ApiServer::for_callers(&source, vec![runtime]).await.unwrap();
+        let server = ApiServer::for_callers(&source, Vec::new()).await.unwrap();
         let cluster = Arc::new(Cluster::new(server));
         let config = Config::default();
         let limits = config.host;

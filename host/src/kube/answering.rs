@@ -16,5 +16,5 @@ pub(super) async fn answering(body: impl Into<Bytes>) -> ApiServer {
         "{{apiVersion: v1, kind: Config, current-context: c, users: [{{name: u, user: {{}}}}],
         clusters: [{{name: c, cluster: {{server: 'http://{address}'}}}}], contexts: [{{name: c, context: {{cluster: c, user: u}}}}]}}"
     );
-    ApiServer::for_callers(&Source::Text(kubeconfig), vec![tokio::runtime::Handle::current()]).await.unwrap()
+    ApiServer::for_callers(&Source::Text(kubeconfig), Vec::new()).await.unwrap()
 }

@@ -78,8 +78,7 @@ mod tests {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let nowhere = "{apiVersion: v1, kind: Config, current-context: c, users: [{name: u, user: {}}],
             clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], contexts: [{name: c, context: {cluster: c, user: u}}]}";
-        let runtime = tokio::runtime::Handle::current();
-        let server = ApiServer::for_callers(&Source::Text(nowhere.into()), vec![runtime]).await.unwrap();
+        let server = ApiServer::for_callers(&Source::Text(nowhere.into()), Vec::new()).await.unwrap();
         let config = Config::default();
         let engine = Arc::new(Engine::new(1, config.most_memory(), 1 << 30).unwrap());
         let loader = Loader { engine, compiler, config };
