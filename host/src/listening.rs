@@ -125,7 +125,7 @@ impl Certificate {
         Ok(Arc::new(config))
     }
 
-    /// What the files hold. A volume that hangs must not hold the threads that answer clients.
+    /// Contents of the files. A volume that hangs must not hold the threads that answer clients.
     async fn bytes(&self) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
         (tokio::fs::read(&self.cert).await.ok(), tokio::fs::read(&self.key).await.ok())
     }

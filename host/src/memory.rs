@@ -84,7 +84,7 @@ impl MemoryShare {
         Self { account: self.account, total: self.total, all, caller, held: Mutex::default() }
     }
 
-    /// Whose call it is.
+    /// The account of the call.
     pub(crate) fn account(&self) -> Account {
         self.account
     }

@@ -35,7 +35,7 @@ impl Allowance {
         Self { memory: Some(memory), ..self }
     }
 
-    /// Whose call it is; the host's own outside of a call.
+    /// The account of the call; the host's own outside of a call.
     pub(crate) fn account(&self) -> Account {
         self.memory.as_ref().map_or(Account::HOST, |memory| memory.account())
     }

@@ -14,9 +14,9 @@ use kube::client::{Body, ConfigExt};
 use tokio::runtime::Handle;
 use tower::{BoxError, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
-/// How long a TCP and TLS handshake with the API server may take.
+/// Time for a TCP and TLS handshake with the API server.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an unused connection is kept; the API server's own limit is longer.
+/// Time for which an unused connection is kept; the API server's own limit is longer.
 const IDLE_CONNECTION: Duration = Duration::from_secs(60);
 /// Unused connections that are kept, on all threads: as many as calls may be in flight by default.
 const IDLE_CONNECTIONS: usize = 64;

@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::{account::Account, memory::MemoryTotal};
 
-    /// What a call of this caller has time for.
+    /// An allowance of this caller's call.
     fn allowance(caller: u32, time: Duration) -> Allowance {
         let memory = Arc::new(MemoryTotal::new(1 << 20).share(Account::of(&caller)));
         Allowance::new(Instant::now() + time, 0, 0).within(memory)

@@ -23,7 +23,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 /// Bytes that are discarded of a body: some messages of the greatest length. Beyond them the connection is closed.
 const DISCARDED: usize = 1 << 20;
-/// How long a body is discarded. The attack: bodies that trickle, each holding a connection without a token.
+/// Time for which a body is discarded. The attack: bodies that trickle, each holding a connection without a token.
 const TIME: Duration = Duration::from_secs(2);
 
 /// Discards what the routes leave of a request's body.

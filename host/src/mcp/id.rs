@@ -191,7 +191,7 @@ const MAX_CALL_VALUES: usize = 2_000;
 pub(super) const IMMODEST: &str =
     "the message has too many parts, or is over 16 KiB and calls no tool; send less";
 
-/// Whether a message is small enough to be parsed and held: whatever calls no tool is short, and nothing has a million
+/// Tells a message that is small enough to be parsed and held: whatever calls no tool is short, and nothing has a million
 /// parts. What stands in strings is counted too, which spares a parser.
 pub(super) fn is_modest(body: &[u8]) -> bool {
     let values = memchr::memchr3_iter(b',', b'[', b'{', body).take(MAX_CALL_VALUES).count();

@@ -1,11 +1,11 @@
-//! Whether the call of a request is in the audit log: the handler says so, and the endpoint records it otherwise.
+//! A mark that the call of a request is in the audit log: set by the handler, and missed by the endpoint, which records it.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-/// Whether the audit log has the call of a request. Clones are of the same request.
+/// The mark of one request. Clones are of the same request.
 #[derive(Clone, Default)]
 pub(super) struct Recorded(Arc<AtomicBool>);
 

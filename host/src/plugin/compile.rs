@@ -10,7 +10,9 @@ use crate::plugins::{self, Loader};
 /// Compiles every file of a folder that is not in the cache.
 pub(super) async fn compile(folder: &Path, loader: &Loader) -> anyhow::Result<ExitCode> {
     if loader.compiler.cache.is_none() {
-        bail!("compiled code can be kept nowhere, as the warning above says; name a folder with --cache DIR");
+        bail!(
+            "compiled code is kept nowhere: the cache is off, or a warning says why its folder is not used; name one with --cache DIR"
+        );
     }
     let files = plugins::files(folder).with_context(|| {
         format!("{} cannot be read; name the folder of tools with --plugins", shown(folder))
