@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
-use porthole_embedded::Shop;
+use porthole_demo::Shop;
 use serde_json::{Value, json};
 
 use crate::{

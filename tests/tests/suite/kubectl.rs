@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use porthole_embedded::Shop;
+use porthole_demo::Shop;
 use porthole_testbed::{cluster::Cluster, porthole::Demo};
 use serde_json::{Value, json};
 

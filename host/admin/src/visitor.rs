@@ -1,0 +1,73 @@
+//! Visitors of the operator's page off loopback: accounts of the cluster with the right that `admin.requires` names.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use porthole_contract::{Failure, Printable, Reason, Requirement};
+use porthole_http::{peer, refusal, take_token_or_password};
+use porthole_identity::{Caller, UnknownCaller};
+
+use super::Admin;
+
+/// Lets visitors with the required right in. Browsers ask for a token as a password: the user name may be anything.
+pub(super) async fn admit(State(admin): State<Arc<Admin>>, mut request: Request, next: Next) -> Response {
+    let Some(requirement) = &admin.guarded else { return next.run(request).await };
+    let token = take_token_or_password(request.headers_mut());
+    let caller = match admin.authenticator.authenticate(token.as_ref(), peer(request.extensions())).await {
+        Ok(caller) => caller,
+        Err(unknown @ (UnknownCaller::Unreachable(_) | UnknownCaller::TooManyAttempts)) => {
+            return refusal(&unknown);
+        }
+        Err(unknown) => return unauthorized(&unknown),
+    };
+    match may(&admin, &caller, requirement).await {
+        Ok(true) => next.run(request).await,
+        Ok(false) => {
+            let text = forbidden(&admin, &caller, requirement);
+            tracing::warn!("refused a visitor of the operator's page: {text}");
+            (StatusCode::FORBIDDEN, format!("{text}\n")).into_response()
+        }
+        Err(failure) => {
+            let text = format!("whether you may see this page cannot be learnt now: {failure}\n");
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+        }
+    }
+}
+
+/// Asks the API server with the visitor's own token.
+async fn may(admin: &Admin, caller: &Caller, requirement: &Requirement) -> Result<bool, Failure> {
+    let answer = admin.guard.may(&caller.credential, requirement).await;
+    match answer {
+        // Revoked since it was remembered.
+        Err(failure) if failure.reason == Reason::Unauthorized => {
+            admin.authenticator.forget(caller).await;
+            Ok(false)
+        }
+        answer => answer,
+    }
+}
+
+fn forbidden(admin: &Admin, caller: &Caller, requirement: &Requirement) -> String {
+    let namespace = requirement.namespace.as_deref().unwrap_or_else(|| admin.guard.default_namespace());
+    format!(
+        "forbidden: {} may not {requirement} in namespace {namespace}, which this page asks of its visitors, for it shows everybody's calls. Ask for a Role with that right; the operator can name another under admin.requires, or use kubectl port-forward with --admin-listen 127.0.0.1:9090.",
+        Printable(&caller.owner.username),
+    )
+}
+
+fn unauthorized(unknown: &UnknownCaller) -> Response {
+    let text = format!(
+        "{unknown}\nIn a browser: any user name, and the token as the password. With curl: -H \"Authorization: Bearer $TOKEN\"\n"
+    );
+    (
+        StatusCode::UNAUTHORIZED,
+        [(header::WWW_AUTHENTICATE, "Basic realm=\"Porthole: any name, a token as the password\"")],
+        text,
+    )
+        .into_response()
+}

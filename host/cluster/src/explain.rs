@@ -1,0 +1,320 @@
+//! The documentation of a kind's fields, from the API server's OpenAPI v3 documents.
+
+use std::{collections::HashMap, fmt::Write as _};
+
+use porthole_contract::{Echo, Failure, Kind, Reason, nearest};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    Client, failure,
+    objects::unreadable,
+    work::{Turn, Workers},
+};
+
+/// Fields told at most: the whole of a Pod, many levels down, is a book.
+const MOST_FIELDS: usize = 2000;
+/// A schema may refer to itself, as JSONSchemaProps does.
+const DEEPEST: u32 = 10;
+/// A description in a list of fields is cut to its first sentence, or to this many bytes.
+const SENTENCE: usize = 160;
+/// Fields offered instead of one that is not there, and how alike they must be.
+const NEAREST: usize = 3;
+const ALIKE: f64 = 0.7;
+/// Names of a path, and bytes of one: a path of 60,000 cost 3 s.
+const MAX_NAMES: usize = 32;
+const MAX_NAME: usize = 253;
+const REFERENCE: &str = "#/components/schemas/";
+
+#[derive(Deserialize)]
+struct Document<'d> {
+    #[serde(borrow)]
+    components: Components<'d>,
+}
+
+#[derive(Deserialize)]
+struct Components<'d> {
+    /// Parsed only where a path goes through them: all of the core group are a megabyte.
+    #[serde(borrow)]
+    schemas: HashMap<String, &'d RawValue>,
+}
+
+#[derive(Deserialize, Default, Clone)]
+#[serde(default)]
+struct Schema {
+    description: String,
+    r#type: String,
+    format: String,
+    #[serde(rename = "$ref")]
+    reference: String,
+    #[serde(rename = "allOf")]
+    all_of: Vec<Schema>,
+    items: Option<Box<Schema>>,
+    #[serde(rename = "additionalProperties")]
+    values: Option<Values>,
+    properties: std::collections::BTreeMap<String, Schema>,
+    required: Vec<String>,
+    r#enum: Vec<serde_json::Value>,
+    #[serde(rename = "x-kubernetes-int-or-string")]
+    int_or_string: bool,
+}
+
+#[derive(Deserialize, Clone)]
+#[serde(untagged)]
+enum Values {
+    Schema(Box<Schema>),
+    Any(#[expect(dead_code, reason = "only that it is there counts")] bool),
+}
+
+/// The fields below `path` of a kind, `depth` levels down, a line each.
+pub async fn explain(
+    client: Client<'_>,
+    kind: &Kind,
+    path: &[String],
+    depth: u32,
+    workers: &Workers,
+) -> Result<String, Failure> {
+    if path.len() > MAX_NAMES || path.iter().any(|name| name.len() > MAX_NAME) {
+        return Err(Failure::new(
+            Reason::Invalid,
+            format!("a path of {} names: at most {MAX_NAMES} names of {MAX_NAME} bytes", path.len()),
+        ));
+    }
+    let what = format!("the documentation of {}", kind.qualified());
+    let group = if kind.group.is_empty() { "api".to_owned() } else { format!("apis/{}", kind.group) };
+    let document = format!("/openapi/v3/{group}/{}", kind.version);
+    let body = client.get(&document, "application/json", &what).await?.bytes().await?;
+    let (of, kind, path) = (what.clone(), kind.clone(), path.to_vec());
+    let explain = move |turn| {
+        let document: Document<'_> =
+            serde_json::from_slice(&body).map_err(|error| unreadable(&of, &error))?;
+        Schemas { all: document.components.schemas, turn }.explain(&kind, &path, depth)
+    };
+    let told = workers.run(client.budget, &what, explain).await??;
+    client.budget.fits(told.len(), &what)?;
+    Ok(told)
+}
+
+/// The schemas of a document, and until when they are looked through.
+struct Schemas<'d> {
+    all: HashMap<String, &'d RawValue>,
+    turn: Turn,
+}
+
+impl Schemas<'_> {
+    fn explain(&self, kind: &Kind, path: &[String], depth: u32) -> Result<String, Failure> {
+        let mut schema = self.of_kind(kind).ok_or_else(|| {
+            Failure::new(
+                Reason::Unsupported,
+                format!("the API server documents no fields of {}", kind.qualified()),
+            )
+        })?;
+        let mut description = schema.description.clone();
+        let mut at = kind.kind.clone();
+        for name in path {
+            self.in_time()?;
+            let below = self.inside(&schema);
+            let Some(next) = below.properties.get(name) else {
+                let near = nearest(name, below.properties.keys().map(String::as_str), ALIKE, NEAREST);
+                let near = if near.is_empty() {
+                    String::new()
+                } else {
+                    format!("; the nearest: {}", near.join(", "))
+                };
+                return Err(Failure::new(
+                    Reason::Invalid,
+                    format!(
+                        "{at} has no field {}{near}. Ask for {at} without it to see all of them.",
+                        Echo(name)
+                    ),
+                ));
+            };
+            at = format!("{at}.{name}");
+            schema = next.clone();
+            description = self.description(&schema);
+        }
+        let version = if kind.group.is_empty() {
+            kind.version.clone()
+        } else {
+            format!("{}/{}", kind.group, kind.version)
+        };
+        let mut told = format!("{at} <{}> ({version})\n{}\n", self.ty(&schema), description.trim());
+        let mut fields = 0;
+        self.fields(&self.inside(&schema), depth.clamp(1, DEEPEST), 0, &mut told, &mut fields);
+        self.in_time()?;
+        Ok(told)
+    }
+
+    fn in_time(&self) -> Result<(), Failure> {
+        if self.turn.is_late() { Err(failure::over_time("the documentation")) } else { Ok(()) }
+    }
+
+    fn of_kind(&self, kind: &Kind) -> Option<Schema> {
+        #[derive(Deserialize)]
+        struct Named {
+            #[serde(rename = "x-kubernetes-group-version-kind", default)]
+            is: Vec<Is>,
+        }
+        #[derive(Deserialize)]
+        struct Is {
+            group: String,
+            version: String,
+            kind: String,
+        }
+        let fits = |is: &Is| is.group == kind.group && is.version == kind.version && is.kind == kind.kind;
+        let found = self.all.values().find(|raw| {
+            // Most schemas are not of a kind; looking first spares parsing them.
+            raw.get().contains("x-kubernetes-group-version-kind")
+                && serde_json::from_str::<Named>(raw.get())
+                    .is_ok_and(|named| named.is.len() == 1 && named.is.iter().any(fits))
+        })?;
+        serde_json::from_str(found.get()).ok()
+    }
+
+    fn named(&self, reference: &str) -> Option<Schema> {
+        let raw = self.all.get(reference.strip_prefix(REFERENCE)?)?;
+        serde_json::from_str(raw.get()).ok()
+    }
+
+    fn reference(schema: &Schema) -> Option<&str> {
+        [&schema.reference]
+            .into_iter()
+            .chain(schema.all_of.iter().map(|one| &one.reference))
+            .find(|reference| !reference.is_empty())
+            .map(String::as_str)
+    }
+
+    /// The schema that holds the fields: behind references, arrays and maps.
+    fn inside(&self, schema: &Schema) -> Schema {
+        let mut schema = schema.clone();
+        for _ in 0..DEEPEST {
+            let next = if let Some(reference) = Self::reference(&schema) {
+                self.named(reference)
+            } else if let Some(items) = &schema.items {
+                Some((**items).clone())
+            } else if let Some(Values::Schema(values)) = &schema.values {
+                Some((**values).clone())
+            } else {
+                None
+            };
+            match next {
+                Some(next) => schema = next,
+                None => break,
+            }
+        }
+        schema
+    }
+
+    fn description(&self, schema: &Schema) -> String {
+        if !schema.description.is_empty() {
+            return schema.description.clone();
+        }
+        Self::reference(schema)
+            .and_then(|name| self.named(name))
+            .map(|named| named.description)
+            .unwrap_or_default()
+    }
+
+    /// `[]Container`, `map[string]string`, `integer`.
+    fn ty(&self, schema: &Schema) -> String {
+        if let Some(reference) = Self::reference(schema) {
+            return reference.rsplit('.').next().unwrap_or(reference).to_owned();
+        }
+        if let Some(items) = &schema.items {
+            return format!("[]{}", self.ty(items));
+        }
+        if let Some(Values::Schema(values)) = &schema.values {
+            return format!("map[string]{}", self.ty(values));
+        }
+        match (schema.r#type.as_str(), schema.format.as_str()) {
+            ("", _) if schema.int_or_string => "integer or string".to_owned(),
+            ("", _) => "any".to_owned(),
+            ("string", "date-time") => "time".to_owned(),
+            (ty, _) => ty.to_owned(),
+        }
+    }
+
+    fn fields(&self, schema: &Schema, depth: u32, level: usize, told: &mut String, count: &mut usize) {
+        for (name, field) in &schema.properties {
+            if *count >= MOST_FIELDS || self.turn.is_late() {
+                return;
+            }
+            *count = count.saturating_add(1);
+            let required = if schema.required.contains(name) { " required" } else { "" };
+            let allowed: Vec<String> =
+                field.r#enum.iter().map(|value| value.to_string().replace('"', "")).collect();
+            let allowed =
+                if allowed.is_empty() { String::new() } else { format!(" one of {}.", allowed.join(", ")) };
+            let said = first_sentence(&self.description(field));
+            let _ =
+                writeln!(told, "{}{name} <{}>{required}{allowed} {said}", "  ".repeat(level), self.ty(field));
+            if depth > 1 {
+                self.fields(
+                    &self.inside(field),
+                    depth.saturating_sub(1),
+                    level.saturating_add(1),
+                    told,
+                    count,
+                );
+            }
+        }
+    }
+}
+
+/// On one line, without what follows the first full stop.
+fn first_sentence(description: &str) -> String {
+    let line = description.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = line.find(". ").map_or(line.len(), |at| at.saturating_add(1));
+    if end <= SENTENCE {
+        return line.get(..end).unwrap_or_default().to_owned();
+    }
+    format!("{}…", line.get(..line.floor_char_boundary(SENTENCE)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = r##"{"components":{"schemas":{
+        "io.Spec":{"type":"object","required":["image"],"properties":{"image":{"type":"string","description":"The image. More of it."},
+            "next":{"allOf":[{"$ref":"#/components/schemas/io.Spec"}],"default":{}},"tags":{"type":"array","items":{"type":"string"}}}},
+        "io.Box":{"description":"A box.","type":"object","properties":{"spec":{"description":"What is wanted.","allOf":[{"$ref":"#/components/schemas/io.Spec"}]}},
+            "x-kubernetes-group-version-kind":[{"group":"example.com","version":"v1","kind":"Box"}]}}}}"##;
+
+    fn told(path: &[&str], depth: u32) -> Result<String, Failure> {
+        let document: Document<'_> = serde_json::from_str(DOCUMENT).unwrap();
+        let kind = Kind {
+            group: "example.com".into(),
+            version: "v1".into(),
+            plural: "boxes".into(),
+            singular: "box".into(),
+            kind: "Box".into(),
+            short_names: vec![],
+            namespaced: true,
+            verbs: vec![],
+        };
+        let path: Vec<String> = path.iter().map(|name| name.to_string()).collect();
+        Schemas { all: document.components.schemas, turn: Turn::endless() }.explain(&kind, &path, depth)
+    }
+
+    #[test]
+    fn fields_are_told_a_line_each() {
+        assert_eq!(
+            told(&["spec"], 1).unwrap(),
+            "Box.spec <Spec> (example.com/v1)\nWhat is wanted.\nimage <string> required The image.\nnext <Spec> \ntags <[]string> \n"
+        );
+        assert!(told(&[], 2).unwrap().contains("\n  image <string>"));
+        assert_eq!(told(&["spec", "next", "next", "image"], 1).unwrap().lines().count(), 2);
+    }
+
+    #[test]
+    fn a_schema_that_holds_itself_ends() {
+        assert!(told(&["spec"], 1000).unwrap().lines().count() <= MOST_FIELDS + 2);
+    }
+
+    #[test]
+    fn a_field_that_is_not_there_names_the_nearest() {
+        let failure = told(&["spec", "imag"], 1).unwrap_err();
+        assert!(failure.message.contains("image"), "{failure}");
+    }
+}

@@ -1,0 +1,79 @@
+//! Failures of requests to the API server, in the words of the contract.
+
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use porthole_contract::{Failure, Reason, cut};
+use serde::Deserialize;
+
+/// Bytes of what the API server says of a refusal: it repeats the question, whatever its length.
+const MAX_SAID: usize = 1 << 10;
+
+/// The part of a `meta.k8s.io/v1` Status that explains a refusal.
+#[derive(Deserialize, Default)]
+struct Status {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    details: Option<Details>,
+}
+
+#[derive(Deserialize, Default)]
+struct Details {
+    #[serde(default)]
+    name: String,
+}
+
+/// From an answer with an error status; `what` names the read, for example `pods "web" in namespace shop`.
+pub(crate) fn from_status(code: StatusCode, headers: &HeaderMap, body: &[u8], what: &str) -> Failure {
+    let status: Status = serde_json::from_slice(body).unwrap_or_default();
+    let said = match status.message.as_str() {
+        "" => format!("the API server answered {code}"),
+        message => cut(message, MAX_SAID).to_owned(),
+    };
+    let named = status.details.is_some_and(|details| !details.name.is_empty());
+    let (reason, message) = match code.as_u16() {
+        401 => (
+            Reason::Unauthorized,
+            format!(
+                "unauthorized: the cluster no longer accepts this token ({said}). Make a new one and enter it in the client."
+            ),
+        ),
+        403 => {
+            (Reason::Forbidden, format!("forbidden: {said}. Ask for a Role that allows it, or leave it out."))
+        }
+        404 if named => {
+            (Reason::NotFound, format!("{what}: {said}. List what there is, or look in another namespace."))
+        }
+        404 => (Reason::Unsupported, format!("{what}: the cluster does not offer this ({said})")),
+        400 | 405 | 406 | 415 | 422 => (Reason::Invalid, format!("{what}: {said}")),
+        410 => {
+            (Reason::Expired, format!("{what}: the continue token has expired; list again from the start"))
+        }
+        429 => (Reason::Throttled, format!("{what}: the API server asks to wait: {said}")),
+        500..=599 => (Reason::Unavailable, format!("{what}: {said}")),
+        _ => (Reason::Other, format!("{what}: {said}")),
+    };
+    let retry_after_seconds =
+        headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
+    Failure { reason, message, retry_after_seconds }
+}
+
+/// The API server could not be reached, or its answer broke off.
+pub(crate) fn unreachable(what: &str, cause: &dyn std::error::Error) -> Failure {
+    let mut root = cause;
+    while let Some(deeper) = root.source() {
+        root = deeper;
+    }
+    Failure::new(
+        Reason::Unavailable,
+        format!("{what}: the API server did not answer ({root}). The same call may work later."),
+    )
+}
+
+pub(crate) fn over_time(what: &str) -> Failure {
+    Failure::new(
+        Reason::OverTime,
+        format!(
+            "{what}: no answer within the call's time limit (`timeout`); ask for less, or narrow it with a selector"
+        ),
+    )
+}

@@ -1,0 +1,51 @@
+//! The cluster of the pod that this runs in, from the environment and from files that are projected into it.
+//!
+//! kube's own way demands a token. This host has none: it reads with its callers' tokens, so its pod mounts the cluster's
+//! CA and the namespace only.
+
+use std::path::{Path, PathBuf};
+
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+
+/// Why this is not a pod that can reach its cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum NoPod {
+    /// A variable that the kubelet sets in every container is missing.
+    #[error("${0} is not set")]
+    Environment(&'static str),
+    /// The address in the environment is none.
+    #[error("the address of the API server cannot be used: {0}")]
+    Address(#[from] http::uri::InvalidUri),
+    /// A file that should be projected into the pod cannot be read.
+    #[error("{path}: {cause}")]
+    File { path: PathBuf, cause: std::io::Error },
+    /// `ca.crt` holds no certificate.
+    #[error("{path}: {cause}")]
+    Certificate { path: PathBuf, cause: rustls::pki_types::pem::Error },
+}
+
+/// The cluster, as kube takes it; with the account's token where one is mounted.
+pub(super) fn config(account: &Path) -> Result<kube::Config, NoPod> {
+    let variable = |name: &'static str| std::env::var(name).map_err(|_| NoPod::Environment(name));
+    let (host, port) = (variable("KUBERNETES_SERVICE_HOST")?, variable("KUBERNETES_SERVICE_PORT")?);
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let file = |name: &str| {
+        let path = account.join(name);
+        std::fs::read(&path).map_err(|cause| NoPod::File { path, cause })
+    };
+    let mut config = kube::Config::new(format!("https://{host}:{port}").parse()?);
+    let certificates: Result<Vec<Vec<u8>>, _> = CertificateDer::pem_slice_iter(&file("ca.crt")?)
+        .map(|certificate| certificate.map(|certificate| certificate.to_vec()))
+        .collect();
+    let path = account.join("ca.crt");
+    config.root_cert = Some(certificates.map_err(|cause| NoPod::Certificate { path, cause })?);
+    // A pod without it is a pod all the same.
+    if let Ok(namespace) = file("namespace") {
+        config.default_namespace = String::from_utf8_lossy(&namespace).trim().to_owned();
+    }
+    let token = account.join("token");
+    if token.exists() {
+        config.auth_info.token_file = Some(token.display().to_string());
+    }
+    Ok(config)
+}

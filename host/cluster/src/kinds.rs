@@ -1,0 +1,312 @@
+//! The kinds that the cluster serves, found by any name that kubectl takes.
+//!
+//! Read by aggregated discovery (two requests) with the asking caller's token, and shared with the other callers
+//! whose token the API server has accepted: every authenticated account may read it. Read anew when it is old, or
+//! when a name is unknown.
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwapOption;
+use porthole_contract::{
+    Echo, Failure, Kind, KindRef, MAX_ECHO, Reason, cut, is_kind, is_label, is_subdomain, similarity,
+};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{
+    Client,
+    objects::{bounded, unreadable},
+};
+
+/// How long the kinds are taken as read. A kind that is new is found sooner, by being unknown.
+const FRESH: Duration = Duration::from_secs(600);
+/// How often unknown names may cause discovery: a model that guesses kinds must not load the API server.
+const AGAIN: Duration = Duration::from_secs(5);
+/// How many names are offered instead of an unknown one.
+const NEAREST: usize = 5;
+/// Kinds that are kept, and short names or verbs of one: an aggregated API server may serve any number. A large cluster
+/// has a few hundred.
+const MAX_KINDS: usize = 5000;
+const MAX_NAMES: usize = 16;
+/// Bytes of the name of a kind, or of a version, that is asked for: a plural and a group.
+const MAX_ASKED: usize = 320;
+const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+
+/// What discovery answered, at one time. The core group comes first, then the groups in the API server's order;
+/// within a group its preferred version first.
+struct Snapshot {
+    kinds: Vec<Arc<Kind>>,
+    read: Instant,
+}
+
+/// The kinds of one cluster.
+#[derive(Default)]
+pub struct Kinds {
+    snapshot: ArcSwapOption<Snapshot>,
+    reading: tokio::sync::Mutex<()>,
+}
+
+impl Kinds {
+    /// The kind that `asked` names.
+    pub async fn resolve(&self, client: Client<'_>, asked: &KindRef) -> Result<Arc<Kind>, Failure> {
+        let name = Name::parse(asked)?;
+        let snapshot = self.snapshot(client, FRESH).await?;
+        if let Some(kind) = name.find(&snapshot.kinds) {
+            return Ok(kind);
+        }
+        let snapshot = self.snapshot(client, AGAIN).await?;
+        name.find(&snapshot.kinds).ok_or_else(|| name.unknown(&snapshot.kinds))
+    }
+
+    /// Every kind that can be read.
+    pub async fn all(&self, client: Client<'_>) -> Result<Vec<Arc<Kind>>, Failure> {
+        Ok(self.snapshot(client, FRESH).await?.kinds.clone())
+    }
+
+    /// What is known of the cluster without asking it.
+    pub fn known(&self) -> Option<Vec<Arc<Kind>>> {
+        self.snapshot.load().as_ref().map(|snapshot| snapshot.kinds.clone())
+    }
+
+    /// What discovery said at most `age` ago. Where the API server does not answer, what it said before will do.
+    async fn snapshot(&self, client: Client<'_>, age: Duration) -> Result<Arc<Snapshot>, Failure> {
+        let young = |snapshot: &Option<Arc<Snapshot>>| {
+            snapshot.as_ref().filter(|snapshot| snapshot.read.elapsed() < age).cloned()
+        };
+        if let Some(snapshot) = young(&self.snapshot.load_full()) {
+            return Ok(snapshot);
+        }
+        let _one_at_a_time = self.reading.lock().await;
+        let held = self.snapshot.load_full();
+        if let Some(snapshot) = young(&held) {
+            return Ok(snapshot);
+        }
+        match discover(client).await {
+            Ok(kinds) => {
+                let snapshot = Arc::new(Snapshot { kinds, read: Instant::now() });
+                self.snapshot.store(Some(Arc::clone(&snapshot)));
+                Ok(snapshot)
+            }
+            Err(failure) => held.ok_or(failure),
+        }
+    }
+}
+
+async fn discover(client: Client<'_>) -> Result<Vec<Arc<Kind>>, Failure> {
+    let mut kinds = Vec::new();
+    for path in ["/api", "/apis"] {
+        let what = "the kinds that the cluster serves";
+        let answer = client.get(path, AGGREGATED, what).await?.bytes().await?;
+        let groups: Groups = serde_json::from_slice(&answer).map_err(|error| {
+            let cause = unreadable(what, &error);
+            Failure::new(
+                Reason::Unsupported,
+                format!("{cause}: no aggregated discovery; Porthole needs Kubernetes 1.28 or later"),
+            )
+        })?;
+        kinds.extend(groups.items.into_iter().flat_map(Group::kinds).map(Arc::new));
+        kinds.truncate(MAX_KINDS);
+    }
+    Ok(kinds)
+}
+
+// === the wire: apidiscovery.k8s.io/v2 ===
+
+#[derive(Deserialize)]
+struct Groups {
+    items: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    #[serde(default)]
+    metadata: GroupName,
+    #[serde(default)]
+    versions: Vec<Version>,
+}
+
+#[derive(Deserialize, Default)]
+struct GroupName {
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: String,
+    #[serde(default)]
+    resources: Vec<Resource>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Resource {
+    resource: String,
+    #[serde(default)]
+    response_kind: Option<ResponseKind>,
+    #[serde(default)]
+    scope: String,
+    #[serde(default)]
+    singular_resource: String,
+    #[serde(default)]
+    verbs: Vec<String>,
+    #[serde(default)]
+    short_names: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+struct ResponseKind {
+    #[serde(default)]
+    kind: String,
+}
+
+impl Group {
+    fn kinds(self) -> impl Iterator<Item = Kind> {
+        let group = self.metadata.name;
+        self.versions.into_iter().flat_map(move |version| {
+            let group = group.clone();
+            version.resources.into_iter().filter_map(move |resource| resource.kind(&group, &version.version))
+        })
+    }
+}
+
+impl Resource {
+    /// The kind; None if a name of it is none. Group, version and plural go into paths: one with a slash would read
+    /// something else than what was granted.
+    fn kind(self, group: &str, version: &str) -> Option<Kind> {
+        let Self { resource: plural, response_kind, scope, singular_resource, verbs, short_names } = self;
+        let kind = response_kind.unwrap_or_default().kind;
+        let named = (group.is_empty() || is_subdomain(group)) && is_label(version);
+        if !named || !is_label(&plural) || !is_kind(&kind) {
+            tracing::debug!(
+                "a kind of discovery is left out, a name of it is none: {} of {} {}",
+                Echo(&plural),
+                Echo(group),
+                Echo(version)
+            );
+            return None;
+        }
+        Some(Kind {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            plural,
+            singular: Some(singular_resource).filter(|name| is_label(name)).unwrap_or_default(),
+            kind,
+            short_names: short_names.into_iter().filter(|name| is_label(name)).take(MAX_NAMES).collect(),
+            namespaced: scope == "Namespaced",
+            verbs: verbs.into_iter().filter(|verb| is_label(verb)).take(MAX_NAMES).collect(),
+        })
+    }
+}
+
+// === names ===
+
+/// A parsed [`KindRef`].
+#[derive(Debug)]
+struct Name {
+    name: String,
+    group: Option<String>,
+    version: Option<String>,
+}
+
+impl Name {
+    fn parse(asked: &KindRef) -> Result<Self, Failure> {
+        let kind = asked.kind.trim();
+        if kind.is_empty() {
+            return Err(Failure::new(
+                Reason::Invalid,
+                "kind is empty; name one, for example pods or deployments.apps",
+            ));
+        }
+        let api_version = asked.api_version.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        for (argument, text) in [("kind", Some(kind)), ("apiVersion", api_version)] {
+            bounded(argument, text, MAX_ASKED)?;
+        }
+        if let Some(api_version) = api_version {
+            let (group, version) = match api_version.split_once('/') {
+                None => (String::new(), api_version),
+                Some((group, version))
+                    if !group.is_empty() && !version.is_empty() && !version.contains('/') =>
+                {
+                    (group.to_owned(), version)
+                }
+                Some(_) => {
+                    return Err(Failure::new(
+                        Reason::Invalid,
+                        format!(
+                            "invalid argument apiVersion {}; write it like v1 or apps/v1",
+                            Echo(api_version)
+                        ),
+                    ));
+                }
+            };
+            let name = kind.split('.').next().unwrap_or(kind).to_owned();
+            return Ok(Self { name, group: Some(group), version: Some(version.to_owned()) });
+        }
+        Ok(match kind.split_once('.') {
+            None => Self { name: kind.to_owned(), group: None, version: None },
+            Some((name, group)) => {
+                Self { name: name.to_owned(), group: Some(group.to_owned()), version: None }
+            }
+        })
+    }
+
+    fn find(&self, kinds: &[Arc<Kind>]) -> Option<Arc<Kind>> {
+        let fits = |kind: &Kind| {
+            if !kind.is_called(&self.name) {
+                return false;
+            }
+            match (&self.group, &self.version) {
+                (None, _) => true,
+                (Some(group), Some(version)) => kind.group == *group && kind.version == *version,
+                // Also `deployments.v1.apps`, which kubectl takes.
+                (Some(group), None) => {
+                    kind.group == *group
+                        || group.split_once('.').is_some_and(|(v, g)| kind.version == v && kind.group == g)
+                        || (kind.group.is_empty() && kind.version == *group)
+                }
+            }
+        };
+        // What can be read wins over what merely has the name.
+        let readable = |kind: &Kind| kind.verbs.iter().any(|verb| verb == "get" || verb == "list");
+        kinds.iter().find(|kind| fits(kind) && readable(kind)).cloned()
+    }
+
+    fn unknown(&self, kinds: &[Arc<Kind>]) -> Failure {
+        let asked = cut(&self.name, MAX_ECHO).to_lowercase();
+        let mut near: Vec<(f64, String)> = Vec::new();
+        for kind in kinds {
+            let score = [&kind.plural, &kind.kind, &kind.singular]
+                .into_iter()
+                .chain(&kind.short_names)
+                .map(|name| similarity(&asked, &name.to_lowercase()))
+                .fold(0.0, f64::max);
+            if score > 0.8 && !near.iter().any(|(_, name)| *name == kind.qualified()) {
+                near.push((score, kind.qualified()));
+            }
+        }
+        near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        near.truncate(NEAREST);
+        let near: Vec<String> = near.into_iter().map(|(_, name)| name).collect();
+        let version = match (&self.group, &self.version) {
+            (Some(group), Some(version)) if group.is_empty() => format!(" in version {}", Echo(version)),
+            (Some(group), Some(version)) => {
+                format!(" in version {}", Echo(&format!("{group}/{version}")))
+            }
+            (Some(group), None) => format!(" in group {}", Echo(group)),
+            _ => String::new(),
+        };
+        let hint = if near.is_empty() {
+            "Name a kind that the cluster serves, for example pods, services or deployments.apps".to_owned()
+        } else {
+            format!("The nearest here: {}", near.join(", "))
+        };
+        Failure::new(
+            Reason::UnknownKind,
+            format!("no matches for kind {}{version}. {hint}.", Echo(&self.name)),
+        )
+    }
+}

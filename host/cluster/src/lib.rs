@@ -1,0 +1,54 @@
+//! Reading one Kubernetes cluster: a shared connection, the kinds it serves, objects, lists, logs and access reviews.
+//!
+//! Every request carries the credential of the call that it is made for. There is no function here that writes.
+
+mod access;
+#[cfg(test)]
+mod answering;
+mod budget;
+mod builtin;
+mod connections;
+mod explain;
+mod failure;
+mod in_cluster;
+mod kinds;
+mod logs;
+mod namespaces;
+mod nodes;
+mod objects;
+mod releases;
+mod server;
+mod shape;
+mod table;
+mod work;
+
+pub use access::{can_i, server_version, who_am_i};
+pub use budget::ReadBudget;
+pub use builtin::{BUILT_IN, BuiltIn, PARTS};
+pub use explain::explain;
+pub use kinds::Kinds;
+pub use logs::{Patterns, pod_log};
+pub use namespaces::{namespace_exists, near_namespaces};
+pub use nodes::node_read;
+pub use objects::{get_object, list_objects};
+pub use releases::{Stored, UnpackBudget, release, stored_releases};
+pub use server::{ApiServer, Client, ConnectError, Source};
+pub use shape::Withheld;
+pub use work::Workers;
+
+/// A cluster to read: the connection to its API server, the kinds that it serves, and who works on its answers.
+pub struct Cluster {
+    /// The connections to its API server.
+    pub server: ApiServer,
+    /// The kinds that it serves.
+    pub kinds: Kinds,
+    /// Threads for heavy work on its answers.
+    pub workers: Workers,
+}
+
+impl Cluster {
+    /// A cluster behind this API server.
+    pub fn new(server: ApiServer) -> Self {
+        Self { server, kinds: Kinds::default(), workers: Workers::default() }
+    }
+}

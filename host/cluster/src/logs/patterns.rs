@@ -1,0 +1,160 @@
+//! Patterns to search logs with: bounded before they are compiled, compiled once a call and aside.
+
+use std::{collections::HashMap, sync::Arc};
+
+use porthole_contract::{Echo, Failure, Reason};
+use regex::bytes::{Regex, RegexBuilder};
+use tokio::sync::Mutex;
+
+use crate::{ReadBudget, work::Workers};
+
+/// Bytes of a pattern. The syntax tree is built before any limit of its compiled size: `\w` 330,000 times took 1.9 GB.
+const MAX_PATTERN: usize = 1 << 10;
+/// Groups and repetitions within each other.
+const MAX_NESTING: u32 = 64;
+/// Bytes of a compiled pattern, which bound the time for a line: with this a line of 16 KiB takes 0.2 s at worst, with
+/// 256 KiB 1.3 s. The patterns that people write are 1 to 10 kB, but for Unicode: one `\w` is 50 kB of ranges.
+const MAX_COMPILED: usize = 64 << 10;
+/// Bytes of states that a search may remember. With 256 KiB those of `a[ab]{900}$` do not fit, and a line takes 120 ms.
+const MAX_STATES: usize = 1 << 20;
+/// Different patterns of one call. A component that compiles one after the other costs the host and not itself.
+const MAX_PATTERNS: usize = 16;
+
+/// The patterns of one call.
+#[derive(Default)]
+pub struct Patterns(Mutex<HashMap<String, Arc<Regex>>>);
+
+impl Patterns {
+    /// The pattern, compiled when the call first asks for it. None where there is nothing to search for.
+    pub async fn compiled(
+        &self,
+        pattern: Option<&str>,
+        workers: &Workers,
+        budget: &ReadBudget,
+    ) -> Result<Option<Arc<Regex>>, Failure> {
+        let Some(pattern) = pattern.filter(|pattern| !pattern.is_empty()) else { return Ok(None) };
+        if pattern.len() > MAX_PATTERN {
+            return Err(invalid(pattern, &format!("it is longer than {MAX_PATTERN} bytes")));
+        }
+        // Held meanwhile: of 64 logs that are read side by side, one has it compiled.
+        let mut compiled = self.0.lock().await;
+        if let Some(regex) = compiled.get(pattern) {
+            return Ok(Some(Arc::clone(regex)));
+        }
+        if compiled.len() >= MAX_PATTERNS {
+            return Err(invalid(pattern, &format!("a call searches for at most {MAX_PATTERNS} patterns")));
+        }
+        let own = pattern.to_owned();
+        let regex = workers.run(budget, "the pattern", move |_| compile(&own)).await?.map(Arc::new)?;
+        compiled.insert(pattern.to_owned(), Arc::clone(&regex));
+        Ok(Some(regex))
+    }
+}
+
+fn invalid(pattern: &str, cause: &str) -> Failure {
+    Failure::new(Reason::Invalid, format!("the pattern {} cannot be used: {cause}", Echo(pattern)))
+}
+
+/// With Unicode's letters and digits if that fits; else `\w`, `\d`, `\s`, `\b` and `(?i)` mean those of ASCII, which
+/// every ordinary pattern fits with.
+pub(super) fn compile(pattern: &str) -> Result<Regex, Failure> {
+    let build = |unicode: bool| {
+        RegexBuilder::new(pattern)
+            .unicode(unicode)
+            .nest_limit(MAX_NESTING)
+            .size_limit(MAX_COMPILED)
+            .dfa_size_limit(MAX_STATES)
+            .build()
+    };
+    let built = match build(true) {
+        // What needs Unicode (`\p{L}`) is malformed without it; that it is too large is then the better reason.
+        Err(too_big @ regex::Error::CompiledTooBig(_)) => build(false).map_err(|_| too_big),
+        built => built,
+    };
+    built.map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => {
+            invalid(pattern, "compiled it is too large; search for less, or for a shorter repetition")
+        }
+        // The error repeats the pattern before its last line.
+        error => {
+            let text = error.to_string();
+            let cause = text.lines().last().unwrap_or_default();
+            invalid(pattern, cause.strip_prefix("error: ").unwrap_or(cause))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn budget() -> ReadBudget {
+        ReadBudget::new(tokio::time::Instant::now() + Duration::from_secs(20), 1 << 20, 1 << 20)
+    }
+
+    #[test]
+    fn patterns_that_people_write_compile() {
+        for pattern in [
+            "error",
+            "(?i)error|warn|fatal",
+            r"user=\w+ path=\S+ status=\d+",
+            r"\w+@\w+\.\w+",
+            r"(\w+)=(\w+) (\w+)=(\w+) (\w+)=(\w+) (\w+)=(\w+)",
+            r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}.*(ERROR|WARN)",
+            r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+            r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b",
+            r"(?i)connection (refused|reset|timed? ?out)|no route to host|i/o timeout|dial tcp .*:\d+",
+            r"\w{1,10}\s+\w+",
+            r"\p{L}+",
+            "größe=\\w+",
+        ] {
+            assert!(compile(pattern).is_ok(), "{pattern}");
+        }
+        assert!(compile(r"\w+").unwrap().is_match("größe".as_bytes()));
+        // Too large with Unicode; é is no letter then, and the rest is.
+        assert!(compile(r"\w+@\w+\.\w+").unwrap().is_match(b"to a@b.c"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_long_pattern_is_refused_before_it_is_looked_at() {
+        let (patterns, workers) = (Patterns::default(), Workers::default());
+        let began = Instant::now();
+        let failure = patterns.compiled(Some(&r"\w".repeat(330_000)), &workers, &budget()).await.unwrap_err();
+        assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+        assert_eq!(failure.reason, Reason::Invalid);
+        assert!(failure.message.len() < 400, "{failure}");
+    }
+
+    #[test]
+    fn a_pattern_too_large_or_malformed_is_refused_and_not_repeated() {
+        for pattern in
+            ["(", "(a{1000}){1000}", r"[\w\W]{9000}\pL", "a[ab]{12000}$|zz", &"(".repeat(500), r"\p{L}{200}"]
+        {
+            let began = Instant::now();
+            let failure = compile(pattern).unwrap_err();
+            assert_eq!(failure.reason, Reason::Invalid, "{pattern}");
+            assert!(failure.message.len() < 400, "{failure}");
+            assert!(began.elapsed() < Duration::from_secs(2), "{pattern}: {:?}", began.elapsed());
+        }
+        assert!(compile("(a").unwrap_err().message.ends_with("unclosed group"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_call_compiles_a_pattern_once_and_few_of_them() {
+        let (patterns, workers) = (Patterns::default(), Workers::default());
+        let first = patterns.compiled(Some("x"), &workers, &budget()).await.unwrap().unwrap();
+        for _ in 0..250 {
+            let again = patterns.compiled(Some("x"), &workers, &budget()).await.unwrap().unwrap();
+            assert!(Arc::ptr_eq(&first, &again));
+        }
+        let mut refused = 0;
+        for n in 0..250 {
+            refused +=
+                usize::from(patterns.compiled(Some(&format!("x{n}")), &workers, &budget()).await.is_err());
+        }
+        assert_eq!(refused, 250 + 1 - MAX_PATTERNS);
+        assert!(patterns.compiled(Some(""), &workers, &budget()).await.unwrap().is_none());
+    }
+}

@@ -1,0 +1,63 @@
+//! Whether a namespace is there. To the API server a list in one that is not is simply empty, and a model would report that
+//! nothing runs in it.
+
+use porthole_contract::{Failure, Reason, nearest};
+use serde::Deserialize;
+
+use super::{
+    Client,
+    objects::{envelope, namespace_segment, parameter, unreadable},
+    shape::Items,
+};
+
+const ONE: &str = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+const MANY: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
+/// Names looked at for one that is alike.
+const LOOKED_AT: u32 = 1000;
+/// Names offered.
+const NEAREST: usize = 3;
+/// How alike a name must be, 1 being the same.
+const ALIKE: f64 = 0.75;
+
+#[derive(Deserialize)]
+struct Item {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    #[serde(default)]
+    name: String,
+}
+
+/// Whether there is a namespace of this name.
+pub async fn namespace_exists(client: Client<'_>, name: &str) -> Result<bool, Failure> {
+    let path = format!("/api/v1/namespaces/{}", namespace_segment(name)?);
+    match client.get(&path, ONE, "the namespace").await {
+        Ok(_) => Ok(true),
+        Err(failure) if failure.reason == Reason::NotFound => Ok(false),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Names of namespaces that are alike, the nearest first.
+pub async fn near_namespaces(client: Client<'_>, name: &str) -> Result<Vec<String>, Failure> {
+    let what = "the namespaces";
+    let mut path = "/api/v1/namespaces".to_owned();
+    parameter(&mut path, "limit", &LOOKED_AT.to_string());
+    let mut answer = client.get(&path, MANY, what).await?;
+    let mut list = Items::of("items");
+    let mut names = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        list.feed(&chunk, |item| {
+            let Item { metadata } = serde_json::from_slice(item).map_err(|error| unreadable(what, &error))?;
+            names.push(metadata.name);
+            Ok::<_, Failure>(())
+        })?;
+    }
+    envelope(list, what)?;
+    Ok(nearest(name, names.iter().map(String::as_str), ALIKE, NEAREST)
+        .into_iter()
+        .map(str::to_owned)
+        .collect())
+}

@@ -1,0 +1,143 @@
+//! The two things of a node that can be read through the API server's proxy: a log, and the summary of its statistics.
+//!
+//! `nodes/proxy` opens the kubelet's whole API, so the paths are made here and nothing else can be asked for.
+
+use porthole_contract::{Echo, Failure, NodeQuery, NodeSource, Reason};
+
+use super::{
+    Client,
+    objects::{node_segment, parameter},
+};
+
+/// Bytes of a node's log that are kept: its end.
+const KEPT: usize = 1 << 20;
+
+/// Reads it.
+pub async fn node_read(client: Client<'_>, query: &NodeQuery) -> Result<String, Failure> {
+    let NodeQuery { node, source, tail_lines } = query;
+    let proxy = format!("/api/v1/nodes/{}/proxy", node_segment(node)?);
+    match source {
+        NodeSource::StatsSummary => {
+            let what = format!("the statistics of node \"{node}\"");
+            let path = format!("{proxy}/stats/summary");
+            let body = client.get(&path, "*/*", &what).await?.bytes().await?;
+            client.budget.fits(body.len(), &what)?;
+            Ok(String::from_utf8_lossy(&body).into_owned())
+        }
+        NodeSource::Log(asked) => {
+            let name = log_name(asked)?;
+            let what = format!("the log {asked} of node \"{node}\"");
+            let mut path = format!("{proxy}/logs/");
+            parameter(&mut path, "query", asked);
+            if let Some(lines) = tail_lines {
+                parameter(&mut path, "tailLines", &lines.to_string());
+            }
+            let log = end_of(client, &path, *tail_lines, &what).await?;
+            if !is_listing(&log) {
+                return Ok(log);
+            }
+            // A kubelet without NodeLogQuery ignores the question and shows its folder.
+            if !asked.starts_with('/') {
+                return Err(Failure::new(
+                    Reason::Unsupported,
+                    format!(
+                        "{what}: this kubelet does not answer for services (feature NodeLogQuery); ask for a file under /var/log with a leading slash, for example /syslog"
+                    ),
+                ));
+            }
+            end_of(client, &format!("{proxy}/logs/{name}"), *tail_lines, &what).await
+        }
+    }
+}
+
+/// The name without its slash. More slashes would reach the logs of all pods, and `..` anything.
+fn log_name(asked: &str) -> Result<&str, Failure> {
+    let name = asked.strip_prefix('/').unwrap_or(asked);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if name.is_empty() || name.len() > 253 || name.starts_with('.') || !name.bytes().all(plain) {
+        return Err(Failure::new(
+            Reason::Invalid,
+            format!(
+                "log {}: name a service such as kubelet, or a file under /var/log such as /syslog, of letters, digits, '.', '_' and '-'; folders cannot be read",
+                Echo(asked)
+            ),
+        ));
+    }
+    Ok(name)
+}
+
+/// The last lines of an answer, of which no more than [`KEPT`] bytes are held.
+async fn end_of(client: Client<'_>, path: &str, lines: Option<u32>, what: &str) -> Result<String, Failure> {
+    let mut answer = client.get(path, "*/*", what).await?;
+    let (mut end, scratch) = (Vec::new(), client.budget.scratch());
+    while let Some(chunk) = answer.chunk().await? {
+        scratch.hold_up_to(end.len().saturating_add(chunk.len()), what).await?;
+        end.extend_from_slice(&chunk);
+        if end.len() > KEPT.saturating_mul(2) {
+            end.drain(..end.len().saturating_sub(KEPT));
+        }
+    }
+    let text = String::from_utf8_lossy(&end);
+    client.budget.hold(text.len(), what).await?;
+    let Some(lines) = lines else { return Ok(text.into_owned()) };
+    // An older kubelet does not know tailLines.
+    let count = text.lines().count();
+    let skipped = count.saturating_sub(lines as usize);
+    Ok(text.split_inclusive('\n').skip(skipped).collect())
+}
+
+fn is_listing(text: &str) -> bool {
+    let start = text.trim_start().get(..5).unwrap_or_default().to_lowercase();
+    start == "<pre>" || start == "<!doc"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use porthole_contract::Credential;
+    use porthole_quota::{Account, MemoryTotal};
+
+    use super::{super::answering::answering, *};
+    use crate::ReadBudget;
+
+    #[tokio::test]
+    async fn the_end_of_a_log_counts_as_memory_of_all_calls() {
+        const MIB: u64 = 1 << 20;
+        let server = answering("a line\n".repeat(200_000)).await;
+        let query =
+            NodeQuery { node: "n".into(), source: NodeSource::Log("kubelet".into()), tail_lines: Some(1) };
+        for (total, expected) in [(8 * MIB, None), (2 * MIB, Some(Reason::Throttled))] {
+            let memory = Arc::new(MemoryTotal::new(total).share(Account::of(&1)));
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+            let budget = ReadBudget::new(deadline, 4 * MIB, 1 << 20).within(memory);
+            let read = node_read(
+                Client { server: &server, credential: &Credential::Connection, budget: &budget },
+                &query,
+            )
+            .await;
+            assert_eq!(read.err().map(|failure| failure.reason), expected);
+        }
+    }
+
+    #[test]
+    fn only_a_plain_name_reaches_the_kubelet() {
+        for name in ["kubelet", "/syslog", "/kubelet.log", "containerd-2_x"] {
+            assert!(log_name(name).is_ok(), "{name}");
+        }
+        for name in [
+            "",
+            "/",
+            "//x",
+            "pods/shop_web/app/0.log",
+            "/pods/x",
+            "..",
+            "/../etc/passwd",
+            "a?b",
+            "a%2fb",
+            ".ssh",
+        ] {
+            assert!(log_name(name).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! Objects and lists of them, in the three views of the contract.
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use porthole_contract::{
+    Echo, Failure, GetQuery, Kind, ListQuery, MAX_ECHO, MAX_NAME, Page, Reason, View, cut, is_label,
+    is_subdomain,
+};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::error::Category;
+
+use super::{
+    Client, Withheld,
+    shape::{Items, Projection, Wanted, copy},
+    table::table,
+};
+
+const JSON: &str = "application/json";
+pub(super) const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
+/// What may stand in a path or a query as it is (RFC 3986, unreserved).
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Bytes of a selector, of a continue token (base64 of a key in etcd) and of a resource version: they make a URL, and
+/// errors.
+const MAX_SELECTOR: usize = 4 << 10;
+const MAX_CONTINUE: usize = 8 << 10;
+const MAX_VERSION: usize = 128;
+
+/// A name, fit to stand in a path. A name with a slash would read something else.
+pub(super) fn segment<'n>(what: &str, name: &'n str) -> Result<percent_encoding::PercentEncode<'n>, Failure> {
+    let fits = !name.is_empty() && name.len() <= MAX_NAME && name != "." && name != "..";
+    checked(what, name, fits && !name.contains(['/', '%']))
+}
+
+/// A namespace, fit to stand in a path.
+pub(super) fn namespace_segment(name: &str) -> Result<percent_encoding::PercentEncode<'_>, Failure> {
+    checked("namespace", name, is_label(name))
+}
+
+/// A node, fit to stand in a path. The proxy takes `scheme:name:port` too, which would reach another port of the node.
+pub(super) fn node_segment(name: &str) -> Result<percent_encoding::PercentEncode<'_>, Failure> {
+    checked("node", name, is_subdomain(name))
+}
+
+fn checked<'n>(
+    what: &str,
+    name: &'n str,
+    fits: bool,
+) -> Result<percent_encoding::PercentEncode<'n>, Failure> {
+    if !fits {
+        return Err(Failure::new(
+            Reason::Invalid,
+            format!("{what} {} is not a name in Kubernetes", Echo(name)),
+        ));
+    }
+    Ok(utf8_percent_encode(name, ESCAPED))
+}
+
+/// Refuses a parameter that is longer than any of Kubernetes.
+pub(super) fn bounded(name: &str, value: Option<&str>, max: usize) -> Result<(), Failure> {
+    match value.filter(|value| value.len() > max) {
+        Some(value) => Err(Failure::new(
+            Reason::Invalid,
+            format!("{name} {} is longer than {max} bytes; ask for less", Echo(value)),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Adds `key=value` to the query of `path`.
+pub(super) fn parameter(path: &mut String, key: &str, value: &str) {
+    path.push(if path.contains('?') { '&' } else { '?' });
+    path.push_str(key);
+    path.push('=');
+    path.extend(utf8_percent_encode(value, ESCAPED));
+}
+
+fn path(kind: &Kind, namespace: Option<&str>) -> Result<String, Failure> {
+    let mut path = if kind.group.is_empty() {
+        format!("/api/{}", kind.version)
+    } else {
+        format!("/apis/{}/{}", kind.group, kind.version)
+    };
+    if let Some(namespace) = namespace {
+        path.push_str("/namespaces/");
+        path.extend(namespace_segment(namespace)?);
+    }
+    path.push('/');
+    path.push_str(&kind.plural);
+    Ok(path)
+}
+
+/// `pods in namespace shop`, for messages.
+fn described(kind: &Kind, namespace: Option<&str>, name: Option<&str>) -> String {
+    let name = name.map(|name| format!(" {}", Echo(name))).unwrap_or_default();
+    match namespace.map(|namespace| cut(namespace, MAX_ECHO)) {
+        Some(namespace) => format!("{}{name} in namespace {namespace}", kind.qualified()),
+        None if kind.namespaced => format!("{}{name} in all namespaces", kind.qualified()),
+        None => format!("{}{name}", kind.qualified()),
+    }
+}
+
+/// An answer that is not what it should be. The error itself may quote the answer, and with it a Secret.
+pub(super) fn unreadable(what: &str, error: &serde_json::Error) -> Failure {
+    let cause = match error.classify() {
+        Category::Eof => "it breaks off",
+        Category::Data => "a field is of another type, missing, or there twice",
+        Category::Io | Category::Syntax => "it is not JSON",
+    };
+    let (line, column) = (error.line(), error.column());
+    Failure::new(
+        Reason::Unavailable,
+        format!(
+            "{what}: the answer of the API server cannot be read: {cause} (line {line}, column {column})"
+        ),
+    )
+}
+
+pub(super) fn text(what: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|_| {
+        Failure::new(Reason::Unavailable, format!("{what}: the answer of the API server is not UTF-8"))
+    })
+}
+
+/// Reads one object.
+pub async fn get_object(
+    client: Client<'_>,
+    kind: &Kind,
+    query: &GetQuery,
+    withheld: Withheld,
+) -> Result<String, Failure> {
+    let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
+    let what = described(kind, namespace, Some(&query.name));
+    if kind.namespaced && namespace.is_none() {
+        return Err(Failure::new(
+            Reason::Invalid,
+            format!("{} live in namespaces: name one", kind.qualified()),
+        ));
+    }
+    let mut path = path(kind, namespace)?;
+    path.push('/');
+    path.extend(segment("name", &query.name)?);
+    let projection = match &query.view {
+        View::Fields(fields) => Some(Projection::parse(fields)?),
+        _ => None,
+    };
+    let out = if matches!(query.view, View::Table | View::Outline) {
+        parameter(&mut path, "includeObject", "None");
+        let answer = client.get(&path, TABLE, &what).await?;
+        return Ok(table(answer, false, client.budget, &what).await?.items);
+    } else {
+        let body = client.get(&path, JSON, &what).await?.bytes().await?;
+        of_kind(&body, kind, &what)?;
+        // The body stays counted until the call has ended, and with it the copy, which is about as long. Until this
+        // returns there are both.
+        let scratch = client.budget.scratch();
+        scratch.hold_up_to(body.len(), &what).await?;
+        let mut out = Vec::with_capacity(body.len());
+        let wanted = projection.as_ref().map_or(Wanted::Everything, Projection::wanted);
+        copy(&body, wanted, withheld, &mut out).map_err(|error| unreadable(&what, &error))?;
+        out
+    };
+    client.budget.fits(out.len(), &what)?;
+    text(&what, out)
+}
+
+/// Reads a list, or a page of it.
+pub async fn list_objects(
+    client: Client<'_>,
+    kind: &Kind,
+    query: &ListQuery,
+    withheld: Withheld,
+) -> Result<Page, Failure> {
+    let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
+    let what = described(kind, namespace, None);
+    let mut path = path(kind, namespace)?;
+    bounded("labelSelector", query.label_selector.as_deref(), MAX_SELECTOR)?;
+    bounded("fieldSelector", query.field_selector.as_deref(), MAX_SELECTOR)?;
+    bounded("continue", query.continue_token.as_deref(), MAX_CONTINUE)?;
+    bounded("resourceVersion", query.resource_version.as_deref(), MAX_VERSION)?;
+    // Without it the API server may answer with a newer state.
+    let exactly = query.resource_version.as_ref().filter(|_| query.continue_token.is_none()).map(|_| "Exact");
+    let parameters = [
+        ("labelSelector", query.label_selector.as_deref()),
+        ("fieldSelector", query.field_selector.as_deref()),
+        ("limit", query.limit.map(|limit| limit.to_string()).as_deref()),
+        ("continue", query.continue_token.as_deref()),
+        ("resourceVersion", query.resource_version.as_deref().filter(|_| query.continue_token.is_none())),
+        ("resourceVersionMatch", exactly),
+    ]
+    .map(|(key, value)| (key, value.filter(|value| !value.is_empty()).map(str::to_owned)));
+    for (key, value) in parameters {
+        if let Some(value) = value {
+            parameter(&mut path, key, &value);
+        }
+    }
+    let page = match &query.view {
+        View::Table | View::Outline => {
+            let namespaces = kind.namespaced && namespace.is_none() && matches!(query.view, View::Table);
+            parameter(&mut path, "includeObject", if namespaces { "Metadata" } else { "None" });
+            let answer = client.get(&path, TABLE, &what).await?;
+            table(answer, namespaces, client.budget, &what).await
+        }
+        View::Whole => items(client, &path, Wanted::Everything, withheld, &what).await,
+        View::Fields(fields) => {
+            let projection = Projection::parse(fields)?;
+            items(client, &path, projection.wanted(), withheld, &what).await
+        }
+    };
+    page.map_err(|failure| explained(query, failure))
+}
+
+/// The API server says what is wrong with a selector, and not which one it means.
+fn explained(query: &ListQuery, mut failure: Failure) -> Failure {
+    if failure.reason == Reason::Invalid {
+        let selectors = [("labelSelector", &query.label_selector), ("fieldSelector", &query.field_selector)];
+        for (name, selector) in selectors {
+            if let Some(selector) = selector {
+                failure.message.push_str(&format!(" ({name} {})", Echo(selector)));
+            }
+        }
+    }
+    failure
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct ListMetadata {
+    resource_version: String,
+    #[serde(rename = "continue")]
+    continue_token: String,
+    remaining_item_count: Option<u64>,
+}
+
+impl ListMetadata {
+    pub(super) fn page(self, items: String, count: u32) -> Page {
+        Page {
+            items,
+            count,
+            resource_version: self.resource_version,
+            continue_token: Some(self.continue_token).filter(|token| !token.is_empty()),
+            remaining: self.remaining_item_count,
+        }
+    }
+}
+
+/// Reads a list object by object, copying what is wanted of each as it arrives.
+async fn items(
+    client: Client<'_>,
+    path: &str,
+    wanted: Wanted<'_>,
+    withheld: Withheld,
+    what: &str,
+) -> Result<Page, Failure> {
+    let mut answer = client.get(path, JSON, what).await?;
+    let mut list = Items::of("items");
+    let mut out = vec![b'['];
+    let mut count: u32 = 0;
+    while let Some(chunk) = answer.chunk().await? {
+        let before = out.len();
+        list.feed(&chunk, |element| {
+            if count > 0 {
+                out.push(b',');
+            }
+            count = count.saturating_add(1);
+            copy(element, wanted, withheld, &mut out).map_err(|error| unreadable(what, &error))?;
+            client.budget.fits(out.len(), what)
+        })?;
+        client.budget.hold(out.len().saturating_sub(before), what).await?;
+    }
+    out.push(b']');
+    Ok(envelope(list, what)?.page(text(what, out)?, count))
+}
+
+/// The metadata of a list whose items have been cut out. A body that is no list is refused: nothing of it was asked for.
+pub(super) fn envelope(list: Items, what: &str) -> Result<ListMetadata, Failure> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        #[serde(default)]
+        kind: String,
+        #[serde(default)]
+        metadata: ListMetadata,
+        /// Of the array only that it is there, or null, as Go writes an empty one.
+        #[serde(deserialize_with = "Option::deserialize")]
+        items: Option<Vec<IgnoredAny>>,
+    }
+    let envelope = list.envelope().map_err(Failure::from)?;
+    let Envelope { kind, metadata, items } =
+        serde_json::from_slice(&envelope).map_err(|error| unreadable(what, &error))?;
+    // The items themselves are cut out already.
+    if !kind.ends_with("List") || items.is_some_and(|items| !items.is_empty()) {
+        return Err(not_asked_for(what, &kind, "a list"));
+    }
+    Ok(metadata)
+}
+
+/// Refuses a body that does not say that it is what was asked for. An API server names the kind of each object.
+fn of_kind(body: &[u8], kind: &Kind, what: &str) -> Result<(), Failure> {
+    #[derive(Deserialize)]
+    struct TypeMeta<'b> {
+        #[serde(borrow, default)]
+        kind: Cow<'b, str>,
+    }
+    let TypeMeta { kind: found } = serde_json::from_slice(body).map_err(|error| unreadable(what, &error))?;
+    if found == kind.kind { Ok(()) } else { Err(not_asked_for(what, &found, &kind.kind)) }
+}
+
+pub(super) fn not_asked_for(what: &str, found: &str, wanted: &str) -> Failure {
+    Failure::new(
+        Reason::Unsupported,
+        format!(
+            "{what}: the API server was asked for {wanted} and answered with kind {}, which is not handed out",
+            Echo(found)
+        ),
+    )
+}
+
+impl From<super::shape::NotAList> for Failure {
+    fn from(_: super::shape::NotAList) -> Self {
+        Self::new(Reason::Unavailable, "the answer of the API server broke off or is not a list; ask again")
+    }
+}

@@ -1,0 +1,112 @@
+use std::{sync::Arc, time::Duration};
+
+use porthole_contract::Credential;
+use porthole_quota::{Account, MemoryTotal};
+
+use super::{super::answering::answering, Client, *};
+use crate::ReadBudget;
+
+#[test]
+fn a_name_that_would_change_the_path_is_refused() {
+    for name in ["", ".", "..", "a/b", "../secrets", "a%2fb"] {
+        assert!(segment("name", name).is_err(), "{name:?}");
+    }
+    assert_eq!(segment("name", "system:a b?#").unwrap().to_string(), "system%3Aa%20b%3F%23");
+    for node in ["http:node-1:2379", "node-1:10250", "Node", "node_1", "", "a..b", &"n".repeat(300)] {
+        let failure = node_segment(node).unwrap_err();
+        assert!(failure.message.len() < 250, "{failure}");
+    }
+    assert_eq!(node_segment("node-1.example.com").unwrap().to_string(), "node-1.example.com");
+    for namespace in ["a.b", "kube-system/pods", "-a", "A"] {
+        assert!(namespace_segment(namespace).is_err(), "{namespace}");
+    }
+}
+
+#[test]
+fn long_parameters_are_refused_and_not_repeated() {
+    let failure = bounded("labelSelector", Some(&"x".repeat(900_000)), MAX_SELECTOR).unwrap_err();
+    assert!(failure.reason == Reason::Invalid && failure.message.len() < 250, "{failure}");
+    assert!(bounded("labelSelector", Some("app=web"), MAX_SELECTOR).is_ok());
+}
+
+fn fed(body: &[u8]) -> Result<ListMetadata, Failure> {
+    let mut list = Items::of("items");
+    list.feed::<Failure>(body, |_| Ok(()))?;
+    envelope(list, "pods")
+}
+
+#[test]
+fn a_body_that_is_no_list_is_refused() {
+    for list in [
+        &br#"{"kind":"PodList","metadata":{"resourceVersion":"7"},"items":[{"a":1}]}"#[..],
+        br#"{"kind":"PodList","items":null}"#,
+        br#"{"kind":"List","metadata":{},"items":[]}"#,
+    ] {
+        assert!(fed(list).is_ok(), "{}", String::from_utf8_lossy(list));
+    }
+    for other in [
+        &br#"{"kind":"Secret","data":{"password":"aHVudGVyMg=="},"items":[]}"#[..],
+        br#"{"kind":"PodList","metadata":{}}"#,
+        br#"{"items":[]}"#,
+        br#"[]"#,
+        br#"{"kind":"Table","rows":[]}"#,
+    ] {
+        let failure = fed(other).err().unwrap();
+        assert!(!failure.message.contains("aHVudGVyMg"), "{failure}");
+    }
+}
+
+fn pods() -> Kind {
+    Kind {
+        group: String::new(),
+        version: "v1".into(),
+        plural: "pods".into(),
+        singular: "pod".into(),
+        kind: "Pod".into(),
+        short_names: vec![],
+        namespaced: true,
+        verbs: vec![],
+    }
+}
+
+#[test]
+fn an_object_of_another_kind_is_refused() {
+    let kind = pods();
+    assert!(of_kind(br#"{"kind":"Pod"}"#, &kind, "pods").is_ok());
+    for other in [
+        &br#"{"data":{},"kind":"Secret"}"#[..],
+        br#"{"kind":"List","items":[]}"#,
+        br#"{"kind":"","data":{}}"#,
+        br#"{"metadata":{},"data":{"password":"aHVudGVyMg=="}}"#,
+    ] {
+        let failure = of_kind(other, &kind, "pods").unwrap_err();
+        assert_eq!(failure.reason, Reason::Unsupported);
+        assert!(!failure.message.contains("aHVudGVyMg"), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn the_copy_of_an_object_counts_as_memory_of_all_calls_while_there_is_the_body() {
+    const MIB: u64 = 1 << 20;
+    let body = serde_json::json!({"kind": "Pod", "data": "x".repeat(3 << 20)}).to_string();
+    let server = answering(body).await;
+    let query = GetQuery { namespace: Some("shop".into()), name: "web".into(), view: View::Whole };
+    for (total, fits) in [(10 * MIB, false), (14 * MIB, true)] {
+        let memory = Arc::new(MemoryTotal::new(total).share(Account::of(&1)));
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let budget = ReadBudget::new(deadline, 16 * MIB, 8 << 20).within(Arc::clone(&memory));
+        let kind = pods();
+        let read = get_object(
+            Client { server: &server, credential: &Credential::Connection, budget: &budget },
+            &kind,
+            &query,
+            Withheld::Bookkeeping,
+        );
+        match read.await {
+            Ok(text) => assert!(fits && text.len() > 3 << 20, "{total}"),
+            Err(failure) => assert!(!fits && failure.reason == Reason::Throttled, "{failure}"),
+        }
+        // Only the body is counted still.
+        memory.reserve(total / 2 - 4 * MIB).await.unwrap();
+    }
+}

@@ -1,0 +1,304 @@
+//! Helm's releases, decoded here from the Secrets that Helm keeps them in, so that nobody else is given those Secrets.
+//!
+//! Helm 3 writes each revision as a Secret of type `helm.sh/release.v1`: labels `owner=helm`, `name`, `version`,
+//! `status`, and under `data.release` the base64 of the gzip of its JSON (helm/pkg/storage/driver/util.go).
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use flate2::read::GzDecoder;
+use porthole_contract::{Echo, Failure, Reason, Release, cut};
+use serde::Deserialize;
+
+use super::{
+    Client,
+    objects::{envelope, namespace_segment, parameter, segment, unreadable},
+    shape::Items,
+    work::{Turn, Workers},
+};
+
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
+/// A release is at most 1 MiB in etcd; more than this unpacked is a decompression bomb.
+const MAX_UNPACKED: u64 = 16 << 20;
+/// Bytes that all releases of a call are unpacked to. Sixty bombs took a processor for 34 s.
+const CALL_UNPACKED: u64 = 64 << 20;
+/// Bytes of a chart's name or version: they come out of the Secret and go to the component.
+const MAX_FIELD: usize = 512;
+
+/// The Secret of a revision, as its labels tell it.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    secret: String,
+    /// What is known without opening it: neither chart nor times.
+    pub release: Release,
+}
+
+#[derive(Deserialize)]
+struct Labelled {
+    metadata: Labels,
+}
+
+#[derive(Deserialize)]
+struct Labels {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+}
+
+/// Bytes that one call may still unpack.
+#[derive(Debug)]
+pub struct UnpackBudget(AtomicU64);
+
+impl Default for UnpackBudget {
+    fn default() -> Self {
+        Self(AtomicU64::new(CALL_UNPACKED))
+    }
+}
+
+/// Reads what is unpacked, as long as there is budget and time for it.
+struct Bounded<'b, R> {
+    packed: R,
+    left: u64,
+    budget: &'b UnpackBudget,
+    turn: Turn,
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.turn.is_late() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        let read = self.packed.read(buffer)?;
+        let bytes = read as u64;
+        let budget = self.budget.0.fetch_update(Relaxed, Relaxed, |budget| budget.checked_sub(bytes));
+        self.left = self.left.checked_sub(bytes).ok_or(io::ErrorKind::FileTooLarge)?;
+        budget.map_err(|_| io::ErrorKind::FileTooLarge)?;
+        Ok(read)
+    }
+}
+
+/// The newest revision of each release, from the metadata of their Secrets: nothing of their data is asked for.
+pub async fn stored_releases(client: Client<'_>, namespace: Option<&str>) -> Result<Vec<Stored>, Failure> {
+    let mut path = secrets(namespace)?;
+    let what = match namespace {
+        Some(namespace) => format!("Helm's releases in namespace {namespace}"),
+        None => "Helm's releases in all namespaces".to_owned(),
+    };
+    parameter(&mut path, "labelSelector", "owner=helm");
+    parameter(&mut path, "fieldSelector", "type=helm.sh/release.v1");
+    let mut answer = client.get(&path, METADATA, &what).await?;
+    let mut items = Items::of("items");
+    let mut newest: BTreeMap<(String, String), Stored> = BTreeMap::new();
+    while let Some(chunk) = answer.chunk().await? {
+        items.feed(&chunk, |item| {
+            let Labelled { metadata } =
+                serde_json::from_slice(item).map_err(|error| unreadable(&what, &error))?;
+            let stored = Stored::of(metadata);
+            let release = &stored.release;
+            let key = (release.namespace.clone(), release.name.clone());
+            if newest.get(&key).is_none_or(|known| known.release.revision < release.revision) {
+                newest.insert(key, stored);
+            }
+            Ok::<_, Failure>(())
+        })?;
+    }
+    envelope(items, &what)?;
+    Ok(newest.into_values().collect())
+}
+
+/// Opens the Secret of a revision. Only what the labels do not tell is taken from it.
+pub async fn release(
+    client: Client<'_>,
+    stored: &Stored,
+    workers: &Workers,
+    budget: &Arc<UnpackBudget>,
+) -> Result<Release, Failure> {
+    let Stored { secret, release } = stored;
+    let what = format!("release {} in namespace {}", Echo(&release.name), Echo(&release.namespace));
+    if budget.0.load(Relaxed) == 0 {
+        return Err(Failure::new(
+            Reason::TooLarge,
+            format!("{what}: the call has unpacked {CALL_UNPACKED} bytes"),
+        ));
+    }
+    let mut path = secrets(Some(&release.namespace))?;
+    path.push('/');
+    path.extend(segment("name", secret)?);
+    let body = client.get(&path, "application/json", &what).await?.bytes().await?;
+    let budget = Arc::clone(budget);
+    let open = move |turn| opened(&body, &budget, turn);
+    let inside = workers.run(client.budget, &what, open).await?.map_err(|cause| {
+        Failure::new(Reason::Other, format!("{what}: its Secret is not what Helm 3 writes ({cause})"))
+    })?;
+    Ok(inside.release(release.clone()))
+}
+
+fn secrets(namespace: Option<&str>) -> Result<String, Failure> {
+    Ok(match namespace {
+        Some(namespace) => format!("/api/v1/namespaces/{}/secrets", namespace_segment(namespace)?),
+        None => "/api/v1/secrets".to_owned(),
+    })
+}
+
+impl Stored {
+    fn of(metadata: Labels) -> Self {
+        let label = |key: &str| metadata.labels.get(key).cloned().unwrap_or_default();
+        Self {
+            release: Release {
+                name: label("name"),
+                namespace: metadata.namespace.clone(),
+                revision: label("version").parse().unwrap_or(0),
+                status: label("status"),
+                ..Release::default()
+            },
+            secret: metadata.name.clone(),
+        }
+    }
+}
+
+/// What Helm wrote, as far as it is told: values, manifest and templates are skipped.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Inside {
+    info: Info,
+    chart: Chart,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Info {
+    status: String,
+    last_deployed: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Chart {
+    metadata: ChartMetadata,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct ChartMetadata {
+    name: String,
+    version: String,
+    app_version: String,
+}
+
+impl Inside {
+    fn release(self, known: Release) -> Release {
+        let short = |text: String| cut(&text, MAX_FIELD).to_owned();
+        Release {
+            chart: short(self.chart.metadata.name),
+            chart_version: short(self.chart.metadata.version),
+            app_version: short(self.chart.metadata.app_version),
+            updated: short(self.info.last_deployed),
+            status: if self.info.status.is_empty() { known.status } else { short(self.info.status) },
+            ..known
+        }
+    }
+}
+
+/// Unpacks a Secret's `data.release`: base64 of the API, base64 of Helm, gzip unless it is very old, JSON.
+fn opened(secret: &[u8], budget: &UnpackBudget, turn: Turn) -> Result<Inside, String> {
+    #[derive(Deserialize)]
+    struct Secret {
+        data: Data,
+    }
+    #[derive(Deserialize)]
+    struct Data {
+        release: String,
+    }
+    const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
+    let secret: Secret = serde_json::from_slice(secret).map_err(|_| "it holds no data.release".to_owned())?;
+    let text = |error: base64::DecodeError| error.to_string();
+    let packed = BASE64_STANDARD.decode(secret.data.release).map_err(text)?;
+    let packed = BASE64_STANDARD.decode(packed).map_err(text)?;
+    let inside = if packed.starts_with(GZIP) {
+        let packed = GzDecoder::new(packed.as_slice());
+        serde_json::from_reader(io::BufReader::new(Bounded { packed, left: MAX_UNPACKED, budget, turn }))
+    } else {
+        serde_json::from_slice(&packed)
+    };
+    // Not the error itself: it may quote what the Secret holds.
+    inside.map_err(|error| match error.io_error_kind() {
+        Some(io::ErrorKind::FileTooLarge) => "unpacked it is too large".to_owned(),
+        Some(io::ErrorKind::TimedOut) => "the call's time is over".to_owned(),
+        _ => format!("no JSON at line {}", error.line()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn secret(json: &[u8], zip: bool) -> Vec<u8> {
+        let packed = if zip {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            gzip.write_all(json).unwrap();
+            gzip.finish().unwrap()
+        } else {
+            json.to_vec()
+        };
+        let release = BASE64_STANDARD.encode(BASE64_STANDARD.encode(packed));
+        serde_json::json!({"data": {"release": release}}).to_string().into_bytes()
+    }
+
+    #[test]
+    fn a_release_is_unpacked_and_its_values_are_not_in_it() {
+        let json = br#"{"name":"web","info":{"status":"deployed","last_deployed":"2026-11-01T10:00:00Z"},"config":{"password":"hunter2"},
+            "chart":{"metadata":{"name":"nginx","version":"1.2.3","appVersion":"1.27"},"templates":[{"data":"eA=="}]},"version":3}"#;
+        for zip in [true, false] {
+            let release = opened(&secret(json, zip), &UnpackBudget::default(), Turn::endless())
+                .unwrap()
+                .release(Release::default());
+            assert_eq!(
+                (release.chart.as_str(), release.chart_version.as_str(), release.app_version.as_str()),
+                ("nginx", "1.2.3", "1.27")
+            );
+            assert!(!format!("{release:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn what_helm_did_not_write_is_an_error_that_quotes_nothing() {
+        for broken in [&b"hunter2"[..], b"{\"info\": \"hunter2\"}"] {
+            let error =
+                opened(&secret(broken, true), &UnpackBudget::default(), Turn::endless()).err().unwrap();
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        assert!(opened(br#"{"data":{}}"#, &UnpackBudget::default(), Turn::endless()).is_err());
+    }
+
+    #[test]
+    fn bombs_end_with_the_budget_of_the_call_and_its_time() {
+        let mut bomb = br#"{"config":""#.to_vec();
+        bomb.resize(63 << 20, b' ');
+        bomb.extend_from_slice(br#""}"#);
+        let bomb = secret(&bomb, true);
+        let late = opened(&bomb, &UnpackBudget::default(), Turn::over()).err().unwrap();
+        assert!(late.contains("time is over"), "{late}");
+        let budget = UnpackBudget::default();
+        let began = std::time::Instant::now();
+        for _ in 0..60 {
+            let error = opened(&bomb, &budget, Turn::endless()).err().unwrap();
+            assert!(error.contains("too large"), "{error}");
+        }
+        assert!(budget.0.load(Relaxed) < 1 << 20, "{budget:?}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+        let release = opened(&secret(b"{}", true), &UnpackBudget::default(), Turn::endless());
+        assert!(release.is_ok());
+    }
+}

@@ -1,0 +1,296 @@
+//! Copies the JSON of one object, leaving out what is not wanted and blanking what is withheld.
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::Wanted;
+
+/// Stands where a value was withheld. It does not tell the length: that is a hint at the secret.
+const REDACTED: &str = "<redacted>";
+/// What `kubectl apply` keeps: the whole object once more, for a Secret with its values.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// What nobody is given of an object, whatever was asked for. Bookkeeping (`managedFields`, the last-applied
+/// annotation) is left out of every object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withheld {
+    /// managedFields, and the last-applied configuration.
+    Bookkeeping,
+    /// Also each value of a Secret: under `data` and `stringData`, of its annotations (kapp, Rancher and OpenShift keep
+    /// copies of the values there), and whatever else it has that Secrets do not have. The keys stay.
+    SecretValues,
+}
+
+/// Where in an object the copy stands, as far as withholding depends on it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Place {
+    Root(Withheld),
+    Metadata(Withheld),
+    Annotations(Withheld),
+    /// Below what a Secret hides: no scalar is copied from here on.
+    Blanked,
+    Elsewhere,
+}
+
+impl Place {
+    /// The place below `key`; None where it is left out.
+    fn below(self, key: &str) -> Option<Self> {
+        match (self, key) {
+            (Self::Root(withheld), "metadata") => Some(Self::Metadata(withheld)),
+            // Known are the fields that hide nothing; `items` of something that is no Secret would hide Secrets.
+            (Self::Root(Withheld::SecretValues), "apiVersion" | "kind" | "type" | "immutable") => {
+                Some(Self::Elsewhere)
+            }
+            (Self::Root(Withheld::SecretValues), _) => Some(Self::Blanked),
+            (Self::Metadata(_), "managedFields") | (Self::Annotations(_), LAST_APPLIED) => None,
+            (Self::Metadata(withheld), "annotations") => Some(Self::Annotations(withheld)),
+            (Self::Annotations(Withheld::SecretValues) | Self::Blanked, _) => Some(Self::Blanked),
+            _ => Some(Self::Elsewhere),
+        }
+    }
+
+    /// Whether a scalar that stands here, without a key, is withheld.
+    fn blanks(self) -> bool {
+        matches!(self, Self::Blanked | Self::Annotations(Withheld::SecretValues))
+    }
+}
+
+/// Appends to `out` what is wanted of the object `json`. On an error `out` is as it was.
+pub(crate) fn copy(
+    json: &[u8],
+    wanted: Wanted<'_>,
+    withheld: Withheld,
+    out: &mut Vec<u8>,
+) -> Result<(), serde_json::Error> {
+    let before = out.len();
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    let copied = Copy { wanted, place: Place::Root(withheld), out }
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end());
+    if copied.is_err() {
+        out.truncate(before);
+    }
+    copied
+}
+
+struct Copy<'p, 'o> {
+    wanted: Wanted<'p>,
+    place: Place,
+    out: &'o mut Vec<u8>,
+}
+
+impl Copy<'_, '_> {
+    fn scalar<T: serde::Serialize + ?Sized, E: Error>(self, value: &T) -> Result<(), E> {
+        if self.place.blanks() {
+            return serde_json::to_writer(self.out, REDACTED).map_err(E::custom);
+        }
+        serde_json::to_writer(self.out, value).map_err(E::custom)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Copy<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Copy<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        self.out.push(b'{');
+        let mut first = true;
+        while let Some(below) =
+            map.next_key_seed(Key { wanted: self.wanted, place: self.place, first, out: self.out })?
+        {
+            match below {
+                Some((wanted, place)) => {
+                    first = false;
+                    map.next_value_seed(Copy { wanted, place, out: self.out })?;
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
+        self.out.push(b'[');
+        let start = self.out.len();
+        loop {
+            let end = self.out.len();
+            if end > start {
+                self.out.push(b',');
+            }
+            let element = Copy { wanted: self.wanted, place: self.place, out: self.out };
+            if seq.next_element_seed(element)?.is_none() {
+                self.out.truncate(end);
+                break;
+            }
+        }
+        self.out.push(b']');
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.scalar(&value)
+    }
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        self.scalar(&value)
+    }
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.scalar(&value)
+    }
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        self.scalar(&value)
+    }
+    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
+        self.scalar(value)
+    }
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.out.extend_from_slice(b"null");
+        Ok(())
+    }
+}
+
+/// Writes a key that is wanted, and says what is wanted below it.
+struct Key<'p, 'o> {
+    wanted: Wanted<'p>,
+    place: Place,
+    first: bool,
+    out: &'o mut Vec<u8>,
+}
+
+impl<'de, 'p> DeserializeSeed<'de> for Key<'p, '_> {
+    type Value = Option<(Wanted<'p>, Place)>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'p> Visitor<'_> for Key<'p, '_> {
+    type Value = Option<(Wanted<'p>, Place)>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        let below = self.wanted.below(key).zip(self.place.below(key));
+        if below.is_some() {
+            if !self.first {
+                self.out.push(b',');
+            }
+            serde_json::to_writer(&mut *self.out, key).map_err(E::custom)?;
+            self.out.push(b':');
+        }
+        Ok(below)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::Projection;
+
+    fn copied(json: &str, paths: &[&str], withheld: Withheld) -> String {
+        let paths: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
+        let projection = (!paths.is_empty()).then(|| Projection::parse(&paths).unwrap());
+        let wanted = projection.as_ref().map_or(Wanted::Everything, Projection::wanted);
+        let mut out = Vec::new();
+        copy(json.as_bytes(), wanted, withheld, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    const SECRET: &str = r#"{"kind":"Secret","metadata":{"name":"db","managedFields":[{"a":1}],"annotations":{
+        "kubectl.kubernetes.io/last-applied-configuration":"{\"data\":{\"password\":\"aHVudGVyMg==\"}}","team":"a"}},
+        "data":{"pass\u0077ord":"aHVudGVyMg==","odd":{"deep":["aHVudGVyMg==",7,true,null]}},"stringData":{"x":"hunter2"},"type":"Opaque"}"#;
+
+    #[test]
+    fn no_value_of_a_secret_is_copied_whichever_way_it_is_asked_for() {
+        for paths in [
+            &[][..],
+            &["data"],
+            &["data.password"],
+            &["data.odd.deep"],
+            &["stringData"],
+            &["metadata.annotations"],
+            &["metadata.annotations['kubectl.kubernetes.io/last-applied-configuration']"],
+            &["metadata", "data", "stringData"],
+        ] {
+            let text = copied(SECRET, paths, Withheld::SecretValues);
+            assert!(!text.contains("aHVudGVyMg") && !text.contains("hunter2"), "{paths:?}: {text}");
+        }
+        let whole = copied(SECRET, &[], Withheld::SecretValues);
+        assert_eq!(
+            whole,
+            r#"{"kind":"Secret","metadata":{"name":"db","annotations":{"team":"<redacted>"}},"data":{"password":"<redacted>","odd":{"deep":["<redacted>","<redacted>","<redacted>",null]}},"stringData":{"x":"<redacted>"},"type":"Opaque"}"#
+        );
+    }
+
+    #[test]
+    fn copies_of_the_values_in_annotations_are_blanked_in_every_view() {
+        let secret = r#"{"kind":"Secret","apiVersion":"v1","metadata":{"name":"db","labels":{"app":"db"},"annotations":{
+            "kapp.k14s.io/original":"{\"stringData\":{\"password\":\"hunter2\"}}","objectset.rio.cattle.io/applied":"H4sIhunter2",
+            "openshift.io/token-secret.value":"hunter2","odd":["hunter2",{"deep":"hunter2"}]}},"type":"Opaque","immutable":true,
+            "items":[{"data":{"password":"hunter2"}}],"extra":"hunter2"}"#;
+        for paths in [
+            &[][..],
+            &["metadata"],
+            &["metadata.annotations"],
+            &["metadata.annotations['kapp.k14s.io/original']", "metadata.annotations.odd.deep"],
+            &["items", "items[].data.password", "extra"],
+        ] {
+            let text = copied(secret, paths, Withheld::SecretValues);
+            assert!(!text.contains("hunter2"), "{paths:?}: {text}");
+        }
+        let whole = copied(secret, &[], Withheld::SecretValues);
+        for kept in
+            ["\"openshift.io/token-secret.value\":\"<redacted>\"", "{\"app\":\"db\"}", "Opaque", "true"]
+        {
+            assert!(whole.contains(kept), "{kept} in {whole}");
+        }
+        let plain = r#"{"metadata":{"annotations":"hunter2"}}"#;
+        assert!(!copied(plain, &[], Withheld::SecretValues).contains("hunter2"));
+    }
+
+    #[test]
+    fn bookkeeping_is_left_out_of_every_kind_and_values_stay() {
+        let text = copied(SECRET, &[], Withheld::Bookkeeping);
+        assert!(
+            text.contains("aHVudGVyMg==")
+                && !text.contains("managedFields")
+                && !text.contains("last-applied")
+        );
+    }
+
+    #[test]
+    fn only_wanted_fields_are_copied_through_arrays() {
+        let pod = r#"{"metadata":{"name":"a\"b","uid":"u"},"spec":{"containers":[{"name":"x","image":"i"},{"name":"y"}],"n":1.5},"status":null}"#;
+        assert_eq!(
+            copied(pod, &["metadata.name", "spec.containers[].image", "status"], Withheld::Bookkeeping),
+            r#"{"metadata":{"name":"a\"b"},"spec":{"containers":[{"image":"i"},{}]},"status":null}"#
+        );
+        assert_eq!(copied(pod, &[], Withheld::Bookkeeping), pod);
+        assert_eq!(copied("[]", &["a"], Withheld::Bookkeeping), "[]");
+    }
+
+    #[test]
+    fn a_broken_or_bottomless_document_leaves_nothing_behind() {
+        let mut out = b"kept".to_vec();
+        let deep = "[".repeat(500);
+        for json in ["{\"a\":", "{} {}", deep.as_str()] {
+            assert!(copy(json.as_bytes(), Wanted::Everything, Withheld::Bookkeeping, &mut out).is_err());
+            assert_eq!(out, b"kept");
+        }
+    }
+}

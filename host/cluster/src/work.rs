@@ -1,0 +1,180 @@
+//! Heavy work off the async threads: matching, unpacking and parsing, on as many threads at once as there are processors,
+//! one for each caller.
+//!
+//! An async thread that searches a log answers nobody else, not even `/healthz`.
+
+use std::{sync::Arc, thread::available_parallelism, time::Duration};
+
+use porthole_contract::{Failure, Reason};
+use porthole_quota::PerAccount;
+use tokio::{
+    sync::{AcquireError, Semaphore},
+    time::{Instant, timeout_at},
+};
+
+use super::{ReadBudget, failure};
+
+/// How long a job works before it gives others their turn.
+const SLICE: Duration = Duration::from_millis(20);
+/// Jobs of one account that run at once. The attack: eight calls, each of which searches 64 logs, before anybody else's.
+const JOBS_PER_ACCOUNT: usize = 1;
+
+/// The turn of a job: when it should give way, and when nobody waits for it any more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn {
+    slice: Instant,
+    deadline: Instant,
+}
+
+impl Turn {
+    fn begin(deadline: Instant) -> Self {
+        let now = Instant::now();
+        Self { slice: now.checked_add(SLICE).unwrap_or(now), deadline }
+    }
+
+    /// Whether others should have their turn now.
+    pub(super) fn is_over(self) -> bool {
+        let now = Instant::now();
+        now >= self.slice || now >= self.deadline
+    }
+
+    /// Whether the call's time is over: what is not done now is in vain.
+    pub(super) fn is_late(self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    /// The turn of a job that is short.
+    pub(super) fn endless() -> Self {
+        let now = Instant::now();
+        let far = now.checked_add(Duration::from_secs(3600)).unwrap_or(now);
+        Self { slice: far, deadline: far }
+    }
+
+    #[cfg(test)]
+    pub(super) fn over() -> Self {
+        Self { slice: Instant::now(), deadline: Instant::now() }
+    }
+}
+
+/// A bounded number of threads for heavy work, in the order in which it is asked for: first among the jobs of one account,
+/// then among all accounts.
+pub struct Workers {
+    permits: Arc<Semaphore>,
+    accounts: PerAccount,
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        let threads = available_parallelism().map_or(2, std::num::NonZero::get);
+        Self::of(threads)
+    }
+}
+
+impl Workers {
+    fn of(threads: usize) -> Self {
+        Self { permits: Arc::new(Semaphore::new(threads)), accounts: PerAccount::new(JOBS_PER_ACCOUNT) }
+    }
+
+    /// Runs a job once it is its turn. It goes on to its end although nobody waits, so it must look at its turn.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        budget: &ReadBudget,
+        what: &str,
+        job: impl FnOnce(Turn) -> T + Send + 'static,
+    ) -> Result<T, Failure> {
+        let deadline = budget.deadline;
+        // A timeout asks its future first, which would let a job begin that is late.
+        if Instant::now() >= deadline {
+            return Err(failure::over_time(what));
+        }
+        let failed = |cause: &str| Failure::new(Reason::Other, format!("{what}: {cause}"));
+        let own = self.accounts.of(budget.account());
+        let permits = timeout_at(deadline, async {
+            Ok::<_, AcquireError>([
+                own.acquire_owned().await?,
+                Arc::clone(&self.permits).acquire_owned().await?,
+            ])
+        });
+        let permits = permits
+            .await
+            .map_err(|_| failure::over_time(what))?
+            .map_err(|_| failed("the host is stopping"))?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _permits = permits;
+            job(Turn::begin(deadline))
+        });
+        done.await.map_err(|_| failed("a fault of the host; its log says more"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc,
+    };
+
+    use porthole_quota::{Account, MemoryTotal};
+
+    use super::*;
+
+    /// An budget of this caller's call.
+    fn budget(caller: u32, time: Duration) -> ReadBudget {
+        let memory = Arc::new(MemoryTotal::new(1 << 20).share(Account::of(&caller)));
+        ReadBudget::new(Instant::now() + time, 0, 0).within(memory)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_more_jobs_run_at_once_than_there_are_processors_nor_than_there_are_callers() {
+        for (callers, most_at_once) in [(16, 3), (1, 1)] {
+            let workers = Arc::new(Workers::of(3));
+            let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let jobs = (0..16).map(|n| {
+                let (workers, running, most) =
+                    (Arc::clone(&workers), Arc::clone(&running), Arc::clone(&most));
+                tokio::spawn(async move {
+                    let job = move |_: Turn| {
+                        most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                        std::thread::sleep(Duration::from_millis(10));
+                        running.fetch_sub(1, SeqCst);
+                    };
+                    let budget = budget(n % callers, Duration::from_secs(20));
+                    workers.run(&budget, "x", job).await.unwrap();
+                })
+            });
+            for job in jobs.collect::<Vec<_>>() {
+                job.await.unwrap();
+            }
+            assert!((1..=most_at_once).contains(&most.load(SeqCst)), "{callers}: {most:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_caller_with_many_jobs_keeps_nobody_out() {
+        let workers = Arc::new(Workers::of(2));
+        let (greedy, other) = (budget(1, Duration::from_secs(20)), budget(2, Duration::from_secs(5)));
+        let (greedy, (let_go, held)) = (Arc::new(greedy), mpsc::channel::<()>());
+        let held = Arc::new(std::sync::Mutex::new(held));
+        let jobs: Vec<_> = (0..8)
+            .map(|_| {
+                let (workers, greedy, held) = (Arc::clone(&workers), Arc::clone(&greedy), Arc::clone(&held));
+                let job = move |_: Turn| assert!(held.lock().unwrap().recv().is_err());
+                tokio::spawn(async move { workers.run(&greedy, "x", job).await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert_eq!(workers.run(&other, "x", |_| 7).await.unwrap(), 7);
+        drop(let_go);
+        for job in jobs {
+            job.await.unwrap().unwrap();
+        }
+        assert_eq!(workers.permits.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_late_does_not_begin() {
+        let late = budget(1, Duration::ZERO);
+        let failure = Workers::default().run(&late, "x", |_| panic!("it began")).await.unwrap_err();
+        assert_eq!(failure.reason, Reason::OverTime);
+    }
+}

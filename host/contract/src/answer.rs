@@ -1,0 +1,125 @@
+//! Answers of the cluster: the records of `kube-read` in the contract.
+
+use serde::Deserialize;
+
+/// A resource that the API server serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kind {
+    /// Empty for the core group.
+    pub group: String,
+    /// For example `v1`.
+    pub version: String,
+    /// `pods`: the name in paths and RBAC rules.
+    pub plural: String,
+    /// `pod`.
+    pub singular: String,
+    /// `Pod`.
+    pub kind: String,
+    /// `po`.
+    pub short_names: Vec<String>,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// `get`, `list`, `watch`…
+    pub verbs: Vec<String>,
+}
+
+impl Kind {
+    /// `pods` or `deployments.apps`.
+    pub fn qualified(&self) -> String {
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
+    /// Whether this is one of its names, whatever their case.
+    pub fn is_called(&self, name: &str) -> bool {
+        let same = |other: &str| other.eq_ignore_ascii_case(name);
+        same(&self.plural)
+            || same(&self.singular)
+            || same(&self.kind)
+            || self.short_names.iter().any(|s| same(s))
+    }
+}
+
+/// A part of a list, or all of it.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// A JSON array of objects, or a `meta.k8s.io/v1` Table (its rows first).
+    pub items: String,
+    /// Objects in it.
+    pub count: u32,
+    /// The resourceVersion of the list.
+    pub resource_version: String,
+    /// Where the next page begins; None after the last.
+    pub continue_token: Option<String>,
+    /// Objects after this page, if the API server says so.
+    pub remaining: Option<u64>,
+}
+
+/// Why a log ends where it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// At its end.
+    Whole,
+    /// The text reached its limit.
+    ByteLimit,
+    /// The call's time or bytes ran out.
+    TimeLimit,
+}
+
+/// Lines of a log.
+#[derive(Debug, Clone)]
+pub struct LogText {
+    /// The lines that were kept; invalid UTF-8 is replaced.
+    pub text: String,
+    /// Lines read, kept or not.
+    pub lines_read: u64,
+    /// Bytes read, kept or not.
+    pub bytes_read: u64,
+    /// Why it ends where it does.
+    pub cut: Cut,
+}
+
+/// A Helm release in its newest revision, without values or manifest.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Release {
+    /// The release's name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The revision, counted from 1.
+    pub revision: u32,
+    /// For example `deployed`.
+    pub status: String,
+    /// The chart's name; empty if the Secret cannot be opened.
+    pub chart: String,
+    /// The chart's version.
+    pub chart_version: String,
+    /// The version of the application in it.
+    pub app_version: String,
+    /// RFC 3339.
+    pub updated: String,
+}
+
+/// The account behind a credential: `status.userInfo` of a SelfSubjectReview (`authentication.k8s.io/v1`).
+#[derive(Debug, Clone, Deserialize)]
+pub struct UserInfo {
+    /// For example `system:serviceaccount:NAMESPACE:NAME`.
+    #[serde(default)]
+    pub username: String,
+    /// Empty for accounts without one.
+    #[serde(default)]
+    pub uid: String,
+    /// The groups that RBAC may bind.
+    #[serde(default)]
+    pub groups: Vec<String>,
+}
+
+/// Decision of the API server's authorizer.
+#[derive(Debug, Clone, Deserialize)]
+pub struct AccessDecision {
+    /// Whether the account may do it.
+    #[serde(default)]
+    pub allowed: bool,
+    /// The rule that decided, or why none did.
+    #[serde(default)]
+    pub reason: String,
+}

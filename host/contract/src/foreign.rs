@@ -1,0 +1,65 @@
+//! Text of foreign origin (components, clients, clusters, file names), made fit for a terminal, a log line or an error.
+
+use std::fmt::{self, Write as _};
+
+/// Bytes of foreign text that an error repeats. Echoing all of it would let one request of 1 MB answer, log and
+/// audit several.
+pub const MAX_ECHO: usize = 128;
+
+/// Text with control characters, line breaks and bidirectional overrides escaped (`\n`, `\u{202e}`), so that it can
+/// neither begin a line of its own nor steer a terminal. Everything else stays as it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Printable<'t>(pub &'t str);
+
+impl fmt::Display for Printable<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|letter| {
+            if steers(letter) { write!(f, "{}", letter.escape_default()) } else { f.write_char(letter) }
+        })
+    }
+}
+
+/// Text in quotes and escaped, at most [`MAX_ECHO`] bytes of it; a longer one says how long it was.
+#[derive(Debug, Clone, Copy)]
+pub struct Echo<'t>(pub &'t str);
+
+impl fmt::Display for Echo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = cut(self.0, MAX_ECHO);
+        if kept.len() == self.0.len() {
+            return write!(f, "{kept:?}");
+        }
+        write!(f, "{kept:?}… ({} bytes)", self.0.len())
+    }
+}
+
+/// The first bytes of a text, at most `max` of them, ending with a whole character.
+pub fn cut(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or_default()
+}
+
+/// Whether a character moves the cursor, ends the line, or turns the direction of what follows (Unicode TR 36).
+pub fn steers(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter,
+            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_ends_a_line_or_steers_a_terminal() {
+        let text = Printable("ok\n{\"audit\":1}\r\u{1b}[2J\u{202e}\u{2028}é").to_string();
+        assert_eq!(text, "ok\\n{\"audit\":1}\\r\\u{1b}[2J\\u{202e}\\u{2028}é");
+    }
+
+    #[test]
+    fn an_echo_is_short_and_says_how_long_the_text_was() {
+        assert_eq!(Echo("a\nb").to_string(), "\"a\\nb\"");
+        let echo = Echo(&"é".repeat(1000)).to_string();
+        assert!(echo.len() < MAX_ECHO + 40 && echo.ends_with("… (2000 bytes)"), "{echo}");
+    }
+}

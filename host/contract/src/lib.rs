@@ -1,0 +1,31 @@
+//! The one vocabulary of the host: plain types of the contract in `wit/`, parsed, without I/O.
+//!
+//! Every other crate of the host may name these types; this crate names none of theirs.
+
+mod answer;
+mod component;
+mod failure;
+mod foreign;
+mod limits;
+mod names;
+mod note;
+mod outcome;
+mod query;
+mod requirement;
+mod rule;
+mod suggest;
+mod token;
+
+pub use answer::{AccessDecision, Cut, Kind, LogText, Page, Release, UserInfo};
+pub use component::{Digest, ToolName, Version};
+pub use failure::{Failure, Reason};
+pub use foreign::{Echo, MAX_ECHO, Printable, cut, steers};
+pub use limits::{CallLimits, HostLimits, TO_FINISH};
+pub use names::{MAX_NAME, is_kind, is_label, is_subdomain};
+pub use note::{LogLevel, Note, Progress};
+pub use outcome::{Content, Embedded, Media, Outcome};
+pub use query::{AccessQuery, GetQuery, KindRef, ListQuery, LogQuery, NodeQuery, NodeSource, View};
+pub use requirement::Requirement;
+pub use rule::{ReadRule, Verb, in_words};
+pub use suggest::{nearest, similarity};
+pub use token::{Credential, NotAToken, Token};

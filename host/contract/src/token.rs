@@ -1,0 +1,70 @@
+//! Bearer tokens, parsed once at the door they come in by.
+
+use std::{fmt, sync::Arc};
+
+use secrecy::{ExposeSecret, SecretString};
+
+/// Bytes of the longest token. Kubernetes' own have around 1 kB, those of identity providers a few.
+const MAX_TOKEN: usize = 16 << 10;
+
+/// A bearer token of a caller. Neither `Debug` nor an error shows it, and its memory is wiped when the last clone is
+/// dropped.
+#[derive(Clone)]
+pub struct Token(Arc<SecretString>);
+
+/// The text is empty, longer than any token, or holds characters that an HTTP header cannot carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this is not a token: it is empty, longer than 16 KiB, or holds characters that no header can carry")]
+pub struct NotAToken;
+
+impl Token {
+    /// Parses the text of a token, without the word `Bearer`.
+    ///
+    /// # Errors
+    ///
+    /// If a request could not carry it.
+    pub fn parse(text: &str) -> Result<Self, NotAToken> {
+        let fits =
+            !text.is_empty() && text.len() <= MAX_TOKEN && text.bytes().all(|b| matches!(b, b' '..=b'~'));
+        fits.then(|| Self(Arc::new(SecretString::from(text)))).ok_or(NotAToken)
+    }
+
+    /// The token itself, to be sent, hashed, or looked for in what is logged.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// The account that a read is made as.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// The caller's own token.
+    Token(Token),
+    /// The account that the connection itself was made with (identity `host`).
+    Connection,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_what_a_header_can_carry() {
+        assert_eq!(Token::parse("ey.J-_~+/=").unwrap().expose(), "ey.J-_~+/=");
+        for refused in ["", "a\nb", "é", "a\u{7f}", &"x".repeat(MAX_TOKEN + 1)] {
+            assert!(Token::parse(refused).is_err(), "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_does_not_print_itself() {
+        let credential = Credential::Token(Token::parse("secret-token").unwrap());
+        assert!(!format!("{credential:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,89 @@
+//! What a tool declared that it reads.
+
+use porthole_contract::{Failure, ReadRule, Reason, Verb};
+
+/// Everything that one tool may ask for. The caller's own RBAC narrows it further; nothing widens it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grant {
+    rules: Vec<ReadRule>,
+}
+
+impl Grant {
+    /// The grant of these rules.
+    pub fn new(rules: Vec<ReadRule>) -> Self {
+        Self { rules }
+    }
+
+    /// The rules as they were declared.
+    pub fn rules(&self) -> &[ReadRule] {
+        &self.rules
+    }
+
+    /// Refuses what no rule declares. `nodes/proxy` opens the kubelet, so `*` never stands for it.
+    pub(super) fn check(&self, verb: Verb, group: &str, resource: &str) -> Result<(), Failure> {
+        let names = |list: &[String], name: &str| list.iter().any(|item| item == name);
+        let declared = self.rules.iter().any(|rule| {
+            rule.verbs.contains(&verb)
+                && (names(&rule.api_groups, group) || names(&rule.api_groups, "*"))
+                && (names(&rule.resources, resource)
+                    || (names(&rule.resources, "*") && resource != "nodes/proxy"))
+        });
+        if declared {
+            return Ok(());
+        }
+        let of = if group.is_empty() { String::new() } else { format!(" of {group}") };
+        let declares = if self.rules.is_empty() {
+            "nothing".to_owned()
+        } else {
+            self.rules.iter().map(|rule| rule.resources.join(", ")).collect::<Vec<_>>().join("; ")
+        };
+        Err(Failure::new(
+            Reason::NotGranted,
+            format!(
+                "not granted: this tool does not declare that it reads (verb {}) {resource}{of}; it declares {declares}. Its author must add it.",
+                verb.name()
+            ),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(groups: &[&str], resources: &[&str], verbs: &[Verb]) -> Grant {
+        let own = |list: &[&str]| list.iter().map(|text| text.to_string()).collect();
+        Grant::new(vec![ReadRule {
+            api_groups: own(groups),
+            resources: own(resources),
+            verbs: verbs.to_vec(),
+        }])
+    }
+
+    #[test]
+    fn only_what_a_rule_names_is_granted() {
+        let pods = grant(&[""], &["pods"], &[Verb::List]);
+        assert!(pods.check(Verb::List, "", "pods").is_ok());
+        for (verb, group, resource) in [
+            (Verb::Get, "", "pods"),
+            (Verb::List, "", "pods/log"),
+            (Verb::List, "", "secrets"),
+            (Verb::List, "metrics.k8s.io", "pods"),
+        ] {
+            assert_eq!(
+                pods.check(verb, group, resource).unwrap_err().reason,
+                Reason::NotGranted,
+                "{group} {resource}"
+            );
+        }
+        assert!(Grant::default().check(Verb::Get, "", "pods").is_err());
+    }
+
+    #[test]
+    fn a_star_is_not_the_kubelet() {
+        let all = grant(&["*"], &["*"], &[Verb::Get, Verb::List]);
+        assert!(all.check(Verb::Get, "apps", "deployments").is_ok());
+        assert!(all.check(Verb::Get, "", "nodes/proxy").is_err());
+        assert!(grant(&[""], &["nodes/proxy"], &[Verb::Get]).check(Verb::Get, "", "nodes/proxy").is_ok());
+    }
+}

@@ -1,0 +1,15 @@
+//! The only door from tools to the cluster: each read is declared by the tool, not denied by the operator, within the
+//! call's budget, redacted, and recorded.
+
+mod denied;
+mod door;
+mod grant;
+mod read_log;
+mod reader;
+mod redaction;
+
+pub use denied::Denied;
+pub use door::Guard;
+pub use grant::Grant;
+pub use read_log::{ReadLog, ReadRecord};
+pub use reader::{GuardedReader, ReadLimits, ReadSummary};

@@ -1,0 +1,203 @@
+//! The reads that one call has made, for the audit line and for authors of tools.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use porthole_cluster::ReadBudget;
+use porthole_contract::{Failure, cut};
+use serde::Serialize;
+
+use super::ReadSummary;
+
+/// Reads that are told apart by their namespace; further ones are merged per verb and resource. A call may make
+/// hundreds, of as many namespaces.
+const MAX_TOLD: usize = 32;
+/// Entries in all. A call that hides a read behind decoys of a hundred kinds finds those of [`NEVER_MERGED`] still told.
+const MAX_ENTRIES: usize = 96;
+/// Resources that are always told by their name.
+const NEVER_MERGED: [&str; 5] = ["secrets", "releases.helm.sh", "nodes/proxy", "pods/log", "configmaps"];
+/// Bytes of a name that is kept.
+const MAX_NAME: usize = 253;
+/// The namespace of merged reads, of which there were several.
+const SEVERAL: &str = "*";
+
+/// Reads of one kind in one namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReadRecord {
+    /// `get`, `list`, or `*` for several.
+    pub verb: &'static str,
+    /// `pods`, `deployments.apps`, `pods/log`.
+    pub resource: String,
+    /// None for a cluster-scoped read; `*` for several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// How many there were.
+    pub count: u32,
+    /// What was handed over to the component.
+    pub bytes: u64,
+    /// How many of them failed, and why the last one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<(u32, String)>,
+}
+
+/// All reads of a call. It outlives a call that is dropped.
+pub struct ReadLog {
+    reads: Mutex<Vec<ReadRecord>>,
+    budget: Arc<ReadBudget>,
+}
+
+impl ReadLog {
+    pub(super) fn new(budget: Arc<ReadBudget>) -> Self {
+        Self { reads: Mutex::default(), budget }
+    }
+
+    /// A read that begins. Dropped without an end, it was cut off, and is noted all the same.
+    pub(super) fn begin<'l>(
+        &'l self,
+        verb: &'static str,
+        resource: &str,
+        namespace: Option<&'l str>,
+    ) -> Entry<'l> {
+        Entry { log: self, verb, resource: resource.to_owned(), namespace, ended: false }
+    }
+
+    fn note(
+        &self,
+        verb: &'static str,
+        resource: &str,
+        namespace: Option<&str>,
+        result: Result<usize, String>,
+    ) {
+        let (resource, namespace) = (plain(resource), namespace.map(plain));
+        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = place(&mut reads, verb, resource, namespace);
+        let Some(read) = reads.get_mut(at) else { return };
+        read.count = read.count.saturating_add(1);
+        match result {
+            Ok(bytes) => read.bytes = read.bytes.saturating_add(bytes as u64),
+            Err(reason) => {
+                let before = read.failed.as_ref().map_or(0, |(count, _)| *count);
+                read.failed = Some((before.saturating_add(1), reason));
+            }
+        }
+    }
+
+    /// What has been read so far.
+    pub fn summary(&self) -> ReadSummary {
+        let records = self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        ReadSummary { records, bytes: self.budget.taken(), token_refused: false }
+    }
+}
+
+/// The entry to count a read in, made where there is none.
+fn place(reads: &mut Vec<ReadRecord>, verb: &'static str, resource: &str, namespace: Option<&str>) -> usize {
+    let find = |reads: &[ReadRecord], verb: &str, resource: &str, namespace: Option<&str>| {
+        reads.iter().position(|read| {
+            read.verb == verb && read.resource == resource && read.namespace.as_deref() == namespace
+        })
+    };
+    if let Some(at) = find(reads, verb, resource, namespace) {
+        return at;
+    }
+    let (verb, resource, namespace) = if reads.len() < MAX_TOLD {
+        (verb, resource, namespace)
+    } else if reads.len() < MAX_ENTRIES || NEVER_MERGED.contains(&resource) {
+        (verb, resource, Some(SEVERAL))
+    } else {
+        ("*", "others", None)
+    };
+    find(reads, verb, resource, namespace).unwrap_or_else(|| {
+        let (resource, namespace) = (resource.to_owned(), namespace.map(str::to_owned));
+        reads.push(ReadRecord { verb, resource, namespace, count: 0, bytes: 0, failed: None });
+        reads.len().saturating_sub(1)
+    })
+}
+
+/// A name as it is noted. Where a kind or a namespace was not found it comes from the component.
+fn plain(name: &str) -> &str {
+    let fits =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/' | b':' | b'*');
+    let name = cut(name, MAX_NAME);
+    if name.bytes().all(fits) { name } else { "(no name)" }
+}
+
+/// A read under way.
+pub(super) struct Entry<'l> {
+    log: &'l ReadLog,
+    verb: &'static str,
+    /// The name of its kind, once that is known.
+    pub(super) resource: String,
+    namespace: Option<&'l str>,
+    ended: bool,
+}
+
+impl Entry<'_> {
+    /// Notes what came of it: its bytes, or its failure.
+    pub(super) fn end(mut self, result: Result<usize, &Failure>) {
+        self.ended = true;
+        let result = result.map_err(|failure| format!("{:?}", failure.reason));
+        self.log.note(self.verb, &self.resource, self.namespace, result);
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.log.note(self.verb, &self.resource, self.namespace, Err("Left".to_owned()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log() -> ReadLog {
+        ReadLog::new(Arc::new(ReadBudget::new(tokio::time::Instant::now(), 1 << 20, 1 << 20)))
+    }
+
+    #[test]
+    fn reads_of_one_kind_are_counted_together_and_their_number_has_a_bound() {
+        let log = log();
+        log.begin("list", "pods", Some("shop")).end(Ok(10));
+        log.begin("list", "pods", Some("shop")).end(Ok(5));
+        log.begin("list", "pods", None).end(Ok(1));
+        let all = log.summary().records;
+        assert_eq!((all.len(), all[0].count, all[0].bytes), (2, 2, 15));
+        for n in 0..100 {
+            log.begin("get", "pods", Some(&format!("n{n}"))).end(Ok(1));
+        }
+        let all = log.summary().records;
+        assert_eq!(all.len(), MAX_TOLD + 1);
+        assert_eq!(
+            (all[MAX_TOLD].resource.as_str(), all[MAX_TOLD].namespace.as_deref()),
+            ("pods", Some("*"))
+        );
+        assert_eq!(all.iter().map(|read| read.count).sum::<u32>(), 103);
+    }
+
+    #[test]
+    fn decoys_do_not_hide_a_list_of_secrets() {
+        let log = log();
+        for n in 0..500 {
+            log.begin("list", &format!("decoys{n}.example.com"), Some("shop")).end(Ok(1));
+        }
+        log.begin("list", "secrets", None).end(Ok(7));
+        log.begin("get", "\n{\"audit\":1}", Some(&"x".repeat(1000))).end(Ok(1));
+        let all = log.summary().records;
+        assert!(all.len() <= MAX_ENTRIES + 2, "{}", all.len());
+        assert!(all.iter().any(|read| read.verb == "list" && read.resource == "secrets" && read.bytes == 7));
+        assert_eq!(all.iter().map(|read| read.count).sum::<u32>(), 502);
+        assert!(serde_json::to_vec(&all).unwrap().len() < 24 << 10);
+    }
+
+    #[test]
+    fn a_read_that_is_cut_off_is_noted() {
+        let log = log();
+        drop(log.begin("list", "secrets", None));
+        let all = log.summary().records;
+        assert_eq!(
+            (all[0].resource.as_str(), all[0].failed.as_ref().unwrap().1.as_str()),
+            ("secrets", "Left")
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! The names under which this host may be asked for: a guard against DNS rebinding.
+//!
+//! The attack: a web page on a name of the attacker's, which suddenly points to 127.0.0.1, talks to a Porthole on the
+//! reader's own machine. The browser then sends the attacker's name in Host and Origin.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, StatusCode, Uri, header, uri::Authority},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use porthole_contract::{Echo, MAX_ECHO, cut};
+
+/// Which Host and Origin headers are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowedHosts {
+    /// Behind a NodePort or a load balancer: nobody knows all names, and every request needs a token anyway.
+    Any,
+    /// These names, in lower case.
+    Only(Vec<String>),
+}
+
+impl AllowedHosts {
+    /// On loopback its names and those of `--allow-host`; elsewhere those of `--allow-host`, or any without one.
+    pub fn new(listen: SocketAddr, named: &[String]) -> Self {
+        let named = named.iter().map(|name| name.to_lowercase());
+        if listen.ip().is_loopback() {
+            let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+            return Self::Only(own.into_iter().chain(named).collect());
+        }
+        let named: Vec<String> = named.collect();
+        if named.is_empty() { Self::Any } else { Self::Only(named) }
+    }
+
+    /// Why a request is refused, if it is.
+    fn refuses(&self, headers: &HeaderMap, uri: &Uri) -> Option<Refusal> {
+        let Self::Only(names) = self else { return None };
+        let host = match only(headers, &header::HOST) {
+            Ok(Some(host)) => host.to_owned(),
+            // Of an absolute URI the host stands there; HTTP/1.1 wants the header all the same.
+            Ok(None) => uri.authority().map(ToString::to_string).unwrap_or_default(),
+            Err(malformed) => return Some(malformed),
+        };
+        let origin = match only(headers, &header::ORIGIN) {
+            Ok(None) => None,
+            Ok(Some(origin)) => match origin.split_once("://") {
+                Some(("http" | "https", authority)) => Some(authority.to_owned()),
+                // `null` is a sandboxed frame, a file or a redirect: anybody's page.
+                _ => return Some(Refusal::Malformed(origin.to_owned())),
+            },
+            Err(malformed) => return Some(malformed),
+        };
+        [Some(host), origin].into_iter().flatten().find_map(|authority| match name(&authority) {
+            Some(name) if names.contains(&name) => None,
+            Some(name) => Some(Refusal::Unknown(name)),
+            None => Some(Refusal::Malformed(authority)),
+        })
+    }
+}
+
+/// Why a request is not answered under the name that it asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    /// The name is none of ours.
+    Unknown(String),
+    /// No browser sends this, or sends it twice: it is meant to be read in two ways.
+    Malformed(String),
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unknown(name) => {
+                let echo = Echo(name);
+                write!(
+                    f,
+                    "this Porthole does not answer for {echo}; start it with --allow-host {}",
+                    cut(name, MAX_ECHO)
+                )
+            }
+            Self::Malformed(text) => write!(
+                f,
+                "this Porthole does not answer for {}: Host and Origin must each stand once, as name:port",
+                Echo(text)
+            ),
+        }
+    }
+}
+
+/// The only value of a header.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = value.to_str().map_err(|_| Refusal::Malformed("?".to_owned()))?;
+    match values.next() {
+        None => Ok(Some(text)),
+        Some(_) => Err(Refusal::Malformed(text.to_owned())),
+    }
+}
+
+/// The name in `name:port` or `[address]:port`; None for anything else, also with a user's name before it.
+fn name(authority: &str) -> Option<String> {
+    if authority.contains('@') {
+        return None;
+    }
+    let parsed: Authority = authority.parse().ok()?;
+    let host = parsed.host();
+    let port = authority.strip_prefix(host)?;
+    let port = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok());
+    port.then(|| host.trim_start_matches('[').trim_end_matches(']').to_lowercase())
+}
+
+/// Refuses a request for a name that is not ours.
+pub async fn check(State(allowed): State<Arc<AllowedHosts>>, request: Request, next: Next) -> Response {
+    match allowed.refuses(request.headers(), request.uri()) {
+        None => next.run(request).await,
+        Some(refusal) => {
+            tracing::warn!("refused a request: {refusal}");
+            (StatusCode::FORBIDDEN, format!("{refusal}\n")).into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(listen: &str, named: &[&str], host: &str, origin: Option<&str>) -> bool {
+        let named: Vec<String> = named.iter().map(|name| name.to_string()).collect();
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, host.parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+        }
+        AllowedHosts::new(listen.parse().unwrap(), &named).refuses(&headers, &Uri::from_static("/")).is_some()
+    }
+
+    #[test]
+    fn on_loopback_only_its_own_names_are_answered() {
+        for host in ["127.0.0.1:8080", "localhost", "[::1]:8080", "LOCALHOST:1"] {
+            assert!(!refused("127.0.0.1:8080", &[], host, None), "{host}");
+        }
+        assert!(refused("127.0.0.1:8080", &[], "evil.example", None));
+        assert!(refused("127.0.0.1:8080", &[], "localhost", Some("http://evil.example")));
+        assert!(!refused("127.0.0.1:8080", &[], "localhost", Some("http://localhost:3000")));
+        assert!(!refused("127.0.0.1:8080", &["mine.lan"], "mine.lan:8080", None));
+    }
+
+    #[test]
+    fn listening_wider_answers_any_name_until_some_are_named() {
+        assert!(!refused("0.0.0.0:8080", &[], "node-7:30080", Some("http://x")));
+        assert!(refused("0.0.0.0:8080", &["node-1"], "node-7:30080", None));
+    }
+
+    #[test]
+    fn what_no_browser_sends_is_refused() {
+        for host in [
+            "[::1]evil.example",
+            "[::1].evil.example:8080",
+            "127.0.0.1:80@evil",
+            "localhost@evil.example",
+            "evil@localhost",
+            "localhost:http",
+            "localhost:1:2",
+            "::1",
+            "localhost evil",
+            "localhost/",
+            "",
+        ] {
+            assert!(refused("127.0.0.1:8080", &[], host, None), "{host:?}");
+        }
+        for origin in ["null", "http://localhost@evil.example", "localhost", "http://", "file://localhost"] {
+            assert!(refused("127.0.0.1:8080", &[], "localhost", Some(origin)), "{origin:?}");
+        }
+        for name in [header::HOST, header::ORIGIN] {
+            let mut headers = HeaderMap::new();
+            headers.append(header::HOST, "localhost".parse().unwrap());
+            headers.append(header::ORIGIN, "http://localhost".parse().unwrap());
+            let allowed = AllowedHosts::new("127.0.0.1:8080".parse().unwrap(), &[]);
+            assert_eq!(allowed.refuses(&headers, &Uri::from_static("/")), None);
+            let second = headers[&name].clone();
+            headers.append(name, second);
+            assert!(allowed.refuses(&headers, &Uri::from_static("/")).is_some());
+        }
+    }
+
+    #[test]
+    fn a_refusal_repeats_little_of_what_came() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "e".repeat(5000).parse().unwrap());
+        let allowed = AllowedHosts::new("127.0.0.1:8080".parse().unwrap(), &[]);
+        let refusal = allowed.refuses(&headers, &Uri::from_static("/")).unwrap().to_string();
+        assert!(refusal.len() < 400, "{refusal}");
+    }
+}

@@ -1,0 +1,282 @@
+//! Ports: HTTP/1.1 with bounded connections, plain or with TLS, and certificates that are reloaded.
+
+mod leftover;
+
+use std::{
+    future::Ready,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Extension, Router,
+    middleware::{AddExtension, from_fn},
+};
+use axum_server::{
+    Handle,
+    accept::Accept,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
+use hyper_util::rt::TokioTimer;
+use rustls::ServerConfig;
+use socket2::SockRef;
+use tokio::{
+    net::TcpStream,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tower::Layer;
+
+/// How often the files of the certificate are looked at.
+const CERTIFICATE: Duration = Duration::from_secs(5);
+/// Slow headers hold a connection (the "slowloris" attack). It also ends idle connections, so it is not shorter than
+/// clients keep them: one that is closed under a request costs that request.
+const HEADER_TIME: Duration = Duration::from_secs(75);
+/// Bytes of a request's head, a token of 16 kB in it, and of what is read at a time. The attack: a thousand connections, each
+/// with 400 kB of a header that never ends.
+const CONNECTION_BUFFER: usize = 32 << 10;
+/// Connections of a port: twice as many as there are sessions by default.
+const MAX_CONNECTIONS: usize = 4096;
+/// How long a new connection may take until its first request is there. The attack: connections that say nothing.
+const FIRST_REQUEST: Duration = Duration::from_secs(20);
+/// How long a client may leave unread what was sent to it. The attack: streams that are opened and never read, each with
+/// the buffers of its socket.
+const UNREAD: Duration = Duration::from_secs(60);
+/// The only protocol. HTTP/2 has neither of the limits above, and no client of ours speaks it.
+const PROTOCOL: &[u8] = b"http/1.1";
+
+/// Why a port is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address is taken, or not one of this machine.
+    #[error(
+        "cannot listen on {address}; is another Porthole running? Choose another port with --listen or --admin-listen"
+    )]
+    Bind {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The bound socket cannot be used.
+    #[error(transparent)]
+    Socket(#[from] io::Error),
+    /// The certificate or its key cannot be read, or do not fit.
+    #[error("--tls-cert {cert} --tls-key {key}")]
+    Certificate {
+        /// The file of the certificate.
+        cert: String,
+        /// The file of its key.
+        key: String,
+        /// What is wrong.
+        source: io::Error,
+    },
+}
+
+/// A port that is bound, and what serves it.
+pub type Listening = (SocketAddr, Pin<Box<dyn Future<Output = io::Result<()>> + Send>>);
+
+/// Binds a port; the future serves it until `handle` says otherwise.
+pub fn listen(
+    address: SocketAddr,
+    routes: Router,
+    tls: Option<RustlsConfig>,
+    handle: Handle<SocketAddr>,
+) -> Result<Listening, ListenError> {
+    let listener =
+        std::net::TcpListener::bind(address).map_err(|source| ListenError::Bind { address, source })?;
+    let bound = listener.local_addr()?;
+    let routes = routes.layer(from_fn(leftover::discard)).into_make_service_with_connect_info::<SocketAddr>();
+    let mut server =
+        axum_server::from_tcp(listener)?.handle(handle).http1_only().first_request_timeout(FIRST_REQUEST);
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(CONNECTION_BUFFER);
+    let tuned = Tuned { places: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
+    Ok(match tls {
+        Some(config) => {
+            let acceptor = RustlsAcceptor::new(config).acceptor(tuned);
+            (bound, Box::pin(server.acceptor(acceptor).serve(routes)))
+        }
+        None => (bound, Box::pin(server.acceptor(tuned).serve(routes))),
+    })
+}
+
+/// Counts connections, and sets their options.
+#[derive(Clone)]
+struct Tuned {
+    places: Arc<Semaphore>,
+}
+
+/// The service of a connection, which holds the connection's place.
+type Placed<S> = AddExtension<S, Arc<OwnedSemaphorePermit>>;
+
+impl<S> Accept<TcpStream, S> for Tuned {
+    type Stream = TcpStream;
+    type Service = Placed<S>;
+    type Future = Ready<io::Result<(TcpStream, Placed<S>)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return std::future::ready(Err(io::Error::other("too many connections")));
+        };
+        // Without TCP_NODELAY an answer of two writes waits 40 ms for an acknowledgement.
+        let tuned =
+            stream.set_nodelay(true).and_then(|()| SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD)));
+        std::future::ready(tuned.map(|()| (stream, Extension(Arc::new(place)).layer(service))))
+    }
+}
+
+/// The files of a certificate and its key.
+pub struct Certificate {
+    cert: PathBuf,
+    key: PathBuf,
+}
+
+impl Certificate {
+    /// The certificate in these files.
+    pub fn new(cert: &Path, key: &Path) -> Self {
+        Self { cert: cert.to_owned(), key: key.to_owned() }
+    }
+
+    /// Reads the files.
+    async fn load(&self) -> io::Result<Arc<ServerConfig>> {
+        let loaded = RustlsConfig::from_pem_file(&self.cert, &self.key).await?;
+        let mut config = ServerConfig::clone(&loaded.get_inner());
+        config.alpn_protocols = vec![PROTOCOL.to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    /// Contents of the files. A volume that hangs must not hold the threads that answer clients.
+    async fn bytes(&self) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+        (tokio::fs::read(&self.cert).await.ok(), tokio::fs::read(&self.key).await.ok())
+    }
+}
+
+/// Loads a certificate. The future reloads it whenever its files change, and never ends.
+///
+/// # Errors
+///
+/// If the files cannot be read, or are no certificate and key.
+pub async fn tls(
+    certificate: Certificate,
+) -> Result<(RustlsConfig, impl Future<Output = ()> + Send + use<>), ListenError> {
+    // An error here means that one is installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let loaded = certificate.load().await.map_err(|source| ListenError::Certificate {
+        cert: certificate.cert.display().to_string(),
+        key: certificate.key.display().to_string(),
+        source,
+    })?;
+    let config = RustlsConfig::from_config(loaded);
+    Ok((config.clone(), keep(config, certificate)))
+}
+
+/// Reloads a certificate when its files have changed: cert-manager renews them, and a mounted Secret is swapped. A pair
+/// that does not fit, because only one of the two is written yet, is tried again at the next look.
+async fn keep(config: RustlsConfig, certificate: Certificate) {
+    let mut taken = certificate.bytes().await;
+    loop {
+        tokio::time::sleep(CERTIFICATE).await;
+        let now = certificate.bytes().await;
+        if now == taken || now.0.is_none() || now.1.is_none() {
+            continue;
+        }
+        let cert = certificate.cert.display();
+        match certificate.load().await {
+            Ok(loaded) => {
+                config.reload_from_config(loaded);
+                tracing::info!("the certificate in {cert} was taken up again");
+                taken = now;
+            }
+            Err(error) => tracing::warn!("the certificate in {cert} is not taken up: {error}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    async fn exchange(address: SocketAddr, request: &[u8]) -> Vec<u8> {
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        connection.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        let read = connection.read_to_end(&mut answer);
+        // A reset is a refusal, too.
+        let _ = tokio::time::timeout(Duration::from_secs(5), read).await.expect("the connection ends");
+        answer
+    }
+
+    #[tokio::test]
+    async fn http_2_is_refused_by_prior_knowledge() {
+        let routes = Router::new().route("/", get(|| async { "ok" }));
+        let (address, server) = listen("127.0.0.1:0".parse().unwrap(), routes, None, Handle::new()).unwrap();
+        let server = tokio::spawn(server);
+        let plain = exchange(address, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        assert!(plain.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&plain));
+        let preface = exchange(address, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+        // Frames of HTTP/2 begin with their length, and SETTINGS is the first.
+        assert!(preface.is_empty() || preface.starts_with(b"HTTP/1.1 4"), "{preface:?}");
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn a_header_without_end_is_refused_before_it_takes_memory() {
+        let routes = Router::new().route("/", get(|| async { "ok" }));
+        let (address, server) = listen("127.0.0.1:0".parse().unwrap(), routes, None, Handle::new()).unwrap();
+        let server = tokio::spawn(server);
+        let token = format!(
+            "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: {}\r\n\r\n",
+            "t".repeat(16 << 10)
+        );
+        assert!(exchange(address, token.as_bytes()).await.starts_with(b"HTTP/1.1 200"));
+        let endless = format!("GET / HTTP/1.1\r\nHost: x\r\nX-A: {}", "a".repeat(100_000));
+        let answer = exchange(address, endless.as_bytes()).await;
+        assert!(
+            answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
+        server.abort();
+    }
+
+    #[tokio::test]
+    async fn a_connection_gives_its_place_back() {
+        let places = Arc::new(Semaphore::new(1));
+        let tuned = Tuned { places: Arc::clone(&places) };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut kept = Vec::new();
+        let mut accepted = Vec::new();
+        for _ in 0..2 {
+            kept.push(TcpStream::connect(address).await.unwrap());
+            let (stream, _) = listener.accept().await.unwrap();
+            accepted.push(tuned.accept(stream, ()).await);
+        }
+        assert!(accepted[0].is_ok() && accepted[1].is_err());
+        drop(accepted);
+        assert_eq!(places.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn tls_offers_http_1_alone() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let (cert, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(&cert, pair.cert.pem()).unwrap();
+        std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+        let loaded = Certificate::new(&cert, &key).load().await.unwrap();
+        assert_eq!(loaded.alpn_protocols, [PROTOCOL.to_vec()]);
+    }
+}

@@ -1,0 +1,59 @@
+//! Tools and answers as they go to clients.
+
+use std::sync::Arc;
+
+use porthole_contract::Content;
+use porthole_tools::{Answer, Tool};
+use rmcp::model::{CallToolResult, ContentBlock, ToolAnnotations};
+use serde_json::Value;
+
+/// A tool as clients see it. The hints say what the sandbox makes sure of.
+pub(super) fn listed(tool: &Tool) -> rmcp::model::Tool {
+    let description = &tool.description;
+    let mut listed = rmcp::model::Tool::new(
+        description.name.to_string(),
+        description.summary.clone(),
+        Arc::clone(&tool.input_schema),
+    )
+    // The other hints mean nothing of a tool that only reads, and a model pays for each of them.
+    .with_annotations(ToolAnnotations::new().read_only(true));
+    if !description.title.is_empty() {
+        listed = listed.with_title(description.title.clone());
+    }
+    match &tool.output_schema {
+        Some(schema) => listed.with_raw_output_schema(Arc::clone(schema)),
+        None => listed,
+    }
+}
+
+/// An answer on the wire. Dify never looks at isError, so the text of an error says that it is one.
+pub(super) fn result(answer: Answer) -> CallToolResult {
+    match answer {
+        Answer::Outcome { content, structured } => success(content, structured),
+        Answer::Error(text) => CallToolResult::error(vec![ContentBlock::text(format!("ERROR: {text}"))]),
+        Answer::Overlong { error, text } => {
+            CallToolResult::error(vec![ContentBlock::text(format!("ERROR: {error}\n{text}"))])
+        }
+    }
+}
+
+fn success(content: Vec<Content>, structured: Option<Value>) -> CallToolResult {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    let mut content: Vec<ContentBlock> = content
+        .into_iter()
+        .map(|content| match content {
+            Content::Text(text) => ContentBlock::text(text),
+            Content::Image(media) => ContentBlock::image(BASE64_STANDARD.encode(media.data), media.mime_type),
+            Content::Audio(media) => ContentBlock::audio(BASE64_STANDARD.encode(media.data), media.mime_type),
+            Content::Embedded(embedded) => ContentBlock::embedded_text(embedded.uri, embedded.text),
+        })
+        .collect();
+    if content.is_empty() {
+        // Dify shows nothing of a result without content, not even its structured part.
+        let text = structured.as_ref().map_or_else(|| "(no output)".to_owned(), Value::to_string);
+        content.push(ContentBlock::text(text));
+    }
+    let mut result = CallToolResult::success(content);
+    result.structured_content = structured;
+    result
+}

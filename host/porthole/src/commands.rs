@@ -1,0 +1,6 @@
+//! The subcommands of `porthole`.
+
+pub(crate) mod config;
+pub(crate) mod plugin;
+pub(crate) mod rbac;
+pub(crate) mod serve;

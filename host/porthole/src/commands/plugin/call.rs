@@ -1,0 +1,124 @@
+//! `porthole plugin call`: one call, and what it took.
+
+use std::{io::IsTerminal, process::ExitCode, time::Instant};
+
+use anyhow::{Context, bail};
+use porthole_contract::{Content, Note, Printable};
+use porthole_identity::NO_PEER;
+use porthole_tools::{Answer, Audit, Call, Catalog};
+use serde_json::{Map, Value};
+
+use super::{shown, size};
+use crate::{
+    cli::CallOnce,
+    config::Config,
+    demo::Demo,
+    wiring::{self, Account, Host},
+};
+
+/// Notes that wait to be printed.
+const NOTES: usize = 16;
+
+pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
+    let arguments: Map<String, Value> = serde_json::from_str(&options.args)
+        .with_context(|| format!("--args {:?}: not a JSON object", options.args))?;
+    let Config { tools: settings, denied, .. } = Config::of(&options.compiling)?;
+    let loader = wiring::loader(settings, options.compiling.cache)?;
+    let began = Instant::now();
+    let tool = match loader.load(&options.file).await {
+        Ok(tool) => tool,
+        Err(reason) => bail!("{}: {reason}", shown(&options.file)),
+    };
+    let loaded = began.elapsed();
+    let demo = match &options.place.demo {
+        Some(folder) => Some(Demo::start(folder.as_deref(), None).await?),
+        None => None,
+    };
+    let source = wiring::source(demo.as_ref(), &options.place);
+    let name = tool.description.name.clone();
+    let catalog = Catalog::of(tool, loader);
+    let host = Host::new(&source, Account::Host(None), denied, catalog, Audit::Off).await?;
+    let caller = host.authenticator.authenticate(None, NO_PEER).await?;
+    let (notes, mut said) = tokio::sync::mpsc::channel::<Note>(NOTES);
+    let call = Call { tool: name.to_string(), arguments, client: None, notes: Some(notes) };
+    let began = Instant::now();
+    let report = async {
+        while let Some(note) = said.recv().await {
+            match note {
+                Note::Progress(step) => eprintln!("progress  {}", Printable(&step.message)),
+                Note::Log(level, message) => eprintln!("{level:<9?} {}", Printable(&message)),
+            }
+        }
+    };
+    let (answered, ()) = tokio::join!(host.calls.call(call, &caller), report);
+    let took = began.elapsed();
+    let (text, code) = match answered.answer {
+        Answer::Outcome { content, structured } => {
+            let structured = structured.map(|value| format!("\nstructured: {value}"));
+            let content: Vec<String> = content.iter().map(text_of).collect();
+            (content.join("\n") + &structured.unwrap_or_default(), ExitCode::SUCCESS)
+        }
+        Answer::Error(text) => (format!("ERROR: {text}"), ExitCode::FAILURE),
+        Answer::Overlong { error, text } => (format!("ERROR: {error}\n{text}"), ExitCode::FAILURE),
+    };
+    // A program that reads the answer wants its bytes; a terminal would obey them.
+    if std::io::stdout().is_terminal() {
+        println!("{}", on_a_terminal(text.trim_end()));
+    } else {
+        println!("{}", text.trim_end());
+    }
+    let usage = answered.usage;
+    for read in &usage.reads.records {
+        let namespace = read.namespace.as_ref().map(|name| format!(" in {}", Printable(name)));
+        let failed = read.failed.as_ref().map(|(count, why)| format!(", {count} failed: {why}"));
+        eprintln!(
+            "read      {} {}{}, {} times, {}{}",
+            read.verb,
+            Printable(&read.resource),
+            namespace.unwrap_or_default(),
+            read.count,
+            size(read.bytes),
+            failed.unwrap_or_default()
+        );
+    }
+    eprintln!(
+        "took      {took:.1?}, of it {:.1?} inside the component; {} of memory; {} from the cluster, {} of answer; loaded in {loaded:.1?}",
+        usage.cpu,
+        size(usage.memory as u64),
+        size(usage.reads.bytes),
+        size(text.len() as u64),
+    );
+    Ok(code)
+}
+
+/// An answer with its lines and columns, and nothing that steers a terminal.
+fn on_a_terminal(text: &str) -> String {
+    let line = |line: &str| {
+        let cells: Vec<String> = line.split('\t').map(|cell| Printable(cell).to_string()).collect();
+        cells.join("\t")
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Content as text.
+fn text_of(content: &Content) -> String {
+    match content {
+        Content::Text(text) => text.clone(),
+        Content::Embedded(embedded) => {
+            format!("[{} {}]\n{}", embedded.uri, embedded.mime_type, embedded.text)
+        }
+        Content::Image(media) | Content::Audio(media) => {
+            format!("[{}, {} bytes]", media.mime_type, media.data.len())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_on_a_terminal_keeps_its_lines_and_columns_and_steers_nothing() {
+        assert_eq!(on_a_terminal("a\tb\r\n\u{1b}[2Jc\u{202e}"), "a\tb\n\\u{1b}[2Jc\\u{202e}");
+    }
+}

@@ -1,0 +1,72 @@
+//! `porthole plugin inspect`: what a component is, what it imports, and what it may read.
+
+use std::{path::Path, process::ExitCode};
+
+use porthole_contract::Printable;
+use porthole_sandbox::Import;
+use porthole_tools::Loader;
+
+use super::{open, shown, size};
+use crate::commands::rbac;
+
+pub(super) async fn inspect(file: &Path, loader: &Loader) -> anyhow::Result<ExitCode> {
+    let Some(wasm) = open(file, loader).await? else { return Ok(ExitCode::FAILURE) };
+    let code = loader.code(&wasm).await;
+    let imports = code.as_ref().ok().map(|code| code.imports(&loader.engine));
+    let tool = match code {
+        Ok(code) => loader.tool(file, &wasm, code).await,
+        Err(reason) => Err(reason),
+    };
+    if let Ok(tool) = &tool {
+        let description = &tool.description;
+        println!("name      {}", Printable(&description.name));
+        println!("version   {}", Printable(&description.version));
+        println!("title     {}", Printable(&description.title));
+        println!("summary   {}", Printable(&description.summary));
+    }
+    println!("file      {} ({})", shown(file), size(wasm.size()));
+    println!("digest    sha256:{}", wasm.digest());
+    for (what, kind) in [
+        ("needed: the contract", Import::Needed),
+        ("empty: there, with nothing in it", Import::Empty),
+        ("refused: the host does not serve it", Import::Refused),
+    ] {
+        let of_kind = imports.iter().flatten().filter(|(_, of)| *of == kind);
+        let names: Vec<String> = of_kind.map(|(name, _)| Printable(name).to_string()).collect();
+        if !names.is_empty() {
+            println!("imports, {what}\n  {}", names.join("\n  "));
+        }
+    }
+    match tool {
+        Ok(tool) => {
+            println!("arguments\n{}", arguments(&tool.input_schema));
+            print!("reads\n{}", rbac::rules_yaml(tool.grant.rules(), 2)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(reason) => {
+            println!("\nThe host would not serve it: {reason}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// A line an argument.
+fn arguments(schema: &serde_json::Map<String, serde_json::Value>) -> String {
+    let required: Vec<&str> = schema
+        .get("required")
+        .and_then(|names| names.as_array())
+        .map(|names| names.iter().filter_map(|name| name.as_str()).collect())
+        .unwrap_or_default();
+    let Some(properties) = schema.get("properties").and_then(|properties| properties.as_object()) else {
+        return "  none".to_owned();
+    };
+    let lines: Vec<String> = properties
+        .iter()
+        .map(|(name, property)| {
+            let text = |key: &str| property.get(key).and_then(|value| value.as_str()).unwrap_or_default();
+            let must = if required.contains(&name.as_str()) { ", required" } else { "" };
+            format!("  {name} ({}{must}): {}", Printable(text("type")), Printable(text("description")))
+        })
+        .collect();
+    if lines.is_empty() { "  none".to_owned() } else { lines.join("\n") }
+}

@@ -1,0 +1,124 @@
+//! `porthole plugin new`: a project of its own for a tool, with the contract and the library for its language in it.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use include_dir::{Dir, include_dir};
+use porthole_contract::ToolName;
+
+use crate::cli::Language;
+
+/// `*.in` files are written without their ending, with `{{name}}` filled in; others as they are.
+static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
+const CONTRACT: &str = include_str!("../../../../../wit/porthole.wit");
+static RUST_SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk/src");
+const RUST_SDK_MANIFEST: &str = include_str!("../../../../../plugins/sdk/Cargo.toml");
+const RUST_LOCK: &str = include_str!("../../../../../plugins/Cargo.lock");
+const JS_SDK: &str = include_str!("../../../../../plugins/sdk/js/porthole.js");
+const PYTHON_SDK: &str = include_str!("../../../../../plugins/sdk/python/porthole.py");
+
+pub(super) fn new(name: &str, language: Language) -> anyhow::Result<ExitCode> {
+    let folder = Path::new(name);
+    create(folder, name, language)?;
+    println!("{name}/ is a tool in {language:?}, built and tested by itself. Next, in {name}/:\n");
+    for command in commands(language) {
+        println!("  {}", command.replace("{{name}}", name));
+    }
+    println!("\nThe tests need `porthole` in the PATH, or its path in $PORTHOLE.");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What to do with a new project.
+fn commands(language: Language) -> &'static [&'static str] {
+    match language {
+        Language::Rust => &[
+            "cargo build --release --target wasm32-wasip2",
+            "cargo test",
+            "cp target/wasm32-wasip2/release/{{name}}.wasm /path/to/plugins/",
+        ],
+        Language::Js => &["npm install", "npm run build", "npm test", "cp {{name}}.wasm /path/to/plugins/"],
+        Language::Python => &[
+            "pip install -r requirements.txt",
+            "componentize-py -d wit -w tool componentize --stub-wasi tool -o {{name}}.wasm",
+            "python -m unittest",
+            "cp {{name}}.wasm /path/to/plugins/",
+        ],
+    }
+}
+
+/// Writes the project into a folder that is not there yet.
+fn create(folder: &Path, name: &str, language: Language) -> anyhow::Result<()> {
+    // Packages and modules of the languages begin with a letter.
+    if !name.starts_with(|first: char| first.is_ascii_lowercase()) || ToolName::parse(name).is_none() {
+        bail!("{name:?} is no name for a tool: 1 to 64 of a-z, 0-9 and _, beginning with a letter");
+    }
+    if folder.exists() {
+        bail!("{} is there already; choose another name, or move it away", folder.display());
+    }
+    let write = |path: PathBuf, text: &str| -> anyhow::Result<()> {
+        let path = folder.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).with_context(|| format!("{}", parent.display()))?;
+        }
+        fs::write(&path, text).with_context(|| format!("{}", path.display()))
+    };
+    write("wit/porthole.wit".into(), CONTRACT)?;
+    let own = match language {
+        Language::Rust => "rust",
+        Language::Js => "js",
+        Language::Python => "python",
+    };
+    for templates in ["all", own] {
+        for (path, text) in texts(TEMPLATES.get_dir(templates).context("the templates are not built in")?) {
+            write(path, &text.replace("{{name}}", name))?;
+        }
+    }
+    match language {
+        Language::Rust => {
+            write("porthole/sdk/Cargo.toml".into(), RUST_SDK_MANIFEST)?;
+            // The versions that Porthole's own tools are built with; cargo takes out what is not used.
+            write("Cargo.lock".into(), RUST_LOCK)?;
+            for (path, text) in texts(&RUST_SDK) {
+                write(Path::new("porthole/sdk/src").join(path), text)?;
+            }
+        }
+        Language::Js => write("porthole.js".into(), JS_SDK)?,
+        Language::Python => write("porthole.py".into(), PYTHON_SDK)?,
+    }
+    Ok(())
+}
+
+/// All files below a folder that was built in: where each is to be, from that folder, and its text.
+fn texts<'d>(folder: &'d Dir<'d>) -> Vec<(PathBuf, &'d str)> {
+    let mut texts = Vec::new();
+    let mut folders = vec![folder];
+    while let Some(inner) = folders.pop() {
+        folders.extend(inner.dirs());
+        for file in inner.files() {
+            let path = file.path().strip_prefix(folder.path()).unwrap_or(file.path());
+            let Some(text) = file.contents_utf8() else { continue };
+            texts.push((target(path), text));
+        }
+    }
+    texts
+}
+
+/// Where a template is written. Its own name would make it a part of this repository: a package, or a rule for git.
+fn target(path: &Path) -> PathBuf {
+    if path.extension().is_none_or(|ending| ending != "in") {
+        return path.to_owned();
+    }
+    let path = path.with_extension("");
+    if path.file_name().is_some_and(|name| name == "gitignore") {
+        path.with_file_name(".gitignore")
+    } else {
+        path
+    }
+}

@@ -1,0 +1,234 @@
+//! The configuration file: which tools are served, limits for all of them and for one, kinds that
+//! are closed, namespaces to look into.
+
+mod limits;
+pub(crate) mod reference;
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use porthole_contract::{Echo, Requirement, is_label};
+use porthole_guard::Denied;
+use porthole_tools::{OnFailure, Settings};
+use serde::Deserialize;
+
+use crate::cli::Compiling;
+use limits::{CallLimitsText, LimitsText};
+
+/// What an operator has decided.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Config {
+    /// Which tools are served, and their limits.
+    pub(crate) tools: Settings,
+    /// Kinds that no tool reads.
+    pub(crate) denied: Arc<Denied>,
+    /// What becomes of calls while the audit log cannot be written.
+    pub(crate) audit: OnFailure,
+    /// The operator's port.
+    pub(crate) admin: Admin,
+}
+
+/// What may be said of the operator's port.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    /// What a visitor must be allowed to do in the cluster, off loopback.
+    #[serde(default)]
+    pub(crate) requires: Requirement,
+}
+
+/// Why a configuration file is not used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be opened.
+    #[error("config file {path}: {cause}")]
+    Unreadable { path: String, cause: std::io::Error },
+    /// The file is not YAML, has an unknown key, or a value of the wrong form.
+    #[error("config file {path}: {cause}")]
+    Malformed { path: String, cause: String },
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    limits: LimitsText,
+    #[serde(default)]
+    tools: ToolsText,
+    #[serde(default)]
+    namespaces: Vec<String>,
+    #[serde(default)]
+    denied: Vec<String>,
+    #[serde(default)]
+    audit: AuditText,
+    #[serde(default)]
+    admin: Admin,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct AuditText {
+    #[serde(default)]
+    on_failure: OnFailure,
+}
+
+/// `enabled` and `disabled`, which no tool can be called, and beside them tools by their names.
+#[derive(Deserialize, Default)]
+struct ToolsText {
+    enabled: Option<Vec<String>>,
+    #[serde(default)]
+    disabled: Vec<String>,
+    #[serde(flatten)]
+    each: BTreeMap<String, ToolText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ToolText {
+    #[serde(default)]
+    limits: CallLimitsText,
+}
+
+impl Config {
+    /// The keys that a file may have, below which they are.
+    #[cfg(test)]
+    const KEYS: [&str; 25] = [
+        "limits",
+        "timeout",
+        "cpu",
+        "memory",
+        "reads",
+        "readBytes",
+        "output",
+        "concurrency",
+        "concurrencyPerCaller",
+        "sessions",
+        "sessionsPerCaller",
+        "memoryTotal",
+        "tools",
+        "disabled",
+        "denied",
+        "namespaces",
+        "audit",
+        "onFailure",
+        "admin",
+        "requires",
+        "verb",
+        "group",
+        "resource",
+        "name",
+        "namespace",
+    ];
+
+    /// The configuration that a command's options name, or the default.
+    pub(crate) fn of(options: &Compiling) -> Result<Self, ConfigError> {
+        options.config.as_deref().map_or_else(|| Ok(Self::default()), Self::read)
+    }
+
+    /// Reads the file at `path`.
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
+        let named = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError::Unreadable { path: named.clone(), cause })?;
+        Self::parse(&text).map_err(|cause| ConfigError::Malformed { path: named, cause })
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        // Not one document of YAML, but none.
+        let blank = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
+        let file: File = if blank {
+            File::default()
+        } else {
+            serde_saphyr::from_str(text).map_err(|error| error.to_string())?
+        };
+        let (calls, host) = file.limits.limits()?;
+        let ToolsText { enabled, disabled, each } = file.tools;
+        let tools = each
+            .into_iter()
+            .map(|(name, tool)| {
+                let limits = tool.limits.over(calls).map_err(|error| format!("tools.{name}: {error}"))?;
+                Ok((name, limits))
+            })
+            .collect::<Result<_, String>>()?;
+        let denied = Arc::new(Denied::parse(&file.denied)?);
+        if let Some(both) = enabled.iter().flatten().find(|name| disabled.contains(name)) {
+            return Err(format!("tools: {both} is both enabled and disabled"));
+        }
+        if let Some(none) = file.namespaces.iter().find(|namespace| !is_label(namespace)) {
+            return Err(format!("namespaces: {} is not the name of a namespace", Echo(none)));
+        }
+        let tools = Settings { calls, tools, enabled, disabled, namespaces: file.namespaces, host };
+        let admin = Admin { requires: file.admin.requires.checked()? };
+        Ok(Self { tools, denied, audit: file.audit.on_failure, admin })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use porthole_contract::CallLimits;
+
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_table_of_defaults() {
+        for text in ["", "# nothing yet\n"] {
+            let config = Config::parse(text).unwrap();
+            assert_eq!(config.tools.limits_of("pods_list"), CallLimits::default());
+            assert_eq!(config.tools.host.sessions_per_caller, 200);
+        }
+    }
+
+    #[test]
+    fn a_tool_has_its_own_limits_over_those_of_all() {
+        let config = Config::parse(
+            "limits:\n  timeout: 10s\n  memory: 64Mi\n  concurrency: 3\ntools:\n  pods_log:\n    limits:\n      timeout: 1m\n      output: 65536\n",
+        )
+        .unwrap();
+        let log = config.tools.limits_of("pods_log");
+        assert_eq!((log.timeout, log.memory, log.output), (Duration::from_secs(60), 64 << 20, 65536));
+        assert_eq!(config.tools.limits_of("pods_list").timeout, Duration::from_secs(10));
+        assert_eq!((config.tools.host.concurrency, config.tools.max_memory()), (3, 64 << 20));
+    }
+
+    #[test]
+    fn tools_are_chosen_by_name() {
+        let config =
+            Config::parse("tools:\n  disabled: [pods_log]\n  pods_list:\n    limits: {timeout: 1s}\n")
+                .unwrap();
+        assert!(
+            config.tools.serves("pods_list")
+                && config.tools.serves("anything")
+                && !config.tools.serves("pods_log")
+        );
+        assert_eq!(config.tools.limits_of("pods_list").timeout, Duration::from_secs(1));
+        let config = Config::parse("tools: {enabled: [pods_list]}\nnamespaces: [shop]\n").unwrap();
+        assert!(config.tools.serves("pods_list") && !config.tools.serves("pods_log"));
+        assert_eq!(config.tools.namespaces, ["shop"]);
+    }
+
+    #[test]
+    fn a_mistake_is_named() {
+        for (text, hint) in [
+            ("limit: {}", "limit"),
+            ("limits: {timeout: soon}", "soon"),
+            ("limits: {memory: 1Ki}", "2Mi"),
+            ("limits: {memory: 12Q}", "12Q"),
+            ("limits: {concurrency: 0}", "concurrency"),
+            ("tools: {x: {limits: {sessions: 3}}}", "sessions"),
+            ("tools: {enabled: [a, b], disabled: [b]}", "b is both"),
+            ("tools: {enabled: pods_list}", "enabled"),
+            ("denied: [secrt]", "secret"),
+            ("audit: {onFailure: block}", "refuse"),
+            ("audit: {onfailure: drop}", "onfailure"),
+            ("admin: {requires: {verb: ''}}", "admin.requires.verb"),
+            ("admin: {requires: {verb: frob}}", "get, list, watch"),
+            ("namespaces: [shop, Shop]", "\"Shop\" is not"),
+            ("namespaces: ['a/b']", "a/b"),
+            ("admin: {requires: {kind: pods}}", "kind"),
+        ] {
+            let error = Config::parse(text).unwrap_err();
+            assert!(error.contains(hint), "{text}: {error}");
+        }
+    }
+}

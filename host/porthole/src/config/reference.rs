@@ -1,0 +1,108 @@
+//! `porthole config reference`: every key with its default and what it does, as a file that can be used.
+
+use porthole_contract::{CallLimits, HostLimits};
+
+/// A number of bytes as people write it.
+fn bytes(bytes: u64) -> String {
+    let units = [("Gi", 1_u64 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
+    let fitting = units.iter().find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor));
+    fitting.map_or_else(|| bytes.to_string(), |(unit, factor)| format!("{}{unit}", bytes / factor))
+}
+
+/// The reference, with the defaults that the host uses.
+pub(crate) fn text() -> String {
+    let CallLimits { timeout, cpu, memory, reads, read_bytes, output } = CallLimits::default();
+    let HostLimits { concurrency, concurrency_per_caller, sessions, sessions_per_caller, memory_total: _ } =
+        HostLimits::default();
+    let span = humantime::format_duration;
+    format!(
+        "# Every key of Porthole's configuration, with its default: made by `porthole config reference`.
+# A file needs only what differs. `porthole config check FILE` says whether it would be taken; it is read at the start.
+
+# Limits of every call. Each ends in an error that names its key.
+limits:
+  # Wall clock of a call; 500 ms of it are kept for the tool to finish with what it has. 10ms to 1h.
+  timeout: {}
+  # Time inside the component, without waiting for the cluster.
+  cpu: {}
+  # The component's memories and tables, 2Mi to 2Gi; one answer of the cluster may fill an eighth of it.
+  memory: {}
+  # Reads asked of the cluster.
+  reads: {reads}
+  # Bytes read from the cluster.
+  readBytes: {}
+  # Bytes of text to the caller, 256 or more.
+  output: {}
+  # Calls in flight, in all (1 to 1000) and of one account.
+  concurrency: {concurrency}
+  concurrencyPerCaller: {concurrency_per_caller}
+  # SSE streams, in all and of one account.
+  sessions: {sessions}
+  sessionsPerCaller: {sessions_per_caller}
+  # Memory of all calls together; one account may take half of it. A call that needs more waits a moment and is refused then.
+  # Left out: three fifths of what the container's limit, or the machine, gives this process.
+  # memoryTotal: 320Mi
+
+tools:
+  # Only these tools of the folder are served. Left out: all of them.
+  # enabled: [namespaces_list, pods_list, pods_log]
+  # These are not.
+  disabled: []
+  # Limits of one tool, over those of all: timeout, cpu, memory, reads, readBytes, output.
+  # pods_log:
+  #   limits: {{timeout: 10s}}
+
+# Kinds that no tool may read, whoever asks, by any name that reading takes: secrets, Secret, cm, deploy, deployments.apps,
+# certificates.cert-manager.io, pods/log, nodes/proxy, or a whole group. A name that is none is an error.
+# Closing pods closes pods/log, closing secrets closes helm_list, closing events both of their groups. It does not close
+# what others say of the same thing: pods.metrics.k8s.io beside pods, endpointslices beside endpoints.
+denied: []
+# denied: [secrets, \"*.rbac.authorization.k8s.io\"]
+
+# Namespaces to try for callers who may not list all of them, before their own and `default`; 50 at most.
+namespaces: []
+
+audit:
+  # While audit lines cannot be written (a full disk, a pipe that nobody reads): refuse, no call begins;
+  # drop, lines are dropped and counted (porthole_audit_dropped_total).
+  onFailure: refuse
+
+# The operator's port, where it listens elsewhere than on loopback: its page shows everybody's calls.
+admin:
+  # The right in the cluster that a visitor's own token must have; asked by an access review.
+  requires:
+    verb: get
+    group: apps
+    resource: deployments
+    name: porthole
+    # The namespace that Porthole runs in, unless another is named.
+    # namespace: mcp-tools
+",
+        span(timeout),
+        span(cpu),
+        bytes(memory),
+        bytes(read_bytes),
+        bytes(u64::from(output)),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn the_reference_is_a_file_of_defaults_that_names_every_key() {
+        assert_eq!(Config::parse(&text()).unwrap(), Config::default());
+        for key in Config::KEYS {
+            assert!(text().contains(&format!("{key}:")), "{key} is not in the reference");
+        }
+        assert_eq!((bytes(32 << 10), bytes(1000)), ("32Ki".into(), "1000".into()));
+    }
+
+    #[test]
+    fn the_reference_in_deploy_is_this_one() {
+        let shipped = include_str!("../../../../deploy/porthole.yaml");
+        assert_eq!(shipped, text(), "cargo run -p porthole -- config reference > deploy/porthole.yaml");
+    }
+}

@@ -1,0 +1,387 @@
+//! Compiling components in a process of its own: limits of memory and time, no token, no folder, no network.
+//!
+//! A compiler works for minutes and gigabytes on a file of one megabyte that was made for it. Here such a file costs a
+//! killed child and a line in the list of files that are not served; calls go on meanwhile.
+
+mod artifact;
+mod child;
+mod confine;
+#[cfg(test)]
+mod tests;
+mod wasm;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use porthole_contract::{Digest, Printable, cut};
+use sha2::{Digest as _, Sha256};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::Command,
+    sync::Semaphore,
+    time::timeout,
+};
+use tokio_util::task::AbortOnDropHandle;
+use wasmtime::component::Component;
+
+use super::{
+    compiled::{
+        CompiledCode, Partial, fingerprint,
+        native::{self, Precompiled},
+    },
+    engine::Engine,
+    imports::{self, Import},
+};
+use artifact::{HEADER, Header};
+pub use child::run as compile_child;
+pub(crate) use wasm::MAX_WASM;
+pub use wasm::{Unreadable, WasmFile};
+
+/// Wall clock of one file. A bomb ends at its limit of processor time (60 s) long before where there is a processor.
+const TIME: Duration = Duration::from_secs(120);
+/// Memory of a compiler, which fits beside an idle host into 512 MiB. Our examples in JavaScript and Python need 344 and 326
+/// MiB, a tool in Rust 45; a bomb of 0.8 MB asked for 2 GB.
+///
+/// Not reserved from `limits.memoryTotal`: of 512 MiB that is 307, of which one account may hold half, so neither this nor
+/// half of it could ever be had. A child that takes what calls need is the first that the kernel kills (`oom_score_adj`),
+/// and its file is tried again.
+const MEMORY: u64 = 400 << 20;
+/// Files up to this size are compiled two at a time, each with half of the memory; larger ones alone. A tool in Rust has
+/// 100 to 390 kB.
+const SMALL_FILE: u64 = 2 << 20;
+const SIDE_BY_SIDE: u32 = 2;
+/// Bytes of code that are taken from a compiler. The largest of our examples has 37 MB.
+const MAX_CODE: u64 = 256 << 20;
+/// Bytes of a compiler's words that are kept, and how many of them are repeated.
+const MAX_WORDS: usize = 8 << 10;
+const MAX_REASON: usize = 256;
+/// Bytes that are moved at a time.
+const CHUNK: usize = 64 << 10;
+
+/// Why a file has no code. Each is a file that is not served; the host goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The bytes are not a component, or one that this engine cannot compile.
+    #[error("it is not a WebAssembly component: {0}")]
+    Refused(String),
+    /// The limit of memory, a guard against components that are made to need gigabytes.
+    #[error("compiling it needed more than {} MiB of memory", .0 >> 20)]
+    Memory(u64),
+    /// The limit of time.
+    #[error("compiling it took longer than {0}")]
+    Time(&'static str),
+    /// The compiler crashed.
+    #[error("the compiler ended with {status}: {said}")]
+    Crashed {
+        /// The exit code or signal.
+        status: ExitStatus,
+        /// Its last line.
+        said: String,
+    },
+    /// There is no /proc, or no process to be had. Nothing is compiled inside the host instead.
+    #[error("no compiler can be started: {0}")]
+    Start(#[source] io::Error),
+    /// What the compiler sent is not what was asked for.
+    #[error("what the compiler sent is not used: {0}")]
+    Output(&'static str),
+    /// The file was written while it was read; it is loaded again.
+    #[error("it changed while it was compiled")]
+    Changed,
+    /// The file, the pipe or the cache could not be read or written.
+    #[error("it could not be compiled: {0}")]
+    Io(#[from] io::Error),
+    /// wasmtime does not take the code.
+    #[error("its code cannot be loaded: {0}")]
+    Load(String),
+}
+
+impl CompileError {
+    /// Whether another attempt with the same file may end otherwise. A limit is none of these: a file that is made to reach
+    /// it would have a processor for a minute, again and again.
+    pub fn is_transient(&self) -> bool {
+        use std::os::unix::process::ExitStatusExt;
+
+        use rustix::process::Signal;
+        match self {
+            Self::Start(_) | Self::Io(_) => true,
+            // From outside: a compiler that is at a limit, or does what it may not, ends in other ways.
+            Self::Crashed { status, .. } => [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP]
+                .iter()
+                .any(|signal| status.signal() == Some(signal.as_raw())),
+            _ => false,
+        }
+    }
+}
+
+/// Compiled code, ready to be linked.
+pub struct Code(pub(super) Component);
+
+impl Code {
+    /// What a component imports, by name, whether it may or not.
+    pub fn imports(&self, engine: &Engine) -> Vec<(String, Import)> {
+        let ty = self.0.component_type();
+        ty.imports(engine.wasmtime()).map(|(name, _)| (name.to_owned(), imports::classify(name))).collect()
+    }
+}
+
+/// Where code is compiled.
+enum Place {
+    /// In a child: this program, started once more.
+    Child {
+        /// `/proc/self/exe`, which stays the same when the file of the program is replaced.
+        program: PathBuf,
+    },
+    /// Here, because /proc/self/exe of a unit test is the unit test.
+    #[cfg(test)]
+    Here,
+}
+
+/// Makes code of files: from the cache, or by a compiler.
+pub struct Compiler {
+    /// None: everything is compiled at each start.
+    pub cache: Option<Arc<CompiledCode>>,
+    place: Place,
+    turns: Semaphore,
+}
+
+impl Compiler {
+    /// A compiler that starts a child for each file that is not in the cache.
+    pub fn new(cache: Option<CompiledCode>) -> Self {
+        Self::at(Place::Child { program: "/proc/self/exe".into() }, cache)
+    }
+
+    /// A compiler without a cache that starts `program`, where this process is not Porthole itself.
+    pub fn of_program(program: PathBuf) -> Self {
+        Self::at(Place::Child { program }, None)
+    }
+
+    fn at(place: Place, cache: Option<CompiledCode>) -> Self {
+        Self { cache: cache.map(Arc::new), place, turns: Semaphore::new(SIDE_BY_SIDE as usize) }
+    }
+
+    /// The code of a file. Dropping the future ends the child.
+    pub async fn code(&self, engine: &Arc<Engine>, wasm: &WasmFile) -> Result<Code, CompileError> {
+        if let Some(cache) = self.cache.clone() {
+            let (engine, digest) = (Arc::clone(engine), *wasm.digest());
+            let found = tokio::task::spawn_blocking(move || cache.find(engine.wasmtime(), &digest)).await;
+            if let Some(component) = found.map_err(io::Error::other)? {
+                return Ok(Code(component));
+            }
+        }
+        if let Some(reason) = wasm.is_no_component() {
+            return Err(CompileError::Refused(reason.to_owned()));
+        }
+        let turns = if wasm.size() > SMALL_FILE { SIDE_BY_SIDE } else { 1 };
+        let _turn = self.turns.acquire_many(turns).await.map_err(io::Error::other)?;
+        let memory = MEMORY / u64::from(SIDE_BY_SIDE) * u64::from(turns);
+        if let Some(cache) = &self.cache {
+            match cache.partial() {
+                Ok(partial) => match self.compile(engine, wasm, memory, Sink::file(partial)).await {
+                    // Whatever became of the code, the cache has no room for it: below it is compiled into memory.
+                    Err(CompileError::Io(error)) => tracing::warn!("compiled code is not kept: {error}"),
+                    other => return other,
+                },
+                Err(error) => tracing::warn!("compiled code is not kept: {error}"),
+            }
+        }
+        self.compile(engine, wasm, memory, Sink::Memory(Vec::new())).await
+    }
+
+    async fn compile(
+        &self,
+        engine: &Arc<Engine>,
+        wasm: &WasmFile,
+        memory: u64,
+        sink: Sink,
+    ) -> Result<Code, CompileError> {
+        let fingerprint = fingerprint(engine.wasmtime());
+        let received = match &self.place {
+            Place::Child { program } => {
+                let compiling = in_child(program, fingerprint, wasm, memory, sink);
+                let limit = CompileError::Time("120 s");
+                timeout(TIME, compiling).await.unwrap_or(Err(limit))?
+            }
+            #[cfg(test)]
+            Place::Here => tests::in_process(engine, fingerprint, wasm, sink).await?,
+        };
+        let (engine, wasm) = (Arc::clone(engine), *wasm.digest());
+        let loaded = tokio::task::spawn_blocking(move || received.load(&engine, &wasm)).await;
+        loaded.map_err(io::Error::other)?
+    }
+}
+
+/// Where code goes as it arrives: the host never holds more of it than a chunk where there is a cache.
+enum Sink {
+    File(Partial, tokio::fs::File),
+    Memory(Vec<u8>),
+}
+
+impl Sink {
+    fn file((partial, file): (Partial, std::fs::File)) -> Self {
+        Self::File(partial, file.into())
+    }
+
+    async fn write(&mut self, chunk: &[u8]) -> io::Result<()> {
+        match self {
+            Self::File(_, file) => file.write_all(chunk).await,
+            Self::Memory(bytes) => {
+                bytes.extend_from_slice(chunk);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Code whose length, engine and digest are those that its header named.
+struct Received {
+    sink: Sink,
+    code: [u8; 32],
+}
+
+impl Received {
+    fn load(self, engine: &Engine, wasm: &Digest) -> Result<Code, CompileError> {
+        let engine = engine.wasmtime();
+        let loaded = match self.sink {
+            Sink::File(partial, _) => {
+                let path = partial.keep(engine, wasm, &Digest::new(self.code))?;
+                native::of_file(engine, &path)
+            }
+            Sink::Memory(bytes) => native::of_bytes(engine, &Precompiled::received(bytes)),
+        };
+        loaded.map(Code).map_err(|error| CompileError::Load(said(&error.root_cause().to_string())))
+    }
+}
+
+/// Compiles a file in a child.
+async fn in_child(
+    program: &Path,
+    fingerprint: u64,
+    wasm: &WasmFile,
+    memory: u64,
+    sink: Sink,
+) -> Result<Received, CompileError> {
+    let mut child = Command::new(program)
+        .arg("compile-child")
+        .arg(memory.to_string())
+        .env_clear()
+        .current_dir("/")
+        .stdin(wasm.stdin()?)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Ctrl-C is for the host; it ends its children itself.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(CompileError::Start)?;
+    let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(CompileError::Output("it has no pipe"));
+    };
+    let words = AbortOnDropHandle::new(tokio::spawn(words(errors)));
+    let received = receive(output, fingerprint, wasm, sink).await;
+    // A child whose output is refused may still be writing.
+    if received.is_err() {
+        let _ = child.start_kill();
+    }
+    let status = child.wait().await?;
+    let words = words.await.unwrap_or_default();
+    let missing = words.lines().find_map(|line| line.strip_prefix(child::MISSING));
+    if let Some(missing) = missing {
+        tracing::debug!("the compiler is not confined by {}", Printable(cut(missing, MAX_REASON)));
+    }
+    match received {
+        // Nothing came: the reason is how it ended.
+        Ok(None) => Err(ended(status, &words, memory)),
+        Ok(Some(received)) if status.success() => Ok(received),
+        Ok(Some(_)) => Err(ended(status, &words, memory)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes code from a compiler into a sink, and compares it with what was asked for; None where nothing came.
+async fn receive(
+    mut output: impl AsyncRead + Unpin,
+    fingerprint: u64,
+    wasm: &WasmFile,
+    mut sink: Sink,
+) -> Result<Option<Received>, CompileError> {
+    let mut bytes = [0; HEADER];
+    match output.read_exact(&mut bytes).await {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let header = Header::parse(&bytes).ok_or(CompileError::Output("it has no header"))?;
+    if header.engine != fingerprint {
+        return Err(CompileError::Output("it is for another engine"));
+    }
+    if Digest::new(header.wasm) != *wasm.digest() {
+        return Err(CompileError::Changed);
+    }
+    if header.length > MAX_CODE {
+        return Err(CompileError::Output("it is larger than 256 MiB"));
+    }
+    let mut left = usize::try_from(header.length).map_err(io::Error::other)?;
+    let (mut hasher, mut chunk) = (Sha256::new(), vec![0; CHUNK]);
+    while left > 0 {
+        let room = chunk.get_mut(..left.min(CHUNK)).unwrap_or_default();
+        let read = output.read(room).await?;
+        let Some(bytes) = room.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            // A compiler that died in writing: how it ended says why.
+            return Ok(None);
+        };
+        hasher.update(bytes);
+        sink.write(bytes).await?;
+        left = left.saturating_sub(read);
+    }
+    if output.read(&mut chunk).await? > 0 {
+        return Err(CompileError::Output("it is longer than its header says"));
+    }
+    if hasher.finalize().as_slice() != header.code {
+        return Err(CompileError::Output("it does not have the digest that its header names"));
+    }
+    if let Sink::File(_, file) = &mut sink {
+        // Errors of a write come with the next call.
+        file.flush().await?;
+    }
+    Ok(Some(Received { sink, code: header.code }))
+}
+
+/// What a compiler wrote to stderr: all of it is read, and a bounded part kept.
+async fn words(mut errors: impl AsyncRead + Unpin) -> String {
+    let (mut kept, mut chunk) = (Vec::new(), vec![0; MAX_WORDS]);
+    while let Ok(read) = errors.read(&mut chunk).await {
+        let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+        let room = MAX_WORDS.saturating_sub(kept.len());
+        kept.extend_from_slice(bytes.get(..room.min(read)).unwrap_or_default());
+    }
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+/// Why a compiler ended without code.
+fn ended(status: ExitStatus, words: &str, memory: u64) -> CompileError {
+    use std::os::unix::process::ExitStatusExt;
+    let told = |line: &&str| {
+        !line.trim().is_empty() && !line.starts_with("note: ") && !line.starts_with(child::MISSING)
+    };
+    let last = words.lines().rfind(told).unwrap_or("without a word");
+    let signal = |signal: rustix::process::Signal| status.signal() == Some(signal.as_raw());
+    if status.code() == Some(child::REFUSED) {
+        CompileError::Refused(said(last))
+    } else if status.code() == Some(child::NO_MEMORY) || words.contains("memory allocation of") {
+        CompileError::Memory(memory)
+    } else if signal(rustix::process::Signal::XCPU) {
+        CompileError::Time("60 s of processor time")
+    } else {
+        CompileError::Crashed { status, said: said(last) }
+    }
+}
+
+/// Words that a component may have chosen, for a log or a terminal.
+fn said(text: &str) -> String {
+    Printable(cut(text, MAX_REASON)).to_string()
+}

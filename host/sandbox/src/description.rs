@@ -1,0 +1,179 @@
+//! What a component says of itself, parsed and bounded before anything else of the host sees it.
+//!
+//! A component is as hostile as a request. Its declaration becomes an operator's ClusterRole, a model's list of tools, a
+//! page, and lines on a terminal: each of those may rely on what is said here, and on nothing that is not.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use porthole_contract::{Echo, ReadRule, ToolName, Version, is_label, is_subdomain, steers};
+use porthole_guard::{self, Grant};
+use serde_json::{Map, Value};
+
+use super::{schema, world};
+
+/// Bytes of a title.
+const MAX_TITLE: usize = 128;
+/// Bytes of a summary, which a model pays for at every listing (the attack was 3.5 MB). The longest of our own has 200.
+const MAX_SUMMARY: usize = 4 << 10;
+/// Rules of a declaration. The most that a tool of ours has is 9.
+const MAX_RULES: usize = 64;
+/// Bytes of all groups and resources together: every refused read names them.
+const MAX_READS: usize = 8 << 10;
+/// Subresources through which `get` opens more than reading: a shell, a port, or another server's whole API.
+const BEYOND_READING: [&str; 4] = ["exec", "attach", "portforward", "proxy"];
+
+/// A declaration, parsed and bounded. Nothing else makes one.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Description {
+    /// The name that clients call it by.
+    pub name: ToolName,
+    /// Its version.
+    pub version: Version,
+    /// One line without control characters; may be empty.
+    pub title: String,
+    /// One line without control characters.
+    pub summary: String,
+    /// The schema of the arguments, within what every client keeps.
+    pub input_schema: Arc<Map<String, Value>>,
+    /// The schema of the structured result.
+    pub output_schema: Option<Arc<Map<String, Value>>>,
+    /// What the tool may read: groups and resources are `*` or names as Kubernetes spells them.
+    pub grant: Arc<Grant>,
+}
+
+/// Why a declaration is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum DescriptionError {
+    /// It is not what a client could list it under.
+    #[error("its name {0} is not 1 to 64 of a-z, 0-9 and _")]
+    Name(String),
+    /// It is empty, too long, or holds something else than letters, digits and `.+-`.
+    #[error("its version {0} is not 1 to 64 of letters, digits, '.', '+' and '-'")]
+    Version(String),
+    /// The title or the summary is longer than a model should read at each listing.
+    #[error("its {what} has {bytes} bytes; at most {max} are served")]
+    TooLong {
+        /// `title` or `summary`.
+        what: &'static str,
+        bytes: usize,
+        max: usize,
+    },
+    /// The title or the summary could begin a line of its own, or steer a terminal.
+    #[error("its {0} holds a control character, a line break or a bidirectional override")]
+    Steers(&'static str),
+    /// A model could not know when to use the tool.
+    #[error("its summary is empty: a model could not know when to use it")]
+    NoSummary,
+    /// A schema is outside of what every client keeps.
+    #[error(transparent)]
+    Schema(#[from] schema::SchemaError),
+    /// A rule cannot be one of an RBAC role.
+    #[error("its reads: {0}")]
+    Reads(String),
+}
+
+impl Description {
+    /// Parses what `describe` returned.
+    pub(super) fn parse(raw: world::Description) -> Result<Self, DescriptionError> {
+        let name =
+            ToolName::parse(&raw.name).ok_or_else(|| DescriptionError::Name(Echo(&raw.name).to_string()))?;
+        let version = Version::parse(&raw.version)
+            .ok_or_else(|| DescriptionError::Version(Echo(&raw.version).to_string()))?;
+        line("title", &raw.title, MAX_TITLE)?;
+        line("summary", &raw.summary, MAX_SUMMARY)?;
+        if raw.summary.trim().is_empty() {
+            return Err(DescriptionError::NoSummary);
+        }
+        Ok(Self {
+            input_schema: Arc::new(schema::parse("input-schema", &raw.input_schema)?),
+            output_schema: raw
+                .output_schema
+                .as_deref()
+                .map(|text| schema::parse("output-schema", text))
+                .transpose()?
+                .map(Arc::new),
+            grant: Arc::new(Grant::new(rules(&raw.reads).map_err(DescriptionError::Reads)?)),
+            name,
+            version,
+            title: raw.title,
+            summary: raw.summary,
+        })
+    }
+}
+
+/// Refuses text that is long, or more than one plain line.
+fn line(what: &'static str, text: &str, max: usize) -> Result<(), DescriptionError> {
+    if text.len() > max {
+        return Err(DescriptionError::TooLong { what, bytes: text.len(), max });
+    }
+    if text.chars().any(steers) {
+        return Err(DescriptionError::Steers(what));
+    }
+    Ok(())
+}
+
+/// The rules of a declaration, each of which can stand in a ClusterRole as it is.
+fn rules(declared: &[world::ReadRule]) -> Result<Vec<ReadRule>, String> {
+    if declared.len() > MAX_RULES {
+        return Err(format!("{} rules; at most {MAX_RULES} are served", declared.len()));
+    }
+    let names = || declared.iter().flat_map(|rule| rule.api_groups.iter().chain(&rule.resources));
+    // An empty name costs as much to keep as a short one.
+    let bytes = names().fold(0usize, |sum, name| sum.saturating_add(name.len()).saturating_add(1));
+    if bytes > MAX_READS {
+        return Err(format!("groups and resources of {bytes} bytes; at most {MAX_READS} are served"));
+    }
+    declared.iter().map(rule).collect()
+}
+
+fn rule(declared: &world::ReadRule) -> Result<ReadRule, String> {
+    if declared.api_groups.is_empty() || declared.resources.is_empty() || declared.verbs.is_empty() {
+        return Err("a rule without a group, a resource or a verb grants nothing".to_owned());
+    }
+    if let Some(group) = declared.api_groups.iter().find(|group| !is_group(group)) {
+        return Err(format!(
+            "{} is not an API group like apps or metrics.k8s.io, \"\" or \"*\"",
+            Echo(group)
+        ));
+    }
+    if let Some(resource) = declared.resources.iter().find(|resource| !is_resource(resource)) {
+        return Err(format!("{} is not a resource like pods or pods/log, or \"*\"", Echo(resource)));
+    }
+    if let Some(resource) = declared.resources.iter().find(|resource| is_beyond_reading(resource)) {
+        return Err(format!("{} opens more than reading, and Porthole only reads", Echo(resource)));
+    }
+    let mut verbs = Vec::new();
+    for verb in &declared.verbs {
+        let verb = match verb {
+            world::Verb::Get => porthole_contract::Verb::Get,
+            world::Verb::List => porthole_contract::Verb::List,
+        };
+        if !verbs.contains(&verb) {
+            verbs.push(verb);
+        }
+    }
+    Ok(ReadRule { api_groups: declared.api_groups.clone(), resources: declared.resources.clone(), verbs })
+}
+
+/// Whether a text is an API group: `*`, the core group's empty name, or a DNS-1123 subdomain.
+fn is_group(text: &str) -> bool {
+    matches!(text, "*" | "") || is_subdomain(text)
+}
+
+/// Whether a text is a resource: `*`, or a plural with a subresource or none.
+fn is_resource(text: &str) -> bool {
+    let (plural, subresource) =
+        text.split_once('/').map_or((text, None), |(plural, sub)| (plural, Some(sub)));
+    text == "*" || (is_label(plural) && subresource.is_none_or(is_label))
+}
+
+/// Whether `get` on a resource is more than reading. `nodes/proxy` is how a node's log is read; the host asks for nothing
+/// else there, and `porthole rbac` keeps it in a role of its own.
+fn is_beyond_reading(resource: &str) -> bool {
+    let subresource = resource.split_once('/').map(|(_, subresource)| subresource);
+    resource != "nodes/proxy" && subresource.is_some_and(|subresource| BEYOND_READING.contains(&subresource))
+}

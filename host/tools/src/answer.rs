@@ -1,0 +1,116 @@
+//! Answers to calls: the component's result, judged.
+
+use std::time::Duration;
+
+use porthole_contract::{Content, Outcome};
+use porthole_guard::ReadSummary;
+use porthole_sandbox::Stopped;
+use serde_json::Value;
+
+use crate::{Tool, Verdict, tool::Overlong};
+
+/// Result of a tool call. All but the first are shown to the model as errors.
+#[derive(Debug)]
+pub enum Answer {
+    /// The tool's answer.
+    Outcome {
+        /// Its parts, in order.
+        content: Vec<Content>,
+        /// The same for programs.
+        structured: Option<Value>,
+    },
+    /// Why there is none.
+    Error(String),
+    /// The tool answered more than its limit.
+    Overlong {
+        /// That it did.
+        error: String,
+        /// As much of its text as there is room for.
+        text: String,
+    },
+}
+
+/// Resources used by a call.
+#[derive(Debug, Default)]
+pub struct Usage {
+    /// Its reads.
+    pub reads: ReadSummary,
+    /// Processor time inside the component.
+    pub cpu: Duration,
+    /// Peak memory of the component, in bytes.
+    pub memory: usize,
+}
+
+/// A call's result and resource usage.
+#[derive(Debug)]
+pub struct CallReport {
+    /// The result.
+    pub answer: Answer,
+    /// Bytes of the answer, as `output` counts them.
+    pub bytes: usize,
+    /// The resources.
+    pub usage: Usage,
+}
+
+/// A judged result: the answer, its bytes, and its word.
+pub(crate) struct Judged {
+    pub(crate) answer: Answer,
+    pub(crate) bytes: usize,
+    pub(crate) verdict: Verdict,
+}
+
+impl Judged {
+    /// An error of the host's own, for the model.
+    pub(crate) fn error(verdict: Verdict, text: String) -> Self {
+        Self { bytes: text.len(), answer: Answer::Error(text), verdict }
+    }
+
+    fn overlong(Overlong { error, text }: Overlong) -> Self {
+        let bytes = error.len().saturating_add(text.len());
+        Self { answer: Answer::Overlong { error, text }, bytes, verdict: Verdict::Overlong }
+    }
+
+    /// Judges the result of a call of `tool`.
+    pub(crate) fn of(tool: &Tool, result: Result<Outcome, Stopped>) -> Self {
+        let name = &tool.description.name;
+        match result {
+            Ok(outcome) => match tool.fit(outcome) {
+                Ok((outcome, bytes)) => Self::outcome(tool, outcome, bytes),
+                Err(overlong) => Self::overlong(overlong),
+            },
+            Err(Stopped::Error(text)) => match tool.fit_error(text) {
+                Ok(text) => Self::error(Verdict::Error, text),
+                Err(overlong) => Self::overlong(overlong),
+            },
+            Err(Stopped::Memory(exhausted)) => Self::error(Verdict::Busy, format!("{name}: {exhausted}")),
+            Err(Stopped::Limit(limit)) => Self::error(
+                Verdict::Limit,
+                format!(
+                    "{name} was stopped: {limit}. Ask for less: one namespace, a selector, a limit. The operator can raise it under limits in the configuration."
+                ),
+            ),
+            Err(Stopped::Fault(cause)) => Self::fault(tool, &cause),
+        }
+    }
+
+    fn outcome(tool: &Tool, outcome: Outcome, bytes: usize) -> Self {
+        let Outcome { content, structured } = outcome;
+        match structured.map(|text| serde_json::from_str(&text)).transpose() {
+            Ok(structured) => {
+                Self { answer: Answer::Outcome { content, structured }, bytes, verdict: Verdict::Ok }
+            }
+            Err(error) => Self::fault(tool, &format!("its structured result is not JSON ({error})")),
+        }
+    }
+
+    fn fault(tool: &Tool, cause: &str) -> Self {
+        let (name, version) = (&tool.description.name, &tool.description.version);
+        tracing::error!(tool = %name, %version, "fault: {cause}");
+        Self::error(
+            Verdict::Fault,
+            format!(
+                "{name} {version} failed by a fault of its own: {cause}. Other tools still work; its author should know."
+            ),
+        )
+    }
+}

@@ -1,0 +1,224 @@
+//! Arguments, names and clients as they may be logged: cut, and without what looks like a credential.
+
+use percent_encoding::percent_decode_str;
+use porthole_contract::{Credential, cut};
+use serde_json::{Map, Value};
+
+/// Bytes of one argument or name. A client could write a novel into the log.
+const MAX_TEXT: usize = 200;
+/// Bytes that are searched beyond what is shown: a token that begins in the shown part ends within them.
+const TOKEN_SPAN: usize = 4 << 10;
+/// Arguments of one call; a tool takes a dozen.
+const MAX_ARGUMENTS: usize = 32;
+/// Encodings that are taken off: a token in a URL in a URL.
+const ENCODINGS: usize = 2;
+/// Characters of base64 after `eyJ` that make it the beginning of a JSON Web Token and not of a name.
+const JWT_REST: usize = 8;
+/// A credential shorter than this would be found in every second word.
+const MIN_TOKEN: usize = 6;
+/// Parts of the names of arguments that are not shown, whatever is in them. Tools have no use for them; models write
+/// them all the same.
+const SECRETS: [&str; 16] = [
+    "token",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "authorization",
+    "authentication",
+    "credential",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "signingkey",
+    "cookie",
+    "session",
+    "bearer",
+    "jwt",
+];
+/// Whole words of names, too short to be looked for within others.
+const SECRET_WORDS: [&str; 7] = ["pw", "pwd", "pass", "auth", "oauth", "creds", "otp"];
+const REDACTED: &str = "<redacted>";
+
+/// Takes credentials out of what is logged of one caller's calls.
+#[derive(Default)]
+pub(crate) struct Redactor {
+    /// The caller's own, which may look like anything.
+    own: Option<String>,
+}
+
+impl Redactor {
+    /// A redactor that also knows the caller's own token.
+    pub(crate) fn new(credential: &Credential) -> Self {
+        let own = match credential {
+            Credential::Token(token) => Some(token.expose()),
+            Credential::Connection => None,
+        };
+        Self { own: own.filter(|token| token.len() >= MIN_TOKEN).map(str::to_owned) }
+    }
+
+    /// Arguments as they may be logged.
+    pub(crate) fn arguments(&self, arguments: &Map<String, Value>) -> Map<String, Value> {
+        let shown = |(name, value): (&String, &Value)| {
+            let value = if is_secret(name) { REDACTED.into() } else { self.value(value) };
+            (self.text(name), value)
+        };
+        arguments.iter().take(MAX_ARGUMENTS).map(shown).collect()
+    }
+
+    /// A name or another short text as it may be logged.
+    pub(crate) fn text(&self, text: &str) -> String {
+        let own = self.own.as_ref().map_or(0, String::len);
+        let searched = cut(text, MAX_TEXT.saturating_add(own.max(TOKEN_SPAN)));
+        if self.holds_credential(searched) {
+            return REDACTED.to_owned();
+        }
+        let kept = cut(text, MAX_TEXT);
+        if kept.len() == text.len() {
+            return text.to_owned();
+        }
+        format!("{kept}… ({} bytes)", text.len())
+    }
+
+    fn value(&self, value: &Value) -> Value {
+        match value {
+            Value::Null | Value::Bool(_) => value.clone(),
+            Value::String(text) => self.text(text).into(),
+            // A token of digits is a number to JSON.
+            Value::Number(number) => {
+                let text = number.to_string();
+                if self.holds_credential(&text) { REDACTED.into() } else { value.clone() }
+            }
+            // Tools take nothing deeper than a list of strings.
+            Value::Array(_) | Value::Object(_) if names_secret(value) => REDACTED.into(),
+            Value::Array(_) | Value::Object(_) => self.text(&value.to_string()).into(),
+        }
+    }
+
+    /// Whether the caller's token, a JSON Web Token or a bearer header stands in it, as it is or percent-encoded.
+    fn holds_credential(&self, text: &str) -> bool {
+        let mut text = std::borrow::Cow::Borrowed(text);
+        for _ in 0..=ENCODINGS {
+            let own = self.own.as_ref().is_some_and(|own| text.contains(own.as_str()));
+            if own || holds_jwt(&text) || text.to_ascii_lowercase().contains("bearer") {
+                return true;
+            }
+            if !text.contains('%') {
+                return false;
+            }
+            text = percent_decode_str(&text).decode_utf8_lossy().into_owned().into();
+        }
+        false
+    }
+}
+
+/// Whether `eyJ` (base64 of `{"`) begins something long enough to be a token, anywhere in a word.
+fn holds_jwt(text: &str) -> bool {
+    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    text.match_indices("eyJ").any(|(at, begin)| {
+        let rest = text.as_bytes().get(at.saturating_add(begin.len())..).unwrap_or_default();
+        rest.iter().take_while(|byte| base64(byte)).take(JWT_REST).count() == JWT_REST
+    })
+}
+
+/// Whether an argument of this name is not shown.
+fn is_secret(name: &str) -> bool {
+    let name = cut(name, MAX_TEXT);
+    let plain: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    if SECRETS.iter().any(|secret| plain.contains(secret)) {
+        return true;
+    }
+    // Words end at anything that is no letter, and where a capital follows a small one.
+    let mut words = String::new();
+    let mut small = false;
+    for letter in name.chars() {
+        if !letter.is_alphabetic() || (small && letter.is_uppercase()) {
+            words.push(' ');
+        }
+        small = letter.is_lowercase();
+        words.extend(letter.to_lowercase());
+    }
+    words.split(|c: char| !c.is_alphabetic()).any(|word| SECRET_WORDS.contains(&word))
+}
+
+/// Whether a key in it is the name of a secret.
+fn names_secret(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.iter().any(|(name, value)| is_secret(name) || names_secret(value)),
+        Value::Array(list) => list.iter().any(names_secret),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use porthole_contract::Token;
+    use serde_json::json;
+
+    use super::*;
+
+    const OPAQUE: &str = "kx7-opaque-31337";
+
+    fn redactor() -> Redactor {
+        Redactor::new(&Credential::Token(Token::parse(OPAQUE).unwrap()))
+    }
+
+    #[test]
+    fn arguments_are_shown_without_secrets_and_without_end() {
+        let arguments = json!({
+            "name": "web", "tail": 5, "namespaces": ["a", "b"], "author": "passion", "labelSelector": "app=web", "api_key": "x",
+            "clientSecret": "y", "pw": "y", "dbPwd": "y", "user_pass": "y", "Set-Cookie": "y", "passwd": "y",
+            "query": "Authorization: Bearer abc", "note": "it is eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "long": "z".repeat(5000),
+            "nested": {"a": [{"password": "hunter2"}]},
+        });
+        let shown = redactor().arguments(arguments.as_object().unwrap());
+        assert_eq!(
+            (&shown["name"], &shown["tail"], &shown["author"]),
+            (&json!("web"), &json!(5), &json!("passion"))
+        );
+        assert_eq!(
+            (&shown["namespaces"], &shown["labelSelector"]),
+            (&json!("[\"a\",\"b\"]"), &json!("app=web"))
+        );
+        for secret in [
+            "api_key",
+            "clientSecret",
+            "pw",
+            "dbPwd",
+            "user_pass",
+            "Set-Cookie",
+            "passwd",
+            "query",
+            "note",
+            "nested",
+        ] {
+            assert_eq!(shown[secret], REDACTED, "{secret}");
+        }
+        assert!(shown["long"].as_str().unwrap().len() < 250);
+    }
+
+    #[test]
+    fn a_token_is_found_wherever_it_stands() {
+        let jwt = "eyJhbGciOiJSUzI1NiJ9.e30.c2ln";
+        for text in [
+            format!("({jwt})"),
+            format!("a%20{jwt}"),
+            format!("x{jwt}"),
+            format!("Bearer%20{OPAQUE}x"),
+            "bearer%2520whatever".to_owned(),
+            "BEARER:abc".to_owned(),
+            format!("user:{OPAQUE}@host"),
+            OPAQUE.replace('-', "%2D"),
+            format!("{}{OPAQUE}", "z".repeat(MAX_TEXT - 4)),
+        ] {
+            assert_eq!(redactor().text(&text), REDACTED, "{text}");
+        }
+        for plain in ["keyJson", "moneyJar", "web-6d4f", "100%", "secret-store"] {
+            assert_eq!(redactor().text(plain), plain);
+        }
+        let named = [(OPAQUE.to_owned(), json!("x"))].into_iter().collect();
+        assert!(redactor().arguments(&named).contains_key(REDACTED));
+        let digits = Redactor::new(&Credential::Token(Token::parse("1234567890").unwrap()));
+        assert_eq!(digits.value(&json!(1_234_567_890)), REDACTED);
+    }
+}

@@ -1,0 +1,293 @@
+//! Calls of tools: each found, checked, run within limits, judged, audited and counted.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use porthole_contract::{Note, TO_FINISH};
+use porthole_guard::{Guard, ReadLimits, ReadLog, ReadRecord};
+use porthole_identity::{Authenticator, Caller, Owner};
+use porthole_quota::Account;
+use porthole_sandbox::{CallContext, Finished};
+use prometheus_client::registry::Registry;
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use crate::{
+    Audit, Busy, CallReport, Catalog, Metrics, Permit, Resource, Tool, Usage, Verdict,
+    answer::Judged,
+    audit::{AuditLine, Redactor, Reservation},
+    metrics::RecentCall,
+    permits::Permits,
+    unknown_tool::unknown_tool,
+};
+
+/// One answer may fill this part of a component's memory; parsing it there takes a few times its size.
+const ANSWER_PART: u64 = 8;
+/// Namespaces that a tool is told to try. Each costs an access review.
+const MAX_NAMESPACES: usize = 50;
+
+/// A request of a client.
+pub struct Call {
+    /// The tool's name, as the client wrote it.
+    pub tool: String,
+    /// Its arguments.
+    pub arguments: Map<String, Value>,
+    /// What the client calls itself, for the audit line.
+    pub client: Option<String>,
+    /// Receives the tool's messages, if the client wants them.
+    pub notes: Option<mpsc::Sender<Note>>,
+}
+
+/// Runs the calls of a catalog's tools.
+pub struct Calls {
+    catalog: Arc<Catalog>,
+    guard: Arc<Guard>,
+    authenticator: Arc<Authenticator>,
+    audit: Audit,
+    in_flight: Permits,
+    subscriptions: Permits,
+}
+
+impl Calls {
+    /// Calls that read through `guard`, and drop the identity of callers whose token is refused.
+    pub fn new(
+        catalog: Arc<Catalog>,
+        guard: Arc<Guard>,
+        authenticator: Arc<Authenticator>,
+        audit: Audit,
+    ) -> Self {
+        let limits = catalog.loader.settings.host;
+        Self {
+            in_flight: Permits::new(Resource::Calls, limits.concurrency, limits.concurrency_per_caller),
+            subscriptions: Permits::new(Resource::Subscriptions, limits.sessions, limits.sessions_per_caller),
+            catalog,
+            guard,
+            authenticator,
+            audit,
+        }
+    }
+
+    /// The tools that can be called.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// The metrics of these calls.
+    pub fn metrics(&self) -> &Metrics {
+        &self.catalog.metrics
+    }
+
+    /// Registers the metrics of calls, of the audit log and of compiled code.
+    pub fn register(&self, registry: &mut Registry) {
+        self.metrics().register(registry);
+        self.audit.register(registry.sub_registry_with_prefix("porthole"));
+        if let Some(compiled) = &self.catalog.loader.compiler.cache {
+            compiled.register(registry);
+        }
+    }
+
+    /// A permit for one subscription to changes of the catalog; limited per caller.
+    ///
+    /// # Errors
+    ///
+    /// If the caller, or all callers together, hold as many as they may.
+    pub async fn subscribe(&self, owner: &Owner) -> Result<Permit, Busy> {
+        self.subscriptions.acquire(owner).await
+    }
+
+    /// Calls a tool as `caller`. Dropping the future stops the component and its reads.
+    pub async fn call(&self, call: Call, caller: &Caller) -> CallReport {
+        let Call { tool: name, arguments, client, notes } = call;
+        let mut record = self.record(&name, &arguments, client, caller);
+        // A tool that is served already does not wait for those that are still compiled.
+        let mut snapshot = self.catalog.current();
+        if !snapshot.tools.contains_key(name.as_str()) {
+            snapshot = self.catalog.after_first_scan().await;
+        }
+        let Some(tool) = snapshot.tools.get(name.as_str()).cloned() else {
+            return record.refuse(Verdict::Unknown, unknown_tool(&name, &snapshot));
+        };
+        record.tool = Some(Arc::clone(&tool));
+        let arguments = match tool.parameters.coerce(arguments) {
+            Ok(arguments) => arguments,
+            Err(mistake) => return record.refuse(Verdict::Arguments, format!("{name}: {mistake}")),
+        };
+        let permit = match self.in_flight.acquire(&caller.owner).await {
+            Ok(permit) => permit,
+            Err(busy) => return record.refuse(Verdict::Busy, format!("{name}: {busy}")),
+        };
+        // Before it begins: a call that ran has its line, whatever the audit's sink does meanwhile.
+        record.reservation = match self.audit.reserve() {
+            Ok(reservation) => Some(reservation),
+            Err(unavailable) => return record.refuse(Verdict::Audit, format!("{name}: {unavailable}")),
+        };
+        // Held until the component has ended, which is later than the client's leaving.
+        let permit = (permit, self.metrics().instance());
+        record.began = Instant::now();
+        let context = self.context(&tool, caller, notes);
+        record.reads = Some(context.reading.log());
+        let Finished { result, reads, cpu, memory } =
+            tool.component.call(arguments, context, tool.limits, permit).await;
+        let token_refused = reads.token_refused;
+        let report = record.end(Judged::of(&tool, result), Usage { reads, cpu, memory });
+        // After the record: a client may leave while it waits.
+        if token_refused {
+            self.authenticator.forget(caller).await;
+        }
+        report
+    }
+
+    /// What one call of `tool` may use and reach.
+    fn context(&self, tool: &Tool, caller: &Caller, notes: Option<mpsc::Sender<Note>>) -> CallContext {
+        let limits = &tool.limits;
+        let account = Account::of(&*caller.owner);
+        let memory = Arc::new(self.catalog.loader.engine.memory.share(account));
+        let reading_time = limits.timeout.saturating_sub(TO_FINISH).max(limits.timeout / 2);
+        let now = tokio::time::Instant::now();
+        let reading = self.guard.reading(
+            caller.credential.clone(),
+            Arc::clone(&tool.grant),
+            ReadLimits {
+                deadline: now.checked_add(reading_time).unwrap_or(now),
+                reads: limits.reads,
+                bytes: limits.read_bytes,
+                answer: usize::try_from(limits.memory / ANSWER_PART).unwrap_or(usize::MAX),
+            },
+            Arc::clone(&memory),
+        );
+        CallContext {
+            tool: tool.description.name.clone(),
+            account,
+            memory,
+            reading,
+            namespaces: self.namespaces(&caller.owner),
+            output: limits.output,
+            notes,
+        }
+    }
+
+    /// Namespaces to suggest to a caller who may not list cluster-wide.
+    fn namespaces(&self, owner: &Owner) -> Vec<String> {
+        let configured = self.catalog.loader.settings.namespaces.iter().map(String::as_str);
+        let usual = [owner.namespace(), Some(self.guard.default_namespace()), Some("default")];
+        let mut namespaces: Vec<String> = Vec::new();
+        for namespace in configured.chain(usual.into_iter().flatten()) {
+            if !namespaces.iter().any(|known| known == namespace) {
+                namespaces.push(namespace.to_owned());
+            }
+        }
+        namespaces.truncate(MAX_NAMESPACES);
+        namespaces
+    }
+
+    /// Records a call that is not served: malformed, cancelled before it began, or busy.
+    pub fn record_unserved(&self, caller: &Caller, client: Option<String>, tool: &str, verdict: Verdict) {
+        let redactor = Redactor::new(&caller.credential);
+        let (tool, client) = (redactor.text(tool), client.map(|client| redactor.text(&client)));
+        let line = AuditLine::unserved(&caller.owner.username, client.as_deref(), &tool, verdict);
+        self.audit.write(&line, None);
+        let known = self.catalog.current().tools.contains_key(line.tool);
+        let recent = RecentCall::of(&line, Duration::ZERO);
+        self.metrics().ended(known, recent, &[], &Usage::default());
+    }
+
+    fn record<'c>(
+        &'c self,
+        name: &str,
+        arguments: &Map<String, Value>,
+        client: Option<String>,
+        caller: &'c Caller,
+    ) -> CallRecord<'c> {
+        let redactor = Redactor::new(&caller.credential);
+        CallRecord {
+            calls: self,
+            reservation: None,
+            caller: &caller.owner.username,
+            client: client.map(|client| redactor.text(&client)),
+            name: redactor.text(name),
+            arguments: redactor.arguments(arguments),
+            redactor,
+            tool: None,
+            reads: None,
+            began: Instant::now(),
+            written: false,
+        }
+    }
+}
+
+/// The record of a call under way, for the audit log, the metrics and the page. Dropped before it is written, the client
+/// has left.
+struct CallRecord<'c> {
+    calls: &'c Calls,
+    /// Room for the audit line, once the call has begun.
+    reservation: Option<Reservation>,
+    caller: &'c str,
+    /// Client and name as they may be logged.
+    client: Option<String>,
+    name: String,
+    arguments: Map<String, Value>,
+    redactor: Redactor,
+    tool: Option<Arc<Tool>>,
+    reads: Option<Arc<ReadLog>>,
+    began: Instant,
+    written: bool,
+}
+
+impl CallRecord<'_> {
+    /// Ends a call that did not begin.
+    fn refuse(&mut self, verdict: Verdict, text: String) -> CallReport {
+        self.end(Judged::error(verdict, text), Usage::default())
+    }
+
+    fn end(&mut self, judged: Judged, usage: Usage) -> CallReport {
+        let Judged { answer, bytes, verdict } = judged;
+        self.write(verdict, &usage, bytes);
+        CallReport { answer, bytes, usage }
+    }
+
+    fn write(&mut self, verdict: Verdict, usage: &Usage, bytes: usize) {
+        self.written = true;
+        let reservation = self.reservation.take();
+        let line = self.line(verdict, usage, bytes);
+        self.calls.audit.write(&line, reservation);
+        let recent = RecentCall::of(&line, self.began.elapsed());
+        self.calls.metrics().ended(self.tool.is_some(), recent, &line.reads, usage);
+    }
+
+    /// The reads as they may be logged: a namespace is an argument of the caller's.
+    fn reads(&self, usage: &Usage) -> Vec<ReadRecord> {
+        let mut reads = usage.reads.records.clone();
+        for read in &mut reads {
+            read.namespace = read.namespace.take().map(|namespace| self.redactor.text(&namespace));
+            read.resource = self.redactor.text(&read.resource);
+        }
+        reads
+    }
+
+    fn line(&self, verdict: Verdict, usage: &Usage, bytes: usize) -> AuditLine<'_> {
+        AuditLine {
+            version: self.tool.as_ref().map(|tool| &*tool.description.version),
+            digest: self.tool.as_ref().map(|tool| tool.digest),
+            arguments: self.arguments.clone(),
+            reads: self.reads(usage),
+            read_bytes: usage.reads.bytes,
+            bytes_out: bytes,
+            ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            cpu_us: u64::try_from(usage.cpu.as_micros()).unwrap_or(u64::MAX),
+            memory: usage.memory,
+            ..AuditLine::unserved(self.caller, self.client.as_deref(), &self.name, verdict)
+        }
+    }
+}
+
+impl Drop for CallRecord<'_> {
+    fn drop(&mut self) {
+        if !self.written {
+            // The reads until then; the reader itself is gone.
+            let reads = self.reads.as_ref().map(|reads| reads.summary()).unwrap_or_default();
+            self.write(Verdict::Left, &Usage { reads, ..Usage::default() }, 0);
+        }
+    }
+}

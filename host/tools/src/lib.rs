@@ -1,0 +1,32 @@
+//! The tools: loaded from a folder into one immutable snapshot, their calls checked, bounded, audited and counted.
+
+mod answer;
+mod arguments;
+mod audit;
+mod calls;
+mod catalog;
+mod folder;
+mod loader;
+mod metrics;
+mod permits;
+mod reload;
+mod retries;
+mod settings;
+mod snapshot;
+mod tool;
+mod unknown_tool;
+mod verdict;
+mod watch;
+
+pub use answer::{Answer, CallReport, Usage};
+pub use audit::{Audit, OnFailure};
+pub use calls::{Call, Calls};
+pub use catalog::Catalog;
+pub use folder::files;
+pub use loader::{Loader, Unserved};
+pub use metrics::{Metrics, RecentCall, ToolMetrics};
+pub use permits::{Busy, Permit, Resource};
+pub use settings::Settings;
+pub use snapshot::Snapshot;
+pub use tool::Tool;
+pub use verdict::Verdict;

@@ -1,0 +1,112 @@
+//! Loading one file: compiled in a child or taken from the cache, checked, and described.
+
+use std::{path::Path, sync::Arc};
+
+use porthole_contract::Printable;
+use porthole_sandbox::{Code, CompileError, Compiler, Component, Engine, LoadError, Unreadable, WasmFile};
+
+use super::{Tool, arguments::Parameters};
+use crate::settings::Settings;
+
+/// Why a file is not served. Nothing in its text can end a line or steer a terminal.
+#[derive(Debug, thiserror::Error)]
+pub enum Unserved {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// The sandbox does not take it.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Its arguments cannot be served.
+    #[error("{}", Printable(.0))]
+    Arguments(String),
+    /// The host is ending.
+    #[error("loading it was interrupted")]
+    Interrupted,
+}
+
+impl Unserved {
+    /// Whether another attempt may end otherwise, though the file stays as it is.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreadable(error) => error.is_transient(),
+            Self::Load(LoadError::Compile(error)) => error.is_transient(),
+            Self::Load(LoadError::Memory(_)) | Self::Interrupted => true,
+            Self::Load(_) | Self::Arguments(_) => false,
+        }
+    }
+}
+
+impl From<CompileError> for Unserved {
+    fn from(error: CompileError) -> Self {
+        Self::Load(error.into())
+    }
+}
+
+impl From<tokio::task::JoinError> for Unserved {
+    fn from(_: tokio::task::JoinError) -> Self {
+        Self::Interrupted
+    }
+}
+
+/// Makes tools of files.
+pub struct Loader {
+    /// Links and runs components.
+    pub engine: Arc<Engine>,
+    /// Compiles files.
+    pub compiler: Compiler,
+    /// The operator's settings.
+    pub settings: Settings,
+}
+
+impl Loader {
+    /// Loads a file.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not served.
+    pub async fn load(&self, path: &Path) -> Result<Tool, Unserved> {
+        let wasm = self.open(path).await?;
+        self.load_open(path, &wasm).await
+    }
+
+    /// Loads a file that is open.
+    ///
+    /// # Errors
+    ///
+    /// Why it is not served.
+    pub async fn load_open(&self, path: &Path, wasm: &WasmFile) -> Result<Tool, Unserved> {
+        let code = self.code(wasm).await?;
+        self.tool(path, wasm, code).await
+    }
+
+    /// Opens a file.
+    pub async fn open(&self, path: &Path) -> Result<WasmFile, Unserved> {
+        let path = path.to_owned();
+        Ok(tokio::task::spawn_blocking(move || WasmFile::open(&path)).await??)
+    }
+
+    /// The compiled code of a file.
+    pub async fn code(&self, wasm: &WasmFile) -> Result<Code, Unserved> {
+        Ok(self.compiler.code(&self.engine, wasm).await?)
+    }
+
+    /// Makes a tool of the compiled code of a file.
+    pub async fn tool(&self, path: &Path, wasm: &WasmFile, code: Code) -> Result<Tool, Unserved> {
+        let engine = Arc::clone(&self.engine);
+        let component = tokio::task::spawn_blocking(move || Component::link(&engine, &code)).await??;
+        let description = component.describe(self.settings.max_memory()).await?;
+        let parameters = Parameters::parse(&description.input_schema).map_err(Unserved::Arguments)?;
+        Ok(Tool {
+            grant: Arc::clone(&description.grant),
+            limits: self.settings.limits_of(&description.name),
+            file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            digest: *wasm.digest(),
+            input_schema: Arc::clone(&description.input_schema),
+            output_schema: description.output_schema.clone(),
+            parameters,
+            component,
+            description,
+        })
+    }
+}

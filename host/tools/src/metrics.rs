@@ -1,0 +1,315 @@
+//! Metrics of loading and calls: counters and histograms for /metrics, and the last calls for the operator's page.
+//!
+//! Names follow the semantic conventions of OpenTelemetry for MCP where there is one (`mcp.server.operation.duration`).
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use porthole_guard::ReadRecord;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use crate::{Usage, Verdict, audit::AuditLine};
+
+/// Seconds, as the convention recommends them.
+const SECONDS: [f64; 14] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+/// Calls that the page shows.
+const RECENT: usize = 50;
+/// Durations of each tool from which p50 and p99 are taken.
+const DURATIONS: usize = 512;
+/// Tools that are counted by name. Names of tools that do not exist come from clients and are counted together.
+const UNKNOWN: &str = "_other";
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Operation {
+    mcp_method_name: &'static str,
+    gen_ai_tool_name: String,
+    /// Empty where there was none.
+    error_type: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    tool: String,
+    verdict: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Read {
+    verb: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Loaded {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ToolInfo {
+    tool: String,
+    version: String,
+    digest: String,
+}
+
+/// One call that has ended, as the page shows it.
+#[derive(Debug, Clone)]
+pub struct RecentCall {
+    /// When it ended.
+    pub at: SystemTime,
+    /// The caller's user name.
+    pub caller: String,
+    /// What the client calls itself.
+    pub client: String,
+    /// The tool's name, as it was asked for.
+    pub tool: String,
+    /// As in the audit line: cut, and without what looks like a secret.
+    pub arguments: String,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// How long it took.
+    pub took: Duration,
+    /// Bytes of its answer.
+    pub bytes: usize,
+}
+
+impl RecentCall {
+    /// The call of an audit line, which has ended now.
+    pub(super) fn of(line: &AuditLine<'_>, took: Duration) -> Self {
+        Self {
+            at: SystemTime::now(),
+            caller: line.caller.to_owned(),
+            client: line.client.unwrap_or_default().to_owned(),
+            tool: line.tool.to_owned(),
+            arguments: serde_json::to_string(&line.arguments).unwrap_or_default(),
+            verdict: line.verdict,
+            took,
+            bytes: line.bytes_out,
+        }
+    }
+}
+
+/// What the calls of one tool came to.
+#[derive(Debug, Clone, Default)]
+pub struct ToolMetrics {
+    /// Calls that have ended.
+    pub calls: u64,
+    /// Those with any other verdict than `ok`.
+    pub errors: u64,
+    /// What became of the last of them.
+    pub last_error: Option<Verdict>,
+    durations: VecDeque<Duration>,
+}
+
+impl ToolMetrics {
+    /// The duration that this part of the last calls did not exceed; None before the first.
+    pub fn quantile(&self, part: f64) -> Option<Duration> {
+        let mut sorted: Vec<Duration> = self.durations.iter().copied().collect();
+        sorted.sort_unstable();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "an index of a short list"
+        )]
+        let at = ((sorted.len() as f64 * part).ceil() as usize).saturating_sub(1);
+        sorted.get(at).copied()
+    }
+}
+
+/// All metrics of the tools.
+pub struct Metrics {
+    durations: Family<Operation, Histogram, fn() -> Histogram>,
+    calls: Family<CallLabels, Counter>,
+    reads: Family<Read, Counter>,
+    read_bytes: Counter,
+    answer_bytes: Counter,
+    component_seconds: Counter<f64, std::sync::atomic::AtomicU64>,
+    loads: Family<Loaded, Counter>,
+    tools: Family<ToolInfo, Gauge>,
+    in_flight: Gauge,
+    recent: Mutex<VecDeque<RecentCall>>,
+    by_tool: Mutex<BTreeMap<String, ToolMetrics>>,
+    last_load: Mutex<Option<SystemTime>>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            durations: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            calls: Family::default(),
+            reads: Family::default(),
+            read_bytes: Counter::default(),
+            answer_bytes: Counter::default(),
+            component_seconds: Counter::default(),
+            loads: Family::default(),
+            tools: Family::default(),
+            in_flight: Gauge::default(),
+            recent: Mutex::default(),
+            by_tool: Mutex::default(),
+            last_load: Mutex::default(),
+        }
+    }
+}
+
+impl Metrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "mcp_server_operation_duration",
+            "Time of a call of a tool, from its place in the queue to its answer",
+            Unit::Seconds,
+            self.durations.clone(),
+        );
+        let porthole = registry.sub_registry_with_prefix("porthole");
+        porthole.register("calls", "Calls of tools, by what came of them", self.calls.clone());
+        porthole.register("reads", "Reads asked of the cluster for tools", self.reads.clone());
+        porthole.register_with_unit(
+            "read",
+            "Sent by the cluster for tools",
+            Unit::Bytes,
+            self.read_bytes.clone(),
+        );
+        porthole.register_with_unit(
+            "answer",
+            "Sent to clients as answers",
+            Unit::Bytes,
+            self.answer_bytes.clone(),
+        );
+        porthole.register_with_unit(
+            "component_cpu",
+            "Time inside of components",
+            Unit::Seconds,
+            self.component_seconds.clone(),
+        );
+        porthole.register("plugin_loads", "Files that were loaded, or could not be", self.loads.clone());
+        porthole.register("plugin", "Tools that are served", self.tools.clone());
+        porthole.register(
+            "instances",
+            "Calls in flight, each in an instance of its own",
+            self.in_flight.clone(),
+        );
+    }
+
+    /// A call has ended.
+    pub(super) fn ended(&self, known: bool, call: RecentCall, made: &[ReadRecord], usage: &Usage) {
+        let tool = if known { call.tool.clone() } else { UNKNOWN.to_owned() };
+        let error_type = if call.verdict == Verdict::Ok { "" } else { call.verdict.as_str() };
+        let operation =
+            Operation { mcp_method_name: "tools/call", gen_ai_tool_name: tool.clone(), error_type };
+        self.durations.get_or_create(&operation).observe(call.took.as_secs_f64());
+        self.calls.get_or_create(&CallLabels { tool: tool.clone(), verdict: call.verdict.as_str() }).inc();
+        for made in made {
+            let failed = made.failed.as_ref().map_or(0, |(count, _)| *count);
+            let read = |outcome| self.reads.get_or_create_owned(&Read { verb: made.verb, outcome });
+            read("ok").inc_by(u64::from(made.count.saturating_sub(failed)));
+            read("failed").inc_by(u64::from(failed));
+        }
+        self.read_bytes.inc_by(usage.reads.bytes);
+        self.answer_bytes.inc_by(call.bytes as u64);
+        self.component_seconds.inc_by(usage.cpu.as_secs_f64());
+        if known {
+            let mut by_tool = self.by_tool.lock().unwrap_or_else(PoisonError::into_inner);
+            let metrics = by_tool.entry(tool).or_default();
+            metrics.calls = metrics.calls.saturating_add(1);
+            if call.verdict != Verdict::Ok {
+                metrics.errors = metrics.errors.saturating_add(1);
+                metrics.last_error = Some(call.verdict);
+            }
+            metrics.durations.push_back(call.took);
+            if metrics.durations.len() > DURATIONS {
+                metrics.durations.pop_front();
+            }
+        }
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.push_front(call);
+        recent.truncate(RECENT);
+    }
+
+    pub(super) fn loaded(&self, ok: bool) {
+        self.loads.get_or_create(&Loaded { outcome: if ok { "ok" } else { "failed" } }).inc();
+        *self.last_load.lock().unwrap_or_else(PoisonError::into_inner) = Some(SystemTime::now());
+    }
+
+    /// When a file was last loaded, or could not be.
+    pub fn last_load(&self) -> Option<SystemTime> {
+        *self.last_load.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which tools are served now, for the next look at the metrics.
+    pub(super) fn served(&self, tools: impl Iterator<Item = (String, String, String)>) {
+        self.tools.clear();
+        for (tool, version, digest) in tools {
+            self.tools.get_or_create(&ToolInfo { tool, version, digest }).set(1);
+        }
+    }
+
+    /// One more instance, until what is returned is dropped.
+    pub(super) fn instance(&self) -> Instance {
+        self.in_flight.inc();
+        Instance(self.in_flight.clone())
+    }
+
+    /// The last calls, the newest first.
+    pub fn recent(&self) -> Vec<RecentCall> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// The metrics of one tool.
+    pub fn of(&self, tool: &str) -> ToolMetrics {
+        self.by_tool.lock().unwrap_or_else(PoisonError::into_inner).get(tool).cloned().unwrap_or_default()
+    }
+}
+
+/// A call in flight.
+pub(super) struct Instance(Gauge);
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_of_the_last_calls() {
+        let mut metrics = ToolMetrics::default();
+        assert_eq!(metrics.quantile(0.5), None);
+        metrics.durations = (1..=100).map(Duration::from_millis).collect();
+        assert_eq!(metrics.quantile(0.5), Some(Duration::from_millis(50)));
+        assert_eq!(metrics.quantile(0.99), Some(Duration::from_millis(99)));
+    }
+
+    #[test]
+    fn names_that_clients_invent_are_counted_together() {
+        let metrics = Metrics::default();
+        for n in 0..100 {
+            let call = RecentCall {
+                at: SystemTime::now(),
+                caller: "somebody".into(),
+                client: String::new(),
+                tool: format!("invented_{n}"),
+                arguments: String::new(),
+                verdict: Verdict::Unknown,
+                took: Duration::ZERO,
+                bytes: 1,
+            };
+            metrics.ended(false, call, &[], &Usage::default());
+        }
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        assert!(text.contains("porthole_calls_total{tool=\"_other\",verdict=\"unknown\"} 100"), "{text}");
+        assert!(!text.contains("invented"), "{text}");
+        assert_eq!(metrics.recent().len(), RECENT);
+    }
+}

@@ -1,0 +1,109 @@
+//! When to load a file again that failed for a reason that passes: no process to be had, a compiler that was killed.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::time::Instant;
+
+/// The wait before the second attempt. It doubles with each further one, up to the longest. (By hand: crates such as backon
+/// call a future again and again, and here the folder is looked at in between.)
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The files that wait for another attempt.
+#[derive(Debug, Default)]
+pub(super) struct Retries(HashMap<String, Retry>);
+
+#[derive(Debug)]
+struct Retry {
+    due: Instant,
+    wait: Duration,
+}
+
+impl Retries {
+    /// Notes that loading a file failed at `now`.
+    pub(super) fn failed(&mut self, file: &str, now: Instant) {
+        let before = self.0.get(file).map(|retry| retry.wait.saturating_mul(2));
+        let wait = before.unwrap_or(FIRST_WAIT).min(LONGEST_WAIT);
+        let due = now.checked_add(wait).unwrap_or(now);
+        self.0.insert(file.to_owned(), Retry { due, wait });
+    }
+
+    /// Whether it is time for another attempt.
+    pub(super) fn is_due(&self, file: &str, now: Instant) -> bool {
+        self.0.get(file).is_some_and(|retry| retry.due <= now)
+    }
+
+    /// The file is another, or its loading has ended.
+    pub(super) fn forget(&mut self, file: &str) {
+        self.0.remove(file);
+    }
+
+    /// Forgets the files that are gone.
+    pub(super) fn forget_all_but(&mut self, there: impl Fn(&str) -> bool) {
+        self.0.retain(|file, _| there(file));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+
+    use porthole_sandbox::{Compiler, Engine};
+
+    use super::*;
+    use crate::{Catalog, Loader, Settings};
+
+    #[test]
+    fn waits_grow_to_a_minute_and_begin_anew_with_another_file() {
+        let (mut retries, mut now) = (Retries::default(), Instant::now());
+        for wait in [1, 2, 4, 8, 16, 32, 60, 60] {
+            retries.failed("x", now);
+            now += Duration::from_secs(wait);
+            assert!(
+                !retries.is_due("x", now - Duration::from_millis(1)) && retries.is_due("x", now),
+                "{wait}"
+            );
+        }
+        retries.forget("x");
+        assert!(!retries.is_due("x", now));
+        retries.failed("x", now);
+        assert!(retries.is_due("x", now + FIRST_WAIT));
+    }
+
+    fn catalog(folder: &Path, compiler: Compiler) -> Arc<Catalog> {
+        let settings = Settings::default();
+        let engine = Arc::new(Engine::new(1, settings.max_memory(), 1 << 30).unwrap());
+        Arc::new(Catalog::new(folder.to_owned(), Loader { engine, compiler, settings }))
+    }
+
+    async fn until_said(catalog: &Catalog, expected: &str) {
+        for _ in 0..200 {
+            if catalog.current().failures.get("tool.wasm").is_some_and(|failure| failure.contains(expected)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{expected}: {:?}", catalog.current().failures);
+    }
+
+    #[tokio::test]
+    async fn a_file_whose_compiler_was_killed_is_tried_again_and_says_so_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, begun) = (folder.path().join("compiler"), folder.path().join("begun"));
+        // Killed the first time; the second time it finds that the file is no component.
+        let text = "#!/bin/sh\n[ -e BEGUN ] || { : > BEGUN; kill -9 $$; }\necho nonsense >&2\nexit 1\n";
+        std::fs::write(&program, text.replace("BEGUN", &begun.to_string_lossy())).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+        let tools = folder.path().join("tools");
+        std::fs::create_dir(&tools).unwrap();
+        std::fs::write(tools.join("tool.wasm"), b"\0asm\x0d\0\x01\0").unwrap();
+        let catalog = catalog(&tools, Compiler::of_program(program));
+        let kept_loaded = tokio::spawn({
+            let catalog = Arc::clone(&catalog);
+            async move { catalog.keep_loaded().await }
+        });
+        until_said(&catalog, "signal: 9 (SIGKILL): without a word; it is tried again.").await;
+        until_said(&catalog, "not a WebAssembly component: nonsense.").await;
+        kept_loaded.abort();
+    }
+}

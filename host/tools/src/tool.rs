@@ -1,0 +1,130 @@
+//! One tool that is served.
+
+use std::sync::Arc;
+
+use porthole_contract::{CallLimits, Content, Digest, Embedded, Media, Outcome, cut};
+use porthole_guard::Grant;
+use porthole_sandbox::{Component, Description};
+
+use super::arguments::Parameters;
+
+/// An answer beyond the limit `output`: an error, and what there is room for.
+pub(crate) struct Overlong {
+    pub(crate) error: String,
+    pub(crate) text: String,
+}
+
+/// A component, what it says of itself, and what it is allowed.
+pub struct Tool {
+    /// Its parsed declaration.
+    pub description: Description,
+    /// The file that it was loaded from, in the folder of tools.
+    pub file: String,
+    /// SHA-256 of the file.
+    pub digest: Digest,
+    /// The schema of its arguments, as clients see it.
+    pub input_schema: Arc<serde_json::Map<String, serde_json::Value>>,
+    /// The schema of its structured result.
+    pub output_schema: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
+    pub(super) parameters: Parameters,
+    /// What it may read.
+    pub grant: Arc<Grant>,
+    pub(super) limits: CallLimits,
+    pub(super) component: Component,
+}
+
+impl Tool {
+    /// Holds an answer against the limit `output`: passes it on as it is, or refuses it with as much of its text as
+    /// there is room for.
+    pub(crate) fn fit(&self, outcome: Outcome) -> Result<(Outcome, usize), Overlong> {
+        let limit = self.output();
+        let bytes = size(&outcome);
+        // A structured result says the same once more, for programs; it has as much room again.
+        let room = if outcome.structured.is_some() { limit.saturating_mul(2) } else { limit };
+        if bytes <= room {
+            return Ok((outcome, bytes));
+        }
+        let mut kept = String::new();
+        for content in &outcome.content {
+            if let Content::Text(text) = content {
+                kept.push_str(cut(text, limit.saturating_sub(kept.len())));
+                kept.push('\n');
+            }
+            if kept.len() >= limit {
+                break;
+            }
+        }
+        Err(self.overlong(bytes, &kept))
+    }
+
+    /// Holds the text of the tool's own error against the same limit.
+    pub(crate) fn fit_error(&self, text: String) -> Result<String, Overlong> {
+        if text.len() <= self.output() { Ok(text) } else { Err(self.overlong(text.len(), &text)) }
+    }
+
+    fn output(&self) -> usize {
+        usize::try_from(self.limits.output).unwrap_or(usize::MAX)
+    }
+
+    fn overlong(&self, bytes: usize, text: &str) -> Overlong {
+        let limit = self.output();
+        let mut text = cut(text, limit).to_owned();
+        if let Some(line) = text.rfind('\n') {
+            text.truncate(line);
+        }
+        let error = format!(
+            "{} answered {bytes} bytes, over its limit of {limit} (`output`). Ask for less: one namespace, a selector, a limit. What there is room for:",
+            self.description.name
+        );
+        Overlong { error, text }
+    }
+}
+
+/// Bytes of an answer as the client receives them: everything that a tool puts into it counts, or the limit could be
+/// passed by where it is not looked for.
+pub(super) fn size(outcome: &Outcome) -> usize {
+    /// Around each item stand its type and the names of its fields: a million empty ones are not nothing.
+    const ITEM: usize = 32;
+    let media =
+        |media: &Media| media.data.len().div_ceil(3).saturating_mul(4).saturating_add(media.mime_type.len());
+    let item = |content: &Content| match content {
+        Content::Text(text) => text.len(),
+        Content::Embedded(Embedded { uri, mime_type, text }) => {
+            uri.len().saturating_add(mime_type.len()).saturating_add(text.len())
+        }
+        Content::Image(image) => media(image),
+        Content::Audio(audio) => media(audio),
+    };
+    // The first item is the answer itself, and its frame no part of it.
+    let frames = outcome.content.len().saturating_sub(1).saturating_mul(ITEM);
+    let items = outcome.content.iter().map(item).fold(frames, usize::saturating_add);
+    items.saturating_add(outcome.structured.as_ref().map_or(0, String::len))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_of_an_answer_is_counted_wherever_it_stands() {
+        let size = |content: Vec<Content>, structured: Option<String>| size(&Outcome { content, structured });
+        let long = "x".repeat(3000);
+        let media =
+            |data: usize, mime_type: &str| Media { data: vec![0; data], mime_type: mime_type.to_owned() };
+        let embedded = |uri: &str, mime_type: &str, text: &str| {
+            Content::Embedded(Embedded { uri: uri.into(), mime_type: mime_type.into(), text: text.into() })
+        };
+        for content in [
+            Content::Text(long.clone()),
+            embedded(&long, "", ""),
+            embedded("", &long, ""),
+            embedded("", "", &long),
+            Content::Image(media(0, &long)),
+            Content::Audio(media(2250, "")),
+        ] {
+            assert_eq!(size(vec![content], None), 3000);
+        }
+        assert_eq!(size(vec![], Some(long)), 3000);
+        assert!(size(vec![Content::Text(String::new()); 1_000_000], None) > 30_000_000);
+    }
+}

@@ -1,0 +1,68 @@
+//! What is said to somebody who asks for a tool that is not here: above all the tools of other servers that write.
+
+use porthole_contract::{Echo, nearest};
+
+use super::Snapshot;
+
+/// Names under which the popular servers change a cluster. A prompt written for them meets a sentence, not a riddle.
+const WRITERS: [&str; 22] = [
+    "pods_delete",
+    "pods_exec",
+    "pods_run",
+    "resources_create_or_update",
+    "resources_delete",
+    "resources_scale",
+    "helm_install",
+    "helm_uninstall",
+    "kubectl_apply",
+    "kubectl_create",
+    "kubectl_delete",
+    "kubectl_patch",
+    "kubectl_scale",
+    "kubectl_rollout",
+    "kubectl_generic",
+    "exec_in_pod",
+    "install_helm_chart",
+    "upgrade_helm_chart",
+    "uninstall_helm_chart",
+    "node_management",
+    "cleanup_pods",
+    "port_forward",
+];
+/// Names offered instead of an unknown one.
+const NEAREST: usize = 3;
+
+/// The answer to a call of a tool that is not served.
+pub(super) fn unknown_tool(name: &str, snapshot: &Snapshot) -> String {
+    if WRITERS.contains(&name) {
+        return format!(
+            "{name} changes the cluster, and Porthole only reads: it has no tool that writes, and a command in a container counts as writing. Say what should be changed, and let a person do it."
+        );
+    }
+    if snapshot.closed.contains(name) {
+        return format!(
+            "{name} is not served here: the operator has closed it (tools.enabled, tools.disabled)."
+        );
+    }
+    if snapshot.tools.is_empty() {
+        return "no tool is served. The operator sees why at /readyz.".to_owned();
+    }
+    // Whatever was meant, these are the nearest.
+    let near = nearest(name, snapshot.tools.keys().map(|name| &**name), -1.0, NEAREST);
+    format!(
+        "there is no tool {} here. The nearest: {}; tools/list has all of them.",
+        Echo(name),
+        near.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writing_tool_is_refused_in_a_sentence() {
+        assert!(unknown_tool("pods_exec", &Snapshot::default()).contains("only reads"));
+        assert!(unknown_tool("whatever", &Snapshot::default()).contains("no tool is served"));
+    }
+}
