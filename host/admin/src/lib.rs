@@ -41,7 +41,7 @@ const LARGEST_FORM: usize = 64 << 10;
 /// Counts the open SSE sessions.
 pub type OpenSessions = Box<dyn Fn() -> usize + Send + Sync>;
 
-/// What the operator's port shows.
+/// The operator's port.
 pub struct Admin {
     calls: Arc<Calls>,
     authenticator: Arc<Authenticator>,
@@ -49,12 +49,12 @@ pub struct Admin {
     sessions: OpenSessions,
     registry: Registry,
     open: Gauge,
-    /// What visitors must be allowed to do; None if the port is reached from this machine alone.
+    /// The right that visitors need; None if the port is reached from this machine alone.
     guarded: Option<Requirement>,
     hosts: AllowedHosts,
 }
 
-/// What the port is made of.
+/// Parts of the port.
 pub struct Parts {
     /// The calls that the page shows, and makes.
     pub calls: Arc<Calls>,
@@ -62,7 +62,7 @@ pub struct Parts {
     pub authenticator: Arc<Authenticator>,
     /// Asks for the rights of visitors.
     pub guard: Arc<Guard>,
-    /// What visitors must be allowed to do, off loopback.
+    /// The right that visitors need off loopback.
     pub requires: Requirement,
     /// Counts the open SSE sessions.
     pub sessions: OpenSessions,

@@ -38,11 +38,12 @@ pub(super) async fn call(
     extensions: Extensions,
     Form(mut fields): Form<HashMap<String, String>>,
 ) -> Response {
-    let token = fields.remove(TOKEN).unwrap_or_default();
+    let field = fields.remove(TOKEN).unwrap_or_default();
+    let parsed = Some(field.trim()).filter(|token| !token.is_empty()).map(Token::parse);
+    drop(field);
     let Some(tool) = admin.calls.catalog().current().tools.get(name.as_str()).cloned() else {
         return gone(&name);
     };
-    let parsed = Some(token.trim()).filter(|token| !token.is_empty()).map(Token::parse);
     let Ok(token) = parsed.transpose() else {
         let told = "<p class=\"ill\">What stands in the field is not a token.</p>";
         return (StatusCode::BAD_REQUEST, Html(page(&tool, &fields, &admin, told))).into_response();

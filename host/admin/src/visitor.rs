@@ -53,10 +53,10 @@ async fn may(admin: &Admin, caller: &Caller, requirement: &Requirement) -> Resul
 }
 
 fn forbidden(admin: &Admin, caller: &Caller, requirement: &Requirement) -> String {
-    let namespace = requirement.namespace.as_deref().unwrap_or_else(|| admin.guard.default_namespace());
     format!(
-        "forbidden: {} may not {requirement} in namespace {namespace}, which this page asks of its visitors, for it shows everybody's calls. Ask for a Role with that right; the operator can name another under admin.requires, or use kubectl port-forward with --admin-listen 127.0.0.1:9090.",
+        "forbidden: {} may not {requirement} in namespace {}, which this page asks of its visitors, for it shows everybody's calls. Ask for a Role with that right; the operator can name another under admin.requires, or use kubectl port-forward with --admin-listen 127.0.0.1:9090.",
         Printable(&caller.owner.username),
+        admin.guard.namespace_of(requirement),
     )
 }
 

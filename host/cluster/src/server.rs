@@ -62,7 +62,7 @@ pub enum ConnectError {
     Kubeconfig {
         /// The file, or where its text came from.
         path: String,
-        /// What is wrong with it.
+        /// The error of its parser.
         cause: kube::config::KubeconfigError,
     },
     /// No kubeconfig was named, none of the usual places holds one, and this is not a pod.

@@ -48,7 +48,7 @@ pub struct Page {
     pub count: u32,
     /// The resourceVersion of the list.
     pub resource_version: String,
-    /// Where the next page begins; None after the last.
+    /// Start of the next page; None after the last.
     pub continue_token: Option<String>,
     /// Objects after this page, if the API server says so.
     pub remaining: Option<u64>,

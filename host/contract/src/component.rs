@@ -1,4 +1,4 @@
-//! What identifies a component: its tool's name, its version, and the digest of its file.
+//! Identity of a component: its tool's name, its version, and the digest of its file.
 
 use std::{borrow::Borrow, fmt, ops::Deref};
 

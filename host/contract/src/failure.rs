@@ -43,7 +43,7 @@ pub struct Failure {
     pub reason: Reason,
     /// The explanation.
     pub message: String,
-    /// How long the API server asked to wait.
+    /// Seconds that the API server asked to wait.
     pub retry_after_seconds: Option<u32>,
 }
 

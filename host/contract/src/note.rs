@@ -27,7 +27,7 @@ pub enum LogLevel {
 /// A message of a tool.
 #[derive(Debug, Clone)]
 pub enum Note {
-    /// How far it has come.
+    /// Its progress.
     Progress(Progress),
     /// A line of its log.
     Log(LogLevel, String),

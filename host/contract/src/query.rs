@@ -44,7 +44,7 @@ pub struct ListQuery {
     pub field_selector: Option<String>,
     /// Objects per page at most.
     pub limit: Option<u32>,
-    /// Where a page before has ended.
+    /// End of the page before.
     pub continue_token: Option<String>,
     /// Exactly this resourceVersion.
     pub resource_version: Option<String>,

@@ -1,17 +1,12 @@
 //! The guard of one cluster: makes the guarded reader of each call, and asks for rights.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use porthole_cluster::{Client, Cluster, ReadBudget, can_i};
 use porthole_contract::{AccessQuery, Credential, Failure, Kind, Requirement};
 use porthole_quota::MemoryShare;
-use tokio::time::Instant;
 
 use crate::{Denied, Grant, GuardedReader, ReadLimits};
-
-/// How long the API server may take to answer an access review.
-const REVIEW_TIME: Duration = Duration::from_secs(10);
-const REVIEW_BYTES: u64 = 256 << 10;
 
 /// The cluster that tools read, behind the operator's policy.
 pub struct Guard {
@@ -26,7 +21,7 @@ impl Guard {
     }
 
     /// The reads of one call: with the caller's credential, under the tool's grant, within limits.
-    pub fn reading(
+    pub fn reader(
         &self,
         credential: Credential,
         grant: Arc<Grant>,
@@ -40,6 +35,11 @@ impl Guard {
     /// The namespace to assume where a caller names none.
     pub fn default_namespace(&self) -> &str {
         self.cluster.server.default_namespace()
+    }
+
+    /// The namespace in which a right is required.
+    pub fn namespace_of<'a>(&'a self, requirement: &'a Requirement) -> &'a str {
+        requirement.namespace.as_deref().unwrap_or_else(|| self.default_namespace())
     }
 
     /// Address of the API server.
@@ -67,15 +67,13 @@ impl Guard {
             namespaced: true,
             verbs: Vec::new(),
         };
-        let namespace = requirement.namespace.as_deref().unwrap_or_else(|| self.default_namespace());
         let query = AccessQuery {
             verb: requirement.verb.clone(),
             subresource: None,
-            namespace: Some(namespace.to_owned()),
+            namespace: Some(self.namespace_of(requirement).to_owned()),
             name: requirement.name.clone(),
         };
-        let deadline = Instant::now().checked_add(REVIEW_TIME).unwrap_or_else(Instant::now);
-        let budget = ReadBudget::new(deadline, REVIEW_BYTES, usize::MAX);
+        let budget = ReadBudget::for_review();
         let client = Client { server: &self.cluster.server, credential, budget: &budget };
         Ok(can_i(client, &kind, &query).await?.allowed)
     }

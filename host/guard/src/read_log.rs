@@ -30,7 +30,7 @@ pub struct ReadRecord {
     /// None for a cluster-scoped read; `*` for several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// How many there were.
+    /// Number of reads.
     pub count: u32,
     /// What was handed over to the component.
     pub bytes: u64,

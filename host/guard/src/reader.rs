@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use futures::{StreamExt, stream};
-use porthole_cluster::{self, Client, Cluster, Patterns, ReadBudget, Stored, UnpackBudget};
+use porthole_cluster::{Client, Cluster, Patterns, ReadBudget, Stored, UnpackBudget};
 use porthole_contract::{
     AccessDecision, AccessQuery, Credential, Echo, Failure, GetQuery, Kind, KindRef, ListQuery, LogQuery,
     LogText, NodeQuery, Page, Reason, Release, UserInfo, Verb,
@@ -226,8 +226,7 @@ impl GuardedReader {
     }
 
     async fn opened(&self, stored: &Stored) -> Release {
-        let workers = &self.cluster.workers;
-        let read = porthole_cluster::release(self.client(), stored, workers, &self.unpacked);
+        let read = porthole_cluster::release(self.client(), stored, &self.cluster.workers, &self.unpacked);
         self.counted(read).await.unwrap_or_else(|failure| {
             tracing::debug!("told by its labels: {failure}");
             stored.release.clone()
@@ -238,8 +237,7 @@ impl GuardedReader {
     pub async fn explain(&self, kind: &KindRef, path: &[String], depth: u32) -> Result<String, Failure> {
         self.counted(async {
             let kind = self.resolved(kind).await?;
-            let workers = &self.cluster.workers;
-            porthole_cluster::explain(self.client(), &kind, path, depth, workers).await
+            porthole_cluster::explain(self.client(), &kind, path, depth, &self.cluster.workers).await
         })
         .await
     }
@@ -261,11 +259,7 @@ impl GuardedReader {
 
     /// Every kind that can be read.
     pub async fn kinds(&self) -> Result<Vec<Arc<Kind>>, Failure> {
-        self.counted(async {
-            let kinds = &self.cluster.kinds;
-            kinds.all(self.client()).await
-        })
-        .await
+        self.counted(async { self.cluster.kinds.all(self.client()).await }).await
     }
 
     /// Whether the caller may do something, by the API server's authorizer.
@@ -310,8 +304,7 @@ impl GuardedReader {
     }
 
     async fn resolved(&self, kind: &KindRef) -> Result<Arc<Kind>, Failure> {
-        let kinds = &self.cluster.kinds;
-        kinds.resolve(self.client(), kind).await
+        self.cluster.kinds.resolve(self.client(), kind).await
     }
 
     /// The kind, where the tool declares that it reads it so. `resource` becomes its name, also where it does not.

@@ -64,3 +64,21 @@ pub fn refusal(unknown: &UnknownCaller) -> Response {
 fn unauthorized(challenge: &'static str, text: String) -> Response {
     (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)], text).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_token_that_was_sent_is_called_invalid() {
+        for (unknown, challenge) in [
+            (UnknownCaller::Missing, "Bearer"),
+            (UnknownCaller::Refused, "Bearer error=\"invalid_token\""),
+            (UnknownCaller::WrongSharedToken, "Bearer error=\"invalid_token\""),
+        ] {
+            let response = refusal(&unknown);
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+            assert_eq!(response.headers()[header::WWW_AUTHENTICATE], challenge, "{unknown}");
+        }
+    }
+}

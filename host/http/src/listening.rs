@@ -58,7 +58,7 @@ pub enum ListenError {
     Bind {
         /// The address that was asked for.
         address: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The bound socket cannot be used.
@@ -71,7 +71,7 @@ pub enum ListenError {
         cert: String,
         /// The file of its key.
         key: String,
-        /// What is wrong.
+        /// The error of the files.
         source: io::Error,
     },
 }

@@ -12,7 +12,6 @@ use std::{
 use moka::future::Cache;
 use porthole_cluster::{Client, Cluster, ReadBudget, who_am_i};
 use porthole_contract::{Credential, Failure, Reason, Token, UserInfo};
-use tokio::time::Instant;
 
 use attempts::Attempts;
 pub use fingerprint::Fingerprint;
@@ -28,9 +27,6 @@ const REFUSED: Duration = Duration::from_secs(10);
 const ACCEPTED_BEFORE: Duration = Duration::from_secs(3600);
 /// Tokens remembered at one time, of each of these sorts: somebody with many tokens must not fill the memory.
 const MOST_REMEMBERED: u64 = 10_000;
-/// How long the API server may take to say whose token it is. Dify gives up on the whole connection after 30 s.
-const REVIEW_TIME: Duration = Duration::from_secs(10);
-const REVIEW_BYTES: u64 = 256 << 10;
 /// The peer of a request that came without a connection: over stdin, or in a test.
 pub const NO_PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -225,8 +221,7 @@ impl Reviews {
 }
 
 async fn owner(cluster: &Cluster, credential: &Credential) -> Result<Arc<Owner>, UnknownCaller> {
-    let deadline = Instant::now().checked_add(REVIEW_TIME).unwrap_or_else(Instant::now);
-    let budget = ReadBudget::new(deadline, REVIEW_BYTES, usize::MAX);
+    let budget = ReadBudget::for_review();
     let client = Client { server: &cluster.server, credential, budget: &budget };
     match who_am_i(client).await {
         Ok(UserInfo { username, uid, .. }) => Ok(Arc::new(Owner { username, uid })),
@@ -238,6 +233,14 @@ async fn owner(cluster: &Cluster, credential: &Credential) -> Result<Arc<Owner>,
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_caller_does_not_print_its_token() {
+        let credential = Credential::Token(Token::parse("secret-token").unwrap());
+        let owner = Arc::new(Owner::new("u", "1"));
+        let caller = Caller { owner, credential, fingerprint: None };
+        assert!(!format!("{caller:?}").contains("secret-token"));
+    }
 
     #[tokio::test]
     async fn the_shared_token_is_asked_for() {

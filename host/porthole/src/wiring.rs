@@ -56,7 +56,7 @@ impl Host {
     }
 }
 
-/// Where the cluster is.
+/// Source of the address and trust of the cluster.
 pub(crate) fn source(demo: Option<&Demo>, place: &Place) -> Source {
     let context = place.context.clone();
     match (demo, place.kubeconfig.clone()) {
@@ -66,7 +66,7 @@ pub(crate) fn source(demo: Option<&Demo>, place: &Place) -> Source {
     }
 }
 
-/// What makes tools of files.
+/// The loader of a host or a command with these settings.
 pub(crate) fn loader(settings: Settings, cache: Option<Cache>) -> anyhow::Result<Loader> {
     let total = settings.host.memory_total.unwrap_or_else(default_memory_total);
     if total / 2 < settings.max_memory() {
@@ -99,7 +99,7 @@ fn compiled(chosen: Option<Cache>) -> Option<CompiledCode> {
     }
 }
 
-/// Where audit lines go. stdout is the transport's with --stdio, and a demo prints what to paste there.
+/// The audit log that the options choose. stdout is the transport's with --stdio, and a demo prints what to paste there.
 pub(crate) fn audit(options: &Serve, on_failure: OnFailure) -> anyhow::Result<Audit> {
     let usual = if options.stdio || options.place.demo.is_some() { "stderr" } else { "stdout" };
     let place = options.audit.as_deref().unwrap_or(Path::new(usual));

@@ -12,7 +12,7 @@ const MAX_MESSAGE: usize = 4 << 10;
 
 impl Host for State {
     async fn default_namespace(&mut self) -> wasmtime::Result<String> {
-        Ok(self.call()?.reading.default_namespace().to_owned())
+        Ok(self.call()?.reader.default_namespace().to_owned())
     }
 
     async fn namespaces(&mut self) -> wasmtime::Result<Vec<String>> {

@@ -193,7 +193,7 @@ fn finished(
     if !said.is_empty() {
         tracing::debug!(tool = call.as_ref().map(|call| &*call.tool), "printed: {}", Printable(&said));
     }
-    let reads = call.map(|call| call.reading.summary()).unwrap_or_default();
+    let reads = call.map(|call| call.reader.summary()).unwrap_or_default();
     Finished { result, reads, cpu, memory }
 }
 

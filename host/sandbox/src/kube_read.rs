@@ -16,9 +16,9 @@ type Answer<T> = wasmtime::Result<Result<T, ReadError>>;
 
 impl State {
     /// The component's time stands still while the host reads for it.
-    fn reading(&mut self) -> wasmtime::Result<&GuardedReader> {
+    fn reader(&mut self) -> wasmtime::Result<&GuardedReader> {
         self.meter.leave();
-        Ok(&self.call()?.reading)
+        Ok(&self.call()?.reader)
     }
 
     fn answer<T, F>(&mut self, answer: Result<F, porthole_contract::Failure>) -> Answer<T>
@@ -44,37 +44,37 @@ impl State {
 impl Host for State {
     async fn get_object(&mut self, query: GetQuery) -> Answer<String> {
         let (kind, query) = query.into();
-        let answer = self.reading()?.get_object(&kind, &query).await;
+        let answer = self.reader()?.get_object(&kind, &query).await;
         self.answer(answer)
     }
 
     async fn list_objects(&mut self, query: ListQuery) -> Answer<Page> {
         let (kind, query) = query.into();
-        let answer = self.reading()?.list_objects(&kind, &query).await;
+        let answer = self.reader()?.list_objects(&kind, &query).await;
         self.answer(answer)
     }
 
     async fn pod_log(&mut self, query: LogQuery) -> Answer<LogText> {
         let query = query.into();
-        let answer = self.reading()?.pod_log(&query).await;
+        let answer = self.reader()?.pod_log(&query).await;
         self.answer(answer)
     }
 
     async fn node_read(&mut self, query: NodeQuery) -> Answer<String> {
         let query = query.into();
-        let answer = self.reading()?.node_read(&query).await;
+        let answer = self.reader()?.node_read(&query).await;
         self.answer(answer)
     }
 
     async fn get_all(&mut self, queries: Vec<GetQuery>) -> wasmtime::Result<Vec<Result<String, ReadError>>> {
         let queries: Vec<_> = queries.into_iter().map(Into::into).collect();
-        let answers = self.reading()?.get_all(&queries).await;
+        let answers = self.reader()?.get_all(&queries).await;
         self.answers(answers)
     }
 
     async fn list_all(&mut self, queries: Vec<ListQuery>) -> wasmtime::Result<Vec<Result<Page, ReadError>>> {
         let queries: Vec<_> = queries.into_iter().map(Into::into).collect();
-        let answers = self.reading()?.list_all(&queries).await;
+        let answers = self.reader()?.list_all(&queries).await;
         self.answers(answers)
     }
 
@@ -83,39 +83,39 @@ impl Host for State {
         queries: Vec<LogQuery>,
     ) -> wasmtime::Result<Vec<Result<LogText, ReadError>>> {
         let queries: Vec<_> = queries.into_iter().map(Into::into).collect();
-        let answers = self.reading()?.pod_logs(&queries).await;
+        let answers = self.reader()?.pod_logs(&queries).await;
         self.answers(answers)
     }
 
     async fn kinds(&mut self) -> Answer<Vec<KindInfo>> {
-        let answer = self.reading()?.kinds().await;
+        let answer = self.reader()?.kinds().await;
         let answer = answer.map(|kinds| kinds.iter().map(|kind| KindInfo::from(&**kind)).collect::<Vec<_>>());
         self.answer(answer)
     }
 
     async fn explain(&mut self, kind: KindRef, path: Vec<String>, depth: u32) -> Answer<String> {
-        let answer = self.reading()?.explain(&kind.into(), &path, depth).await;
+        let answer = self.reader()?.explain(&kind.into(), &path, depth).await;
         self.answer(answer)
     }
 
     async fn can_i(&mut self, query: AccessQuery) -> Answer<Verdict> {
         let AccessQuery { verb, kind, subresource, namespace, name } = query;
         let query = porthole_contract::AccessQuery { verb, subresource, namespace, name };
-        let answer = self.reading()?.can_i(&kind.into(), &query).await;
+        let answer = self.reader()?.can_i(&kind.into(), &query).await;
         self.answer(answer)
     }
 
     async fn whoami(&mut self) -> Answer<CallerInfo> {
-        let answer = self.reading()?.whoami().await;
+        let answer = self.reader()?.whoami().await;
         self.answer(answer)
     }
 
     async fn cluster_address(&mut self) -> wasmtime::Result<String> {
-        Ok(self.call()?.reading.address().to_owned())
+        Ok(self.call()?.reader.address().to_owned())
     }
 
     async fn releases(&mut self, namespace: Option<String>) -> Answer<Vec<Release>> {
-        let answer = self.reading()?.releases(namespace.as_deref()).await;
+        let answer = self.reader()?.releases(namespace.as_deref()).await;
         let answer = answer.map(|releases| releases.into_iter().map(Release::from).collect::<Vec<_>>());
         self.answer(answer)
     }

@@ -30,7 +30,7 @@ pub struct CallContext {
     /// The call's share of the memory of all calls.
     pub memory: Arc<MemoryShare>,
     /// Its reads.
-    pub reading: GuardedReader,
+    pub reader: GuardedReader,
     /// Namespaces to try where listing all of them is forbidden.
     pub namespaces: Vec<String>,
     /// Bytes of text that reach the caller.

@@ -23,7 +23,7 @@ pub enum Answer {
     Error(String),
     /// The tool answered more than its limit.
     Overlong {
-        /// That it did.
+        /// The explanation.
         error: String,
         /// As much of its text as there is room for.
         text: String,

@@ -65,7 +65,7 @@ pub struct AuditLine<'c> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     pub arguments: Map<String, Value>,
-    /// What became of the call.
+    /// The verdict on the call.
     pub verdict: Verdict,
     pub reads: Vec<ReadRecord>,
     /// Bytes that the cluster sent for it.

@@ -127,7 +127,7 @@ impl Calls {
         let permit = (permit, self.metrics().instance());
         record.began = Instant::now();
         let context = self.context(&tool, caller, notes);
-        record.reads = Some(context.reading.log());
+        record.read_log = Some(context.reader.log());
         let Finished { result, reads, cpu, memory } =
             tool.component.call(arguments, context, tool.limits, permit).await;
         let token_refused = reads.token_refused;
@@ -139,14 +139,14 @@ impl Calls {
         report
     }
 
-    /// What one call of `tool` may use and reach.
+    /// Limits, reader and account of one call of `tool`.
     fn context(&self, tool: &Tool, caller: &Caller, notes: Option<mpsc::Sender<Note>>) -> CallContext {
         let limits = &tool.limits;
         let account = Account::of(&*caller.owner);
         let memory = Arc::new(self.catalog.loader.engine.memory.share(account));
         let reading_time = limits.timeout.saturating_sub(TO_FINISH).max(limits.timeout / 2);
         let now = tokio::time::Instant::now();
-        let reading = self.guard.reading(
+        let reader = self.guard.reader(
             caller.credential.clone(),
             Arc::clone(&tool.grant),
             ReadLimits {
@@ -161,7 +161,7 @@ impl Calls {
             tool: tool.description.name.clone(),
             account,
             memory,
-            reading,
+            reader,
             namespaces: self.namespaces(&caller.owner),
             output: limits.output,
             notes,
@@ -210,7 +210,7 @@ impl Calls {
             arguments: redactor.arguments(arguments),
             redactor,
             tool: None,
-            reads: None,
+            read_log: None,
             began: Instant::now(),
             written: false,
         }
@@ -230,7 +230,7 @@ struct CallRecord<'c> {
     arguments: Map<String, Value>,
     redactor: Redactor,
     tool: Option<Arc<Tool>>,
-    reads: Option<Arc<ReadLog>>,
+    read_log: Option<Arc<ReadLog>>,
     began: Instant,
     written: bool,
 }
@@ -286,7 +286,7 @@ impl Drop for CallRecord<'_> {
     fn drop(&mut self) {
         if !self.written {
             // The reads until then; the reader itself is gone.
-            let reads = self.reads.as_ref().map(|reads| reads.summary()).unwrap_or_default();
+            let reads = self.read_log.as_ref().map(|log| log.summary()).unwrap_or_default();
             self.write(Verdict::Left, &Usage { reads, ..Usage::default() }, 0);
         }
     }

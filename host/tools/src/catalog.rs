@@ -21,7 +21,7 @@ pub(crate) const LOADING: Duration = Duration::from_secs(10);
 pub struct Catalog {
     pub(crate) folder: PathBuf,
     pub(crate) loader: Loader,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) metrics: Metrics,
     pub(crate) snapshot: ArcSwap<Snapshot>,
     /// Whether the folder has been scanned once.
     pub(crate) loaded: watch::Sender<bool>,
@@ -37,7 +37,7 @@ impl Catalog {
         Self {
             folder,
             loader,
-            metrics: Arc::default(),
+            metrics: Metrics::default(),
             snapshot: ArcSwap::default(),
             loaded: watch::Sender::new(false),
             changes: watch::Sender::new(0),

@@ -71,9 +71,9 @@ pub struct RecentCall {
     pub tool: String,
     /// As in the audit line: cut, and without what looks like a secret.
     pub arguments: String,
-    /// What became of it.
+    /// The verdict on it.
     pub verdict: Verdict,
-    /// How long it took.
+    /// Its duration.
     pub took: Duration,
     /// Bytes of its answer.
     pub bytes: usize,
@@ -102,7 +102,7 @@ pub struct ToolMetrics {
     pub calls: u64,
     /// Those with any other verdict than `ok`.
     pub errors: u64,
-    /// What became of the last of them.
+    /// The verdict on the last of them.
     pub last_error: Option<Verdict>,
     durations: VecDeque<Duration>,
 }

@@ -1,4 +1,4 @@
-//! What an operator has decided about tools: which are served, and their limits.
+//! The operator's settings for tools: which are served, and their limits.
 
 use std::collections::BTreeMap;
 

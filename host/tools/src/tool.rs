@@ -27,7 +27,7 @@ pub struct Tool {
     /// The schema of its structured result.
     pub output_schema: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
     pub(super) parameters: Parameters,
-    /// What it may read.
+    /// Its reads, as declared.
     pub grant: Arc<Grant>,
     pub(super) limits: CallLimits,
     pub(super) component: Component,

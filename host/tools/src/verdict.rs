@@ -1,4 +1,4 @@
-//! What became of a call, in one word: for the audit line, the metrics and the page.
+//! Verdicts on calls, one word each: for the audit line, the metrics and the page.
 
 use serde::{Serialize, Serializer};
 

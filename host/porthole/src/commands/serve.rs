@@ -119,7 +119,7 @@ async fn serve_stdio(host: &Host) -> anyhow::Result<()> {
     }
 }
 
-/// What the two ports are opened with.
+/// Settings of the two ports.
 struct Ports<'s> {
     options: &'s Serve,
     limits: HostLimits,

@@ -29,7 +29,7 @@ impl HasData for Ours {
 
 impl call::Host for State {
     async fn home(&mut self) -> wasmtime::Result<String> {
-        Ok(self.call()?.reading.default_namespace().to_owned())
+        Ok(self.call()?.reader.default_namespace().to_owned())
     }
 }
 

@@ -112,13 +112,13 @@ async fn two_versions_are_served_side_by_side() {
             answer: 1,
         };
         let memory = Arc::new(engine.memory.share(Account::HOST));
-        let reading =
-            guard.reading(Credential::Connection, Arc::new(Grant::default()), limits_of_reads, memory);
+        let reader =
+            guard.reader(Credential::Connection, Arc::new(Grant::default()), limits_of_reads, memory);
         let call = CallContext {
             tool: description.name,
             account: Account::HOST,
             memory: Arc::new(engine.memory.share(Account::HOST)),
-            reading,
+            reader,
             namespaces: Vec::new(),
             output: 100,
             notes: None,

@@ -1,7 +1,7 @@
 //! Arguments, names and clients as they may be logged: cut, and without what looks like a credential.
 
 use percent_encoding::percent_decode_str;
-use porthole_contract::{Credential, cut};
+use porthole_contract::{Credential, Token, cut};
 use serde_json::{Map, Value};
 
 /// Bytes of one argument or name. A client could write a novel into the log.
@@ -44,17 +44,17 @@ const REDACTED: &str = "<redacted>";
 #[derive(Default)]
 pub(crate) struct Redactor {
     /// The caller's own, which may look like anything.
-    own: Option<String>,
+    own: Option<Token>,
 }
 
 impl Redactor {
     /// A redactor that also knows the caller's own token.
     pub(crate) fn new(credential: &Credential) -> Self {
         let own = match credential {
-            Credential::Token(token) => Some(token.expose()),
+            Credential::Token(token) => Some(token),
             Credential::Connection => None,
         };
-        Self { own: own.filter(|token| token.len() >= MIN_TOKEN).map(str::to_owned) }
+        Self { own: own.filter(|token| token.expose().len() >= MIN_TOKEN).cloned() }
     }
 
     /// Arguments as they may be logged.
@@ -68,7 +68,7 @@ impl Redactor {
 
     /// A name or another short text as it may be logged.
     pub(crate) fn text(&self, text: &str) -> String {
-        let own = self.own.as_ref().map_or(0, String::len);
+        let own = self.own.as_ref().map_or(0, |own| own.expose().len());
         let searched = cut(text, MAX_TEXT.saturating_add(own.max(TOKEN_SPAN)));
         if self.holds_credential(searched) {
             return REDACTED.to_owned();
@@ -99,7 +99,7 @@ impl Redactor {
     fn holds_credential(&self, text: &str) -> bool {
         let mut text = std::borrow::Cow::Borrowed(text);
         for _ in 0..=ENCODINGS {
-            let own = self.own.as_ref().is_some_and(|own| text.contains(own.as_str()));
+            let own = self.own.as_ref().is_some_and(|own| text.contains(own.expose()));
             if own || holds_jwt(&text) || text.to_ascii_lowercase().contains("bearer") {
                 return true;
             }
@@ -152,7 +152,6 @@ fn names_secret(value: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use porthole_contract::Token;
     use serde_json::json;
 
     use super::*;

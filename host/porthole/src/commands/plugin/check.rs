@@ -33,11 +33,7 @@ pub(super) async fn check(files: &[PathBuf], loader: &Loader) -> anyhow::Result<
 /// Whether the file would be served.
 async fn one(file: &Path, loader: &Loader) -> anyhow::Result<bool> {
     let Some(wasm) = open(file, loader).await? else { return Ok(false) };
-    let tool = match loader.code(&wasm).await {
-        Ok(code) => loader.tool(file, &wasm, code).await,
-        Err(reason) => Err(reason),
-    };
-    let tool = match tool {
+    let tool = match loader.load_open(file, &wasm).await {
         Ok(tool) => tool,
         Err(reason) => {
             println!("{} would not be served: {reason}", shown(file));
