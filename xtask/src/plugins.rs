@@ -82,9 +82,9 @@ fn build_excluding(excluded: &[&str], options: &[&str]) -> Result<PathBuf> {
 fn collect(wasm: &Path, dist: &Path) -> Result<()> {
     std::fs::create_dir_all(dist)?;
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(root().join("plugins"))? {
+    for entry in std::fs::read_dir(root().join("plugins/tools"))? {
         let folder = entry?.path();
-        if !folder.join("Cargo.toml").exists() || folder.ends_with("sdk") {
+        if !folder.join("Cargo.toml").exists() {
             continue;
         }
         let name =
