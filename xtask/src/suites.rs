@@ -177,9 +177,10 @@ impl Surroundings {
         run(&mut cargo)
     }
 
-    /// The SDK's own tests run on this machine, not in a sandbox.
+    /// The SDK's own tests and the examples of its documentation run on this machine, not in a sandbox.
     fn sdk(&self) -> Result<()> {
-        let mut cargo = command("cargo", &["test", "-p", "porthole-sdk", "--lib", "--target-dir"]);
+        let packages = ["test", "-p", "porthole-sdk", "-p", "porthole-sdk-macros", "--target-dir"];
+        let mut cargo = command("cargo", &packages);
         run(cargo.arg(target().join("plugins")).current_dir(root().join("plugins")))
     }
 

@@ -1,31 +1,42 @@
-//! What Porthole's tools in Rust share. A tool is three things: its arguments, a line about itself, and a function.
+//! The library of Porthole's tools in Rust. A tool is a struct of arguments, and a function with a line about itself.
 //!
-//! ```ignore
-//! use porthole_sdk::prelude::*;
+//! ```no_run
+//! use porthole_sdk::{prelude::*, tool};
 //!
-//! arguments! {
-//!     /// Name of the ConfigMap.
+//! #[derive(Arguments)]
+//! struct Request {
+//!     /// Name of the ConfigMap
 //!     name: String,
+//!     /// Default: the default namespace
+//!     namespace: Option<String>,
 //! }
 //!
-//! tool! {
-//!     name: "configmap_keys",
-//!     title: "Keys of a ConfigMap",
-//!     summary: "The keys of one ConfigMap, without their values.",
-//!     reads: [get "" "configmaps"],
+//! /// The keys of one ConfigMap, without their values.
+//! #[tool(title = "Keys of a ConfigMap", reads(get("configmaps")))]
+//! fn configmap_keys(request: Request) -> Answer {
+//!     let namespace = namespace_or_default(request.namespace);
+//!     let map: Value = get(kind("configmaps"), Some(namespace), &request.name, &["data"])?;
+//!     let keys: Vec<&str> = map["data"].as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+//!     text(keys.join("\n"))
 //! }
-//!
-//! fn run(arguments: Arguments) -> Answer {
-//!     let map: Value = get("configmaps", None, &arguments.name, &["data"])?;
-//!     …
-//! }
+//! # fn main() {}
 //! ```
+//!
+//! The doc comments of the fields become the descriptions in the schema ([`Arguments`]); that of the function is the
+//! summary ([`tool`](macro@tool)). `reads` is all that the tool may ask for. An [`Error`] is text for the model, and keeps
+//! the reason of a failed read.
 //!
 //! Everything a tool can reach is in [`kube_read`] and [`call`]; both are made from `wit/porthole.wit`.
 
+// What the macros generate says `::porthole_sdk`, here too.
+extern crate self as porthole_sdk;
+
 mod arguments;
+mod deprecated;
+mod error;
 pub mod event;
 mod list;
+mod list_arguments;
 mod metrics;
 mod missing;
 mod object;
@@ -49,28 +60,35 @@ pub mod bindings {
     });
 }
 
-pub use arguments::{Argument, Schema};
+pub use arguments::{Argument, Arguments, Given, Schema, Spec};
 pub use bindings::porthole::tool::{call, kube_read, types};
-pub use list::{Asked, Columns, List, ListArguments, Output, Row};
+pub use error::Error;
+pub use list::{Asked, Columns, List, ListRequest, Output, Row};
+pub use list_arguments::ListArguments;
 pub use metrics::{metrics_error, top};
 pub use missing::{get_or_suggest, node_read, suggestion};
 pub use object::{pruned, written, yaml};
 pub use path::split as paths;
+pub use porthole_sdk_macros::{Argument, Arguments, tool};
 pub use read::{Answer, get, kind, list_all_of, log_of, namespace_or_default, parsed, text};
-#[doc(hidden)]
-pub use serde;
+pub use serde_json::Value;
 pub use table::Table;
 pub use time::{age, parse_time, seconds_since};
 #[doc(hidden)]
-pub use tool::parse_arguments;
+pub use tool::{About, Reads, answer};
 
-/// What a tool usually needs.
+/// The names that most tools need.
+///
+/// `tool` here is the deprecated macro, so that older tools compile; the attribute is [`tool`](macro@crate::tool) of the
+/// crate itself, and joins the prelude when the macro goes.
 pub mod prelude {
+    #[allow(deprecated, reason = "tools of 0.1 compile for one version more")]
+    pub use crate::{__tool as tool, arguments, list_arguments};
     pub use crate::{
-        Answer, Columns, List, ListArguments, Row, Table, age, arguments, call, get, get_or_suggest, kind,
+        Answer, Argument, Arguments, Columns, Error, List, ListArguments, Row, Table, age, call, get,
+        get_or_suggest, kind,
         kube_read::{self, Cut, GetQuery, KindRef, ListQuery, LogQuery, Page, ReadError, Reason, View},
-        list_all_of, list_arguments, log_of, namespace_or_default, parsed, paths, suggestion, text, tool,
-        yaml,
+        list_all_of, log_of, namespace_or_default, parsed, paths, suggestion, text, yaml,
     };
     pub use serde::Deserialize;
     pub use serde_json::Value;

@@ -1,7 +1,7 @@
 //! What the tools on metrics share.
 
 use crate::{
-    Table, call,
+    Error, Table, call,
     kube_read::{ReadError, Reason},
 };
 
@@ -9,12 +9,14 @@ use crate::{
 const NOTICE: usize = 256;
 
 /// The error of a read of `metrics.k8s.io`: where the API is missing, what to do about it.
-pub fn metrics_error(error: ReadError) -> String {
+pub fn metrics_error(error: ReadError) -> Error {
     match error.reason {
-        Reason::UnknownKind | Reason::Unsupported => {
-            "the metrics API is not available: metrics-server is not installed in this cluster, or is not ready. Ask the cluster's owner for it.".to_owned()
-        }
-        _ => error.into(),
+        Reason::UnknownKind | Reason::Unsupported => Error::Read(ReadError {
+            message: "the metrics API is not available: metrics-server is not installed in this cluster, or is not ready. Ask the cluster's owner for it.".to_owned(),
+            retry_after_seconds: None,
+            ..error
+        }),
+        _ => Error::Read(error),
     }
 }
 

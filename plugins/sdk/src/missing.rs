@@ -3,8 +3,8 @@
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    get, kind,
-    kube_read::{self, KindRef, ListQuery, NodeQuery, NodeSource, Reason, View},
+    Error, get, kind,
+    kube_read::{self, KindRef, ListQuery, NodeQuery, NodeSource, ReadError, Reason, View},
     list_all_of,
     pod::Metadata,
     read::parsed,
@@ -26,27 +26,24 @@ pub fn get_or_suggest<T: DeserializeOwned>(
     namespace: Option<String>,
     name: &str,
     fields: &[&str],
-) -> Result<T, String> {
-    get(kind.clone(), namespace.clone(), name, fields).map_err(|error| match error.reason {
-        Reason::NotFound => {
-            let hint = suggestion(&kind, namespace.as_deref(), name);
-            error.message + &hint
-        }
-        _ => error.into(),
-    })
+) -> Result<T, Error> {
+    get(kind.clone(), namespace.clone(), name, fields)
+        .map_err(|error| with_suggestion(error, &kind, namespace.as_deref(), name))
 }
 
 /// Reads a log or the statistics of a node; the error names the nodes there are. The tool must declare `get` of
 /// `nodes/proxy` and `list` of `nodes`.
-pub fn node_read(node: &str, source: NodeSource, tail_lines: Option<u32>) -> Result<String, String> {
+pub fn node_read(node: &str, source: NodeSource, tail_lines: Option<u32>) -> Result<String, Error> {
     let query = NodeQuery { node: node.to_owned(), source, tail_lines };
-    kube_read::node_read(&query).map_err(|error| {
-        let hint = match error.reason {
-            Reason::NotFound => suggestion(&kind("nodes"), None, node),
-            _ => String::new(),
-        };
-        String::from(error) + &hint
-    })
+    kube_read::node_read(&query).map_err(|error| with_suggestion(error, &kind("nodes"), None, node))
+}
+
+/// The error, with names to try if the object was not found.
+fn with_suggestion(mut error: ReadError, kind: &KindRef, namespace: Option<&str>, name: &str) -> Error {
+    if error.reason == Reason::NotFound {
+        error.message.push_str(&suggestion(kind, namespace, name));
+    }
+    Error::Read(error)
 }
 
 /// A sentence to add to "not found"; empty where nothing is alike, or the caller may not list.

@@ -3,26 +3,17 @@
 use serde::de::DeserializeOwned;
 
 use crate::{
-    call,
+    Error, call,
     kube_read::{self, GetQuery, KindRef, ListQuery, LogQuery, ReadError, View},
     types::{Content, Outcome},
 };
 
-/// What a tool gives back; the error is text for the model.
-pub type Answer = Result<Outcome, String>;
+/// The answer of a tool; the text of an error is for the model.
+pub type Answer = Result<Outcome, Error>;
 
 /// An answer of plain text.
 pub fn text(text: impl Into<String>) -> Answer {
     Ok(Outcome { content: vec![Content::Text(text.into())], structured: None })
-}
-
-impl From<ReadError> for String {
-    fn from(error: ReadError) -> Self {
-        match error.retry_after_seconds {
-            Some(seconds) => format!("{} Ask again in {seconds} s.", error.message),
-            None => error.message,
-        }
-    }
 }
 
 /// A kind by any of its names: `pods`, `Deployment`, `deployments.apps`.

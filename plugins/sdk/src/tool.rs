@@ -1,49 +1,56 @@
-//! Making a component of a function.
+//! A component of a function: its description, and its calls.
 
-/// Makes this crate a tool: `fn run(arguments: Arguments) -> Answer` serves its calls.
-///
-/// `reads` is what the tool may ask for, each a verb, an API group ("" is core) and resources; the host refuses the rest.
-#[macro_export]
-macro_rules! tool {
-    (
-        name: $name:literal,
-        title: $title:literal,
-        summary: $summary:literal,
-        reads: [$($($verb:ident)|+ $group:literal $($resource:literal)|+),* $(,)?] $(,)?
-    ) => {
-        struct Component;
+use crate::{
+    Arguments, Given,
+    read::Answer,
+    types::{Description, Outcome, ReadRule, Verb},
+};
 
-        impl $crate::bindings::Guest for Component {
-            fn describe() -> $crate::types::Description {
-                $crate::types::Description {
-                    name: $name.to_owned(),
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    title: $title.to_owned(),
-                    summary: $summary.to_owned(),
-                    input_schema: Arguments::schema(),
-                    output_schema: None,
-                    reads: vec![$($crate::types::ReadRule {
-                        api_groups: vec![$group.to_owned()],
-                        resources: vec![$($resource.to_owned()),+],
-                        verbs: vec![$($crate::tool!(@verb $verb)),+],
-                    }),*],
-                }
-            }
-
-            fn run(arguments: String) -> Result<$crate::types::Outcome, String> {
-                let arguments = $crate::parse_arguments(&arguments)?;
-                run(arguments)
-            }
-        }
-
-        $crate::bindings::export!(Component with_types_in $crate::bindings);
-    };
-    (@verb get) => { $crate::types::Verb::Get };
-    (@verb list) => { $crate::types::Verb::List };
+/// A tool's description of itself; [`#[tool]`](macro@crate::tool) makes it.
+#[doc(hidden)]
+pub struct About {
+    pub name: &'static str,
+    pub version: &'static str,
+    pub title: &'static str,
+    pub summary: &'static str,
+    pub reads: &'static [Reads],
 }
 
-/// The arguments as the tool declares them. The host has made them fit, so an error here is a fault of the tool.
+/// Resources of one API group ("" is core) that a tool may ask for.
 #[doc(hidden)]
-pub fn parse_arguments<T: serde::de::DeserializeOwned>(arguments: &str) -> Result<T, String> {
-    serde_json::from_str(arguments).map_err(|error| format!("the arguments do not fit this tool: {error}"))
+pub struct Reads {
+    pub group: &'static str,
+    pub resources: &'static [&'static str],
+    pub verbs: &'static [Verb],
+}
+
+impl About {
+    /// The description in the contract's words.
+    pub fn describe<T: Arguments>(&self) -> Description {
+        Description {
+            name: self.name.to_owned(),
+            version: self.version.to_owned(),
+            title: self.title.to_owned(),
+            summary: self.summary.to_owned(),
+            input_schema: T::schema(),
+            output_schema: None,
+            reads: self.reads.iter().map(Reads::rule).collect(),
+        }
+    }
+}
+
+impl Reads {
+    fn rule(&self) -> ReadRule {
+        ReadRule {
+            api_groups: vec![self.group.to_owned()],
+            resources: self.resources.iter().map(|resource| (*resource).to_owned()).collect(),
+            verbs: self.verbs.to_vec(),
+        }
+    }
+}
+
+/// Answers a call of the contract.
+#[doc(hidden)]
+pub fn answer<T: Arguments>(arguments: &str, tool: impl FnOnce(T) -> Answer) -> Result<Outcome, String> {
+    Ok(tool(Given::parse(arguments)?.arguments()?)?)
 }

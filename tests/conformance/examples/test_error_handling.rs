@@ -12,5 +12,5 @@ tool! {
 }
 
 fn run(_: Arguments) -> Answer {
-    Err("This tool intentionally returns an error for testing".to_owned())
+    Err("This tool intentionally returns an error for testing".into())
 }

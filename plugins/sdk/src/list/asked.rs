@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-/// What a caller asked of a list; [`list_arguments!`](crate::list_arguments) declares it.
+/// The request for a list; [`ListArguments`](crate::ListArguments) declares it.
 #[derive(Default, Clone)]
 pub struct Asked {
     /// `app=web,tier!=test`
@@ -23,9 +23,9 @@ pub struct Asked {
     pub max_bytes: Option<u32>,
 }
 
-/// The arguments of a tool, as far as they are those of every list.
-pub trait ListArguments {
-    /// What was asked.
+/// Arguments that hold the request for a list.
+pub trait ListRequest {
+    /// The request.
     fn asked(&self) -> Asked;
 }
 

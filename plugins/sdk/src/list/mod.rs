@@ -14,11 +14,11 @@ mod walk;
 
 use serde::de::DeserializeOwned;
 
-pub use asked::{Asked, ListArguments, Output};
+pub use asked::{Asked, ListRequest, Output};
 pub use entry::Row;
 
 use crate::{
-    Answer, Table, call,
+    Answer, Error, Table, call,
     kube_read::{KindRef, ListQuery, Reason},
     text,
 };
@@ -64,7 +64,7 @@ impl List {
     /// Lists objects with the tool's own columns.
     pub fn rows<T: DeserializeOwned>(
         &self,
-        arguments: &impl ListArguments,
+        arguments: &impl ListRequest,
         columns: &Columns<'_, T>,
     ) -> Answer {
         let row = |json: &str| entry::typed::<T>(json, columns.row);
@@ -78,7 +78,7 @@ impl List {
     }
 
     /// Lists objects as the table that the API server makes of them.
-    pub fn server_table(&self, arguments: &impl ListArguments) -> Answer {
+    pub fn server_table(&self, arguments: &impl ListRequest) -> Answer {
         self.answered(&arguments.asked(), Shape::Server { header: Vec::new() }, false)
     }
 
@@ -101,17 +101,17 @@ impl List {
                 shape = Shape::Fields(vec![by.clone()]);
             }
             if output == Output::Yaml && fields.is_empty() || output == Output::Json && fields.is_empty() {
-                return Err("sortBy with whole objects would read all of them: choose fields too".to_owned());
+                return Err("sortBy with whole objects would read all of them: choose fields too".into());
             }
         }
         let job = Job { list: self, asked, output, order, newest_first };
         match job.run(&mut shape, self.namespace.clone()) {
             Err(Stop::Read(error)) if error.reason == Reason::Forbidden && self.namespace.is_none() => {
                 let (namespace, told) = reach::elsewhere(&self.kind, &self.noun, &error.message)?;
-                let answer = job.run(&mut shape, Some(namespace)).map_err(Stop::message)?;
+                let answer = job.run(&mut shape, Some(namespace)).map_err(Error::from)?;
                 text(format!("{told}\n{answer}"))
             }
-            other => text(other.map_err(Stop::message)?),
+            other => text(other.map_err(Error::from)?),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     server_table::ServerTable,
 };
 use crate::{
-    call,
+    Error, call,
     kube_read::{self, ListQuery, Page, ReadError, Reason, View},
 };
 
@@ -18,11 +18,11 @@ pub(super) enum Stop {
     Message(String),
 }
 
-impl Stop {
-    pub(super) fn message(self) -> String {
-        match self {
-            Self::Read(error) => error.into(),
-            Self::Message(message) => message,
+impl From<Stop> for Error {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Read(error) => Self::Read(error),
+            Stop::Message(message) => Self::Message(message),
         }
     }
 }

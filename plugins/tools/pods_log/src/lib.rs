@@ -94,7 +94,7 @@ fn run(arguments: Arguments) -> Answer {
     let part = (budget.max(2 * NOTICE) - NOTICE) / u32::try_from(targets.len().max(1)).unwrap_or(1);
     // A title for each where there are several.
     let part = if targets.len() > 1 { part.saturating_sub(NOTICE / 2) } else { part };
-    let reads: Vec<Result<Read, String>> =
+    let reads: Vec<Result<Read, Error>> =
         one::read_all(targets.iter().map(|target| arguments.query(&namespace, target)).collect(), part);
     if let ([target], [read]) = (targets.as_slice(), reads.as_slice()) {
         let read = read.as_ref().map_err(Clone::clone)?;

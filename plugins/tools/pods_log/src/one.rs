@@ -20,7 +20,7 @@ pub(crate) struct Read {
 }
 
 /// Reads logs side by side, each into `room` bytes.
-pub(crate) fn read_all(queries: Vec<LogQuery>, room: u32) -> Vec<Result<Read, String>> {
+pub(crate) fn read_all(queries: Vec<LogQuery>, room: u32) -> Vec<Result<Read, Error>> {
     let queries: Vec<LogQuery> =
         queries.into_iter().map(|query| LogQuery { limit_bytes: Some(room), ..query }).collect();
     let answers = kube_read::pod_logs(&queries);
@@ -28,7 +28,7 @@ pub(crate) fn read_all(queries: Vec<LogQuery>, room: u32) -> Vec<Result<Read, St
 }
 
 /// Asks again where the first answer is not the last word: for a container by its name, or for fewer lines.
-fn finish(mut query: LogQuery, answer: Result<LogText, ReadError>) -> Result<Read, String> {
+fn finish(mut query: LogQuery, answer: Result<LogText, ReadError>) -> Result<Read, Error> {
     let mut note = String::new();
     let mut log = match answer {
         // "a container name must be specified for pod web, choose one of: [app proxy]"
@@ -58,7 +58,7 @@ fn finish(mut query: LogQuery, answer: Result<LogText, ReadError>) -> Result<Rea
 }
 
 /// The error with what there is instead.
-fn explained(query: &LogQuery, error: ReadError) -> String {
+fn explained(query: &LogQuery, mut error: ReadError) -> Error {
     let hint = match error.reason {
         Reason::NotFound => suggestion(&kind("pods"), Some(&query.namespace), &query.pod),
         Reason::Invalid if query.container.is_some() && error.message.contains("is not valid for pod") => {
@@ -70,7 +70,8 @@ fn explained(query: &LogQuery, error: ReadError) -> String {
         }
         _ => String::new(),
     };
-    String::from(error) + &hint
+    error.message.push_str(&hint);
+    error.into()
 }
 
 impl Read {

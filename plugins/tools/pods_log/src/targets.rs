@@ -99,7 +99,7 @@ impl Pod {
 }
 
 /// What the arguments name.
-pub(crate) fn of(arguments: &Arguments, namespace: &str) -> Result<Chosen, String> {
+pub(crate) fn of(arguments: &Arguments, namespace: &str) -> Result<Chosen, Error> {
     let name =
         arguments.name.as_deref().map(|name| name.trim_start_matches("pods/").trim_start_matches("pod/"));
     let selector = match (name, &arguments.label_selector) {
@@ -119,7 +119,7 @@ pub(crate) fn of(arguments: &Arguments, namespace: &str) -> Result<Chosen, Strin
 }
 
 /// One pod's log. Which containers it has is only read where that matters.
-fn one(arguments: &Arguments, name: &str, namespace: &str) -> Result<Chosen, String> {
+fn one(arguments: &Arguments, name: &str, namespace: &str) -> Result<Chosen, Error> {
     let pod = name.to_owned();
     let Some(container) = &arguments.container else {
         return Ok(Chosen { targets: vec![Target { pod, container: None }], note: String::new() });
@@ -135,12 +135,12 @@ fn one(arguments: &Arguments, name: &str, namespace: &str) -> Result<Chosen, Str
 }
 
 /// The logs of pods by their labels; those that are not ready come first.
-fn several(arguments: &Arguments, labels: &str, namespace: &str) -> Result<Chosen, String> {
+fn several(arguments: &Arguments, labels: &str, namespace: &str) -> Result<Chosen, Error> {
     let mut query = list_all_of(kind("pods"), Some(namespace.to_owned()), FIELDS);
     query.label_selector = Some(labels.to_owned());
     let mut pods: Vec<Pod> = parsed(&kube_read::list_objects(&query)?.items)?;
     if pods.is_empty() {
-        return Err(format!("no pods in namespace {namespace} have the labels {labels}"));
+        return Err(format!("no pods in namespace {namespace} have the labels {labels}").into());
     }
     pods.sort_by_key(Pod::is_ready);
     let mut targets = Vec::new();
@@ -167,18 +167,19 @@ fn several(arguments: &Arguments, labels: &str, namespace: &str) -> Result<Chose
 }
 
 /// The labels of a workload's pods.
-fn pods_of(workload: &str, name: &str, namespace: &str) -> Result<String, String> {
+fn pods_of(workload: &str, name: &str, namespace: &str) -> Result<String, Error> {
     let place = Some(namespace.to_owned());
     if ["cronjob", "cronjobs", "cj"].contains(&workload.to_lowercase().as_str()) {
         return newest_job(name, namespace);
     }
     let object: Value = get(kind(workload), place, name, &["spec.selector"])?;
     let selector = object.pointer("/spec/selector").and_then(selector::text);
-    selector.ok_or_else(|| format!("{workload}/{name} in namespace {namespace} selects no pods by labels"))
+    let none = || format!("{workload}/{name} in namespace {namespace} selects no pods by labels");
+    Ok(selector.ok_or_else(none)?)
 }
 
 /// The pods of the last job that a CronJob made.
-fn newest_job(cron: &str, namespace: &str) -> Result<String, String> {
+fn newest_job(cron: &str, namespace: &str) -> Result<String, Error> {
     #[derive(Deserialize)]
     struct Job {
         metadata: Owned,
@@ -211,7 +212,7 @@ fn newest_job(cron: &str, namespace: &str) -> Result<String, String> {
 }
 
 /// The container to take where the pod has several and none was named, and the others.
-pub(crate) fn default_container(query: &LogQuery) -> Result<(String, Vec<String>), String> {
+pub(crate) fn default_container(query: &LogQuery) -> Result<(String, Vec<String>), Error> {
     let pod: Pod = get(kind("pods"), Some(query.namespace.clone()), &query.pod, FIELDS)?;
     let chosen = pod.default_container().ok_or("the pod has no containers")?;
     let others = pod.containers().into_iter().filter(|name| *name != chosen).collect();

@@ -15,8 +15,10 @@ fn run(arguments: Arguments) -> Answer {
     let kind =
         KindRef { kind: "projects".to_owned(), api_version: Some("project.openshift.io/v1".to_owned()) };
     let list = List { kind, namespace: None, noun: "projects".into() }.server_table(&arguments);
-    list.map_err(|error| match error.contains("no matches for kind") {
-        true => "this cluster has no projects: it is not OpenShift. Use namespaces_list.".to_owned(),
-        false => error,
+    list.map_err(|error| match error.reason() {
+        Some(Reason::UnknownKind) => {
+            "this cluster has no projects: it is not OpenShift. Use namespaces_list.".into()
+        }
+        _ => error,
     })
 }

@@ -163,7 +163,7 @@ fn run(arguments: Arguments) -> Answer {
                 kube_read::cluster_address()
             ))
         }
-        other => Err(format!("no question {other:?}")),
+        other => Err(format!("no question {other:?}").into()),
     }
 }
 

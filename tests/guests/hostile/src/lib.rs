@@ -93,7 +93,7 @@ fn run(arguments: Arguments) -> Answer {
             text(format!("seen {seen}"))
         }
         "empty" => Ok(porthole_sdk::types::Outcome { content: vec![], structured: None }),
-        other => Err(format!("cannot try {other:?}")),
+        other => Err(format!("cannot try {other:?}").into()),
     }
 }
 

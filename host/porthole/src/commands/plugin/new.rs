@@ -18,11 +18,29 @@ use crate::cli::Language;
 /// `*.in` files are written without their ending, with `{{name}}` filled in; others as they are.
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 const CONTRACT: &str = include_str!("../../../../../wit/porthole.wit");
-static RUST_SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk/src");
-const RUST_SDK_MANIFEST: &str = include_str!("../../../../../plugins/sdk/Cargo.toml");
+/// The crates that a tool in Rust is built with, as they are here. The template's workspace names each, with its path.
+static RUST_CRATES: [RustCrate; 2] = [
+    RustCrate {
+        name: "sdk",
+        manifest: include_str!("../../../../../plugins/sdk/Cargo.toml"),
+        source: include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk/src"),
+    },
+    RustCrate {
+        name: "sdk-macros",
+        manifest: include_str!("../../../../../plugins/sdk-macros/Cargo.toml"),
+        source: include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk-macros/src"),
+    },
+];
 const RUST_LOCK: &str = include_str!("../../../../../plugins/Cargo.lock");
 const JS_SDK: &str = include_str!("../../../../../plugins/sdk/js/porthole.js");
 const PYTHON_SDK: &str = include_str!("../../../../../plugins/sdk/python/porthole.py");
+
+/// A crate of `plugins/` that a project in Rust has a copy of, in `porthole/<name>`.
+struct RustCrate {
+    name: &'static str,
+    manifest: &'static str,
+    source: Dir<'static>,
+}
 
 pub(super) fn new(name: &str, language: Language) -> anyhow::Result<ExitCode> {
     let folder = Path::new(name);
@@ -82,11 +100,14 @@ fn create(folder: &Path, name: &str, language: Language) -> anyhow::Result<()> {
     }
     match language {
         Language::Rust => {
-            write("porthole/sdk/Cargo.toml".into(), RUST_SDK_MANIFEST)?;
             // The versions that Porthole's own tools are built with; cargo takes out what is not used.
             write("Cargo.lock".into(), RUST_LOCK)?;
-            for (path, text) in texts(&RUST_SDK) {
-                write(Path::new("porthole/sdk/src").join(path), text)?;
+            for RustCrate { name, manifest, source } in &RUST_CRATES {
+                let folder = Path::new("porthole").join(name);
+                write(folder.join("Cargo.toml"), manifest)?;
+                for (path, text) in texts(source) {
+                    write(folder.join("src").join(path), text)?;
+                }
             }
         }
         Language::Js => write("porthole.js".into(), JS_SDK)?,

@@ -13,6 +13,10 @@ fn a_project_has_the_contract_the_library_and_its_name() {
         for file in ["wit/porthole.wit", "cluster/shop.yaml", "README.md", ".gitignore", library] {
             assert!(folder.join(file).exists(), "{language:?}: {file}");
         }
+        for RustCrate { name, .. } in RUST_CRATES.iter().filter(|_| matches!(language, Language::Rust)) {
+            let own = folder.join("porthole").join(name);
+            assert!(own.join("Cargo.toml").exists() && own.join("src/lib.rs").exists(), "{name}");
+        }
         let readme = fs::read_to_string(folder.join("README.md")).unwrap();
         assert!(readme.starts_with("# team_keys") && !readme.contains("{{"), "{readme}");
         for command in commands(language) {
@@ -46,4 +50,8 @@ fn a_rust_project_has_the_dependencies_of_our_own_tools() {
             .collect()
     };
     assert_eq!(dependencies(theirs), dependencies(ours));
+    for RustCrate { name, .. } in &RUST_CRATES {
+        let dependency = format!("porthole-{name} = {{ path = \"porthole/{name}\" }}");
+        assert!(theirs.lines().any(|line| line == dependency), "the template lacks: {dependency}");
+    }
 }
