@@ -1,18 +1,11 @@
 //! test_audio_content: A sound, for the conformance suite.
 
 use conformance::{answer, media};
-use porthole_sdk::{prelude::*, types::Content};
+use porthole_sdk::{prelude::*, tool, types::Content};
 
-arguments! {}
-
-tool! {
-    name: "test_audio_content",
-    title: "test_audio_content",
-    summary: "A sound, for the conformance suite.",
-    reads: [],
-}
-
-fn run(_: Arguments) -> Answer {
+/// A sound, for the conformance suite.
+#[tool(title = "test_audio_content")]
+fn test_audio_content() -> Answer {
     // A WAV file of no samples.
     let silence =
         b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0data\0\0\0\0";

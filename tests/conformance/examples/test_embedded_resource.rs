@@ -3,19 +3,13 @@
 use conformance::answer;
 use porthole_sdk::{
     prelude::*,
+    tool,
     types::{Content, Embedded},
 };
 
-arguments! {}
-
-tool! {
-    name: "test_embedded_resource",
-    title: "test_embedded_resource",
-    summary: "An embedded resource, for the conformance suite.",
-    reads: [],
-}
-
-fn run(_: Arguments) -> Answer {
+/// An embedded resource, for the conformance suite.
+#[tool(title = "test_embedded_resource")]
+fn test_embedded_resource() -> Answer {
     answer([Content::Embedded(Embedded {
         uri: "test://embedded-resource".to_owned(),
         mime_type: "text/plain".to_owned(),

@@ -1,16 +1,9 @@
 //! test_error_handling: An error, for the conformance suite.
 
-use porthole_sdk::prelude::*;
+use porthole_sdk::{prelude::*, tool};
 
-arguments! {}
-
-tool! {
-    name: "test_error_handling",
-    title: "test_error_handling",
-    summary: "An error, for the conformance suite.",
-    reads: [],
-}
-
-fn run(_: Arguments) -> Answer {
+/// An error, for the conformance suite.
+#[tool(title = "test_error_handling")]
+fn test_error_handling() -> Answer {
     Err("This tool intentionally returns an error for testing".into())
 }

@@ -1,17 +1,10 @@
 //! test_image_content: An image, for the conformance suite.
 
 use conformance::{PIXEL, answer, media};
-use porthole_sdk::{prelude::*, types::Content};
+use porthole_sdk::{prelude::*, tool, types::Content};
 
-arguments! {}
-
-tool! {
-    name: "test_image_content",
-    title: "test_image_content",
-    summary: "An image, for the conformance suite.",
-    reads: [],
-}
-
-fn run(_: Arguments) -> Answer {
+/// An image, for the conformance suite.
+#[tool(title = "test_image_content")]
+fn test_image_content() -> Answer {
     answer([Content::Image(media(PIXEL, "image/png"))])
 }

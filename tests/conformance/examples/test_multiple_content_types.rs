@@ -3,19 +3,13 @@
 use conformance::{PIXEL, answer, media};
 use porthole_sdk::{
     prelude::*,
+    tool,
     types::{Content, Embedded},
 };
 
-arguments! {}
-
-tool! {
-    name: "test_multiple_content_types",
-    title: "test_multiple_content_types",
-    summary: "Several kinds of content at once, for the conformance suite.",
-    reads: [],
-}
-
-fn run(_: Arguments) -> Answer {
+/// Several kinds of content at once, for the conformance suite.
+#[tool(title = "test_multiple_content_types")]
+fn test_multiple_content_types() -> Answer {
     answer([
         Content::Text("Multiple content types test:".to_owned()),
         Content::Image(media(PIXEL, "image/png")),

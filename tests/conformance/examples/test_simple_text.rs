@@ -1,16 +1,9 @@
 //! test_simple_text: A simple text, for the conformance suite.
 
-use porthole_sdk::prelude::*;
+use porthole_sdk::{prelude::*, tool};
 
-arguments! {}
-
-tool! {
-    name: "test_simple_text",
-    title: "test_simple_text",
-    summary: "A simple text, for the conformance suite.",
-    reads: [],
-}
-
-fn run(_: Arguments) -> Answer {
+/// A simple text, for the conformance suite.
+#[tool(title = "test_simple_text")]
+fn test_simple_text() -> Answer {
     text("This is a simple text response for testing.")
 }

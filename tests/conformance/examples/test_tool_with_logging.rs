@@ -2,18 +2,11 @@
 
 use std::time::Duration;
 
-use porthole_sdk::prelude::*;
+use porthole_sdk::{prelude::*, tool};
 
-arguments! {}
-
-tool! {
-    name: "test_tool_with_logging",
-    title: "test_tool_with_logging",
-    summary: "Messages while it works, for the conformance suite.",
-    reads: [],
-}
-
-fn run(_: Arguments) -> Answer {
+/// Messages while it works, for the conformance suite.
+#[tool(title = "test_tool_with_logging")]
+fn test_tool_with_logging() -> Answer {
     for message in ["Tool execution started", "Tool processing data", "Tool execution completed"] {
         call::log(call::Level::Info, message);
         std::thread::sleep(Duration::from_millis(50));

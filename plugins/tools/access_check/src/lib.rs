@@ -1,8 +1,9 @@
 //! access_check: what this account may do, and why.
 
-use porthole_sdk::{kube_read::AccessQuery, prelude::*};
+use porthole_sdk::{kube_read::AccessQuery, prelude::*, tool};
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// get, list, create, delete…
     verb: String,
     /// Any form: pods, deploy, pods/log
@@ -15,15 +16,12 @@ arguments! {
     api_version: Option<String>,
 }
 
-tool! {
-    name: "access_check",
-    title: "May this account?",
-    summary: "Whether the account may do something (kubectl auth can-i), and which binding allows it. It only asks.",
-    reads: [],
-}
-
-fn run(arguments: Arguments) -> Answer {
-    let Arguments { verb, kind, namespace, name, api_version } = arguments;
+#[tool(
+    title = "May this account?",
+    summary = "Whether the account may do something (kubectl auth can-i), and which binding allows it. It only asks."
+)]
+fn access_check(request: Request) -> Answer {
+    let Request { verb, kind, namespace, name, api_version } = request;
     let (resource, subresource) = match kind.split_once('/') {
         Some((kind, subresource)) => (kind.to_owned(), Some(subresource.to_owned())),
         None => (kind.clone(), None),

@@ -1,8 +1,9 @@
 //! api_resources_list: which kinds the cluster serves.
 
-use porthole_sdk::prelude::*;
+use porthole_sdk::{prelude::*, tool};
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// Only this API group, e.g. apps; core for v1
     group: Option<String>,
     /// Only kinds whose names contain this
@@ -11,15 +12,10 @@ arguments! {
     namespaced: Option<bool>,
 }
 
-tool! {
-    name: "api_resources_list",
-    title: "List kinds",
-    summary: "The kinds that the cluster serves, custom ones too: name, short names, apiVersion, scope.",
-    reads: [],
-}
-
-fn run(arguments: Arguments) -> Answer {
-    let Arguments { group, search, namespaced } = arguments;
+/// The kinds that the cluster serves, custom ones too: name, short names, apiVersion, scope.
+#[tool(title = "List kinds")]
+fn api_resources_list(request: Request) -> Answer {
+    let Request { group, search, namespaced } = request;
     let search = search.map(|search| search.to_lowercase());
     let group =
         group.map(|group| if matches!(group.as_str(), "core" | "v1") { String::new() } else { group });

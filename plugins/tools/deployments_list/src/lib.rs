@@ -1,17 +1,13 @@
 //! deployments_list: deployments and how complete they are.
 
-use porthole_sdk::{pod::Metadata, prelude::*};
+use porthole_sdk::{pod::Metadata, prelude::*, tool};
 
-list_arguments! {
+#[derive(Arguments)]
+struct Request {
     /// Default: all namespaces
     namespace: Option<String>,
-}
-
-tool! {
-    name: "deployments_list",
-    title: "List deployments",
-    summary: "Deployments, those that are not complete first: ready, up-to-date and available replicas, what holds a rollout up, images.",
-    reads: [list "apps" "deployments"],
+    #[argument(flatten)]
+    list: ListArguments,
 }
 
 #[derive(Deserialize)]
@@ -125,8 +121,12 @@ fn row(deployment: &Deployment) -> Row {
     Row { namespace, name, cells, word: word.to_owned(), well, time: 0 }
 }
 
-fn run(arguments: Arguments) -> Answer {
-    let namespace = arguments.namespace.clone();
+/// Deployments, those that are not complete first: ready, up-to-date and available replicas, what holds a rollout
+/// up, images.
+#[tool(title = "List deployments", reads(list("apps": "deployments")))]
+fn deployments_list(request: Request) -> Answer {
+    let namespace = request.namespace.clone();
     let columns = Columns { fields: FIELDS, header: &HEADER, row, newest_first: false, outlined: false };
-    List { kind: kind("deployments.apps"), namespace, noun: "deployments".into() }.rows(&arguments, &columns)
+    List { kind: kind("deployments.apps"), namespace, noun: "deployments".into() }
+        .rows(&request.list, &columns)
 }

@@ -1,24 +1,22 @@
 //! helm_list: what Helm has installed. The host opens Helm's Secrets; what arrives here holds no values.
 
-use porthole_sdk::prelude::*;
+use porthole_sdk::{prelude::*, tool};
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// Default: all namespaces
     namespace: Option<String>,
     /// false: only the default namespace
-    all_namespaces: bool = true,
+    #[argument(default = true)]
+    all_namespaces: bool,
 }
 
-tool! {
-    name: "helm_list",
-    title: "List Helm releases",
-    summary: "Helm releases in their newest revision: status, chart, versions, last change; those not deployed first. Needs the right to list Secrets; their values are never shown.",
-    reads: [list "helm.sh" "releases"],
-}
-
-fn run(arguments: Arguments) -> Answer {
-    let namespace = match arguments.namespace {
-        None if !arguments.all_namespaces => Some(call::default_namespace()),
+/// Helm releases in their newest revision: status, chart, versions, last change; those not deployed first. Needs
+/// the right to list Secrets; their values are never shown.
+#[tool(title = "List Helm releases", reads(list("helm.sh": "releases")))]
+fn helm_list(request: Request) -> Answer {
+    let namespace = match request.namespace {
+        None if !request.all_namespaces => Some(call::default_namespace()),
         other => other,
     };
     let mut releases = kube_read::releases(namespace.as_deref())?;

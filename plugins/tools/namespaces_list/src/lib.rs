@@ -1,15 +1,6 @@
 //! namespaces_list: which namespaces there are.
 
-use porthole_sdk::{pod::Metadata, prelude::*};
-
-list_arguments! {}
-
-tool! {
-    name: "namespaces_list",
-    title: "List namespaces",
-    summary: "All namespaces with phase and age. Start here when you do not know where something runs.",
-    reads: [list "" "namespaces"],
-}
+use porthole_sdk::{pod::Metadata, prelude::*, tool};
 
 #[derive(Deserialize)]
 struct Namespace {
@@ -31,7 +22,9 @@ fn row(namespace: &Namespace) -> Row {
     Row { name: metadata.name.clone(), cells, word, well, ..Row::default() }
 }
 
-fn run(arguments: Arguments) -> Answer {
+/// All namespaces with phase and age. Start here when you do not know where something runs.
+#[tool(title = "List namespaces", reads(list("namespaces")))]
+fn namespaces_list(list: ListArguments) -> Answer {
     let columns = Columns {
         fields: &["metadata.name", "metadata.creationTimestamp", "status.phase"],
         header: &["NAME", "STATUS", "AGE"],
@@ -39,5 +32,5 @@ fn run(arguments: Arguments) -> Answer {
         newest_first: false,
         outlined: true,
     };
-    List { kind: kind("namespaces"), namespace: None, noun: "namespaces".into() }.rows(&arguments, &columns)
+    List { kind: kind("namespaces"), namespace: None, noun: "namespaces".into() }.rows(&list, &columns)
 }

@@ -1,21 +1,17 @@
 //! nodes_get: one node, whole.
 
-use porthole_sdk::prelude::*;
+use porthole_sdk::{prelude::*, tool};
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// Name of the node
     name: String,
 }
 
-tool! {
-    name: "nodes_get",
-    title: "Get a node",
-    summary: "One node as YAML: labels, taints, conditions, capacity, addresses; without its list of images.",
-    reads: [get | list "" "nodes"],
-}
-
-fn run(arguments: Arguments) -> Answer {
-    let mut node: Value = get_or_suggest(kind("nodes"), None, &arguments.name, &[])?;
+/// One node as YAML: labels, taints, conditions, capacity, addresses; without its list of images.
+#[tool(title = "Get a node", reads(get_list("nodes")))]
+fn nodes_get(request: Request) -> Answer {
+    let mut node: Value = get_or_suggest(kind("nodes"), None, &request.name, &[])?;
     // Up to 50 images with all of their names: half of a node's text.
     let images =
         node.get_mut("status").and_then(Value::as_object_mut).and_then(|status| status.remove("images"));

@@ -2,16 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use porthole_sdk::prelude::*;
-
-list_arguments! {}
-
-tool! {
-    name: "nodes_list",
-    title: "List nodes",
-    summary: "Nodes: status (Ready, NotReady, cordoned, pressures), roles, kubelet version, address, allocatable CPU and memory, taints.",
-    reads: [list "" "nodes"],
-}
+use porthole_sdk::{prelude::*, tool};
 
 #[derive(Deserialize)]
 struct Node {
@@ -142,8 +133,11 @@ impl Node {
 const HEADER: [&str; 9] =
     ["NAME", "STATUS", "ROLES", "AGE", "VERSION", "INTERNAL-IP", "CPU", "MEMORY", "TAINTS"];
 
-fn run(arguments: Arguments) -> Answer {
+/// Nodes: status (Ready, NotReady, cordoned, pressures), roles, kubelet version, address, allocatable CPU and
+/// memory, taints.
+#[tool(title = "List nodes", reads(list("nodes")))]
+fn nodes_list(list: ListArguments) -> Answer {
     let columns =
         Columns { fields: FIELDS, header: &HEADER, row: Node::row, newest_first: false, outlined: false };
-    List { kind: kind("nodes"), namespace: None, noun: "nodes".into() }.rows(&arguments, &columns)
+    List { kind: kind("nodes"), namespace: None, noun: "nodes".into() }.rows(&list, &columns)
 }

@@ -1,28 +1,25 @@
 //! nodes_log: a log of a node itself, through its kubelet.
 
-use porthole_sdk::{kube_read::NodeSource, node_read, prelude::*};
+use porthole_sdk::{kube_read::NodeSource, node_read, prelude::*, tool};
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// Name of the node
     name: String,
     /// A service such as kubelet, or a file under /var/log such as /syslog
     query: String,
     /// Lines from the end
-    tail_lines: u32 = 100,
-}
-
-tool! {
-    name: "nodes_log",
-    title: "Log of a node",
-    summary: "The last lines of a service's log or a file under /var/log of a node. Needs the right nodes/proxy.",
-    reads: [get "" "nodes/proxy", list "" "nodes"],
+    #[argument(default = 100)]
+    tail_lines: u32,
 }
 
 /// Kept of the answer for the line on what was left out.
 const NOTICE: usize = 200;
 
-fn run(arguments: Arguments) -> Answer {
-    let Arguments { name, query, tail_lines } = arguments;
+/// The last lines of a service's log or a file under /var/log of a node. Needs the right nodes/proxy.
+#[tool(title = "Log of a node", reads(get("nodes/proxy"), list("nodes")))]
+fn nodes_log(request: Request) -> Answer {
+    let Request { name, query, tail_lines } = request;
     let log = node_read(&name, NodeSource::Log(query.clone()), Some(tail_lines))?;
     if log.trim().is_empty() {
         return text(format!(

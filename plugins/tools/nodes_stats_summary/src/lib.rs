@@ -5,22 +5,18 @@ use porthole_sdk::{
     node_read,
     prelude::*,
     quantity::{mebibytes, millicores},
+    tool,
 };
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// Name of the node
     name: String,
     /// Only pods of this namespace
     namespace: Option<String>,
     /// Pods at most, those with the most memory first
-    limit: u32 = 20,
-}
-
-tool! {
-    name: "nodes_stats_summary",
-    title: "Statistics of a node",
-    summary: "What a node's kubelet measures now: CPU, memory, disks, network, and its pods by memory. Works without metrics-server. Needs the right nodes/proxy.",
-    reads: [get "" "nodes/proxy", list "" "nodes"],
+    #[argument(default = 20)]
+    limit: u32,
 }
 
 #[derive(Deserialize)]
@@ -121,8 +117,14 @@ impl Disk {
     }
 }
 
-fn run(arguments: Arguments) -> Answer {
-    let Arguments { name, namespace, limit } = arguments;
+#[tool(
+    title = "Statistics of a node",
+    summary = "What a node's kubelet measures now: CPU, memory, disks, network, and its pods by memory. Works \
+               without metrics-server. Needs the right nodes/proxy.",
+    reads(get("nodes/proxy"), list("nodes"))
+)]
+fn nodes_stats_summary(request: Request) -> Answer {
+    let Request { name, namespace, limit } = request;
     let json = node_read(&name, NodeSource::StatsSummary, None)?;
     let Summary { node, mut pods } = parsed(&json)?;
     let Node { node_name, cpu, memory, fs, runtime, network, rlimit } = &node;

@@ -5,20 +5,15 @@ use std::collections::BTreeMap;
 use porthole_sdk::{
     prelude::*,
     quantity::{mebibytes, millicores, parse},
+    tool,
 };
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// Only this node.
     name: Option<String>,
     /// Only nodes with these labels.
     label_selector: Option<String>,
-}
-
-tool! {
-    name: "nodes_top",
-    title: "What nodes use",
-    summary: "CPU and memory that each node uses now, and its part of what it can give. Needs metrics-server in the cluster.",
-    reads: [list "metrics.k8s.io" "nodes", list "" "nodes"],
 }
 
 #[derive(Deserialize)]
@@ -46,13 +41,15 @@ struct Status {
     allocatable: BTreeMap<String, String>,
 }
 
-fn run(arguments: Arguments) -> Answer {
-    let field_selector = arguments.name.as_ref().map(|name| format!("metadata.name={name}"));
+/// CPU and memory that each node uses now, and its part of what it can give. Needs metrics-server in the cluster.
+#[tool(title = "What nodes use", reads(list("metrics.k8s.io": "nodes"), list("nodes")))]
+fn nodes_top(request: Request) -> Answer {
+    let field_selector = request.name.as_ref().map(|name| format!("metadata.name={name}"));
     let mut usage = list_all_of(kind("nodes"), None, &["metadata.name", "usage"]);
     usage.kind.api_version = Some("metrics.k8s.io/v1beta1".to_owned());
     let mut nodes = list_all_of(kind("nodes"), None, &["metadata.name", "status.allocatable"]);
     for query in [&mut usage, &mut nodes] {
-        query.label_selector = arguments.label_selector.clone();
+        query.label_selector = request.label_selector.clone();
         query.field_selector = field_selector.clone();
     }
     let mut answers = kube_read::list_all(&[usage, nodes]).into_iter();

@@ -1,8 +1,9 @@
 //! pods_get: one pod, whole.
 
-use porthole_sdk::prelude::*;
+use porthole_sdk::{prelude::*, tool};
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// Name of the pod
     name: String,
     /// Default: the default namespace
@@ -11,15 +12,10 @@ arguments! {
     fields: Option<String>,
 }
 
-tool! {
-    name: "pods_get",
-    title: "Get a pod",
-    summary: "One pod as YAML. Why it is not well is shorter in resources_describe.",
-    reads: [get | list "" "pods"],
-}
-
-fn run(arguments: Arguments) -> Answer {
-    let namespace = namespace_or_default(arguments.namespace);
-    let fields = paths(arguments.fields.as_deref());
-    text(yaml(get_or_suggest(kind("pods"), Some(namespace), &arguments.name, &fields)?)?)
+/// One pod as YAML. Why it is not well is shorter in resources_describe.
+#[tool(title = "Get a pod", reads(get_list("pods")))]
+fn pods_get(request: Request) -> Answer {
+    let namespace = namespace_or_default(request.namespace);
+    let fields = paths(request.fields.as_deref());
+    text(yaml(get_or_suggest(kind("pods"), Some(namespace), &request.name, &fields)?)?)
 }

@@ -1,20 +1,17 @@
 //! pods_list_in_namespace: the pods of one namespace.
 
-use porthole_sdk::{pod::COLUMNS, prelude::*};
+use porthole_sdk::{pod::COLUMNS, prelude::*, tool};
 
-list_arguments! {
+#[derive(Arguments)]
+struct Request {
     /// The namespace
     namespace: String,
+    #[argument(flatten)]
+    list: ListArguments,
 }
 
-tool! {
-    name: "pods_list_in_namespace",
-    title: "List pods in a namespace",
-    summary: "As pods_list, for one namespace.",
-    reads: [list "" "pods"],
-}
-
-fn run(arguments: Arguments) -> Answer {
-    let namespace = Some(arguments.namespace.clone());
-    List { kind: kind("pods"), namespace, noun: "pods".into() }.rows(&arguments, &COLUMNS)
+#[tool(title = "List pods in a namespace", summary = "As pods_list, for one namespace.", reads(list("pods")))]
+fn pods_list_in_namespace(request: Request) -> Answer {
+    let namespace = Some(request.namespace.clone());
+    List { kind: kind("pods"), namespace, noun: "pods".into() }.rows(&request.list, &COLUMNS)
 }

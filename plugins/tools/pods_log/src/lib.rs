@@ -4,10 +4,11 @@ mod one;
 mod targets;
 
 use one::Read;
-use porthole_sdk::prelude::*;
+use porthole_sdk::{prelude::*, tool};
 use targets::Target;
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// Pod, or a workload such as deployment/web, job/x
     name: Option<String>,
     /// Default: the default namespace
@@ -15,7 +16,8 @@ arguments! {
     /// Default: the default or first one; *: all
     container: Option<String>,
     /// The run before the last restart: why did it crash?
-    previous: bool = false,
+    #[argument(default = false)]
+    previous: bool,
     /// Lines from the end. Default: 100; 10000 with grep; all with since
     tail: Option<u32>,
     /// Only lines of the last seconds
@@ -23,30 +25,19 @@ arguments! {
     /// Only lines since, RFC 3339
     since_time: Option<String>,
     /// Begin lines with their time
-    timestamps: bool = false,
+    #[argument(default = false)]
+    timestamps: bool,
     /// Instead of name: pods with these labels
     label_selector: Option<String>,
     /// Only lines that match this regular expression
     grep: Option<String>,
     /// Only lines that do not match grep
-    grep_invert: bool = false,
+    #[argument(default = false)]
+    grep_invert: bool,
     /// Lines to show around each match
     context: Option<u32>,
     /// Answer size at most
     max_bytes: Option<u32>,
-}
-
-tool! {
-    name: "pods_log",
-    title: "Log of pods",
-    summary: "Last lines of a container's log, of a pod, a workload or pods by label. previous=true tells why a container crashed. Repeated lines are folded (… 214 times).",
-    reads: [
-        get "" "pods/log",
-        get | list "" "pods",
-        get "" "services" | "replicationcontrollers",
-        get "apps" "deployments" | "statefulsets" | "daemonsets" | "replicasets",
-        get | list "batch" "jobs",
-    ],
 }
 
 /// Kept of the answer for the lines around a log.
@@ -56,7 +47,7 @@ const TAIL: u32 = 100;
 /// With a pattern: far enough back for what happened today, and read in a second.
 const TAIL_SEARCHED: u32 = 10_000;
 
-impl Arguments {
+impl Request {
     fn tail(&self) -> Option<u32> {
         let since = self.since_seconds.is_some() || self.since_time.is_some();
         match (&self.grep, since) {
@@ -85,17 +76,29 @@ impl Arguments {
     }
 }
 
-fn run(arguments: Arguments) -> Answer {
-    let namespace = namespace_or_default(arguments.namespace.clone());
+/// Last lines of a container's log, of a pod, a workload or pods by label. previous=true tells why a container
+/// crashed. Repeated lines are folded (… 214 times).
+#[tool(
+    title = "Log of pods",
+    reads(
+        get("pods/log"),
+        get_list("pods"),
+        get("services", "replicationcontrollers"),
+        get("apps": "deployments", "statefulsets", "daemonsets", "replicasets"),
+        get_list("batch": "jobs"),
+    ),
+)]
+fn pods_log(request: Request) -> Answer {
+    let namespace = namespace_or_default(request.namespace.clone());
     let host = call::output_budget();
-    let budget = arguments.max_bytes.filter(|bytes| *bytes > 0).map_or(host, |bytes| bytes.min(host));
-    let chosen = targets::of(&arguments, &namespace)?;
+    let budget = request.max_bytes.filter(|bytes| *bytes > 0).map_or(host, |bytes| bytes.min(host));
+    let chosen = targets::of(&request, &namespace)?;
     let targets = chosen.targets;
     let part = (budget.max(2 * NOTICE) - NOTICE) / u32::try_from(targets.len().max(1)).unwrap_or(1);
     // A title for each where there are several.
     let part = if targets.len() > 1 { part.saturating_sub(NOTICE / 2) } else { part };
     let reads: Vec<Result<Read, Error>> =
-        one::read_all(targets.iter().map(|target| arguments.query(&namespace, target)).collect(), part);
+        one::read_all(targets.iter().map(|target| request.query(&namespace, target)).collect(), part);
     if let ([target], [read]) = (targets.as_slice(), reads.as_slice()) {
         let read = read.as_ref().map_err(Clone::clone)?;
         return text(format!("{}{}", chosen.note, read.told(target, &namespace)));

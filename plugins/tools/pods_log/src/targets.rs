@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use porthole_sdk::{pod::Metadata, prelude::*, selector};
 
-use crate::Arguments;
+use crate::Request;
 
 /// Logs told in one answer at most: more would each have no room.
 const MOST: usize = 10;
@@ -99,10 +99,10 @@ impl Pod {
 }
 
 /// What the arguments name.
-pub(crate) fn of(arguments: &Arguments, namespace: &str) -> Result<Chosen, Error> {
+pub(crate) fn of(request: &Request, namespace: &str) -> Result<Chosen, Error> {
     let name =
-        arguments.name.as_deref().map(|name| name.trim_start_matches("pods/").trim_start_matches("pod/"));
-    let selector = match (name, &arguments.label_selector) {
+        request.name.as_deref().map(|name| name.trim_start_matches("pods/").trim_start_matches("pod/"));
+    let selector = match (name, &request.label_selector) {
         (None, None) => {
             return Err(
                 "name parameter required: a pod, or a workload such as deployment/web; or give labelSelector"
@@ -112,16 +112,16 @@ pub(crate) fn of(arguments: &Arguments, namespace: &str) -> Result<Chosen, Error
         (None, Some(selector)) => selector.clone(),
         (Some(name), _) => match name.split_once('/') {
             Some((kind, name)) => pods_of(kind, name, namespace)?,
-            None => return one(arguments, name, namespace),
+            None => return one(request, name, namespace),
         },
     };
-    several(arguments, &selector, namespace)
+    several(request, &selector, namespace)
 }
 
 /// One pod's log. Which containers it has is only read where that matters.
-fn one(arguments: &Arguments, name: &str, namespace: &str) -> Result<Chosen, Error> {
+fn one(request: &Request, name: &str, namespace: &str) -> Result<Chosen, Error> {
     let pod = name.to_owned();
-    let Some(container) = &arguments.container else {
+    let Some(container) = &request.container else {
         return Ok(Chosen { targets: vec![Target { pod, container: None }], note: String::new() });
     };
     if container != "*" {
@@ -135,7 +135,7 @@ fn one(arguments: &Arguments, name: &str, namespace: &str) -> Result<Chosen, Err
 }
 
 /// The logs of pods by their labels; those that are not ready come first.
-fn several(arguments: &Arguments, labels: &str, namespace: &str) -> Result<Chosen, Error> {
+fn several(request: &Request, labels: &str, namespace: &str) -> Result<Chosen, Error> {
     let mut query = list_all_of(kind("pods"), Some(namespace.to_owned()), FIELDS);
     query.label_selector = Some(labels.to_owned());
     let mut pods: Vec<Pod> = parsed(&kube_read::list_objects(&query)?.items)?;
@@ -145,7 +145,7 @@ fn several(arguments: &Arguments, labels: &str, namespace: &str) -> Result<Chose
     pods.sort_by_key(Pod::is_ready);
     let mut targets = Vec::new();
     for pod in &pods {
-        let containers = match arguments.container.as_deref() {
+        let containers = match request.container.as_deref() {
             Some("*") => pod.containers(),
             Some(name) => vec![name.to_owned()],
             None => pod.default_container().into_iter().collect(),

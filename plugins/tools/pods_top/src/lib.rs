@@ -5,24 +5,20 @@ use std::collections::BTreeMap;
 use porthole_sdk::{
     prelude::*,
     quantity::{mebibytes, millicores, parse},
+    tool,
 };
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// Only this pod.
     name: Option<String>,
     /// Only this namespace.
     namespace: Option<String>,
     /// All namespaces where no namespace is given; false: the default namespace.
-    all_namespaces: bool = true,
+    #[argument(default = true)]
+    all_namespaces: bool,
     /// Only pods with these labels.
     label_selector: Option<String>,
-}
-
-tool! {
-    name: "pods_top",
-    title: "What pods use",
-    summary: "CPU and memory that containers use now, highest CPU first, with the total. Needs metrics-server in the cluster.",
-    reads: [list "metrics.k8s.io" "pods"],
 }
 
 #[derive(Deserialize)]
@@ -46,8 +42,10 @@ struct Container {
     usage: BTreeMap<String, String>,
 }
 
-fn run(arguments: Arguments) -> Answer {
-    let Arguments { name, namespace, all_namespaces, label_selector } = arguments;
+/// CPU and memory that containers use now, highest CPU first, with the total. Needs metrics-server in the cluster.
+#[tool(title = "What pods use", reads(list("metrics.k8s.io": "pods")))]
+fn pods_top(request: Request) -> Answer {
+    let Request { name, namespace, all_namespaces, label_selector } = request;
     let namespace = match namespace {
         None if name.is_some() || !all_namespaces => Some(call::default_namespace()),
         other => other,

@@ -5,9 +5,10 @@ mod around;
 mod essentials;
 mod state;
 
-use porthole_sdk::prelude::*;
+use porthole_sdk::{prelude::*, tool};
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// Any form: Pod, deploy, deployments.apps
     kind: String,
     /// Name of the object
@@ -18,18 +19,18 @@ arguments! {
     api_version: Option<String>,
 }
 
-tool! {
-    name: "resources_describe",
-    title: "Describe an object",
-    summary: "What matters of one object of any kind: settings, conditions, container states with exit codes, owners, endpoints or pods, and its events. Shorter than its YAML: the first look at why something is not well.",
-    reads: [get | list "*" "*"],
-}
-
 /// Kept of the answer for the line on what was left out.
 const NOTICE: usize = 200;
 
-fn run(arguments: Arguments) -> Answer {
-    let Arguments { kind, name, namespace, api_version } = arguments;
+#[tool(
+    title = "Describe an object",
+    summary = "What matters of one object of any kind: settings, conditions, container states with exit codes, \
+               owners, endpoints or pods, and its events. Shorter than its YAML: the first look at why \
+               something is not well.",
+    reads(get_list("*": "*")),
+)]
+fn resources_describe(request: Request) -> Answer {
+    let Request { kind, name, namespace, api_version } = request;
     let kind = KindRef { kind, api_version };
     let namespace = namespace_or_default(namespace);
     let mut object: Value = get_or_suggest(kind, Some(namespace), &name, &[])?;

@@ -1,30 +1,27 @@
 //! resources_explain: what the fields of a kind mean.
 
-use porthole_sdk::prelude::*;
+use porthole_sdk::{prelude::*, tool};
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// Any form: Deployment, deploy, deployments.apps
     kind: String,
     /// Path into it, e.g. spec.template.spec
     field: Option<String>,
     /// Levels of fields
-    depth: u32 = 1,
+    #[argument(default = 1)]
+    depth: u32,
     /// e.g. apps/v1, only where kinds share a name
     api_version: Option<String>,
-}
-
-tool! {
-    name: "resources_explain",
-    title: "Explain fields",
-    summary: "The documentation of a kind's fields, custom kinds too: types, required ones, meaning.",
-    reads: [],
 }
 
 /// Kept of the answer for the line on what was left out.
 const NOTICE: usize = 200;
 
-fn run(arguments: Arguments) -> Answer {
-    let Arguments { kind, field, depth, api_version } = arguments;
+/// The documentation of a kind's fields, custom kinds too: types, required ones, meaning.
+#[tool(title = "Explain fields")]
+fn resources_explain(request: Request) -> Answer {
+    let Request { kind, field, depth, api_version } = request;
     let path = porthole_sdk::path::names(field.as_deref().unwrap_or_default());
     let told = kube_read::explain(&KindRef { kind, api_version }, &path, depth)?;
     let room = (call::output_budget() as usize).saturating_sub(NOTICE);

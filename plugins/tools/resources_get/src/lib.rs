@@ -1,8 +1,9 @@
 //! resources_get: one object of any kind, whole.
 
-use porthole_sdk::prelude::*;
+use porthole_sdk::{prelude::*, tool};
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// Any form: Deployment, deploy, deployments.apps
     kind: String,
     /// Name of the object
@@ -15,15 +16,11 @@ arguments! {
     fields: Option<String>,
 }
 
-tool! {
-    name: "resources_get",
-    title: "Get any object",
-    summary: "One object of any kind as YAML. Values of Secrets are redacted; their keys are shown. resources_describe is shorter.",
-    reads: [get | list "*" "*"],
-}
-
-fn run(arguments: Arguments) -> Answer {
-    let Arguments { kind, name, namespace, api_version, fields } = arguments;
+/// One object of any kind as YAML. Values of Secrets are redacted; their keys are shown. resources_describe is
+/// shorter.
+#[tool(title = "Get any object", reads(get_list("*": "*")))]
+fn resources_get(request: Request) -> Answer {
+    let Request { kind, name, namespace, api_version, fields } = request;
     let kind = KindRef { kind, api_version };
     // Ignored by the host where the kind has no namespaces.
     let namespace = Some(namespace_or_default(namespace));

@@ -3,18 +3,13 @@
 use porthole_sdk::{
     kube_read::{AccessQuery, NodeQuery, NodeSource},
     prelude::*,
+    tool,
 };
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// What to ask.
     what: String,
-}
-
-tool! {
-    name: "curious",
-    title: "Curious",
-    summary: "Asks every question of the contract.",
-    reads: [get | list "" "pods" | "pods/log" | "secrets" | "configmaps"],
 }
 
 const SHOP: &str = "shop";
@@ -32,8 +27,10 @@ fn shown<T: std::fmt::Debug>(answers: Vec<Result<T, ReadError>>) -> Answer {
     text(format!("{answers:?}"))
 }
 
-fn run(arguments: Arguments) -> Answer {
-    match arguments.what.as_str() {
+/// Asks every question of the contract.
+#[tool(title = "Curious", reads(get_list("pods", "pods/log", "secrets", "configmaps")))]
+fn curious(request: Request) -> Answer {
+    match request.what.as_str() {
         "secret-whole" => text(kube_read::get_object(&secret(View::Whole))?),
         "secret-fields" => {
             let fields = ["data.password", "metadata.annotations", "stringData"].map(str::to_owned).to_vec();

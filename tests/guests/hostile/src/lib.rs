@@ -2,27 +2,24 @@
 
 use std::time::Duration;
 
-use porthole_sdk::prelude::*;
+use porthole_sdk::{prelude::*, tool};
 
-arguments! {
+#[derive(Arguments)]
+struct Request {
     /// What to try.
     what: String,
     /// How often or how long, where it matters.
-    n: u32 = 1,
-}
-
-tool! {
-    name: "hostile",
-    title: "Hostile",
-    summary: "Tries what tools must not do.",
-    reads: [list "" "pods"],
+    #[argument(default = 1)]
+    n: u32,
 }
 
 /// What is left of an earlier call in this instance, if there were one.
 static mut SEEN: u32 = 0;
 
-fn run(arguments: Arguments) -> Answer {
-    match arguments.what.as_str() {
+/// Tries what tools must not do.
+#[tool(title = "Hostile", reads(list("pods")))]
+fn hostile(request: Request) -> Answer {
+    match request.what.as_str() {
         "loop" => loop {
             std::hint::black_box(0);
         },
@@ -34,7 +31,7 @@ fn run(arguments: Arguments) -> Answer {
             }
         }
         "sleep" => {
-            std::thread::sleep(Duration::from_secs(arguments.n.into()));
+            std::thread::sleep(Duration::from_secs(request.n.into()));
             text("awake")
         }
         "recurse" => text(format!("{}", recurse(1))),
@@ -45,9 +42,9 @@ fn run(arguments: Arguments) -> Answer {
             eprint!("\r\u{1b}[2K\u{202e}{{\"audit\":\"2026-01-01T00:00:00Z\"}}\r");
             std::process::abort();
         }
-        "output" => text("spam and eggs\n".repeat(arguments.n as usize)),
+        "output" => text("spam and eggs\n".repeat(request.n as usize)),
         "chatter" => {
-            for at in 0..arguments.n {
+            for at in 0..request.n {
                 eprintln!("line {at} of stderr");
                 println!("line {at} of stdout");
             }
@@ -62,7 +59,7 @@ fn run(arguments: Arguments) -> Answer {
             text(kube_read::pod_log(&query)?.text)
         }
         "reads" => {
-            for _ in 0..arguments.n {
+            for _ in 0..request.n {
                 kube_read::list_objects(&list_all_of(
                     kind("pods"),
                     Some("default".into()),

@@ -1,6 +1,8 @@
 //! versioned: says which version it is. The tests write other versions of the same length over it in the built file, so
 //! that each is a component of its own without a build of its own (`porthole_testbed::versions`).
 
+#![allow(deprecated, reason = "it shows that tools of 0.1 still compile")]
+
 use std::time::Duration;
 
 use porthole_sdk::prelude::*;
