@@ -179,9 +179,12 @@ impl Surroundings {
 
     /// The SDK's own tests and the examples of its documentation run on this machine, not in a sandbox.
     fn sdk(&self) -> Result<()> {
-        let packages = ["test", "-p", "porthole-sdk", "-p", "porthole-sdk-macros", "--target-dir"];
-        let mut cargo = command("cargo", &packages);
-        run(cargo.arg(target().join("plugins")).current_dir(root().join("plugins")))
+        let mut cargo = command("cargo", &["test", "--target-dir"]);
+        cargo.arg(target().join("plugins"));
+        for package in ["porthole-field-path", "porthole-lists", "porthole-sdk", "porthole-sdk-macros"] {
+            cargo.args(["-p", package]);
+        }
+        run(cargo.current_dir(root().join("plugins")))
     }
 
     fn surround(&self, command: &mut Command) {

@@ -33,17 +33,17 @@ macro_rules! list_arguments {
             max_bytes: Option<u32>,
         }
 
-        impl $crate::ListRequest for Arguments {
-            fn asked(&self) -> $crate::Asked {
-                $crate::Asked {
-                    label_selector: self.label_selector.clone(),
-                    field_selector: self.field_selector.clone(),
-                    fields: self.fields.clone(),
-                    limit: self.limit,
-                    continue_token: self.r#continue.clone(),
-                    sort_by: self.sort_by.clone(),
-                    output: self.output.clone(),
-                    max_bytes: self.max_bytes,
+        impl From<&Arguments> for $crate::ListRequest {
+            fn from(arguments: &Arguments) -> Self {
+                Self {
+                    label_selector: arguments.label_selector.clone(),
+                    field_selector: arguments.field_selector.clone(),
+                    fields: arguments.fields.clone(),
+                    limit: arguments.limit,
+                    continue_token: arguments.r#continue.clone(),
+                    sort_by: arguments.sort_by.clone(),
+                    output: arguments.output.clone(),
+                    max_bytes: arguments.max_bytes,
                 }
             }
         }

@@ -104,8 +104,8 @@ impl Event {
             namespace: self.metadata.namespace.clone(),
             name: self.metadata.name.clone(),
             cells,
-            word: self.r#type.clone(),
-            well: self.r#type != "Warning",
+            status: self.r#type.clone(),
+            healthy: self.r#type != "Warning",
             time: seen.map_or(0, |seen| seen.as_secs()),
         }
     }

@@ -39,10 +39,8 @@ mod list;
 mod list_arguments;
 mod metrics;
 mod missing;
-mod object;
-pub mod path;
 pub mod pod;
-pub mod quantity;
+mod reach;
 mod read;
 pub mod selector;
 mod table;
@@ -63,16 +61,16 @@ pub mod bindings {
 pub use arguments::{Argument, Arguments, Given, Schema, Spec};
 pub use bindings::porthole::tool::{call, kube_read, types};
 pub use error::Error;
-pub use list::{Asked, Columns, List, ListRequest, Output, Row};
+pub use list::List;
 pub use list_arguments::ListArguments;
 pub use metrics::{metrics_error, top};
 pub use missing::{get_or_suggest, node_read, suggestion};
-pub use object::{pruned, written, yaml};
-pub use path::split as paths;
+pub use porthole_field_path::{self as field_path, quantity};
+pub use porthole_lists::{Columns, ListRequest, Output, Row, Table, pruned, to_yaml, yaml};
 pub use porthole_sdk_macros::{Argument, Arguments, tool};
-pub use read::{Answer, get, kind, list_all_of, log_of, namespace_or_default, parsed, text};
+pub use read::{Answer, get, kind, list_all_of, log_of, namespace_or_default, parsed, paths, text};
 pub use serde_json::Value;
-pub use table::Table;
+pub use table::TableAnswer;
 pub use time::{age, parse_time, seconds_since};
 #[doc(hidden)]
 pub use tool::{About, Reads, answer};
@@ -85,8 +83,8 @@ pub mod prelude {
     #[allow(deprecated, reason = "tools of 0.1 compile for one version more")]
     pub use crate::{__tool as tool, arguments, list_arguments};
     pub use crate::{
-        Answer, Argument, Arguments, Columns, Error, List, ListArguments, Row, Table, age, call, get,
-        get_or_suggest, kind,
+        Answer, Argument, Arguments, Columns, Error, List, ListArguments, Row, Table, TableAnswer, age, call,
+        get, get_or_suggest, kind,
         kube_read::{self, Cut, GetQuery, KindRef, ListQuery, LogQuery, Page, ReadError, Reason, View},
         list_all_of, log_of, namespace_or_default, parsed, paths, suggestion, text, yaml,
     };

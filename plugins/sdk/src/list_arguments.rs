@@ -1,6 +1,6 @@
 //! The arguments that every list tool takes.
 
-use crate::{Arguments, Asked, ListRequest};
+use crate::{Arguments, ListRequest};
 
 /// The arguments of every list, for a field with `#[argument(flatten)]`; [`List`](crate::List) answers them.
 ///
@@ -41,19 +41,18 @@ pub struct ListArguments {
     pub max_bytes: Option<u32>,
 }
 
-impl ListRequest for ListArguments {
-    fn asked(&self) -> Asked {
-        let Self { label_selector, field_selector, fields, limit, r#continue, sort_by, output, max_bytes } =
-            self.clone();
-        Asked {
+impl From<&ListArguments> for ListRequest {
+    fn from(arguments: &ListArguments) -> Self {
+        let ListArguments {
             label_selector,
             field_selector,
             fields,
             limit,
-            continue_token: r#continue,
+            r#continue: continue_token,
             sort_by,
             output,
             max_bytes,
-        }
+        } = arguments.clone();
+        Self { label_selector, field_selector, fields, limit, continue_token, sort_by, output, max_bytes }
     }
 }

@@ -128,7 +128,7 @@ struct Terminated {
 }
 
 impl Terminated {
-    fn word(&self) -> String {
+    fn summary(&self) -> String {
         match (self.reason.as_str(), self.signal) {
             ("", 0) => format!("ExitCode:{}", self.exit_code),
             ("", signal) => format!("Signal:{signal}"),
@@ -137,7 +137,7 @@ impl Terminated {
     }
 }
 
-/// How pods are listed.
+/// The columns of lists of pods.
 pub const COLUMNS: Columns<'static, Pod> =
     Columns { fields: FIELDS, header: &HEADER, row: Pod::row, newest_first: false, outlined: true };
 
@@ -165,7 +165,7 @@ impl Pod {
         let images: Vec<&str> =
             self.spec.containers.iter().map(|container| container.image.as_str()).collect();
         let status = self.status();
-        let (word, well) = match status.as_str() {
+        let (counted, healthy) = match status.as_str() {
             "Running" if ready == all => (status.clone(), true),
             "Running" => ("Running but not ready".to_owned(), false),
             "Completed" | "Succeeded" => (status.clone(), true),
@@ -181,7 +181,7 @@ impl Pod {
             images.join(","),
         ];
         let Metadata { name, namespace, .. } = &self.metadata;
-        Row { namespace: namespace.clone(), name: name.clone(), cells, word, well, time: 0 }
+        Row { namespace: namespace.clone(), name: name.clone(), cells, status: counted, healthy, time: 0 }
     }
 
     fn is_sidecar(&self, name: &str) -> bool {
@@ -191,9 +191,9 @@ impl Pod {
             .any(|container| container.name == name && container.restart_policy == "Always")
     }
 
-    /// The word in the column STATUS, by the rules of `kubectl get` (printPod in kubernetes/pkg/printers).
+    /// The text of the column STATUS, by the rules of `kubectl get` (printPod in kubernetes/pkg/printers).
     pub fn status(&self) -> String {
-        let mut word = if self.status.reason.is_empty() {
+        let mut text = if self.status.reason.is_empty() {
             self.status.phase.clone()
         } else {
             self.status.reason.clone()
@@ -202,11 +202,11 @@ impl Pod {
             condition.r#type == "PodScheduled" && condition.reason == "SchedulingGated"
         };
         if self.status.conditions.iter().any(gated) {
-            word = "SchedulingGated".to_owned();
+            text = "SchedulingGated".to_owned();
         }
         match self.initializing() {
-            Some(init) => word = init,
-            None => word = self.containers_word(word),
+            Some(init) => text = init,
+            None => text = self.containers_status(text),
         }
         if self.metadata.deletion_timestamp.as_deref().and_then(parse_time).is_some() {
             return if self.status.reason == "NodeLost" {
@@ -215,10 +215,10 @@ impl Pod {
                 "Terminating".to_owned()
             };
         }
-        word
+        text
     }
 
-    /// What the first init container that is not done says.
+    /// The status of the first init container that has not ended.
     fn initializing(&self) -> Option<String> {
         for (at, status) in self.status.init_container_statuses.iter().enumerate() {
             let state = &status.state;
@@ -229,7 +229,7 @@ impl Pod {
                 continue;
             }
             return Some(match (&state.terminated, &state.waiting) {
-                (Some(terminated), _) => format!("Init:{}", terminated.word()),
+                (Some(terminated), _) => format!("Init:{}", terminated.summary()),
                 (None, Some(waiting))
                     if !waiting.reason.is_empty() && waiting.reason != "PodInitializing" =>
                 {
@@ -241,21 +241,21 @@ impl Pod {
         None
     }
 
-    fn containers_word(&self, mut word: String) -> String {
+    fn containers_status(&self, mut text: String) -> String {
         let mut running = false;
         for status in self.status.container_statuses.iter().rev() {
             match (&status.state.waiting, &status.state.terminated) {
-                (Some(waiting), _) if !waiting.reason.is_empty() => word = waiting.reason.clone(),
-                (_, Some(terminated)) => word = terminated.word(),
+                (Some(waiting), _) if !waiting.reason.is_empty() => text = waiting.reason.clone(),
+                (_, Some(terminated)) => text = terminated.summary(),
                 _ => running |= status.ready && status.state.running.is_some(),
             }
         }
-        if word == "Completed" && running {
+        if text == "Completed" && running {
             let is_ready = |condition: &Condition| condition.r#type == "Ready" && condition.status == "True";
-            word =
+            text =
                 if self.status.conditions.iter().any(is_ready) { "Running" } else { "NotReady" }.to_owned();
         }
-        word
+        text
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading, with short words for what most tools do.
+//! Short forms of the reads that most tools make.
 
 use serde::de::DeserializeOwned;
 
@@ -21,15 +21,21 @@ pub fn kind(name: &str) -> KindRef {
     KindRef { kind: name.to_owned(), api_version: None }
 }
 
-/// The namespace that was asked for, or the one that the host assumes.
+/// The requested namespace, or the host's default.
 pub fn namespace_or_default(asked: Option<String>) -> String {
     asked.unwrap_or_else(call::default_namespace)
 }
 
-/// What the host handed over, as a type of the tool's.
+/// Parses JSON that the host returned.
 pub fn parsed<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     serde_json::from_str(json)
         .map_err(|error| format!("the cluster's answer is not what this tool expects: {error}"))
+}
+
+/// The entries of a comma-separated list of paths, without a dot in front.
+pub fn paths(list: Option<&str>) -> Vec<&str> {
+    let paths = porthole_field_path::split(list.unwrap_or_default()).into_iter();
+    paths.map(|path| path.trim_start_matches('.')).filter(|path| !path.is_empty()).collect()
 }
 
 fn view(fields: &[&str]) -> View {
@@ -55,7 +61,7 @@ pub fn get<T: DeserializeOwned>(
     })
 }
 
-/// A question for all objects of a kind, without paging, with only these fields of each.
+/// A query for all objects of a kind, without paging, with only these fields of each.
 pub fn list_all_of(kind: KindRef, namespace: Option<String>, fields: &[&str]) -> ListQuery {
     ListQuery {
         kind,
@@ -69,7 +75,7 @@ pub fn list_all_of(kind: KindRef, namespace: Option<String>, fields: &[&str]) ->
     }
 }
 
-/// A question for the whole log of a pod's only container.
+/// A query for the whole log of a pod's only container.
 pub fn log_of(namespace: String, pod: String) -> LogQuery {
     LogQuery {
         namespace,

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use porthole_contract::{Failure, Reason};
+use porthole_field_path::{Path, PathError};
 
 /// More paths than any question needs; bounds what a component can make the host build.
 const MAX_PATHS: usize = 128;
-/// Deeper than any field of Kubernetes.
-const MAX_DEPTH: usize = 32;
 
 /// The fields that somebody wants of each object, as a tree. Arrays are transparent: a path goes on in each element.
 #[derive(Debug, Default, PartialEq)]
@@ -45,15 +44,11 @@ impl Projection {
         }
         let mut root = Self::default();
         for path in paths {
-            let segments = segments(path).ok_or_else(|| {
-                Failure::new(
-                    Reason::Invalid,
-                    format!("field path {path:?} is malformed; write it like spec.containers[].image or metadata.labels['app.kubernetes.io/name']"),
-                )
-            })?;
+            let path: Path =
+                path.parse().map_err(|error: PathError| Failure::new(Reason::Invalid, error.to_string()))?;
             let mut node = &mut root;
-            for segment in segments {
-                node = node.children.entry(segment).or_default();
+            for name in path.names() {
+                node = node.children.entry(name.clone()).or_default();
             }
             node.whole = true;
         }
@@ -65,71 +60,9 @@ impl Projection {
     }
 }
 
-/// The names of a path; None where it is malformed.
-fn segments(path: &str) -> Option<Vec<String>> {
-    let mut rest = path.strip_prefix('.').unwrap_or(path);
-    let mut names = Vec::new();
-    while !rest.is_empty() {
-        if let Some(bracket) = rest.strip_prefix('[') {
-            let (inside, after) = bracket.split_once(']')?;
-            match inside {
-                "" | "*" if !names.is_empty() => {}
-                _ => {
-                    let quoted =
-                        ['\'', '"'].iter().find_map(|q| inside.strip_prefix(*q)?.strip_suffix(*q))?;
-                    names.push(Some(quoted).filter(|name| !name.is_empty())?.to_owned());
-                }
-            }
-            rest = match after.strip_prefix('.') {
-                Some("") => return None,
-                Some(more) => more,
-                None if after.is_empty() || after.starts_with('[') => after,
-                None => return None,
-            };
-        } else {
-            let end = rest.find(['.', '[']).unwrap_or(rest.len());
-            let (name, after) = rest.split_at(end);
-            if name.is_empty() || name.contains(['\'', '"', ']', ' ']) {
-                return None;
-            }
-            names.push(name.to_owned());
-            rest = match after.strip_prefix('.') {
-                Some("") => return None,
-                Some(more) => more,
-                None => after,
-            };
-        }
-    }
-    (!names.is_empty() && names.len() <= MAX_DEPTH).then_some(names)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_are_split_at_dots_and_brackets() {
-        for (path, expected) in [
-            ("metadata.name", vec!["metadata", "name"]),
-            (".metadata.name", vec!["metadata", "name"]),
-            ("spec.containers[].image", vec!["spec", "containers", "image"]),
-            ("spec.containers[*].image", vec!["spec", "containers", "image"]),
-            (
-                "metadata.labels['app.kubernetes.io/name']",
-                vec!["metadata", "labels", "app.kubernetes.io/name"],
-            ),
-            ("data[\"a.b\"].c", vec!["data", "a.b", "c"]),
-        ] {
-            assert_eq!(
-                segments(path).as_deref(),
-                Some(&expected.iter().map(|s| s.to_string()).collect::<Vec<_>>()[..]),
-                "{path}"
-            );
-        }
-        for path in ["", ".", "a..b", "a.", "[]", "a[0]", "a['b'", "a['']", "a[]b", "a b"] {
-            assert_eq!(segments(path), None, "{path:?} should be refused");
-        }
-    }
 
     #[test]
     fn a_shorter_path_wins_over_a_longer_one() {

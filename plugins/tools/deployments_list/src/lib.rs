@@ -102,8 +102,8 @@ fn row(deployment: &Deployment) -> Row {
         spec.template.spec.containers.iter().map(|container| container.image.as_str()).collect();
     let held_up = deployment.held_up();
     let complete = status.ready_replicas >= spec.replicas && status.updated_replicas >= spec.replicas;
-    let well = complete && held_up.is_empty();
-    let word = match (well, spec.replicas) {
+    let healthy = complete && held_up.is_empty();
+    let summary = match (healthy, spec.replicas) {
         (false, _) => "not complete",
         (true, 0) => "scaled to 0",
         (true, _) => "complete",
@@ -118,7 +118,7 @@ fn row(deployment: &Deployment) -> Row {
         images.join(","),
     ];
     let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
-    Row { namespace, name, cells, word: word.to_owned(), well, time: 0 }
+    Row { namespace, name, cells, status: summary.to_owned(), healthy, time: 0 }
 }
 
 /// Deployments, those that are not complete first: ready, up-to-date and available replicas, what holds a rollout

@@ -18,8 +18,8 @@ struct Status {
 fn row(namespace: &Namespace) -> Row {
     let Namespace { metadata, status } = namespace;
     let cells = vec![metadata.name.clone(), status.phase.clone(), age(&metadata.creation_timestamp)];
-    let (word, well) = (status.phase.clone(), status.phase == "Active");
-    Row { name: metadata.name.clone(), cells, word, well, ..Row::default() }
+    let (healthy, status) = (status.phase == "Active", status.phase.clone());
+    Row { name: metadata.name.clone(), cells, status, healthy, ..Row::default() }
 }
 
 /// All namespaces with phase and age. Start here when you do not know where something runs.

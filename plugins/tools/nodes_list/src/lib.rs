@@ -114,10 +114,10 @@ impl Node {
             })
             .collect();
         let allocatable = |name: &str| status.allocatable.get(name).cloned().unwrap_or_default();
-        let word = self.status();
+        let summary = self.status();
         let cells = vec![
             metadata.name.clone(),
-            word.clone(),
+            summary.clone(),
             roles.join(","),
             age(&metadata.creation_timestamp),
             status.node_info.kubelet_version.clone(),
@@ -126,7 +126,13 @@ impl Node {
             allocatable("memory"),
             taints.join(","),
         ];
-        Row { name: metadata.name.clone(), cells, well: word == "Ready", word, ..Row::default() }
+        Row {
+            name: metadata.name.clone(),
+            cells,
+            healthy: summary == "Ready",
+            status: summary,
+            ..Row::default()
+        }
     }
 }
 

@@ -101,10 +101,10 @@ fn pods(namespace: Option<String>, labels: Option<String>, field_selector: Optio
         Err(error) => return format!("pods: not read ({error})\n"),
     };
     let rows: Vec<Row> = pods.iter().map(Pod::row).collect();
-    let ill: Vec<&Row> = rows.iter().filter(|row| !row.well).collect();
-    let mut told = format!("pods: {}, {} not well\n", rows.len(), ill.len());
+    let unhealthy: Vec<&Row> = rows.iter().filter(|row| !row.healthy).collect();
+    let mut told = format!("pods: {}, {} not well\n", rows.len(), unhealthy.len());
     let mut table = Table::new(pod::HEADER);
-    ill.iter().take(PODS).for_each(|row| table.row(row.cells.iter().cloned()));
+    unhealthy.iter().take(PODS).for_each(|row| table.row(row.cells.iter().cloned()));
     if !table.is_empty() {
         told.push_str(&table.fit(usize::MAX).0);
     }

@@ -40,7 +40,7 @@ fn resources_describe(request: Request) -> Answer {
     let around = around::told(&identity, &object);
     let rest = essentials::reduced(object);
     if rest.as_object().is_some_and(|fields| !fields.is_empty()) {
-        told.push_str(&porthole_sdk::written(&rest)?);
+        told.push_str(&porthole_sdk::to_yaml(&rest)?);
     }
     // The middle gives way: what is around an object is short, and often the answer.
     let room = (call::output_budget() as usize).saturating_sub(NOTICE + around.len());

@@ -1,6 +1,6 @@
 //! resources_explain: what the fields of a kind mean.
 
-use porthole_sdk::{prelude::*, tool};
+use porthole_sdk::{field_path::Path, prelude::*, tool};
 
 #[derive(Arguments)]
 struct Request {
@@ -15,20 +15,23 @@ struct Request {
     api_version: Option<String>,
 }
 
-/// Kept of the answer for the line on what was left out.
+/// Room for the notice of a cut, in bytes.
 const NOTICE: usize = 200;
 
 /// The documentation of a kind's fields, custom kinds too: types, required ones, meaning.
 #[tool(title = "Explain fields")]
 fn resources_explain(request: Request) -> Answer {
     let Request { kind, field, depth, api_version } = request;
-    let path = porthole_sdk::path::names(field.as_deref().unwrap_or_default());
-    let told = kube_read::explain(&KindRef { kind, api_version }, &path, depth)?;
+    let path = match field.as_deref().unwrap_or_default() {
+        "" => Vec::new(),
+        field => field.parse::<Path>().map_err(|error| error.to_string())?.names().to_vec(),
+    };
+    let explained = kube_read::explain(&KindRef { kind, api_version }, &path, depth)?;
     let room = (call::output_budget() as usize).saturating_sub(NOTICE);
-    if told.len() <= room {
-        return text(told);
+    if explained.len() <= room {
+        return text(explained);
     }
-    let kept = told.get(..told.floor_char_boundary(room)).unwrap_or_default();
+    let kept = explained.get(..explained.floor_char_boundary(room)).unwrap_or_default();
     let kept = kept.rsplit_once('\n').map_or(kept, |(kept, _)| kept);
     text(format!("{kept}\n[cut here: ask for one field, or a smaller depth]\n"))
 }

@@ -19,7 +19,7 @@ use crate::cli::Language;
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 const CONTRACT: &str = include_str!("../../../../../wit/porthole.wit");
 /// The crates that a tool in Rust is built with, as they are here. The template's workspace names each, with its path.
-static RUST_CRATES: [RustCrate; 2] = [
+static RUST_CRATES: [RustCrate; 4] = [
     RustCrate {
         name: "sdk",
         manifest: include_str!("../../../../../plugins/sdk/Cargo.toml"),
@@ -29,6 +29,16 @@ static RUST_CRATES: [RustCrate; 2] = [
         name: "sdk-macros",
         manifest: include_str!("../../../../../plugins/sdk-macros/Cargo.toml"),
         source: include_dir!("$CARGO_MANIFEST_DIR/../../plugins/sdk-macros/src"),
+    },
+    RustCrate {
+        name: "lists",
+        manifest: include_str!("../../../../../plugins/lists/Cargo.toml"),
+        source: include_dir!("$CARGO_MANIFEST_DIR/../../plugins/lists/src"),
+    },
+    RustCrate {
+        name: "field-path",
+        manifest: include_str!("../../../../../plugins/field-path/Cargo.toml"),
+        source: include_dir!("$CARGO_MANIFEST_DIR/../../plugins/field-path/src"),
     },
 ];
 const RUST_LOCK: &str = include_str!("../../../../../plugins/Cargo.lock");

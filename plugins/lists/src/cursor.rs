@@ -1,61 +1,62 @@
-//! The continue token of a list: the version of the list that all pages show, and where the next one goes on.
+//! The continue token of an answer: the version of the list that all answers show, and the position of the next one.
 //!
-//! The API server's own token stands inside of it, untouched. Every page reads the list as it was at the first one's
-//! resourceVersion, so an object that lives throughout comes exactly once.
+//! It contains the API server's own token, unchanged. Every answer reads the list at the resourceVersion of the first,
+//! so an object that lives throughout is shown exactly once.
 
-/// A place in a list: a chunk of the API server's, and how many objects of it lie before.
+/// A position in a list: a page of the API server's, and a number of its objects to skip.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Position {
     /// The API server's continue token; empty for the start of the list.
-    pub(super) token: String,
-    /// Objects before the chunk.
-    pub(super) base: u64,
-    /// Objects of the chunk before the place.
-    pub(super) skip: u64,
+    pub(crate) token: String,
+    /// Objects before the page.
+    pub(crate) base: u64,
+    /// Objects of the page before the position.
+    pub(crate) skip: u64,
 }
 
-impl Place {
-    /// Objects before it in the whole list.
-    pub(super) fn index(&self) -> u64 {
+impl Position {
+    /// Objects before it in the whole list: its index.
+    pub(crate) fn index(&self) -> u64 {
         self.base.saturating_add(self.skip)
     }
 }
 
-/// Which objects the next page shows.
+/// The objects that the next answer shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Those that are not well.
-    Unwell,
-    /// The rest: all objects, but for the unwell ones before `bound`, which have been shown.
+pub(crate) enum Phase {
+    /// The unhealthy ones before `bound`.
+    Unhealthy,
+    /// The rest: all objects except for the unhealthy ones before `bound`, which earlier answers showed.
     Rest,
-    /// A sorted list, after the rows that have been shown.
+    /// A sorted list, after the first `shown` rows.
     Sorted,
 }
 
-/// Where an answer ended.
+/// The end of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Cursor {
-    pub(super) phase: Phase,
-    /// Rows that earlier pages showed.
-    pub(super) shown: u64,
-    /// How many objects there are; 0: unknown.
-    pub(super) total: u64,
-    /// The unwell objects before this index lead the list.
-    pub(super) bound: u64,
-    pub(super) place: Place,
-    pub(super) resource_version: String,
+pub(crate) struct Cursor {
+    pub(crate) phase: Phase,
+    /// Rows that earlier answers showed.
+    pub(crate) shown: u64,
+    /// The number of objects in the list; 0: unknown.
+    pub(crate) total: u64,
+    /// The unhealthy objects before this index lead the list; of a sorted list, objects from this index on were not
+    /// read by the first answer and take no part.
+    pub(crate) bound: u64,
+    pub(crate) position: Position,
+    pub(crate) resource_version: String,
 }
 
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let phase = match self.phase {
-            Phase::Unwell => 'u',
+            Phase::Unhealthy => 'u',
             Phase::Rest => 'r',
             Phase::Sorted => 's',
         };
-        let Self { shown, total, bound, place, resource_version, .. } = self;
-        let Place { token, base, skip } = place;
-        // Never a dot at the end: whoever copies it would take it for that of a sentence.
+        let Self { shown, total, bound, position, resource_version, .. } = self;
+        let Position { token, base, skip } = position;
+        // Never a dot at the end: a model that copies the token would take it for that of a sentence.
         let token = if token.is_empty() { "-" } else { token };
         write!(f, "{phase}.{shown}.{total}.{bound}.{base}.{skip}.{resource_version}.{token}")
     }
@@ -67,7 +68,7 @@ impl std::str::FromStr for Cursor {
         let parsed = || {
             let mut parts = text.trim().splitn(8, '.');
             let phase = match parts.next()? {
-                "u" => Phase::Unwell,
+                "u" => Phase::Unhealthy,
                 "r" => Phase::Rest,
                 "s" => Phase::Sorted,
                 _ => return None,
@@ -77,8 +78,8 @@ impl std::str::FromStr for Cursor {
             let (base, skip) = (number()?, number()?);
             let resource_version = parts.next()?.to_owned();
             let token = parts.next().filter(|token| *token != "-").unwrap_or_default().to_owned();
-            let place = Place { token, base, skip };
-            Some(Self { phase, shown, total, bound, place, resource_version })
+            let position = Position { token, base, skip };
+            Some(Self { phase, shown, total, bound, position, resource_version })
         };
         parsed().ok_or_else(|| {
             "continue parameter is not the token of an earlier answer; leave it out to start again".to_owned()
@@ -97,11 +98,11 @@ mod tests {
             shown: 180,
             total: 2000,
             bound: 2000,
-            place: Place { token: "eyJ2IjoibWV0YS5rOHMuaW8vdjEi.x".into(), base: 500, skip: 7 },
+            position: Position { token: "eyJ2IjoibWV0YS5rOHMuaW8vdjEi.x".into(), base: 500, skip: 7 },
             resource_version: "4711".into(),
         };
         assert_eq!(cursor.to_string().parse(), Ok(cursor.clone()));
-        let start = Cursor { place: Place::default(), ..cursor };
+        let start = Cursor { position: Position::default(), ..cursor };
         assert!(start.to_string().ends_with(".-"));
         assert_eq!(start.to_string().parse(), Ok(start));
         for text in ["", "eyJ2", "r.1.2", "x.1.2.3.4.5.6.t", "r.a.2.3.4.5.6.t"] {

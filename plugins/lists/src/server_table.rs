@@ -1,10 +1,9 @@
-//! A `meta.k8s.io/v1` Table as rows: the columns that `kubectl get` shows, and what they say of how an object is.
+//! A `meta.k8s.io/v1` Table as rows: the columns that `kubectl get` shows, and the health of an object by them.
 
-use super::entry::Row;
-use crate::read::parsed;
+use crate::{entry::Row, pages::parse};
 
-/// What objects that are well say under STATUS, of any kind; anything else comes first in a list.
-const WELL: [&str; 20] = [
+/// The values of STATUS of healthy objects of any kind, in lower case; any other value is unhealthy.
+const HEALTHY: [&str; 20] = [
     "",
     "running",
     "succeeded",
@@ -47,15 +46,15 @@ struct Cells {
     cells: Vec<serde_json::Value>,
 }
 
-/// The table, without the column of namespaces.
-pub(super) struct ServerTable {
-    pub(super) header: Vec<String>,
-    pub(super) rows: Vec<Row>,
+/// A parsed table; the column of namespaces is not in `header` and `cells`.
+pub(crate) struct ServerTable {
+    pub(crate) header: Vec<String>,
+    pub(crate) rows: Vec<Row>,
 }
 
 impl ServerTable {
-    pub(super) fn read(json: &str) -> Result<Self, String> {
-        let table: Table = parsed(json)?;
+    pub(crate) fn read(json: &str) -> Result<Self, String> {
+        let table: Table = parse(json)?;
         let title = |at: usize| table.column_definitions.get(at).map(|column| column.name.to_uppercase());
         let shown: Vec<(usize, String)> = table
             .column_definitions
@@ -73,8 +72,15 @@ impl ServerTable {
             let under = |title: &str| {
                 titles().zip(&cells).find(|(other, _)| *other == title).map(|(_, cell)| cell.as_str())
             };
-            let (word, well) = judged(under("STATUS"), under("READY"));
-            Row { namespace, name: under("NAME").unwrap_or_default().to_owned(), word, well, cells, time: 0 }
+            let (status, healthy) = health(under("STATUS"), under("READY"));
+            Row {
+                namespace,
+                name: under("NAME").unwrap_or_default().to_owned(),
+                status,
+                healthy,
+                cells,
+                time: 0,
+            }
         });
         let rows = rows.collect();
         let header = shown.into_iter().map(|(_, title)| title).skip(usize::from(namespaced)).collect();
@@ -82,19 +88,19 @@ impl ServerTable {
     }
 }
 
-/// The word for an object, and whether it is well.
-fn judged(status: Option<&str>, ready: Option<&str>) -> (String, bool) {
+/// The status of an object for the counts, and true if it is healthy.
+fn health(status: Option<&str>, ready: Option<&str>) -> (String, bool) {
     let complete = match ready.and_then(|ready| ready.split_once('/')) {
         Some((ready, all)) => ready == all,
         None => !matches!(ready, Some("False" | "Unknown")),
     };
     match status {
-        // As a pod is told: started, and not answering.
+        // The status that the rows of pods have too: started, and not answering.
         Some("Running") if !complete => ("Running but not ready".to_owned(), false),
         Some(status) => {
             let ended = matches!(status, "Completed" | "Complete" | "Succeeded");
-            let well = (complete || ended) && WELL.contains(&status.to_lowercase().as_str());
-            (status.to_owned(), well)
+            let healthy = (complete || ended) && HEALTHY.contains(&status.to_lowercase().as_str());
+            (status.to_owned(), healthy)
         }
         None if ready.is_some() => ((if complete { "ready" } else { "not ready" }).to_owned(), complete),
         None => (String::new(), true),
@@ -115,18 +121,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_tell_how_an_object_is() {
+    fn columns_show_the_health_of_an_object() {
         let table = ServerTable::read(
             r#"{"rows":[{"cells":["shop","data","Pending","<none>"]},{"cells":["shop","logs","Bound","x"]}],
             "columnDefinitions":[{"name":"Namespace"},{"name":"Name"},{"name":"Status"},{"name":"Mode","priority":1}]}"#,
         )
         .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(table.header, ["NAME", "STATUS"]);
-        let told: Vec<(&str, &str, bool)> =
-            table.rows.iter().map(|row| (row.namespace.as_str(), row.word.as_str(), row.well)).collect();
-        assert_eq!(told, [("shop", "Pending", false), ("shop", "Bound", true)]);
-        assert_eq!(judged(None, Some("1/3")), ("not ready".into(), false));
-        assert_eq!(judged(Some("Running"), Some("0/1")), ("Running but not ready".into(), false));
-        assert_eq!(judged(Some("Completed"), Some("0/1")), ("Completed".into(), true));
+        let rows: Vec<(&str, &str, bool)> =
+            table.rows.iter().map(|row| (row.namespace.as_str(), row.status.as_str(), row.healthy)).collect();
+        assert_eq!(rows, [("shop", "Pending", false), ("shop", "Bound", true)]);
+        assert_eq!(health(None, Some("1/3")), ("not ready".into(), false));
+        assert_eq!(health(Some("Running"), Some("0/1")), ("Running but not ready".into(), false));
+        assert_eq!(health(Some("Completed"), Some("0/1")), ("Completed".into(), true));
     }
 }

@@ -1,12 +1,13 @@
-//! Quantities: `250m`, `1500000n`, `128Mi`.
+//! Quantities of Kubernetes: `250m`, `1500000n`, `128Mi` (apimachinery's `resource.Quantity`).
 
-/// The units and what they multiply by, longest first.
-const UNITS: [(&str, f64); 14] = [
+/// The units and their factors, longest first.
+const UNITS: [(&str, f64); 16] = [
     ("Ki", 1024.0),
     ("Mi", 1_048_576.0),
     ("Gi", 1_073_741_824.0),
     ("Ti", 1_099_511_627_776.0),
     ("Pi", 1_125_899_906_842_624.0),
+    ("Ei", 1_152_921_504_606_846_976.0),
     ("n", 1e-9),
     ("u", 1e-6),
     ("m", 1e-3),
@@ -15,15 +16,20 @@ const UNITS: [(&str, f64); 14] = [
     ("G", 1e9),
     ("T", 1e12),
     ("P", 1e15),
+    ("E", 1e18),
     ("", 1.0),
 ];
 
-/// The number that a quantity stands for.
+/// The number that a quantity stands for; `None` if it is not a quantity. Always finite.
 pub fn parse(quantity: &str) -> Option<f64> {
     let quantity = quantity.trim();
+    // `inf` and `nan` are numbers for Rust, and names of pods for Kubernetes.
+    if !quantity.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '+' | '-' | '.')) {
+        return None;
+    }
     UNITS.iter().find_map(|(unit, factor)| {
         let number: f64 = quantity.strip_suffix(unit)?.parse().ok()?;
-        Some(number * factor)
+        Some(number * factor).filter(|number| number.is_finite())
     })
 }
 
@@ -43,12 +49,19 @@ mod tests {
 
     #[test]
     fn quantities_are_numbers() {
-        for (text, expected) in
-            [("250m", 0.25), ("2", 2.0), ("1500000n", 0.0015), ("128Mi", 134_217_728.0), ("1e3", 1000.0)]
-        {
+        for (text, expected) in [
+            ("250m", 0.25),
+            ("2", 2.0),
+            ("1500000n", 0.0015),
+            ("128Mi", 134_217_728.0),
+            ("1e3", 1000.0),
+            ("2E", 2e18),
+        ] {
             assert_eq!(parse(text), Some(expected), "{text}");
         }
-        assert_eq!(parse("many"), None);
+        for text in ["many", "inf", "-inf", "NaN", "1e999", "", "Mi"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
         assert_eq!((millicores(0.2501), mebibytes(2_147_483_648.0)), ("251m".into(), "2048Mi".into()));
     }
 }

@@ -1,0 +1,49 @@
+//! The values at a path of an object, and their text in a cell.
+
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use crate::Path;
+
+impl Path {
+    /// The values at this path, in order; arrays contribute each of their elements, null contributes nothing.
+    pub fn values<'v>(&self, object: &'v Value) -> Vec<&'v Value> {
+        let mut found = Vec::new();
+        collect(object, self.names(), &mut found);
+        found
+    }
+
+    /// The values at this path as the text of a cell, joined with commas; empty if there are none.
+    pub fn cell(&self, object: &Value) -> String {
+        let texts: Vec<String> = self.values(object).into_iter().map(text).collect();
+        texts.join(",")
+    }
+}
+
+fn collect<'v>(value: &'v Value, names: &[String], found: &mut Vec<&'v Value>) {
+    match (value, names.split_first()) {
+        (Value::Array(items), _) => items.iter().for_each(|item| collect(item, names, found)),
+        (Value::Null, None) => {}
+        (value, None) => found.push(value),
+        (value, Some((name, below))) => {
+            if let Some(value) = value.get(name) {
+                collect(value, below, found);
+            }
+        }
+    }
+}
+
+/// A value as text: a string as it is, `key=value` for the entries of a flat map, anything deeper as JSON.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(entries) if entries.values().all(|value| !value.is_object() && !value.is_array()) => {
+            let entries: Vec<String> =
+                entries.iter().map(|(key, value)| format!("{key}={}", text(value))).collect();
+            entries.join(",")
+        }
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,32 @@
+//! The list engine: counts first, then the unhealthy objects, then the rest until the answer is full, and a token that
+//! continues exactly there. It does no I/O: [`Pages`] reads the list, and the budget is an argument.
+//!
+//! An object that lives throughout is shown exactly once over all answers of a list, or an answer says that it is
+//! missing. `tests/exactly_once.rs` holds that for any list, page size, budget and interruption.
+//!
+//! - `request`: the arguments of a caller; `pages`: the seam to the cluster
+//! - `entry`, `shape`, `server_table`, `body`: rows of objects
+//! - `walk`: reading page by page; `selection`: the rows that an answer has room for; `cursor`: the continue token
+//! - `engine`: the three orders; `answer`: the text
+
+mod answer;
+mod body;
+mod counts;
+mod cursor;
+mod engine;
+mod entry;
+mod pages;
+mod request;
+mod selection;
+mod server_table;
+mod shape;
+mod table;
+mod walk;
+
+pub use body::{pruned, to_yaml, yaml};
+pub use engine::List;
+pub use entry::Row;
+pub use pages::{ListError, Page, PageError, PageRequest, Pages, View};
+pub use request::{ListRequest, Output};
+pub use shape::Columns;
+pub use table::Table;

@@ -1,0 +1,242 @@
+//! Reading a list page by page, always at one resourceVersion.
+
+use porthole_field_path::Path;
+
+use crate::{
+    cursor::Position,
+    entry::{Entry, Key},
+    pages::{ListError, Page, PageError, PageRequest, Pages, View},
+    server_table::ServerTable,
+    shape::Shape,
+};
+
+/// The maximum number of objects in a page of outlines.
+const OUTLINES: u32 = 500;
+/// The maximum number of pages that are read again for objects of which only the outline was read: each may be megabytes
+/// for a single object.
+const REREAD_PAGES: usize = 6;
+
+/// The end of a walk.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    /// The number of objects read.
+    pub(crate) seen: u64,
+    /// The number of objects in the list, if the API server reports it.
+    pub(crate) total: Option<u64>,
+    /// The reason for which the walk ended before the list, if the visitor did not end it.
+    pub(crate) cut: Option<String>,
+    /// The first position that was not read, if there is a `cut`.
+    pub(crate) end: Position,
+}
+
+/// An object on a walk.
+pub(crate) enum Seen {
+    Whole(Entry),
+    /// Only its status was read.
+    Outline {
+        status: String,
+        healthy: bool,
+    },
+}
+
+impl Seen {
+    pub(crate) fn status(&self) -> &str {
+        match self {
+            Self::Whole(entry) => &entry.row.status,
+            Self::Outline { status, .. } => status,
+        }
+    }
+
+    pub(crate) fn is_healthy(&self) -> bool {
+        match self {
+            Self::Whole(entry) => entry.row.healthy,
+            Self::Outline { healthy, .. } => *healthy,
+        }
+    }
+}
+
+/// The objects of which a walk reads the whole row, where the kind has outlines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whole {
+    All,
+    /// Those of the first page.
+    FirstPage,
+    None,
+}
+
+/// A list that can be walked repeatedly.
+pub(crate) struct Walk<'w, 's, P> {
+    pages: &'w mut P,
+    shape: &'w mut Shape<'s>,
+    /// One more path to read of each object, to sort by.
+    sort: Option<Path>,
+    /// Empty before the first page: the newest.
+    resource_version: String,
+}
+
+impl<'w, 's, P: Pages> Walk<'w, 's, P> {
+    pub(crate) fn new(
+        pages: &'w mut P,
+        shape: &'w mut Shape<'s>,
+        sort: Option<Path>,
+        resource_version: String,
+    ) -> Self {
+        Self { pages, shape, sort, resource_version }
+    }
+
+    pub(crate) fn resource_version(&self) -> &str {
+        &self.resource_version
+    }
+
+    pub(crate) fn page_size(&self) -> u32 {
+        self.shape.page_size()
+    }
+
+    pub(crate) fn header(&self) -> Vec<String> {
+        self.shape.header()
+    }
+
+    /// Visits whole rows from a position on, until `visit` returns false. A limit that is reached behind the first page
+    /// is reported and not an error: the objects before it are worth showing.
+    pub(crate) fn rows(
+        &mut self,
+        from: Position,
+        page_size: u32,
+        mut visit: impl FnMut(Entry, Position) -> bool,
+    ) -> Result<Reached, ListError<P::Error>> {
+        self.walk(from, page_size, Whole::All, |seen, position| match seen {
+            Seen::Whole(entry) => visit(entry, position),
+            Seen::Outline { .. } => true,
+        })
+    }
+
+    /// As [`rows`](Self::rows), with outlines in the place of the rows that `whole` leaves out.
+    pub(crate) fn walk(
+        &mut self,
+        from: Position,
+        page_size: u32,
+        whole: Whole,
+        mut visit: impl FnMut(Seen, Position) -> bool,
+    ) -> Result<Reached, ListError<P::Error>> {
+        let mut reached = Reached { seen: 0, total: None, cut: None, end: from };
+        let mut is_first = true;
+        loop {
+            let at = reached.end.clone();
+            let is_whole = whole == Whole::All || (whole == Whole::FirstPage && is_first);
+            let is_outline = !is_whole && self.shape.is_outlined();
+            let page = match self.page(&at, if is_outline { OUTLINES } else { page_size }, is_outline) {
+                Ok(page) => page,
+                Err(error) if !is_first && error.is_limit() => {
+                    reached.cut = Some(error.to_string());
+                    return Ok(reached);
+                }
+                Err(error) => return Err(ListError::Page(error)),
+            };
+            is_first = false;
+            let seen: Vec<Seen> = if is_outline {
+                let rows = ServerTable::read(&page.items)?.rows.into_iter();
+                rows.map(|row| Seen::Outline { status: row.status, healthy: row.healthy }).collect()
+            } else {
+                self.shape.entries(&page, self.sort.as_ref())?.into_iter().map(Seen::Whole).collect()
+            };
+            let count = seen.len() as u64;
+            reached.seen = reached.seen.saturating_add(count.saturating_sub(at.skip));
+            let end = at.base.saturating_add(count);
+            reached.total = match (&page.continue_token, page.remaining) {
+                (None, _) => Some(end),
+                (Some(_), remaining) => remaining.map(|remaining| end.saturating_add(remaining)),
+            };
+            for (index, seen) in (0_u64..).zip(seen) {
+                if index >= at.skip && !visit(seen, Position { skip: index, ..at.clone() }) {
+                    return Ok(reached);
+                }
+            }
+            let Some(token) = page.continue_token else { return Ok(reached) };
+            // A position may lie behind a page that is shorter than when the position was written.
+            reached.end = Position { token, base: end, skip: at.skip.saturating_sub(count) };
+            self.pages.progress(end, reached.total);
+        }
+    }
+
+    fn page(&mut self, at: &Position, limit: u32, is_outline: bool) -> Result<Page, P::Error> {
+        let view = if is_outline { View::Outline } else { self.shape.view(self.sort.as_ref()) };
+        let non_empty = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        let page = self.pages.page(&PageRequest {
+            limit,
+            continue_token: non_empty(&at.token),
+            resource_version: non_empty(&self.resource_version),
+            view,
+        })?;
+        self.resource_version.clone_from(&page.resource_version);
+        Ok(page)
+    }
+
+    /// Reads the whole rows of objects of which only the outline was read, in their order, until `take` returns false.
+    /// Returns the first position that was not read, if any: a limited number of pages is read again.
+    pub(crate) fn reread(
+        &mut self,
+        positions: &[Position],
+        mut take: impl FnMut(Entry, Position) -> bool,
+    ) -> Result<Option<Position>, ListError<P::Error>> {
+        let mut reads = 0;
+        for group in positions.chunk_by(|a, b| a.token == b.token) {
+            let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+            let mut wanted = group.iter().peekable();
+            let mut at = Position { skip: 0, ..first.clone() };
+            let mut index = 0;
+            // More than one turn only if the page is shorter than when the outline was read.
+            while let Some(next) = wanted.peek().copied() {
+                let limit =
+                    u32::try_from(last.skip.saturating_add(1).saturating_sub(index)).unwrap_or(u32::MAX);
+                if reads >= REREAD_PAGES {
+                    return Ok(Some(next.clone()));
+                }
+                let page = match self.page(&at, limit, false) {
+                    Ok(page) => page,
+                    Err(error) if reads > 0 && error.is_limit() => return Ok(Some(next.clone())),
+                    Err(error) => return Err(ListError::Page(error)),
+                };
+                reads += 1;
+                for entry in self.shape.entries(&page, self.sort.as_ref())? {
+                    if let Some(position) = wanted.next_if(|position| position.skip == index)
+                        && !take(entry, position.clone())
+                    {
+                        return Ok(None);
+                    }
+                    index = index.saturating_add(1);
+                }
+                match (wanted.peek(), page.continue_token) {
+                    (None, _) => break,
+                    (Some(_), Some(token)) => at.token = token,
+                    (Some(position), None) => return Ok(Some((*position).clone())),
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Sets the sort key of each entry to its cell under a column's title.
+    pub(crate) fn key_by_column(&self, title: &str, entries: &mut [Entry]) -> Result<(), String> {
+        let header = self.header();
+        let plain = |text: &str| text.replace(['-', '_', ' '], "").to_lowercase();
+        // `CPU(cores)` is found as CPU too.
+        let is_title = |other: &String| {
+            plain(other) == plain(title) || plain(other.split('(').next().unwrap_or_default()) == plain(title)
+        };
+        let column = header.iter().position(is_title);
+        if column.is_none() && plain(title) != "namespace" {
+            return Err(format!(
+                "sortBy {title:?} is neither a column ({}) nor a path such as metadata.name",
+                header.join(", ")
+            ));
+        }
+        for entry in entries {
+            let cell = match column {
+                Some(at) => entry.row.cells.get(at).map(String::as_str).unwrap_or_default(),
+                None => &entry.row.namespace,
+            };
+            entry.key = Key::of_text(cell);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,353 @@
+//! Over any list, page size, budget and interruption, each object is shown exactly once or said to be missing.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+use std::{collections::BTreeMap, fmt};
+
+use porthole_lists::{Columns, List, ListRequest, Page, PageError, PageRequest, Pages, Row, View};
+use proptest::{prelude::*, sample::select};
+use serde_json::{Value, json};
+
+/// A list as an API server holds it, and the behaviour of one call's reads.
+#[derive(Debug, Clone)]
+struct Server {
+    objects: Vec<Object>,
+    /// Objects per page of outlines, below what is asked for.
+    max_page: u32,
+    /// Objects per page of any other view.
+    max_rows: u32,
+    /// True if pages report `remainingItemCount`.
+    has_remaining: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Object {
+    status: &'static str,
+    /// STATUS in the API server's table, which should be the same.
+    outlined_status: &'static str,
+    /// Bytes in a cell of its row.
+    width: usize,
+    time: u64,
+}
+
+/// The reads of one call: so many, then an error.
+struct Call<'s> {
+    server: &'s Server,
+    reads: u32,
+    error: Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Failed {
+    Limit,
+    Unavailable,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no more reads in this call")
+    }
+}
+
+impl PageError for Failed {
+    fn is_limit(&self) -> bool {
+        *self == Self::Limit
+    }
+}
+
+impl Pages for Call<'_> {
+    type Error = Failed;
+
+    fn page(&mut self, request: &PageRequest) -> Result<Page, Failed> {
+        self.reads = self.reads.checked_sub(1).ok_or(self.error)?;
+        if let Some(version) = &request.resource_version {
+            assert_eq!(version, "7", "every page is of the first one's version");
+        }
+        let objects = &self.server.objects;
+        let start: usize = request.continue_token.as_deref().map_or(0, |token| token.parse().unwrap());
+        let is_outline = request.view == View::Outline;
+        let max = if is_outline { self.server.max_page } else { self.server.max_rows };
+        let limit = request.limit.min(max).max(1) as usize;
+        let end = objects.len().min(start + limit);
+        let named = objects[start..end].iter().zip(start..);
+        let items = match &request.view {
+            View::Table | View::Outline => {
+                let rows: Vec<Value> =
+                    named.map(|(object, at)| json!({"cells": [name(at), object.outlined_status]})).collect();
+                json!({"columnDefinitions": [{"name": "Name"}, {"name": "Status"}], "rows": rows})
+            }
+            View::Whole | View::Fields(_) => named
+                .map(|(object, at)| {
+                    json!({"metadata": {"name": name(at)}, "status": object.status,
+                        "pad": "x".repeat(object.width), "time": object.time})
+                })
+                .collect(),
+        };
+        Ok(Page {
+            items: items.to_string(),
+            continue_token: (end < objects.len()).then(|| end.to_string()),
+            remaining: (self.server.has_remaining && end < objects.len())
+                .then(|| (objects.len() - end) as u64),
+            resource_version: "7".to_owned(),
+        })
+    }
+}
+
+fn name(at: usize) -> String {
+    format!("o{at:04}o")
+}
+
+fn row(object: &Value) -> Row {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let status = text("/status");
+    Row {
+        namespace: String::new(),
+        name: text("/metadata/name"),
+        cells: vec![text("/metadata/name"), status.clone(), text("/pad")],
+        healthy: status == "Running",
+        status,
+        time: object["time"].as_u64().unwrap_or_default(),
+    }
+}
+
+/// The form of the answers of a list.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    ByHealth,
+    ServerTable,
+    NewestFirst,
+    Sorted(&'static str),
+    Names,
+    Json,
+    Yaml,
+    Fields,
+}
+
+impl Form {
+    fn answer(
+        self,
+        call: &mut Call<'_>,
+        continue_token: Option<String>,
+        budget: usize,
+        limit: Option<u32>,
+    ) -> Result<String, String> {
+        let list = List { noun: "things", namespace: None, can_narrow: true, budget };
+        let text = |text: &str| Some(text.to_owned());
+        let mut request = ListRequest { continue_token, limit, ..ListRequest::default() };
+        let mut newest_first = false;
+        match self {
+            Self::ByHealth | Self::ServerTable => {}
+            Self::NewestFirst => newest_first = true,
+            Self::Sorted(by) => request.sort_by = text(by),
+            Self::Names => request.output = text("names"),
+            Self::Json => request.output = text("json"),
+            Self::Yaml => request.output = text("yaml"),
+            Self::Fields => request.fields = text("status"),
+        }
+        let columns = Columns {
+            fields: &["status", "pad"],
+            header: &["NAME", "STATUS", "PAD"],
+            row,
+            newest_first,
+            outlined: true,
+        };
+        match self {
+            Self::ServerTable => list.server_table(&request, call),
+            _ => list.rows(&request, &columns, call),
+        }
+        .map_err(|error| error.to_string())
+    }
+}
+
+/// The names that a text shows, each as often as it is shown.
+fn names(text: &str) -> Vec<String> {
+    let is_name = |word: &&str| {
+        word.len() == 6
+            && word.starts_with('o')
+            && word.ends_with('o')
+            && word[1..5].bytes().all(|b| b.is_ascii_digit())
+    };
+    text.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(is_name).map(str::to_owned).collect()
+}
+
+fn continue_token(text: &str) -> Option<String> {
+    let token = text.split_once("continue=")?.1;
+    Some(token.split(['\n', '"', ' ']).next()?.to_owned())
+}
+
+/// What all answers of a list showed.
+#[derive(Debug, Default)]
+struct Shown {
+    times: BTreeMap<String, u32>,
+    /// An answer said that objects are missing.
+    said_missing: bool,
+    answers: u32,
+}
+
+/// Reads a list to its end; `reads` is the number of reads of each call, the last one for all that follow.
+fn read(
+    server: &Server,
+    form: Form,
+    budgets: &[usize],
+    limit: Option<u32>,
+    reads: &[u32],
+    error: Failed,
+) -> Result<Shown, String> {
+    // A long list in very short answers costs time and shows nothing new.
+    let limit = limit.map(|limit| limit.max(server.objects.len() as u32 / 20));
+    let mut shown = Shown::default();
+    let mut token = None;
+    loop {
+        let at = shown.answers as usize;
+        let reads = *reads.get(at).or(reads.last()).unwrap();
+        let budget = *budgets.get(at).or(budgets.last()).unwrap();
+        let mut call = Call { server, reads, error };
+        let text = form.answer(&mut call, token.clone(), budget, limit)?;
+        let names = names(&text);
+        for name in &names {
+            *shown.times.entry(name.clone()).or_default() += 1;
+        }
+        shown.said_missing |= text.contains("only the first") || text.contains("are missing here");
+        shown.answers += 1;
+        match continue_token(&text) {
+            None => return Ok(shown),
+            Some(next) => {
+                assert!(token.as_ref() != Some(&next), "no progress: {text}");
+                token = Some(next);
+            }
+        }
+        assert!(shown.answers < 5000, "the list never ends");
+    }
+}
+
+/// Holds that every object is shown once, or not at all and said to be missing.
+fn check(server: &Server, shown: &Shown) -> Result<(), TestCaseError> {
+    for at in 0..server.objects.len() {
+        match shown.times.get(&name(at)) {
+            Some(1) => {}
+            None if shown.said_missing => {}
+            times => {
+                let status = (server.objects[at].status, server.objects[at].outlined_status);
+                prop_assert!(
+                    false,
+                    "{} {status:?} is shown {times:?} times in {} answers",
+                    name(at),
+                    shown.answers
+                );
+            }
+        }
+    }
+    prop_assert!(shown.times.len() <= server.objects.len());
+    Ok(())
+}
+
+const STATUSES: [&str; 4] = ["Running", "Running", "CrashLoopBackOff", "Pending"];
+
+fn object(agrees: bool) -> impl Strategy<Value = Object> {
+    (
+        select(&STATUSES[..]),
+        select(&STATUSES[..]),
+        prop_oneof![4 => 0_usize..40, 1 => 0_usize..3000],
+        0_u64..20,
+    )
+        .prop_map(move |(status, other, width, time)| Object {
+            status,
+            outlined_status: if agrees { status } else { other },
+            width,
+            time,
+        })
+}
+
+/// Mostly short lists of short pages; some with more objects than a full page of rows or outlines holds.
+fn server(agrees: bool) -> impl Strategy<Value = Server> {
+    let short = (prop::collection::vec(object(agrees), 0..80), 1_u32..30);
+    let long = (prop::collection::vec(object(agrees), 400..1100), Just(u32::MAX));
+    (prop_oneof![20 => short, 1 => long], 1_u32..4, any::<bool>()).prop_map(
+        |((objects, max_page), shorter, has_remaining)| {
+            let max_rows = (max_page / shorter).max(1);
+            Server { objects, max_page, max_rows, has_remaining }
+        },
+    )
+}
+
+fn form() -> impl Strategy<Value = Form> {
+    select(vec![
+        Form::ByHealth,
+        Form::ByHealth,
+        Form::ServerTable,
+        Form::NewestFirst,
+        Form::Sorted("STATUS"),
+        Form::Sorted("-status.x"),
+        Form::Names,
+        Form::Json,
+        Form::Yaml,
+        Form::Fields,
+    ])
+}
+
+fn budgets() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(prop_oneof![Just(0_usize), 2000_usize..6000, 6000_usize..64_000], 1..4)
+}
+
+fn limit() -> impl Strategy<Value = Option<u32>> {
+    prop_oneof![3 => Just(None), 1 => (5_u32..50).prop_map(Some)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    /// Without interruptions nothing may be missing.
+    #[test]
+    fn each_object_is_shown_exactly_once(
+        server in server(true), form in form(), budgets in budgets(), limit in limit(),
+    ) {
+        let shown = read(&server, form, &budgets, limit, &[u32::MAX], Failed::Limit).map_err(TestCaseError::fail)?;
+        prop_assert!(!shown.said_missing);
+        check(&server, &shown)?;
+    }
+
+    /// A call that reaches its limits midway continues in the next one, or the list is said to be cut.
+    #[test]
+    fn a_limit_midway_loses_nothing_in_silence(
+        server in server(true), form in form(), budgets in budgets(), limit in limit(),
+        reads in prop::collection::vec(1_u32..12, 0..4), last in 3_u32..40,
+    ) {
+        let reads: Vec<u32> = reads.into_iter().chain([last]).collect();
+        match read(&server, form, &budgets, limit, &reads, Failed::Limit) {
+            Ok(shown) => check(&server, &shown)?,
+            // A sorted list must be read again as far as before.
+            Err(error) => prop_assert!(error.contains("could be read again") || error.contains("no more reads"), "{error}"),
+        }
+    }
+
+    /// Any other error is an error, not a shorter list.
+    #[test]
+    fn an_error_midway_is_an_error(server in server(true), form in form(), budgets in budgets(), reads in 1_u32..4) {
+        match read(&server, form, &budgets, None, &[reads], Failed::Unavailable) {
+            Ok(shown) => {
+                prop_assert!(!shown.said_missing);
+                check(&server, &shown)?;
+            }
+            Err(error) => prop_assert!(error.contains("no more reads"), "{error}"),
+        }
+    }
+
+    /// A table of the API server that contradicts the rows hides no object in silence, and shows none twice.
+    #[test]
+    fn a_contradicting_table_hides_nothing(
+        server in server(false), form in form(), budgets in budgets(), limit in limit(),
+    ) {
+        let shown = read(&server, form, &budgets, limit, &[u32::MAX], Failed::Limit).map_err(TestCaseError::fail)?;
+        check(&server, &shown)?;
+    }
+
+    /// A token is foreign text: any is answered, with an error or an answer that ends.
+    #[test]
+    fn any_token_is_answered(server in server(true), form in form(), token in r"[urs]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.7\.(-|[0-9])") {
+        let at_most = server.objects.len();
+        let mut call = Call { server: &server, reads: 100, error: Failed::Limit };
+        // A token behind the list is one that no answer gave: the simulated server cannot read it.
+        if token.rsplit('.').next().and_then(|at| at.parse::<usize>().ok()).is_none_or(|at| at <= at_most) {
+            let _ = form.answer(&mut call, Some(token), 4000, None);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Lists of a kind: the list engine over `kube-read`.
+
+use porthole_lists::{Columns, ListError, ListRequest, PageError, PageRequest, Pages};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    Answer, Error, call,
+    kube_read::{self, KindRef, ListQuery, Page, ReadError, Reason, View},
+    reach, text,
+};
+
+/// A list of a kind, and its name in the answer.
+pub struct List {
+    /// The kind.
+    pub kind: KindRef,
+    /// `None`: all namespaces, or a cluster-scoped kind.
+    pub namespace: Option<String>,
+    /// `pods`, for the words around the table.
+    pub noun: String,
+}
+
+/// An answer of the engine, with a caller's request already applied.
+type Listed = Result<String, ListError<Unread>>;
+
+impl List {
+    /// Lists objects with the tool's own columns.
+    pub fn rows<T: DeserializeOwned>(
+        &self,
+        arguments: impl Into<ListRequest>,
+        columns: &Columns<'_, T>,
+    ) -> Answer {
+        self.reachable(&arguments.into(), |list, request, pages| list.rows(request, columns, pages))
+    }
+
+    /// Lists objects as the table that the API server makes of them.
+    pub fn server_table(&self, arguments: impl Into<ListRequest>) -> Answer {
+        self.reachable(&arguments.into(), |list, request, pages| list.server_table(request, pages))
+    }
+
+    /// Answers for the namespace, or for all; if the caller may not list all, for the one that it may list.
+    fn reachable(
+        &self,
+        request: &ListRequest,
+        answer: impl Fn(porthole_lists::List<'_>, &ListRequest, &mut Reads) -> Listed,
+    ) -> Answer {
+        let in_namespace = |namespace: Option<&str>| {
+            let list = porthole_lists::List {
+                noun: &self.noun,
+                namespace,
+                can_narrow: self.namespace.is_none(),
+                budget: call::output_budget() as usize,
+            };
+            answer(list, request, &mut self.reads(request, namespace))
+        };
+        match in_namespace(self.namespace.as_deref()) {
+            Err(ListError::Page(Unread(error)))
+                if error.reason == Reason::Forbidden && self.namespace.is_none() =>
+            {
+                let (namespace, notice) = reach::elsewhere(&self.kind, &self.noun, &error.message)?;
+                text(format!("{notice}\n{}", in_namespace(Some(&namespace))?))
+            }
+            answer => text(answer?),
+        }
+    }
+
+    fn reads(&self, request: &ListRequest, namespace: Option<&str>) -> Reads {
+        Reads(ListQuery {
+            kind: self.kind.clone(),
+            namespace: namespace.map(str::to_owned),
+            label_selector: request.label_selector.clone(),
+            field_selector: request.field_selector.clone(),
+            limit: None,
+            continue_token: None,
+            resource_version: None,
+            view: View::Whole,
+        })
+    }
+}
+
+/// Pages of a list, read through the host.
+struct Reads(ListQuery);
+
+/// A page that could not be read.
+#[derive(Debug)]
+struct Unread(ReadError);
+
+impl std::fmt::Display for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl PageError for Unread {
+    fn is_limit(&self) -> bool {
+        matches!(self.0.reason, Reason::OverReads | Reason::OverBytes | Reason::OverTime | Reason::TooLarge)
+    }
+}
+
+impl From<ListError<Unread>> for Error {
+    fn from(error: ListError<Unread>) -> Self {
+        match error {
+            ListError::Page(Unread(error)) => Self::Read(error),
+            ListError::Message(message) => Self::Message(message),
+        }
+    }
+}
+
+impl Pages for Reads {
+    type Error = Unread;
+
+    fn page(&mut self, request: &PageRequest) -> Result<porthole_lists::Page, Unread> {
+        let PageRequest { limit, continue_token, resource_version, view } = request.clone();
+        let query = ListQuery {
+            limit: Some(limit),
+            continue_token,
+            resource_version,
+            view: match view {
+                porthole_lists::View::Whole => View::Whole,
+                porthole_lists::View::Fields(fields) => View::Fields(fields),
+                porthole_lists::View::Table => View::Table,
+                porthole_lists::View::Outline => View::Outline,
+            },
+            ..self.0.clone()
+        };
+        let Page { items, continue_token, remaining, resource_version, .. } =
+            kube_read::list_objects(&query).map_err(Unread)?;
+        Ok(porthole_lists::Page { items, continue_token, remaining, resource_version })
+    }
+
+    fn progress(&mut self, read: u64, total: Option<u64>) {
+        #[expect(clippy::cast_precision_loss, reason = "progress is shown to people")]
+        call::progress(read as f64, total.map(|total| total as f64), "objects read");
+    }
+}
