@@ -1,4 +1,4 @@
-//! Answers to calls: the component's result, judged.
+//! Answers to calls: maps a component's result to an answer and a verdict.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use porthole_guard::ReadSummary;
 use porthole_sandbox::Stopped;
 use serde_json::Value;
 
-use crate::{Tool, Verdict, tool::Overlong};
+use crate::{Tool, Verdict, tool::OverlongAnswer};
 
-/// Result of a tool call. All but the first are shown to the model as errors.
+/// Result of a tool call. Every variant but the first is shown to the model as an error.
 #[derive(Debug)]
 pub enum Answer {
-    /// The tool's answer.
+    /// Answer of the tool.
     Outcome {
-        /// Its parts, in order.
+        /// Content items, in order.
         content: Vec<Content>,
-        /// The same for programs.
+        /// Structured result, for programs.
         structured: Option<Value>,
     },
-    /// Why there is none.
+    /// Error text for the model.
     Error(String),
-    /// The tool answered more than its limit.
+    /// The answer exceeds the limit `output`.
     Overlong {
-        /// The explanation.
+        /// Error text for the model.
         error: String,
-        /// As much of its text as there is room for.
+        /// Truncated text of the answer.
         text: String,
     },
 }
@@ -33,7 +33,7 @@ pub enum Answer {
 /// Resources used by a call.
 #[derive(Debug, Default)]
 pub struct Usage {
-    /// Its reads.
+    /// Reads by the call.
     pub reads: ReadSummary,
     /// Processor time inside the component.
     pub cpu: Duration,
@@ -44,28 +44,28 @@ pub struct Usage {
 /// A call's result and resource usage.
 #[derive(Debug)]
 pub struct CallReport {
-    /// The result.
+    /// Result of the call.
     pub answer: Answer,
-    /// Bytes of the answer, as `output` counts them.
+    /// Size of the answer in bytes, as the limit `output` counts it.
     pub bytes: usize,
-    /// The resources.
+    /// Resources used by the call.
     pub usage: Usage,
 }
 
-/// A judged result: the answer, its bytes, and its word.
-pub(crate) struct Judged {
+/// An answer with its size and verdict.
+pub(crate) struct Judgement {
     pub(crate) answer: Answer,
     pub(crate) bytes: usize,
     pub(crate) verdict: Verdict,
 }
 
-impl Judged {
-    /// An error of the host's own, for the model.
+impl Judgement {
+    /// An error of the host, for the model.
     pub(crate) fn error(verdict: Verdict, text: String) -> Self {
         Self { bytes: text.len(), answer: Answer::Error(text), verdict }
     }
 
-    fn overlong(Overlong { error, text }: Overlong) -> Self {
+    fn overlong(OverlongAnswer { error, text }: OverlongAnswer) -> Self {
         let bytes = error.len().saturating_add(text.len());
         Self { answer: Answer::Overlong { error, text }, bytes, verdict: Verdict::Overlong }
     }

@@ -1,8 +1,8 @@
-//! The arguments of a tool: its schema in the safe subset that every client keeps, and values made to fit it.
+//! Tool arguments: parses the schema subset that every client supports, and coerces values to it.
 //!
-//! Dify flattens schemas and sends numbers as strings (`research/dify-client.md` §1.5), so values are coerced where
-//! their meaning is plain and refused with a sentence where it is not. The subset is a page of code; a general JSON
-//! Schema validator would neither coerce nor be able to say that a schema is outside of it.
+//! Dify flattens schemas and sends numbers as strings (`research/dify-client.md` §1.5), so values are coerced if their
+//! meaning is unambiguous, and rejected with a sentence otherwise. The subset is a page of code; a general JSON Schema
+//! validator would neither coerce nor report that a schema is outside of it.
 
 #[cfg(test)]
 mod tests;
@@ -10,20 +10,20 @@ mod tests;
 use porthole_contract::{Echo, MAX_ECHO, cut};
 use serde_json::{Map, Number, Value};
 
-/// Bytes of all arguments of one call. The longest that a tool takes is a `continue` token of a few kilobytes.
+/// Maximum size of a call's arguments, in bytes. The longest legitimate value is a `continue` token of a few kilobytes.
 const MAX_ARGUMENTS: usize = 64 << 10;
 
-/// What a value must be.
+/// Type of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Type {
     Text,
     Integer,
     Number,
     Boolean,
-    Texts,
+    TextList,
 }
 
-/// One argument.
+/// A declared parameter.
 #[derive(Debug, Clone, PartialEq)]
 struct Parameter {
     name: String,
@@ -36,12 +36,12 @@ struct Parameter {
     description: String,
 }
 
-/// The arguments that a tool takes.
+/// Parameters of a tool.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Parameters(Vec<Parameter>);
 
 impl Parameters {
-    /// Reads a schema. What is outside of the subset is an error: a client would lose it in silence.
+    /// Parses a schema. Anything outside of the subset is an error: a client would drop it silently.
     pub(super) fn parse(schema: &Map<String, Value>) -> Result<Self, String> {
         if schema.get("type").and_then(Value::as_str) != Some("object") {
             return Err("its input-schema has no \"type\": \"object\" at the root".to_owned());
@@ -68,12 +68,12 @@ impl Parameters {
         }
     }
 
-    /// The arguments as JSON that fits the schema: coerced, defaults filled in, blanks left out.
+    /// Returns the arguments as JSON that fits the schema: coerced, with defaults filled in and blanks removed.
     pub(super) fn coerce(&self, arguments: Map<String, Value>) -> Result<String, String> {
-        if !fits(&arguments) {
+        if !within_limit(&arguments) {
             return Err(format!("its arguments are over {MAX_ARGUMENTS} bytes; no question needs as many"));
         }
-        let mut fitting = Map::new();
+        let mut coerced = Map::new();
         for (name, value) in arguments {
             let parameter = self.find(&name)?;
             let blank = match &value {
@@ -85,25 +85,25 @@ impl Parameters {
                 continue;
             }
             let value = parameter.coerce(value)?;
-            if fitting.insert(parameter.name.clone(), value).is_some() {
+            if coerced.insert(parameter.name.clone(), value).is_some() {
                 return Err(format!("{} parameter is given twice", parameter.name));
             }
         }
         for parameter in &self.0 {
-            if fitting.contains_key(&parameter.name) {
+            if coerced.contains_key(&parameter.name) {
                 continue;
             }
             if parameter.required {
                 return Err(format!("{} parameter required: {}", parameter.name, parameter.description));
             }
             if let Some(default) = &parameter.default {
-                fitting.insert(parameter.name.clone(), default.clone());
+                coerced.insert(parameter.name.clone(), default.clone());
             }
         }
-        Ok(Value::Object(fitting).to_string())
+        Ok(Value::Object(coerced).to_string())
     }
 
-    /// The parameter of that name; `label_selector` is taken for `labelSelector`, as other servers call it.
+    /// Finds a parameter by name; `label_selector` matches `labelSelector`, as other servers call it.
     fn find(&self, name: &str) -> Result<&Parameter, String> {
         let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
         let asked = plain(cut(name, MAX_ECHO));
@@ -130,7 +130,7 @@ impl Parameter {
             Some("number") => Type::Number,
             Some("boolean") => Type::Boolean,
             Some("array") if property.pointer("/items/type").and_then(Value::as_str) == Some("string") => {
-                Type::Texts
+                Type::TextList
             }
             _ => {
                 return Err(format!(
@@ -154,22 +154,22 @@ impl Parameter {
             description: property.get("description").and_then(Value::as_str).unwrap_or_default().to_owned(),
         };
         if let Some(default) = property.get("default") {
-            let fitting = parameter.coerce(default.clone());
-            parameter.default = Some(fitting.map_err(|error| format!("its default does not fit: {error}"))?);
+            let coerced = parameter.coerce(default.clone());
+            parameter.default = Some(coerced.map_err(|error| format!("its default does not fit: {error}"))?);
         }
         Ok(parameter)
     }
 
     fn coerce(&self, value: Value) -> Result<Value, String> {
-        let Some(fitting) = self.ty.coerce(&value) else {
+        let Some(coerced) = self.ty.coerce(&value) else {
             return Err(format!(
                 "{} parameter must be {}, not {}",
                 self.name,
                 self.ty.described(),
-                shown(&value)
+                echo(&value)
             ));
         };
-        if let Some(text) = fitting.as_str()
+        if let Some(text) = coerced.as_str()
             && !self.allowed.is_empty()
             && !self.allowed.iter().any(|allowed| allowed == text)
         {
@@ -180,7 +180,7 @@ impl Parameter {
                 Echo(text)
             ));
         }
-        if let Some(number) = fitting.as_f64() {
+        if let Some(number) = coerced.as_f64() {
             if let Some(minimum) = self.minimum.filter(|minimum| number < *minimum) {
                 return Err(format!("{} parameter must be at least {minimum}, not {number}", self.name));
             }
@@ -188,7 +188,7 @@ impl Parameter {
                 return Err(format!("{} parameter must be at most {maximum}, not {number}", self.name));
             }
         }
-        Ok(fitting)
+        Ok(coerced)
     }
 }
 
@@ -199,11 +199,11 @@ impl Type {
             Self::Integer => "an integer",
             Self::Number => "a number",
             Self::Boolean => "a boolean",
-            Self::Texts => "an array of strings",
+            Self::TextList => "an array of strings",
         }
     }
 
-    /// The value as this type, where its meaning is plain.
+    /// Coerces a value to this type if its meaning is unambiguous.
     fn coerce(self, value: &Value) -> Option<Value> {
         match (self, value) {
             (Self::Text, Value::String(_))
@@ -211,7 +211,7 @@ impl Type {
             | (Self::Number, Value::Number(_)) => Some(value.clone()),
             (Self::Text, Value::Number(number)) => Some(number.to_string().into()),
             (Self::Text, Value::Bool(truth)) => Some(truth.to_string().into()),
-            // A list where commas were asked for.
+            // A list for a comma-separated string.
             (Self::Text, Value::Array(items)) => {
                 let texts: Option<Vec<Value>> = items.iter().map(|item| Self::Text.coerce(item)).collect();
                 let texts = texts?;
@@ -231,22 +231,22 @@ impl Type {
                 1 => Some(true.into()),
                 _ => None,
             },
-            (Self::Texts, Value::Array(items)) => {
+            (Self::TextList, Value::Array(items)) => {
                 items.iter().map(|item| Self::Text.coerce(item)).collect::<Option<Vec<_>>>().map(Value::Array)
             }
-            (Self::Texts, Value::String(text)) => match serde_json::from_str::<Value>(text) {
+            (Self::TextList, Value::String(text)) => match serde_json::from_str::<Value>(text) {
                 Ok(list @ Value::Array(_)) => self.coerce(&list),
                 _ => Some(text.split(',').map(|item| Value::from(item.trim())).collect()),
             },
-            (Self::Texts, scalar) => Some(Value::Array(vec![Self::Text.coerce(scalar)?])),
+            (Self::TextList, scalar) => Some(Value::Array(vec![Self::Text.coerce(scalar)?])),
             _ => None,
         }
     }
 }
 
-/// The number, where it is whole: clients send 5 as 5.0.
+/// The number as an integer, if it is whole: clients send 5 as 5.0.
 fn whole(number: &Number) -> Option<i64> {
-    /// Above this a float no longer tells whole numbers apart.
+    /// 2^53: floats above it do not represent every integer.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     number.as_i64().or_else(|| {
         let float = number.as_f64()?;
@@ -255,14 +255,15 @@ fn whole(number: &Number) -> Option<i64> {
     })
 }
 
-/// Whether the arguments are short enough to be looked at more closely, which takes their size a few times.
-fn fits(arguments: &Map<String, Value>) -> bool {
+/// True if the arguments are within [`MAX_ARGUMENTS`]. Coercion allocates a few times their size, so this check is
+/// first.
+fn within_limit(arguments: &Map<String, Value>) -> bool {
     fn count(value: &Value, left: &mut usize) -> bool {
         let own = match value {
             Value::String(text) => text.len(),
             _ => 0,
         };
-        // Punctuation counts too: a list of a million nothings is a million bytes.
+        // Punctuation counts too: a list of a million nulls is a million bytes.
         let Some(rest) = left.checked_sub(own.saturating_add(2)) else { return false };
         *left = rest;
         match value {
@@ -282,8 +283,8 @@ fn fits(arguments: &Map<String, Value>) -> bool {
     entries(arguments, &mut MAX_ARGUMENTS.clone())
 }
 
-/// A value for a message, not longer than a line.
-fn shown(value: &Value) -> String {
+/// Renders a value for an error message, on at most one line.
+fn echo(value: &Value) -> String {
     if let Value::String(text) = value {
         return Echo(text).to_string();
     }

@@ -1,7 +1,7 @@
-//! The audit line: who asked what, through which tool, what was read for it, and what came of it. One JSON object a call.
+//! Audit log: one JSON object per call, with its caller, tool, arguments, reads and verdict.
 //!
-//! It never holds a token: callers stand in it by name, and of arguments only what a [`Redactor`] leaves. Lines go to a
-//! stream of their own, through a bounded queue, so that neither a slow pipe nor a full disk holds up an async thread.
+//! A line never contains a token: callers appear by user name, and arguments as a [`Redactor`] returns them. Lines go
+//! to a dedicated stream through a bounded queue, so neither a slow pipe nor a full disk blocks an async thread.
 
 mod redactor;
 mod stream;
@@ -27,35 +27,35 @@ use porthole_guard::ReadRecord;
 use crate::Verdict;
 use stream::{Sink, Stream};
 
-/// Bytes of one line. Reads have a bound of their own; what is left out for its size is said.
+/// Maximum bytes of one line. Reads have their own bound; a line reports what was omitted for its size.
 const MAX_LINE: usize = 48 << 10;
-/// Bytes of arguments in one line: thirty-two names and values of control characters would otherwise be 77 kB.
+/// Maximum bytes of arguments in one line: thirty-two names and values of control characters would otherwise be 77 kB.
 const MAX_ARGUMENTS: usize = 16 << 10;
-/// Bytes of the caller's name. API servers take any length from an identity provider.
+/// Maximum bytes of the caller's name. API servers accept any length from an identity provider.
 const MAX_CALLER: usize = 256;
-/// Bytes of what a client calls itself.
+/// Maximum bytes of the client's self-reported name.
 const MAX_CLIENT: usize = 128;
-/// Bytes of a tool's name, as many as a tool's name may have. A client may ask for any.
+/// Maximum bytes of a tool's name, the limit for served tools. A client may request any name.
 const MAX_TOOL: usize = 64;
 
-/// What becomes of calls while audit lines cannot be written.
+/// Policy for calls while audit lines cannot be written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
-    /// A call is refused before it begins.
+    /// Reject calls before they begin.
     #[default]
     Refuse,
-    /// The line is dropped and counted.
+    /// Drop and count the line.
     Drop,
 }
 
-/// One call, as the audit line tells it.
+/// Audit record of one call.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditLine<'c> {
-    /// The user name that the API server gives the caller's token.
+    /// User name that the API server reports for the caller's token.
     pub caller: &'c str,
-    /// What the client calls itself.
+    /// Client's self-reported name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<&'c str>,
     pub tool: &'c str,
@@ -65,22 +65,22 @@ pub struct AuditLine<'c> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     pub arguments: Map<String, Value>,
-    /// The verdict on the call.
+    /// Verdict of the call.
     pub verdict: Verdict,
     pub reads: Vec<ReadRecord>,
-    /// Bytes that the cluster sent for it.
+    /// Bytes received from the cluster.
     pub read_bytes: u64,
-    /// Bytes of the answer.
+    /// Size of the answer in bytes.
     pub bytes_out: usize,
     pub ms: u64,
-    /// Time inside the component.
+    /// Processor time inside the component, in microseconds.
     pub cpu_us: u64,
-    /// The most memory of the component, in bytes.
+    /// Peak memory of the component, in bytes.
     pub memory: usize,
 }
 
 impl<'c> AuditLine<'c> {
-    /// The line of a call that no tool has served.
+    /// Record of a call that no tool served.
     pub fn unserved(caller: &'c str, client: Option<&'c str>, tool: &'c str, verdict: Verdict) -> Self {
         Self {
             caller,
@@ -100,27 +100,27 @@ impl<'c> AuditLine<'c> {
     }
 }
 
-/// Where audit lines go.
+/// Destination of audit lines.
 #[derive(Clone)]
 pub enum Audit {
-    /// Nowhere.
+    /// Auditing is disabled.
     Off,
-    /// To a stream of its own.
+    /// A dedicated stream.
     To(Arc<Stream>),
 }
 
 impl Audit {
-    /// To the process's stdout, which nothing else writes to while it serves HTTP.
+    /// Audits to stdout, which nothing else writes to while the process serves HTTP.
     pub fn stdout(on_failure: OnFailure) -> io::Result<Self> {
         Self::to(Sink::Stdout, on_failure)
     }
 
-    /// To the process's stderr, beside the log, whose lines are escaped.
+    /// Audits to stderr, shared with the log, whose lines are escaped.
     pub fn stderr(on_failure: OnFailure) -> io::Result<Self> {
         Self::to(Sink::Stderr, on_failure)
     }
 
-    /// Appends to a file that only its owner can read.
+    /// Appends to a file with mode 0600.
     pub fn file(path: &Path, on_failure: OnFailure) -> io::Result<Self> {
         Self::to(Sink::file(path)?, on_failure)
     }
@@ -136,7 +136,7 @@ impl Audit {
         }
     }
 
-    /// Room for the line of a call that is about to begin, so that a call that ran has its line for certain.
+    /// Reserves queue capacity for the line of a call about to begin: every call that ran is then audited.
     pub fn reserve(&self) -> Result<Reservation, AuditUnavailable> {
         match self {
             Self::Off => Ok(Reservation::none()),
@@ -144,14 +144,14 @@ impl Audit {
         }
     }
 
-    /// Queues a line. One without a reservation, of a call that did not begin, is dropped and counted if there is no room.
+    /// Queues a line. Without a reservation (a call that did not begin) it is dropped and counted if the queue is full.
     pub fn write(&self, line: &AuditLine<'_>, reservation: Option<Reservation>) {
         let Self::To(stream) = self else { return };
-        let Some(text) = printed(line) else { return };
+        let Some(text) = render(line) else { return };
         stream.send(text, reservation);
     }
 
-    /// Waits until the lines so far are written, at most this long.
+    /// Waits until all queued lines are written, up to `at_most`.
     pub async fn flush(&self, at_most: Duration) {
         if let Self::To(stream) = self {
             stream.flush(at_most).await;
@@ -160,54 +160,54 @@ impl Audit {
 }
 
 #[derive(Serialize)]
-struct Stamped<'l> {
+struct TimestampedLine<'l> {
     audit: String,
     #[serde(flatten)]
     line: &'l AuditLine<'l>,
 }
 
-/// The line as JSON, with its moment and its end, at most [`MAX_LINE`] bytes.
-fn printed(line: &AuditLine<'_>) -> Option<Vec<u8>> {
+/// Renders a record as a JSON line with a timestamp, at most [`MAX_LINE`] bytes long.
+fn render(line: &AuditLine<'_>) -> Option<Vec<u8>> {
     let audit = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let line = AuditLine {
         caller: cut(line.caller, MAX_CALLER),
         client: line.client.map(|client| cut(client, MAX_CLIENT)),
-        arguments: bounded(&line.arguments),
+        arguments: bound_arguments(&line.arguments),
         reads: line.reads.clone(),
         ..*line
     };
-    let text = serde_json::to_vec(&Stamped { audit: audit.clone(), line: &line }).ok()?;
+    let text = serde_json::to_vec(&TimestampedLine { audit: audit.clone(), line: &line }).ok()?;
     if text.len() < MAX_LINE {
-        return Some(ended(text));
+        return Some(terminate(text));
     }
-    let arguments = left_out(text.len());
-    let reads = line.reads.iter().map(shortened).collect();
+    let arguments = omission(text.len());
+    let reads = line.reads.iter().map(shorten).collect();
     let short = AuditLine { arguments, reads, ..line };
-    serde_json::to_vec(&Stamped { audit, line: &short }).ok().map(ended)
+    serde_json::to_vec(&TimestampedLine { audit, line: &short }).ok().map(terminate)
 }
 
-/// A read without its namespace. Long names must not push the reads out of the line: they would hide one of Secrets.
-fn shortened(read: &ReadRecord) -> ReadRecord {
-    /// Bytes of a resource, of which the longest that Kubernetes has itself are 33.
+/// A read without its namespace. Long names must not push reads out of the line: they could hide a read of Secrets.
+fn shorten(read: &ReadRecord) -> ReadRecord {
+    /// Maximum bytes of a resource name. The longest built into Kubernetes has 33.
     const MAX_RESOURCE: usize = 48;
     ReadRecord { resource: cut(&read.resource, MAX_RESOURCE).to_owned(), namespace: None, ..read.clone() }
 }
 
-fn ended(mut text: Vec<u8>) -> Vec<u8> {
+fn terminate(mut text: Vec<u8>) -> Vec<u8> {
     text.push(b'\n');
     text
 }
 
-fn bounded(arguments: &Map<String, Value>) -> Map<String, Value> {
+fn bound_arguments(arguments: &Map<String, Value>) -> Map<String, Value> {
     match serde_json::to_vec(arguments) {
         Ok(text) if text.len() <= MAX_ARGUMENTS => arguments.clone(),
-        Ok(text) => left_out(text.len()),
+        Ok(text) => omission(text.len()),
         Err(_) => Map::new(),
     }
 }
 
-/// Stands for what was too large.
-fn left_out(bytes: usize) -> Map<String, Value> {
+/// Placeholder for oversized arguments.
+fn omission(bytes: usize) -> Map<String, Value> {
     [("…".to_owned(), format!("{bytes} bytes are left out").into())].into_iter().collect()
 }
 
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_line_is_one_line_and_has_a_bound() {
         let arguments = (0..200).map(|n| (format!("n{n}"), "\u{1}".repeat(150).into())).collect();
-        let text = printed(&AuditLine { caller: &"c".repeat(100_000), ..line(arguments) }).unwrap();
+        let text = render(&AuditLine { caller: &"c".repeat(100_000), ..line(arguments) }).unwrap();
         assert!(text.len() < 1000, "{}", text.len());
         let value: Value = serde_json::from_slice(&text).unwrap();
         assert!(value["arguments"]["…"].as_str().unwrap().contains("left out"), "{value}");
@@ -236,12 +236,12 @@ mod tests {
         };
         let decoys = (0..95).map(|_| read(&"\u{1}".repeat(253)));
         let reads = decoys.chain([read("secrets")]).collect();
-        let text = printed(&AuditLine { reads, ..line(Map::new()) }).unwrap();
+        let text = render(&AuditLine { reads, ..line(Map::new()) }).unwrap();
         assert!(text.len() <= MAX_LINE, "{}", text.len());
         let value: Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(value["reads"][95]["resource"], "secrets");
         let forged = [("a".to_owned(), "x\n{\"audit\":1}".into())].into_iter().collect();
-        let text = printed(&line(forged)).unwrap();
+        let text = render(&line(forged)).unwrap();
         assert_eq!(text.iter().filter(|byte| **byte == b'\n').count(), 1);
     }
 }

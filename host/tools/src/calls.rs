@@ -1,4 +1,4 @@
-//! Calls of tools: each found, checked, run within limits, judged, audited and counted.
+//! Tool calls: looks up the tool, validates arguments, enforces limits, audits and counts.
 
 use std::{
     sync::Arc,
@@ -16,31 +16,31 @@ use tokio::sync::mpsc;
 
 use crate::{
     Audit, Busy, CallReport, Catalog, Metrics, Permit, Resource, Tool, Usage, Verdict,
-    answer::Judged,
+    answer::Judgement,
     audit::{AuditLine, Redactor, Reservation},
     metrics::RecentCall,
     permits::Permits,
     unknown_tool::unknown_tool,
 };
 
-/// One answer may fill this part of a component's memory; parsing it there takes a few times its size.
-const ANSWER_PART: u64 = 8;
-/// Namespaces that a tool is told to try. Each costs an access review.
+/// Divisor of a component's memory limit that bounds one API answer; parsing it there takes a few times its size.
+const ANSWER_DIVISOR: u64 = 8;
+/// Maximum number of suggested namespaces. Each costs an access review.
 const MAX_NAMESPACES: usize = 50;
 
-/// A request of a client.
+/// A tool call by a client.
 pub struct Call {
-    /// The tool's name, as the client wrote it.
+    /// Tool name, as the client sent it.
     pub tool: String,
-    /// Its arguments.
+    /// Arguments, as the client sent them.
     pub arguments: Map<String, Value>,
-    /// What the client calls itself, for the audit line.
+    /// Client's self-reported name, for the audit line.
     pub client: Option<String>,
-    /// Receives the tool's messages, if the client wants them.
+    /// Receiver of the tool's messages, if the client subscribed to them.
     pub notes: Option<mpsc::Sender<Note>>,
 }
 
-/// Runs the calls of a catalog's tools.
+/// Executes calls of a catalog's tools.
 pub struct Calls {
     catalog: Arc<Catalog>,
     guard: Arc<Guard>,
@@ -51,7 +51,7 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Calls that read through `guard`, and drop the identity of callers whose token is refused.
+    /// Creates an executor that reads through `guard` and drops the cached identity of callers whose token is rejected.
     pub fn new(
         catalog: Arc<Catalog>,
         guard: Arc<Guard>,
@@ -69,17 +69,17 @@ impl Calls {
         }
     }
 
-    /// The tools that can be called.
+    /// The catalog of callable tools.
     pub fn catalog(&self) -> &Arc<Catalog> {
         &self.catalog
     }
 
-    /// The metrics of these calls.
+    /// Metrics of these calls.
     pub fn metrics(&self) -> &Metrics {
         &self.catalog.metrics
     }
 
-    /// Registers the metrics of calls, of the audit log and of compiled code.
+    /// Registers the metrics of calls, of the audit log and of the compile cache.
     pub fn register(&self, registry: &mut Registry) {
         self.metrics().register(registry);
         self.audit.register(registry.sub_registry_with_prefix("porthole"));
@@ -88,11 +88,11 @@ impl Calls {
         }
     }
 
-    /// A permit for one subscription to changes of the catalog; limited per caller.
+    /// A permit for one subscription to catalog changes; limited per caller.
     ///
     /// # Errors
     ///
-    /// If the caller, or all callers together, hold as many as they may.
+    /// If the caller, or all callers together, hold the maximum.
     pub async fn subscribe(&self, owner: &Owner) -> Result<Permit, Busy> {
         self.subscriptions.acquire(owner).await
     }
@@ -101,7 +101,7 @@ impl Calls {
     pub async fn call(&self, call: Call, caller: &Caller) -> CallReport {
         let Call { tool: name, arguments, client, notes } = call;
         let mut record = self.record(&name, &arguments, client, caller);
-        // A tool that is served already does not wait for those that are still compiled.
+        // A tool that is already loaded is called at once, even if others are still being compiled.
         let mut snapshot = self.catalog.current();
         if !snapshot.tools.contains_key(name.as_str()) {
             snapshot = self.catalog.after_first_scan().await;
@@ -118,12 +118,12 @@ impl Calls {
             Ok(permit) => permit,
             Err(busy) => return record.refuse(Verdict::Busy, format!("{name}: {busy}")),
         };
-        // Before it begins: a call that ran has its line, whatever the audit's sink does meanwhile.
+        // Reserved before the call begins, so that a call that ran is audited whatever happens to the sink meanwhile.
         record.reservation = match self.audit.reserve() {
             Ok(reservation) => Some(reservation),
             Err(unavailable) => return record.refuse(Verdict::Audit, format!("{name}: {unavailable}")),
         };
-        // Held until the component has ended, which is later than the client's leaving.
+        // Held until the component has ended, which may be later than the client's disconnect.
         let permit = (permit, self.metrics().instance());
         record.began = Instant::now();
         let context = self.context(&tool, caller, notes);
@@ -131,15 +131,15 @@ impl Calls {
         let Finished { result, reads, cpu, memory } =
             tool.component.call(arguments, context, tool.limits, permit).await;
         let token_refused = reads.token_refused;
-        let report = record.end(Judged::of(&tool, result), Usage { reads, cpu, memory });
-        // After the record: a client may leave while it waits.
+        let report = record.end(Judgement::of(&tool, result), Usage { reads, cpu, memory });
+        // After the record is written: the client may disconnect during this await.
         if token_refused {
             self.authenticator.forget(caller).await;
         }
         report
     }
 
-    /// Limits, reader and account of one call of `tool`.
+    /// Limits, guarded reader and account of one call of `tool`.
     fn context(&self, tool: &Tool, caller: &Caller, notes: Option<mpsc::Sender<Note>>) -> CallContext {
         let limits = &tool.limits;
         let account = Account::of(&*caller.owner);
@@ -153,7 +153,7 @@ impl Calls {
                 deadline: now.checked_add(reading_time).unwrap_or(now),
                 reads: limits.reads,
                 bytes: limits.read_bytes,
-                answer: usize::try_from(limits.memory / ANSWER_PART).unwrap_or(usize::MAX),
+                answer: usize::try_from(limits.memory / ANSWER_DIVISOR).unwrap_or(usize::MAX),
             },
             Arc::clone(&memory),
         );
@@ -182,7 +182,7 @@ impl Calls {
         namespaces
     }
 
-    /// Records a call that is not served: malformed, cancelled before it began, or busy.
+    /// Records a call that does not reach its tool: malformed, cancelled before it began, or busy.
     pub fn record_unserved(&self, caller: &Caller, client: Option<String>, tool: &str, verdict: Verdict) {
         let redactor = Redactor::new(&caller.credential);
         let (tool, client) = (redactor.text(tool), client.map(|client| redactor.text(&client)));
@@ -190,7 +190,7 @@ impl Calls {
         self.audit.write(&line, None);
         let known = self.catalog.current().tools.contains_key(line.tool);
         let recent = RecentCall::of(&line, Duration::ZERO);
-        self.metrics().ended(known, recent, &[], &Usage::default());
+        self.metrics().record_call(known, recent, &[], &Usage::default());
     }
 
     fn record<'c>(
@@ -217,14 +217,14 @@ impl Calls {
     }
 }
 
-/// The record of a call under way, for the audit log, the metrics and the page. Dropped before it is written, the client
-/// has left.
+/// Record of a call in progress, for the audit log, the metrics and the admin page. If dropped before it is written,
+/// the call was abandoned: its client disconnected.
 struct CallRecord<'c> {
     calls: &'c Calls,
-    /// Room for the audit line, once the call has begun.
+    /// Queue capacity for the audit line, once the call has begun.
     reservation: Option<Reservation>,
     caller: &'c str,
-    /// Client and name as they may be logged.
+    /// Client, name and arguments, redacted for the log.
     client: Option<String>,
     name: String,
     arguments: Map<String, Value>,
@@ -238,11 +238,11 @@ struct CallRecord<'c> {
 impl CallRecord<'_> {
     /// Ends a call that did not begin.
     fn refuse(&mut self, verdict: Verdict, text: String) -> CallReport {
-        self.end(Judged::error(verdict, text), Usage::default())
+        self.end(Judgement::error(verdict, text), Usage::default())
     }
 
-    fn end(&mut self, judged: Judged, usage: Usage) -> CallReport {
-        let Judged { answer, bytes, verdict } = judged;
+    fn end(&mut self, judgement: Judgement, usage: Usage) -> CallReport {
+        let Judgement { answer, bytes, verdict } = judgement;
         self.write(verdict, &usage, bytes);
         CallReport { answer, bytes, usage }
     }
@@ -253,10 +253,10 @@ impl CallRecord<'_> {
         let line = self.line(verdict, usage, bytes);
         self.calls.audit.write(&line, reservation);
         let recent = RecentCall::of(&line, self.began.elapsed());
-        self.calls.metrics().ended(self.tool.is_some(), recent, &line.reads, usage);
+        self.calls.metrics().record_call(self.tool.is_some(), recent, &line.reads, usage);
     }
 
-    /// The reads as they may be logged: a namespace is an argument of the caller's.
+    /// Reads, redacted for the log: namespace and resource originate from the caller's arguments.
     fn reads(&self, usage: &Usage) -> Vec<ReadRecord> {
         let mut reads = usage.reads.records.clone();
         for read in &mut reads {
@@ -285,7 +285,7 @@ impl CallRecord<'_> {
 impl Drop for CallRecord<'_> {
     fn drop(&mut self) {
         if !self.written {
-            // The reads until then; the reader itself is gone.
+            // The reader is gone with the call; the log it shared holds the reads until then.
             let reads = self.read_log.as_ref().map(|log| log.summary()).unwrap_or_default();
             self.write(Verdict::Left, &Usage { reads, ..Usage::default() }, 0);
         }

@@ -1,4 +1,4 @@
-//! The catalog: the current snapshot of served tools, and those who wait for it or for its changes.
+//! Catalog of tools: the current snapshot, and notification of its changes.
 
 use std::{
     path::PathBuf,
@@ -12,27 +12,27 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, watch};
 
-use crate::{Loader, Metrics, Snapshot, Tool, snapshot::Loaded};
+use crate::{Loader, Metrics, Snapshot, Tool, snapshot::FileState};
 
-/// How long a request waits for the first loading to end: a client that comes with the start sees every tool.
-pub(crate) const LOADING: Duration = Duration::from_secs(10);
+/// Maximum wait of a request for the first scan, so that a client connecting at startup receives every tool.
+pub(crate) const MAX_FIRST_SCAN_WAIT: Duration = Duration::from_secs(10);
 
-/// The tools of one folder.
+/// Tools of one folder.
 pub struct Catalog {
     pub(crate) folder: PathBuf,
     pub(crate) loader: Loader,
     pub(crate) metrics: Metrics,
     pub(crate) snapshot: ArcSwap<Snapshot>,
-    /// Whether the folder has been scanned once.
+    /// True after the first scan.
     pub(crate) loaded: watch::Sender<bool>,
-    /// Counts the snapshots that serve something else than the one before.
+    /// Incremented if a new snapshot serves other tools than its predecessor.
     pub(crate) changes: watch::Sender<u64>,
     pub(crate) rescan: Notify,
-    pub(crate) try_all_again: AtomicBool,
+    pub(crate) retry_all: AtomicBool,
 }
 
 impl Catalog {
-    /// A catalog that is empty until [`Catalog::keep_loaded`] runs.
+    /// Creates a catalog that is empty until [`Catalog::keep_loaded`] runs.
     pub fn new(folder: PathBuf, loader: Loader) -> Self {
         Self {
             folder,
@@ -42,28 +42,28 @@ impl Catalog {
             loaded: watch::Sender::new(false),
             changes: watch::Sender::new(0),
             rescan: Notify::new(),
-            try_all_again: AtomicBool::new(false),
+            retry_all: AtomicBool::new(false),
         }
     }
 
-    /// A catalog of one tool, and of no folder.
+    /// Creates a catalog of a single tool, without a folder.
     pub fn of(tool: Tool, loader: Loader) -> Self {
         let catalog = Self::new(PathBuf::new(), loader);
-        let (file, loaded) = (tool.file.clone(), Loaded { tool: Some(Arc::new(tool)), failure: None });
+        let (file, loaded) = (tool.file.clone(), FileState { tool: Some(Arc::new(tool)), failure: None });
         let files = [(&file, &loaded)].into_iter();
         catalog.snapshot.store(Arc::new(Snapshot::of(&catalog.loader.settings, files, None, |_| false)));
         catalog.loaded.send_replace(true);
         catalog
     }
 
-    /// The runtimes that components run on; reading for them happens there, too.
+    /// Runtimes of the components; the guarded reads run on them too.
     pub fn runtimes(&self) -> Vec<tokio::runtime::Handle> {
         self.loader.engine.runtimes()
     }
 
-    /// Scans the folder again, and tries every file again, also those that have not changed since they failed.
+    /// Triggers a scan that retries every file, including unchanged files that failed.
     pub fn rescan(&self) {
-        self.try_all_again.store(true, Ordering::Relaxed);
+        self.retry_all.store(true, Ordering::Relaxed);
         self.rescan.notify_one();
     }
 
@@ -77,17 +77,17 @@ impl Catalog {
         self.snapshot.load_full()
     }
 
-    /// The current snapshot, after waiting up to ten seconds for the first scan.
+    /// The current snapshot; waits up to ten seconds for the first scan.
     pub async fn after_first_scan(&self) -> Arc<Snapshot> {
-        let _ = tokio::time::timeout(LOADING, self.first_scan()).await;
+        let _ = tokio::time::timeout(MAX_FIRST_SCAN_WAIT, self.first_scan()).await;
         self.current()
     }
 
-    /// Ends when the folder has been scanned once.
+    /// Completes after the first scan.
     pub fn first_scan(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut loaded = self.loaded.subscribe();
         async move {
-            // An error means that the host ends.
+            // The sender is dropped when the host ends.
             let _ = loaded.wait_for(|loaded| *loaded).await;
         }
     }

@@ -1,4 +1,4 @@
-//! The folder of tools as it is now: its files, and what shows that one has changed.
+//! Scan of the tools folder: its files, and the fingerprint that detects a change.
 
 use std::{
     collections::BTreeMap,
@@ -8,41 +8,41 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Files of a folder that are looked at, the first in the alphabet. Whoever can write there could otherwise make each look,
-/// and the list of what is not served, as long as a disk holds names.
+/// Maximum number of files scanned, in alphabetical order. Without it, an account that can write there could make each
+/// scan, and the list of failures, as long as a disk holds names.
 pub(super) const MAX_FILES: usize = 4096;
-/// Names of a folder that are read at all.
+/// Maximum number of directory entries read.
 const MAX_NAMES: usize = 64 << 10;
 
-/// What changes when a file does. Writing in place changes the times, renaming another over it the inode.
+/// File fingerprint for change detection: mtime and ctime catch in-place writes, the inode catches renames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct Fingerprint {
     inode: (u64, u64),
     pub(super) size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
-    /// A symlink is swapped in one step, as a ConfigMap's is: what it points at is whole.
+    /// True for a symlink, which is swapped in one step, as a ConfigMap's is: its target is complete.
     pub(super) link: bool,
 }
 
-/// A folder at one time.
+/// Result of one scan.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    /// The files to load. What is no file is among them: loading it says what it is.
-    pub(super) files: BTreeMap<String, Identity>,
-    /// Links that lead nowhere: as good as gone, and named.
+    /// Files to load. Directories and the like are included: the error of loading them names the reason.
+    pub(super) files: BTreeMap<String, Fingerprint>,
+    /// Links to missing files: not loaded, but reported.
     pub(super) dangling: Vec<String>,
-    /// There are more files than are looked at.
-    pub(super) crowded: bool,
+    /// True if the folder exceeds [`MAX_FILES`] or [`MAX_NAMES`].
+    pub(super) truncated: bool,
 }
 
-/// Whether a file of this name is one to load. Hidden ones are an editor's, or a ConfigMap's own.
+/// True for a visible `.wasm` name. Hidden files belong to an editor or to a ConfigMap's own mechanism.
 pub(super) fn is_tool(name: &str) -> bool {
     name.ends_with(".wasm") && !name.starts_with('.')
 }
 
-/// Looks at a folder once. What is wrong with an entry is a matter of that entry.
-pub(super) fn look(folder: &Path) -> io::Result<Listing> {
+/// Scans a folder once. An entry that fails does not fail the scan.
+pub(super) fn scan(folder: &Path) -> io::Result<Listing> {
     let mut names = Vec::new();
     let mut entries = fs::read_dir(folder)?;
     for entry in entries.by_ref().take(MAX_NAMES) {
@@ -53,27 +53,27 @@ pub(super) fn look(folder: &Path) -> io::Result<Listing> {
         }
     }
     let mut listing =
-        Listing { crowded: names.len() > MAX_FILES || entries.next().is_some(), ..Listing::default() };
+        Listing { truncated: names.len() > MAX_FILES || entries.next().is_some(), ..Listing::default() };
     names.sort_unstable();
     for name in names.into_iter().take(MAX_FILES) {
         let path = folder.join(&name);
-        // One that vanished meanwhile is not there.
+        // Removed since it was listed.
         let Ok(own) = fs::symlink_metadata(&path) else { continue };
         match fs::metadata(&path) {
             Ok(metadata) => {
-                listing.files.insert(name, Identity::of(&metadata, own.is_symlink()));
+                listing.files.insert(name, Fingerprint::of(&metadata, own.is_symlink()));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => listing.dangling.push(name),
-            // A link to itself or through a file: opening it fails in the same way, and says so.
+            // A link to itself or through a file: opening it fails with the same error, which is then reported.
             Err(_) => {
-                listing.files.insert(name, Identity::of(&own, own.is_symlink()));
+                listing.files.insert(name, Fingerprint::of(&own, own.is_symlink()));
             }
         }
     }
     Ok(listing)
 }
 
-impl Identity {
+impl Fingerprint {
     fn of(metadata: &Metadata, link: bool) -> Self {
         Self {
             inode: (metadata.dev(), metadata.ino()),
@@ -85,13 +85,13 @@ impl Identity {
     }
 }
 
-/// The files of a folder that are loaded, in order.
+/// Loadable files of a folder, sorted by name.
 ///
 /// # Errors
 ///
 /// If the folder cannot be read.
 pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    Ok(look(folder)?.files.into_keys().map(|file| folder.join(file)).collect())
+    Ok(scan(folder)?.files.into_keys().map(|file| folder.join(file)).collect())
 }
 
 #[cfg(test)]
@@ -110,11 +110,11 @@ mod tests {
         symlink("loop.wasm", path("loop.wasm")).unwrap();
         symlink("/etc/passwd/x", path("through.wasm")).unwrap();
         symlink("nowhere", path("dangling.wasm")).unwrap();
-        let listing = look(folder.path()).unwrap();
+        let listing = scan(folder.path()).unwrap();
         let names: Vec<&str> = listing.files.keys().map(String::as_str).collect();
         assert_eq!(names, ["folder.wasm", "good.wasm", "loop.wasm", "through.wasm"]);
         assert_eq!(listing.dangling, ["dangling.wasm"]);
-        assert!(!listing.crowded);
+        assert!(!listing.truncated);
     }
 
     #[test]
@@ -123,8 +123,8 @@ mod tests {
         for n in 0..=MAX_FILES {
             fs::write(folder.path().join(format!("{n:05}.wasm")), "").unwrap();
         }
-        let listing = look(folder.path()).unwrap();
-        assert!(listing.crowded && listing.files.len() == MAX_FILES);
+        let listing = scan(folder.path()).unwrap();
+        assert!(listing.truncated && listing.files.len() == MAX_FILES);
         assert!(listing.files.contains_key("00000.wasm"), "always the same part");
     }
 }

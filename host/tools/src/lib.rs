@@ -1,4 +1,5 @@
-//! The tools: loaded from a folder into one immutable snapshot, their calls checked, bounded, audited and counted.
+//! Tool runtime: loads a folder of components into an immutable snapshot; validates, limits, audits and counts their
+//! calls.
 
 mod answer;
 mod arguments;

@@ -1,4 +1,5 @@
-//! Loading one file: compiled in a child or taken from the cache, checked, and described.
+//! Loads a file: opens it, compiles it in a child process or reads the compile cache, links it, and parses its
+//! declaration.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,16 +9,16 @@ use porthole_sandbox::{Code, CompileError, Compiler, Component, Engine, LoadErro
 use super::{Tool, arguments::Parameters};
 use crate::settings::Settings;
 
-/// Why a file is not served. Nothing in its text can end a line or steer a terminal.
+/// Error when a file cannot be served. Its text cannot end a line or control a terminal.
 #[derive(Debug, thiserror::Error)]
 pub enum Unserved {
     /// The file cannot be read.
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
-    /// The sandbox does not take it.
+    /// The sandbox rejects it.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// Its arguments cannot be served.
+    /// The tool's input schema is unsupported.
     #[error("{}", Printable(.0))]
     Arguments(String),
     /// The host is ending.
@@ -26,7 +27,7 @@ pub enum Unserved {
 }
 
 impl Unserved {
-    /// Whether another attempt may end otherwise, though the file stays as it is.
+    /// True if another attempt may succeed although the file stays unchanged.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreadable(error) => error.is_transient(),
@@ -49,13 +50,13 @@ impl From<tokio::task::JoinError> for Unserved {
     }
 }
 
-/// Makes tools of files.
+/// Loads tools from files.
 pub struct Loader {
     /// Links and runs components.
     pub engine: Arc<Engine>,
     /// Compiles files.
     pub compiler: Compiler,
-    /// The operator's settings.
+    /// Operator settings.
     pub settings: Settings,
 }
 
@@ -64,17 +65,17 @@ impl Loader {
     ///
     /// # Errors
     ///
-    /// Why it is not served.
+    /// If the file cannot be read, compiled, linked or described, or its schema is not supported.
     pub async fn load(&self, path: &Path) -> Result<Tool, Unserved> {
         let wasm = self.open(path).await?;
         self.load_open(path, &wasm).await
     }
 
-    /// Loads a file that is open.
+    /// Loads an open file.
     ///
     /// # Errors
     ///
-    /// Why it is not served.
+    /// If the file cannot be compiled, linked or described, or its schema is not supported.
     pub async fn load_open(&self, path: &Path, wasm: &WasmFile) -> Result<Tool, Unserved> {
         let code = self.code(wasm).await?;
         self.tool(path, wasm, code).await
@@ -86,12 +87,12 @@ impl Loader {
         Ok(tokio::task::spawn_blocking(move || WasmFile::open(&path)).await??)
     }
 
-    /// The compiled code of a file.
+    /// Compiled code of a file, from the cache if possible.
     pub async fn code(&self, wasm: &WasmFile) -> Result<Code, Unserved> {
         Ok(self.compiler.code(&self.engine, wasm).await?)
     }
 
-    /// Makes a tool of the compiled code of a file.
+    /// Links the compiled code of a file, and parses its declaration.
     pub async fn tool(&self, path: &Path, wasm: &WasmFile, code: Code) -> Result<Tool, Unserved> {
         let engine = Arc::clone(&self.engine);
         let component = tokio::task::spawn_blocking(move || Component::link(&engine, &code)).await??;

@@ -1,6 +1,6 @@
-//! Metrics of loading and calls: counters and histograms for /metrics, and the last calls for the operator's page.
+//! Metrics of loading and calls: counters and histograms for /metrics, recent calls for the admin page.
 //!
-//! Names follow the semantic conventions of OpenTelemetry for MCP where there is one (`mcp.server.operation.duration`).
+//! Names follow the OpenTelemetry semantic conventions for MCP if there is one (`mcp.server.operation.duration`).
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -17,20 +17,21 @@ use prometheus_client::{
 
 use crate::{Usage, Verdict, audit::AuditLine};
 
-/// Seconds, as the convention recommends them.
-const SECONDS: [f64; 14] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
-/// Calls that the page shows.
-const RECENT: usize = 50;
-/// Durations of each tool from which p50 and p99 are taken.
-const DURATIONS: usize = 512;
-/// Tools that are counted by name. Names of tools that do not exist come from clients and are counted together.
-const UNKNOWN: &str = "_other";
+/// Histogram buckets in seconds, as the convention recommends.
+const DURATION_BUCKETS: [f64; 14] =
+    [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+/// Maximum number of calls on the admin page.
+const MAX_RECENT: usize = 50;
+/// Maximum number of durations per tool that p50 and p99 are computed from.
+const MAX_DURATIONS: usize = 512;
+/// Label of all unknown tools. Their names come from clients, so counting each would let clients grow the metrics.
+const UNKNOWN_TOOL: &str = "_other";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Operation {
+struct OperationLabels {
     mcp_method_name: &'static str,
     gen_ai_tool_name: String,
-    /// Empty where there was none.
+    /// Empty if the call succeeded.
     error_type: &'static str,
 }
 
@@ -41,13 +42,13 @@ struct CallLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Read {
+struct ReadLabels {
     verb: &'static str,
     outcome: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Loaded {
+struct LoadLabels {
     outcome: &'static str,
 }
 
@@ -58,29 +59,29 @@ struct ToolInfo {
     digest: String,
 }
 
-/// One call that has ended, as the page shows it.
+/// A finished call, for the admin page.
 #[derive(Debug, Clone)]
 pub struct RecentCall {
-    /// When it ended.
+    /// Timestamp of its end.
     pub at: SystemTime,
-    /// The caller's user name.
+    /// Caller's user name.
     pub caller: String,
-    /// What the client calls itself.
+    /// Client's self-reported name.
     pub client: String,
-    /// The tool's name, as it was asked for.
+    /// Tool name, as requested.
     pub tool: String,
-    /// As in the audit line: cut, and without what looks like a secret.
+    /// Arguments as in the audit line: truncated and redacted.
     pub arguments: String,
-    /// The verdict on it.
+    /// Verdict of the call.
     pub verdict: Verdict,
-    /// Its duration.
+    /// Duration of the call.
     pub took: Duration,
-    /// Bytes of its answer.
+    /// Size of the answer in bytes.
     pub bytes: usize,
 }
 
 impl RecentCall {
-    /// The call of an audit line, which has ended now.
+    /// Converts the audit line of a call that has just ended.
     pub(super) fn of(line: &AuditLine<'_>, took: Duration) -> Self {
         Self {
             at: SystemTime::now(),
@@ -95,20 +96,20 @@ impl RecentCall {
     }
 }
 
-/// What the calls of one tool came to.
+/// Statistics of one tool's calls.
 #[derive(Debug, Clone, Default)]
 pub struct ToolMetrics {
-    /// Calls that have ended.
+    /// Number of finished calls.
     pub calls: u64,
-    /// Those with any other verdict than `ok`.
+    /// Number of calls with a verdict other than `ok`.
     pub errors: u64,
-    /// The verdict on the last of them.
+    /// Verdict of the last failed call.
     pub last_error: Option<Verdict>,
     durations: VecDeque<Duration>,
 }
 
 impl ToolMetrics {
-    /// The duration that this part of the last calls did not exceed; None before the first.
+    /// Quantile of the recent durations (`part` from 0 to 1); `None` before the first call.
     pub fn quantile(&self, part: f64) -> Option<Duration> {
         let mut sorted: Vec<Duration> = self.durations.iter().copied().collect();
         sorted.sort_unstable();
@@ -123,15 +124,15 @@ impl ToolMetrics {
     }
 }
 
-/// All metrics of the tools.
+/// Metrics of all tools.
 pub struct Metrics {
-    durations: Family<Operation, Histogram, fn() -> Histogram>,
+    durations: Family<OperationLabels, Histogram, fn() -> Histogram>,
     calls: Family<CallLabels, Counter>,
-    reads: Family<Read, Counter>,
+    reads: Family<ReadLabels, Counter>,
     read_bytes: Counter,
     answer_bytes: Counter,
     component_seconds: Counter<f64, std::sync::atomic::AtomicU64>,
-    loads: Family<Loaded, Counter>,
+    loads: Family<LoadLabels, Counter>,
     tools: Family<ToolInfo, Gauge>,
     in_flight: Gauge,
     recent: Mutex<VecDeque<RecentCall>>,
@@ -142,7 +143,7 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self {
-            durations: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
             calls: Family::default(),
             reads: Family::default(),
             read_bytes: Counter::default(),
@@ -196,18 +197,18 @@ impl Metrics {
         );
     }
 
-    /// A call has ended.
-    pub(super) fn ended(&self, known: bool, call: RecentCall, made: &[ReadRecord], usage: &Usage) {
-        let tool = if known { call.tool.clone() } else { UNKNOWN.to_owned() };
+    /// Records a finished call.
+    pub(super) fn record_call(&self, known: bool, call: RecentCall, reads: &[ReadRecord], usage: &Usage) {
+        let tool = if known { call.tool.clone() } else { UNKNOWN_TOOL.to_owned() };
         let error_type = if call.verdict == Verdict::Ok { "" } else { call.verdict.as_str() };
         let operation =
-            Operation { mcp_method_name: "tools/call", gen_ai_tool_name: tool.clone(), error_type };
+            OperationLabels { mcp_method_name: "tools/call", gen_ai_tool_name: tool.clone(), error_type };
         self.durations.get_or_create(&operation).observe(call.took.as_secs_f64());
         self.calls.get_or_create(&CallLabels { tool: tool.clone(), verdict: call.verdict.as_str() }).inc();
-        for made in made {
-            let failed = made.failed.as_ref().map_or(0, |(count, _)| *count);
-            let read = |outcome| self.reads.get_or_create_owned(&Read { verb: made.verb, outcome });
-            read("ok").inc_by(u64::from(made.count.saturating_sub(failed)));
+        for record in reads {
+            let failed = record.failed.as_ref().map_or(0, |(count, _)| *count);
+            let read = |outcome| self.reads.get_or_create_owned(&ReadLabels { verb: record.verb, outcome });
+            read("ok").inc_by(u64::from(record.count.saturating_sub(failed)));
             read("failed").inc_by(u64::from(failed));
         }
         self.read_bytes.inc_by(usage.reads.bytes);
@@ -222,51 +223,51 @@ impl Metrics {
                 metrics.last_error = Some(call.verdict);
             }
             metrics.durations.push_back(call.took);
-            if metrics.durations.len() > DURATIONS {
+            if metrics.durations.len() > MAX_DURATIONS {
                 metrics.durations.pop_front();
             }
         }
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.push_front(call);
-        recent.truncate(RECENT);
+        recent.truncate(MAX_RECENT);
     }
 
-    pub(super) fn loaded(&self, ok: bool) {
-        self.loads.get_or_create(&Loaded { outcome: if ok { "ok" } else { "failed" } }).inc();
+    pub(super) fn record_load(&self, ok: bool) {
+        self.loads.get_or_create(&LoadLabels { outcome: if ok { "ok" } else { "failed" } }).inc();
         *self.last_load.lock().unwrap_or_else(PoisonError::into_inner) = Some(SystemTime::now());
     }
 
-    /// When a file was last loaded, or could not be.
+    /// Timestamp of the last load attempt.
     pub fn last_load(&self) -> Option<SystemTime> {
         *self.last_load.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Which tools are served now, for the next look at the metrics.
-    pub(super) fn served(&self, tools: impl Iterator<Item = (String, String, String)>) {
+    /// Replaces the set of served tools.
+    pub(super) fn set_tools(&self, tools: impl Iterator<Item = (String, String, String)>) {
         self.tools.clear();
         for (tool, version, digest) in tools {
             self.tools.get_or_create(&ToolInfo { tool, version, digest }).set(1);
         }
     }
 
-    /// One more instance, until what is returned is dropped.
+    /// Counts an instance until the returned guard is dropped.
     pub(super) fn instance(&self) -> Instance {
         self.in_flight.inc();
         Instance(self.in_flight.clone())
     }
 
-    /// The last calls, the newest first.
+    /// Recent calls, newest first.
     pub fn recent(&self) -> Vec<RecentCall> {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// The metrics of one tool.
+    /// Statistics of one tool.
     pub fn of(&self, tool: &str) -> ToolMetrics {
         self.by_tool.lock().unwrap_or_else(PoisonError::into_inner).get(tool).cloned().unwrap_or_default()
     }
 }
 
-/// A call in flight.
+/// Guard that counts a call in flight.
 pub(super) struct Instance(Gauge);
 
 impl Drop for Instance {
@@ -302,7 +303,7 @@ mod tests {
                 took: Duration::ZERO,
                 bytes: 1,
             };
-            metrics.ended(false, call, &[], &Usage::default());
+            metrics.record_call(false, call, &[], &Usage::default());
         }
         let mut registry = Registry::default();
         metrics.register(&mut registry);
@@ -310,6 +311,6 @@ mod tests {
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         assert!(text.contains("porthole_calls_total{tool=\"_other\",verdict=\"unknown\"} 100"), "{text}");
         assert!(!text.contains("invented"), "{text}");
-        assert_eq!(metrics.recent().len(), RECENT);
+        assert_eq!(metrics.recent().len(), MAX_RECENT);
     }
 }

@@ -1,4 +1,4 @@
-//! Permits for calls in flight and open subscriptions: in all, and per caller.
+//! Permits for concurrent calls and subscriptions, per host and per caller.
 
 use std::{
     collections::HashMap,
@@ -13,18 +13,18 @@ use tokio::{
     time::timeout,
 };
 
-/// Maximum wait for a permit. Clients send bursts; a longer queue would only hide that there are too many.
+/// Maximum wait for a permit. Clients send bursts; a longer queue would only hide an overload.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Calls of one caller that may wait for a permit. Each holds its arguments.
+/// Maximum number of one caller's waiting requests. Each holds its arguments.
 const MAX_WAITING: usize = 64;
 
-/// The resource that permits are for.
+/// Resource that permits limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource {
     /// Calls in flight.
     Calls,
-    /// Subscriptions to changes.
+    /// Subscriptions to catalog changes.
     Subscriptions,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Resource {
 }
 
 impl Resource {
-    /// The key of the limit in the configuration.
+    /// Configuration key of the limit.
     fn key(self) -> &'static str {
         match self {
             Self::Calls => "concurrency",
@@ -47,68 +47,70 @@ impl Resource {
     }
 }
 
-/// Why a call or a subscription did not begin.
+/// Error when no permit is available in time.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Busy {
-    /// This caller's others take all of its permits.
+    /// The caller holds all of its permits.
     #[error(
         "{most} {what} of this account are open, its limit (`{}PerCaller`); ask again when some have ended",
         .what.key()
     )]
     Caller {
-        /// The resource.
+        /// Limited resource.
         what: Resource,
-        /// Its limit per caller.
+        /// Limit per caller.
         most: u32,
     },
-    /// All permits are taken.
+    /// All permits of the host are taken.
     #[error("{most} {what} are open, the limit of this host (`{}`); ask again in a moment", .what.key())]
     Host {
-        /// The resource.
+        /// Limited resource.
         what: Resource,
-        /// Its limit.
+        /// Limit of the host.
         most: u32,
     },
 }
 
-/// A permit; dropping it returns it.
+/// A permit for one call or subscription; released on drop.
 #[derive(Debug)]
 pub struct Permit {
     _caller: OwnedSemaphorePermit,
     _host: OwnedSemaphorePermit,
 }
 
-/// The permits for one kind of thing.
+/// Permits for one resource.
 pub(super) struct Permits {
-    what: Resource,
+    resource: Resource,
     host: Arc<Semaphore>,
-    most: u32,
-    most_per_caller: u32,
-    /// Only callers that have a place or wait for one are here.
+    limit: u32,
+    limit_per_caller: u32,
+    /// Semaphores of the callers that hold or await a permit. Weak: entries of idle callers are pruned.
     callers: Mutex<HashMap<Owner, Weak<Semaphore>>>,
 }
 
 impl Permits {
-    pub(super) fn new(what: Resource, most: u32, most_per_caller: u32) -> Self {
-        let host = Arc::new(Semaphore::new(most as usize));
-        Self { what, host, most, most_per_caller, callers: Mutex::default() }
+    pub(super) fn new(resource: Resource, limit: u32, limit_per_caller: u32) -> Self {
+        let host = Arc::new(Semaphore::new(limit as usize));
+        Self { resource, host, limit, limit_per_caller, callers: Mutex::default() }
     }
 
-    /// Waits for a place, first among the caller's own, then among all.
+    /// Acquires a permit, first from the caller's share, then from the host's.
     pub(super) async fn acquire(&self, owner: &Owner) -> Result<Permit, Busy> {
         let own = self.permits_of(owner);
-        let busy = Busy::Caller { what: self.what, most: self.most_per_caller };
-        // The map holds no strong reference; everybody that waits or has a place does.
-        if Arc::strong_count(&own) > MAX_WAITING.saturating_add(self.most_per_caller as usize) {
+        let busy = Busy::Caller { what: self.resource, most: self.limit_per_caller };
+        // The map holds no strong reference; each waiting request and each permit holds one.
+        if Arc::strong_count(&own) > MAX_WAITING.saturating_add(self.limit_per_caller as usize) {
             return Err(busy);
         }
+        // The caller's share comes first, so that one caller's burst does not queue ahead of others for the host's
+        // permits.
         let caller = timeout(QUEUE_TIMEOUT, own.acquire_owned()).await;
         let Ok(Ok(_caller)) = caller else {
             return Err(busy);
         };
         let host = timeout(QUEUE_TIMEOUT, Arc::clone(&self.host).acquire_owned()).await;
         let Ok(Ok(_host)) = host else {
-            return Err(Busy::Host { what: self.what, most: self.most });
+            return Err(Busy::Host { what: self.resource, most: self.limit });
         };
         Ok(Permit { _caller, _host })
     }
@@ -118,8 +120,9 @@ impl Permits {
         if let Some(permits) = callers.get(owner).and_then(Weak::upgrade) {
             return permits;
         }
+        // Pruned at each insertion: the map never outgrows the callers that hold or await a permit by more than one.
         callers.retain(|_, permits| permits.strong_count() > 0);
-        let permits = Arc::new(Semaphore::new(self.most_per_caller as usize));
+        let permits = Arc::new(Semaphore::new(self.limit_per_caller as usize));
         callers.insert(owner.clone(), Arc::downgrade(&permits));
         permits
     }

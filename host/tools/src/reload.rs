@@ -1,4 +1,4 @@
-//! Keeping the snapshot what the folder says, while calls go on: a few files at a time, the small ones first.
+//! Live reload: keeps the snapshot in step with the folder while calls go on, a few files at a time, smallest first.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -13,68 +13,68 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     Snapshot, Tool,
-    folder::{self, Identity, Listing, MAX_FILES},
+    folder::{self, Fingerprint, Listing, MAX_FILES},
     loader::Unserved,
     retries::Retries,
-    snapshot::Loaded,
+    snapshot::FileState,
     watch::Watch,
 };
-use crate::catalog::{Catalog, LOADING};
+use crate::catalog::{Catalog, MAX_FIRST_SCAN_WAIT};
 
-/// A file that may still be written is looked at this often, and loaded when it has not changed in between.
-const STILL: Duration = Duration::from_millis(200);
-/// While files are loaded the folder is looked at this often: whatever came meanwhile and is smaller should not wait for
-/// the rest, and a look for each of thousands of bad files would take a time that grows with their square.
-const LOOK: Duration = Duration::from_millis(200);
-/// Files that are loaded side by side, so that one whose `describe` never ends does not hold up the others.
-const SIDE_BY_SIDE: usize = 2;
+/// Rescan interval for a file that may still be written; it is loaded if unchanged in between.
+const SETTLE_TIME: Duration = Duration::from_millis(200);
+/// Scan interval while files are loading: a smaller file added meanwhile should not wait for the rest. Not after each
+/// file, because with thousands of bad files the scans would take quadratic time.
+const SCAN_INTERVAL: Duration = Duration::from_millis(200);
+/// Files loaded concurrently, so that one whose `describe` never ends does not block the others.
+const MAX_PARALLEL: usize = 2;
 
-/// What is wrong with a link that leads nowhere.
+/// Error of a dangling link.
 const DANGLING: &str = "it is a link to a file that is not there.";
 
-/// What is known of each file.
+/// State of the files in the folder.
 #[derive(Default)]
 struct Files {
-    loaded: BTreeMap<String, Loaded>,
-    /// What each file was when it was last tried.
-    tried: HashMap<String, Identity>,
-    /// Files that are tried again as they are.
+    loaded: BTreeMap<String, FileState>,
+    /// Fingerprint of each file at its last load attempt.
+    attempted: HashMap<String, Fingerprint>,
+    /// Scheduled retries of unchanged files.
     retries: Retries,
-    /// Files that may still be written, as they were at the last look.
-    moving: HashMap<String, (Identity, Instant)>,
+    /// Files that may still be written, with their fingerprint and its first observation.
+    unsettled: HashMap<String, (Fingerprint, Instant)>,
     /// Files that are being loaded.
     loading: HashSet<String>,
-    /// The files that were there at the last look.
-    there: HashSet<String>,
-    /// Links that lead nowhere.
+    /// Files present at the last scan.
+    present: HashSet<String>,
+    /// Links to missing files.
     dangling: Vec<String>,
-    /// What is wrong with the folder itself.
+    /// Error of the folder itself.
     folder: Option<String>,
-    /// Something has changed that no snapshot says yet.
-    unsaid: bool,
+    /// True if a change is not yet in a snapshot.
+    unpublished: bool,
 }
 
-/// A loading that did not fail.
-enum Loading {
+/// Result of a successful load.
+enum LoadOutcome {
     Loaded(Box<Tool>),
-    /// The file has the bytes that are served already.
+    /// The file's digest equals that of the served tool.
     Unchanged,
 }
 
-/// The result of loading a file.
-type Outcome = (String, Result<Loading, Unserved>);
+/// Result of loading a file, with its name.
+type LoadResult = (String, Result<LoadOutcome, Unserved>);
 
 impl Catalog {
-    /// Loads the folder, and then whatever changes in it, until the future is dropped.
+    /// Loads the folder, then reloads changes until the future is dropped.
     pub async fn keep_loaded(&self) {
         let mut files = Files::default();
         let mut watch = Watch::new(&self.folder);
         let mut first = true;
         let begun = Instant::now();
         loop {
-            // Before looking, so that nothing falls between the two.
+            // Before the scan, so that a change between the two still causes an event.
             watch.follow().await;
-            let soon = self.bring_up_to_date(&mut files, &watch, first).await;
+            let next_scan = self.refresh(&mut files, &watch, first).await;
             if first {
                 let snapshot = self.current();
                 tracing::info!(
@@ -85,20 +85,21 @@ impl Catalog {
                 );
                 self.warn_of_unknown_tools(&files);
                 self.loaded.send_replace(true);
-                if begun.elapsed() > LOADING {
+                // Requests that gave up waiting for the first scan were answered with an incomplete list: notify them.
+                if begun.elapsed() > MAX_FIRST_SCAN_WAIT {
                     self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
                 }
                 first = false;
             }
-            watch.wait(&self.rescan, soon).await;
-            if self.try_all_again.swap(false, Ordering::Relaxed) {
+            watch.wait(&self.rescan, next_scan).await;
+            if self.retry_all.swap(false, Ordering::Relaxed) {
                 tracing::info!("looking at {} again, as asked", self.folder.display());
-                files.tried.clear();
+                files.attempted.clear();
             }
         }
     }
 
-    /// Says which tools the configuration names and no file has: a misspelt name closes nothing.
+    /// Warns of configured tool names that no file declares: a misspelt name in `disabled` excludes nothing.
     fn warn_of_unknown_tools(&self, files: &Files) {
         let tools = files.loaded.values().filter_map(|loaded| loaded.tool.as_ref());
         let names: Vec<&str> = tools.map(|tool| &*tool.description.name).collect();
@@ -111,78 +112,81 @@ impl Catalog {
         }
     }
 
-    /// Loads what has changed. Returns when to look again, where a file may still be written.
-    async fn bring_up_to_date(&self, files: &mut Files, watch: &Watch, first: bool) -> Option<Duration> {
+    /// Loads changed files. Returns the time until the next scan if a file may still be written.
+    async fn refresh(&self, files: &mut Files, watch: &Watch, first: bool) -> Option<Duration> {
         let mut changed = false;
         let mut due = VecDeque::new();
-        let mut under_way = FuturesUnordered::new();
-        let mut looked: Option<Instant> = None;
+        let mut in_progress = FuturesUnordered::new();
+        let mut last_scan: Option<Instant> = None;
         loop {
-            if looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
-                let listing = self.look().await;
-                looked = Some(Instant::now());
-                due = files.see(listing, watch, first);
-                if files.unsaid {
-                    self.swap_in(files, first);
+            if last_scan.is_none_or(|last_scan| last_scan.elapsed() >= SCAN_INTERVAL) {
+                let listing = self.scan().await;
+                last_scan = Some(Instant::now());
+                due = files.apply(listing, watch, first);
+                if files.unpublished {
+                    self.publish(files, first);
                     changed = true;
                 }
             }
-            while under_way.len() < SIDE_BY_SIDE
-                && let Some((file, identity)) = due.pop_front()
+            while in_progress.len() < MAX_PARALLEL
+                && let Some((file, fingerprint)) = due.pop_front()
             {
-                if files.tried.insert(file.clone(), identity) != Some(identity) {
+                if files.attempted.insert(file.clone(), fingerprint) != Some(fingerprint) {
                     files.retries.forget(&file);
                 }
                 files.loading.insert(file.clone());
-                under_way.push(self.load_one(file.clone(), files.digest(&file)));
+                in_progress.push(self.load_one(file.clone(), files.digest(&file)));
             }
-            if under_way.is_empty() {
-                // Files that came since the last look have an event, or are seen at the next.
+            if in_progress.is_empty() {
+                // Files added since the last scan cause an event, or are found by the next poll.
                 break;
             }
-            // A file may take long, and the folder goes on changing meanwhile.
-            let Ok(Some((file, outcome))) = timeout(LOOK, under_way.next()).await else { continue };
+            // Loading may take long; scans continue meanwhile.
+            let Ok(Some((file, outcome))) = timeout(SCAN_INTERVAL, in_progress.next()).await else {
+                continue;
+            };
             files.loading.remove(&file);
-            let served = matches!(outcome, Ok(Loading::Loaded(_)));
-            self.take_in(files, file, outcome);
-            // A tool is served at once; what failed is said at the next look.
-            if served {
-                self.swap_in(files, first);
+            let is_new = matches!(outcome, Ok(LoadOutcome::Loaded(_)));
+            self.record_outcome(files, file, outcome);
+            // A tool is published at once; a failure with the next scan.
+            if is_new {
+                self.publish(files, first);
                 changed = true;
             }
         }
-        if files.unsaid || first {
-            self.swap_in(files, false);
+        if files.unpublished || first {
+            self.publish(files, false);
         }
+        // After all loads, because an entry that was just compiled is not in `files.loaded` before.
         if changed {
             self.prune(files).await;
         }
-        (!files.moving.is_empty()).then_some(STILL)
+        (!files.unsettled.is_empty()).then_some(SETTLE_TIME)
     }
 
-    async fn load_one(&self, file: String, served: Option<Digest>) -> Outcome {
+    async fn load_one(&self, file: String, served: Option<Digest>) -> LoadResult {
         let path = self.folder.join(&file);
         let loading = async {
             let wasm = self.loader.open(&path).await?;
             if served.as_ref() == Some(wasm.digest()) {
-                return Ok(Loading::Unchanged);
+                return Ok(LoadOutcome::Unchanged);
             }
-            Ok(Loading::Loaded(Box::new(self.loader.load_open(&path, &wasm).await?)))
+            Ok(LoadOutcome::Loaded(Box::new(self.loader.load_open(&path, &wasm).await?)))
         };
         (file, loading.await)
     }
 
-    /// Notes what came of loading a file.
-    fn take_in(&self, files: &mut Files, file: String, outcome: Result<Loading, Unserved>) {
-        let passes = outcome.as_ref().is_err_and(Unserved::is_transient);
-        if passes {
-            files.retries.failed(&file, Instant::now());
+    /// Records the result of loading a file.
+    fn record_outcome(&self, files: &mut Files, file: String, outcome: Result<LoadOutcome, Unserved>) {
+        let transient = outcome.as_ref().is_err_and(Unserved::is_transient);
+        if transient {
+            files.retries.record_failure(&file, Instant::now());
         } else {
             files.retries.forget(&file);
         }
         let before = files.loaded.get(&file).cloned().unwrap_or_default();
         let loaded = match outcome {
-            Ok(Loading::Loaded(tool)) => {
+            Ok(LoadOutcome::Loaded(tool)) => {
                 let (name, version) = (&tool.description.name, &tool.description.version);
                 tracing::info!(
                     tool = %name,
@@ -191,36 +195,37 @@ impl Catalog {
                     "tool loaded from {}",
                     Printable(&file)
                 );
-                Loaded { tool: Some(Arc::from(tool)), failure: None }
+                FileState { tool: Some(Arc::from(tool)), failure: None }
             }
-            Ok(Loading::Unchanged) if before.failure.is_none() => return,
-            Ok(Loading::Unchanged) => Loaded { failure: None, ..before },
-            // It was removed between the look and the loading, which the next look shows.
+            Ok(LoadOutcome::Unchanged) if before.failure.is_none() => return,
+            Ok(LoadOutcome::Unchanged) => FileState { failure: None, ..before },
+            // Removed between the scan and the load, as the next scan will show.
             Err(Unserved::Unreadable(Unreadable::Io(error)))
                 if error.kind() == std::io::ErrorKind::NotFound =>
             {
                 return;
             }
             Err(reason) => {
-                let reason = if passes { format!("{reason}; it is tried again") } else { reason.to_string() };
-                // Once, however often it is tried again by itself.
-                if !passes || before.failure.as_ref() != Some(&reason) {
+                let reason =
+                    if transient { format!("{reason}; it is tried again") } else { reason.to_string() };
+                // Logged once, not at every automatic retry.
+                if !transient || before.failure.as_ref() != Some(&reason) {
                     tracing::error!("{} is not served: {reason}", Printable(&file));
                 }
-                Loaded { failure: Some(reason), ..before }
+                FileState { failure: Some(reason), ..before }
             }
         };
-        self.metrics.loaded(loaded.failure.is_none());
+        self.metrics.record_load(loaded.failure.is_none());
         files.loaded.insert(file, loaded);
-        files.unsaid = true;
+        files.unpublished = true;
     }
 
-    /// Builds the next snapshot and swaps it in whole.
-    fn swap_in(&self, files: &mut Files, first: bool) {
-        files.unsaid = false;
+    /// Builds the next snapshot and swaps it in atomically.
+    fn publish(&self, files: &mut Files, first: bool) {
+        files.unpublished = false;
         let before = self.current();
-        let awaited = |file: &str| first && files.there.contains(file) && !files.loaded.contains_key(file);
-        // At a cold start nothing was served before: which of two files has a name is not a matter of their sizes.
+        let awaited = |file: &str| first && files.present.contains(file) && !files.loaded.contains_key(file);
+        // At startup nothing was served before: precedence between two files must not depend on the order of loading.
         let serving = if first { None } else { Some(&*before) };
         let mut next = Snapshot::of(&self.loader.settings, files.loaded.iter(), serving, awaited);
         for file in &files.dangling {
@@ -231,7 +236,7 @@ impl Catalog {
         }
         for file in files.loaded.iter().filter(|(_, loaded)| loaded.failure.is_none()).map(|(file, _)| file) {
             let file = Printable(file).to_string();
-            // Its name is taken by another file.
+            // Loaded without error, but its name belongs to another file.
             if let Some(reason) = next.failures.get(&file)
                 && before.failures.get(&file) != Some(reason)
             {
@@ -239,21 +244,21 @@ impl Catalog {
             }
         }
         let next = Arc::new(next);
-        self.metrics.served(next.tools.values().map(|tool| {
+        self.metrics.set_tools(next.tools.values().map(|tool| {
             let (name, version) = (&tool.description.name, &tool.description.version);
             (name.to_string(), version.to_string(), tool.digest.to_string())
         }));
         let before = self.snapshot.swap(Arc::clone(&next));
-        // Whoever asks before the first loading has ended is answered when it has.
-        if *self.loaded.borrow() && !next.serves_as(&before) {
+        // Before the end of the first scan, requests wait for it and need no notification.
+        if *self.loaded.borrow() && !next.serves_same_tools(&before) {
             self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
         }
     }
 
-    /// What is in the folder. A file system that hangs must not hold an async thread.
-    async fn look(&self) -> std::io::Result<Listing> {
+    /// Scans the folder on a blocking thread: a hanging file system must not block an async one.
+    async fn scan(&self) -> std::io::Result<Listing> {
         let folder = self.folder.clone();
-        tokio::task::spawn_blocking(move || folder::look(&folder)).await.map_err(std::io::Error::other)?
+        tokio::task::spawn_blocking(move || folder::scan(&folder)).await.map_err(std::io::Error::other)?
     }
 
     async fn prune(&self, files: &Files) {
@@ -268,98 +273,102 @@ impl Catalog {
 }
 
 impl Files {
-    /// Takes in what a look has shown. Returns the files to load, the smallest first; all that was queued before is among
-    /// them or no longer so.
-    fn see(
+    /// Applies a scan. Returns the files to load, smallest first; the result replaces the previous queue.
+    fn apply(
         &mut self,
         listing: std::io::Result<Listing>,
         watch: &Watch,
         first: bool,
-    ) -> VecDeque<(String, Identity)> {
-        let Listing { files, dangling, crowded } = match listing {
+    ) -> VecDeque<(String, Fingerprint)> {
+        let Listing { files, dangling, truncated } = match listing {
             Ok(listing) => listing,
             Err(error) => {
                 let then =
                     if first { "name another with --plugins" } else { "its tools are served as they were" };
-                self.complain(Some(format!("it cannot be read: {error}; {then}")));
+                self.set_folder_error(Some(format!("it cannot be read: {error}; {then}")));
                 return VecDeque::new();
             }
         };
-        self.complain(
-            crowded.then(|| format!("it has more than {MAX_FILES} tools; those after them are left out")),
+        self.set_folder_error(
+            truncated.then(|| format!("it has more than {MAX_FILES} tools; those after them are left out")),
         );
         if self.dangling != dangling {
             for file in dangling.iter().filter(|file| !self.dangling.contains(file)) {
                 tracing::error!("{} is not served: {DANGLING}", Printable(file));
             }
             self.dangling = dangling;
-            self.unsaid = true;
+            self.unpublished = true;
         }
-        watch.forget_all_but(|file| files.contains_key(file));
-        let unsaid = &mut self.unsaid;
+        watch.retain(|file| files.contains_key(file));
+        let unpublished = &mut self.unpublished;
         self.loaded.retain(|file, _| {
             let stays = files.contains_key(file);
             if !stays {
                 tracing::info!("{} is gone, and its tool with it", Printable(file));
-                *unsaid = true;
+                *unpublished = true;
             }
             stays
         });
-        self.tried.retain(|file, _| files.contains_key(file));
-        self.retries.forget_all_but(|file| files.contains_key(file));
-        self.moving.retain(|file, _| files.contains_key(file));
-        self.there = files.keys().cloned().collect();
+        self.attempted.retain(|file, _| files.contains_key(file));
+        self.retries.retain(|file| files.contains_key(file));
+        self.unsettled.retain(|file, _| files.contains_key(file));
+        self.present = files.keys().cloned().collect();
         self.due(files, watch, first)
     }
 
-    /// The files that have changed and are whole, or are to be tried again, the smallest first.
+    /// Files that changed and are completely written, or whose retry is due, smallest first.
     fn due(
         &mut self,
-        files: BTreeMap<String, Identity>,
+        files: BTreeMap<String, Fingerprint>,
         watch: &Watch,
         first: bool,
-    ) -> VecDeque<(String, Identity)> {
+    ) -> VecDeque<(String, Fingerprint)> {
         let now = Instant::now();
-        let mut due: Vec<(String, Identity)> = files
+        let mut due: Vec<(String, Fingerprint)> = files
             .into_iter()
-            .filter(|(file, identity)| {
+            .filter(|(file, fingerprint)| {
+                // Its result updates the state; a further change is found by the scan after that.
                 if self.loading.contains(file) {
                     return false;
                 }
-                if self.tried.get(file) == Some(identity) {
+                if self.attempted.get(file) == Some(fingerprint) {
                     return self.retries.is_due(file, now);
                 }
-                let still = match self.moving.get(file) {
-                    Some((before, since)) if before == identity => now.duration_since(*since) >= STILL,
+                let still = match self.unsettled.get(file) {
+                    Some((before, since)) if before == fingerprint => {
+                        now.duration_since(*since) >= SETTLE_TIME
+                    }
                     _ => {
-                        self.moving.insert(file.clone(), (*identity, now));
+                        self.unsettled.insert(file.clone(), (*fingerprint, now));
                         false
                     }
                 };
-                let whole = first || identity.link || watch.is_whole(file) || still;
+                // At startup waiting would delay every tool; a half-written file fails and is loaded again after its
+                // next change.
+                let whole = first || fingerprint.link || watch.is_whole(file) || still;
                 if whole {
-                    self.moving.remove(file);
+                    self.unsettled.remove(file);
                 }
                 whole
             })
             .collect();
-        due.sort_by_key(|(_, identity)| identity.size);
+        due.sort_by_key(|(_, fingerprint)| fingerprint.size);
         due.into()
     }
 
-    /// The digest of the file's tool that is served.
+    /// Digest of the file's loaded tool.
     fn digest(&self, file: &str) -> Option<Digest> {
         Some(self.loaded.get(file)?.tool.as_ref()?.digest)
     }
 
-    /// Notes what is wrong with the folder itself, if anything is.
-    fn complain(&mut self, reason: Option<String>) {
+    /// Sets or clears the error of the folder itself.
+    fn set_folder_error(&mut self, reason: Option<String>) {
         if self.folder != reason {
             if let Some(reason) = &reason {
                 tracing::error!("the folder of tools: {reason}");
             }
             self.folder = reason;
-            self.unsaid = true;
+            self.unpublished = true;
         }
     }
 }

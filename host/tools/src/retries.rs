@@ -1,15 +1,16 @@
-//! When to load a file again that failed for a reason that passes: no process to be had, a compiler that was killed.
+//! Retry schedule for files whose loading failed transiently, such as a compiler that was killed or could not be
+//! started.
 
 use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
-/// The wait before the second attempt. It doubles with each further one, up to the longest. (By hand: crates such as backon
-/// call a future again and again, and here the folder is looked at in between.)
+/// Wait before the second attempt; doubles with each further one, up to [`MAX_WAIT`]. Written by hand: crates such as
+/// backon call one future repeatedly, and here the folder is scanned in between.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// The files that wait for another attempt.
+/// Files with a scheduled retry.
 #[derive(Debug, Default)]
 pub(super) struct Retries(HashMap<String, Retry>);
 
@@ -20,27 +21,27 @@ struct Retry {
 }
 
 impl Retries {
-    /// Notes that loading a file failed at `now`.
-    pub(super) fn failed(&mut self, file: &str, now: Instant) {
+    /// Schedules a retry of a file that failed at `now`.
+    pub(super) fn record_failure(&mut self, file: &str, now: Instant) {
         let before = self.0.get(file).map(|retry| retry.wait.saturating_mul(2));
-        let wait = before.unwrap_or(FIRST_WAIT).min(LONGEST_WAIT);
+        let wait = before.unwrap_or(FIRST_WAIT).min(MAX_WAIT);
         let due = now.checked_add(wait).unwrap_or(now);
         self.0.insert(file.to_owned(), Retry { due, wait });
     }
 
-    /// Whether it is time for another attempt.
+    /// True if a retry is due.
     pub(super) fn is_due(&self, file: &str, now: Instant) -> bool {
         self.0.get(file).is_some_and(|retry| retry.due <= now)
     }
 
-    /// The file is another, or its loading has ended.
+    /// Cancels the retry, after the file changed or its loading ended.
     pub(super) fn forget(&mut self, file: &str) {
         self.0.remove(file);
     }
 
-    /// Forgets the files that are gone.
-    pub(super) fn forget_all_but(&mut self, there: impl Fn(&str) -> bool) {
-        self.0.retain(|file, _| there(file));
+    /// Keeps only the files for which `present` holds.
+    pub(super) fn retain(&mut self, present: impl Fn(&str) -> bool) {
+        self.0.retain(|file, _| present(file));
     }
 }
 
@@ -57,7 +58,7 @@ mod tests {
     fn waits_grow_to_a_minute_and_begin_anew_with_another_file() {
         let (mut retries, mut now) = (Retries::default(), Instant::now());
         for wait in [1, 2, 4, 8, 16, 32, 60, 60] {
-            retries.failed("x", now);
+            retries.record_failure("x", now);
             now += Duration::from_secs(wait);
             assert!(
                 !retries.is_due("x", now - Duration::from_millis(1)) && retries.is_due("x", now),
@@ -66,7 +67,7 @@ mod tests {
         }
         retries.forget("x");
         assert!(!retries.is_due("x", now));
-        retries.failed("x", now);
+        retries.record_failure("x", now);
         assert!(retries.is_due("x", now + FIRST_WAIT));
     }
 
@@ -76,7 +77,7 @@ mod tests {
         Arc::new(Catalog::new(folder.to_owned(), Loader { engine, compiler, settings }))
     }
 
-    async fn until_said(catalog: &Catalog, expected: &str) {
+    async fn until_reported(catalog: &Catalog, expected: &str) {
         for _ in 0..200 {
             if catalog.current().failures.get("tool.wasm").is_some_and(|failure| failure.contains(expected)) {
                 return;
@@ -90,7 +91,7 @@ mod tests {
     async fn a_file_whose_compiler_was_killed_is_tried_again_and_says_so_meanwhile() {
         let folder = tempfile::tempdir().unwrap();
         let (program, begun) = (folder.path().join("compiler"), folder.path().join("begun"));
-        // Killed the first time; the second time it finds that the file is no component.
+        // Killed on the first attempt; on the second, it reports that the file is no component.
         let text = "#!/bin/sh\n[ -e BEGUN ] || { : > BEGUN; kill -9 $$; }\necho nonsense >&2\nexit 1\n";
         std::fs::write(&program, text.replace("BEGUN", &begun.to_string_lossy())).unwrap();
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
@@ -102,8 +103,8 @@ mod tests {
             let catalog = Arc::clone(&catalog);
             async move { catalog.keep_loaded().await }
         });
-        until_said(&catalog, "signal: 9 (SIGKILL): without a word; it is tried again.").await;
-        until_said(&catalog, "not a WebAssembly component: nonsense.").await;
+        until_reported(&catalog, "signal: 9 (SIGKILL): without a word; it is tried again.").await;
+        until_reported(&catalog, "not a WebAssembly component: nonsense.").await;
         kept_loaded.abort();
     }
 }

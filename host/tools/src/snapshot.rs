@@ -1,4 +1,4 @@
-//! What is served at one time: built whole from what each file was loaded as, and swapped in.
+//! Immutable set of served tools, rebuilt and swapped atomically.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,48 +10,49 @@ use porthole_contract::{Digest, Printable, ToolName};
 use super::Tool;
 use crate::settings::Settings;
 
-/// The tools that are served at one time, and the files that are not.
+/// Served tools and failed files at one time.
 #[derive(Default)]
 pub struct Snapshot {
-    /// The served tools, by their names.
+    /// Served tools, by name.
     pub tools: BTreeMap<ToolName, Arc<Tool>>,
-    /// Files that are not served, and why.
+    /// Errors of the files that are not served, by file name.
     pub failures: BTreeMap<String, String>,
-    /// Tools that the operator has closed.
+    /// Tools that the operator's settings exclude.
     pub closed: BTreeSet<ToolName>,
 }
 
-/// What a file was loaded as.
+/// Load state of a file.
 #[derive(Default, Clone)]
-pub(super) struct Loaded {
-    /// The tool that it is, or the last one that it was.
+pub(super) struct FileState {
+    /// Tool of the file's current version, or of its last valid one.
     pub(super) tool: Option<Arc<Tool>>,
-    /// Why what is in it now is not served.
+    /// Load error of the current version.
     pub(super) failure: Option<String>,
 }
 
 impl Snapshot {
-    /// The snapshot of these files, after `before`. Of several with one name the one that is served already stays, so that a
-    /// file that is put beside it cannot take its place; else the one that is called as its tool; else the first in the
-    /// alphabet. While the file that is called as a tool is `awaited`, no other is served under that name.
+    /// Builds the snapshot of these files as the successor of `before`. If several files declare one name, precedence
+    /// goes to the one already served, so that a file put beside it cannot replace it; then to the one named after the
+    /// tool; then to the first in the alphabet. While the file named after a tool is `awaited`, no other is served
+    /// under that name.
     pub(super) fn of<'f>(
         settings: &Settings,
-        files: impl Iterator<Item = (&'f String, &'f Loaded)>,
+        files: impl Iterator<Item = (&'f String, &'f FileState)>,
         before: Option<&Self>,
         awaited: impl Fn(&str) -> bool,
     ) -> Self {
         let mut snapshot = Self::default();
         let mut candidates: BTreeMap<&ToolName, Vec<&Arc<Tool>>> = BTreeMap::new();
-        for (file, loaded) in files {
-            if let Some(failure) = &loaded.failure {
-                let still = loaded.tool.as_ref().map(|tool| {
+        for (file, state) in files {
+            if let Some(failure) = &state.failure {
+                let still = state.tool.as_ref().map(|tool| {
                     let (version, digest) = (&tool.description.version, tool.digest.short());
                     format!(" Version {version} (sha256:{digest}…) still is.")
                 });
                 let reason = format!("{failure}.{}", still.unwrap_or_default());
                 snapshot.failures.insert(Printable(file).to_string(), reason);
             }
-            let Some(tool) = &loaded.tool else { continue };
+            let Some(tool) = &state.tool else { continue };
             if settings.serves(&tool.description.name) {
                 candidates.entry(&tool.description.name).or_default().push(tool);
             } else {
@@ -59,13 +60,14 @@ impl Snapshot {
             }
         }
         for (name, tools) in candidates {
-            let own = format!("{name}.wasm");
+            let own_file = format!("{name}.wasm");
             let served = before.and_then(|before| before.tools.get(name)).map(|tool| tool.file.as_str());
-            let called = |file: &str| tools.iter().find(|tool| tool.file == file);
-            let Some(winner) = served.and_then(called).or_else(|| called(&own)).or(tools.first()) else {
+            let of_file = |file: &str| tools.iter().find(|tool| tool.file == file);
+            let Some(winner) = served.and_then(of_file).or_else(|| of_file(&own_file)).or(tools.first())
+            else {
                 continue;
             };
-            if winner.file != own && served != Some(&winner.file) && awaited(&own) {
+            if winner.file != own_file && served != Some(&winner.file) && awaited(&own_file) {
                 continue;
             }
             for other in tools.iter().filter(|tool| tool.file != winner.file) {
@@ -77,8 +79,8 @@ impl Snapshot {
         snapshot
     }
 
-    /// Whether the same tools are served, byte for byte.
-    pub(super) fn serves_as(&self, other: &Self) -> bool {
+    /// True if both snapshots serve the same tools, by digest.
+    pub(super) fn serves_same_tools(&self, other: &Self) -> bool {
         let digests =
             |snapshot: &Self| -> Vec<Digest> { snapshot.tools.values().map(|tool| tool.digest).collect() };
         digests(self) == digests(other)

@@ -1,4 +1,4 @@
-//! One tool that is served.
+//! A served tool.
 
 use std::sync::Arc;
 
@@ -8,38 +8,37 @@ use porthole_sandbox::{Component, Description};
 
 use super::arguments::Parameters;
 
-/// An answer beyond the limit `output`: an error, and what there is room for.
-pub(crate) struct Overlong {
+/// An answer beyond the limit `output`: the error, and its truncated text.
+pub(crate) struct OverlongAnswer {
     pub(crate) error: String,
     pub(crate) text: String,
 }
 
-/// A component, what it says of itself, and what it is allowed.
+/// A component with its declaration, its grant and its limits.
 pub struct Tool {
-    /// Its parsed declaration.
+    /// Parsed declaration.
     pub description: Description,
-    /// The file that it was loaded from, in the folder of tools.
+    /// File name in the tools folder.
     pub file: String,
     /// SHA-256 of the file.
     pub digest: Digest,
-    /// The schema of its arguments, as clients see it.
+    /// Input schema, as clients see it.
     pub input_schema: Arc<serde_json::Map<String, serde_json::Value>>,
-    /// The schema of its structured result.
+    /// Schema of the structured result.
     pub output_schema: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
     pub(super) parameters: Parameters,
-    /// Its reads, as declared.
+    /// Declared reads.
     pub grant: Arc<Grant>,
     pub(super) limits: CallLimits,
     pub(super) component: Component,
 }
 
 impl Tool {
-    /// Holds an answer against the limit `output`: passes it on as it is, or refuses it with as much of its text as
-    /// there is room for.
-    pub(crate) fn fit(&self, outcome: Outcome) -> Result<(Outcome, usize), Overlong> {
+    /// Enforces the limit `output`: returns the answer unchanged, or an error with its truncated text.
+    pub(crate) fn fit(&self, outcome: Outcome) -> Result<(Outcome, usize), OverlongAnswer> {
         let limit = self.output();
         let bytes = size(&outcome);
-        // A structured result says the same once more, for programs; it has as much room again.
+        // A structured result repeats the text for programs, so it gets the same limit once more.
         let room = if outcome.structured.is_some() { limit.saturating_mul(2) } else { limit };
         if bytes <= room {
             return Ok((outcome, bytes));
@@ -57,8 +56,8 @@ impl Tool {
         Err(self.overlong(bytes, &kept))
     }
 
-    /// Holds the text of the tool's own error against the same limit.
-    pub(crate) fn fit_error(&self, text: String) -> Result<String, Overlong> {
+    /// Enforces the limit `output` on the tool's own error.
+    pub(crate) fn fit_error(&self, text: String) -> Result<String, OverlongAnswer> {
         if text.len() <= self.output() { Ok(text) } else { Err(self.overlong(text.len(), &text)) }
     }
 
@@ -66,7 +65,7 @@ impl Tool {
         usize::try_from(self.limits.output).unwrap_or(usize::MAX)
     }
 
-    fn overlong(&self, bytes: usize, text: &str) -> Overlong {
+    fn overlong(&self, bytes: usize, text: &str) -> OverlongAnswer {
         let limit = self.output();
         let mut text = cut(text, limit).to_owned();
         if let Some(line) = text.rfind('\n') {
@@ -76,14 +75,14 @@ impl Tool {
             "{} answered {bytes} bytes, over its limit of {limit} (`output`). Ask for less: one namespace, a selector, a limit. What there is room for:",
             self.description.name
         );
-        Overlong { error, text }
+        OverlongAnswer { error, text }
     }
 }
 
-/// Bytes of an answer as the client receives them: everything that a tool puts into it counts, or the limit could be
-/// passed by where it is not looked for.
+/// Size of an answer in bytes, as sent to the client: everything a tool puts into it counts, or a field that is not
+/// counted would bypass the limit.
 pub(super) fn size(outcome: &Outcome) -> usize {
-    /// Around each item stand its type and the names of its fields: a million empty ones are not nothing.
+    /// Bytes of an item's type and field names: a million empty items are not free.
     const ITEM: usize = 32;
     let media =
         |media: &Media| media.data.len().div_ceil(3).saturating_mul(4).saturating_add(media.mime_type.len());
@@ -95,7 +94,7 @@ pub(super) fn size(outcome: &Outcome) -> usize {
         Content::Image(image) => media(image),
         Content::Audio(audio) => media(audio),
     };
-    // The first item is the answer itself, and its frame no part of it.
+    // The first item's frame is part of every answer, so it does not count.
     let frames = outcome.content.len().saturating_sub(1).saturating_mul(ITEM);
     let items = outcome.content.iter().map(item).fold(frames, usize::saturating_add);
     items.saturating_add(outcome.structured.as_ref().map_or(0, String::len))

@@ -1,11 +1,11 @@
-//! What is said to somebody who asks for a tool that is not here: above all the tools of other servers that write.
+//! Error text for unknown tools; names other servers' write tools explicitly.
 
 use porthole_contract::{Echo, nearest};
 
 use super::Snapshot;
 
-/// Names under which the popular servers change a cluster. A prompt written for them meets a sentence, not a riddle.
-const WRITERS: [&str; 22] = [
+/// Write tools of popular servers. A prompt written for those servers gets an explanation instead of "unknown tool".
+const WRITE_TOOLS: [&str; 22] = [
     "pods_delete",
     "pods_exec",
     "pods_run",
@@ -29,12 +29,12 @@ const WRITERS: [&str; 22] = [
     "cleanup_pods",
     "port_forward",
 ];
-/// Names offered instead of an unknown one.
-const NEAREST: usize = 3;
+/// Maximum number of suggested names.
+const MAX_SUGGESTIONS: usize = 3;
 
-/// The answer to a call of a tool that is not served.
+/// Error text for a call of a tool that is not served.
 pub(super) fn unknown_tool(name: &str, snapshot: &Snapshot) -> String {
-    if WRITERS.contains(&name) {
+    if WRITE_TOOLS.contains(&name) {
         return format!(
             "{name} changes the cluster, and Porthole only reads: it has no tool that writes, and a command in a container counts as writing. Say what should be changed, and let a person do it."
         );
@@ -47,12 +47,12 @@ pub(super) fn unknown_tool(name: &str, snapshot: &Snapshot) -> String {
     if snapshot.tools.is_empty() {
         return "no tool is served. The operator sees why at /readyz.".to_owned();
     }
-    // Whatever was meant, these are the nearest.
-    let near = nearest(name, snapshot.tools.keys().map(|name| &**name), -1.0, NEAREST);
+    // No similarity threshold: some suggestion is always better than none.
+    let nearest_names = nearest(name, snapshot.tools.keys().map(|name| &**name), -1.0, MAX_SUGGESTIONS);
     format!(
         "there is no tool {} here. The nearest: {}; tools/list has all of them.",
         Echo(name),
-        near.join(", ")
+        nearest_names.join(", ")
     )
 }
 

@@ -1,38 +1,38 @@
-//! Verdicts on calls, one word each: for the audit line, the metrics and the page.
+//! Verdict of a call: one label for the audit line, the metrics and the admin page.
 
 use serde::{Serialize, Serializer};
 
-/// The word.
+/// Verdict of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The tool answered.
+    /// Answered by the tool.
     Ok,
-    /// The tool answered with an error of its own.
+    /// The tool returned an error of its own.
     Error,
-    /// Did not begin: the arguments do not fit the schema.
+    /// Rejected: the arguments do not fit the schema.
     Arguments,
-    /// Did not begin: no tool of that name is served.
+    /// Rejected: no tool of that name is served.
     Unknown,
-    /// Did not begin, or did not grow: too many calls, or no memory left for all of them.
+    /// Rejected or stopped: too many calls, or the shared memory budget is exhausted.
     Busy,
-    /// Did not begin: its audit line could not be written.
+    /// Rejected: the audit line cannot be written.
     Audit,
-    /// Did not begin: the request is malformed.
+    /// Rejected: the request is malformed.
     Malformed,
-    /// Did not begin: the client cancelled it.
+    /// Rejected: the client cancelled it before it began.
     Cancelled,
-    /// Ended by one of the tool's limits.
+    /// Stopped by one of the tool's limits.
     Limit,
-    /// Ended by a fault of the component.
+    /// Stopped by a fault of the component.
     Fault,
-    /// Answered more than the limit `output`.
+    /// The answer exceeds the limit `output`.
     Overlong,
-    /// The client left meanwhile.
+    /// Dropped before its end, as a rule because the client disconnected.
     Left,
 }
 
 impl Verdict {
-    /// The word itself.
+    /// Label of the verdict.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",

@@ -1,7 +1,7 @@
-//! When to look at the folder again: the kernel's events where there are any, a look now and then where there are none.
+//! Change notification for the tools folder: kernel events if available, polling otherwise.
 //!
-//! Events only say *when*, and whether somebody still writes; what has changed is seen by looking. So an event that is
-//! lost, merged or never sent, as on a network file system or after the folder itself was replaced, costs a moment.
+//! Events only trigger a scan, and report unfinished writes; the scan finds out what changed. A lost, merged or missing
+//! event, as on a network file system or after the folder itself was replaced, therefore only delays the reload.
 
 use std::{
     collections::HashMap,
@@ -22,43 +22,43 @@ use tokio::{
 
 use super::folder::is_tool;
 
-/// Between two looks without an event.
+/// Scan interval without events.
 const POLL: Duration = Duration::from_secs(2);
 
-/// What is known about a file from its last event.
+/// Write state of a file, from its last event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Writing {
-    /// It was created or written, and not closed yet.
+enum WriteState {
+    /// Created or written, and not yet closed.
     Open,
-    /// It was closed after writing, or renamed into place.
+    /// Closed after writing, or renamed into place.
     Whole,
 }
 
-/// What the events say, shared with the thread that receives them.
+/// Event state, shared with the thread that receives the events.
 #[derive(Default)]
-struct Heard {
+struct FileEvents {
     changed: Notify,
-    /// Only files with a tool's name; emptied of those that are gone at each look.
-    files: Mutex<HashMap<String, Writing>>,
+    /// Only files with a tool's name; missing files are removed at each scan.
+    files: Mutex<HashMap<String, WriteState>>,
 }
 
-/// Watches one folder.
+/// Watcher of one folder.
 pub(super) struct Watch {
     folder: PathBuf,
-    heard: Arc<Heard>,
+    events: Arc<FileEvents>,
     watcher: Option<RecommendedWatcher>,
-    /// The folder that is watched: another may be there under the same path.
+    /// Inode of the watched folder: the path may lead to another folder later.
     inode: Option<(u64, u64)>,
 }
 
 impl Watch {
-    /// Nothing is watched before the first [`follow`](Self::follow).
+    /// Creates a watcher that is idle until the first [`follow`](Self::follow).
     pub(super) fn new(folder: &Path) -> Self {
-        let heard = Arc::new(Heard::default());
-        Self { folder: folder.to_owned(), heard, watcher: None, inode: None }
+        let events = Arc::new(FileEvents::default());
+        Self { folder: folder.to_owned(), events, watcher: None, inode: None }
     }
 
-    /// Watches the folder that is there now, if it is another than before.
+    /// Watches the folder now at the path, if it is another than before.
     pub(super) async fn follow(&mut self) {
         let metadata = tokio::fs::metadata(&self.folder).await;
         let inode = metadata.ok().map(|metadata| (metadata.dev(), metadata.ino()));
@@ -66,7 +66,7 @@ impl Watch {
             return;
         }
         self.inode = inode;
-        self.watcher = match watcher(&self.folder, &self.heard) {
+        self.watcher = match watcher(&self.folder, &self.events) {
             Ok(watcher) => Some(watcher),
             Err(error) => {
                 tracing::debug!(
@@ -78,62 +78,62 @@ impl Watch {
         };
     }
 
-    /// Waits for an event, for `rescan`, or until it is time for a look anyway.
-    pub(super) async fn wait(&self, rescan: &Notify, soon: Option<Duration>) {
+    /// Waits for an event, for `rescan`, or until the next scan is due.
+    pub(super) async fn wait(&self, rescan: &Notify, at_most: Option<Duration>) {
         let now = Instant::now();
-        let until = now.checked_add(soon.unwrap_or(POLL)).unwrap_or(now);
+        let until = now.checked_add(at_most.unwrap_or(POLL)).unwrap_or(now);
         let _ = timeout_at(until, async {
             tokio::select! {
-                () = self.heard.changed.notified() => {}
+                () = self.events.changed.notified() => {}
                 () = rescan.notified() => {}
             }
         })
         .await;
     }
 
-    /// Whether an event said that the file is whole.
+    /// True if the last event marked the file as completely written.
     pub(super) fn is_whole(&self, file: &str) -> bool {
-        self.files().get(file) == Some(&Writing::Whole)
+        self.files().get(file) == Some(&WriteState::Whole)
     }
 
-    /// Forgets what was heard of files that are gone.
-    pub(super) fn forget_all_but(&self, there: impl Fn(&str) -> bool) {
-        self.files().retain(|file, _| there(file));
+    /// Keeps only the files for which `present` holds.
+    pub(super) fn retain(&self, present: impl Fn(&str) -> bool) {
+        self.files().retain(|file, _| present(file));
     }
 
-    fn files(&self) -> std::sync::MutexGuard<'_, HashMap<String, Writing>> {
-        self.heard.files.lock().unwrap_or_else(PoisonError::into_inner)
+    fn files(&self) -> std::sync::MutexGuard<'_, HashMap<String, WriteState>> {
+        self.events.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn watcher(folder: &Path, heard: &Arc<Heard>) -> notify::Result<RecommendedWatcher> {
-    let heard = Arc::clone(heard);
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| heard.hear(event))?;
+fn watcher(folder: &Path, events: &Arc<FileEvents>) -> notify::Result<RecommendedWatcher> {
+    let events = Arc::clone(events);
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| events.record(event))?;
     watcher.watch(folder, RecursiveMode::NonRecursive)?;
     Ok(watcher)
 }
 
-impl Heard {
-    fn hear(&self, event: notify::Result<Event>) {
+impl FileEvents {
+    fn record(&self, event: notify::Result<Event>) {
         if let Ok(event) = event {
-            let writing = match event.kind {
-                // Reading a file says nothing, and we read them ourselves.
-                EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(Writing::Whole),
+            let state = match event.kind {
+                // Reads change nothing, and the host itself reads these files.
+                EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(WriteState::Whole),
                 EventKind::Access(_) => return,
                 EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)) => {
-                    Some(Writing::Whole)
+                    Some(WriteState::Whole)
                 }
-                EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) => Some(Writing::Open),
+                EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) => Some(WriteState::Open),
                 _ => None,
             };
-            // Of a rename with both names the second is where the file is now.
+            // A rename event with both names lists the new one last.
             let name = event.paths.last().and_then(|path| path.file_name()?.to_str());
-            if let (Some(writing), Some(name)) = (writing, name.filter(|name| is_tool(name))) {
+            if let (Some(state), Some(name)) = (state, name.filter(|name| is_tool(name))) {
                 let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-                files.insert(name.to_owned(), writing);
+                files.insert(name.to_owned(), state);
             }
         }
-        // Errors, too: events may have been lost.
+        // On errors too: events may have been lost.
         self.changed.notify_one();
     }
 }

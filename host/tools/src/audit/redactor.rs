@@ -1,23 +1,23 @@
-//! Arguments, names and clients as they may be logged: cut, and without what looks like a credential.
+//! Redaction of arguments, tool names and client names for the audit log: truncates, and removes apparent credentials.
 
 use percent_encoding::percent_decode_str;
 use porthole_contract::{Credential, Token, cut};
 use serde_json::{Map, Value};
 
-/// Bytes of one argument or name. A client could write a novel into the log.
+/// Maximum bytes of one argument or name: bounds what a client can write into the log.
 const MAX_TEXT: usize = 200;
-/// Bytes that are searched beyond what is shown: a token that begins in the shown part ends within them.
+/// Bytes searched beyond the logged part: a token that begins in the logged part ends within them.
 const TOKEN_SPAN: usize = 4 << 10;
-/// Arguments of one call; a tool takes a dozen.
+/// Maximum number of logged arguments per call; a tool takes a dozen.
 const MAX_ARGUMENTS: usize = 32;
-/// Encodings that are taken off: a token in a URL in a URL.
+/// Layers of percent-encoding that are decoded: a token in a URL in a URL.
 const ENCODINGS: usize = 2;
-/// Characters of base64 after `eyJ` that make it the beginning of a JSON Web Token and not of a name.
+/// Base64 characters after `eyJ` that distinguish a JSON Web Token from a name.
 const JWT_REST: usize = 8;
-/// A credential shorter than this would be found in every second word.
+/// Minimum length of the caller's own token to search for; a shorter one would match ordinary words.
 const MIN_TOKEN: usize = 6;
-/// Parts of the names of arguments that are not shown, whatever is in them. Tools have no use for them; models write
-/// them all the same.
+/// Substrings of argument names whose values are always redacted. Tools do not take such arguments; models send them
+/// all the same.
 const SECRETS: [&str; 16] = [
     "token",
     "password",
@@ -36,19 +36,19 @@ const SECRETS: [&str; 16] = [
     "bearer",
     "jwt",
 ];
-/// Whole words of names, too short to be looked for within others.
+/// Whole words of argument names, too short to be matched as substrings.
 const SECRET_WORDS: [&str; 7] = ["pw", "pwd", "pass", "auth", "oauth", "creds", "otp"];
 const REDACTED: &str = "<redacted>";
 
-/// Takes credentials out of what is logged of one caller's calls.
+/// Redacts credentials in the log entries of one caller's calls.
 #[derive(Default)]
 pub(crate) struct Redactor {
-    /// The caller's own, which may look like anything.
+    /// The caller's own token, which may have any format.
     own: Option<Token>,
 }
 
 impl Redactor {
-    /// A redactor that also knows the caller's own token.
+    /// Creates a redactor that also removes the caller's own token.
     pub(crate) fn new(credential: &Credential) -> Self {
         let own = match credential {
             Credential::Token(token) => Some(token),
@@ -57,7 +57,7 @@ impl Redactor {
         Self { own: own.filter(|token| token.expose().len() >= MIN_TOKEN).cloned() }
     }
 
-    /// Arguments as they may be logged.
+    /// Redacts arguments.
     pub(crate) fn arguments(&self, arguments: &Map<String, Value>) -> Map<String, Value> {
         let shown = |(name, value): (&String, &Value)| {
             let value = if is_secret(name) { REDACTED.into() } else { self.value(value) };
@@ -66,9 +66,11 @@ impl Redactor {
         arguments.iter().take(MAX_ARGUMENTS).map(shown).collect()
     }
 
-    /// A name or another short text as it may be logged.
+    /// Redacts a name or another short text.
     pub(crate) fn text(&self, text: &str) -> String {
         let own = self.own.as_ref().map_or(0, |own| own.expose().len());
+        // The search window is wider than the logged part: truncating first could split a token, and its head would be
+        // logged.
         let searched = cut(text, MAX_TEXT.saturating_add(own.max(TOKEN_SPAN)));
         if self.holds_credential(searched) {
             return REDACTED.to_owned();
@@ -84,18 +86,18 @@ impl Redactor {
         match value {
             Value::Null | Value::Bool(_) => value.clone(),
             Value::String(text) => self.text(text).into(),
-            // A token of digits is a number to JSON.
+            // A token of digits is a JSON number.
             Value::Number(number) => {
                 let text = number.to_string();
                 if self.holds_credential(&text) { REDACTED.into() } else { value.clone() }
             }
-            // Tools take nothing deeper than a list of strings.
+            // Tools take nothing nested deeper than a list of strings.
             Value::Array(_) | Value::Object(_) if names_secret(value) => REDACTED.into(),
             Value::Array(_) | Value::Object(_) => self.text(&value.to_string()).into(),
         }
     }
 
-    /// Whether the caller's token, a JSON Web Token or a bearer header stands in it, as it is or percent-encoded.
+    /// True if the text contains the caller's token, a JSON Web Token or a bearer header, plain or percent-encoded.
     fn holds_credential(&self, text: &str) -> bool {
         let mut text = std::borrow::Cow::Borrowed(text);
         for _ in 0..=ENCODINGS {
@@ -112,7 +114,7 @@ impl Redactor {
     }
 }
 
-/// Whether `eyJ` (base64 of `{"`) begins something long enough to be a token, anywhere in a word.
+/// True if `eyJ` (base64 of `{"`) is followed by enough characters for a token, anywhere in a word.
 fn holds_jwt(text: &str) -> bool {
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     text.match_indices("eyJ").any(|(at, begin)| {
@@ -121,14 +123,14 @@ fn holds_jwt(text: &str) -> bool {
     })
 }
 
-/// Whether an argument of this name is not shown.
+/// True if the values of arguments with this name are redacted.
 fn is_secret(name: &str) -> bool {
     let name = cut(name, MAX_TEXT);
     let plain: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     if SECRETS.iter().any(|secret| plain.contains(secret)) {
         return true;
     }
-    // Words end at anything that is no letter, and where a capital follows a small one.
+    // A word ends before a non-letter, and between a lower-case and an upper-case letter.
     let mut words = String::new();
     let mut small = false;
     for letter in name.chars() {
@@ -141,7 +143,7 @@ fn is_secret(name: &str) -> bool {
     words.split(|c: char| !c.is_alphabetic()).any(|word| SECRET_WORDS.contains(&word))
 }
 
-/// Whether a key in it is the name of a secret.
+/// True if a key of the value, at any depth, names a secret.
 fn names_secret(value: &Value) -> bool {
     match value {
         Value::Object(map) => map.iter().any(|(name, value)| is_secret(name) || names_secret(value)),

@@ -1,4 +1,4 @@
-//! A stream of lines with a thread of its own: a bounded queue, and a writer that tries again.
+//! Line stream with a dedicated writer thread: bounded queue, retries on write errors.
 
 use std::{
     fs::{File, OpenOptions},
@@ -19,38 +19,39 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::OnFailure;
 
-/// Bytes that lines may fill, queued or reserved: a thousand calls in flight have their lines for certain.
-const QUEUE: usize = 48 << 20;
-/// What a queued line costs beside its bytes.
-const OVERHEAD: usize = 128;
-/// A write that takes longer is a pipe that nobody reads: no call begins behind it.
-const STUCK: Duration = Duration::from_secs(2);
-/// Until a write that failed is tried again, and until a pipe that is full is.
-const AGAIN: Duration = Duration::from_millis(500);
-const FULL: Duration = Duration::from_millis(20);
-/// How often the log says that audit lines are lost or cannot be written. It is the stream that fails, so the log may
-/// be no better.
-const SAID_EVERY: Duration = Duration::from_secs(60);
+/// Capacity in bytes, queued or reserved: guarantees the lines of a thousand calls in flight.
+const QUEUE_BYTES: usize = 48 << 20;
+/// Memory cost of a queued line beyond its bytes.
+const LINE_OVERHEAD: usize = 128;
+/// Maximum duration of a write. A longer one is a pipe without a reader: no call begins until it ends.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Delay before a failed write is retried.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// Delay before a write to a full pipe is retried.
+const FULL_PIPE_DELAY: Duration = Duration::from_millis(20);
+/// Minimum interval between log messages about lost audit lines. Both streams may fail together, so the log may be lost
+/// too, and is not flooded.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The audit log cannot be written now.
+/// The audit log cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the audit log cannot be written ({0}), and no call is made without its line. The operator must make room for it, or choose audit.onFailure: drop"
 )]
 pub struct AuditUnavailable(&'static str);
 
-/// Room in the queue for one line.
+/// Queue capacity reserved for one line.
 #[derive(Debug)]
 pub struct Reservation(Option<OwnedSemaphorePermit>);
 
 impl Reservation {
-    /// None is needed, or none is to be had.
+    /// No reservation: auditing is off, or the stream is unhealthy and the policy is to drop lines.
     pub(super) fn none() -> Self {
         Self(None)
     }
 }
 
-/// Where lines are written.
+/// Destination of the lines.
 pub(super) enum Sink {
     Stdout,
     Stderr,
@@ -64,7 +65,7 @@ impl Sink {
         Ok(Self::File(OpenOptions::new().create(true).append(true).mode(0o600).open(path)?))
     }
 
-    /// Writes a part of a line, past the buffers of std: what it returned is with the kernel.
+    /// Writes a part of a line, bypassing std's buffers: the kernel has accepted the bytes when it returns.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout => Ok(rustix::io::write(io::stdout(), bytes)?),
@@ -77,19 +78,19 @@ impl Sink {
 }
 
 enum Message {
-    Line { text: Vec<u8>, _room: Option<OwnedSemaphorePermit> },
+    Line { text: Vec<u8>, _permit: Option<OwnedSemaphorePermit> },
     Flush(oneshot::Sender<()>),
 }
 
-/// What the writer and those who queue know of each other.
+/// Writer status, shared between the writer thread and the callers.
 struct Health {
     began: Instant,
-    /// Milliseconds after `began` when the write under way began, plus one; 0 when there is none.
+    /// Start of the current write in milliseconds after `began`, plus one; 0 if none is in progress.
     writing: AtomicU64,
-    /// The last write failed, and is being tried again.
+    /// True if the last write failed and is being retried.
     failing: AtomicBool,
-    /// Milliseconds after `began` when the log last said so, plus one.
-    said: AtomicU64,
+    /// Time of the last log message in milliseconds after `began`, plus one; 0 if there was none.
+    last_logged: AtomicU64,
 }
 
 impl Health {
@@ -97,27 +98,27 @@ impl Health {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
-    fn unwell(&self) -> Option<&'static str> {
+    fn error(&self) -> Option<&'static str> {
         if self.failing.load(Relaxed) {
             return Some("writing fails: is the disk full?");
         }
         let writing = self.writing.load(Relaxed);
-        let taking = self.now().saturating_sub(writing);
-        (writing > 0 && u128::from(taking) > STUCK.as_millis()).then_some("nothing takes its lines")
+        let elapsed = self.now().saturating_sub(writing);
+        (writing > 0 && u128::from(elapsed) > WRITE_TIMEOUT.as_millis()).then_some("nothing takes its lines")
     }
 
-    /// Whether the log is due to say something.
-    fn says(&self) -> bool {
-        let (now, said) = (self.now(), self.said.load(Relaxed));
-        let due = said == 0 || u128::from(now.saturating_sub(said)) > SAID_EVERY.as_millis();
-        due && self.said.compare_exchange(said, now, Relaxed, Relaxed).is_ok()
+    /// True if a log message is due; at most one thread gets it per interval.
+    fn is_log_due(&self) -> bool {
+        let (now, last_logged) = (self.now(), self.last_logged.load(Relaxed));
+        let due = last_logged == 0 || u128::from(now.saturating_sub(last_logged)) > LOG_INTERVAL.as_millis();
+        due && self.last_logged.compare_exchange(last_logged, now, Relaxed, Relaxed).is_ok()
     }
 }
 
-/// A queue of lines and its writer's thread, which ends with it.
+/// Queue and writer thread, which ends after the queue is dropped.
 pub struct Stream {
     queue: mpsc::Sender<Message>,
-    room: Arc<Semaphore>,
+    capacity: Arc<Semaphore>,
     health: Arc<Health>,
     on_failure: OnFailure,
     dropped: Counter,
@@ -130,12 +131,12 @@ impl Stream {
             began: Instant::now(),
             writing: AtomicU64::new(0),
             failing: AtomicBool::new(false),
-            said: AtomicU64::new(0),
+            last_logged: AtomicU64::new(0),
         });
         let writers = Arc::clone(&health);
         thread::Builder::new().name("audit".to_owned()).spawn(move || write_all(sink, &lines, &writers))?;
-        let room = Arc::new(Semaphore::new(QUEUE));
-        Ok(Self { queue, room, health, on_failure, dropped: Counter::default() })
+        let capacity = Arc::new(Semaphore::new(QUEUE_BYTES));
+        Ok(Self { queue, capacity, health, on_failure, dropped: Counter::default() })
     }
 
     pub(super) fn register(&self, registry: &mut Registry) {
@@ -146,13 +147,13 @@ impl Stream {
         );
     }
 
-    /// Room for a line of at most so many bytes.
+    /// Reserves capacity for a line of up to `bytes` bytes.
     pub(super) fn reserve(&self, bytes: usize) -> Result<Reservation, AuditUnavailable> {
-        match (self.room(bytes), self.on_failure) {
-            (Ok(room), _) => Ok(Reservation(Some(room))),
+        match (self.capacity(bytes), self.on_failure) {
+            (Ok(capacity), _) => Ok(Reservation(Some(capacity))),
             (Err(_), OnFailure::Drop) => Ok(Reservation::none()),
             (Err(cause), OnFailure::Refuse) => {
-                if self.health.says() {
+                if self.health.is_log_due() {
                     tracing::error!("the audit log cannot be written ({cause}); calls are refused meanwhile");
                 }
                 Err(AuditUnavailable(cause))
@@ -160,24 +161,28 @@ impl Stream {
         }
     }
 
-    fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, &'static str> {
-        if let Some(cause) = self.health.unwell() {
+    fn capacity(&self, bytes: usize) -> Result<OwnedSemaphorePermit, &'static str> {
+        // Checked first: behind a blocked writer, capacity may remain that would not be freed again.
+        if let Some(cause) = self.health.error() {
             return Err(cause);
         }
-        let bytes = u32::try_from(bytes.saturating_add(OVERHEAD)).unwrap_or(u32::MAX);
-        Arc::clone(&self.room).try_acquire_many_owned(bytes).map_err(|_| "its queue is full")
+        let bytes = u32::try_from(bytes.saturating_add(LINE_OVERHEAD)).unwrap_or(u32::MAX);
+        Arc::clone(&self.capacity).try_acquire_many_owned(bytes).map_err(|_| "its queue is full")
     }
 
-    /// Queues a line, in its reserved room or in what there is.
+    /// Queues a line, within its reservation or within the free capacity.
     pub(super) fn send(&self, text: Vec<u8>, reservation: Option<Reservation>) {
-        let room = match reservation.and_then(|reservation| reservation.0) {
-            Some(mut room) => Ok(room.split(text.len().saturating_add(OVERHEAD)).unwrap_or(room)),
-            None => self.room(text.len()),
+        let capacity = match reservation.and_then(|reservation| reservation.0) {
+            // A line is usually far below the reserved maximum; the split returns the rest to the queue at once.
+            Some(mut capacity) => {
+                Ok(capacity.split(text.len().saturating_add(LINE_OVERHEAD)).unwrap_or(capacity))
+            }
+            None => self.capacity(text.len()),
         };
-        let sent = room.map(|room| self.queue.send(Message::Line { text, _room: Some(room) }));
+        let sent = capacity.map(|capacity| self.queue.send(Message::Line { text, _permit: Some(capacity) }));
         if !matches!(sent, Ok(Ok(()))) {
             self.dropped.inc();
-            if self.health.says() {
+            if self.health.is_log_due() {
                 let cause = sent.err().unwrap_or("its writer has ended");
                 tracing::error!("audit lines are dropped ({cause}), {} so far", self.dropped.get());
             }
@@ -195,18 +200,18 @@ impl Stream {
     }
 }
 
-/// Writes lines as they come, each whole, until the queue's other end is gone.
+/// Writes whole lines in order until the queue is dropped.
 fn write_all(mut sink: Sink, lines: &mpsc::Receiver<Message>, health: &Health) {
     while let Ok(message) = lines.recv() {
         match message {
-            Message::Line { text, _room } => write_line(&mut sink, &text, health),
-            // Who asked may have stopped waiting.
+            Message::Line { text, _permit } => write_line(&mut sink, &text, health),
+            // The receiver is gone if the flush timed out.
             Message::Flush(done) => drop(done.send(())),
         }
     }
 }
 
-/// Writes one line. What failed in its middle goes on from there, so that no line stands in another.
+/// Writes one line. A partial write resumes where it stopped, so that lines are never interleaved.
 fn write_line(sink: &mut Sink, text: &[u8], health: &Health) {
     let mut written = 0;
     health.writing.store(health.now(), Relaxed);
@@ -214,21 +219,21 @@ fn write_line(sink: &mut Sink, text: &[u8], health: &Health) {
         match sink.write(rest) {
             Ok(0) => {
                 health.failing.store(true, Relaxed);
-                thread::sleep(AGAIN);
+                thread::sleep(RETRY_DELAY);
             }
             Ok(count) => {
                 written = written.saturating_add(count);
                 health.failing.store(false, Relaxed);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // A pipe that somebody else has made non-blocking.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(FULL),
+            // Another process that shares the pipe made it non-blocking.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(FULL_PIPE_DELAY),
             Err(error) => {
                 health.failing.store(true, Relaxed);
-                if health.says() {
+                if health.is_log_due() {
                     tracing::error!("the audit log cannot be written: {error}");
                 }
-                thread::sleep(AGAIN);
+                thread::sleep(RETRY_DELAY);
             }
         }
     }
@@ -241,15 +246,15 @@ mod tests {
 
     use super::*;
 
-    /// A sink that can be shut: full, or stuck in its write.
+    /// Test sink that fails as if full, or blocks in its write.
     #[derive(Clone, Default)]
-    struct Valve {
+    struct TestSink {
         written: Arc<Mutex<Vec<u8>>>,
         full: Arc<AtomicBool>,
         stuck: Arc<AtomicBool>,
     }
 
-    impl Write for Valve {
+    impl Write for TestSink {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             while self.stuck.load(Relaxed) {
                 thread::sleep(Duration::from_millis(5));
@@ -257,7 +262,7 @@ mod tests {
             if self.full.load(Relaxed) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            // A part, as pipes do.
+            // A partial write, as pipes do.
             let part = &bytes[..bytes.len().min(3)];
             self.written.lock().unwrap().extend_from_slice(part);
             Ok(part.len())
@@ -267,10 +272,10 @@ mod tests {
         }
     }
 
-    fn stream(on_failure: OnFailure) -> (Valve, Stream) {
-        let valve = Valve::default();
-        let stream = Stream::start(Sink::Test(Box::new(valve.clone())), on_failure).unwrap();
-        (valve, stream)
+    fn stream(on_failure: OnFailure) -> (TestSink, Stream) {
+        let sink = TestSink::default();
+        let stream = Stream::start(Sink::Test(Box::new(sink.clone())), on_failure).unwrap();
+        (sink, stream)
     }
 
     fn until(what: &str, holds: impl Fn() -> bool) {
@@ -283,36 +288,36 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_disk_refuses_calls_and_loses_no_line() {
-        let (valve, stream) = stream(OnFailure::Refuse);
+        let (sink, stream) = stream(OnFailure::Refuse);
         let reserved = stream.reserve(100).unwrap();
         let another = stream.reserve(100).unwrap();
-        valve.full.store(true, Relaxed);
+        sink.full.store(true, Relaxed);
         stream.send(b"first\n".to_vec(), Some(reserved));
         until("a refusal", || stream.reserve(100).is_err());
-        // It began before: its line is kept.
+        // Its capacity was reserved before the failure: the line is kept.
         stream.send(b"second\n".to_vec(), Some(another));
-        valve.full.store(false, Relaxed);
+        sink.full.store(false, Relaxed);
         stream.flush(Duration::from_secs(5)).await;
-        assert_eq!(valve.written.lock().unwrap().as_slice(), b"first\nsecond\n");
+        assert_eq!(sink.written.lock().unwrap().as_slice(), b"first\nsecond\n");
         assert!(stream.reserve(100).is_ok());
-        assert_eq!((stream.dropped.get(), stream.room.available_permits()), (0, QUEUE));
+        assert_eq!((stream.dropped.get(), stream.capacity.available_permits()), (0, QUEUE_BYTES));
     }
 
     #[tokio::test]
     async fn a_pipe_that_nobody_reads_is_noticed_and_nobody_waits_for_it() {
-        let (valve, stream) = stream(OnFailure::Drop);
-        valve.stuck.store(true, Relaxed);
+        let (sink, stream) = stream(OnFailure::Drop);
+        sink.stuck.store(true, Relaxed);
         stream.send(b"first\n".to_vec(), None);
-        until("noticed", || stream.health.unwell().is_some());
+        until("noticed", || stream.health.error().is_some());
         let began = Instant::now();
         let reservation = stream.reserve(100).unwrap();
         stream.send(b"lost\n".to_vec(), Some(reservation));
         stream.flush(Duration::from_millis(50)).await;
         assert!(began.elapsed() < Duration::from_secs(1));
         assert_eq!(stream.dropped.get(), 1);
-        valve.stuck.store(false, Relaxed);
+        sink.stuck.store(false, Relaxed);
         stream.flush(Duration::from_secs(5)).await;
-        assert_eq!(valve.written.lock().unwrap().as_slice(), b"first\n");
+        assert_eq!(sink.written.lock().unwrap().as_slice(), b"first\n");
     }
 
     #[test]
