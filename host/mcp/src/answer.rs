@@ -1,4 +1,4 @@
-//! Tools and answers as they go to clients.
+//! Wire format of tools and answers.
 
 use std::sync::Arc;
 
@@ -7,26 +7,26 @@ use porthole_tools::{Answer, Tool};
 use rmcp::model::{CallToolResult, ContentBlock, ToolAnnotations};
 use serde_json::Value;
 
-/// A tool as clients see it. The hints say what the sandbox makes sure of.
-pub(super) fn listed(tool: &Tool) -> rmcp::model::Tool {
+/// Descriptor of a tool. The sandbox enforces what the hint declares.
+pub(super) fn descriptor(tool: &Tool) -> rmcp::model::Tool {
     let description = &tool.description;
-    let mut listed = rmcp::model::Tool::new(
+    let mut descriptor = rmcp::model::Tool::new(
         description.name.to_string(),
         description.summary.clone(),
         Arc::clone(&tool.input_schema),
     )
-    // The other hints mean nothing of a tool that only reads, and a model pays for each of them.
+    // The other hints do not apply to a read-only tool, and each costs the model tokens.
     .with_annotations(ToolAnnotations::new().read_only(true));
     if !description.title.is_empty() {
-        listed = listed.with_title(description.title.clone());
+        descriptor = descriptor.with_title(description.title.clone());
     }
     match &tool.output_schema {
-        Some(schema) => listed.with_raw_output_schema(Arc::clone(schema)),
-        None => listed,
+        Some(schema) => descriptor.with_raw_output_schema(Arc::clone(schema)),
+        None => descriptor,
     }
 }
 
-/// An answer on the wire. Dify never looks at isError, so the text of an error says that it is one.
+/// Converts an answer. Dify ignores isError, so the text of an error is marked as one.
 pub(super) fn result(answer: Answer) -> CallToolResult {
     match answer {
         Answer::Outcome { content, structured } => success(content, structured),
@@ -49,7 +49,7 @@ fn success(content: Vec<Content>, structured: Option<Value>) -> CallToolResult {
         })
         .collect();
     if content.is_empty() {
-        // Dify shows nothing of a result without content, not even its structured part.
+        // Dify ignores a result without content, even if it has a structured part.
         let text = structured.as_ref().map_or_else(|| "(no output)".to_owned(), Value::to_string);
         content.push(ContentBlock::text(text));
     }

@@ -1,4 +1,4 @@
-//! What every transport answers: initialize, tools/list, tools/call, and empty lists of what there is none of.
+//! MCP request handler shared by all transports.
 
 use std::{
     borrow::Cow,
@@ -25,41 +25,41 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     Stop,
-    answer::{listed, result},
+    answer::{descriptor, result},
+    audit_mark::AuditMark,
     id::is_short,
-    notifications::{self, Subscribed},
-    recorded::Recorded,
+    notifications::{self, Subscription},
 };
 
-/// Versions with an initialize handshake; a client that asks for another is answered with [`FALLBACK`].
-static HANDSHAKE: [ProtocolVersion; 4] = [
+/// Protocol versions with an initialize handshake. A client that requests another one gets [`FALLBACK_VERSION`].
+static HANDSHAKE_VERSIONS: [ProtocolVersion; 4] = [
     ProtocolVersion::V_2024_11_05,
     ProtocolVersion::V_2025_03_26,
     ProtocolVersion::V_2025_06_18,
     ProtocolVersion::V_2025_11_25,
 ];
-/// The newest that Dify accepts.
-const FALLBACK: ProtocolVersion = ProtocolVersion::V_2025_03_26;
-/// Notes of a tool that wait for the client; further ones are dropped.
-const NOTES: usize = 16;
-/// What a model should know before its first call.
+/// Newest version that Dify accepts.
+const FALLBACK_VERSION: ProtocolVersion = ProtocolVersion::V_2025_03_26;
+/// Maximum number of queued messages of a tool; further ones are dropped.
+const MAX_NOTES: usize = 16;
+/// Server instructions, for the model.
 const INSTRUCTIONS: &str = "Porthole reads a Kubernetes cluster as the account of the token it was given, and changes nothing. Start with the list tools; where a list is long, narrow it with a namespace or a labelSelector.";
 
-/// How the client came here.
+/// Transport of a connection.
 #[derive(Clone)]
 pub(super) enum Transport {
     Sse,
     Streamable,
-    /// Everything on stdin is this caller's.
+    /// Stdio, on behalf of this caller.
     Stdio(Caller),
 }
 
-/// The MCP server of one connection. Cheap to clone: it holds nothing of a session.
+/// MCP server of one connection. Cheap to clone; of a session it holds only the log level.
 #[derive(Clone)]
 pub(super) struct Handler {
     calls: Arc<Calls>,
     transport: Transport,
-    /// What the client of this session asked for.
+    /// Log level that the client of this session requested.
     level: Arc<Mutex<Option<LogLevel>>>,
     stop: Stop,
 }
@@ -69,27 +69,27 @@ impl Handler {
         Self { calls, transport, level: Arc::default(), stop }
     }
 
-    /// The same server for one more session.
+    /// Creates a handler with a log level of its own, for another session.
     pub(super) fn for_session(&self) -> Self {
         Self { level: Arc::default(), ..self.clone() }
     }
 
-    /// From which level on a tool's messages reach the client.
+    /// Minimum level of the tool messages sent to the client.
     fn level(&self) -> Option<LogLevel> {
-        let asked = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
-        // Without a session nothing that was asked for before is remembered, and a server may choose.
-        asked.or(match self.transport {
+        let requested = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        // The stateless transport does not remember a requested level; the server may then choose one.
+        requested.or(match self.transport {
             Transport::Sse => None,
             Transport::Streamable | Transport::Stdio(_) => Some(LogLevel::Info),
         })
     }
 
-    /// Changes whenever other tools are served than before.
+    /// Notifies when the set of served tools changes.
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.calls.catalog().changes()
     }
 
-    /// Who sent the request: put there by `sse::message`, by `bearer::identify`, or known from the start.
+    /// Caller of the request: attached by `sse::message` or `porthole_http::identify`, or fixed for stdio.
     fn caller(&self, context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
         if let Transport::Stdio(caller) = &self.transport {
             return Ok(caller.clone());
@@ -98,28 +98,28 @@ impl Handler {
             .ok_or_else(|| ErrorData::internal_error("the request has no caller", None))
     }
 
-    /// What the client calls itself: in the request, in its handshake, or in its HTTP headers.
+    /// Client's self-reported name, from the request, its handshake or its User-Agent header.
     fn client(&self, context: &RequestContext<RoleServer>) -> Option<String> {
-        let named = context.meta.client_info().or_else(|| match self.transport {
-            // Every request stands alone; rmcp takes its own name for that of a client without a handshake.
+        let info = context.meta.client_info().or_else(|| match self.transport {
+            // Requests are independent; without a handshake rmcp reports its own name as the client's.
             Transport::Streamable => None,
             Transport::Sse | Transport::Stdio(_) => context.client_info(),
         });
-        match named {
+        match info {
             Some(info) => Some(client_name(&format!("{} {}", cut(&info.name, 100), cut(&info.version, 100)))),
-            None => match context.extensions.get::<PostedBy>() {
-                Some(PostedBy(agent)) => Some(agent.clone()),
+            None => match context.extensions.get::<UserAgent>() {
+                Some(UserAgent(agent)) => Some(agent.clone()),
                 None => user_agent(&context.extensions.get::<Parts>()?.headers),
             },
         }
     }
 
-    /// Writes the audit line of a call that does not reach its tool.
+    /// Audits a call that does not reach its tool.
     pub(super) fn record(&self, caller: &Caller, client: Option<String>, tool: &str, verdict: Verdict) {
         self.calls.record_unserved(caller, client, tool, verdict);
     }
 
-    /// Writes the audit line of a message that is not served, if it is a call.
+    /// Audits a message that is not served, if it is a call.
     pub(super) fn record_unserved(
         &self,
         message: &ClientJsonRpcMessage,
@@ -147,22 +147,22 @@ impl Handler {
             self.record(&caller, self.client(context), &request.name, Verdict::Malformed);
             return Err(ErrorData::invalid_params("tools/call: the progressToken is too long", None));
         }
-        let told = Subscribed {
+        let subscription = Subscription {
             token: context.meta.get_progress_token(),
             level: self.level(),
             tool: request.name.clone(),
         };
-        let (notes, mut said) = mpsc::channel::<Note>(NOTES);
+        let (notes, mut queued_notes) = mpsc::channel::<Note>(MAX_NOTES);
         let call = Call {
             tool: request.name.into_owned(),
             arguments: request.arguments.unwrap_or_default(),
             client: self.client(context),
-            notes: told.anything().then_some(notes),
+            notes: subscription.is_active().then_some(notes),
         };
         let call = self.calls.call(call, &caller);
         let forward = async {
-            while let Some(note) = said.recv().await {
-                if let Some(notification) = told.notification(note)
+            while let Some(note) = queued_notes.recv().await {
+                if let Some(notification) = subscription.notification(note)
                     && context.peer.send_notification(notification).await.is_err()
                 {
                     break;
@@ -177,19 +177,19 @@ impl Handler {
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         let mut config = ServerConfig::new(notifications::capabilities()).with_instructions(INSTRUCTIONS);
-        config.protocol_version = FALLBACK;
+        config.protocol_version = FALLBACK_VERSION;
         config.server_info = Implementation::new("porthole", env!("CARGO_PKG_VERSION"));
         config
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
         match self.transport {
-            Transport::Sse => Cow::Borrowed(&HANDSHAKE),
+            Transport::Sse => Cow::Borrowed(&HANDSHAKE_VERSIONS),
             Transport::Streamable | Transport::Stdio(_) => Cow::Borrowed(ProtocolVersion::KNOWN_VERSIONS),
         }
     }
 
-    /// All tools in one page: Dify asks for no second one.
+    /// Lists all tools in one page: Dify does not request a second one.
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
@@ -197,34 +197,35 @@ impl ServerHandler for Handler {
     ) -> Result<ListToolsResult, ErrorData> {
         let snapshot = self.calls.catalog().after_first_scan().await;
         let mut list =
-            ListToolsResult::with_all_items(snapshot.tools.values().map(|tool| listed(tool)).collect());
+            ListToolsResult::with_all_items(snapshot.tools.values().map(|tool| descriptor(tool)).collect());
         (list.ttl_ms, list.cache_scope) = caching(&context);
         Ok(list)
     }
 
-    /// Ends with the client: rmcp never aborts a handler, and a panic in one would leave the request open for ever.
+    /// Calls a tool until the client disconnects. rmcp never aborts a handler, and a panic would leave its request
+    /// unanswered.
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        if let Some(recorded) = extension::<Recorded>(&context) {
-            recorded.set();
+        if let Some(audit_mark) = extension::<AuditMark>(&context) {
+            audit_mark.set();
         }
-        let left = context.ct.clone();
-        if left.is_cancelled() {
+        let cancellation = context.ct.clone();
+        if cancellation.is_cancelled() {
             let caller = self.caller(&context)?;
             self.record(&caller, self.client(&context), &request.name, Verdict::Cancelled);
             return Err(ErrorData::internal_error("the call was cancelled", None));
         }
         tokio::select! {
-            // The call first: once it has begun, it is told in the audit log however it ends.
+            // Polled first: its first poll creates the audit record, which is written however the call ends.
             biased;
             answer = AssertUnwindSafe(self.call(request, &context)).catch_unwind() => answer.unwrap_or_else(|_| {
                 Err(ErrorData::internal_error("Porthole failed in this call; its log has the cause", None))
             }),
-            () = left.cancelled() => Err(ErrorData::internal_error("the call was cancelled", None)),
-            () = self.stop.over.cancelled() => Err(Stop::error()),
+            () = cancellation.cancelled() => Err(ErrorData::internal_error("the call was cancelled", None)),
+            () = self.stop.grace_over.cancelled() => Err(Stop::error()),
         }
     }
 
@@ -241,18 +242,18 @@ impl ServerHandler for Handler {
         Ok(())
     }
 
-    /// Of all that a client can subscribe to here there is one thing: that other tools are served.
+    /// Only `tools/list_changed` can be subscribed to.
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
         let mut accepted = SubscriptionFilter::default();
         accepted.tools_list_changed = requested.tools_list_changed;
         Some(accepted)
     }
 
-    /// Says so until the client leaves or the host stops.
+    /// Forwards list changes until the client disconnects or the host stops.
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
         let caller = self.caller(subscription.request_context())?;
         let mut changes = self.changes();
-        let _place = self
+        let _permit = self
             .calls
             .subscribe(&caller.owner)
             .await
@@ -260,7 +261,7 @@ impl ServerHandler for Handler {
         loop {
             tokio::select! {
                 () = subscription.cancelled() => return Ok(()),
-                () = self.stop.begun.cancelled() => return Ok(()),
+                () = self.stop.shutdown.cancelled() => return Ok(()),
                 changed = changes.changed() => if changed.is_err() { return Ok(()) },
             }
             if subscription.sink().notify_tool_list_changed().await.is_err() {
@@ -299,7 +300,7 @@ impl ServerHandler for Handler {
         Ok(list)
     }
 
-    /// rmcp takes a known method with malformed params for an unknown method; the client should hear what is wrong.
+    /// Reports malformed params: rmcp parses a known method with malformed params as an unknown method.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
@@ -310,8 +311,8 @@ impl ServerHandler for Handler {
                 let name = request.params.as_ref().and_then(|params| params.get("name")?.as_str());
                 let caller = self.caller(&context)?;
                 self.record(&caller, self.client(&context), name.unwrap_or_default(), Verdict::Malformed);
-                if let Some(recorded) = extension::<Recorded>(&context) {
-                    recorded.set();
+                if let Some(audit_mark) = extension::<AuditMark>(&context) {
+                    audit_mark.set();
                 }
                 ErrorData::invalid_params(
                     "tools/call: malformed params; it takes {\"name\": \"…\", \"arguments\": {…}}",
@@ -330,15 +331,15 @@ impl ServerHandler for Handler {
     }
 }
 
-/// What was put into a request on its way here, or into the HTTP request that carried it.
+/// Extension of the request, or of the HTTP request that carried it.
 fn extension<T: Clone + Send + Sync + 'static>(context: &RequestContext<RoleServer>) -> Option<T> {
     let extensions = &context.extensions;
     extensions.get::<T>().or_else(|| extensions.get::<Parts>()?.extensions.get::<T>()).cloned()
 }
 
-/// How long a list may be taken as it is, and by whom: revision 2026-07-28 wants that, and older clients are not told.
+/// Cache lifetime and scope of a list: required by revision 2026-07-28, and omitted for older clients.
 fn caching(context: &RequestContext<RoleServer>) -> (Option<u64>, Option<CacheScope>) {
-    /// A client that did not hear of a change of the tools finds it after a minute.
+    /// A client that missed a change notification refreshes the list after a minute.
     const TTL_MS: u64 = 60_000;
     let version = context.protocol_version();
     if version.is_some_and(|version| version.as_str() >= ProtocolVersion::V_2026_07_28.as_str()) {
@@ -348,18 +349,18 @@ fn caching(context: &RequestContext<RoleServer>) -> (Option<u64>, Option<CacheSc
     }
 }
 
-/// What the HTTP client that posted a message to a session calls itself.
+/// User-Agent of the POST that carried a session's message.
 #[derive(Clone)]
-pub(super) struct PostedBy(pub(super) String);
+pub(super) struct UserAgent(pub(super) String);
 
-/// What an HTTP client calls itself.
+/// Client name from the User-Agent header.
 pub(super) fn user_agent(headers: &HeaderMap) -> Option<String> {
     Some(client_name(headers.get(http::header::USER_AGENT)?.to_str().ok()?))
 }
 
-/// The name of a client as it stands in logs.
+/// Sanitizes and truncates a client name for the log.
 fn client_name(name: &str) -> String {
-    /// Bytes of it that are kept.
+    /// Maximum length in bytes.
     const MAX_CLIENT: usize = 100;
     let printable = Printable(cut(name, MAX_CLIENT)).to_string();
     cut(&printable, MAX_CLIENT).to_owned()

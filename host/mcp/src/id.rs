@@ -1,4 +1,4 @@
-//! Ids of requests: bounded, and found also in messages that cannot be parsed.
+//! Request ids and size limits of messages, read by scanning, without a complete parse.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use serde::{
     de::{IgnoredAny, MapAccess, Visitor},
 };
 
-/// Bytes of an id or of a progress token. The attack: ids of 900 kB, which each answer repeats, to a stream that is not
+/// Maximum bytes of an id or a progress token. Attack: ids of 900 kB, repeated in each answer, to a stream that is not
 /// read.
 pub(super) const MAX_ID: usize = 256;
 
-/// Whether an id or a progress token is short enough to be repeated.
+/// True if an id or a progress token is short enough to be repeated.
 pub(super) fn is_short(id: &NumberOrString) -> bool {
     match id {
         NumberOrString::Number(_) => true,
@@ -20,8 +20,8 @@ pub(super) fn is_short(id: &NumberOrString) -> bool {
     }
 }
 
-/// The ids in a message, or in each message of a batch, read without looking at anything else: this also finds them
-/// in what is too deeply nested to be parsed.
+/// Ids of a message, or of each message of a batch. Everything else is skipped, so ids are found even in messages
+/// nested too deeply to be parsed.
 pub(super) fn ids(body: &[u8]) -> Vec<RequestId> {
     #[derive(Deserialize)]
     struct Id {
@@ -29,19 +29,19 @@ pub(super) fn ids(body: &[u8]) -> Vec<RequestId> {
     }
     let mut ids: Vec<RequestId> = match serde_json::from_slice::<Vec<Id>>(body) {
         Ok(batch) => batch.into_iter().map(|message| message.id).collect(),
-        Err(_) => beginning(body).into_iter().collect(),
+        Err(_) => id_of_prefix(body).into_iter().collect(),
     };
     ids.retain(is_short);
     ids
 }
 
-/// The id of a message of which only the ends are there.
+/// Id of a message that was read only in part: from its first bytes, or else from its last ones.
 pub(super) fn id_of_ends(head: &[u8], tail: &[u8]) -> Option<RequestId> {
-    beginning(head).or_else(|| ending(tail)).filter(is_short)
+    id_of_prefix(head).or_else(|| id_of_suffix(tail)).filter(is_short)
 }
 
-/// The last id among the members of an object, as far as the object goes.
-fn beginning(body: &[u8]) -> Option<RequestId> {
+/// Last id among an object's members, up to the first syntax error.
+fn id_of_prefix(body: &[u8]) -> Option<RequestId> {
     struct Members<'f>(&'f mut Option<RequestId>);
 
     impl<'de> Visitor<'de> for Members<'_> {
@@ -53,14 +53,14 @@ fn beginning(body: &[u8]) -> Option<RequestId> {
 
         fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
             let mut read: Option<RequestId> = None;
-            while let Some(name) = members.next_key::<Name>()? {
-                // Only now is it certain that the value before ended where it seemed to: `1` may be half of `12`.
+            while let Some(name) = members.next_key::<MemberName>()? {
+                // A following member proves that the value before it was complete: a truncated `1` may be half of `12`.
                 if let Some(id) = read.take() {
                     *self.0 = Some(id);
                 }
                 match name {
-                    Name::Id => read = members.next_value::<Value>()?.0,
-                    Name::Other => drop(members.next_value::<IgnoredAny>()?),
+                    MemberName::Id => read = members.next_value::<IdValue>()?.0,
+                    MemberName::Other => drop(members.next_value::<IgnoredAny>()?),
                 }
             }
             if let Some(id) = read {
@@ -72,70 +72,70 @@ fn beginning(body: &[u8]) -> Option<RequestId> {
 
     let mut found = None;
     let mut body = serde_json::Deserializer::from_slice(body);
-    // Where it fails, what was found until then is what there is.
+    // On a syntax error, the id found so far is the result.
     let _ = body.deserialize_map(Members(&mut found));
     found
 }
 
-/// The name of a member.
-enum Name {
+/// Name of an object member.
+enum MemberName {
     Id,
     Other,
 }
 
-impl<'de> Deserialize<'de> for Name {
+impl<'de> Deserialize<'de> for MemberName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Letters;
+        struct NameVisitor;
 
-        impl Visitor<'_> for Letters {
-            type Value = Name;
+        impl Visitor<'_> for NameVisitor {
+            type Value = MemberName;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a name")
             }
 
-            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
-                Ok(if name == "id" { Name::Id } else { Name::Other })
+            fn visit_str<E>(self, name: &str) -> Result<MemberName, E> {
+                Ok(if name == "id" { MemberName::Id } else { MemberName::Other })
             }
         }
 
-        deserializer.deserialize_str(Letters)
+        deserializer.deserialize_str(NameVisitor)
     }
 }
 
-/// The value of a member `id`: an id, or something else.
+/// Value of a member `id`; `None` if it is no valid id.
 #[derive(Deserialize)]
-#[serde(from = "Either")]
-struct Value(Option<RequestId>);
+#[serde(from = "IdOrOther")]
+struct IdValue(Option<RequestId>);
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Either {
+enum IdOrOther {
     Id(RequestId),
     Other(IgnoredAny),
 }
 
-impl From<Either> for Value {
-    fn from(value: Either) -> Self {
+impl From<IdOrOther> for IdValue {
+    fn from(value: IdOrOther) -> Self {
         match value {
-            Either::Id(id) => Self(Some(id)),
-            Either::Other(IgnoredAny) => Self(None),
+            IdOrOther::Id(id) => Self(Some(id)),
+            IdOrOther::Other(IgnoredAny) => Self(None),
         }
     }
 }
 
-/// The id that stands last in an object, if one does. The last brace closes the message, so a plain value before it is
-/// the message's own member.
-fn ending(tail: &[u8]) -> Option<RequestId> {
+/// Id that is an object's last member. The final brace closes the message itself, so a scalar right before it is the
+/// message's own member.
+fn id_of_suffix(tail: &[u8]) -> Option<RequestId> {
     let object = tail.trim_ascii_end().strip_suffix(b"}")?;
-    let start = object.windows(NAME.len()).rposition(|window| window == NAME)?;
-    let value = object.get(start..)?.strip_prefix(NAME)?.trim_ascii_start().strip_prefix(b":")?;
+    let start = object.windows(ID_NAME.len()).rposition(|window| window == ID_NAME)?;
+    let value = object.get(start..)?.strip_prefix(ID_NAME)?.trim_ascii_start().strip_prefix(b":")?;
     serde_json::from_slice(value).ok()
 }
 
-const NAME: &[u8] = br#""id""#;
+const ID_NAME: &[u8] = br#""id""#;
 
-/// Whether a message is a JSON object with a method and without any id.
+/// True for a JSON object with a method and without an id.
 pub(super) fn is_notification(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Members {
@@ -151,7 +151,7 @@ pub(super) fn is_notification(body: &[u8]) -> bool {
         && serde_json::from_slice::<Members>(body).is_ok_and(|message| message.method && !message.id)
 }
 
-/// The tool that a message calls, as far as it can be read; None if the message is no `tools/call`.
+/// Tool named by a call, empty if unreadable; `None` if the message is no `tools/call`.
 pub(super) fn called_tool(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Method {
@@ -166,36 +166,36 @@ pub(super) fn called_tool(body: &[u8]) -> Option<String> {
         name: String,
     }
     let method = |method: &Method| method.method == "tools/call";
-    if beginning_as::<Method>(body).is_some_and(|found| method(&found)) {
-        return Some(beginning_as::<Message>(body).map(|message| message.params.name).unwrap_or_default());
+    if parse_prefix::<Method>(body).is_some_and(|found| method(&found)) {
+        return Some(parse_prefix::<Message>(body).map(|message| message.params.name).unwrap_or_default());
     }
-    // A batch, which no version that is served here takes.
-    let batch = beginning_as::<Vec<Method>>(body)?;
+    // A batch, which no served version supports.
+    let batch = parse_prefix::<Vec<Method>>(body)?;
     batch.iter().any(method).then(String::new)
 }
 
-/// The value that a body begins with, whatever follows it.
-fn beginning_as<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Option<T> {
+/// Parses a value at the start of the body, ignoring the rest.
+fn parse_prefix<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Option<T> {
     T::deserialize(&mut serde_json::Deserializer::from_slice(body)).ok()
 }
 
-/// Bytes of a message that calls no tool. The attack: capabilities or `_meta` of a megabyte, parsed into a hundred, held
-/// as long as the session or the subscription lives that came with it.
-const MAX_OTHER: usize = 16 << 10;
-/// Values in such a message: each may take 700 bytes when it is parsed.
+/// Maximum bytes of a message that calls no tool. Attack: capabilities or `_meta` of a megabyte, parsed into a hundred,
+/// and held for the lifetime of the session or subscription that they came with.
+const MAX_OTHER_BYTES: usize = 16 << 10;
+/// Maximum number of values in such a message: each takes up to 700 bytes when parsed.
 const MAX_OTHER_VALUES: usize = 500;
-/// Values in a call, which is held for its time. Arguments have a few dozen.
+/// Maximum number of values in a call, which is held for its duration. Arguments have a few dozen.
 const MAX_CALL_VALUES: usize = 2_000;
 
-/// The refusal of a message that is not [`is_modest`].
-pub(super) const IMMODEST: &str =
+/// Error text for a message that fails [`within_limits`].
+pub(super) const OVER_LIMITS: &str =
     "the message has too many parts, or is over 16 KiB and calls no tool; send less";
 
-/// Tells a message that is small enough to be parsed and held: whatever calls no tool is short, and nothing has a million
-/// parts. What stands in strings is counted too, which spares a parser.
-pub(super) fn is_modest(body: &[u8]) -> bool {
+/// True if a message is small enough to be parsed and held: only calls may be long, and no message may have many
+/// values. Separators within strings count too, which saves a parse.
+pub(super) fn within_limits(body: &[u8]) -> bool {
     let values = memchr::memchr3_iter(b',', b'[', b'{', body).take(MAX_CALL_VALUES).count();
-    let is_other = body.len() <= MAX_OTHER && values < MAX_OTHER_VALUES;
+    let is_other = body.len() <= MAX_OTHER_BYTES && values < MAX_OTHER_VALUES;
     values < MAX_CALL_VALUES && (is_other || called_tool(body).is_some())
 }
 
@@ -209,16 +209,16 @@ mod tests {
             format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"name":"x",{rest}}}}}"#)
         };
         let long = format!(r#""arguments":{{"a":"{}"}}"#, "x".repeat(60_000));
-        assert!(is_modest(message("tools/call", &long).as_bytes()));
-        assert!(!is_modest(message("subscriptions/listen", &long).as_bytes()));
+        assert!(within_limits(message("tools/call", &long).as_bytes()));
+        assert!(!within_limits(message("subscriptions/listen", &long).as_bytes()));
         let doubled =
             message("tools/call", &long).replace("\"id\":1", "\"id\":1,\"method\":\"subscriptions/listen\"");
-        assert!(!is_modest(doubled.as_bytes()), "a doubled method");
+        assert!(!within_limits(doubled.as_bytes()), "a doubled method");
         let values = |count: usize| format!(r#""_meta":{{"x":[{}0]}}"#, "0,".repeat(count));
-        assert!(!is_modest(message("tools/call", &values(2_000)).as_bytes()));
-        assert!(is_modest(message("tools/call", &values(1_900)).as_bytes()));
-        assert!(!is_modest(message("initialize", &values(600)).as_bytes()));
-        assert!(is_modest(br#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#));
+        assert!(!within_limits(message("tools/call", &values(2_000)).as_bytes()));
+        assert!(within_limits(message("tools/call", &values(1_900)).as_bytes()));
+        assert!(!within_limits(message("initialize", &values(600)).as_bytes()));
+        assert!(within_limits(br#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#));
     }
 
     #[test]

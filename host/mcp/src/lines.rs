@@ -1,8 +1,8 @@
-//! Line separators in JSON: escaped, because old clients end a line of an event stream at more than `\n`.
+//! Escaping of Unicode line separators in JSON: old clients split event streams at more than `\n`.
 //!
-//! Dify 1.6 to 1.8 splits events with Python's `splitlines`, which also ends a line at U+2028, U+2029 and U+0085. Any log
-//! or annotation may hold them, and half a JSON text ends the visit. In JSON they stand within strings only, where an
-//! escape means the same.
+//! Dify 1.6 to 1.8 splits events with Python's `splitlines`, which also splits at U+2028, U+2029 and U+0085. Any log or
+//! annotation may contain them, and half a JSON text ends the connection. In JSON they occur within strings only, where
+//! an escape is equivalent.
 
 use axum::{
     body::Body,
@@ -12,12 +12,12 @@ use axum::{
 use bytes::Bytes;
 use http_body_util::BodyExt;
 
-/// The separators in UTF-8, and what is written for them. (The others of `splitlines` are control characters, which
-/// JSON always escapes.)
+/// The separators in UTF-8, and their escapes. The other separators of `splitlines` are control characters, which JSON
+/// always escapes.
 const ESCAPES: [(&[u8], &[u8]); 3] =
     [(b"\xC2\x85", br"\u0085"), (b"\xE2\x80\xA8", br"\u2028"), (b"\xE2\x80\xA9", br"\u2029")];
 
-/// Escapes the separators in JSON, or in events with JSON in them.
+/// Escapes the separators in JSON, or in events that contain JSON.
 pub(super) fn escaped(text: Bytes) -> Bytes {
     let mut escaped: Option<Vec<u8>> = None;
     let mut copied = 0;
@@ -41,13 +41,13 @@ pub(super) fn escaped(text: Bytes) -> Bytes {
     }
 }
 
-/// Escapes them in the events of a response; one of plain JSON is not read by lines.
+/// Escapes the separators in the events of a response; plain JSON is not split into lines.
 pub(super) fn escaped_events(response: Response) -> Response {
     let content = response.headers().get(header::CONTENT_TYPE);
     if content.is_none_or(|content| !content.as_bytes().starts_with(b"text/event-stream")) {
         return response;
     }
-    // Each frame is a whole event, so that no separator is parted.
+    // Each frame is a whole event, so no separator is split.
     response.map(|body| Body::new(body.map_frame(|frame| frame.map_data(escaped)))).into_response()
 }
 

@@ -1,4 +1,4 @@
-//! What a tool says while it works, for the client that waits: progress, and messages.
+//! Notifications during a call: progress and log messages of a tool.
 #![expect(
     deprecated,
     reason = "MCP will drop logging (SEP-2577); every client of today's handshake versions still has it"
@@ -12,14 +12,14 @@ use rmcp::model::{
     ProgressNotificationParam, ProgressToken, ServerCapabilities, ServerNotification,
 };
 
-/// What this server can do: tools, word of it when they change, and their messages.
+/// Server capabilities: tools, change notifications, and log messages.
 pub(super) fn capabilities() -> ServerCapabilities {
     ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_logging().build()
 }
 
-/// The level that a client asks for, in a tool's words: MCP has eight, a tool four.
-pub(super) fn level(asked: LoggingLevel) -> LogLevel {
-    match asked {
+/// Maps the client's log level to a tool's: MCP has eight levels, a tool four.
+pub(super) fn level(requested: LoggingLevel) -> LogLevel {
+    match requested {
         LoggingLevel::Debug => LogLevel::Debug,
         LoggingLevel::Info => LogLevel::Info,
         LoggingLevel::Notice | LoggingLevel::Warning => LogLevel::Warn,
@@ -27,22 +27,22 @@ pub(super) fn level(asked: LoggingLevel) -> LogLevel {
     }
 }
 
-/// What a client wants to be told while its call goes on.
-pub(super) struct Subscribed {
-    /// It asked for progress, under this token.
+/// A client's subscription to the notifications of one call.
+pub(super) struct Subscription {
+    /// Progress token, if the client requested progress.
     pub(super) token: Option<ProgressToken>,
-    /// From this level on it is sent messages.
+    /// Minimum level of log messages, if the client requested them.
     pub(super) level: Option<LogLevel>,
     pub(super) tool: Cow<'static, str>,
 }
 
-impl Subscribed {
-    /// Whether there is anything that it wants to know.
-    pub(super) fn anything(&self) -> bool {
+impl Subscription {
+    /// True if anything was subscribed to.
+    pub(super) fn is_active(&self) -> bool {
         self.token.is_some() || self.level.is_some()
     }
 
-    /// What is sent to it of a note; None where it did not ask.
+    /// Converts a note of the tool; `None` if the client did not subscribe to it.
     pub(super) fn notification(&self, note: Note) -> Option<ServerNotification> {
         match note {
             Note::Progress(step) => {

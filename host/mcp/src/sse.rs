@@ -1,10 +1,11 @@
-//! The 2024-11-05 transport, which Dify speaks at `/sse`: a stream to the client, and POSTs from it.
+//! The 2024-11-05 transport at `/sse`, which Dify uses: a stream to the client, and POSTs from it.
 //!
-//! The rules that Dify's client makes necessary (`research/dify-verified.md`), and where each is kept:
-//! the endpoint event in the first write, a path only, never `id:` or `retry:` ([`stream`]); comments soon after each
-//! response, for only a write shows that Dify has left ([`stream`]); 202 at once for the session's own client, and every failure as a
-//! JSON-RPC error on the stream with the request's own id ([`mod@message`]); exactly one response an id ([`session::Pending`]); an error
-//! for every open request before a stream ends, or the body is cut ([`session`], [`stream`]).
+//! Requirements of Dify's client (`research/dify-verified.md`), and the module that implements each: the endpoint event
+//! in the first write, as a path, never `id:` or `retry:` ([`stream`]); comments soon after each response, because only
+//! a write detects that Dify has disconnected ([`stream`]); 202 at once for the session's own client, and every failure
+//! as a JSON-RPC error on the stream with the id of its request ([`mod@message`]); exactly one response per id
+//! ([`session::Pending`]); an error for every open request before a stream ends, or a broken body ([`session`],
+//! [`stream`]).
 
 mod message;
 mod outbox;
@@ -20,7 +21,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-pub(super) use message::{Taking, message};
+pub(super) use message::{MessageState, message};
 pub use session::Sessions;
 
 use porthole_identity::Caller;
@@ -30,11 +31,11 @@ pub(super) async fn open(
     State(sessions): State<Arc<Sessions>>,
     Extension(caller): Extension<Caller>,
 ) -> Response {
-    let opened = match sessions.open(&caller) {
-        Ok(opened) => opened,
-        Err(refused) => {
-            tracing::warn!(caller = caller.owner.username, "refused a session: {refused}");
-            return (StatusCode::SERVICE_UNAVAILABLE, format!("{refused}\n")).into_response();
+    let session = match sessions.open(&caller) {
+        Ok(session) => session,
+        Err(error) => {
+            tracing::warn!(caller = caller.owner.username, "refused a session: {error}");
+            return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response();
         }
     };
     let headers = [
@@ -42,5 +43,5 @@ pub(super) async fn open(
         (header::CACHE_CONTROL, "no-cache, no-transform"),
         (HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    (headers, Body::from_stream(stream::body(opened))).into_response()
+    (headers, Body::from_stream(stream::body(session))).into_response()
 }

@@ -1,6 +1,6 @@
-//! Streamable HTTP at `/mcp` and `POST /sse`, as rmcp serves it: stateless, plain JSON, no session id.
+//! Streamable HTTP at `/mcp` and `POST /sse`, served by rmcp: stateless, plain JSON, no session id.
 //!
-//! Dify dies of the `id:` lines that rmcp's session mode sends, and opens a second stream when it is given a session.
+//! Dify fails on the `id:` lines of rmcp's session mode, and opens a second stream if it receives a session id.
 
 use std::sync::Arc;
 
@@ -21,33 +21,33 @@ use serde_json::value::RawValue;
 
 use super::{
     MAX_MESSAGE,
-    body::{Bodies, Received, Unread},
+    audit_mark::AuditMark,
+    body::{BodyPermits, ReadError, ReceivedBody},
     handler::{Handler, user_agent},
-    id::{IMMODEST, MAX_ID, called_tool, is_modest},
+    id::{MAX_ID, OVER_LIMITS, called_tool, within_limits},
     lines,
-    recorded::Recorded,
 };
 
-const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+const ACCEPT_BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 
-/// The endpoint.
+/// The rmcp service behind the endpoint.
 pub(super) fn service(handler: Handler) -> StreamableHttpService<Handler, NeverSessionManager> {
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_sse_retry(None)
-        // `hosts` checks them, for every path.
+        // `check_host` validates the Host header, for every path.
         .disable_allowed_hosts()
         .with_max_request_body_bytes(MAX_MESSAGE);
     StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(NeverSessionManager::default()), config)
 }
 
-/// Takes a POST: reads its body, hands it to rmcp, and sees to it that every call is recorded.
+/// Middleware in front of rmcp: reads the body within its limits, validates it, and audits calls that rmcp rejects.
 ///
-/// A POST that accepts less than both content types, such as curl's `*/*`, is taken for one that accepts both: rmcp
-/// would answer 406, which helps nobody.
-pub(super) async fn take(
-    State((bodies, handler)): State<(Bodies, Handler)>,
+/// The Accept header is replaced, because rmcp answers 406 to a client that accepts less than both content types, such
+/// as curl with `*/*`.
+pub(super) async fn accept(
+    State((bodies, handler)): State<(BodyPermits, Handler)>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -55,31 +55,31 @@ pub(super) async fn take(
     let Some(caller) = parts.extensions.get::<Caller>().cloned() else {
         return StatusCode::UNAUTHORIZED.into_response();
     };
-    let received = match bodies.enter(&caller.owner, &parts.headers).await {
+    let received = match bodies.acquire(&caller.owner, &parts.headers).await {
         Ok(permit) => permit.read(body).await,
-        Err(unread) => Err(unread),
+        Err(error) => Err(error),
     };
     let body = match received {
-        Ok(Received::Whole(body)) => body,
-        Ok(Received::TooLong { .. }) => {
+        Ok(ReceivedBody::Whole(body)) => body,
+        Ok(ReceivedBody::TooLong { .. }) => {
             let text = format!("the message is too long, the limit is {MAX_MESSAGE} bytes\n");
             return (StatusCode::PAYLOAD_TOO_LARGE, text).into_response();
         }
-        Err(unread) => return (status(unread), format!("{unread}\n")).into_response(),
+        Err(error) => return (status(error), format!("{error}\n")).into_response(),
     };
     let client = user_agent(&parts.headers);
-    let recorded = Recorded::default();
+    let audit_mark = AuditMark::default();
     let response = if has_long_id(&body) {
         (StatusCode::BAD_REQUEST, "the id of the message is too long\n").into_response()
-    } else if !is_modest(&body) {
-        (StatusCode::BAD_REQUEST, format!("{IMMODEST}\n")).into_response()
+    } else if !within_limits(&body) {
+        (StatusCode::BAD_REQUEST, format!("{OVER_LIMITS}\n")).into_response()
     } else {
-        parts.headers.insert(header::ACCEPT, BOTH);
-        parts.extensions.insert(recorded.clone());
+        parts.headers.insert(header::ACCEPT, ACCEPT_BOTH);
+        parts.extensions.insert(audit_mark.clone());
         next.run(Request::from_parts(parts, Body::from(body.clone()))).await
     };
     if response.status().is_client_error()
-        && !recorded.is_set()
+        && !audit_mark.is_set()
         && let Some(tool) = called_tool(&body)
     {
         handler.record(&caller, client, &tool, Verdict::Malformed);
@@ -87,29 +87,29 @@ pub(super) async fn take(
     lines::escaped_events(response)
 }
 
-fn status(unread: Unread) -> StatusCode {
-    match unread {
-        Unread::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        Unread::Slow => StatusCode::REQUEST_TIMEOUT,
-        Unread::Broken => StatusCode::BAD_REQUEST,
+fn status(error: ReadError) -> StatusCode {
+    match error {
+        ReadError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        ReadError::Slow => StatusCode::REQUEST_TIMEOUT,
+        ReadError::Broken => StatusCode::BAD_REQUEST,
     }
 }
 
-/// Whether the answer would have to repeat more than [`MAX_ID`] bytes of an id.
+/// True if the message has an id above [`MAX_ID`] bytes, which the answer would repeat.
 fn has_long_id(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Message<'b> {
         #[serde(borrow)]
         id: &'b RawValue,
     }
-    /// The quotes of a string.
+    /// Length of a string's quotes.
     const QUOTES: usize = 2;
-    // A message that is no longer than an id needs no look.
+    // A message no longer than an id cannot contain a longer one.
     body.len() > MAX_ID
         && serde_json::from_slice(body).is_ok_and(|Message { id }| id.get().len() > MAX_ID + QUOTES)
 }
 
-/// There is no stream to open and no session to end here.
+/// Answers GET and DELETE with 405: the endpoint is stateless, without streams or sessions.
 pub(super) async fn no_stream() -> Response {
     let text = "POST JSON-RPC messages here; there is no stream to GET. Clients of the older transport connect to /sse.\n";
     (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")], text).into_response()

@@ -1,8 +1,8 @@
 //! `POST /messages`: one message of a client to its session.
 //!
-//! Its sender is established before a byte of the body is read. Dify reads answers on the stream only, and a failed POST
-//! leaves it waiting for ever: so whoever sends a token with which the session was used is answered 202 whatever happens,
-//! and told on the stream what went wrong. Anybody else gets the status of HTTP, and nothing of the session is touched.
+//! The sender is authenticated before the body is read. Dify reads answers from the stream only and waits forever after
+//! a failed POST. A sender whose token was used with the session therefore always gets 202, and errors on the stream.
+//! Any other sender gets an HTTP error, and the session stays untouched.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -21,40 +21,40 @@ use rmcp::{
 };
 use serde::Deserialize;
 
-use super::session::{Added, Session, Sessions};
+use super::session::{AddResult, Session, Sessions};
 use crate::{
     MAX_MESSAGE,
-    body::{Bodies, Received, Unread},
-    handler::{PostedBy, user_agent},
-    id::{IMMODEST, called_tool, id_of_ends, ids, is_modest, is_notification, is_short},
+    body::{BodyPermits, ReadError, ReceivedBody},
+    handler::{UserAgent, user_agent},
+    id::{OVER_LIMITS, called_tool, id_of_ends, ids, is_notification, is_short, within_limits},
 };
 
-/// Refused by us, and not by JSON-RPC. Never 401: Dify takes that code for a reason to start OAuth.
-const REFUSED: ErrorCode = ErrorCode(-32001);
+/// Error code for requests that Porthole rejects. Never 401, which makes Dify start OAuth.
+const REJECTED: ErrorCode = ErrorCode(-32001);
 
-/// Where the id of the session stands: the two names that clients use.
+/// Query parameters naming the session; clients use either spelling.
 #[derive(Debug, Deserialize)]
-pub(crate) struct To {
+pub(crate) struct SessionQuery {
     #[serde(alias = "session_id", rename = "sessionId", default)]
     session_id: String,
 }
 
-/// What messages are taken with.
+/// State of the message endpoint.
 #[derive(Clone)]
-pub(crate) struct Taking {
+pub(crate) struct MessageState {
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) authenticator: Arc<Authenticator>,
-    pub(crate) bodies: Bodies,
+    pub(crate) bodies: BodyPermits,
 }
 
-/// Takes one message.
+/// Accepts one message.
 pub(crate) async fn message(
-    State(taking): State<Taking>,
-    Query(to): Query<To>,
+    State(state): State<MessageState>,
+    Query(query): Query<SessionQuery>,
     request: Request,
 ) -> Response {
-    let Taking { sessions, authenticator, bodies } = taking;
-    let Some(session) = sessions.find(&to.session_id) else {
+    let MessageState { sessions, authenticator, bodies } = state;
+    let Some(session) = sessions.find(&query.session_id) else {
         let text =
             "there is no such session: it has ended, or another replica has it. Connect to /sse again.\n";
         return (StatusCode::NOT_FOUND, text).into_response();
@@ -68,16 +68,17 @@ pub(crate) async fn message(
             return response;
         }
     };
-    let received = match bodies.enter(&session.owner, &parts.headers).await {
+    let received = match bodies.acquire(&session.owner, &parts.headers).await {
         Ok(permit) => permit.read(body).await,
-        Err(unread) => Err(unread),
+        Err(error) => Err(error),
     };
     let post = Post { sessions: &sessions, session: &session, headers: &parts.headers };
     post.accept(sender, received);
     (StatusCode::ACCEPTED, "Accepted").into_response()
 }
 
-/// The client of the session: its caller, or why it no longer is one. Anybody else is refused.
+/// Authenticates the sender as the session's client. The inner error is a client whose token is no longer valid; the
+/// outer one is the response to any other sender.
 async fn sender(
     authenticator: &Authenticator,
     token: Option<&Token>,
@@ -94,12 +95,13 @@ async fn sender(
             let text = "this session belongs to another account; connect to /sse with this token\n";
             Err((StatusCode::FORBIDDEN, text).into_response())
         }
-        Err(unknown) if session.tokens.know(&fingerprint) => Ok(Err(unknown)),
+        // Still the session's client, so the error goes to the stream: Dify would not see an HTTP status.
+        Err(unknown) if session.tokens.contains(&fingerprint) => Ok(Err(unknown)),
         Err(unknown) => Err(refusal(&unknown)),
     }
 }
 
-/// A message that the client of a session has posted.
+/// A message posted by a session's client.
 struct Post<'p> {
     sessions: &'p Sessions,
     session: &'p Session,
@@ -107,24 +109,26 @@ struct Post<'p> {
 }
 
 impl Post<'_> {
-    fn accept(&self, sender: Result<Caller, UnknownCaller>, received: Result<Received, Unread>) {
+    fn accept(&self, sender: Result<Caller, UnknownCaller>, received: Result<ReceivedBody, ReadError>) {
         let body = match received {
-            Ok(Received::Whole(body)) => body,
-            Ok(Received::TooLong { head, tail }) => {
+            Ok(ReceivedBody::Whole(body)) => body,
+            Ok(ReceivedBody::TooLong { head, tail }) => {
                 let text = format!("the message is too long, the limit is {MAX_MESSAGE} bytes");
                 let error = ErrorData::invalid_request(text, None);
                 return match id_of_ends(&head, &tail) {
+                    // Without an id no error can be addressed, so the sender can only be released by ending the
+                    // session.
                     Some(id) => self.answer(vec![id], &error),
                     None => self.session.abandon(&error),
                 };
             }
-            Err(unread) => {
-                return self.session.abandon(&ErrorData::invalid_request(unread.to_string(), None));
+            Err(error) => {
+                return self.session.abandon(&ErrorData::invalid_request(error.to_string(), None));
             }
         };
         let caller = match sender {
             Ok(caller) => caller,
-            Err(unknown) => return self.refuse(&body, &refused(unknown.to_string())),
+            Err(unknown) => return self.reject(&body, &rejection(unknown.to_string())),
         };
         match parse(&body) {
             Ok(message) => self.deliver(message, caller),
@@ -137,7 +141,7 @@ impl Post<'_> {
                         Verdict::Malformed,
                     );
                 }
-                self.refuse(&body, &error);
+                self.reject(&body, &error);
             }
         }
     }
@@ -149,7 +153,7 @@ impl Post<'_> {
                 let extensions = request.request.extensions_mut();
                 extensions.insert(caller);
                 if let Some(agent) = user_agent(self.headers) {
-                    extensions.insert(PostedBy(agent));
+                    extensions.insert(UserAgent(agent));
                 }
                 id = Some(request.id.clone());
             }
@@ -157,42 +161,43 @@ impl Post<'_> {
                 if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
                     && let Some(id) = &cancelled.params.request_id
                 {
-                    // A cancelled request is never answered, also not when the session ends.
+                    // A cancelled request is never answered, not even at the end of the session.
                     self.session.pending.remove(id);
                 }
                 notification.notification.extensions_mut().insert(caller);
             }
             JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
         }
-        let unserved = |message: &ClientJsonRpcMessage, verdict| {
+        let record_unserved_message = |message: &ClientJsonRpcMessage, verdict| {
             self.sessions.handler.record_unserved(message, verdict, user_agent(self.headers));
         };
+        // Added before delivery: the answer may reach the stream first, which drops answers to unknown ids.
         match id.as_ref().map(|id| self.session.pending.add(id)) {
-            None | Some(Added::New) => {}
-            Some(Added::Duplicate) => {
-                unserved(&message, Verdict::Malformed);
+            None | Some(AddResult::New) => {}
+            Some(AddResult::Duplicate) => {
+                record_unserved_message(&message, Verdict::Malformed);
                 return tracing::debug!("a request has the id of an open one; the first is answered");
             }
-            Some(Added::TooMany) => {
-                unserved(&message, Verdict::Busy);
-                return self.session.abandon(&refused("too many requests of this session are open"));
+            Some(AddResult::TooMany) => {
+                record_unserved_message(&message, Verdict::Busy);
+                return self.session.abandon(&rejection("too many requests of this session are open"));
             }
         }
         if let Err(message) = self.session.deliver(message) {
-            unserved(&message, Verdict::Busy);
+            record_unserved_message(&message, Verdict::Busy);
             if let Some(id) = id {
-                self.session.fail(id, refused("this session sends faster than it is served"));
+                self.session.send_error(id, rejection("this session sends faster than it is served"));
             }
         }
     }
 
-    /// Tells on the stream what is wrong with a message, by whatever id can be found in it.
-    fn refuse(&self, body: &[u8], error: &ErrorData) {
+    /// Sends an error on the stream for each id found in an unusable message.
+    fn reject(&self, body: &[u8], error: &ErrorData) {
         let ids = ids(body);
         if !ids.is_empty() {
             self.answer(ids, error);
         } else if !is_notification(body) {
-            // A notification that cannot be read is nobody's loss; anything else has a sender who waits.
+            // The sender of a notification awaits no answer; any other sender would wait forever.
             self.session.abandon(error);
         }
     }
@@ -200,22 +205,22 @@ impl Post<'_> {
     fn answer(&self, ids: Vec<RequestId>, error: &ErrorData) {
         for id in ids {
             match self.session.pending.add(&id) {
-                Added::New => self.session.fail(id, error.clone()),
-                // The first with this id is answered.
-                Added::Duplicate => {}
-                Added::TooMany => return self.session.abandon(error),
+                AddResult::New => self.session.send_error(id, error.clone()),
+                // The id belongs to an open request, which gets its own answer.
+                AddResult::Duplicate => {}
+                AddResult::TooMany => return self.session.abandon(error),
             }
         }
     }
 }
 
-fn refused(text: impl Into<std::borrow::Cow<'static, str>>) -> ErrorData {
-    ErrorData::new(REFUSED, text, None)
+fn rejection(text: impl Into<std::borrow::Cow<'static, str>>) -> ErrorData {
+    ErrorData::new(REJECTED, text, None)
 }
 
 fn parse(body: &[u8]) -> Result<ClientJsonRpcMessage, ErrorData> {
-    if !is_modest(body) {
-        return Err(ErrorData::invalid_request(IMMODEST, None));
+    if !within_limits(body) {
+        return Err(ErrorData::invalid_request(OVER_LIMITS, None));
     }
     let message: ClientJsonRpcMessage = serde_json::from_slice(body).map_err(|error| {
         let error = error.to_string();

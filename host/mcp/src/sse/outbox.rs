@@ -1,4 +1,4 @@
-//! What waits for a session's stream: written as events at once, bounded in bytes, and dropped when the session is cut.
+//! Event queue of a session's stream: bounded in bytes, shared by service and stream, cleared when the session is cut.
 
 use std::{
     collections::VecDeque,
@@ -19,71 +19,71 @@ use tokio_util::sync::CancellationToken;
 
 use crate::lines;
 
-/// Bytes that may wait for a stream. The attack: sessions that are never read, each asking for large answers. One event
-/// may be larger: the client that reads is sent any answer.
-const MAX_WAITING: usize = 1 << 20;
-/// Bytes that may wait for all streams together, so that many sessions cannot do what one may not.
-const MAX_WAITING_IN_ALL: usize = 64 << 20;
-/// Bytes that a stream may have waiting whatever the others have: a flood cuts those who make it.
-const OWN_PART: usize = 32 << 10;
-/// Events that may wait, whatever their size.
+/// Maximum bytes queued for one stream. Attack: sessions that are never read, each requesting large answers. A single
+/// event may be larger, because a client that reads must receive any answer.
+const MAX_QUEUED_BYTES: usize = 1 << 20;
+/// Maximum bytes queued for all streams, so that many sessions cannot bypass the limit of one.
+const MAX_TOTAL_BYTES: usize = 64 << 20;
+/// Bytes a stream may queue even if the total is exceeded: a flood then cuts only the streams that cause it.
+const GUARANTEED_BYTES: usize = 32 << 10;
+/// Maximum number of queued events, whatever their size.
 const MAX_EVENTS: usize = 256;
-/// What an event costs beside its bytes.
-const EVENT_COST: usize = 128;
+/// Memory cost of an event beyond its bytes.
+const EVENT_OVERHEAD: usize = 128;
 
-/// An event, as it goes onto the stream.
+/// A serialized event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Event {
     pub(super) bytes: Bytes,
-    /// The request that it answers; inner None for an error without an id.
+    /// Request that the event answers; the inner `None` is an error without an id.
     pub(super) answers: Option<Option<RequestId>>,
 }
 
-/// The events of one session that have not been written yet.
+/// Queue of a session's unwritten events.
 #[derive(Clone)]
 pub(super) struct Outbox {
     queue: Arc<Mutex<Queue>>,
-    filled: Arc<Notify>,
-    /// Ends the service of the session, and with it its calls.
+    notify: Arc<Notify>,
+    /// Cancels the session's service, and with it its calls.
     end: CancellationToken,
 }
 
-/// Bytes that wait for all streams of the host.
+/// Bytes queued for all streams of the host.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Waiting(Arc<AtomicUsize>);
+pub(super) struct TotalBytes(Arc<AtomicUsize>);
 
 struct Queue {
     events: VecDeque<Event>,
     bytes: usize,
-    in_all: Waiting,
-    /// The service has ended: nothing more comes.
+    total: TotalBytes,
+    /// The service has ended and sends no more events.
     ended: bool,
-    /// Too much waited, or the session cannot go on.
+    /// Too many bytes were queued, or the session cannot continue.
     cut: bool,
 }
 
-/// The next of an outbox.
+/// Next item of an outbox.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextItem {
     Event(Event),
-    /// The service has ended, and everything was taken.
+    /// The service has ended, and the queue is empty.
     End,
-    /// Nothing more is sent, and the client must notice.
+    /// The session was cut: the client must see a broken body.
     Cut,
 }
 
 impl Outbox {
-    /// The outbox of a session whose service `end` ends; what waits in it is counted `in_all`.
-    pub(super) fn new(end: CancellationToken, in_all: Waiting) -> Self {
-        let queue = Queue { events: VecDeque::new(), bytes: 0, in_all, ended: false, cut: false };
-        Self { queue: Arc::new(Mutex::new(queue)), filled: Arc::default(), end }
+    /// Creates the outbox of a session that `end` cancels; its bytes count towards `total`.
+    pub(super) fn new(end: CancellationToken, total: TotalBytes) -> Self {
+        let queue = Queue { events: VecDeque::new(), bytes: 0, total, ended: false, cut: false };
+        Self { queue: Arc::new(Mutex::new(queue)), notify: Arc::default(), end }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a message into the queue. Where too much waits already the session is cut.
+    /// Queues a message. Cuts the session if a limit is exceeded.
     pub(super) fn send(&self, message: &ServerJsonRpcMessage) {
         let event = match Event::of(message) {
             Ok(event) => event,
@@ -96,11 +96,12 @@ impl Outbox {
         if queue.cut || queue.ended {
             return;
         }
-        let cost = event.bytes.len().saturating_add(EVENT_COST);
+        let cost = event.bytes.len().saturating_add(EVENT_OVERHEAD);
         let bytes = queue.bytes.saturating_add(cost);
-        let full = bytes > MAX_WAITING || queue.events.len() >= MAX_EVENTS;
-        let crowded = bytes > OWN_PART && queue.in_all.bytes() > MAX_WAITING_IN_ALL;
-        if !queue.events.is_empty() && (full || crowded) {
+        let over_own = bytes > MAX_QUEUED_BYTES || queue.events.len() >= MAX_EVENTS;
+        let over_total = bytes > GUARANTEED_BYTES && queue.total.bytes() > MAX_TOTAL_BYTES;
+        // An empty queue accepts an event of any size: the client has read everything before it.
+        if !queue.events.is_empty() && (over_own || over_total) {
             drop(queue);
             tracing::warn!("a session is cut: its client does not read, and {bytes} bytes wait for it");
             return self.cut();
@@ -108,56 +109,58 @@ impl Outbox {
         queue.grow(cost);
         queue.events.push_back(event);
         drop(queue);
-        self.filled.notify_one();
+        self.notify.notify_one();
     }
 
-    /// Ends the stream after the events that wait for it.
+    /// Ends the stream after the queued events.
     pub(super) fn end(&self) {
         self.queue().ended = true;
-        self.filled.notify_one();
+        self.notify.notify_one();
     }
 
-    /// Ends the calls of the session and cuts its stream. A client that does not read keeps its connection for a while, but no memory.
+    /// Cuts the stream and cancels the session's calls. A client that does not read keeps its connection for a while,
+    /// but no memory.
     pub(super) fn cut(&self) {
         let mut queue = self.queue();
         queue.cut = true;
-        // The client gets what it has room for; what is more than a socket takes would stay here until it leaves.
-        if queue.bytes > MAX_WAITING / 4 {
+        // A small rest fits into socket buffers and is still sent; a large one would stay here until the client
+        // disconnects.
+        if queue.bytes > MAX_QUEUED_BYTES / 4 {
             queue.clear();
         }
         drop(queue);
         self.end.cancel();
-        self.filled.notify_one();
+        self.notify.notify_one();
     }
 
-    /// Whether the session is cut or has ended.
+    /// True if the session was cut or has ended.
     pub(super) fn is_closed(&self) -> bool {
         let queue = self.queue();
         queue.cut || queue.ended
     }
 
-    /// Waits for the next event. For one reader.
-    pub(super) async fn next(&self) -> Next {
+    /// Waits for the next item. Single consumer.
+    pub(super) async fn next(&self) -> NextItem {
         loop {
             {
                 let mut queue = self.queue();
                 if let Some(event) = queue.events.pop_front() {
-                    queue.shrink(event.bytes.len().saturating_add(EVENT_COST));
-                    return Next::Event(event);
+                    queue.shrink(event.bytes.len().saturating_add(EVENT_OVERHEAD));
+                    return NextItem::Event(event);
                 }
                 if queue.cut {
-                    return Next::Cut;
+                    return NextItem::Cut;
                 }
                 if queue.ended {
-                    return Next::End;
+                    return NextItem::End;
                 }
             }
-            self.filled.notified().await;
+            self.notify.notified().await;
         }
     }
 }
 
-impl Waiting {
+impl TotalBytes {
     fn bytes(&self) -> usize {
         self.0.load(Relaxed)
     }
@@ -166,12 +169,12 @@ impl Waiting {
 impl Queue {
     fn grow(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes);
-        self.in_all.0.fetch_add(bytes, Relaxed);
+        self.total.0.fetch_add(bytes, Relaxed);
     }
 
     fn shrink(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
-        self.in_all.0.fetch_sub(bytes, Relaxed);
+        self.total.0.fetch_sub(bytes, Relaxed);
     }
 
     fn clear(&mut self) {
@@ -187,7 +190,7 @@ impl Drop for Queue {
 }
 
 impl Event {
-    /// The event of a message.
+    /// Serializes a message.
     pub(super) fn of(message: &ServerJsonRpcMessage) -> serde_json::Result<Self> {
         let answers = match message {
             JsonRpcMessage::Response(response) => Some(Some(response.id.clone())),
@@ -201,12 +204,14 @@ impl Event {
     }
 }
 
-/// The end of an outbox that the service writes to; dropping it ends the stream.
+/// Service side of an outbox; dropping it ends the stream.
 pub(super) struct Writer(pub(super) Outbox);
 
 impl Sink<ServerJsonRpcMessage> for Writer {
     type Error = Infallible;
 
+    // Always ready, without backpressure: `Outbox::send` cuts a session that is not read instead of blocking the
+    // service.
     fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
@@ -246,30 +251,30 @@ mod tests {
 
     #[tokio::test]
     async fn events_come_in_order_and_then_the_end() {
-        let outbox = Outbox::new(CancellationToken::new(), Waiting::default());
+        let outbox = Outbox::new(CancellationToken::new(), TotalBytes::default());
         let writer = Writer(outbox.clone());
         outbox.send(&message(1, 10));
         outbox.send(&message(2, 10));
         drop(writer);
         outbox.send(&message(3, 10));
         for id in [1, 2] {
-            let Next::Event(event) = outbox.next().await else { panic!("no event {id}") };
+            let NextItem::Event(event) = outbox.next().await else { panic!("no event {id}") };
             assert_eq!(event.answers, Some(Some(RequestId::Number(id))));
             assert!(event.bytes.starts_with(b"event: message\ndata: {") && event.bytes.ends_with(b"}\n\n"));
         }
-        assert_eq!(outbox.next().await, Next::End);
+        assert_eq!(outbox.next().await, NextItem::End);
     }
 
     #[tokio::test]
     async fn what_is_not_read_is_cut_and_gives_its_memory_back() {
-        let outbox = Outbox::new(CancellationToken::new(), Waiting::default());
+        let outbox = Outbox::new(CancellationToken::new(), TotalBytes::default());
         for id in 0..100 {
             outbox.send(&message(id, 100_000));
         }
         assert!(outbox.is_closed());
         assert_eq!(outbox.queue().bytes, 0);
-        assert_eq!(outbox.next().await, Next::Cut);
-        let outbox = Outbox::new(CancellationToken::new(), Waiting::default());
+        assert_eq!(outbox.next().await, NextItem::Cut);
+        let outbox = Outbox::new(CancellationToken::new(), TotalBytes::default());
         for id in 0..1000 {
             outbox.send(&message(id, 1));
         }
@@ -278,30 +283,30 @@ mod tests {
 
     #[test]
     fn many_streams_together_have_a_bound_too() {
-        let in_all = Waiting::default();
+        let total = TotalBytes::default();
         let outboxes: Vec<Outbox> =
-            (0..100).map(|_| Outbox::new(CancellationToken::new(), in_all.clone())).collect();
+            (0..100).map(|_| Outbox::new(CancellationToken::new(), total.clone())).collect();
         for outbox in &outboxes {
             outbox.send(&message(1, 900_000));
             outbox.send(&message(2, 10));
         }
         let cut = outboxes.iter().filter(|outbox| outbox.is_closed()).count();
         assert_eq!(cut, 26, "74 times 900 kB are 64 MiB");
-        assert!(in_all.bytes() < 70 << 20);
-        // One that reads, and has little waiting, goes on beside them.
-        let other = Outbox::new(CancellationToken::new(), in_all.clone());
+        assert!(total.bytes() < 70 << 20);
+        // A stream with little queued is not cut by the others.
+        let other = Outbox::new(CancellationToken::new(), total.clone());
         (0..10).for_each(|id| other.send(&message(id, 10)));
         assert!(!other.is_closed());
         drop(other);
         drop(outboxes);
-        assert_eq!(in_all.bytes(), 0);
+        assert_eq!(total.bytes(), 0);
     }
 
     #[tokio::test]
     async fn one_large_answer_is_sent() {
-        let outbox = Outbox::new(CancellationToken::new(), Waiting::default());
+        let outbox = Outbox::new(CancellationToken::new(), TotalBytes::default());
         outbox.send(&message(1, 3 << 20));
-        assert!(matches!(outbox.next().await, Next::Event(event) if event.bytes.len() > 3 << 20));
+        assert!(matches!(outbox.next().await, NextItem::Event(event) if event.bytes.len() > 3 << 20));
         assert!(!outbox.is_closed());
     }
 

@@ -1,4 +1,4 @@
-//! Sessions: who owns each, which of its requests are open, and how it ends.
+//! SSE sessions: ownership, open requests, limits and shutdown.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -23,42 +23,42 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::outbox::{Outbox, Waiting, Writer};
+use super::outbox::{Outbox, TotalBytes, Writer};
 use crate::{Stop, handler::Handler};
 
-/// Messages of a client that wait to be served.
-const QUEUE: usize = 16;
-/// Tokens of its owner that a session remembers, the newest of them: they are renewed while it lives.
+/// Maximum number of a client's queued messages.
+const MAX_INBOX: usize = 16;
+/// Maximum number of remembered owner tokens; the oldest is dropped first. Tokens are renewed during a session.
 const MAX_TOKENS: usize = 8;
-/// Requests of one session that may be open: a client that never reads must not grow the host's memory.
-const MOST_PENDING: usize = 64;
+/// Maximum number of open requests per session: a client that never reads must not grow the host's memory.
+const MAX_PENDING: usize = 64;
 
-/// Why no session is opened.
+/// Error when a session cannot be opened.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Full {
-    /// All of the host's sessions are taken.
+pub(super) enum OpenError {
+    /// The host's session limit is reached.
     #[error(
         "{0} SSE sessions are open, the limit of this host (`sessions`); try again in a moment, or use /mcp, which needs none"
     )]
     Host(u32),
-    /// This caller has too many.
+    /// The caller's session limit is reached.
     #[error(
         "{0} SSE sessions of this account are open, its limit (`sessionsPerCaller`); close some, or use /mcp, which needs none"
     )]
     Caller(u32),
-    /// The host is about to stop.
+    /// The host is shutting down.
     #[error("this Porthole is stopping; connect again in a moment")]
     Stopping,
 }
 
-/// The ids of a session's open requests. An answer is sent only for an id that is here, and takes it out: so there is
-/// exactly one for each, whoever gives it.
+/// Ids of a session's open requests. An answer is sent only if it removes an id from this set, so each request gets
+/// exactly one, no matter which side sends it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pending(Arc<Mutex<HashSet<RequestId>>>);
 
-/// What adding a request to the open ones found.
+/// Result of adding a request id.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Added {
+pub(super) enum AddResult {
     New,
     /// An open request has the same id.
     Duplicate,
@@ -70,19 +70,19 @@ impl Pending {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, id: &RequestId) -> Added {
+    pub(super) fn add(&self, id: &RequestId) -> AddResult {
         let mut ids = self.ids();
         if ids.contains(id) {
-            return Added::Duplicate;
+            return AddResult::Duplicate;
         }
-        if ids.len() >= MOST_PENDING {
-            return Added::TooMany;
+        if ids.len() >= MAX_PENDING {
+            return AddResult::TooMany;
         }
         ids.insert(id.clone());
-        Added::New
+        AddResult::New
     }
 
-    /// Takes an id out; false where it was not there.
+    /// Removes an id; false if it was not open.
     pub(super) fn remove(&self, id: &RequestId) -> bool {
         self.ids().remove(id)
     }
@@ -92,7 +92,7 @@ impl Pending {
     }
 }
 
-/// The tokens with which a session was used. Whoever sends one of them is its client, also when it is no longer valid.
+/// Tokens used with a session. They identify its client even after they became invalid.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Tokens(Arc<Mutex<VecDeque<Option<Fingerprint>>>>);
 
@@ -101,7 +101,7 @@ impl Tokens {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn know(&self, token: &Option<Fingerprint>) -> bool {
+    pub(super) fn contains(&self, token: &Option<Fingerprint>) -> bool {
         self.tokens().contains(token)
     }
 
@@ -118,7 +118,7 @@ impl Tokens {
     }
 }
 
-/// One open stream, as the POSTs of its client see it.
+/// An open session, as its POSTs use it.
 #[derive(Clone)]
 pub(super) struct Session {
     pub(super) owner: Arc<Owner>,
@@ -126,12 +126,12 @@ pub(super) struct Session {
     pub(super) pending: Pending,
     inbox: mpsc::Sender<ClientJsonRpcMessage>,
     outbox: Outbox,
-    /// Ends the service, and so the stream.
+    /// Cancels the service, which ends the stream.
     end: CancellationToken,
 }
 
 impl Session {
-    /// Hands a message to the service; gives it back where that does not keep up.
+    /// Passes a message to the service; returns it if the service does not keep up.
     pub(super) fn deliver(&self, message: ClientJsonRpcMessage) -> Result<(), Box<ClientJsonRpcMessage>> {
         self.inbox.try_send(message).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(message) | mpsc::error::TrySendError::Closed(message) => {
@@ -140,27 +140,28 @@ impl Session {
         })
     }
 
-    /// Answers an open request with an error.
-    pub(super) fn fail(&self, id: RequestId, error: ErrorData) {
+    /// Sends an error for an open request.
+    pub(super) fn send_error(&self, id: RequestId, error: ErrorData) {
         self.outbox.send(&ServerJsonRpcMessage::error(error, Some(id)));
     }
 
-    fn fail_all(&self, error: &ErrorData) {
+    fn fail_pending(&self, error: &ErrorData) {
         let open: Vec<RequestId> = self.pending.ids().iter().cloned().collect();
         for id in open {
-            self.fail(id, error.clone());
+            self.send_error(id, error.clone());
         }
     }
 
-    /// Ends the session because of a message whose id cannot be read. Its sender waits for an answer that cannot be
-    /// given, so the body is cut: Dify then fails in a second, while a clean end would leave it waiting for ever.
+    /// Ends the session after a message whose id cannot be read. Its sender waits for an answer that cannot be
+    /// addressed, so the body is broken off: Dify then fails within a second, while a clean end would leave it waiting
+    /// forever.
     pub(super) fn abandon(&self, error: &ErrorData) {
-        self.fail_all(error);
+        self.fail_pending(error);
         self.outbox.cut();
     }
 }
 
-/// The messages of a session on their way to its service.
+/// Messages of a session, as the service's input.
 struct Inbox {
     messages: mpsc::Receiver<ClientJsonRpcMessage>,
     handler: Handler,
@@ -175,7 +176,7 @@ impl Stream for Inbox {
 }
 
 impl Drop for Inbox {
-    /// Calls that did not begin before the session ended are told in the audit log all the same.
+    /// Audits the calls that did not begin before the session ended.
     fn drop(&mut self) {
         self.messages.close();
         while let Ok(message) = self.messages.try_recv() {
@@ -184,64 +185,64 @@ impl Drop for Inbox {
     }
 }
 
-/// What a new session's stream is made of.
-pub(super) struct Opened {
+/// Stream side of a new session.
+pub(super) struct SessionStream {
     pub(super) id: String,
     pub(super) outbox: Outbox,
     pub(super) pending: Pending,
-    /// Other tools are served than before.
+    /// Notifies when the set of served tools changes.
     pub(super) changes: watch::Receiver<u64>,
-    /// Dropping it ends the session and its calls.
-    pub(super) _leave: Leave,
+    /// Ends the session and its calls on drop.
+    pub(super) _guard: SessionGuard,
 }
 
-/// Takes a session out of the room when its stream is dropped.
-pub(super) struct Leave {
+/// Removes the session when its stream is dropped.
+pub(super) struct SessionGuard {
     id: String,
     sessions: Arc<Sessions>,
     end: CancellationToken,
 }
 
-impl Drop for Leave {
+impl Drop for SessionGuard {
     fn drop(&mut self) {
         self.end.cancel();
-        self.sessions.room().remove(&self.id);
-        self.sessions.left.send_modify(|left| *left = left.wrapping_add(1));
+        self.sessions.registry().remove(&self.id);
+        self.sessions.closed.send_modify(|closed| *closed = closed.wrapping_add(1));
         tracing::debug!("a session has ended");
     }
 }
 
-/// The sessions that are open, and how many each account has.
+/// Open sessions, with their number per owner.
 #[derive(Default)]
-struct Room {
+struct Registry {
     sessions: HashMap<String, Session>,
-    own: HashMap<Arc<Owner>, u32>,
+    owned: HashMap<Arc<Owner>, u32>,
 }
 
-impl Room {
-    fn own(&self, owner: &Arc<Owner>) -> u32 {
-        self.own.get(owner).copied().unwrap_or_default()
+impl Registry {
+    fn owned(&self, owner: &Arc<Owner>) -> u32 {
+        self.owned.get(owner).copied().unwrap_or_default()
     }
 
     fn insert(&mut self, id: String, session: Session) {
-        let own = self.own.entry(Arc::clone(&session.owner)).or_default();
-        *own = own.saturating_add(1);
+        let owned = self.owned.entry(Arc::clone(&session.owner)).or_default();
+        *owned = owned.saturating_add(1);
         self.sessions.insert(id, session);
     }
 
     fn remove(&mut self, id: &str) -> Option<Session> {
         let session = self.sessions.remove(id)?;
-        if let Some(own) = self.own.get_mut(&session.owner) {
-            *own = own.saturating_sub(1);
-            if *own == 0 {
-                self.own.remove(&session.owner);
+        if let Some(owned) = self.owned.get_mut(&session.owner) {
+            *owned = owned.saturating_sub(1);
+            if *owned == 0 {
+                self.owned.remove(&session.owner);
             }
         }
         Some(session)
     }
 
-    fn ids(&self, wanted: impl Fn(&Session) -> bool) -> Vec<String> {
-        self.sessions.iter().filter(|(_, session)| wanted(session)).map(|(id, _)| id.clone()).collect()
+    fn ids(&self, matches: impl Fn(&Session) -> bool) -> Vec<String> {
+        self.sessions.iter().filter(|(_, session)| matches(session)).map(|(id, _)| id.clone()).collect()
     }
 }
 
@@ -249,50 +250,57 @@ impl Room {
 pub struct Sessions {
     pub(super) handler: Handler,
     limits: HostLimits,
-    room: Mutex<Room>,
+    registry: Mutex<Registry>,
     stop: Stop,
-    left: watch::Sender<u64>,
-    waiting: Waiting,
+    closed: watch::Sender<u64>,
+    queued_bytes: TotalBytes,
 }
 
 impl Sessions {
-    /// Draining begins `stop`.
+    /// Creates the session registry; draining it triggers `stop`.
     pub(crate) fn new(handler: Handler, limits: HostLimits, stop: Stop) -> Self {
-        let (left, _) = watch::channel(0);
-        Self { handler, limits, room: Mutex::default(), stop, left, waiting: Waiting::default() }
+        let (closed, _) = watch::channel(0);
+        Self {
+            handler,
+            limits,
+            registry: Mutex::default(),
+            stop,
+            closed,
+            queued_bytes: TotalBytes::default(),
+        }
     }
 
-    fn room(&self) -> MutexGuard<'_, Room> {
-        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many are open.
+    /// Number of open sessions.
     pub fn open_now(&self) -> usize {
-        self.room().sessions.len()
+        self.registry().sessions.len()
     }
 
-    /// The session of an id. One that was cut is there until its client has noticed, and takes nothing more.
+    /// Finds a session by id. A cut session stays registered until its client disconnects, but accepts no messages.
     pub(super) fn find(&self, id: &str) -> Option<Session> {
-        self.room().sessions.get(id).filter(|session| !session.outbox.is_closed()).cloned()
+        self.registry().sessions.get(id).filter(|session| !session.outbox.is_closed()).cloned()
     }
 
-    /// Opens a session. Its id is the only way to reach it, so it must not be guessable: 122 random bits.
-    pub(super) fn open(self: &Arc<Self>, caller: &Caller) -> Result<Opened, Full> {
-        if self.stop.begun.is_cancelled() {
-            return Err(Full::Stopping);
+    /// Opens a session. The id authorizes access to the session, so it must not be guessable: 122 random bits.
+    pub(super) fn open(self: &Arc<Self>, caller: &Caller) -> Result<SessionStream, OpenError> {
+        if self.stop.shutdown.is_cancelled() {
+            return Err(OpenError::Stopping);
         }
         let id = uuid::Uuid::new_v4().to_string();
-        let (inbox, messages) = mpsc::channel(QUEUE);
+        let (inbox, messages) = mpsc::channel(MAX_INBOX);
         let (end, pending, tokens) = (CancellationToken::new(), Pending::default(), Tokens::default());
-        let outbox = Outbox::new(end.clone(), self.waiting.clone());
+        let outbox = Outbox::new(end.clone(), self.queued_bytes.clone());
         tokens.remember(&caller.fingerprint);
         {
-            let mut room = self.room();
-            if room.sessions.len() >= self.limits.sessions as usize {
-                return Err(Full::Host(self.limits.sessions));
+            let mut registry = self.registry();
+            if registry.sessions.len() >= self.limits.sessions as usize {
+                return Err(OpenError::Host(self.limits.sessions));
             }
-            if room.own(&caller.owner) >= self.limits.sessions_per_caller {
-                return Err(Full::Caller(self.limits.sessions_per_caller));
+            if registry.owned(&caller.owner) >= self.limits.sessions_per_caller {
+                return Err(OpenError::Caller(self.limits.sessions_per_caller));
             }
             let session = Session {
                 owner: Arc::clone(&caller.owner),
@@ -302,61 +310,63 @@ impl Sessions {
                 outbox: outbox.clone(),
                 end: end.clone(),
             };
-            room.insert(id.clone(), session);
+            registry.insert(id.clone(), session);
         }
         let handler = self.handler.for_session();
-        // Not serve_server: that ends for good when a client that reconnects does not begin with initialize.
+        // Not serve_server, which gives up if a reconnecting client does not begin with initialize.
         let service = serve_directly_with_ct::<RoleServer, _, _, _, _>(
             handler.clone(),
             (Writer(outbox.clone()), Inbox { messages, handler }),
             None,
             end.clone(),
         );
-        // Owned by `end`, which the stream cancels when it is dropped.
+        // Ended by `end`, which the stream cancels when it is dropped.
         tokio::spawn(service.waiting());
-        let leave = Leave { id: id.clone(), sessions: Arc::clone(self), end };
+        let guard = SessionGuard { id: id.clone(), sessions: Arc::clone(self), end };
         let changes = self.handler.changes();
-        Ok(Opened { id, outbox, pending, changes, _leave: leave })
+        Ok(SessionStream { id, outbox, pending, changes, _guard: guard })
     }
 
-    /// Ends calls that are still open, over whatever transport: their time of grace is over.
+    /// Ends the open calls of every transport, after the grace period.
     pub fn end_calls(&self) {
-        self.stop.over.cancel();
+        self.stop.grace_over.cancel();
     }
 
-    /// Opens no more sessions, lets calls finish for `grace`, answers what is still open with an error, ends all streams.
+    /// Shuts down: rejects new sessions, lets calls finish for `grace`, answers the remaining ones with an error, ends
+    /// all streams.
     pub async fn drain(&self, grace: Duration) {
-        self.stop.begun.cancel();
+        self.stop.shutdown.cancel();
         let deadline = Instant::now().checked_add(grace).unwrap_or_else(Instant::now);
-        let mut left = self.left.subscribe();
-        // Idle sessions end at once; the others as their requests are answered.
+        let mut closed = self.closed.subscribe();
+        // Idle sessions end at once, the others once their requests are answered.
         loop {
             let idle: Vec<Session> = {
-                let mut room = self.room();
-                let idle = room.ids(|session| session.pending.is_empty());
-                idle.iter().filter_map(|id| room.remove(id)).collect()
+                let mut registry = self.registry();
+                let idle = registry.ids(|session| session.pending.is_empty());
+                idle.iter().filter_map(|id| registry.remove(id)).collect()
             };
             for session in idle {
                 session.end.cancel();
             }
-            if self.room().sessions.is_empty() {
+            if self.registry().sessions.is_empty() {
                 break;
             }
-            let soon =
+            // Polled too: `closed` reports only closed streams, and a session turns idle without closing its stream.
+            let poll_at =
                 Instant::now().checked_add(Duration::from_millis(50)).unwrap_or(deadline).min(deadline);
-            let _ = timeout_at(soon, left.changed()).await;
+            let _ = timeout_at(poll_at, closed.changed()).await;
             if Instant::now() >= deadline {
                 break;
             }
         }
-        let stopping = Stop::error();
+        let error = Stop::error();
         let open: Vec<Session> = {
-            let mut room = self.room();
-            let open = room.ids(|_| true);
-            open.iter().filter_map(|id| room.remove(id)).collect()
+            let mut registry = self.registry();
+            let open = registry.ids(|_| true);
+            open.iter().filter_map(|id| registry.remove(id)).collect()
         };
         for session in open {
-            session.fail_all(&stopping);
+            session.fail_pending(&error);
             session.end.cancel();
         }
     }
@@ -370,14 +380,14 @@ mod tests {
     fn an_id_is_answered_once() {
         let pending = Pending::default();
         let id = RequestId::Number(0);
-        assert_eq!(pending.add(&id), Added::New);
-        assert_eq!(pending.add(&id), Added::Duplicate);
+        assert_eq!(pending.add(&id), AddResult::New);
+        assert_eq!(pending.add(&id), AddResult::Duplicate);
         assert!(pending.remove(&id));
         assert!(!pending.remove(&id));
-        for n in 0..i64::try_from(MOST_PENDING).unwrap() {
-            assert_eq!(pending.add(&RequestId::Number(n)), Added::New);
+        for n in 0..i64::try_from(MAX_PENDING).unwrap() {
+            assert_eq!(pending.add(&RequestId::Number(n)), AddResult::New);
         }
-        assert_eq!(pending.add(&RequestId::Number(-1)), Added::TooMany);
+        assert_eq!(pending.add(&RequestId::Number(-1)), AddResult::TooMany);
     }
 
     #[test]
@@ -389,8 +399,8 @@ mod tests {
             tokens.remember(&token(n));
             tokens.remember(&token(1));
         }
-        assert!(!tokens.know(&token(0)) && !tokens.know(&None), "forgotten, and never seen");
-        assert!(tokens.know(&token(1)) && tokens.know(&token(MAX_TOKENS)));
+        assert!(!tokens.contains(&token(0)) && !tokens.contains(&None), "forgotten, and never seen");
+        assert!(tokens.contains(&token(1)) && tokens.contains(&token(MAX_TOKENS)));
         assert_eq!(tokens.tokens().len(), MAX_TOKENS);
     }
 }
