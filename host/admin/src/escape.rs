@@ -1,6 +1,6 @@
 //! HTML escaping.
 
-/// Text that can stand anywhere in a page. Names of tools, errors and arguments come from files and clients.
+/// Escapes text for any position in a page. Names of tools, errors and arguments come from files and clients.
 pub(super) fn text(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {

@@ -1,13 +1,13 @@
-//! The operator's port: a page for people at `/`, `/metrics` for Prometheus. Never in the Service.
+//! Admin port: an HTML page at `/`, and `/metrics` for Prometheus. Never part of the Service.
 //!
-//! The page is made here, needs no script and no asset, and is a guest of nobody: its Content-Security-Policy allows its own
-//! style and its own forms. Off loopback the page wants a token, and of its account a right that operators have
-//! (`admin.requires`): it shows everybody's calls. `/metrics` never holds anything that a token would guard.
+//! The page is rendered on the server, without scripts or assets, and may not be framed: its Content-Security-Policy
+//! allows only its own style and forms. Off loopback the page requires a token whose account has an operator's right
+//! (`admin.requires`), because it shows the calls of all callers. `/metrics` contains nothing that needs a token.
 
 mod escape;
 
 mod page;
-mod trial;
+mod try_tool;
 mod visitor;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -32,70 +32,70 @@ use prometheus_client::{
 };
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Nothing from elsewhere, no script at all, forms only to here, and in no frame.
-const POLICY: &str =
+/// Content-Security-Policy: no foreign content, no scripts, forms to this origin only, no framing.
+const CSP: &str =
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
-/// A form of a tool: a dozen short fields.
-const LARGEST_FORM: usize = 64 << 10;
+/// Maximum size of a form. A tool has a dozen short fields.
+const MAX_FORM_BYTES: usize = 64 << 10;
 
-/// Counts the open SSE sessions.
+/// Returns the number of open SSE sessions.
 pub type OpenSessions = Box<dyn Fn() -> usize + Send + Sync>;
 
-/// The operator's port.
+/// Admin port.
 pub struct Admin {
     calls: Arc<Calls>,
     authenticator: Arc<Authenticator>,
     guard: Arc<Guard>,
     sessions: OpenSessions,
     registry: Registry,
-    open: Gauge,
-    /// The right that visitors need; None if the port is reached from this machine alone.
-    guarded: Option<Requirement>,
+    open_sessions: Gauge,
+    /// Right required of visitors; `None` if the port listens on loopback only.
+    requirement: Option<Requirement>,
     hosts: AllowedHosts,
 }
 
-/// Parts of the port.
+/// Dependencies of the admin port.
 pub struct Parts {
-    /// The calls that the page shows, and makes.
+    /// Executes the calls, and keeps their metrics.
     pub calls: Arc<Calls>,
     /// Authenticates visitors.
     pub authenticator: Arc<Authenticator>,
-    /// Asks for the rights of visitors.
+    /// Checks the rights of visitors.
     pub guard: Arc<Guard>,
-    /// The right that visitors need off loopback.
+    /// Right required of visitors off loopback.
     pub requires: Requirement,
-    /// Counts the open SSE sessions.
+    /// Returns the number of open SSE sessions.
     pub sessions: OpenSessions,
     /// Metrics of other modules.
     pub registry: Registry,
-    /// The address of the port.
+    /// Address of the port.
     pub listen: SocketAddr,
-    /// The names of `--allow-host`.
+    /// Values of `--allow-host`.
     pub names: Vec<String>,
 }
 
 impl Admin {
-    /// The port, made of its parts.
+    /// Builds the port from its dependencies.
     pub fn new(parts: Parts) -> Self {
         let Parts { calls, authenticator, guard, requires, sessions, mut registry, listen, names } = parts;
-        let open = Gauge::default();
-        registry.register("porthole_sessions", "SSE sessions that are open", open.clone());
+        let open_sessions = Gauge::default();
+        registry.register("porthole_sessions", "SSE sessions that are open", open_sessions.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("porthole_build", "This Porthole", build);
-        let guarded = (!listen.ip().is_loopback()).then_some(requires);
+        let requirement = (!listen.ip().is_loopback()).then_some(requires);
         let hosts = AllowedHosts::new(listen, &names);
-        Self { calls, authenticator, guard, sessions, registry, open, guarded, hosts }
+        Self { calls, authenticator, guard, sessions, registry, open_sessions, requirement, hosts }
     }
 
-    /// The routes of the admin port.
+    /// Routes of the admin port.
     pub fn routes(self) -> Router {
         let hosts = self.hosts.clone();
         let admin = Arc::new(self);
         let page = Router::new()
             .route("/", get(page))
-            .route("/tools/{tool}", get(trial::form))
-            .route("/tools/{tool}", post(trial::call))
-            .layer(DefaultBodyLimit::max(LARGEST_FORM))
+            .route("/tools/{tool}", get(try_tool::form))
+            .route("/tools/{tool}", post(try_tool::call))
+            .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
             .layer(from_fn_with_state(Arc::clone(&admin), visitor::admit));
         Router::new()
             .merge(page)
@@ -112,7 +112,7 @@ async fn page(State(admin): State<Arc<Admin>>) -> Html<String> {
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    admin.open.set(i64::try_from((admin.sessions)()).unwrap_or(i64::MAX));
+    admin.open_sessions.set(i64::try_from((admin.sessions)()).unwrap_or(i64::MAX));
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &admin.registry) {
         Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
@@ -127,7 +127,7 @@ async fn style() -> Response {
 async fn headers(request: Request, next: Next) -> Response<Body> {
     let mut response = next.run(request).await;
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_SECURITY_POLICY, CSP),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),

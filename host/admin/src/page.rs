@@ -1,4 +1,4 @@
-//! The overview: what is served and what is not, what calls came to, and the last of them.
+//! Overview page: served tools, failed files, call statistics and recent calls.
 
 use std::{
     fmt::Write as _,
@@ -10,15 +10,15 @@ use porthole_tools::{Metrics, Tool, Verdict};
 
 use super::{Admin, escape::text};
 
-/// A whole page around its body.
-pub(super) fn whole(title: &str, body: &str) -> String {
+/// Renders a page around its body.
+pub(super) fn layout(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n{body}\n</html>\n",
         text(title)
     )
 }
 
-/// The page at `/`.
+/// Renders the page at `/`.
 pub(super) fn overview(admin: &Admin) -> String {
     let snapshot = admin.calls.catalog().current();
     let metrics = admin.calls.metrics();
@@ -36,7 +36,7 @@ pub(super) fn overview(admin: &Admin) -> String {
         body,
         "<dl>\n<dt>Tools served</dt><dd>{}</dd>\n<dt>Files not served</dt><dd>{failed}</dd>\n<dt>Last file loaded</dt><dd>{}</dd>\n<dt>Tools that the configuration closes</dt><dd>{}</dd>\n<dt>SSE sessions open</dt><dd>{}</dd>\n<dt>Figures for Prometheus</dt><dd><a href=\"/metrics\">/metrics</a></dd>\n</dl>\n",
         snapshot.tools.len(),
-        metrics.last_load().map_or_else(|| "none yet".to_owned(), |at| format!("{} UTC", moment(at))),
+        metrics.last_load().map_or_else(|| "none yet".to_owned(), |at| format!("{} UTC", timestamp(at))),
         if closed.is_empty() { "none".to_owned() } else { text(&closed.join(", ")) },
         (admin.sessions)(),
     );
@@ -58,7 +58,7 @@ pub(super) fn overview(admin: &Admin) -> String {
     }
     body.push_str("</table></div>\n<p class=\"quiet\">p50 and p99 are of each tool's last 512 calls. Calls are counted since this process started. A tool's name leads to a form to try it.</p>\n");
     recent(&mut body, metrics);
-    whole("Porthole", &body)
+    layout("Porthole", &body)
 }
 
 fn row(body: &mut String, tool: &Tool, metrics: &Metrics) {
@@ -97,7 +97,7 @@ fn recent(body: &mut String, metrics: &Metrics) {
     }
     body.push_str("<div class=\"scroll\"><table>\n<tr><th>When (UTC)</th><th>Tool</th><th>Came to</th><th class=\"number\">Took</th><th class=\"number\">Bytes</th><th>Arguments</th><th>Who</th><th>Client</th></tr>\n");
     for call in calls {
-        let when = moment(call.at);
+        let when = timestamp(call.at);
         let class = if call.verdict == Verdict::Ok { "well" } else { "ill" };
         let _ = writeln!(
             body,
@@ -114,8 +114,8 @@ fn recent(body: &mut String, metrics: &Metrics) {
     body.push_str("</table></div>\n<p class=\"quiet\">As in the audit log: long arguments are cut, and what looks like a secret is redacted.</p>\n");
 }
 
-/// `2026-11-24 11:27:03`
-fn moment(at: SystemTime) -> String {
+/// Formats a timestamp: `2026-11-24 11:27:03`.
+fn timestamp(at: SystemTime) -> String {
     humantime::format_rfc3339_seconds(at).to_string().replace('T', " ").replace('Z', "")
 }
 

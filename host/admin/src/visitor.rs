@@ -1,4 +1,4 @@
-//! Visitors of the operator's page off loopback: accounts of the cluster with the right that `admin.requires` names.
+//! Authorization of the admin page off loopback: cluster accounts with the right configured in `admin.requires`.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use porthole_identity::{Caller, UnknownCaller};
 
 use super::Admin;
 
-/// Lets visitors with the required right in. Browsers ask for a token as a password: the user name may be anything.
+/// Admits visitors with the required right. Browsers send the token as a password; the user name is ignored.
 pub(super) async fn admit(State(admin): State<Arc<Admin>>, mut request: Request, next: Next) -> Response {
-    let Some(requirement) = &admin.guarded else { return next.run(request).await };
+    let Some(requirement) = &admin.requirement else { return next.run(request).await };
     let token = take_token_or_password(request.headers_mut());
     let caller = match admin.authenticator.authenticate(token.as_ref(), peer(request.extensions())).await {
         Ok(caller) => caller,
@@ -25,7 +25,7 @@ pub(super) async fn admit(State(admin): State<Arc<Admin>>, mut request: Request,
         }
         Err(unknown) => return unauthorized(&unknown),
     };
-    match may(&admin, &caller, requirement).await {
+    match is_allowed(&admin, &caller, requirement).await {
         Ok(true) => next.run(request).await,
         Ok(false) => {
             let text = forbidden(&admin, &caller, requirement);
@@ -39,11 +39,11 @@ pub(super) async fn admit(State(admin): State<Arc<Admin>>, mut request: Request,
     }
 }
 
-/// Asks the API server with the visitor's own token.
-async fn may(admin: &Admin, caller: &Caller, requirement: &Requirement) -> Result<bool, Failure> {
+/// Checks the right at the API server, with the visitor's own token.
+async fn is_allowed(admin: &Admin, caller: &Caller, requirement: &Requirement) -> Result<bool, Failure> {
     let answer = admin.guard.may(&caller.credential, requirement).await;
     match answer {
-        // Revoked since it was remembered.
+        // Revoked since its identity was cached.
         Err(failure) if failure.reason == Reason::Unauthorized => {
             admin.authenticator.forget(caller).await;
             Ok(false)

@@ -115,7 +115,7 @@ pub(crate) enum Language {
     Python,
 }
 
-/// How files are made into tools.
+/// Options that affect how tools are loaded.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Compiling {
     /// Folder for compiled tools, which only this user may write, or "off": then every start compiles them anew
@@ -127,9 +127,9 @@ pub(crate) struct Compiling {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// Which cluster is read.
+/// Options that select the cluster.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Place {
+pub(crate) struct ClusterArgs {
     /// Kubeconfig of the cluster [default: $KUBECONFIG, ~/.kube/config, or the pod's own cluster]
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
@@ -159,7 +159,7 @@ pub(crate) struct CallOnce {
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub(crate) args: String,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: ClusterArgs,
     #[command(flatten)]
     pub(crate) compiling: Compiling,
 }
@@ -175,14 +175,14 @@ pub(crate) struct Rbac {
     /// Roles beside it for what is more than looking: nodes (the kubelets' logs and stats), helm (releases, which are
     /// Secrets)
     #[arg(long, value_enum, value_name = "ROLES", value_delimiter = ',')]
-    pub(crate) with: Vec<More>,
+    pub(crate) with: Vec<ExtraRole>,
     #[command(flatten)]
     pub(crate) compiling: Compiling,
 }
 
-/// Rights that nobody should have by default.
+/// Roles with rights that no account should have by default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum More {
+pub(crate) enum ExtraRole {
     Nodes,
     Helm,
 }
@@ -200,7 +200,7 @@ pub(crate) enum ConfigCommand {
     Reference,
 }
 
-/// As whom the cluster is read.
+/// Account that reads the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Identity {
     /// As the owner of the bearer token that each request carries
@@ -223,7 +223,7 @@ pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) compiling: Compiling,
     #[command(flatten)]
-    pub(crate) place: Place,
+    pub(crate) place: ClusterArgs,
     /// With --demo: write a kubeconfig of the embedded cluster to FILE, with its admin's token in it
     #[arg(long, value_name = "FILE", requires = "demo")]
     pub(crate) demo_kubeconfig: Option<PathBuf>,
@@ -271,7 +271,7 @@ fn address_or_off(text: &str) -> Result<AddressOrOff, String> {
     text.parse().map(AddressOrOff::Address).map_err(|_| "an address like 127.0.0.1:9090, or off".to_owned())
 }
 
-/// Where compiled tools are kept.
+/// Folder of the compile cache, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cache {
     Folder(PathBuf),
@@ -283,8 +283,8 @@ fn cache(text: &str) -> Result<Cache, String> {
 }
 
 impl Cache {
-    /// The folder to use where none was chosen; none without a home.
-    pub(crate) fn usual() -> Self {
+    /// Default folder; `Off` without a home directory.
+    pub(crate) fn default_folder() -> Self {
         let folder = |variable: &str| {
             let path = PathBuf::from(std::env::var_os(variable)?);
             path.is_absolute().then_some(path)

@@ -1,4 +1,4 @@
-//! The subcommands of `porthole`.
+//! Subcommands of `porthole`.
 
 pub(crate) mod config;
 pub(crate) mod plugin;

@@ -1,5 +1,4 @@
-//! The configuration file: which tools are served, limits for all of them and for one, kinds that
-//! are closed, namespaces to look into.
+//! Configuration file: selection of tools, limits for all tools and per tool, denied kinds, namespaces to suggest.
 
 mod limits;
 pub(crate) mod reference;
@@ -14,35 +13,35 @@ use serde::Deserialize;
 use crate::cli::Compiling;
 use limits::{CallLimitsText, LimitsText};
 
-/// What an operator has decided.
+/// Parsed configuration.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Config {
-    /// Which tools are served, and their limits.
+    /// Selection of tools, and their limits.
     pub(crate) tools: Settings,
-    /// Kinds that no tool reads.
+    /// Kinds that no tool may read.
     pub(crate) denied: Arc<Denied>,
-    /// What becomes of calls while the audit log cannot be written.
+    /// Policy for calls while the audit log cannot be written.
     pub(crate) audit: OnFailure,
-    /// The operator's port.
+    /// Settings of the admin port.
     pub(crate) admin: Admin,
 }
 
-/// What may be said of the operator's port.
+/// Settings of the admin port.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Admin {
-    /// What a visitor must be allowed to do in the cluster, off loopback.
+    /// Right required of visitors, off loopback.
     #[serde(default)]
     pub(crate) requires: Requirement,
 }
 
-/// Why a configuration file is not used.
+/// Error when a configuration file is rejected.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// The file cannot be opened.
+    /// The file cannot be read.
     #[error("config file {path}: {cause}")]
     Unreadable { path: String, cause: std::io::Error },
-    /// The file is not YAML, has an unknown key, or a value of the wrong form.
+    /// The file is not YAML, has an unknown key, or a value of the wrong type.
     #[error("config file {path}: {cause}")]
     Malformed { path: String, cause: String },
 }
@@ -71,7 +70,7 @@ struct AuditText {
     on_failure: OnFailure,
 }
 
-/// `enabled` and `disabled`, which no tool can be called, and beside them tools by their names.
+/// `enabled` and `disabled`, which no tool can be named, and tools by name.
 #[derive(Deserialize, Default)]
 struct ToolsText {
     enabled: Option<Vec<String>>,
@@ -89,7 +88,7 @@ struct ToolText {
 }
 
 impl Config {
-    /// The keys that a file may have, below which they are.
+    /// Every configuration key.
     #[cfg(test)]
     const KEYS: [&str; 25] = [
         "limits",
@@ -119,7 +118,7 @@ impl Config {
         "namespace",
     ];
 
-    /// The configuration that a command's options name, or the default.
+    /// Configuration named by a command's options, or the default.
     pub(crate) fn of(options: &Compiling) -> Result<Self, ConfigError> {
         options.config.as_deref().map_or_else(|| Ok(Self::default()), Self::read)
     }
@@ -133,7 +132,7 @@ impl Config {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        // Not one document of YAML, but none.
+        // A file of blank lines and comments has no YAML document.
         let blank = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
         let file: File = if blank {
             File::default()
@@ -145,7 +144,7 @@ impl Config {
         let tools = each
             .into_iter()
             .map(|(name, tool)| {
-                let limits = tool.limits.over(calls).map_err(|error| format!("tools.{name}: {error}"))?;
+                let limits = tool.limits.overlay(calls).map_err(|error| format!("tools.{name}: {error}"))?;
                 Ok((name, limits))
             })
             .collect::<Result<_, String>>()?;

@@ -1,21 +1,21 @@
-//! `--demo`: the embedded cluster instead of a real one, and what a newcomer pastes to look into it.
+//! `--demo`: runs an embedded cluster, and prints the commands for a first look.
 //!
-//! The rest of the host reaches the embedded cluster as any other, by its kubeconfig.
+//! The rest of the host reaches the embedded cluster like any other, by its kubeconfig.
 
 use std::{fmt::Write as _, io::Write as _, os::unix::fs::OpenOptionsExt, path::Path};
 
 use anyhow::Context;
 use porthole_demo::{Embedded, Role};
 
-/// The embedded cluster; it ends when this is dropped.
+/// The embedded cluster; stopped on drop.
 pub(crate) struct Demo {
     cluster: Embedded,
-    /// It is the built-in shop, and no folder of manifests.
+    /// True for the built-in shop, false for a folder of manifests.
     is_shop: bool,
 }
 
 impl Demo {
-    /// Serves the shop, or the manifests of a folder, and writes a kubeconfig where one is asked for.
+    /// Serves the shop or the manifests of a folder, and writes a kubeconfig if requested.
     pub(crate) async fn start(folder: Option<&Path>, kubeconfig: Option<&Path>) -> anyhow::Result<Self> {
         let cluster = Embedded::start(folder).await.context("--demo")?;
         tracing::info!("{} objects in an embedded cluster at https://{}", cluster.objects, cluster.address);
@@ -26,14 +26,14 @@ impl Demo {
         Ok(Self { cluster, is_shop: folder.is_none() })
     }
 
-    /// With the admin's token; for a host that reads as its callers only the address counts.
+    /// Kubeconfig with the admin's token; a host that reads as its callers uses only the address.
     pub(crate) fn kubeconfig(&self) -> String {
         self.cluster.kubeconfig()
     }
 
-    /// Prints where it is served, the tokens, and three things to paste.
+    /// Prints the address, the tokens, and three commands to paste.
     pub(crate) fn welcome(&self, origin: &str) {
-        // A closed stdout is somebody who does not want to read it. With --stdio this is never called.
+        // A closed stdout is no error: its reader is not interested. Never called with --stdio, which owns stdout.
         let _ = writeln!(std::io::stdout(), "{}", self.text(origin));
     }
 
@@ -73,9 +73,9 @@ Ctrl-C stops it.",
     }
 }
 
-/// Writes a file that only its owner can read.
+/// Writes a file with mode 0600.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
-    // A file that is there already may be readable for others, and stays so when it is written over.
+    // An existing file keeps its mode when it is overwritten, which may let others read it.
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}

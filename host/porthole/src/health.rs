@@ -1,4 +1,4 @@
-//! The probes: `/healthz`, and `/readyz` with what is served, what is not and why, and whether the API server answers.
+//! Health probes: `/healthz`, and `/readyz` with served tools, failed files and API server status.
 
 use std::{
     sync::Arc,
@@ -17,21 +17,23 @@ use porthole_tools::Catalog;
 use serde::Serialize;
 use tokio::sync::Mutex;
 
-/// Anybody may ask, so the API server is asked for them this often at most.
-const REMEMBERED: Duration = Duration::from_secs(5);
+/// Cache lifetime of the API server status. The probes need no token, so requests must not reach the API server
+/// unbounded.
+const CACHE_TTL: Duration = Duration::from_secs(5);
 
-/// Whether the API server answers, asked now and then.
+/// API server status, cached.
 struct ApiServerHealth {
     cluster: Arc<Cluster>,
     last: Mutex<Option<(Instant, Option<String>)>>,
 }
 
 impl ApiServerHealth {
-    /// None where it answers; else what is wrong.
+    /// Error of the API server; `None` if it answers.
     async fn failure(&self) -> Option<String> {
+        // The lock is held during the request, so that concurrent probes share one.
         let mut last = self.last.lock().await;
-        if let Some((asked, failure)) = &*last
-            && asked.elapsed() < REMEMBERED
+        if let Some((queried, failure)) = &*last
+            && queried.elapsed() < CACHE_TTL
         {
             return failure.clone();
         }
@@ -45,13 +47,13 @@ impl ApiServerHealth {
 #[serde(rename_all = "camelCase")]
 struct Readiness {
     ready: bool,
-    tools: Vec<Served>,
-    failed: Vec<Failed>,
+    tools: Vec<ToolStatus>,
+    failed: Vec<FileError>,
     api_server: ApiServer,
 }
 
 #[derive(Serialize)]
-struct Served {
+struct ToolStatus {
     name: String,
     version: String,
     file: String,
@@ -59,7 +61,7 @@ struct Served {
 }
 
 #[derive(Serialize)]
-struct Failed {
+struct FileError {
     file: String,
     reason: String,
 }
@@ -71,7 +73,7 @@ struct ApiServer {
     reason: Option<String>,
 }
 
-/// The routes of the probes.
+/// Routes of the probes.
 pub(crate) fn routes(catalog: Arc<Catalog>, cluster: Arc<Cluster>) -> Router {
     let health = Arc::new(ApiServerHealth { cluster, last: Mutex::default() });
     Router::new()
@@ -79,7 +81,7 @@ pub(crate) fn routes(catalog: Arc<Catalog>, cluster: Arc<Cluster>) -> Router {
         .route("/readyz", get(ready).with_state((catalog, health)))
 }
 
-/// 200 while a tool is served, 503 before; the body says more.
+/// Returns 200 if a tool is served, else 503; the body has details.
 async fn ready(State((catalog, health)): State<(Arc<Catalog>, Arc<ApiServerHealth>)>) -> Response {
     let snapshot = catalog.current();
     let reason = health.failure().await;
@@ -88,7 +90,7 @@ async fn ready(State((catalog, health)): State<(Arc<Catalog>, Arc<ApiServerHealt
         tools: snapshot
             .tools
             .values()
-            .map(|tool| Served {
+            .map(|tool| ToolStatus {
                 name: tool.description.name.to_string(),
                 version: tool.description.version.to_string(),
                 file: tool.file.clone(),
@@ -98,7 +100,7 @@ async fn ready(State((catalog, health)): State<(Arc<Catalog>, Arc<ApiServerHealt
         failed: snapshot
             .failures
             .iter()
-            .map(|(file, reason)| Failed { file: file.clone(), reason: reason.clone() })
+            .map(|(file, reason)| FileError { file: file.clone(), reason: reason.clone() })
             .collect(),
         api_server: ApiServer { answers: reason.is_none(), reason },
     };

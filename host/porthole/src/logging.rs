@@ -1,7 +1,7 @@
-//! The log on stderr: each event one line, whatever text stands in it, written by a thread of its own.
+//! Log on stderr: one line per event, escaped, written by a dedicated thread.
 //!
-//! Tools, clients, clusters and file names all reach the log. Escaping where a line is written, and not where it is
-//! made, leaves no field out.
+//! Tools, clients, clusters and file names all reach the log. Escaping whole lines when they are written, instead of
+//! fields when they are logged, covers every field.
 
 use std::{
     borrow::Cow,
@@ -20,17 +20,17 @@ use anyhow::Context;
 use porthole_contract::{Printable, cut, steers};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-/// Bytes of a line. An event is a sentence; at `trace` a library prints a request.
+/// Maximum bytes of a line. An event is a sentence; at `trace` a library logs a request.
 const MAX_LINE: usize = 16 << 10;
-/// Lines that wait for stderr. More are dropped and counted: a pipe that nobody reads must not hold up calls.
-const QUEUE: usize = 1024;
-/// How long the last lines may take when the host stops.
-const LAST: Duration = Duration::from_secs(1);
+/// Maximum number of queued lines. More are dropped and counted: a pipe without a reader must not block calls.
+const MAX_QUEUED_LINES: usize = 1024;
+/// Maximum time to flush the log at shutdown.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Begins logging, as text or one JSON object a line. What is returned writes the last lines when it is dropped.
+/// Starts logging, as text or as one JSON object per line. Dropping the guard flushes the log.
 pub(crate) fn begin(filter: &str, json: bool) -> anyhow::Result<Log> {
     let levels = EnvFilter::try_new(filter).with_context(|| format!("--log {filter:?}"))?;
-    let (lines, queue) = sync_channel(QUEUE);
+    let (lines, queue) = sync_channel(MAX_QUEUED_LINES);
     let dropped = Arc::new(AtomicU64::new(0));
     let (ended, end) = sync_channel(0);
     let lost = Arc::clone(&dropped);
@@ -38,19 +38,19 @@ pub(crate) fn begin(filter: &str, json: bool) -> anyhow::Result<Log> {
         write_all(&queue, &lost);
         drop(ended);
     })?;
-    let writer = Lines { lines: lines.clone(), dropped, json };
+    let writer = LineWriter { lines: lines.clone(), dropped, json };
     let log = tracing_subscriber::fmt().with_env_filter(levels).with_writer(writer);
     if json {
         log.json().init();
     } else {
         log.with_ansi(false).init();
     }
-    // Without a backtrace: it would map the binary's debug information for good.
+    // Without a backtrace, which would keep the binary's debug information mapped.
     std::panic::set_hook(Box::new(|panic| tracing::error!("panic: {panic}")));
     Ok(Log { lines, end })
 }
 
-/// The log of this process.
+/// Guard of the log; flushes it on drop.
 pub(crate) struct Log {
     lines: SyncSender<Line>,
     end: Receiver<()>,
@@ -58,18 +58,18 @@ pub(crate) struct Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        if self.lines.try_send(Line::Last).is_ok() {
-            let _: Result<(), RecvTimeoutError> = self.end.recv_timeout(LAST);
+        if self.lines.try_send(Line::End).is_ok() {
+            let _: Result<(), RecvTimeoutError> = self.end.recv_timeout(FLUSH_TIMEOUT);
         }
     }
 }
 
 enum Line {
     Text(String),
-    Last,
+    End,
 }
 
-/// Writes lines as they come. Where stderr is gone there is nobody to tell.
+/// Writes queued lines. Errors are ignored: with stderr gone, there is nowhere to report them.
 fn write_all(queue: &Receiver<Line>, dropped: &AtomicU64) {
     while let Ok(Line::Text(line)) = queue.recv() {
         let _ = io::stderr().write_all(without_tokens(&line).as_bytes());
@@ -80,15 +80,15 @@ fn write_all(queue: &Receiver<Line>, dropped: &AtomicU64) {
     }
 }
 
-/// Makes a line of each event.
+/// Turns each event into a line.
 #[derive(Clone)]
-struct Lines {
+struct LineWriter {
     lines: SyncSender<Line>,
     dropped: Arc<AtomicU64>,
     json: bool,
 }
 
-impl<'w> MakeWriter<'w> for Lines {
+impl<'w> MakeWriter<'w> for LineWriter {
     type Writer = Self;
 
     fn make_writer(&'w self) -> Self {
@@ -96,8 +96,8 @@ impl<'w> MakeWriter<'w> for Lines {
     }
 }
 
-impl Write for Lines {
-    /// Takes an event whole: tracing-subscriber writes each in one piece.
+impl Write for LineWriter {
+    /// Accepts a whole event: tracing-subscriber writes each with one call.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let text = text.strip_suffix('\n').unwrap_or(&text);
@@ -120,9 +120,9 @@ fn text_line(text: &str) -> String {
     format!("{}{more}\n", Printable(kept))
 }
 
-/// The line without JSON Web Tokens: a client may put its own into an argument, and at `trace` a library prints it.
+/// Redacts JSON Web Tokens: a client may send its own as an argument, and at `trace` a library logs it.
 fn without_tokens(line: &str) -> Cow<'_, str> {
-    /// Characters of a word that begins with `eyJ`, base64 of `{"`, from which it is a token and not a name.
+    /// Minimum length of a word that begins with `eyJ`, base64 of `{"`, to be a token and not a name.
     const MIN_TOKEN: usize = 12;
     let of_token = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     if !line.contains("eyJ") {
@@ -140,7 +140,7 @@ fn without_tokens(line: &str) -> Cow<'_, str> {
     kept.into()
 }
 
-/// JSON has escaped what ends a line already, and not what turns the direction of text.
+/// Escapes bidirectional controls in a JSON line. JSON already escapes line breaks.
 fn json_line(text: &str) -> String {
     if text.len() > MAX_LINE {
         return format!(
@@ -169,8 +169,8 @@ mod tests {
     use super::*;
 
     fn logged(json: bool, event: impl FnOnce()) -> Vec<String> {
-        let (lines, queue) = sync_channel(QUEUE);
-        let writer = Lines { lines, dropped: Arc::default(), json };
+        let (lines, queue) = sync_channel(MAX_QUEUED_LINES);
+        let writer = LineWriter { lines, dropped: Arc::default(), json };
         let layer = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
         if json {
             tracing::subscriber::with_default(tracing_subscriber::registry().with(layer.json()), event);
@@ -179,7 +179,7 @@ mod tests {
         }
         let text = |line| match line {
             Line::Text(text) => text,
-            Line::Last => String::new(),
+            Line::End => String::new(),
         };
         queue.try_iter().map(text).collect()
     }

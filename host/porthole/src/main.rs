@@ -1,6 +1,6 @@
 //! Porthole: lets an AI agent look into a Kubernetes cluster and lets nothing climb through.
 //!
-//! This crate is the command line, the configuration and the wiring; the layers that it wires are crates of their own.
+//! This crate contains the command line, the configuration and the wiring; each layer is a crate of its own.
 
 mod cli;
 mod commands;

@@ -1,4 +1,4 @@
-//! Wiring: makes the layers of one host from the options and the configuration.
+//! Wiring: builds the layers of a host from options and configuration.
 
 use std::{path::Path, sync::Arc};
 
@@ -12,19 +12,19 @@ use porthole_sandbox::{CompiledCode, Compiler, Engine};
 use porthole_tools::{Audit, Calls, Catalog, Loader, OnFailure, Settings};
 
 use crate::{
-    cli::{Cache, Place, Serve},
+    cli::{Cache, ClusterArgs, Serve},
     demo::Demo,
 };
 
-/// The account that reads.
+/// Account that reads the cluster.
 pub(crate) enum Account {
-    /// Each caller's own.
+    /// Account of each caller.
     Callers,
-    /// The host's, for everybody who has the shared token, if there is one.
+    /// Account of the host, for every caller with the shared token, if one is set.
     Host(Option<Token>),
 }
 
-/// The layers of one host, from the cluster up to the calls.
+/// Layers of a host, from the cluster up to the calls.
 pub(crate) struct Host {
     pub(crate) cluster: Arc<Cluster>,
     pub(crate) authenticator: Arc<Authenticator>,
@@ -33,7 +33,7 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Connects to the cluster, and makes the layers that read it for the tools of `catalog`.
+    /// Connects to the cluster, and builds the layers above it for the tools of `catalog`.
     pub(crate) async fn new(
         source: &Source,
         account: Account,
@@ -56,8 +56,8 @@ impl Host {
     }
 }
 
-/// Source of the address and trust of the cluster.
-pub(crate) fn source(demo: Option<&Demo>, place: &Place) -> Source {
+/// Source of the cluster's address and CA.
+pub(crate) fn source(demo: Option<&Demo>, place: &ClusterArgs) -> Source {
     let context = place.context.clone();
     match (demo, place.kubeconfig.clone()) {
         (Some(demo), _) => Source::Text(demo.kubeconfig()),
@@ -66,7 +66,7 @@ pub(crate) fn source(demo: Option<&Demo>, place: &Place) -> Source {
     }
 }
 
-/// The loader of a host or a command with these settings.
+/// Loader for a host or a command with these settings.
 pub(crate) fn loader(settings: Settings, cache: Option<Cache>) -> anyhow::Result<Loader> {
     let total = settings.host.memory_total.unwrap_or_else(default_memory_total);
     if total / 2 < settings.max_memory() {
@@ -81,14 +81,14 @@ pub(crate) fn loader(settings: Settings, cache: Option<Cache>) -> anyhow::Result
             "too little address space for a pool of instances; each call makes its own, a little slower"
         );
     }
-    Ok(Loader { engine, compiler: Compiler::new(compiled(cache)), settings })
+    Ok(Loader { engine, compiler: Compiler::new(compile_cache(cache)), settings })
 }
 
-/// The folder of compiled tools. Without one everything works, and starts more slowly.
-fn compiled(chosen: Option<Cache>) -> Option<CompiledCode> {
-    let Cache::Folder(folder) = chosen.unwrap_or_else(Cache::usual) else { return None };
+/// Opens the compile cache. If this fails the host runs without one, and starts more slowly.
+fn compile_cache(chosen: Option<Cache>) -> Option<CompiledCode> {
+    let Cache::Folder(folder) = chosen.unwrap_or_else(Cache::default_folder) else { return None };
     match CompiledCode::open(&folder) {
-        Ok(compiled) => Some(compiled),
+        Ok(cache) => Some(cache),
         Err(error) => {
             tracing::warn!(
                 "compiled tools are not kept in {}: {error}. Every start compiles them anew; choose another folder with --cache",
@@ -99,10 +99,10 @@ fn compiled(chosen: Option<Cache>) -> Option<CompiledCode> {
     }
 }
 
-/// The audit log that the options choose. stdout is the transport's with --stdio, and a demo prints what to paste there.
+/// Audit log selected by the options. With --stdio stdout belongs to the transport, with --demo to the welcome text.
 pub(crate) fn audit(options: &Serve, on_failure: OnFailure) -> anyhow::Result<Audit> {
-    let usual = if options.stdio || options.place.demo.is_some() { "stderr" } else { "stdout" };
-    let place = options.audit.as_deref().unwrap_or(Path::new(usual));
+    let default = if options.stdio || options.place.demo.is_some() { "stderr" } else { "stdout" };
+    let place = options.audit.as_deref().unwrap_or(Path::new(default));
     let audit = match place.to_str() {
         Some("off") => Ok(Audit::Off),
         Some("stdout") if options.stdio => {

@@ -1,4 +1,4 @@
-//! The operator's page off loopback, with an authenticator and a guard of real layers.
+//! Admin page off loopback, with the real authenticator and guard.
 #![allow(clippy::unwrap_used, reason = "tests stop with a panic")]
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tower::ServiceExt;
 const NOWHERE: &str = "{apiVersion: v1, kind: Config, current-context: c, users: [{name: u, user: {}}],
         clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}], contexts: [{name: c, context: {cluster: c, user: u}}]}";
 
-/// The operator's port of a host with a shared token, as if it listened at `listen`.
+/// Admin port of a host with a shared token, as if listening at `listen`.
 async fn routes(listen: &str) -> Router {
     let authenticator =
         |_: Arc<Cluster>| Authenticator::host(Some(&Token::parse("a token of the tests").unwrap()));

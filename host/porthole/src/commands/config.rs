@@ -8,7 +8,7 @@ use crate::{
     config::{Config, reference},
 };
 
-/// Runs one of the commands.
+/// Runs a subcommand.
 pub(crate) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
     match command {
         ConfigCommand::Check { file } => {

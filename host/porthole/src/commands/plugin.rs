@@ -1,4 +1,4 @@
-//! `porthole plugin`: what somebody does who writes a tool. Each command does what the host would do, and tells.
+//! `porthole plugin`: commands for tool authors. Each runs the host's own code, and reports.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands answer there; nothing is served")]
 
 mod call;
@@ -20,7 +20,7 @@ use crate::{
     wiring,
 };
 
-/// Runs one of the commands.
+/// Runs a subcommand.
 pub(crate) fn run(command: Plugin) -> anyhow::Result<ExitCode> {
     match command {
         Plugin::New { name, lang } => new::new(&name, lang),
@@ -31,7 +31,7 @@ pub(crate) fn run(command: Plugin) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Runs one command to its end.
+/// Runs a command to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(work);
@@ -39,29 +39,29 @@ pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyh
     outcome
 }
 
-/// What makes a tool of the file, as in a host with the same options.
+/// Loader of a host with the same options.
 pub(crate) fn loader(compiling: Compiling) -> anyhow::Result<Loader> {
     wiring::loader(Config::of(&compiling)?.tools, compiling.cache)
 }
 
-/// Opens a file. None where it is none that can be a tool: then it is said why.
+/// Opens a file; prints the reason and returns `None` if it cannot be a tool.
 async fn open(file: &Path, loader: &Loader) -> anyhow::Result<Option<WasmFile>> {
     match loader.open(file).await {
         Ok(wasm) => Ok(Some(wasm)),
-        Err(Unserved::Unreadable(Unreadable::Io(error))) => bail!("{}: {error}", shown(file)),
+        Err(Unserved::Unreadable(Unreadable::Io(error))) => bail!("{}: {error}", printable(file)),
         Err(reason) => {
-            println!("{} would not be served: {reason}", shown(file));
+            println!("{} would not be served: {reason}", printable(file));
             Ok(None)
         }
     }
 }
 
-/// A path on a terminal: names of files are as foreign as what is in them.
-fn shown(path: &Path) -> String {
+/// Escapes a path for a terminal: a file name is as untrusted as the file.
+fn printable(path: &Path) -> String {
     Printable(&path.to_string_lossy()).to_string()
 }
 
-/// A size for people.
+/// Formats a size for display.
 fn size(bytes: u64) -> String {
     match bytes {
         0..10_000 => format!("{bytes} bytes"),

@@ -1,8 +1,8 @@
-//! `porthole rbac`: the ClusterRole for an account that is to use the tools of a folder.
+//! `porthole rbac`: prints the ClusterRole for an account that uses the tools of a folder.
 //!
-//! The sum of what the tools declare, in a form that an operator can read and sign. `*` in a declaration means "any kind
-//! that the caller may read"; a role cannot say that without Secrets, so it is written out as the kinds of Kubernetes
-//! that hold no credentials.
+//! The role is the sum of the tools' declarations, readable enough for an operator to approve. `*` in a declaration
+//! means "any kind that the caller may read"; a role cannot express that without Secrets, so it is expanded to the
+//! built-in kinds of Kubernetes that hold no credentials.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,11 +21,11 @@ use serde::Serialize;
 use serde_saphyr::FlowSeq;
 
 use crate::{
-    cli::{More, Rbac},
+    cli::{ExtraRole, Rbac},
     commands::plugin,
 };
 
-/// What `*` is written out as: every kind of Kubernetes itself that people look at, without Secrets and the kubelets.
+/// Expansion of `*`: every commonly read built-in kind of Kubernetes, without Secrets and the kubelets.
 const KINDS: [(&str, &[&str]); 16] = [
     (
         "",
@@ -65,8 +65,9 @@ const KINDS: [(&str, &[&str]); 16] = [
         &["csidrivers", "csinodes", "csistoragecapacities", "storageclasses", "volumeattachments"],
     ),
 ];
-/// Never in the main role: values that are credentials (Helm's releases are Secrets), and the kubelet's whole API.
-const KEPT_OUT: [(&str, &str); 3] = [("", "secrets"), ("helm.sh", "releases"), ("", "nodes/proxy")];
+/// Never in the main role: kinds whose values are credentials (Helm's releases are Secrets), and the kubelet's whole
+/// API.
+const EXCLUDED: [(&str, &str); 3] = [("", "secrets"), ("helm.sh", "releases"), ("", "nodes/proxy")];
 
 pub(crate) fn run(options: &Rbac) -> anyhow::Result<ExitCode> {
     let Rbac { plugins, name, with, compiling } = options;
@@ -86,7 +87,7 @@ pub(crate) fn run(options: &Rbac) -> anyhow::Result<ExitCode> {
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What each tool declares, by its name; and whether every file was one.
+/// Declared rules by tool name, and whether every file was a valid tool.
 async fn declared(
     files: &[PathBuf],
     loader: &Loader,
@@ -110,11 +111,11 @@ fn warn(text: &str) {
     eprintln!("porthole: {text}");
 }
 
-/// The roles as YAML, with the tools that need them. What a comment names has been parsed: none of it can end a line.
+/// Renders the roles as YAML, with the tools that need them. Names in comments were parsed, so none can end a line.
 fn document(
     name: &str,
     tools: &[(String, Vec<ReadRule>)],
-    with: &[More],
+    with: &[ExtraRole],
 ) -> Result<String, serde_saphyr::ser::Error> {
     let all: Vec<ReadRule> = tools.iter().flat_map(|(_, rules)| rules.clone()).collect();
     let mut text =
@@ -132,7 +133,7 @@ fn document(
         );
     }
     for (tool, rules) in tools {
-        for (_, resource) in KEPT_OUT {
+        for (_, resource) in EXCLUDED {
             if rules.iter().any(|rule| rule.resources.iter().any(|declared| declared == resource)) {
                 let with = match resource {
                     "releases" => ", which are Secrets; --with helm adds them",
@@ -144,17 +145,17 @@ fn document(
         }
     }
     let mut resources = resources(&all, true);
-    resources.retain(|(group, resource), _| !KEPT_OUT.contains(&(group.as_str(), resource.as_str())));
+    resources.retain(|(group, resource), _| !EXCLUDED.contains(&(group.as_str(), resource.as_str())));
     text.push_str(&role(name.to_owned(), policy(&resources))?);
     for more in with {
         let (what, resource, verbs, why) = match more {
-            More::Nodes => (
+            ExtraRole::Nodes => (
                 "nodes",
                 "nodes/proxy",
                 vec!["get"],
                 "# The kubelets' logs and statistics. nodes/proxy also opens the rest of the kubelet's API to this account's token.",
             ),
-            More::Helm => (
+            ExtraRole::Helm => (
                 "helm",
                 "secrets",
                 vec!["get", "list"],
@@ -167,43 +168,43 @@ fn document(
     Ok(text)
 }
 
-/// A ClusterRole as YAML.
+/// Renders a ClusterRole as YAML.
 fn role(name: String, rules: Vec<PolicyRule>) -> Result<String, serde_saphyr::ser::Error> {
     let metadata = ObjectMeta { name: Some(name), ..ObjectMeta::default() };
     let role = ClusterRole { metadata, rules: Some(rules), aggregation_rule: None };
-    yaml(&Readable::of(&role))
+    yaml(&RoleDocument::of(&role))
 }
 
-/// A ClusterRole with each list on one line, as people write rules.
+/// A ClusterRole serialized with each list on one line.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Readable<'r> {
+struct RoleDocument<'r> {
     api_version: &'static str,
     kind: &'static str,
     metadata: &'r ObjectMeta,
-    rules: Vec<ReadableRule<'r>>,
+    rules: Vec<RuleDocument<'r>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ReadableRule<'r> {
+struct RuleDocument<'r> {
     api_groups: FlowSeq<&'r [String]>,
     resources: FlowSeq<&'r [String]>,
     verbs: FlowSeq<&'r [String]>,
 }
 
-impl<'r> Readable<'r> {
+impl<'r> RoleDocument<'r> {
     fn of(role: &'r ClusterRole) -> Self {
         Self {
             api_version: <ClusterRole as k8s_openapi::Resource>::API_VERSION,
             kind: <ClusterRole as k8s_openapi::Resource>::KIND,
             metadata: &role.metadata,
-            rules: role.rules.iter().flatten().map(ReadableRule::of).collect(),
+            rules: role.rules.iter().flatten().map(RuleDocument::of).collect(),
         }
     }
 }
 
-impl<'r> ReadableRule<'r> {
+impl<'r> RuleDocument<'r> {
     fn of(rule: &'r PolicyRule) -> Self {
         Self {
             api_groups: FlowSeq(rule.api_groups.as_deref().unwrap_or_default()),
@@ -220,7 +221,7 @@ fn yaml(document: &impl Serialize) -> Result<String, serde_saphyr::ser::Error> {
 
 type Resources = BTreeMap<(String, String), BTreeSet<&'static str>>;
 
-/// Verbs by group and resource.
+/// Verbs by group and resource. `expand` replaces `*` by [`KINDS`].
 fn resources(rules: &[ReadRule], expand: bool) -> Resources {
     let mut found = Resources::new();
     let mut add = |group: &str, resource: &str, rule: &ReadRule| {
@@ -245,18 +246,18 @@ fn resources(rules: &[ReadRule], expand: bool) -> Resources {
     found
 }
 
-/// A declaration as the rules of a role, as it stands, each line behind `indent` spaces.
+/// Renders a declaration as unexpanded role rules, indented by `indent` spaces.
 pub(crate) fn rules_yaml(rules: &[ReadRule], indent: usize) -> Result<String, serde_saphyr::ser::Error> {
     let rules = policy(&resources(rules, false));
     if rules.is_empty() {
         return Ok(String::new());
     }
-    let text = yaml(&rules.iter().map(ReadableRule::of).collect::<Vec<_>>())?;
+    let text = yaml(&rules.iter().map(RuleDocument::of).collect::<Vec<_>>())?;
     let space = " ".repeat(indent);
     Ok(text.lines().map(|line| format!("{space}{line}\n")).collect())
 }
 
-/// The rules of a role: a rule for the resources of a group that have the same verbs.
+/// Groups resources with the same group and verbs into one rule.
 fn policy(resources: &Resources) -> Vec<PolicyRule> {
     let mut rules: BTreeMap<(&str, &BTreeSet<&'static str>), Vec<&str>> = BTreeMap::new();
     for ((group, resource), verbs) in resources {
@@ -318,11 +319,11 @@ mod tests {
         assert!(rules.contains("deployments") && rules.contains("configmaps"));
         assert!(!rules.contains("secrets") && !rules.contains("proxy") && !rules.contains('*'), "{rules}");
         assert!(text.contains("# Left out: keys also declares secrets."), "{text}");
-        let helm = document("reader", &tools, &[More::Helm, More::Nodes]).unwrap();
+        let helm = document("reader", &tools, &[ExtraRole::Helm, ExtraRole::Nodes]).unwrap();
         assert!(helm.contains("name: reader-helm") && helm.contains("resources: [secrets]"));
         assert!(helm.contains("name: reader-nodes") && helm.contains("resources: [nodes/proxy]"));
     }
-    /// The declaration cannot hold such names any more; the serializer would not let them out of their string either.
+    /// Declarations can no longer contain such names; the serializer would quote them too.
     #[test]
     fn a_name_cannot_become_a_rule() {
         let attack = "pods\n  - apiGroups: [\"*\"]\n    resources: [\"*\"]\n    verbs: [\"*\"]";

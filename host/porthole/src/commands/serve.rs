@@ -1,4 +1,4 @@
-//! `porthole serve`: checks its options, opens the ports, and stops gracefully.
+//! `porthole serve`: validates the options, opens the ports, and shuts down gracefully.
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -24,22 +24,22 @@ use crate::{
     wiring::{self, Account, Host},
 };
 
-/// How long calls in flight may go on when the host is asked to stop.
-const GRACE: Duration = Duration::from_secs(5);
-/// Connections have this long in all: the last answers need a moment to leave.
-const CONNECTIONS: Duration = Duration::from_secs(6);
-/// How long the audit's sink may take for the last lines.
-const LAST_LINES: Duration = Duration::from_secs(2);
+/// Grace period for calls in flight after a stop signal.
+const GRACE_PERIOD: Duration = Duration::from_secs(5);
+/// Grace period for connections: longer than that of calls, so that the last answers can be sent.
+const CONNECTION_GRACE_PERIOD: Duration = Duration::from_secs(6);
+/// Maximum time to flush the audit log.
+const AUDIT_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs until SIGTERM, SIGINT, or the end of stdin.
 pub(crate) fn run(options: Serve) -> anyhow::Result<()> {
     let _log = logging::begin(&options.log, options.log_json)?;
-    // What is left to them is light: components, and reading for them, have threads of their own.
+    // Half of the processors suffice: components, and the reads for them, run on their own threads.
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = processors.div_ceil(2);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let outcome = runtime.block_on(serve(options));
-    // A component that is being compiled cannot be stopped; the process does not wait for it.
+    // A running compilation cannot be stopped, so the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_millis(100));
     outcome
 }
@@ -58,22 +58,22 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let catalog = Catalog::new(options.plugins.clone(), loader);
     let source = wiring::source(demo.as_ref(), &options.place);
     let host = Host::new(&source, account, denied, catalog, audit.clone()).await?;
-    let served = if options.stdio {
+    let result = if options.stdio {
         serve_stdio(&host).await
     } else {
         Ports { options: &options, limits, requires: admin.requires, demo: demo.as_ref() }.serve(&host).await
     };
-    audit.flush(LAST_LINES).await;
-    // Not sooner: calls that end in the time of grace still read it.
+    audit.flush(AUDIT_FLUSH_TIMEOUT).await;
+    // After the calls: those that end in the grace period still read it.
     drop(demo);
-    served
+    result
 }
 
-/// The account that reads, if the options go together.
+/// Account that reads the cluster; an error if the options contradict each other.
 fn account(options: &Serve) -> anyhow::Result<Account> {
     let identity = options.identity.unwrap_or(if options.stdio { Identity::Host } else { Identity::Caller });
     let shared_token = options.shared_token_file.as_deref().map(shared_token).transpose()?;
-    // The operator's page calls tools, too.
+    // The admin page can call tools too.
     let open = [Some(options.listen), admin_address(options)]
         .into_iter()
         .flatten()
@@ -112,14 +112,14 @@ async fn serve_stdio(host: &Host) -> anyhow::Result<()> {
     background.spawn(keep_loaded(Arc::clone(host.calls.catalog()))?);
     let caller = host.authenticator.authenticate(None, NO_PEER).await?;
     tokio::select! {
-        served = porthole_mcp::serve_stdio(Arc::clone(&host.calls), caller) => {
-            served.map_err(|error| anyhow::anyhow!(error))
+        result = porthole_mcp::serve_stdio(Arc::clone(&host.calls), caller) => {
+            result.map_err(|error| anyhow::anyhow!(error))
         }
         stop = stop_signal() => stop,
     }
 }
 
-/// Settings of the two ports.
+/// Settings of the main and the admin port.
 struct Ports<'s> {
     options: &'s Serve,
     limits: HostLimits,
@@ -128,7 +128,7 @@ struct Ports<'s> {
 }
 
 impl Ports<'_> {
-    /// Serves both ports until the process is asked to stop, and then answers what is pending.
+    /// Serves both ports until a stop signal, then drains them.
     async fn serve(self, host: &Host) -> anyhow::Result<()> {
         let options = self.options;
         let site = Site {
@@ -140,7 +140,7 @@ impl Ports<'_> {
         };
         let (routes, sessions) = site.routes();
         let loading = keep_loaded(Arc::clone(host.calls.catalog()))?;
-        // Ends with this function, and everything in it.
+        // Aborts its tasks when this function returns.
         let mut background = JoinSet::new();
         let tls = match (&options.tls_cert, &options.tls_key) {
             (Some(cert), Some(key)) => {
@@ -152,7 +152,7 @@ impl Ports<'_> {
         };
         let scheme = if tls.is_some() { "https" } else { "http" };
         let handle = Handle::new();
-        // Both ports before a word of either.
+        // Both ports are bound before either is announced.
         let (address, main) = listen(options.listen, routes, tls, handle.clone())?;
         let admin = admin_address(options).map(|address| {
             let routes = self.admin(host, Arc::clone(&sessions), address).routes();
@@ -166,7 +166,7 @@ impl Ports<'_> {
             servers.spawn(server);
             tracing::info!("the operator's page: http://{address}/, figures at /metrics");
         }
-        // Only now: compiling must not delay the port.
+        // After the ports are open, because compiling takes time.
         background.spawn(loading);
         let first_scan = host.calls.catalog().first_scan();
         let welcome = async {
@@ -174,7 +174,7 @@ impl Ports<'_> {
             if let Some(demo) = self.demo {
                 demo.welcome(&format!("{scheme}://{address}"));
             }
-            // The host does not end with it.
+            // Never completes, so that `select!` waits for the other branches.
             std::future::pending::<()>().await;
         };
         tokio::select! {
@@ -206,24 +206,24 @@ impl Ports<'_> {
     }
 }
 
-/// Lets calls in flight end, and closes the ports.
+/// Drains the calls in flight, and closes the ports.
 async fn stop(
     mut servers: JoinSet<std::io::Result<()>>,
     sessions: &Sessions,
     handle: &Handle<SocketAddr>,
 ) -> anyhow::Result<()> {
-    // No new connections; calls over /mcp go on meanwhile.
-    handle.graceful_shutdown(Some(CONNECTIONS));
+    // Accepts no new connections; calls over /mcp continue.
+    handle.graceful_shutdown(Some(CONNECTION_GRACE_PERIOD));
     let ended = async {
-        sessions.drain(GRACE).await;
+        sessions.drain(GRACE_PERIOD).await;
         while let Some(ended) = servers.join_next().await {
             ended??;
         }
         anyhow::Ok(())
     };
-    // Calls over /mcp have no stream to be answered on afterwards: they are answered while their connections live.
+    // Calls over /mcp have no stream for a late error, so they must be answered while their connections are open.
     let end_calls = async {
-        tokio::time::sleep(GRACE).await;
+        tokio::time::sleep(GRACE_PERIOD).await;
         sessions.end_calls();
         std::future::pending::<()>().await;
     };
@@ -233,7 +233,7 @@ async fn stop(
     }
 }
 
-/// Loads the tools and follows their folder; SIGHUP has it scanned again.
+/// Loads the tools and watches their folder; SIGHUP triggers a rescan.
 fn keep_loaded(catalog: Arc<Catalog>) -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
     let mut hangup = signal(SignalKind::hangup())?;
     Ok(async move {

@@ -1,14 +1,14 @@
-//! The limits in the configuration file: their keys, units and bounds. The table is in the README.
+//! Limits in the configuration file: keys, units and bounds. The README has the table.
 
 use std::time::Duration;
 
 use porthole_contract::{CallLimits, HostLimits};
 use serde::Deserialize;
 
-/// The most memory that any tool can be given: one slot of the instance pool.
-const MOST_MEMORY: u64 = 2 << 30;
+/// Maximum memory limit of a tool: one slot of the instance pool.
+const MAX_MEMORY: u64 = 2 << 30;
 
-/// A duration as people write it: `500ms`, `30s`, `2m`.
+/// A duration with a unit: `500ms`, `30s`, `2m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct Span(pub Duration);
@@ -25,7 +25,7 @@ impl TryFrom<String> for Span {
     }
 }
 
-/// A number of bytes as Kubernetes writes it: `32768`, `32Ki`, `128Mi`, `1Gi`.
+/// A number of bytes in Kubernetes notation: `32768`, `32Ki`, `128Mi`, `1Gi`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "NumberOrText")]
 pub(crate) struct Bytes(pub u64);
@@ -58,7 +58,7 @@ impl TryFrom<NumberOrText> for Bytes {
     }
 }
 
-/// The keys that may stand under `limits:` of one tool.
+/// Keys under `limits:` of one tool.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct CallLimitsText {
@@ -70,8 +70,8 @@ pub(crate) struct CallLimitsText {
     output: Option<Bytes>,
 }
 
-/// The keys that may stand under `limits:` for all tools. (serde cannot both flatten and refuse unknown keys, so those of
-/// a tool stand here once more.)
+/// Keys under `limits:` for all tools. The keys of a tool are repeated, because serde cannot both flatten and deny
+/// unknown keys.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct LimitsText {
@@ -89,11 +89,11 @@ pub(crate) struct LimitsText {
 }
 
 impl LimitsText {
-    /// The limits of every call, and of the host.
+    /// Limits per call, and limits of the host.
     pub(crate) fn limits(self) -> Result<(CallLimits, HostLimits), String> {
         let Self { timeout, cpu, memory, reads, read_bytes, output, .. } = self;
-        let call =
-            CallLimitsText { timeout, cpu, memory, reads, read_bytes, output }.over(CallLimits::default())?;
+        let call = CallLimitsText { timeout, cpu, memory, reads, read_bytes, output }
+            .overlay(CallLimits::default())?;
         let default = HostLimits::default();
         let host = HostLimits {
             concurrency: self.concurrency.unwrap_or(default.concurrency),
@@ -119,8 +119,8 @@ impl LimitsText {
 }
 
 impl CallLimitsText {
-    /// These limits where they are written, and `base` elsewhere.
-    pub(crate) fn over(self, base: CallLimits) -> Result<CallLimits, String> {
+    /// Overlays these limits on `base`.
+    pub(crate) fn overlay(self, base: CallLimits) -> Result<CallLimits, String> {
         let limits = CallLimits {
             timeout: self.timeout.map_or(base.timeout, |span| span.0),
             cpu: self.cpu.map_or(base.cpu, |span| span.0),
@@ -131,7 +131,7 @@ impl CallLimitsText {
                 u32::try_from(bytes.0).map_err(|_| "limits.output is over 4Gi".to_owned())
             })?,
         };
-        if limits.memory < 2 << 20 || limits.memory > MOST_MEMORY {
+        if limits.memory < 2 << 20 || limits.memory > MAX_MEMORY {
             return Err(format!("limits.memory is {} bytes; it must be 2Mi to 2Gi", limits.memory));
         }
         if limits.output < 256 {

@@ -1,15 +1,15 @@
-//! `porthole config reference`: every key with its default and what it does, as a file that can be used.
+//! `porthole config reference`: every key with its default and its meaning, as a valid configuration file.
 
 use porthole_contract::{CallLimits, HostLimits};
 
-/// A number of bytes as people write it.
+/// Formats a number of bytes with its largest exact unit.
 fn bytes(bytes: u64) -> String {
     let units = [("Gi", 1_u64 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
     let fitting = units.iter().find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor));
     fitting.map_or_else(|| bytes.to_string(), |(unit, factor)| format!("{}{unit}", bytes / factor))
 }
 
-/// The reference, with the defaults that the host uses.
+/// Renders the reference with the host's defaults.
 pub(crate) fn text() -> String {
     let CallLimits { timeout, cpu, memory, reads, read_bytes, output } = CallLimits::default();
     let HostLimits { concurrency, concurrency_per_caller, sessions, sessions_per_caller, memory_total: _ } =

@@ -1,4 +1,4 @@
-//! `porthole plugin call`: one call, and what it took.
+//! `porthole plugin call`: calls a tool once, and reports its resource usage.
 
 use std::{io::IsTerminal, process::ExitCode, time::Instant};
 
@@ -8,7 +8,7 @@ use porthole_identity::NO_PEER;
 use porthole_tools::{Answer, Audit, Call, Catalog};
 use serde_json::{Map, Value};
 
-use super::{shown, size};
+use super::{printable, size};
 use crate::{
     cli::CallOnce,
     config::Config,
@@ -16,8 +16,8 @@ use crate::{
     wiring::{self, Account, Host},
 };
 
-/// Notes that wait to be printed.
-const NOTES: usize = 16;
+/// Maximum number of queued notes.
+const MAX_NOTES: usize = 16;
 
 pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
     let arguments: Map<String, Value> = serde_json::from_str(&options.args)
@@ -27,7 +27,7 @@ pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
     let began = Instant::now();
     let tool = match loader.load(&options.file).await {
         Ok(tool) => tool,
-        Err(reason) => bail!("{}: {reason}", shown(&options.file)),
+        Err(reason) => bail!("{}: {reason}", printable(&options.file)),
     };
     let loaded = began.elapsed();
     let demo = match &options.place.demo {
@@ -39,20 +39,20 @@ pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
     let catalog = Catalog::of(tool, loader);
     let host = Host::new(&source, Account::Host(None), denied, catalog, Audit::Off).await?;
     let caller = host.authenticator.authenticate(None, NO_PEER).await?;
-    let (notes, mut said) = tokio::sync::mpsc::channel::<Note>(NOTES);
+    let (notes, mut queued_notes) = tokio::sync::mpsc::channel::<Note>(MAX_NOTES);
     let call = Call { tool: name.to_string(), arguments, client: None, notes: Some(notes) };
     let began = Instant::now();
     let report = async {
-        while let Some(note) = said.recv().await {
+        while let Some(note) = queued_notes.recv().await {
             match note {
                 Note::Progress(step) => eprintln!("progress  {}", Printable(&step.message)),
                 Note::Log(level, message) => eprintln!("{level:<9?} {}", Printable(&message)),
             }
         }
     };
-    let (answered, ()) = tokio::join!(host.calls.call(call, &caller), report);
+    let (call_report, ()) = tokio::join!(host.calls.call(call, &caller), report);
     let took = began.elapsed();
-    let (text, code) = match answered.answer {
+    let (text, code) = match call_report.answer {
         Answer::Outcome { content, structured } => {
             let structured = structured.map(|value| format!("\nstructured: {value}"));
             let content: Vec<String> = content.iter().map(text_of).collect();
@@ -61,13 +61,13 @@ pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
         Answer::Error(text) => (format!("ERROR: {text}"), ExitCode::FAILURE),
         Answer::Overlong { error, text } => (format!("ERROR: {error}\n{text}"), ExitCode::FAILURE),
     };
-    // A program that reads the answer wants its bytes; a terminal would obey them.
+    // A program needs the unchanged bytes; a terminal would interpret control characters.
     if std::io::stdout().is_terminal() {
-        println!("{}", on_a_terminal(text.trim_end()));
+        println!("{}", for_terminal(text.trim_end()));
     } else {
         println!("{}", text.trim_end());
     }
-    let usage = answered.usage;
+    let usage = call_report.usage;
     for read in &usage.reads.records {
         let namespace = read.namespace.as_ref().map(|name| format!(" in {}", Printable(name)));
         let failed = read.failed.as_ref().map(|(count, why)| format!(", {count} failed: {why}"));
@@ -91,8 +91,8 @@ pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// An answer with its lines and columns, and nothing that steers a terminal.
-fn on_a_terminal(text: &str) -> String {
+/// Escapes an answer for a terminal, keeping its lines and columns.
+fn for_terminal(text: &str) -> String {
     let line = |line: &str| {
         let cells: Vec<String> = line.split('\t').map(|cell| Printable(cell).to_string()).collect();
         cells.join("\t")
@@ -100,7 +100,7 @@ fn on_a_terminal(text: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Content as text.
+/// Renders content as text.
 fn text_of(content: &Content) -> String {
     match content {
         Content::Text(text) => text.clone(),
@@ -119,6 +119,6 @@ mod tests {
 
     #[test]
     fn an_answer_on_a_terminal_keeps_its_lines_and_columns_and_steers_nothing() {
-        assert_eq!(on_a_terminal("a\tb\r\n\u{1b}[2Jc\u{202e}"), "a\tb\n\\u{1b}[2Jc\\u{202e}");
+        assert_eq!(for_terminal("a\tb\r\n\u{1b}[2Jc\u{202e}"), "a\tb\n\\u{1b}[2Jc\\u{202e}");
     }
 }

@@ -1,4 +1,4 @@
-//! `porthole plugin check`: everything that the host would check, and what a reviewer would ask.
+//! `porthole plugin check`: runs every check of the host, and adds a reviewer's advice.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,19 +8,19 @@ use std::{
 use porthole_contract::Printable;
 use porthole_tools::{Loader, Tool};
 
-use super::{open, shown};
+use super::{open, printable};
 
-/// Characters of a summary that a model reads at each listing. The longest of our own has 200.
+/// Characters of a summary before a warning: a model reads it at each listing. The longest of Porthole's own has 200.
 const LONG_SUMMARY: usize = 600;
-/// Bytes of a file beyond which people wonder.
-const LARGE: u64 = 40 << 20;
+/// Bytes of a file before a warning.
+const LARGE_FILE: u64 = 40 << 20;
 
 pub(super) async fn check(files: &[PathBuf], loader: &Loader) -> anyhow::Result<ExitCode> {
     let (mut all, mut unreadable) = (true, None);
     for file in files {
-        match one(file, loader).await {
+        match check_file(file, loader).await {
             Ok(is_served) => all &= is_served,
-            // The other files are checked first.
+            // Reported after the other files were checked.
             Err(error) => unreadable = unreadable.or(Some(error)),
         }
     }
@@ -30,21 +30,21 @@ pub(super) async fn check(files: &[PathBuf], loader: &Loader) -> anyhow::Result<
     Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether the file would be served.
-async fn one(file: &Path, loader: &Loader) -> anyhow::Result<bool> {
+/// Checks a file; true if it would be served.
+async fn check_file(file: &Path, loader: &Loader) -> anyhow::Result<bool> {
     let Some(wasm) = open(file, loader).await? else { return Ok(false) };
     let tool = match loader.load_open(file, &wasm).await {
         Ok(tool) => tool,
         Err(reason) => {
-            println!("{} would not be served: {reason}", shown(file));
+            println!("{} would not be served: {reason}", printable(file));
             return Ok(false);
         }
     };
     let mut advice = advice(&tool);
-    if wasm.size() > LARGE {
+    if wasm.size() > LARGE_FILE {
         advice.push(format!("the file has {} MB; strip it", wasm.size() / 1_000_000));
     }
-    println!("{} would be served: {} {}", shown(file), tool.description.name, tool.description.version);
+    println!("{} would be served: {} {}", printable(file), tool.description.name, tool.description.version);
     for advice in advice {
         println!("advice: {}", Printable(&advice));
     }

@@ -1,13 +1,13 @@
-//! `porthole plugin compile`: fills the cache of compiled code ahead of time, so that a host starts at once.
+//! `porthole plugin compile`: fills the compile cache ahead of time, for a fast start of the host.
 
 use std::{path::Path, process::ExitCode, time::Instant};
 
 use anyhow::{Context, bail};
 use porthole_tools::Loader;
 
-use super::{shown, size};
+use super::{printable, size};
 
-/// Compiles every file of a folder that is not in the cache.
+/// Compiles every file of a folder that is missing from the cache.
 pub(super) async fn compile(folder: &Path, loader: &Loader) -> anyhow::Result<ExitCode> {
     if loader.compiler.cache.is_none() {
         bail!(
@@ -15,10 +15,10 @@ pub(super) async fn compile(folder: &Path, loader: &Loader) -> anyhow::Result<Ex
         );
     }
     let files = porthole_tools::files(folder).with_context(|| {
-        format!("{} cannot be read; name the folder of tools with --plugins", shown(folder))
+        format!("{} cannot be read; name the folder of tools with --plugins", printable(folder))
     })?;
     if files.is_empty() {
-        bail!("there is no tool in {}; name the folder of tools with --plugins", shown(folder));
+        bail!("there is no tool in {}; name the folder of tools with --plugins", printable(folder));
     }
     let mut all = true;
     for file in &files {
@@ -28,10 +28,12 @@ pub(super) async fn compile(folder: &Path, loader: &Loader) -> anyhow::Result<Ex
             loader.code(&wasm).await.map(|_| wasm.size())
         };
         match compiled.await {
-            Ok(bytes) => println!("{} is compiled: {} in {:.1?}", shown(file), size(bytes), began.elapsed()),
+            Ok(bytes) => {
+                println!("{} is compiled: {} in {:.1?}", printable(file), size(bytes), began.elapsed())
+            }
             Err(reason) => {
                 all = false;
-                eprintln!("{} is not compiled: {reason}", shown(file));
+                eprintln!("{} is not compiled: {reason}", printable(file));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! `porthole plugin inspect`: what a component is, what it imports, and what it may read.
+//! `porthole plugin inspect`: prints a component's identity, its imports and its declared reads.
 
 use std::{path::Path, process::ExitCode};
 
@@ -6,7 +6,7 @@ use porthole_contract::Printable;
 use porthole_sandbox::Import;
 use porthole_tools::Loader;
 
-use super::{open, shown, size};
+use super::{open, printable, size};
 use crate::commands::rbac;
 
 pub(super) async fn inspect(file: &Path, loader: &Loader) -> anyhow::Result<ExitCode> {
@@ -24,7 +24,7 @@ pub(super) async fn inspect(file: &Path, loader: &Loader) -> anyhow::Result<Exit
         println!("title     {}", Printable(&description.title));
         println!("summary   {}", Printable(&description.summary));
     }
-    println!("file      {} ({})", shown(file), size(wasm.size()));
+    println!("file      {} ({})", printable(file), size(wasm.size()));
     println!("digest    sha256:{}", wasm.digest());
     for (what, kind) in [
         ("needed: the contract", Import::Needed),
@@ -50,7 +50,7 @@ pub(super) async fn inspect(file: &Path, loader: &Loader) -> anyhow::Result<Exit
     }
 }
 
-/// A line an argument.
+/// Formats the arguments, one per line.
 fn arguments(schema: &serde_json::Map<String, serde_json::Value>) -> String {
     let required: Vec<&str> = schema
         .get("required")

@@ -1,4 +1,4 @@
-//! `porthole plugin new`: a project of its own for a tool, with the contract and the library for its language in it.
+//! `porthole plugin new`: creates a tool project that includes the contract and the library for its language.
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +15,7 @@ use porthole_contract::ToolName;
 
 use crate::cli::Language;
 
-/// `*.in` files are written without their ending, with `{{name}}` filled in; others as they are.
+/// Templates: `*.in` files lose that extension and have `{{name}}` replaced; other files are copied unchanged.
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 const CONTRACT: &str = include_str!("../../../../../wit/porthole.wit");
 /// The crates that a tool in Rust is built with, as they are here. The template's workspace names each, with its path.
@@ -63,7 +63,7 @@ pub(super) fn new(name: &str, language: Language) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What to do with a new project.
+/// Next steps in a new project.
 fn commands(language: Language) -> &'static [&'static str] {
     match language {
         Language::Rust => &[
@@ -81,9 +81,9 @@ fn commands(language: Language) -> &'static [&'static str] {
     }
 }
 
-/// Writes the project into a folder that is not there yet.
+/// Creates the project in a new folder.
 fn create(folder: &Path, name: &str, language: Language) -> anyhow::Result<()> {
-    // Packages and modules of the languages begin with a letter.
+    // Packages and modules must begin with a letter in these languages.
     if !name.starts_with(|first: char| first.is_ascii_lowercase()) || ToolName::parse(name).is_none() {
         bail!("{name:?} is no name for a tool: 1 to 64 of a-z, 0-9 and _, beginning with a letter");
     }
@@ -110,7 +110,7 @@ fn create(folder: &Path, name: &str, language: Language) -> anyhow::Result<()> {
     }
     match language {
         Language::Rust => {
-            // The versions that Porthole's own tools are built with; cargo takes out what is not used.
+            // The versions of Porthole's own tools; cargo removes the unused ones.
             write("Cargo.lock".into(), RUST_LOCK)?;
             for RustCrate { name, manifest, source } in &RUST_CRATES {
                 let folder = Path::new("porthole").join(name);
@@ -126,7 +126,7 @@ fn create(folder: &Path, name: &str, language: Language) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All files below a folder that was built in: where each is to be, from that folder, and its text.
+/// Files below an embedded folder: relative path and text.
 fn texts<'d>(folder: &'d Dir<'d>) -> Vec<(PathBuf, &'d str)> {
     let mut texts = Vec::new();
     let mut folders = vec![folder];
@@ -141,7 +141,7 @@ fn texts<'d>(folder: &'d Dir<'d>) -> Vec<(PathBuf, &'d str)> {
     texts
 }
 
-/// Where a template is written. Its own name would make it a part of this repository: a package, or a rule for git.
+/// Path of a rendered template. Under its real name it would affect this repository, as a package or as a gitignore.
 fn target(path: &Path) -> PathBuf {
     if path.extension().is_none_or(|ending| ending != "in") {
         return path.to_owned();

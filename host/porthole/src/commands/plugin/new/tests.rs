@@ -36,7 +36,7 @@ fn a_name_that_no_host_would_serve_is_refused() {
     }
 }
 
-/// The project's library is ours, so it needs what ours is built with.
+/// The project contains Porthole's library, so it needs the same dependencies.
 #[test]
 fn a_rust_project_has_the_dependencies_of_our_own_tools() {
     let ours = include_str!("../../../../../../plugins/Cargo.toml");

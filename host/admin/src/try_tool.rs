@@ -1,7 +1,7 @@
-//! Trying a tool: a form made from its schema, and a token that is used for this one call and forgotten.
+//! Test calls: a form generated from a tool's schema, with a token that is used for one call and not stored.
 //!
-//! The form is posted, so the token never stands in a URL; the answer never repeats it, and nothing here is logged but the
-//! audit line that every call has.
+//! The form is posted, so the token never appears in a URL. The response never contains it, and nothing is logged but
+//! the audit line of the call.
 
 use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Instant};
 
@@ -19,16 +19,16 @@ use serde_json::{Map, Value};
 use super::{
     Admin,
     escape::text,
-    page::{milliseconds, whole},
+    page::{layout, milliseconds},
 };
 
-/// The field of the token. No argument can be called so.
+/// Name of the token field. No argument can have this name.
 const TOKEN: &str = ":token";
 
 pub(super) async fn form(State(admin): State<Arc<Admin>>, Path(name): Path<String>) -> Response {
     match admin.calls.catalog().current().tools.get(name.as_str()) {
         Some(tool) => Html(page(tool, &HashMap::new(), &admin, "")).into_response(),
-        None => gone(&name),
+        None => not_found(&name),
     }
 }
 
@@ -42,17 +42,17 @@ pub(super) async fn call(
     let parsed = Some(field.trim()).filter(|token| !token.is_empty()).map(Token::parse);
     drop(field);
     let Some(tool) = admin.calls.catalog().current().tools.get(name.as_str()).cloned() else {
-        return gone(&name);
+        return not_found(&name);
     };
     let Ok(token) = parsed.transpose() else {
-        let told = "<p class=\"ill\">What stands in the field is not a token.</p>";
-        return (StatusCode::BAD_REQUEST, Html(page(&tool, &fields, &admin, told))).into_response();
+        let message = "<p class=\"ill\">What stands in the field is not a token.</p>";
+        return (StatusCode::BAD_REQUEST, Html(page(&tool, &fields, &admin, message))).into_response();
     };
     let caller = match admin.authenticator.authenticate(token.as_ref(), peer(&extensions)).await {
         Ok(caller) => caller,
         Err(unknown) => {
-            let told = format!("<p class=\"ill\">{}</p>", text(&unknown.to_string()));
-            return (StatusCode::UNAUTHORIZED, Html(page(&tool, &fields, &admin, &told))).into_response();
+            let message = format!("<p class=\"ill\">{}</p>", text(&unknown.to_string()));
+            return (StatusCode::UNAUTHORIZED, Html(page(&tool, &fields, &admin, &message))).into_response();
         }
     };
     let arguments: Map<String, Value> = fields
@@ -64,21 +64,23 @@ pub(super) async fn call(
     let call = Call { tool: name, arguments, client: Some("the operator's page".to_owned()), notes: None };
     let report = admin.calls.call(call, &caller).await;
     let took = milliseconds(began.elapsed());
-    let (class, said) = match report.answer {
-        Answer::Outcome { content, .. } => ("", content.iter().map(shown).collect::<Vec<_>>().join("\n")),
+    let (class, output) = match report.answer {
+        Answer::Outcome { content, .. } => {
+            ("", content.iter().map(content_text).collect::<Vec<_>>().join("\n"))
+        }
         Answer::Error(error) => ("ill", error),
         Answer::Overlong { error, text } => ("ill", format!("{error}\n{text}")),
     };
-    let told = format!(
+    let message = format!(
         "<h2>Answer</h2>\n<p class=\"quiet\">as {}, {took}, {} bytes</p>\n<pre class=\"{class}\">{}</pre>\n",
         text(&caller.owner.username),
-        said.len(),
-        text(&said)
+        output.len(),
+        text(&output)
     );
-    Html(page(&tool, &fields, &admin, &told)).into_response()
+    Html(page(&tool, &fields, &admin, &message)).into_response()
 }
 
-fn shown(content: &Content) -> String {
+fn content_text(content: &Content) -> String {
     match content {
         Content::Text(text) => text.clone(),
         Content::Embedded(embedded) => embedded.text.clone(),
@@ -88,20 +90,20 @@ fn shown(content: &Content) -> String {
     }
 }
 
-fn gone(name: &str) -> Response {
+fn not_found(name: &str) -> Response {
     let body = format!(
         "<h1>No such tool</h1>\n<p>{} is not served now. <a href=\"/\">All tools</a></p>",
         text(name)
     );
-    (StatusCode::NOT_FOUND, Html(whole("No such tool", &body))).into_response()
+    (StatusCode::NOT_FOUND, Html(layout("No such tool", &body))).into_response()
 }
 
-/// The form with what was filled in, without the token, and what is told about it.
-fn page(tool: &Tool, filled: &HashMap<String, String>, admin: &Admin, told: &str) -> String {
+/// Renders the form with the submitted values, without the token, and with a message.
+fn page(tool: &Tool, submitted: &HashMap<String, String>, admin: &Admin, message: &str) -> String {
     let description = &tool.description;
     let name = text(&description.name);
     let mut body = format!(
-        "<p><a href=\"/\">Porthole</a></p>\n<h1>{name}</h1>\n<p>{}</p>\n{told}\n<h2>Try it</h2>\n<form method=\"post\" action=\"/tools/{name}\" autocomplete=\"off\">\n",
+        "<p><a href=\"/\">Porthole</a></p>\n<h1>{name}</h1>\n<p>{}</p>\n{message}\n<h2>Try it</h2>\n<form method=\"post\" action=\"/tools/{name}\" autocomplete=\"off\">\n",
         text(&description.summary)
     );
     let empty = Map::new();
@@ -113,14 +115,15 @@ fn page(tool: &Tool, filled: &HashMap<String, String>, admin: &Admin, told: &str
         .map(|names| names.iter().filter_map(Value::as_str).collect())
         .unwrap_or_default();
     let mut fields: Vec<(&String, &Value)> = properties.iter().collect();
-    // What must be given first, then what names an object.
-    let naming = ["kind", "name", "namespace"];
+    // Required arguments first, then those that identify an object.
+    let identifying = ["kind", "name", "namespace"];
     fields.sort_by_key(|(name, _)| {
-        let place = naming.iter().position(|naming| naming == name).unwrap_or(naming.len());
+        let place =
+            identifying.iter().position(|identifying| identifying == name).unwrap_or(identifying.len());
         (!required.contains(&name.as_str()), place)
     });
     for (argument, property) in fields {
-        field(&mut body, argument, property, required.contains(&argument.as_str()), filled);
+        field(&mut body, argument, property, required.contains(&argument.as_str()), submitted);
     }
     if admin.authenticator.requires_token() {
         let _ = write!(
@@ -129,7 +132,7 @@ fn page(tool: &Tool, filled: &HashMap<String, String>, admin: &Admin, told: &str
         );
     }
     body.push_str("<button>Call</button>\n</form>\n");
-    whole(&description.name, &body)
+    layout(&description.name, &body)
 }
 
 fn field(
@@ -137,11 +140,11 @@ fn field(
     argument: &str,
     property: &Value,
     required: bool,
-    filled: &HashMap<String, String>,
+    submitted: &HashMap<String, String>,
 ) {
     let name = text(argument);
     let about = text(property.get("description").and_then(Value::as_str).unwrap_or_default());
-    let value = filled.get(argument).map(|value| text(value)).unwrap_or_default();
+    let value = submitted.get(argument).map(|value| text(value)).unwrap_or_default();
     let required_text = if required { " required" } else { "" };
     let _ = write!(
         body,
