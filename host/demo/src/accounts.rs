@@ -1,30 +1,30 @@
-//! Who may ask: three ServiceAccounts with tokens made at this start, and nobody else.
+//! Accounts: three ServiceAccounts with tokens generated at this start.
 
 use std::fmt;
 
 use serde_json::{Value, json};
 
-/// What an account is there to show.
+/// Demonstrated level of access.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Reads everything.
     Admin,
     /// Reads one namespace.
     Developer,
-    /// Is known, and may read nothing.
+    /// Is authenticated, but may read nothing.
     Nobody,
 }
 
 /// A ServiceAccount and its token.
 #[derive(Clone)]
 pub struct Account {
-    /// What it is there to show.
+    /// Demonstrated level of access.
     pub role: Role,
-    /// Its namespace; a developer may read this one.
+    /// Namespace of the account; a developer may read this one.
     pub namespace: String,
-    /// Its name in that namespace.
+    /// Name in that namespace.
     pub name: String,
-    /// A bearer token, good until the cluster ends.
+    /// Bearer token, valid until the cluster stops.
     pub token: String,
 }
 
@@ -35,13 +35,13 @@ impl fmt::Debug for Account {
 }
 
 impl Account {
-    /// `system:serviceaccount:shop:developer`.
+    /// User name, such as `system:serviceaccount:shop:developer`.
     #[must_use]
     pub fn username(&self) -> String {
         format!("system:serviceaccount:{}:{}", self.namespace, self.name)
     }
 
-    /// The groups that the API server gives to a ServiceAccount.
+    /// Groups that the API server assigns to a ServiceAccount.
     #[must_use]
     pub fn groups(&self) -> Vec<String> {
         let own = format!("system:serviceaccounts:{}", self.namespace);
@@ -49,7 +49,7 @@ impl Account {
     }
 }
 
-/// The three accounts. The developer's namespace is `shop`, or the first that is not the system's.
+/// Creates the three accounts. The developer's namespace is `shop`, or else the first non-system namespace.
 pub(crate) fn make(namespaces: &[String]) -> Vec<Account> {
     let ours = namespaces.iter().find(|name| *name == "shop");
     let first = || namespaces.iter().find(|name| !name.starts_with("kube-") && *name != "mcp-tools");
@@ -68,7 +68,7 @@ pub(crate) fn make(namespaces: &[String]) -> Vec<Account> {
     .into()
 }
 
-/// The accounts as objects, and what makes them what they are: `cluster-admin` and `view`, bound.
+/// Manifests of the accounts, their roles `cluster-admin` and `view`, and the bindings.
 pub(crate) fn manifests(accounts: &[Account]) -> Vec<Value> {
     let rbac = "rbac.authorization.k8s.io";
     let role = |name: &str, rules: Value| json!({"apiVersion": format!("{rbac}/v1"), "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules});
@@ -77,7 +77,7 @@ pub(crate) fn manifests(accounts: &[Account]) -> Vec<Value> {
             "cluster-admin",
             json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}, {"nonResourceURLs": ["*"], "verbs": ["*"]}]),
         ),
-        // As much of the API server's `view` as is served here; it leaves Secrets, nodes and roles out.
+        // The part of the API server's `view` that is served here, without Secrets, nodes and roles.
         role(
             "view",
             json!([

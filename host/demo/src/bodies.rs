@@ -1,15 +1,15 @@
-//! What is posted: JSON, or the protobuf that newer clients send of built-in kinds.
+//! Request bodies: JSON, or the protobuf that newer clients send for built-in kinds.
 //!
-//! Only reviews of oneself are posted with success, so only their messages are known here: the numbers are those of
+//! Only self-subject reviews can be posted, so only their messages are declared; the tags are those of
 //! `generated.proto` in `k8s.io/api/authorization/v1` and `k8s.io/apimachinery/pkg/runtime`.
 
 use prost::Message;
 use serde_json::{Value, json};
 
-/// What protobuf begins with in Kubernetes (`serializer/protobuf`).
+/// Prefix of protobuf in Kubernetes (`serializer/protobuf`).
 const MAGIC: &[u8] = b"k8s\0";
 
-/// `runtime.Unknown`: the envelope.
+/// Envelope: `runtime.Unknown`.
 #[derive(Message)]
 struct Envelope {
     #[prost(message, optional, tag = "1")]
@@ -73,7 +73,7 @@ struct RulesSpec {
     namespace: String,
 }
 
-/// The posted object; None where it can be read as neither.
+/// Parses a posted object; `None` if it is neither JSON nor protobuf.
 pub(crate) fn read(body: &[u8]) -> Option<Value> {
     match body.strip_prefix(MAGIC) {
         Some(message) => from_protobuf(message).ok(),

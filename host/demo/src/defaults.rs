@@ -1,12 +1,12 @@
-//! What the API server would have filled in, so that a manifest can be as short as one for `kubectl apply`.
+//! Defaults that the API server fills in, so that manifests can be as short as for `kubectl apply`.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use crate::{kinds::Kind, moments, objects::uid};
 
-/// How old an object is that does not say it.
-const OLD: &str = "$now-21d";
+/// Default creation time.
+const DEFAULT_AGE: &str = "$now-21d";
 
 pub(crate) fn fill(object: &mut Value, kind: &Kind) {
     if kind.namespaced && !object["metadata"]["namespace"].is_string() {
@@ -14,8 +14,8 @@ pub(crate) fn fill(object: &mut Value, kind: &Kind) {
     }
     let namespace = text(&object["metadata"]["namespace"]);
     let name = text(&object["metadata"]["name"]);
-    let mut created = Value::String(OLD.to_owned());
-    // A constant that can be read.
+    let mut created = Value::String(DEFAULT_AGE.to_owned());
+    // Cannot fail: the constant is valid.
     let _ = moments::fill(&mut created, moments::now());
     set(
         object,
@@ -94,12 +94,12 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The elements at a JSON pointer. Indexing would put a null where nothing is, which no reader of Kubernetes expects.
+/// Array elements at a JSON pointer. Unlike indexing, it never inserts null, which Kubernetes clients do not expect.
 fn items_mut<'a>(object: &'a mut Value, pointer: &str) -> impl Iterator<Item = &'a mut Value> {
     object.pointer_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
-/// Sets the fields that are not there.
+/// Sets the missing fields.
 fn set(object: &mut Value, path: &[&str], defaults: Value) {
     let mut place = object;
     for part in path {
@@ -135,7 +135,7 @@ fn pod_spec(object: &mut Value, path: &[&str]) {
     }
 }
 
-/// The quality of service that the API server works out from requests and limits.
+/// Quality of service class, derived from requests and limits.
 fn qos(spec: &Value) -> &'static str {
     let containers: Vec<&Value> =
         ["initContainers", "containers"].iter().filter_map(|of| spec[*of].as_array()).flatten().collect();
@@ -154,7 +154,7 @@ fn qos(spec: &Value) -> &'static str {
     if resources().all(guaranteed) { "Guaranteed" } else { "Burstable" }
 }
 
-/// What the kubelet says of a pod whose containers' states are written down and whose conditions are not.
+/// Derives the missing conditions of a pod from its containers' states.
 fn conditions(pod: &mut Value) {
     let status = &pod["status"];
     let Some(containers) = status["containerStatuses"].as_array() else { return };
@@ -205,7 +205,7 @@ fn event(object: &mut Value, namespace: &str) {
     let about = &object["involvedObject"];
     let (kind, name) = (text(&about["kind"]), text(&about["name"]));
     let place = if about["namespace"].is_string() { text(&about["namespace"]) } else { namespace.to_owned() };
-    // Nodes have no namespace; their events lie in `default`.
+    // Nodes have no namespace; their events are in `default`.
     let of = if kind == "Node" { "" } else { place.as_str() };
     set(object, &["involvedObject"], json!({"uid": uid(&kind, of, &name)}));
     if kind != "Node" {

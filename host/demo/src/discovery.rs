@@ -1,4 +1,4 @@
-//! Which kinds there are: aggregated discovery, and the older documents that some clients ask for.
+//! API discovery: the aggregated format, and the legacy documents that some clients request.
 
 use axum::{
     Json,
@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use crate::kinds::Kind;
 
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
-/// What only takes reviews of oneself: group and plural, kind.
+/// Resources that only accept reviews of the caller's own rights: group, plural, kind.
 const REVIEWS: [(&str, &str, &str); 3] = [
     ("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview"),
     ("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
     ("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview"),
 ];
 
-/// The document at a path; None where there is none.
+/// Document at a path; `None` if there is none.
 pub(crate) fn answer(path: &str, accept: &str, kinds: &[Kind]) -> Option<Response> {
     let aggregated =
         accept.contains("g=apidiscovery.k8s.io;v=v2;") || accept.contains("v=v2;g=apidiscovery.k8s.io");
@@ -70,19 +70,23 @@ pub(crate) fn answer(path: &str, accept: &str, kinds: &[Kind]) -> Option<Respons
     }
 }
 
-/// What is found under a group and version.
-enum Found<'a> {
+/// Resource of a group and version.
+enum ResourceKind<'a> {
     Kind(&'a Kind),
     Review(&'static str, &'static str),
 }
 
-fn resources<'a>(kinds: &'a [Kind], group: &'a str, version: &'a str) -> impl Iterator<Item = Found<'a>> {
+fn resources<'a>(
+    kinds: &'a [Kind],
+    group: &'a str,
+    version: &'a str,
+) -> impl Iterator<Item = ResourceKind<'a>> {
     let reviews = REVIEWS.iter().filter(move |(of, ..)| *of == group);
     let kinds = kinds.iter().filter(move |kind| kind.group == group && kind.version == version);
-    kinds.map(Found::Kind).chain(reviews.map(|(_, plural, kind)| Found::Review(plural, kind)))
+    kinds.map(ResourceKind::Kind).chain(reviews.map(|(_, plural, kind)| ResourceKind::Review(plural, kind)))
 }
 
-/// In the order of the kinds, each once.
+/// Group versions in the order of the kinds, without duplicates.
 fn group_versions(kinds: &[Kind]) -> Vec<(String, String)> {
     let own = kinds.iter().map(|kind| (kind.group.clone(), kind.version.clone()));
     let reviews = REVIEWS.iter().map(|(group, ..)| ((*group).to_owned(), "v1".to_owned()));
@@ -95,13 +99,13 @@ fn group_versions(kinds: &[Kind]) -> Vec<(String, String)> {
     found
 }
 
-fn aggregated_resource(found: Found<'_>) -> Value {
+fn aggregated_resource(found: ResourceKind<'_>) -> Value {
     match found {
-        Found::Review(plural, kind) => json!({
+        ResourceKind::Review(plural, kind) => json!({
             "resource": plural, "responseKind": {"group": "", "version": "", "kind": kind}, "scope": "Cluster",
             "singularResource": kind.to_lowercase(), "verbs": ["create"],
         }),
-        Found::Kind(kind) => {
+        ResourceKind::Kind(kind) => {
             let mut resource = json!({
                 "resource": kind.plural,
                 "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
@@ -123,14 +127,14 @@ fn aggregated_resource(found: Found<'_>) -> Value {
     }
 }
 
-fn legacy_resources(found: Found<'_>) -> Vec<Value> {
+fn legacy_resources(found: ResourceKind<'_>) -> Vec<Value> {
     match found {
-        Found::Review(plural, kind) => {
+        ResourceKind::Review(plural, kind) => {
             vec![
                 json!({"name": plural, "singularName": kind.to_lowercase(), "namespaced": false, "kind": kind, "verbs": ["create"]}),
             ]
         }
-        Found::Kind(kind) => {
+        ResourceKind::Kind(kind) => {
             let mut resource = json!({"name": kind.plural, "singularName": kind.singular(), "namespaced": kind.namespaced,
                 "kind": kind.kind, "verbs": ["get", "list"]});
             if !kind.short_names.is_empty() {

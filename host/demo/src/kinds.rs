@@ -1,22 +1,22 @@
-//! The kinds that the cluster serves: those of every cluster, and those of the custom resources in the manifests.
+//! Served kinds: those of every cluster, and those of the custom resources in the manifests.
 
 use serde_json::Value;
 
-/// A resource of the API.
+/// A resource type of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Kind {
-    /// Empty for the core group.
+    /// API group; empty for the core group.
     pub(crate) group: String,
     pub(crate) version: String,
     pub(crate) plural: String,
     pub(crate) kind: String,
     pub(crate) short_names: Vec<String>,
     pub(crate) namespaced: bool,
-    /// `kubectl get all` shows it.
+    /// True if `kubectl get all` includes it.
     pub(crate) in_all: bool,
 }
 
-/// apiVersion, plural, kind, scope, short names; `all` at the end for those of `kubectl get all`.
+/// apiVersion, plural, kind, scope, short names; a trailing `all` for those of `kubectl get all`.
 const EVERYWHERE: &str = "
 v1 bindings Binding namespaced -
 v1 configmaps ConfigMap namespaced cm
@@ -64,24 +64,24 @@ storage.k8s.io/v1 storageclasses StorageClass cluster sc
 storage.k8s.io/v1 volumeattachments VolumeAttachment cluster -
 ";
 
-/// Served by an aggregated API server, so only where the manifests hold some.
+/// Kinds of an aggregated API server, served only if the manifests contain some.
 const METRICS: &str = "
 metrics.k8s.io/v1beta1 nodes NodeMetrics cluster -
 metrics.k8s.io/v1beta1 pods PodMetrics namespaced -
 ";
 
 impl Kind {
-    /// `v1` or `apps/v1`.
+    /// API version: `v1` or `apps/v1`.
     pub(crate) fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
 
-    /// `pods` or `deployments.apps`.
+    /// Qualified name: `pods` or `deployments.apps`.
     pub(crate) fn qualified(&self) -> String {
         if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
     }
 
-    /// The path at which its objects are created.
+    /// Collection path of its objects.
     pub(crate) fn collection(&self, namespace: Option<&str>) -> String {
         let prefix = if self.group.is_empty() { "api" } else { "apis" };
         match namespace.filter(|_| self.namespaced) {
@@ -96,7 +96,7 @@ impl Kind {
         self.kind.to_lowercase()
     }
 
-    /// The kind of a custom resource for which no definition is there: named as definitions usually are.
+    /// Infers the kind of a custom resource without a definition, by the usual naming of definitions.
     pub(crate) fn guessed(api_version: &str, kind: &str, namespaced: bool) -> Self {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let singular = kind.to_lowercase();
@@ -109,7 +109,7 @@ impl Kind {
         Self { group, version, plural, kind, short_names: Vec::new(), namespaced, in_all: false }
     }
 
-    /// The kinds of a CustomResourceDefinition, one a served version.
+    /// Kinds of a CustomResourceDefinition, one per served version.
     pub(crate) fn defined(definition: &Value) -> Vec<Self> {
         let spec = &definition["spec"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -149,12 +149,12 @@ fn parsed(table: &str) -> Vec<Kind> {
     table.lines().filter_map(line).collect()
 }
 
-/// The kinds of every cluster.
+/// Kinds of every cluster.
 pub(crate) fn everywhere() -> Vec<Kind> {
     parsed(EVERYWHERE)
 }
 
-/// The kinds of metrics-server.
+/// Kinds of metrics-server.
 pub(crate) fn metrics() -> Vec<Kind> {
     parsed(METRICS)
 }

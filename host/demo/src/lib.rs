@@ -1,11 +1,11 @@
-//! A stand-in for a Kubernetes cluster: manifests, served over the paths of the real API on loopback.
+//! Embedded Kubernetes API server: serves manifests on loopback, over the paths of the real API.
 //!
-//! It knows nothing of Porthole, and Porthole reaches it as it reaches any cluster: by a kubeconfig, over TLS, with a
-//! bearer token. It reads; whatever would write is answered with 405. It follows the API server's own words wherever
-//! a client shows them, and `kubectl` works against it.
+//! It is independent of Porthole, which connects to it as to any cluster: by a kubeconfig, over TLS, with a bearer
+//! token. It is read-only; writes are answered with 405. Messages that a client displays are the API server's own, and
+//! `kubectl` works against it.
 //!
-//! A request goes `server` → `accounts` (whose token?) → `rbac` (may they?) → `objects`, in the shape that was asked
-//! for: the object, a `tables` row, a page. `manifests` fills the objects once, at the start.
+//! A request passes `server` → `accounts` (authentication) → `rbac` (authorization) → `objects`, and is answered in the
+//! requested format: an object, a `tables` row, or a page. `manifests` loads the objects once, at the start.
 
 #![allow(
     clippy::indexing_slicing,
@@ -38,59 +38,59 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 pub use accounts::{Account, Role};
 pub use manifests::ManifestError;
 
-/// The small shop, for putting it into a real cluster.
+/// Objects of the built-in shop, for loading into a real cluster.
 #[derive(Debug)]
 pub struct Shop {
-    /// The path at which objects like it are created, and the object with its status; owners come before what they own.
+    /// Collection path and object with its status, owners before their dependents.
     pub objects: Vec<(String, serde_json::Value)>,
     /// Container logs by `<namespace>/<pod>/<container>.log` and `….previous.log`.
     pub logs: std::collections::BTreeMap<String, String>,
 }
 
 impl Shop {
-    /// The shop as the embedded cluster serves it, with moments relative to now.
+    /// Loads the shop as the embedded cluster serves it, with timestamps relative to now.
     ///
     /// # Errors
-    /// A mistake in this crate's own manifests.
+    /// If this crate's own manifests are invalid.
     pub fn read() -> Result<Self, ManifestError> {
         let (objects, logs) = manifests::Manifests::shop_in_order()?;
         Ok(Self { objects, logs })
     }
 }
 
-/// Why there is no embedded cluster.
+/// Error when the embedded cluster cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A manifest cannot be taken.
+    /// A manifest is invalid.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
-    /// No certificate could be made.
+    /// The certificate cannot be generated.
     #[error("making a certificate for the embedded cluster: {0}")]
     Certificate(String),
-    /// No port on loopback could be had.
+    /// No port on loopback is available.
     #[error("opening a port on loopback for the embedded cluster: {0}")]
     Port(#[from] std::io::Error),
 }
 
-/// A running embedded cluster; it ends with the process, or when this is dropped.
+/// A running embedded cluster; stopped on drop.
 #[derive(Debug)]
 pub struct Embedded {
-    /// Where it is served, over HTTPS.
+    /// HTTPS address of its API.
     pub address: SocketAddr,
-    /// The accounts, each with a token made at this start: admin, developer, nobody.
+    /// Accounts, each with a token generated at this start: admin, developer, nobody.
     pub accounts: Vec<Account>,
-    /// How many objects it holds.
+    /// Number of objects.
     pub objects: usize,
     ca: String,
     serving: tokio::task::JoinHandle<()>,
 }
 
 impl Embedded {
-    /// Serves the manifests of a folder (`*.yaml`, `*.yml`, `*.json`, in sub-folders too; container logs under
-    /// `logs/<namespace>/<pod>/<container>.log` and `….previous.log`), or None: the small shop that comes with this crate.
+    /// Serves the manifests of a folder (`*.yaml`, `*.yml`, `*.json`, also in sub-folders; container logs under
+    /// `logs/<namespace>/<pod>/<container>.log` and `….previous.log`), or the built-in shop if `folder` is `None`.
     ///
     /// # Errors
-    /// [`StartError`]: a manifest that cannot be taken is named with its file and line.
+    /// [`StartError`]; the error of an invalid manifest names file and line.
     pub async fn start(folder: Option<&Path>) -> Result<Self, StartError> {
         let manifests = match folder {
             Some(folder) => manifests::Manifests::of_folder(folder)?,
@@ -105,7 +105,7 @@ impl Embedded {
         Ok(Self { address, accounts, objects, ca, serving })
     }
 
-    /// A kubeconfig (JSON, which is YAML too) with the admin's token in it; `kubectl` takes it.
+    /// Kubeconfig with the admin's token, in JSON, which is valid YAML and accepted by `kubectl`.
     #[must_use]
     pub fn kubeconfig(&self) -> String {
         use base64::Engine as _;
@@ -122,7 +122,7 @@ impl Embedded {
         .to_string()
     }
 
-    /// The account of a role.
+    /// Account with a role.
     #[must_use]
     pub fn account(&self, role: Role) -> Option<&Account> {
         self.accounts.iter().find(|account| account.role == role)

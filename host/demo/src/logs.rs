@@ -1,6 +1,6 @@
-//! Container logs, and the kubelet's answers where there is none.
+//! Container logs, and the kubelet's errors if there is none.
 //!
-//! A log file holds plain lines. Their times are a second apart; the last was written when the container ended, or just now.
+//! A log file has plain lines. Their timestamps are one second apart; the last is the container's end, or now.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ use crate::{moments, objects::Object, status::Refusal};
 
 type Parameters = BTreeMap<String, String>;
 
-/// Which of a container's runs is asked for.
+/// Requested run of a container.
 struct Run {
     container: String,
     previous: bool,
-    /// When it wrote its last line.
+    /// Timestamp of its last line.
     last: Timestamp,
 }
 
-/// The log of a pod's container.
+/// Log of a pod's container.
 pub(crate) fn answer(
     pod: &Object,
     parameters: &Parameters,
@@ -71,7 +71,7 @@ pub(crate) fn answer(
     Ok(answer)
 }
 
-/// As the API server chooses the container (`pkg/registry/core/pod`, LogLocation), and as the kubelet chooses its run
+/// Selects the container like the API server (`pkg/registry/core/pod`, LogLocation), and its run like the kubelet
 /// (`pkg/kubelet`, validateContainerLogStatus).
 fn run(pod: &Object, container: Option<&str>, previous: bool) -> Result<Run, Refusal> {
     let names = |field: &str| -> Vec<&str> {
@@ -106,7 +106,7 @@ fn run(pod: &Object, container: Option<&str>, previous: bool) -> Result<Run, Ref
                 "container {container:?} in pod {:?} is waiting to start: ContainerCreating",
                 pod.name
             ))),
-            // The API server asks no kubelet then, and answers with nothing.
+            // The API server then does not contact a kubelet, and returns an empty log.
             None => Ok(Run { container: container.to_owned(), previous, last: moments::now() }),
         };
     };

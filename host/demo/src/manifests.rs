@@ -1,4 +1,4 @@
-//! From files to objects: YAML of one or many documents, lists taken apart, `$now` filled in.
+//! Manifest loader: parses YAML documents, flattens lists, resolves `$now`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,7 +15,7 @@ use crate::{
     objects::Object,
 };
 
-/// The shop: its files and its logs, as they lie in `shop/`.
+/// Files of the built-in shop, from `shop/`.
 const SHOP: &[(&str, &str)] = &[
     ("cluster.yaml", include_str!("../shop/cluster.yaml")),
     ("shop.yaml", include_str!("../shop/shop.yaml")),
@@ -25,55 +25,55 @@ const SHOP: &[(&str, &str)] = &[
 ];
 const SHOP_LOGS: &str = include_str!("../shop/logs.txt");
 
-/// A manifest that cannot be taken.
+/// Error when a manifest is rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// The file or folder cannot be read.
     #[error("{}: {cause}", path.display())]
     Unreadable {
-        /// Which.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// Why not.
+        /// Error of the file system.
         cause: std::io::Error,
     },
-    /// Something in a file is not a Kubernetes object.
+    /// A document is not a Kubernetes object.
     #[error("{file}, line {line}: {cause}")]
     Invalid {
-        /// The file, as it was found.
+        /// Path of the file.
         file: String,
-        /// From 1: the line of the mistake, or on which its document begins.
+        /// Line of the error, or the first of its document; counted from 1.
         line: u64,
-        /// What is wrong.
+        /// Description of the error.
         cause: String,
     },
-    /// A folder without a manifest in it.
+    /// A folder without manifests.
     #[error("{}: no *.yaml, *.yml or *.json file in it", .0.display())]
     Empty(PathBuf),
 }
 
-/// What the cluster holds.
+/// Contents of the cluster.
 #[derive(Debug)]
 pub(crate) struct Manifests {
     pub(crate) kinds: Vec<Kind>,
     pub(crate) objects: Vec<Object>,
     /// Container logs by `<namespace>/<pod>/<container>.log`.
     pub(crate) logs: BTreeMap<String, String>,
-    /// Who may ask.
+    /// Accounts with a token.
     pub(crate) accounts: Vec<Account>,
 }
 
-/// Collection paths with an object each, and logs.
-type InOrder = (Vec<(String, Value)>, BTreeMap<String, String>);
+/// Objects with their collection paths, and logs.
+type OrderedShop = (Vec<(String, Value)>, BTreeMap<String, String>);
 
 impl Manifests {
-    /// The shop that comes with this crate.
+    /// Loads the built-in shop.
     pub(crate) fn shop() -> Result<Self, ManifestError> {
         let (documents, logs) = shop()?;
         Self::of_documents(documents, logs)
     }
 
-    /// The shop's objects with the path of their collection, as they are written one after the other; and its logs.
-    pub(crate) fn shop_in_order() -> Result<InOrder, ManifestError> {
+    /// The shop's objects with their collection paths, in file order, and its logs.
+    pub(crate) fn shop_in_order() -> Result<OrderedShop, ManifestError> {
         let (mut documents, logs) = shop()?;
         let kinds: Vec<Kind> = kinds::everywhere().into_iter().chain(kinds::metrics()).collect();
         let mut objects = Vec::new();
@@ -109,7 +109,7 @@ impl Manifests {
 
     fn of_documents(written: Vec<Value>, logs: BTreeMap<String, String>) -> Result<Self, ManifestError> {
         let accounts = accounts::make(&namespaces(&written));
-        // Before the others: somebody's own ClusterRole of the same name is the one that counts.
+        // Before the others, so that a ClusterRole of the same name in the manifests overrides it.
         let mut documents = accounts::manifests(&accounts);
         documents.extend(written);
         let mut kinds = kinds::everywhere();
@@ -120,7 +120,7 @@ impl Manifests {
             kinds.retain(|kind| kind.group != "metrics.k8s.io");
             kinds.extend(kinds::metrics());
         }
-        // The last of those with the same name counts, as with `kubectl apply`.
+        // Of several objects with one name the last wins, as with `kubectl apply`.
         let mut objects = BTreeMap::new();
         for mut document in documents {
             let (api_version, kind_name) = (text(&document["apiVersion"]), text(&document["kind"]));
@@ -165,12 +165,12 @@ fn shop() -> Result<(Vec<Value>, BTreeMap<String, String>), ManifestError> {
     Ok((documents, parts.map(|(name, text)| (name.to_owned(), text.to_owned())).collect()))
 }
 
-/// The namespaces that are written down or lived in, in order.
+/// Namespaces that are declared or used, in order.
 fn namespaces(documents: &[Value]) -> Vec<String> {
     let written = documents.iter().filter(|document| document["kind"] == "Namespace");
     let written = written.filter_map(|document| document["metadata"]["name"].as_str());
-    let lived_in = documents.iter().filter_map(|document| document["metadata"]["namespace"].as_str());
-    written.chain(lived_in).map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
+    let used = documents.iter().filter_map(|document| document["metadata"]["namespace"].as_str());
+    written.chain(used).map(str::to_owned).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn text(value: &Value) -> String {
@@ -202,7 +202,7 @@ fn walk(
     Ok(())
 }
 
-/// Appends the objects of a file.
+/// Parses the objects of a file into `documents`.
 fn read(file: &str, text: &str, documents: &mut Vec<Value>) -> Result<(), ManifestError> {
     let now = moments::now();
     for (first, part) in parts(text) {
@@ -225,7 +225,7 @@ fn read(file: &str, text: &str, documents: &mut Vec<Value>) -> Result<(), Manife
         } else {
             vec![document]
         };
-        // kubectl skips comments before the first line of a document too.
+        // kubectl too skips comments before the first line of a document.
         let blank = part.lines().take_while(|line| line.trim().is_empty() || line.starts_with('#')).count();
         for item in items {
             let at = first + u64::try_from(blank).unwrap_or_default();
@@ -249,8 +249,8 @@ fn line_of(part: &str, text: &str, first: u64) -> u64 {
     first + u64::try_from(before).unwrap_or_default()
 }
 
-/// The documents of a file, each with the number of its first line. `---` at the start of a line divides them, and
-/// can be nothing else in YAML.
+/// Documents of a file, each with the number of its first line. `---` at the start of a line always separates documents
+/// in YAML.
 fn parts(text: &str) -> Vec<(u64, &str)> {
     let (mut parts, mut begin, mut first, mut at) = (Vec::new(), 0, 1u64, 0);
     for (number, line) in (1u64..).zip(text.split_inclusive('\n')) {

@@ -1,14 +1,14 @@
-//! Moments: `$now-3d4h` in a manifest, and ages as `kubectl` prints them.
+//! Timestamps: parses `$now-3d4h` in a manifest, and formats ages like `kubectl`.
 
 use jiff::{Timestamp, Unit};
 use serde_json::Value;
 
-/// A moment as Kubernetes writes it.
+/// Format of a Kubernetes timestamp.
 const SECONDS: &str = "%Y-%m-%dT%H:%M:%SZ";
-/// The fields of type MicroTime; all other moments are of whole seconds, and Go's readers insist on both.
+/// Fields of type MicroTime. All other timestamps have whole seconds, and Go's parsers insist on the right format.
 const MICROSECONDS: [&str; 4] = ["eventTime", "lastObservedTime", "acquireTime", "renewTime"];
 
-/// Replaces every string of the form `$now`, `$now-3d4h` or `$now+30s`; Err holds the one that cannot be read.
+/// Replaces every string of the form `$now`, `$now-3d4h` or `$now+30s`; `Err` holds an invalid one.
 pub(crate) fn fill(value: &mut Value, now: Timestamp) -> Result<(), String> {
     fill_as(value, now, SECONDS)
 }
@@ -43,18 +43,18 @@ fn relative(text: &str, now: Timestamp) -> Option<Timestamp> {
     }
 }
 
-/// The time since a timestamp in a JSON value, in seconds; None where it is none.
+/// Seconds since a timestamp in a JSON value; `None` if it is no timestamp.
 pub(crate) fn seconds_since(value: &Value, now: Timestamp) -> Option<i64> {
     let then: Timestamp = value.as_str()?.parse().ok()?;
     Some(now.as_second().saturating_sub(then.as_second()))
 }
 
-/// The age of a timestamp as a table prints it, `<unknown>` where there is none.
+/// Age of a timestamp as in a table, `<unknown>` if it is missing.
 pub(crate) fn age(value: &Value, now: Timestamp) -> String {
     seconds_since(value, now).map_or_else(|| "<unknown>".to_owned(), duration)
 }
 
-/// Seconds as `k8s.io/apimachinery/pkg/util/duration.HumanDuration` writes them.
+/// Formats seconds like `k8s.io/apimachinery/pkg/util/duration.HumanDuration`.
 pub(crate) fn duration(seconds: i64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     let two = |big: i64, unit: char, small: i64, part: char| {
@@ -75,7 +75,7 @@ pub(crate) fn duration(seconds: i64) -> String {
     }
 }
 
-/// The moment at which the cluster answers, to the second.
+/// Current time of the cluster, in whole seconds.
 pub(crate) fn now() -> Timestamp {
     let now = Timestamp::now();
     now.round(Unit::Second).unwrap_or(now)

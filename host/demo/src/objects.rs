@@ -1,14 +1,14 @@
-//! The objects, in the order in which the API server lists them.
+//! Objects, in the API server's list order.
 
 use serde_json::Value;
 
 use crate::kinds::Kind;
 
-/// One object.
+/// An object of the cluster.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
     pub(crate) kind: Kind,
-    /// None for objects of the cluster.
+    /// `None` for cluster-scoped objects.
     pub(crate) namespace: Option<String>,
     pub(crate) name: String,
     pub(crate) json: Value,
@@ -22,12 +22,12 @@ impl Object {
         Self { kind, namespace, name, json }
     }
 
-    /// As etcd sorts them: by resource, namespace, name.
+    /// Sort key of etcd: resource, namespace, name.
     pub(crate) fn key(&self) -> String {
         key(&self.kind, self.namespace.as_deref(), &self.name)
     }
 
-    /// The part of the key that orders a list.
+    /// Part of the key that orders a list.
     pub(crate) fn place(&self) -> String {
         format!("{}/{}", self.namespace.as_deref().unwrap_or_default(), self.name)
     }
@@ -37,7 +37,7 @@ fn key(kind: &Kind, namespace: Option<&str>, name: &str) -> String {
     format!("{}/{}/{name}", kind.qualified(), namespace.unwrap_or_default())
 }
 
-/// A uid that is the same at every start: an owner's can be named without being written down.
+/// Deterministic uid, so that owner references need not contain one.
 pub(crate) fn uid(kind: &str, namespace: &str, name: &str) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let half = |salt: u8| {

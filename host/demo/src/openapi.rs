@@ -1,7 +1,7 @@
-//! OpenAPI v3 for `kubectl explain`: the fields that the objects here have, with their types.
+//! OpenAPI v3 for `kubectl explain`: fields and types, inferred from the objects.
 //!
-//! The real descriptions are megabytes; a stand-in that says so, and names every field it holds, is more honest than
-//! a piece of them.
+//! The real descriptions are megabytes. A stand-in that declares itself as such, and lists every field it holds, is
+//! more honest than an excerpt.
 
 use serde_json::{Map, Value, json};
 
@@ -10,7 +10,7 @@ use crate::{kinds::Kind, manifests::Manifests};
 const ABOUT: &str =
     "As the objects of this embedded cluster have it; a real API server documents every field.";
 
-/// The document at a path; None where there is none.
+/// Document at a path; `None` if there is none.
 pub(crate) fn answer(path: &str, manifests: &Manifests) -> Option<Value> {
     let version_path = |kind: &Kind| {
         if kind.group.is_empty() {
@@ -60,12 +60,12 @@ pub(crate) fn answer(path: &str, manifests: &Manifests) -> Option<Value> {
     )
 }
 
-/// Adds to a schema what one more value shows.
+/// Extends a schema by the fields of one more value.
 fn learn(schema: &mut Value, value: &Value) {
     match value {
         Value::Object(fields) => {
             schema["type"] = "object".into();
-            // The keys of these are data, not fields.
+            // The keys of such a map are data, not fields.
             let texts = !fields.is_empty() && fields.values().all(Value::is_string);
             if texts && fields.keys().any(|key| key.contains(['.', '/', '-'])) {
                 schema["additionalProperties"] = json!({"type": "string"});

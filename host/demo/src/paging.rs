@@ -1,13 +1,14 @@
-//! Pages of a list: `limit` and `continue`.
+//! Pagination of lists: `limit` and `continue`.
 //!
-//! The objects never change, so a page that goes on after the last one's place shows each exactly once.
+//! The objects never change, so a page that continues after the previous one's last key returns each object exactly
+//! once.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use crate::{objects::Object, status::Refusal};
 
-/// What a continue token holds: as with the API server, nobody should look into it.
+/// Contents of a continue token, which is opaque to clients, as with the API server.
 #[derive(Serialize, Deserialize)]
 struct Token {
     v: String,
@@ -16,14 +17,14 @@ struct Token {
 
 const VERSION: &str = "embedded/v1";
 
-/// Some objects of a list, and how to go on.
+/// One page of a list, with the token of the next.
 pub(crate) struct Page<'a> {
     pub(crate) objects: Vec<&'a Object>,
     pub(crate) go_on: Option<String>,
     pub(crate) remaining: usize,
 }
 
-/// `objects` must be in their order.
+/// Returns a page; `objects` must be sorted.
 pub(crate) fn page<'a>(objects: Vec<&'a Object>, limit: &str, go_on: &str) -> Result<Page<'a>, Refusal> {
     let limit = match limit {
         "" => 0,

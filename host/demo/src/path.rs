@@ -1,6 +1,6 @@
-//! What a URL of the Kubernetes API asks for (`k8s.io/apiserver/pkg/endpoints/request`, RequestInfo).
+//! URL parser of the Kubernetes API (`k8s.io/apiserver/pkg/endpoints/request`, RequestInfo).
 
-/// An object, a list of them, or a part of an object.
+/// A requested object, list or subresource.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Resource {
     pub(crate) group: String,
@@ -9,12 +9,12 @@ pub(crate) struct Resource {
     pub(crate) namespace: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) subresource: Option<String>,
-    /// What follows `proxy`: a path of the node's own.
+    /// Path after `proxy`, on the node itself.
     pub(crate) behind: String,
 }
 
 impl Resource {
-    /// The resource of `/api/v1/…` or `/apis/<group>/<version>/…`; None for any other path.
+    /// Parses `/api/v1/…` or `/apis/<group>/<version>/…`; `None` for any other path.
     pub(crate) fn parse(path: &str) -> Option<Self> {
         let mut parts = path
             .strip_prefix('/')?
@@ -46,7 +46,7 @@ impl Resource {
         Some(Self { group, version, plural, namespace, name, subresource, behind: behind.join("/") })
     }
 
-    /// `pods` or `pods/log`: as RBAC rules name it.
+    /// Resource in RBAC notation: `pods` or `pods/log`.
     pub(crate) fn with_subresource(&self) -> String {
         match &self.subresource {
             Some(subresource) => format!("{}/{subresource}", self.plural),

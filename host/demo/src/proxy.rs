@@ -1,12 +1,12 @@
-//! A node's kubelet behind `nodes/proxy`: its logs and the summary of its statistics, from the files of a cluster's logs.
+//! Kubelet API behind `nodes/proxy`: logs and stats summary, served from log files.
 //!
-//! `nodes/<node>/<name>.log` is what the service or file of that name wrote, `nodes/<node>/stats-summary.log` the summary.
+//! `nodes/<node>/<name>.log` holds the log of a service or file, `nodes/<node>/stats-summary.log` the summary.
 
 use std::collections::BTreeMap;
 
 use crate::status::Refusal;
 
-/// The answer to a path of a node's.
+/// Answers a path on a node.
 pub(crate) fn answer(
     node: &str,
     path: &str,

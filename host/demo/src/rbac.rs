@@ -1,10 +1,10 @@
-//! Who may do what: the Roles and bindings among the objects, read as the API server's RBAC authorizer reads them.
+//! Authorization: evaluates the Roles and bindings among the objects like the API server's RBAC authorizer.
 
 use serde_json::Value;
 
 use crate::{objects::Object, path::Resource};
 
-/// Who asks.
+/// Authenticated user.
 #[derive(Debug, Clone)]
 pub(crate) struct User {
     pub(crate) name: String,
@@ -12,7 +12,7 @@ pub(crate) struct User {
     pub(crate) uid: String,
 }
 
-/// The rules that apply to a user, each with the namespace in which it does (None: everywhere).
+/// Rules that apply to a user, each with its namespace (`None`: cluster-wide).
 pub(crate) fn rules<'a>(objects: &'a [Object], user: &User) -> Vec<(Option<&'a str>, &'a Value)> {
     let mut found = Vec::new();
     for binding in objects.iter().filter(|object| object.kind.kind.ends_with("RoleBinding")) {
@@ -33,7 +33,7 @@ pub(crate) fn rules<'a>(objects: &'a [Object], user: &User) -> Vec<(Option<&'a s
     found
 }
 
-/// Whether a rule of the user's allows it.
+/// True if a rule of the user allows the request.
 pub(crate) fn allows(objects: &[Object], user: &User, verb: &str, asked: &Resource) -> bool {
     rules(objects, user).into_iter().any(|(within, rule)| {
         let there = within.is_none() || (within.is_some() && within == asked.namespace.as_deref());

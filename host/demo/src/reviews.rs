@@ -1,4 +1,4 @@
-//! Reviews of oneself: who am I, may I, what may I.
+//! Self-subject reviews: identity, access and rules.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::{
     status::Refusal,
 };
 
-/// The answer to a review; None where the request is not one.
+/// Answers a review; `None` if the request is none.
 pub(crate) fn answer(
     asked: &Resource,
     body: &[u8],

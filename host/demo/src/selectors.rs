@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{kinds::Kind, status::Refusal};
 
-/// What objects must be like. An empty one takes all.
+/// Label and field requirements; empty ones match every object.
 #[derive(Debug, Default)]
 pub(crate) struct Selectors {
     labels: Vec<Requirement>,
@@ -56,7 +56,7 @@ impl Selectors {
     }
 }
 
-/// The value of a field as a selector sees it: what is not there is empty.
+/// Value of a field for a selector; empty if missing.
 fn field_of(object: &Value, field: &str) -> String {
     let mut place = object;
     for part in field.split('.') {
@@ -64,7 +64,7 @@ fn field_of(object: &Value, field: &str) -> String {
     }
     match place {
         Value::String(text) => text.clone(),
-        // The API server answers "" for the reporting component of the old events.
+        // The API server selects by the component of the source; an event without a source has an empty one.
         Value::Null if field == "source" => {
             object["source"]["component"].as_str().unwrap_or_default().to_owned()
         }
@@ -74,7 +74,7 @@ fn field_of(object: &Value, field: &str) -> String {
     }
 }
 
-/// The fields by which the API server selects (pkg/registry/*/strategy.go of Kubernetes).
+/// True if the API server can select by this field (pkg/registry/*/strategy.go of Kubernetes).
 fn supported(kind: &Kind, field: &str) -> bool {
     let more: &[&str] = match (kind.group.as_str(), kind.plural.as_str()) {
         ("", "pods") => &[
@@ -122,7 +122,7 @@ fn split(part: &str) -> Option<(&str, bool, &str)> {
     Some((field, true, value))
 }
 
-/// The parts between commas that are not inside brackets.
+/// Splits at commas outside of parentheses.
 fn outside_brackets(text: &str) -> impl Iterator<Item = &str> {
     let mut depth = 0i32;
     let parts = text.split(move |c| {

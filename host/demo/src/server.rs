@@ -1,4 +1,4 @@
-//! One request: whose it is, whether they may, and the answer in the shape that was asked for.
+//! Request handler: authenticates, authorizes, and answers in the requested format.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -29,12 +29,12 @@ use crate::{
     tls::Certificate,
 };
 
-/// The version that it says it is.
+/// Reported Kubernetes version.
 const VERSION: &str = "v1.36.3";
-/// Answered to anybody, as `system:public-info-viewer` does.
+/// Paths that need no token, as with the role `system:public-info-viewer`.
 const PUBLIC: [&str; 4] = ["/version", "/healthz", "/livez", "/readyz"];
 
-/// Everything that is served.
+/// State of the server.
 pub(crate) struct Cluster {
     manifests: Manifests,
 }
@@ -44,7 +44,7 @@ impl Cluster {
         Self { manifests }
     }
 
-    /// The owner of the request's token; None without one.
+    /// Authenticates the request; `None` without a token.
     fn user(&self, headers: &HeaderMap) -> Result<Option<User>, Refusal> {
         let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
         let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
@@ -55,12 +55,12 @@ impl Cluster {
     }
 }
 
-/// Serves until the task is dropped.
+/// Serves until the task is aborted.
 pub(crate) async fn serve(
     cluster: Arc<Cluster>,
     certificate: Certificate,
 ) -> Result<(SocketAddr, tokio::task::JoinHandle<()>), std::io::Error> {
-    // An error here means that one is installed already.
+    // Fails if a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let tls = RustlsConfig::from_pem(certificate.chain.into_bytes(), certificate.key.into_bytes()).await?;
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
@@ -69,13 +69,13 @@ pub(crate) async fn serve(
     let routes = Router::new().fallback(answer).with_state(cluster);
     let server = axum_server::from_tcp_rustls(listener, tls)?;
     let serving = tokio::spawn(async move {
-        // It ends with the task, not by itself.
+        // Ends with its task, so the result is irrelevant.
         let _ = server.serve(routes.into_make_service()).await;
     });
     Ok((address, serving))
 }
 
-/// The parameters of a read.
+/// Query parameters of a read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Query {
@@ -176,7 +176,7 @@ fn read(
             && namespace.is_none_or(|namespace| object.namespace.as_deref() == Some(namespace))
     });
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // The first that can be served counts; a table always can.
+    // Only the first accepted format counts; a table can always be served.
     let table = accept.split(',').next().is_some_and(|first| first.contains("as=Table"));
     let include = query.include_object.as_str();
     if let Some(name) = &asked.name {
@@ -206,7 +206,7 @@ fn read(
     let mut metadata = json!({"resourceVersion": "2000"});
     if let Some(go_on) = go_on {
         metadata["continue"] = go_on.into();
-        // As the API server: with a selector it does not know how many are left.
+        // Like the API server, which does not know the number of remaining items with a selector.
         if query.label_selector.is_empty() && query.field_selector.is_empty() {
             metadata["remainingItemCount"] = remaining.into();
         }
@@ -221,7 +221,7 @@ fn read(
     Ok(Json(list).into_response())
 }
 
-/// Items of a list of built-in kinds carry neither kind nor apiVersion.
+/// Item of a list. Built-in kinds omit kind and apiVersion.
 fn item(object: &Object) -> Value {
     let mut json = object.json.clone();
     let custom = object.kind.group.contains('.') && !object.kind.group.ends_with(".k8s.io");
@@ -232,7 +232,7 @@ fn item(object: &Object) -> Value {
     json
 }
 
-/// The parameters of a URL; the last of each name counts.
+/// Query parameters of a URL; of repeated names the last counts.
 fn parameters(uri: &Uri) -> std::collections::BTreeMap<String, String> {
     let decoded = |text: &str| {
         let spaced = text.replace('+', " ");

@@ -1,4 +1,4 @@
-//! Refusals, in the API server's own words (`k8s.io/apimachinery/pkg/api/errors`).
+//! API errors in the API server's own words (`k8s.io/apimachinery/pkg/api/errors`).
 
 use axum::{
     Json,
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{kinds::Kind, path::Resource};
 
-/// A `Status` that says why a request was not served.
+/// A `Status` that reports why a request failed.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     code: StatusCode,

@@ -1,4 +1,4 @@
-//! Tables: a list as `kubectl get` shows it, with the columns of `k8s.io/kubernetes/pkg/printers/internalversion`.
+//! Tables for `kubectl get`, with the columns of `k8s.io/kubernetes/pkg/printers/internalversion`.
 
 mod access;
 mod cells;
@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 
 use crate::{kinds::Kind, moments, objects::Object};
 
-/// How objects of one kind become rows.
+/// Converts objects of one kind to rows.
 struct Printer {
-    /// Names and priorities; those of priority 1 are for `-o wide`.
+    /// Names and priorities; columns of priority 1 appear with `-o wide` only.
     columns: &'static [(&'static str, u8)],
     cells: fn(&Value, Timestamp) -> Vec<Value>,
 }
 
-/// The table of some objects of a kind. `include` is the request's `includeObject`.
+/// Table of objects of a kind. `include` is the request's `includeObject`.
 pub(crate) fn table(kind: &Kind, objects: &[&Object], include: &str, metadata: Value) -> Value {
     let printer = printer(kind);
     let now = moments::now();
@@ -84,7 +84,7 @@ fn printer(kind: &Kind) -> Printer {
 mod tests {
     use super::*;
 
-    /// A row that is shorter than its header shifts what stands under it.
+    /// Guards against a row shorter than its header, which shifts the cells under it.
     #[test]
     fn every_kind_has_a_cell_for_each_column() {
         for kind in crate::kinds::everywhere().into_iter().chain(crate::kinds::metrics()) {

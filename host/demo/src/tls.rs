@@ -1,10 +1,10 @@
-//! The certificate that the cluster is served with, made at each start.
+//! Server certificate, generated at each start.
 //!
-//! TLS, although it never leaves loopback: `kubectl` sends no token over plain HTTP.
+//! TLS is needed even on loopback, because `kubectl` sends no token over plain HTTP.
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-/// PEM, all of them.
+/// Certificates and key, in PEM.
 pub(crate) struct Certificate {
     pub(crate) ca: String,
     pub(crate) chain: String,

@@ -1,4 +1,4 @@
-//! Accounts, and what binds them to roles.
+//! Columns of service accounts and role bindings.
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ pub(super) const SERVICE_ACCOUNTS: Printer = Printer {
     cells: |account, now| vec![name(account), items(account, "/secrets").count().into(), age(account, now)],
 };
 
-/// Of both kinds: RoleBinding and ClusterRoleBinding.
+/// For both kinds, RoleBinding and ClusterRoleBinding.
 pub(super) const BINDINGS: Printer = Printer {
     columns: &[("Name", 0), ("Role", 0), ("Age", 0), ("Users", 1), ("Groups", 1), ("ServiceAccounts", 1)],
     cells: binding,

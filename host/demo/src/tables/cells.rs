@@ -1,19 +1,19 @@
-//! What many columns share: fields, selectors, containers and their images, as the API server prints them.
+//! Shared cells: fields, selectors, containers and images, in the API server's format.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::moments;
 
-/// What is printed where there is nothing.
+/// Placeholder for a missing value.
 pub(super) const NONE: &str = "<none>";
 
-/// The text at a JSON pointer; empty where there is none.
+/// Text at a JSON pointer; empty if missing.
 pub(super) fn text(object: &Value, pointer: &str) -> String {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// As [`text`], but `<none>` where there is none.
+/// As [`text`], but `<none>` if missing.
 pub(super) fn or_none(object: &Value, pointer: &str) -> Value {
     none_if_empty(text(object, pointer))
 }
@@ -22,12 +22,12 @@ pub(super) fn none_if_empty(text: String) -> Value {
     if text.is_empty() { NONE.into() } else { text.into() }
 }
 
-/// The whole number at a JSON pointer; 0 where there is none.
+/// Integer at a JSON pointer; 0 if missing.
 pub(super) fn number(object: &Value, pointer: &str) -> i64 {
     object.pointer(pointer).and_then(Value::as_i64).unwrap_or_default()
 }
 
-/// The elements at a JSON pointer.
+/// Array elements at a JSON pointer.
 pub(super) fn items<'a>(object: &'a Value, pointer: &str) -> std::slice::Iter<'a, Value> {
     object.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default().iter()
 }
@@ -40,7 +40,7 @@ pub(super) fn age(object: &Value, now: Timestamp) -> Value {
     moments::age(object.pointer("/metadata/creationTimestamp").unwrap_or(&Value::Null), now).into()
 }
 
-/// The names of a template's containers, and their images.
+/// Container names and images of a pod template.
 pub(super) fn containers(object: &Value, template: &str) -> [Value; 2] {
     ["name", "image"].map(|field| {
         let texts = items(object, &format!("{template}/spec/containers"));
@@ -52,7 +52,7 @@ pub(super) fn containers(object: &Value, template: &str) -> [Value; 2] {
     })
 }
 
-/// A map of labels as a selector: `app=web,tier=front`.
+/// Formats a map of labels as a selector: `app=web,tier=front`.
 pub(super) fn labels(map: &Value) -> String {
     let pairs = map.as_object().into_iter().flatten();
     pairs
@@ -61,7 +61,7 @@ pub(super) fn labels(map: &Value) -> String {
         .join(",")
 }
 
-/// A LabelSelector (`metav1.FormatLabelSelector`).
+/// Formats a LabelSelector like `metav1.FormatLabelSelector`.
 pub(super) fn selector(selector: &Value) -> Value {
     if !selector.is_object() {
         return NONE.into();

@@ -1,4 +1,4 @@
-//! Nodes, namespaces, and what happened in them.
+//! Columns of nodes, namespaces and events.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Kinds whose rows say little more than a name.
+//! Columns of kinds whose rows have little more than a name.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Pods, whose status column says more than any field of theirs (`printPod`).
+//! Columns of pods. The status is computed from several fields, as in `printPod`.
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub(super) const PODS: Printer = Printer {
         ("Readiness Gates", 1),
     ],
     cells: |pod, now| {
-        let shown = Shown::of(pod);
+        let shown = PodColumns::of(pod);
         let restarts = match &shown.last_restart {
             Some(last) if shown.restarts > 0 => {
                 format!("{} ({} ago)", shown.restarts, moments::age(last, now))
@@ -57,22 +57,22 @@ fn gates(pod: &Value) -> Value {
     format!("{}/{}", gates.iter().filter(met).count(), gates.len()).into()
 }
 
-/// Whether a condition is true.
+/// True if a condition of the pod is true.
 fn condition(pod: &Value, ty: &str) -> bool {
     items(pod, "/status/conditions").any(|condition| condition["type"] == ty && condition["status"] == "True")
 }
 
-/// What the columns say of a pod.
+/// Computed columns of a pod.
 #[derive(Default)]
-struct Shown {
+struct PodColumns {
     reason: String,
     ready: usize,
     restarts: i64,
-    /// When a container last ended that runs again, or will.
+    /// Termination time of the last container that was or will be restarted.
     last_restart: Option<Value>,
 }
 
-impl Shown {
+impl PodColumns {
     fn of(pod: &Value) -> Self {
         let phase = text(pod, "/status/phase");
         let reason = Some(text(pod, "/status/reason")).filter(|reason| !reason.is_empty());
@@ -97,7 +97,7 @@ impl Shown {
         shown
     }
 
-    /// Takes the init containers into account; true where one of them has not done its work.
+    /// Evaluates the init containers; true if one of them has not finished.
     fn init(&mut self, pod: &Value) -> bool {
         let total = items(pod, "/spec/initContainers").count();
         for (number, status) in items(pod, "/status/initContainerStatuses").enumerate() {
@@ -124,7 +124,7 @@ impl Shown {
     }
 
     fn main(&mut self, pod: &Value) {
-        // Only the restarts of sidecars count beside those of the containers.
+        // Restarts of init containers do not count beside those of the containers, unless they are sidecars.
         self.restarts = items(pod, "/status/initContainerStatuses")
             .filter(|status| sidecars(pod).any(|sidecar| sidecar["name"] == status["name"]))
             .map(|status| number(status, "/restartCount"))
@@ -161,7 +161,7 @@ fn moment(value: Option<&Value>) -> Option<Timestamp> {
     value?.as_str()?.parse().ok()
 }
 
-/// How a container ended.
+/// Reason of a container's termination.
 fn end(terminated: &Value) -> String {
     match (terminated["reason"].as_str(), terminated["signal"].as_i64()) {
         (Some(reason), _) if !reason.is_empty() => reason.to_owned(),
@@ -216,7 +216,7 @@ mod tests {
             if deleted {
                 pod["metadata"]["deletionTimestamp"] = "2026-11-24T10:00:00Z".into();
             }
-            let shown = Shown::of(&pod);
+            let shown = PodColumns::of(&pod);
             assert_eq!(
                 (shown.reason.as_str(), shown.ready, shown.restarts),
                 (reason, ready, restarts),

@@ -1,4 +1,4 @@
-//! The ways to pods.
+//! Columns of services, endpoints and ingresses.
 
 use serde_json::Value;
 
@@ -7,8 +7,8 @@ use super::{
     cells::{NONE, age, items, labels, name, none_if_empty, number, or_none, selector, text},
 };
 
-/// Addresses that are printed before `+ n more...`.
-const SHOWN: usize = 3;
+/// Maximum number of addresses before `+ n more...`.
+const MAX_ADDRESSES: usize = 3;
 
 pub(super) const SERVICES: Printer = Printer {
     columns: &[
@@ -105,7 +105,7 @@ pub(super) const NETWORK_POLICIES: Printer = Printer {
     cells: |policy, now| vec![name(policy), selector(&policy["spec"]["podSelector"]), age(policy, now)],
 };
 
-/// `getServiceExternalIP`.
+/// External addresses, like `getServiceExternalIP`.
 fn external(service: &Value) -> Value {
     let given =
         || items(service, "/spec/externalIPs").filter_map(Value::as_str).collect::<Vec<_>>().join(",");
@@ -124,10 +124,10 @@ fn external(service: &Value) -> Value {
 }
 
 fn some(addresses: &[String], nothing: &str) -> Value {
-    let shown: Vec<&str> = addresses.iter().take(SHOWN).map(String::as_str).collect();
+    let shown: Vec<&str> = addresses.iter().take(MAX_ADDRESSES).map(String::as_str).collect();
     match addresses.len() {
         0 => nothing.into(),
-        all if all > SHOWN => format!("{} + {} more...", shown.join(","), all - SHOWN).into(),
+        all if all > MAX_ADDRESSES => format!("{} + {} more...", shown.join(","), all - MAX_ADDRESSES).into(),
         _ => shown.join(",").into(),
     }
 }

@@ -1,4 +1,4 @@
-//! Volumes, claims and classes.
+//! Columns of volumes, claims and storage classes.
 
 use serde_json::Value;
 
@@ -53,7 +53,7 @@ pub(super) const CLAIMS: Printer = Printer {
     ],
     cells: |claim, now| {
         let deleted = claim.pointer("/metadata/deletionTimestamp").is_some();
-        // Modes and size are those of the volume that was bound.
+        // A bound claim shows the modes and size of its volume.
         let bound = claim.pointer("/spec/volumeName").is_some();
         vec![
             name(claim),

@@ -1,4 +1,4 @@
-//! What makes pods, and what scales and protects them.
+//! Columns of workloads, autoscalers and disruption budgets.
 
 use serde_json::Value;
 
@@ -237,7 +237,7 @@ fn ready(object: &Value) -> Value {
     format!("{}/{}", number(object, "/status/readyReplicas"), number(object, "/spec/replicas")).into()
 }
 
-/// `cpu: 42%/80%`, for resource metrics by utilization or value; other metrics as `<unknown>`.
+/// Targets like `cpu: 42%/80%` for resource metrics by utilization or value; `<unknown>` for other metrics.
 fn targets(object: &Value) -> Value {
     let mut shown = Vec::new();
     for metric in items(object, "/spec/metrics") {
