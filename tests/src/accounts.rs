@@ -1,10 +1,10 @@
-//! ServiceAccounts, their roles and their tokens, made on the spot.
+//! ServiceAccounts with roles and tokens, created on demand.
 
 use anyhow::Result;
 use http::Request;
 use serde_json::{Value, json};
 
-/// Sends JSON, and returns what came back.
+/// Sends a JSON request, and returns the response.
 pub async fn send(client: &kube::Client, method: &str, path: &str, body: &Value) -> Result<Value> {
     let kind = if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
     let request = Request::builder()
@@ -15,7 +15,7 @@ pub async fn send(client: &kube::Client, method: &str, path: &str, body: &Value)
     Ok(client.request(request).await?)
 }
 
-/// As [`send`], but what exists already is left as it is.
+/// As [`send`] with POST, but keeps an existing object.
 pub async fn create(client: &kube::Client, path: &str, body: &Value) -> Result<()> {
     match client
         .request::<Value>(
@@ -28,12 +28,12 @@ pub async fn create(client: &kube::Client, path: &str, body: &Value) -> Result<(
     }
 }
 
-/// A namespace.
+/// Creates a namespace.
 pub async fn namespace(client: &kube::Client, name: &str) -> Result<()> {
     create(client, "/api/v1/namespaces", &json!({"metadata": {"name": name}})).await
 }
 
-/// A ServiceAccount's token, after making the account.
+/// Creates a ServiceAccount, and returns a token.
 pub async fn account(client: &kube::Client, namespace: &str, name: &str) -> Result<String> {
     let accounts = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
     create(client, &accounts, &json!({"metadata": {"name": name}})).await?;
@@ -44,18 +44,18 @@ pub async fn account(client: &kube::Client, namespace: &str, name: &str) -> Resu
     Ok(token)
 }
 
-/// Tokens of this run, for the test that looks for them in every log afterwards. The file goes with the run.
+/// Records a token of this run; a later test searches every log for it. The file is deleted with the run.
 pub fn remember(token: &str) {
     if let Some(file) = std::env::var_os("PORTHOLE_TEST_TOKENS") {
         use std::io::Write;
         let file = std::fs::OpenOptions::new().create(true).append(true).open(file);
-        // One write: tests append at the same time.
+        // A single write, because tests append concurrently.
         let line = format!("{token}\n");
         file.and_then(|mut file| file.write_all(line.as_bytes())).expect("the file of tokens");
     }
 }
 
-/// Rules for an account: in one namespace, or (None) in all.
+/// Grants rules to an account, in one namespace, or (`None`) cluster-wide.
 pub async fn allow(
     client: &kube::Client,
     account: (&str, &str),
@@ -83,7 +83,7 @@ pub async fn allow(
     create(client, &format!("{prefix}/{binding}"), &bound).await
 }
 
-/// Reading everything but Secrets, with logs and metrics: what the README gives to Dify.
+/// Rules to read everything but Secrets, with logs and metrics: those that the README grants to Dify.
 pub fn reader_rules() -> Value {
     json!([
         {"apiGroups": [""], "resources": ["configmaps", "endpoints", "events", "limitranges", "namespaces", "nodes",

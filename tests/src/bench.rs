@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: calls timed through the API server itself, Porthole and another server, in one run, by one
-//! client, with one token. The ratios count; the milliseconds are this machine's.
+//! `cargo xtask bench`: times calls through the API server, Porthole and another server, in one run, by one client,
+//! with one token. Only the ratios are comparable between machines.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,25 +11,32 @@ use porthole_testbed::{accounts, cluster::Cluster, dify::Dify, fixtures, http::S
 use serde_json::{Value, json};
 
 const PODS: usize = 2000;
-/// Each measurement ends after this many calls or this long.
-const CALLS: usize = 300;
-const LONG: Duration = Duration::from_secs(8);
-/// Hosts that are compared take turns: so many rounds, each this long at most.
+/// Maximum number of calls per measurement.
+const MAX_CALLS: usize = 300;
+/// Maximum duration of a measurement.
+const MAX_DURATION: Duration = Duration::from_secs(8);
+/// Rounds of a comparison, in which the hosts take turns.
 const ROUNDS: usize = 9;
+/// Maximum duration of a turn.
 const TURN: Duration = Duration::from_millis(1500);
-/// Where the first of them listens.
+/// Port of the first compared host.
 const TURNS_PORT: u16 = 18090;
 
-/// What is timed beside the host.
-pub(crate) struct Beside {
-    /// The other server's program.
+/// Programs timed beside the host.
+pub(crate) struct ComparedPrograms {
+    /// Program of the other server.
     pub(crate) peer: Option<PathBuf>,
-    /// Another binary of Porthole.
+    /// Another Porthole binary.
     pub(crate) porthole: Option<PathBuf>,
 }
 
-pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, beside: Beside) -> Result<()> {
-    let Beside { peer, porthole: second } = beside;
+pub(crate) async fn run(
+    folder: &Path,
+    porthole: &Path,
+    plugins: &Path,
+    beside: ComparedPrograms,
+) -> Result<()> {
+    let ComparedPrograms { peer, porthole: second } = beside;
     let cluster = crate::up::filled(folder).await?;
     eprintln!("making {PODS} pods");
     fixtures::pods(&cluster, PODS).await?;
@@ -97,10 +104,10 @@ pub(crate) async fn run(folder: &Path, porthole: &Path, plugins: &Path, beside: 
     Ok(())
 }
 
-/// Times of one host for one kind of work: a p50 for each round, in ms.
+/// Timings of one host for one kind of work: a p50 per round, in ms.
 type Rounds = Vec<f64>;
 
-/// A/A: the same host twice, in turns, so that the noise is known; and the other binary beside them where there is one.
+/// Compares the host with itself (A/A), alternating, to measure the noise; and with the other binary if given.
 async fn compare(
     cluster: &Cluster,
     (porthole, second): (&Path, Option<&Path>),
@@ -125,7 +132,7 @@ async fn compare(
             let mut rounds: Vec<Rounds> = vec![Vec::new(); hosts.len()];
             for round in 0..ROUNDS {
                 for at in 0..hosts.len() {
-                    // Each round begins with another host: whoever comes first finds the API server idle.
+                    // Each round begins with another host, because the first one finds the API server idle.
                     let at = (at + round) % hosts.len();
                     let streamable: Vec<Streamable> =
                         (0..clients).map(|_| Streamable::new(&hosts[at].2, Some(token))).collect();
@@ -143,7 +150,7 @@ async fn compare(
     Ok(())
 }
 
-/// The line of one kind of work: each host, the noise, and whether the other binary differs by more than that.
+/// Reports one kind of work: the hosts, the noise, and whether the other binary differs by more than the noise.
 fn compared(work: &str, hosts: &[(&str, tokio::process::Child, String)], rounds: &mut [Rounds]) -> String {
     let middles: Vec<f64> = rounds
         .iter_mut()
@@ -159,7 +166,7 @@ fn compared(work: &str, hosts: &[(&str, tokio::process::Child, String)], rounds:
         line.push_str(&format!(" {name} {middle:.2} ({least:.2} to {most:.2});"));
     }
     line.push_str(&format!(" noise {:+.1} %", percent(middles[1] / middles[0])));
-    // Against both runs of the first: their middle is what is compared.
+    // The baseline is the mean of both runs of the first host.
     if let Some(beside) = middles.get(2) {
         let first = (middles[0] + middles[1]) / 2.0;
         line.push_str(&format!("; A against the other {:+.1} %", percent(first / beside)));
@@ -175,7 +182,7 @@ async fn call(clients: &[Streamable], tool: &str, arguments: Value) -> Result<St
     Ok(text)
 }
 
-/// The API server asked directly, with the same token, by the same kind of client that Porthole uses.
+/// Direct client of the API server, with the same token and the client library that Porthole uses.
 struct Api(kube::Client);
 
 impl Api {
@@ -206,15 +213,15 @@ impl std::fmt::Display for Timing {
     }
 }
 
-/// Times `work` done by as many clients as said, each one call after the other; `process` is whose CPU is counted.
+/// Times `work` by a number of sequential clients; measures the CPU time of `process`.
 async fn timed<F, T>(clients: usize, process: Option<u32>, work: impl Fn() -> F) -> Result<Timing>
 where
     F: Future<Output = Result<T>>,
 {
-    timed_for(LONG, clients, process, work).await
+    timed_for(MAX_DURATION, clients, process, work).await
 }
 
-/// As [`timed`], for so long at most.
+/// As [`timed`], with a maximum duration.
 async fn timed_for<F, T>(
     long: Duration,
     clients: usize,
@@ -230,7 +237,7 @@ where
     let (begun, cpu) = (Instant::now(), process.map(cpu_ms));
     let one = async || -> Result<Vec<Duration>> {
         let mut times = Vec::new();
-        while times.len() < CALLS && begun.elapsed() < long {
+        while times.len() < MAX_CALLS && begun.elapsed() < long {
             let started = Instant::now();
             work().await?;
             times.push(started.elapsed());
@@ -249,7 +256,7 @@ where
     })
 }
 
-/// CPU time of a process so far, in ms (clock ticks are 10 ms).
+/// CPU time of a process in ms, in clock ticks of 10 ms.
 fn cpu_ms(process: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();

@@ -1,4 +1,4 @@
-//! etcd, kube-apiserver and kubectl: found, or built from their Go modules.
+//! etcd, kube-apiserver and kubectl: located, or built from their Go modules.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,12 +7,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// The API server is Kubernetes 1.36.3, with every `k8s.io/*` staging module at the version that belongs to it.
+/// Kubernetes version. Every `k8s.io/*` staging module has the corresponding version.
 const KUBERNETES: &str = "1.36.3";
-/// Debian's etcd 3.4 lacks RequestWatchProgress: every list would go to etcd, five times slower than in any cluster.
+/// etcd version. Debian's 3.4 lacks RequestWatchProgress: every list would go to etcd, five times slower than in a
+/// cluster.
 const ETCD: &str = "3.6.16";
 
-/// The programs of a control plane.
+/// Programs of a control plane.
 #[derive(Debug, Clone)]
 pub struct Binaries {
     pub etcd: PathBuf,
@@ -21,7 +22,7 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// In `$KUBEBUILDER_ASSETS`, on `PATH`, in the cache, or built into the cache (4 minutes on 2 cores).
+    /// Finds them in `$KUBEBUILDER_ASSETS`, on `PATH` or in the cache, or builds them (4 minutes on 2 cores).
     pub fn find_or_build() -> Result<Self> {
         let cache = cache().join(format!("kubernetes-{KUBERNETES}-etcd-{ETCD}"));
         let find = |name: &str, build: &dyn Fn(&Path) -> Result<()>| -> Result<PathBuf> {
@@ -43,7 +44,7 @@ impl Binaries {
     }
 }
 
-/// Where this project keeps what it makes once.
+/// Cache folder of this project.
 pub fn cache() -> PathBuf {
     let home = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
     home.join(".cache/porthole")
@@ -51,7 +52,7 @@ pub fn cache() -> PathBuf {
 
 fn found(name: &str) -> Option<PathBuf> {
     let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
-    // An etcd or API server on PATH may be any version, 3.4 among them; only kubectl is taken from there as it is.
+    // An etcd or API server on PATH may be any version, 3.4 among them; only kubectl is compatible enough.
     let path = std::env::var_os("PATH").filter(|_| name == "kubectl").unwrap_or_default();
     assets
         .into_iter()
@@ -77,7 +78,7 @@ fn go(folder: &Path, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Builds beside the target and renames, so that a build cut short leaves nothing behind.
+/// Builds to a temporary name and renames, so that an interrupted build leaves no partial program.
 fn build(folder: &Path, package: &str, out: &Path) -> Result<()> {
     let partial = out.with_extension("partial");
     let partial_text = partial.to_str().context("a path that is not UTF-8")?;

@@ -1,4 +1,4 @@
-//! A client that uses a host at a steady pace while something else happens to it, and a liveness probe beside it.
+//! Bystander: a client at a steady pace, and a liveness probe, while an attack on the same host runs.
 
 use std::{
     sync::{
@@ -14,16 +14,16 @@ use tokio::time::{interval, timeout};
 
 use crate::http::{Streamable, send};
 
-/// Time between two calls, and between two probes.
+/// Interval of the calls, and of the probes.
 const PACE: Duration = Duration::from_millis(40);
-/// Calls and probes that are made, however soon the attack is over.
+/// Minimum number of calls and probes, even if the attack ends sooner.
 const SAMPLES: usize = 10;
-/// A probe of Kubernetes gives up after this (`timeoutSeconds` is 1 by default).
+/// Timeout of a Kubernetes probe (`timeoutSeconds` is 1 by default).
 pub const PROBE: Duration = Duration::from_secs(1);
-/// How long a bystander waits before it says that it was not answered.
+/// Timeout after which the bystander reports no answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Who calls, and where.
+/// Client configuration.
 #[derive(Clone)]
 pub struct Bystander {
     pub origin: String,
@@ -32,12 +32,12 @@ pub struct Bystander {
     pub tool: &'static str,
 }
 
-/// What a bystander felt.
+/// Measurements of a bystander.
 #[derive(Debug, Default, Clone)]
 pub struct Felt {
     pub healthz: Vec<Duration>,
     pub calls: Vec<Duration>,
-    /// What went wrong, in words.
+    /// Descriptions of the failures.
     pub failed: Vec<String>,
 }
 
@@ -45,7 +45,7 @@ impl Bystander {
     /// Calls and probes until `attack` has ended.
     pub async fn during<T>(&self, attack: impl Future<Output = T>) -> (T, Felt) {
         let over = Arc::new(AtomicBool::new(false));
-        // Tasks of their own: an attack that keeps its own task busy must not be taken for a slow host.
+        // On tasks of their own, so that an attack that blocks its task does not count as a slow host.
         let probes = tokio::spawn(self.clone().probe(Arc::clone(&over)));
         let calls = tokio::spawn(self.clone().call(Arc::clone(&over)));
         let outcome = attack.await;
@@ -62,7 +62,7 @@ impl Bystander {
         while felt.healthz.len() < SAMPLES || !over.load(Ordering::Relaxed) {
             pace.tick().await;
             let begun = Instant::now();
-            // Each on a connection of its own, as a kubelet does it.
+            // Each on a new connection, like a kubelet's.
             let outcome = timeout(PATIENCE, send("GET", &url, None, "")).await;
             felt.healthz.push(begun.elapsed());
             match outcome {
@@ -99,7 +99,7 @@ impl Bystander {
     }
 }
 
-/// The time below which `part` of all lie, in ms.
+/// Percentile of the durations, in ms.
 pub fn percentile(times: &[Duration], part: f64) -> f64 {
     let mut sorted = times.to_vec();
     sorted.sort();

@@ -1,4 +1,4 @@
-//! A control group of 512 MiB and one core, for the host under attack; where none can be made, a limit on its data.
+//! Control group of 512 MiB and one core for a host under attack; without control groups, a limit on its data segment.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,16 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The limit of the deployment.
+/// Memory limit of the deployment.
 pub const MEMORY: u64 = 512 << 20;
-/// A period of the scheduler and what of it the host gets: one core.
+/// Scheduler period and quota, in µs: one core.
 const PERIOD: &str = "100000";
-/// How long the kernel may take to let go of a process that has ended.
+/// Maximum time until the kernel releases an ended process.
 const EMPTY: Duration = Duration::from_secs(5);
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// Control groups of this test's own, below those it runs in; they go with it.
+/// Control groups below the test's own; removed on drop.
 pub struct Cage {
     groups: Vec<PathBuf>,
 }
@@ -28,7 +28,7 @@ impl Default for Cage {
 }
 
 impl Cage {
-    /// Makes the groups, as far as this machine lets them be made.
+    /// Creates the groups, as far as this machine permits.
     pub fn new() -> Self {
         let name = format!("porthole-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let memory = MEMORY.to_string();
@@ -53,14 +53,14 @@ impl Cage {
         Self { groups }
     }
 
-    /// Whether memory is limited by a control group.
+    /// True if a control group limits the memory.
     pub fn holds_memory(&self) -> bool {
         self.groups
             .iter()
             .any(|group| group.join("memory.max").exists() || group.join("memory.limit_in_bytes").exists())
     }
 
-    /// A command that runs a program in the cage.
+    /// Command that runs a program in the cage.
     pub fn command(&self, program: &Path) -> Command {
         let mut script: String = self
             .groups
@@ -75,7 +75,7 @@ impl Cage {
         command
     }
 
-    /// The most memory that all in the cage have had at a time, page cache included.
+    /// Peak memory of all processes in the cage, page cache included.
     pub fn peak(&self) -> Option<u64> {
         let files = ["memory.peak", "memory.max_usage_in_bytes"];
         let mut paths = self.groups.iter().flat_map(|group| files.map(|file| group.join(file)));
@@ -94,7 +94,7 @@ impl Drop for Cage {
     }
 }
 
-/// This process's own group of a controller, where groups are of version 1.
+/// This process's group of a controller, with cgroups v1.
 fn version_1(controller: &str) -> Option<PathBuf> {
     let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     let line = own.lines().find(|line| {
@@ -105,7 +105,7 @@ fn version_1(controller: &str) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-/// The same where they are of version 2 and limits may be set below it.
+/// This process's group with cgroups v2, if limits may be set below it.
 fn version_2() -> Option<PathBuf> {
     let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     let path = own.lines().find_map(|line| line.strip_prefix("0::"))?;

@@ -1,4 +1,4 @@
-//! One control plane on loopback: etcd, the API server, and the kubelet stub, each a process of its own.
+//! Control plane on loopback: etcd, API server and kubelet stub, each in a process.
 
 use std::{
     net::TcpListener,
@@ -12,25 +12,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::{binaries::Binaries, pki::Pki};
 
-/// How long the control plane may take to answer; it takes 3 s on an idle machine.
+/// Maximum startup time of the control plane; it takes 3 s on an idle machine.
 const START: Duration = Duration::from_secs(90);
 
-/// A running control plane, as remembered in its folder.
+/// A running control plane, persisted in its folder.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Cluster {
     pub folder: PathBuf,
-    /// `https://127.0.0.1:…`
+    /// URL of the API server: `https://127.0.0.1:…`.
     pub url: String,
-    /// The kubelet stub's port.
+    /// Port of the kubelet stub.
     pub kubelet: u16,
-    /// With the admin's client certificate.
+    /// Kubeconfig with the admin's client certificate.
     pub kubeconfig: PathBuf,
     pub kubectl: PathBuf,
     processes: Vec<u32>,
 }
 
 impl Cluster {
-    /// Starts a control plane in `folder`, which must not hold one. `testbed` is this crate's own binary.
+    /// Starts a control plane in `folder`, which must not contain one. `testbed` is this crate's own binary.
     pub async fn start(folder: &Path, testbed: &Path) -> Result<Self> {
         let binaries = Binaries::find_or_build()?;
         std::fs::create_dir_all(folder.join("logs"))?;
@@ -74,7 +74,7 @@ impl Cluster {
                     format!("--service-account-key-file={}", text(&pki.tokens.1)),
                     "--service-cluster-ip-range=10.96.0.0/16".into(),
                     "--authorization-mode=RBAC".into(),
-                    // No controller makes the ServiceAccount `default` here, which that plugin would wait for.
+                    // No controller creates the ServiceAccount `default` here, which that plugin would wait for.
                     "--disable-admission-plugins=ServiceAccount".into(),
                 ]),
             )?;
@@ -102,20 +102,20 @@ impl Cluster {
         }
     }
 
-    /// The control plane that was started in `folder`.
+    /// Opens the control plane of `folder`.
     pub fn open(folder: &Path) -> Result<Self> {
         let file = folder.join("cluster.json");
         let text = std::fs::read(&file).with_context(|| format!("no cluster in {}", folder.display()))?;
         Ok(serde_json::from_slice(&text)?)
     }
 
-    /// The control plane that `cargo xtask test` has started for the tests.
+    /// Opens the control plane that `cargo xtask test` has started.
     pub fn for_tests() -> Self {
         let folder = std::env::var_os("PORTHOLE_TEST_CLUSTER").expect("these tests run by: cargo xtask test");
         Self::open(Path::new(&folder)).expect("the tests' cluster")
     }
 
-    /// Whether its API server answers.
+    /// True if the API server answers.
     pub async fn answers(&self) -> bool {
         let Ok(client) = self.admin().await else {
             return false;
@@ -125,10 +125,10 @@ impl Cluster {
             .is_ok_and(|answer| answer.is_ok())
     }
 
-    /// Ends its processes.
+    /// Stops its processes.
     pub fn stop(&self) {
         for process in self.processes.iter().rev() {
-            // Only a process that still is what was started: numbers are used again.
+            // Only if the process is still the same program: process ids are reused.
             let command = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
             if ["etcd", "kube-apiserver", "kubelet"].iter().any(|name| command.contains(name)) {
                 let _ =
@@ -138,14 +138,14 @@ impl Cluster {
         let _ = std::fs::remove_file(self.folder.join("cluster.json"));
     }
 
-    /// A client with all rights.
+    /// Client with all rights.
     pub async fn admin(&self) -> Result<kube::Client> {
         let kubeconfig = kube::config::Kubeconfig::read_from(&self.kubeconfig)?;
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?;
         Ok(kube::Client::try_from(config)?)
     }
 
-    /// Writes a kubeconfig of this cluster, with this user, and returns its path.
+    /// Writes a kubeconfig of this cluster with a user, and returns its path.
     pub fn write_kubeconfig(&self, name: &str, user: &serde_json::Value) -> Result<PathBuf> {
         let path = self.folder.join(name);
         let kubeconfig = serde_json::json!({
@@ -165,7 +165,7 @@ impl Cluster {
     fn spawn(&mut self, name: &str, command: &mut Command) -> Result<()> {
         use std::os::unix::process::CommandExt;
         let log = std::fs::File::create(self.folder.join(format!("{name}.log")))?;
-        // In a process group of its own: an interrupted test must not take the cluster along.
+        // In a process group of its own, so that an interrupted test does not stop the cluster.
         let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -196,7 +196,7 @@ impl Cluster {
     }
 }
 
-/// Ports that are free now; they are held together, so they differ.
+/// Distinct free ports; all listeners are open at the same time.
 fn free_ports<const N: usize>() -> Result<[u16; N]> {
     let listeners: Vec<TcpListener> =
         (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<std::io::Result<_>>()?;

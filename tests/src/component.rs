@@ -1,13 +1,13 @@
-//! Components that no compiler would make: core modules in text, wrapped as the contract wants it.
+//! Components that no compiler produces: core modules in text format, wrapped for the contract.
 //!
-//! Each is one tool whose description, allocator and body are the test's own, down to the bytes of the canonical ABI.
+//! Each is a tool whose description, allocator and body the test chooses, down to the bytes of the canonical ABI.
 
 use std::fmt::Write as _;
 
-/// Where static data begins; what lies below is never read.
+/// Start of the static data; memory below is never read.
 const BASE: u32 = 1024;
 const PAGE: u32 = 65536;
-/// An allocator that only goes forward and grows the memory as it must.
+/// Bump allocator, which grows the memory as needed.
 const BUMP: &str = "(local $at i32)
     (local.set $at (i32.and (i32.add (global.get $next) (i32.const 7)) (i32.const -8)))
     (global.set $next (i32.add (local.get $at) (local.get 3)))
@@ -17,22 +17,22 @@ const BUMP: &str = "(local $at i32)
         (br $more)))
     (local.get $at)";
 
-/// One line of a declaration: API groups, resources, verbs.
+/// One declared rule: API groups, resources, verbs.
 pub type Rule<'r> = (&'r [&'r str], &'r [&'r str], &'r [Verb]);
 
-/// The contract's verbs, by their number.
+/// Verbs of the contract, by number.
 #[derive(Debug, Clone, Copy)]
 pub enum Verb {
     Get,
     List,
 }
 
-/// Static bytes of a component's memory.
+/// Static data of a component.
 #[derive(Default)]
 pub struct Data(Vec<u8>);
 
 impl Data {
-    /// The address of these bytes.
+    /// Adds bytes; returns their address.
     pub fn bytes(&mut self, bytes: &[u8]) -> u32 {
         while !self.0.len().is_multiple_of(8) {
             self.0.push(0);
@@ -42,30 +42,30 @@ impl Data {
         at
     }
 
-    /// Address and length of a text.
+    /// Adds a text; returns address and length.
     pub fn text(&mut self, text: &str) -> [u32; 2] {
         [self.bytes(text.as_bytes()), u32::try_from(text.len()).expect("a short text")]
     }
 
-    /// The address of these words.
+    /// Adds words; returns their address.
     pub fn words(&mut self, words: &[u32]) -> u32 {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         self.bytes(&bytes)
     }
 
-    /// Address and length of a list of texts.
+    /// Adds a list of texts; returns address and length.
     fn texts(&mut self, texts: &[&str]) -> [u32; 2] {
         let words: Vec<u32> = texts.iter().flat_map(|text| self.text(text)).collect();
         [self.words(&words), u32::try_from(texts.len()).expect("a few texts")]
     }
 
-    /// The first free address behind all of it.
+    /// First free address after the data.
     pub fn end(&self) -> u32 {
         (BASE + u32::try_from(self.0.len()).expect("a small memory")).next_multiple_of(16)
     }
 }
 
-/// A tool in text.
+/// A tool in text format.
 pub struct Component<'c> {
     pub name: &'c str,
     pub version: &'c str,
@@ -73,19 +73,19 @@ pub struct Component<'c> {
     pub summary: &'c str,
     pub schema: &'c str,
     pub reads: &'c [Rule<'c>],
-    /// Static bytes that the body refers to.
+    /// Static data that the body refers to.
     pub data: Data,
-    /// Bytes of memory that must be there from the start.
+    /// Minimum initial memory, in bytes.
     pub memory: u32,
     /// Items of the core module: tables, globals, further functions. `$log`, `$pollable` and the memory are imported.
     pub items: String,
-    /// Runs when an instance is made.
+    /// Code that runs at instantiation.
     pub start: &'c str,
-    /// Runs before the description is returned.
+    /// Code that runs before the description is returned.
     pub describe: &'c str,
-    /// The body of `run`: the address of a `result<outcome, string>`.
+    /// Body of `run`: the address of a `result<outcome, string>`.
     pub run: String,
-    /// The body of the allocator, None for one that works.
+    /// Body of the allocator; `None` for a correct one.
     pub realloc: Option<&'c str>,
 }
 
@@ -110,7 +110,7 @@ impl Default for Component<'_> {
 }
 
 impl Component<'_> {
-    /// The file.
+    /// Builds the component's file.
     pub fn build(mut self) -> Vec<u8> {
         let text = self.text();
         wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"))
@@ -179,7 +179,7 @@ impl Component<'_> {
     }
 }
 
-/// Bytes as a string of the text format.
+/// Escapes bytes for a string of the text format.
 fn escaped(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for byte in bytes {
@@ -193,7 +193,7 @@ fn escaped(bytes: &[u8]) -> String {
     text
 }
 
-/// What is imported, and the types of what is exported, as `wit/porthole.wit` has them.
+/// Imports and types of the exports, as in `wit/porthole.wit`.
 const INTERFACES: &str = r#"
 (import "porthole:tool/types@0.1.0" (instance $types
     (type $verb' (enum "get" "list")) (export "verb" (type $verb (eq $verb')))

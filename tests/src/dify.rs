@@ -1,8 +1,9 @@
-//! A client that does exactly what Dify does at `/sse`, and dies of what Dify dies of.
+//! Emulation of Dify's client at `/sse`, including its failures.
 //!
-//! From `research/dify-client.md` and `dify-verified.md`: the endpoint within 1 s of the headers, on the same origin;
-//! ids from 0; answers from the stream only; it dies of an `id:` or `retry:` line, of data that is not JSON, of an error
-//! without id, and of an answer to an id that is not open. A POST that fails is not reported: it hangs.
+//! From `research/dify-client.md` and `dify-verified.md`: it requires the endpoint within 1 s of the headers, on the
+//! same origin; counts ids from 0; reads answers from the stream only; fails on an `id:` or `retry:` line, on data that
+//! is not JSON, on an error without id, and on an answer to an id that is not open. It ignores a failed POST, and
+//! hangs.
 
 use std::time::Duration;
 
@@ -15,22 +16,22 @@ use tokio::{sync::mpsc, time::timeout};
 
 use crate::http::{HttpClient, client, text};
 
-/// Dify waits this long for the endpoint event.
+/// Timeout for the endpoint event in Dify.
 const ENDPOINT: Duration = Duration::from_secs(1);
-/// After this a test says that Dify hangs.
+/// Timeout after which a test considers Dify hanging.
 pub const HANGS: Duration = Duration::from_secs(20);
 
-/// What came on the stream.
+/// Event on the stream.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     Endpoint(String),
     Message(Value),
     Comment,
-    /// The body ended with its last chunk: Dify takes it for a normal end, and hangs if something is open.
+    /// The body ended cleanly: Dify accepts the end, and hangs if a request is open.
     End,
     /// The body broke off: Dify fails within a second.
     Cut,
-    /// Something that kills Dify's session.
+    /// An event that ends Dify's session with an error.
     Deadly(String),
 }
 
@@ -52,7 +53,7 @@ impl Drop for Dify {
 }
 
 impl Dify {
-    /// GET /sse, and the endpoint. An error status is all that Dify knows of a refusal.
+    /// Connects and reads the endpoint. Of a rejection Dify sees only the HTTP status.
     pub async fn connect(origin: &str, token: Option<&str>) -> Result<Self> {
         let http = client();
         let mut request = Request::get(format!("{origin}/sse"))
@@ -94,7 +95,7 @@ impl Dify {
         Ok(Self { http, token, origin: origin.to_owned(), endpoint, events, next_id: 0, reader })
     }
 
-    /// The POST of a message with this body; Dify does not look at the answer.
+    /// Posts a message with this body; Dify ignores the response.
     pub async fn post(&self, body: impl Into<Bytes>, token: Option<&str>) -> Result<StatusCode> {
         let mut request = Request::post(format!("{}{}", self.origin, self.endpoint))
             .header("content-type", "application/json")
@@ -106,7 +107,7 @@ impl Dify {
         Ok(response.status())
     }
 
-    /// The next event on the stream.
+    /// Next event on the stream.
     pub async fn event(&mut self) -> Result<Event> {
         timeout(HANGS, self.events.recv())
             .await
@@ -114,7 +115,7 @@ impl Dify {
             .context("closed")
     }
 
-    /// The next event that is not a comment.
+    /// Next event that is no comment.
     pub async fn message(&mut self) -> Result<Event> {
         let waited = async {
             loop {
@@ -127,11 +128,11 @@ impl Dify {
         timeout(HANGS, waited).await.context("Dify hangs: only comments came")?
     }
 
-    /// Sends a request and waits for the message that answers it, result or error.
+    /// Sends a request and waits for its answer, result or error.
     pub async fn exchange(&mut self, method: &str, params: Option<Value>) -> Result<Value> {
         let id = self.next_id;
         self.next_id += 1;
-        // The order of members is that of pydantic's models: the id comes last.
+        // Members in the order of pydantic's models: the id is last.
         let mut message = json!({"method": method});
         if let Some(params) = params {
             message["params"] = params;
@@ -142,7 +143,7 @@ impl Dify {
         self.answer_to(&json!(id)).await
     }
 
-    /// The answer to an id. Another answer than that kills Dify; notifications do not.
+    /// Waits for the answer to an id. An answer to another id is fatal to Dify; notifications are not.
     pub async fn answer_to(&mut self, id: &Value) -> Result<Value> {
         loop {
             match self.message().await? {
@@ -153,7 +154,7 @@ impl Dify {
         }
     }
 
-    /// Sends a request; a JSON-RPC error is what Dify shows of one.
+    /// Sends a request; a JSON-RPC error becomes the text that Dify shows.
     pub async fn request(&mut self, method: &str, params: Option<Value>) -> Result<Value> {
         let message = self.exchange(method, params).await?;
         match message.get("error") {
@@ -164,7 +165,7 @@ impl Dify {
         }
     }
 
-    /// initialize and initialized. Dify takes the version it asked for, or 2024-11-05.
+    /// Sends initialize and initialized. Dify accepts the version that it requested, or 2024-11-05.
     pub async fn initialize(&mut self, version: &str) -> Result<Value> {
         let params = json!({"protocolVersion": version, "capabilities": {"sampling": {}, "roots": {"listChanged": true}},
             "clientInfo": {"name": "Dify", "version": "1.9.0"}});
@@ -176,19 +177,19 @@ impl Dify {
         Ok(result)
     }
 
-    /// The tools, from the one page that Dify reads.
+    /// Lists the tools, from the only page that Dify reads.
     pub async fn tools(&mut self) -> Result<Vec<Value>> {
         let result = self.request("tools/list", None).await?;
         Ok(result["tools"].as_array().context("no tools")?.clone())
     }
 
-    /// The text of a call's answer; Dify never looks at isError.
+    /// Text of a call's answer; Dify ignores isError.
     pub async fn call(&mut self, tool: &str, arguments: Value) -> Result<String> {
         let result = self.request("tools/call", Some(json!({"name": tool, "arguments": arguments}))).await?;
         text(&result)
     }
 
-    /// A whole visit, as Dify makes one for every call: connect, initialize, call, leave.
+    /// A whole visit, which Dify makes for every call: connect, initialize, call, disconnect.
     pub async fn visit(origin: &str, token: Option<&str>, tool: &str, arguments: Value) -> Result<String> {
         let mut dify = Self::connect(origin, token).await?;
         dify.initialize("2025-03-26").await?;
@@ -196,7 +197,7 @@ impl Dify {
     }
 }
 
-/// Splits the stream into events, and notices what would kill httpx-sse or Dify.
+/// Splits the stream into events, and detects what is fatal to httpx-sse or Dify.
 #[derive(Default)]
 struct Decoder {
     buffer: String,

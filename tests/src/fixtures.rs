@@ -1,4 +1,4 @@
-//! Objects to look at: a small shop with troubles, and pods by the thousand.
+//! Test objects: a small shop with faults, and pods by the thousand.
 
 use std::collections::BTreeMap;
 
@@ -13,17 +13,17 @@ use crate::{
 };
 
 const METRICS: &str = include_str!("../fixtures/metrics.yaml");
-/// Requests under way while filling.
-const SIDE_BY_SIDE: usize = 16;
+/// Concurrent requests while filling.
+const MAX_CONCURRENT: usize = 16;
 
-/// Puts the shop of the embedded cluster, its metrics and its logs into this one.
+/// Creates the embedded cluster's shop in this one, with metrics and logs.
 pub async fn shop(cluster: &Cluster) -> Result<()> {
     let client = cluster.admin().await?;
     metrics_api(&client).await?;
     let shop = Shop::read()?;
-    // What the embedded cluster calls an object, and what the API server calls it: owners are named by their uid.
+    // Maps uids of the embedded cluster to the API server's: owner references contain them.
     let mut uids = BTreeMap::new();
-    // The API server makes the Service `kubernetes` itself.
+    // The API server creates the Service `kubernetes` itself.
     let ours = |object: &&(String, Value)| object.1["metadata"]["name"] != "kubernetes";
     for (path, object) in shop.objects.iter().filter(ours) {
         put(&client, cluster.kubelet, path, object, &mut uids).await.with_context(|| object.to_string())?;
@@ -34,14 +34,14 @@ pub async fn shop(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// Stands in for metrics-server.
+/// Emulates metrics-server with custom resources.
 pub async fn metrics_api(client: &kube::Client) -> Result<()> {
     apply(client, METRICS).await?;
     served(client, "/apis/metrics.k8s.io/v1beta1/nodes").await?;
     served(client, "/apis/metrics.k8s.io/v1beta1/pods").await
 }
 
-/// Creates one object of the shop, as far as a client can: the API server gives it its uid and its age.
+/// Creates one object of the shop, except for uid and age, which the API server assigns.
 async fn put(
     client: &kube::Client,
     kubelet: u16,
@@ -60,12 +60,12 @@ async fn put(
     metadata.retain(|field, _| !matches!(field.as_str(), "creationTimestamp" | "deletionGracePeriodSeconds"));
     let name = metadata["name"].as_str().context("no name")?.to_owned();
     if object["kind"] == "Node" {
-        // The kubelet stub.
+        // Address of the kubelet stub.
         object["status"]["addresses"] = json!([{"type": "InternalIP", "address": "127.0.0.1"}]);
         object["status"]["daemonEndpoints"] = json!({"kubeletEndpoint": {"Port": kubelet}});
     }
     if object["kind"] == "Job" {
-        // The API server makes the selector of a Job.
+        // The API server generates the selector of a Job.
         object["spec"].as_object_mut().context("no spec")?.remove("selector");
     }
     create(client, path, &object).await?;
@@ -80,13 +80,13 @@ async fn put(
         uids.insert(embedded.to_owned(), real.to_owned());
     }
     if deleted {
-        // Its finalizer keeps it.
+        // The finalizer keeps the object in deletion.
         send(client, "DELETE", &format!("{path}/{name}"), &json!({})).await?;
     }
     Ok(())
 }
 
-/// Writes a file for the kubelet stub to serve: `<namespace>/<pod>/<file>`.
+/// Writes a log file for the kubelet stub: `<namespace>/<pod>/<file>`.
 pub fn write_log(cluster: &Cluster, name: &str, text: &str) -> Result<()> {
     let path = cluster.folder.join("logs").join(name);
     std::fs::create_dir_all(path.parent().context("a log without a folder")?)?;
@@ -105,7 +105,7 @@ pub async fn served(client: &kube::Client, path: &str) -> Result<()> {
     bail!("{path} is not served after 10 s")
 }
 
-/// A node that is ready, with the kubelet stub behind it.
+/// Creates a ready node, backed by the kubelet stub.
 pub async fn node(client: &kube::Client, kubelet: u16, name: &str) -> Result<()> {
     let node = json!({"metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, "node-role.kubernetes.io/worker": ""}}});
     create(client, "/api/v1/nodes", &node).await?;
@@ -122,12 +122,12 @@ pub async fn node(client: &kube::Client, kubelet: u16, name: &str) -> Result<()>
     Ok(())
 }
 
-/// The time now, as Kubernetes writes it.
+/// Current time in Kubernetes' format.
 pub fn now() -> String {
     k8s_openapi::jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Creates every object of a file of several YAML documents, and writes its status where it has one.
+/// Creates every object of a multi-document YAML file, and writes its status if it has one.
 pub async fn apply(client: &kube::Client, text: &str) -> Result<()> {
     for document in text.split("\n---\n").filter(|document| !document.trim().is_empty()) {
         let document = document.replace("$NOW", &now());
@@ -142,7 +142,7 @@ pub async fn apply(client: &kube::Client, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Where objects like this are created.
+/// Collection path of an object.
 fn collection(object: &Value) -> Result<String> {
     let api_version = object["apiVersion"].as_str().context("an object without apiVersion")?;
     let kind = object["kind"].as_str().context("an object without kind")?;
@@ -154,7 +154,7 @@ fn collection(object: &Value) -> Result<String> {
     })
 }
 
-/// `count` running pods of two containers each, over the namespaces `load-1` to `load-5` and 40 labels.
+/// Creates `count` running pods of two containers each, in the namespaces `load-1` to `load-5`, with 40 labels.
 pub async fn pods(cluster: &Cluster, count: usize) -> Result<()> {
     let client = cluster.admin().await?;
     for n in 1..=4 {
@@ -163,7 +163,7 @@ pub async fn pods(cluster: &Cluster, count: usize) -> Result<()> {
     for n in 1..=5 {
         namespace(&client, &format!("load-{n}")).await?;
     }
-    stream::iter(0..count).map(|n| pod(&client, n)).buffer_unordered(SIDE_BY_SIDE).try_collect::<()>().await
+    stream::iter(0..count).map(|n| pod(&client, n)).buffer_unordered(MAX_CONCURRENT).try_collect::<()>().await
 }
 
 async fn pod(client: &kube::Client, n: usize) -> Result<()> {

@@ -1,7 +1,7 @@
-//! An API server that lies: over plain HTTP, with bodies that are the test's own.
+//! Hostile API server: plain HTTP, with responses that the test chooses.
 //!
-//! The real one cannot be made to answer a table with an object, or discovery with a path; an aggregated API, an old
-//! version or whoever sits between can.
+//! A real one cannot be made to answer a table request with an object, or discovery with a path; an aggregated API, an
+//! old version or a man in the middle can.
 
 use std::{
     path::PathBuf,
@@ -18,10 +18,10 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-/// Status and body for a path with its query; None for what the server usually says.
+/// Status and body for a path with its query; `None` for the regular response.
 pub type Lies = fn(&str) -> Option<(u16, String)>;
 
-/// A server on loopback; it ends with its handle.
+/// A server on loopback; stopped on drop.
 pub struct HostileApi {
     pub kubeconfig: PathBuf,
     seen: Arc<Mutex<Vec<String>>>,
@@ -36,7 +36,7 @@ struct Server {
 }
 
 impl HostileApi {
-    /// Starts it. Every token is that of one `visitor`.
+    /// Starts the server. Every token authenticates as the user `visitor`.
     pub async fn start(lies: Lies) -> Result<Self> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let folder = tempfile::tempdir()?;
@@ -56,7 +56,7 @@ impl HostileApi {
         Ok(Self { kubeconfig, seen, _folder: folder, task })
     }
 
-    /// Paths that were asked for, in order.
+    /// Requested paths, in order.
     pub fn seen(&self) -> Vec<String> {
         self.seen.lock().expect("no panic while it is held").clone()
     }
@@ -80,7 +80,7 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], Bytes::from(body)).into_response()
 }
 
-/// What an API server says.
+/// Regular response of an API server.
 fn usual(path: &str) -> Option<Value> {
     let path = path.split('?').next().unwrap_or(path);
     let resource = |plural: &str, kind: &str, scope: &str| {

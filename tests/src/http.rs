@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 
 pub type HttpClient = Client<hyper_util::client::legacy::connect::HttpConnector, Full<Bytes>>;
 
-/// A client with a pool of connections.
+/// Client with a connection pool.
 pub fn client() -> HttpClient {
     let mut connector = hyper_util::client::legacy::connect::HttpConnector::new();
     connector.set_nodelay(true);
     Client::builder(TokioExecutor::new()).build(connector)
 }
 
-/// What came back.
+/// HTTP response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -34,7 +34,7 @@ where
     Ok(Answer { status: parts.status, headers: parts.headers, body })
 }
 
-/// Sends a request with a token, or without.
+/// Sends a request, with or without a token.
 pub async fn send(method: &str, url: &str, token: Option<&str>, body: &str) -> Result<Answer> {
     let mut request = Request::builder().method(method).uri(url).header("content-type", "application/json");
     if let Some(token) = token {
@@ -43,7 +43,7 @@ pub async fn send(method: &str, url: &str, token: Option<&str>, body: &str) -> R
     answer(client().request(request.body(Full::from(body.to_owned()))?).await?).await
 }
 
-/// A client of Streamable HTTP as small as one can be.
+/// Minimal client of Streamable HTTP.
 pub struct Streamable {
     http: HttpClient,
     url: String,
@@ -55,7 +55,7 @@ impl Streamable {
         Self { http: client(), url: format!("{origin}/mcp"), token: token.map(str::to_owned) }
     }
 
-    /// The result of a request; a JSON-RPC error is an error.
+    /// Result of a request; a JSON-RPC error becomes an error.
     pub async fn request(&self, method: &str, params: Value) -> Result<Value> {
         let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let mut request = Request::post(&self.url)
@@ -77,14 +77,14 @@ impl Streamable {
         }
     }
 
-    /// The text of a call's answer; isError makes no difference, as for Dify.
+    /// Text of a call's answer; ignores isError, as Dify does.
     pub async fn call(&self, tool: &str, arguments: Value) -> Result<String> {
         let result = self.request("tools/call", json!({"name": tool, "arguments": arguments})).await?;
         text(&result)
     }
 }
 
-/// The text of a result.
+/// Text of a result.
 pub fn text(result: &Value) -> Result<String> {
     let Some(content) = result["content"].as_array().filter(|content| !content.is_empty()) else {
         bail!("a result without content: {result}");

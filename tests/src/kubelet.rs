@@ -1,8 +1,7 @@
-//! The kubelet as far as the API server needs one for `pods/log`: TLS, and logs from files.
+//! Kubelet stub for `pods/log`: TLS, and logs from files.
 //!
-//! `logs/<namespace>/<pod>/<container>.log` is what the container wrote, `….previous.log` what it wrote before its
-//! restart. Where `….endless` exists, the log never ends: a line every 20 ms, while `….open` exists as long as
-//! somebody reads.
+//! `logs/<namespace>/<pod>/<container>.log` is a container's log, `….previous.log` the log of its previous run. If
+//! `….endless` exists, the log never ends: a line every 20 ms, and `….open` exists during the read.
 
 use std::{
     io,
@@ -71,7 +70,7 @@ async fn log(
     shown.into_response()
 }
 
-/// Exists while somebody reads the log.
+/// Marker file that exists while the log is read.
 struct Open(PathBuf);
 
 impl Drop for Open {

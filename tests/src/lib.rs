@@ -1,7 +1,7 @@
-//! A real Kubernetes API server on loopback, what the tests put into it, and clients that behave like others' clients.
+//! Testbed: a real Kubernetes API server on loopback, test fixtures, and emulations of third-party clients.
 //!
-//! Nothing of Kubernetes is mocked but the kubelet, which serves logs from files, and metrics-server, whose API is a
-//! pair of custom resources.
+//! Only two parts of Kubernetes are emulated: the kubelet, which serves logs from files, and metrics-server, whose API
+//! is a pair of custom resources.
 #![allow(missing_docs, reason = "a crate of tests: its readers read the tests")]
 #![allow(
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! The testbed's own commands; `cargo xtask` calls them.
+//! Commands of the testbed, called by `cargo xtask`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -122,7 +122,7 @@ async fn main() -> Result<()> {
         }
         Command::Kubelet { folder, port } => kubelet::serve(&folder, port).await,
         Command::Bench { folder, porthole, plugins, peer, beside } => {
-            let beside = bench::Beside { peer, porthole: beside };
+            let beside = bench::ComparedPrograms { peer, porthole: beside };
             bench::run(&folder, &porthole, &plugins, beside).await
         }
         Command::BenchTokens { folder, porthole, plugins, peer, tokenizer, show } => {

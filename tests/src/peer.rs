@@ -1,4 +1,4 @@
-//! The popular server, started as its users start it: read-only, with the caller's token passed through.
+//! The popular server, with its usual options: read-only, and the caller's token passed through.
 
 use std::{
     path::Path,
@@ -11,10 +11,10 @@ use porthole_testbed::http::Streamable;
 use serde_json::json;
 
 const ADDRESS: &str = "127.0.0.1:18081";
-/// How long it may take to listen.
+/// Maximum time until it listens.
 const START: Duration = Duration::from_secs(30);
 
-/// Starts it on a kubeconfig; it ends with its handle.
+/// Starts the server on a kubeconfig; stopped on drop.
 pub(crate) async fn start(program: &Path, kubeconfig: &Path) -> Result<tokio::process::Child> {
     let process = tokio::process::Command::new(program)
         .args(["--port", "18081", "--bind-address", "127.0.0.1", "--read-only", "--stateless"])
@@ -33,12 +33,12 @@ pub(crate) async fn start(program: &Path, kubeconfig: &Path) -> Result<tokio::pr
     Ok(process)
 }
 
-/// A client of it.
+/// Client of the server.
 pub(crate) fn client(token: &str) -> Streamable {
     Streamable::new(&format!("http://{ADDRESS}"), Some(token))
 }
 
-/// What it wants to hear first.
+/// Handshake that the server requires.
 pub(crate) async fn greet(client: &Streamable) -> Result<()> {
     let hello = json!({"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "bench", "version": "1"}});
     client.request("initialize", hello).await.map(|_| ())

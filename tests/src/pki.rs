@@ -1,22 +1,22 @@
-//! Certificates made on the spot and thrown away with the cluster.
+//! Certificates, generated for one cluster and deleted with it.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-/// Files of one cluster's certificates and keys, all PEM.
+/// Certificate and key files of one cluster, in PEM.
 pub struct Pki {
     pub ca: PathBuf,
     pub server: (PathBuf, PathBuf),
-    /// A client certificate of group `system:masters`.
+    /// Client certificate of group `system:masters`.
     pub admin: (PathBuf, PathBuf),
-    /// Signs ServiceAccount tokens: private, public.
+    /// Key pair for ServiceAccount tokens: private, public.
     pub tokens: (PathBuf, PathBuf),
 }
 
 impl Pki {
-    /// Makes all of them in `folder`.
+    /// Generates all of them in `folder`.
     pub fn make(folder: &Path) -> Result<Self> {
         let write = |name: &str, text: String| -> Result<PathBuf> {
             let path = folder.join(name);

@@ -1,4 +1,4 @@
-//! The host under test: a process of its own, on a port of its own, with a log of its own.
+//! The host under test: a separate process, with its own port and log.
 
 use std::{
     io::{BufRead, BufReader},
@@ -14,30 +14,30 @@ use crate::http::send;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// How long a host may take until it says something: compiling every tool, on a machine that does other things too.
+/// Maximum startup time of a host: it compiles every tool, on a busy machine.
 const START: Duration = Duration::from_secs(120);
 
-/// A running host; dropping it ends it.
+/// A running host; stopped on drop.
 pub struct Porthole {
     child: Child,
     pub origin: String,
     pub log: PathBuf,
-    /// What it prints: with `--demo`, tokens. Not a log.
+    /// Captured stdout. It contains tokens with `--demo`, so it does not belong to the logs.
     printed: tempfile::NamedTempFile,
 }
 
 /// A host with its embedded cluster.
 pub struct Demo {
     pub host: Porthole,
-    /// For `kubectl`, with the admin's token.
+    /// Kubeconfig for `kubectl`, with the admin's token.
     pub kubeconfig: PathBuf,
-    /// All that it printed.
+    /// Output at startup.
     pub printed: String,
     _folder: tempfile::TempDir,
 }
 
 impl Demo {
-    /// Starts a host on the shop (None) or on a folder of manifests, with all tools, and waits for what it prints.
+    /// Starts a host on the shop (`None`) or on a folder of manifests, with all tools, and waits for its output.
     pub async fn start(manifests: Option<&Path>) -> Result<Self> {
         Self::with(manifests, &tools()).await
     }
@@ -63,34 +63,34 @@ impl Demo {
         Ok(Self { host, kubeconfig, printed, _folder: folder })
     }
 
-    /// The token that was printed for an account.
+    /// Printed token of an account.
     pub fn token(&self, account: &str) -> String {
         token(&self.printed, account).unwrap_or_else(|| panic!("no account {account} in {}", self.printed))
     }
 }
 
-/// The token in the line of an account.
+/// Token in the line of an account.
 fn token(printed: &str, account: &str) -> Option<String> {
     let line = printed.lines().find(|line| line.trim_start().starts_with(account))?;
     line.split_whitespace().next_back().map(str::to_owned)
 }
 
-/// The binary to test.
+/// Binary under test.
 pub fn binary() -> PathBuf {
     PathBuf::from(std::env::var_os("PORTHOLE_BIN").expect("these tests run by: cargo xtask test"))
 }
 
-/// The folder of the tools.
+/// Folder of the tools.
 pub fn tools() -> PathBuf {
     PathBuf::from(std::env::var_os("PORTHOLE_TOOLS").expect("these tests run by: cargo xtask test"))
 }
 
-/// How many tools there are.
+/// Number of tools.
 pub fn number_of_tools() -> usize {
     std::fs::read_dir(tools()).expect("cargo xtask plugins").count()
 }
 
-/// A component that is only for tests.
+/// Path of a component for tests.
 pub fn guest(name: &str) -> PathBuf {
     let folder = std::env::var_os("PORTHOLE_GUESTS").expect("these tests run by: cargo xtask test");
     Path::new(&folder).join(format!("{name}.wasm"))
@@ -133,12 +133,12 @@ impl Porthole {
         Self::spawn_in(options, &[])
     }
 
-    /// As [`spawn`](Self::spawn), in an environment with these variables; an empty one is taken away.
+    /// As [`spawn`](Self::spawn), with these environment variables; an empty one is removed.
     pub fn spawn_in(options: &[&str], environment: &[(&str, String)]) -> Result<Self> {
         Self::start_by(Command::new(binary()), options, environment)
     }
 
-    /// As [`spawn_in`](Self::spawn_in), by a command that runs the binary in its own way.
+    /// As [`spawn_in`](Self::spawn_in), with a command that wraps the binary.
     pub fn start_by(mut command: Command, options: &[&str], environment: &[(&str, String)]) -> Result<Self> {
         let logs = std::env::var_os("PORTHOLE_TEST_LOGS").map_or_else(std::env::temp_dir, PathBuf::from);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -178,7 +178,7 @@ impl Porthole {
         self.until_logged("tools loaded from").await
     }
 
-    /// Waits until a text stands in the log, which a thread of its own writes after the answer is sent.
+    /// Waits until the log contains a text; the host's log thread may write it after the answer was sent.
     pub async fn until_logged(&self, text: &str) -> Result<()> {
         let begun = Instant::now();
         while !std::fs::read_to_string(&self.log)?.contains(text) {
@@ -188,7 +188,7 @@ impl Porthole {
         Ok(())
     }
 
-    /// Where the operator's page is, once it is told.
+    /// URL of the admin page, once it is logged.
     pub async fn page(&self) -> Result<String> {
         self.until_logged("figures at /metrics").await?;
         let log = std::fs::read_to_string(&self.log)?;
@@ -196,12 +196,12 @@ impl Porthole {
         Ok(told.split('/').take(3).collect::<Vec<_>>().join("/"))
     }
 
-    /// What it has written to stdout: audit lines, unless they go elsewhere.
+    /// Output on stdout: audit lines, unless they go elsewhere.
     pub fn printed(&self) -> Result<String> {
         Ok(std::fs::read_to_string(self.printed.path())?)
     }
 
-    /// The JSON body of /readyz.
+    /// JSON body of /readyz.
     pub async fn readiness(&self) -> Result<serde_json::Value> {
         let answer = send("GET", &format!("{}/readyz", self.origin), None, "").await?;
         Ok(serde_json::from_str(&answer.body)?)
@@ -211,7 +211,7 @@ impl Porthole {
         self.child.id()
     }
 
-    /// Asks it to stop, and waits for its end.
+    /// Sends SIGTERM, and waits for the exit.
     pub async fn terminate(mut self) -> Result<(std::process::ExitStatus, Duration)> {
         let begun = Instant::now();
         Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
@@ -229,7 +229,7 @@ impl Drop for Porthole {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // No log may hold what was printed.
+        // Printed tokens must not appear in any log.
         let printed = std::fs::read_to_string(self.printed.path()).unwrap_or_default();
         for account in ["admin", "developer", "nobody"] {
             if let Some(token) = token(&printed, account) {
@@ -239,7 +239,7 @@ impl Drop for Porthole {
     }
 }
 
-/// The address in the line that says where it listens.
+/// Logged listen address.
 fn listening(log: &Path) -> Result<Option<String>> {
     for line in BufReader::new(std::fs::File::open(log)?).lines() {
         let line = line?;

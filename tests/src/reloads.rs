@@ -1,5 +1,5 @@
-//! `cargo xtask bench reload`: how soon a dropped tool is served, what replacing one under load does, how a host starts
-//! with thirty tools, and what tools in other languages take. On the embedded cluster: no API server is in the figures.
+//! `cargo xtask bench reload`: times a dropped tool, replacement under load, a start with thirty tools, and tools in
+//! other languages. On the embedded cluster, so that no API server affects the results.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,16 +15,16 @@ use porthole_testbed::{
 };
 use serde_json::json;
 
-/// Tools that are dropped, one after the other.
+/// Number of dropped tools.
 const DROPS: u32 = 20;
-/// Replacements under load, one a second.
+/// Number of replacements under load, one per second.
 const REPLACED: u32 = 60;
-/// Calls a second meanwhile.
+/// Calls per second meanwhile.
 const RATE: u64 = 50;
-/// Tools of a start.
+/// Number of tools at the start.
 const TOOLS: u32 = 30;
 
-/// A host that reads the embedded cluster as its admin, with a log to read times from.
+/// A host that reads the embedded cluster as its admin, with a timestamped log.
 struct Host {
     child: Child,
     log: PathBuf,
@@ -65,7 +65,7 @@ impl Host {
         Ok(host)
     }
 
-    /// Since the start, when a text stands in the log.
+    /// Time from the start until the log contains a text.
     async fn until(&self, text: &str) -> Result<Duration> {
         while !std::fs::read_to_string(&self.log)?.contains(text) {
             ensure!(self.begun.elapsed() < Duration::from_secs(120), "{text:?} is not logged");
@@ -74,7 +74,7 @@ impl Host {
         Ok(self.begun.elapsed())
     }
 
-    /// Waits until /readyz tells of a version of a tool.
+    /// Waits until /readyz reports a version of a tool.
     async fn serves(&self, tool: &str, version: &str) -> Result<()> {
         let begun = Instant::now();
         loop {
@@ -241,7 +241,7 @@ async fn started(porthole: &Path, plugins: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What `porthole plugin call` says of each, compiled at that moment and compiled before.
+/// Output of `porthole plugin call` for each language, without and with a compile cache.
 fn languages(porthole: &Path, plugins: &Path, examples: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
     for (language, file) in [

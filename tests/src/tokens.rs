@@ -1,5 +1,5 @@
-//! `cargo xtask bench tokens`: twenty questions of one cluster, asked of Porthole and of the popular server, and what a
-//! model pays for the answers. An answer counts only if the fact is in it.
+//! `cargo xtask bench tokens`: asks Porthole and the popular server twenty questions about one cluster, and counts the
+//! tokens of the answers. An answer counts only if it contains the expected fact.
 
 mod fill;
 mod questions;
@@ -18,11 +18,11 @@ use questions::{Calls, QUESTIONS};
 
 const OURS: &str = "127.0.0.1:18082";
 
-/// What one side said to one question.
-struct Said {
-    /// Everything that reaches the model, call by call.
+/// Answers of one server to one question.
+struct Answers {
+    /// Texts that the model receives, by call.
     texts: Vec<String>,
-    /// The fact that is missing.
+    /// Missing fact.
     missing: Option<String>,
 }
 
@@ -52,9 +52,9 @@ pub(crate) async fn run(
     let (ours, theirs) = (Streamable::new(&origin, Some(&token)), crate::peer::client(&token));
     crate::peer::greet(&theirs).await?;
 
-    let mut both: Vec<(String, Said, Said)> = Vec::new();
+    let mut both: Vec<(String, Answers, Answers)> = Vec::new();
     let lists =
-        [tools(&ours).await?, tools(&theirs).await?].map(|text| Said { texts: vec![text], missing: None });
+        [tools(&ours).await?, tools(&theirs).await?].map(|text| Answers { texts: vec![text], missing: None });
     let [our_list, their_list] = lists;
     both.push(("tools/list".to_owned(), our_list, their_list));
     for question in &QUESTIONS {
@@ -79,8 +79,8 @@ async fn tools(client: &Streamable) -> Result<String> {
     Ok(client.request("tools/list", json!({})).await?["tools"].to_string())
 }
 
-/// Makes the calls, and looks for the facts in all of the answers together.
-async fn ask(client: &Streamable, calls: &Calls, facts: &[&str]) -> Result<Said> {
+/// Makes the calls, and searches the answers for the facts.
+async fn ask(client: &Streamable, calls: &Calls, facts: &[&str]) -> Result<Answers> {
     let mut texts = Vec::new();
     for (tool, arguments) in calls {
         let result = client.request("tools/call", json!({"name": tool, "arguments": arguments})).await?;
@@ -90,16 +90,16 @@ async fn ask(client: &Streamable, calls: &Calls, facts: &[&str]) -> Result<Said>
             texts.push(structured.to_string());
         }
     }
-    // YAML may have put a line break into the fact.
+    // YAML may break a line within the fact.
     let all = texts.concat().replace("\\n", " ");
     let all = all.split_whitespace().collect::<Vec<_>>().join(" ");
-    // One of several ways to say it is enough.
+    // Alternatives are separated by `|`.
     let missing = facts.iter().find(|fact| !fact.split('|').any(|way| all.contains(way)));
-    Ok(Said { texts, missing: missing.map(|fact| (*fact).to_owned()) })
+    Ok(Answers { texts, missing: missing.map(|fact| (*fact).to_owned()) })
 }
 
-/// Tokens of each text, by gpt-tokenizer's o200k.
-fn count(modules: &Path, both: &[(String, Said, Said)]) -> Result<Vec<[u64; 2]>> {
+/// Number of tokens of each text, by gpt-tokenizer's o200k.
+fn count(modules: &Path, both: &[(String, Answers, Answers)]) -> Result<Vec<[u64; 2]>> {
     const SCRIPT: &str = "const {encode} = require(process.argv[1] + '/gpt-tokenizer/cjs/encoding/o200k_base.js'); \
         let text = ''; process.stdin.on('data', d => text += d).on('end', () => console.log(JSON.stringify( \
         JSON.parse(text).map(sides => sides.map(texts => texts.reduce((sum, t) => sum + encode(t).length, 0))))));";
@@ -118,7 +118,7 @@ fn count(modules: &Path, both: &[(String, Said, Said)]) -> Result<Vec<[u64; 2]>>
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-fn table(both: &[(String, Said, Said)], counts: &[[u64; 2]]) -> Result<()> {
+fn table(both: &[(String, Answers, Answers)], counts: &[[u64; 2]]) -> Result<()> {
     println!("| question | Porthole | kubernetes-mcp-server | |\n|---|---|---|---|");
     let (mut all, mut few, mut missing) = ([0; 2], [0; 2], 0);
     for ((question, ours, theirs), [mine, other]) in both.iter().zip(counts) {
@@ -146,7 +146,7 @@ fn table(both: &[(String, Said, Said)], counts: &[[u64; 2]]) -> Result<()> {
     Ok(())
 }
 
-/// Arguments of a call, from pairs; numbers and truths as what they are.
+/// Call arguments from pairs; numbers and booleans keep their type.
 fn arguments(pairs: &[(&str, &str)]) -> Value {
     let value = |text: &str| match serde_json::from_str(text) {
         Ok(value @ (Value::Bool(_) | Value::Number(_))) => value,

@@ -1,16 +1,16 @@
-//! `cargo xtask kube up`: a cluster in a folder with the shop in it; and a host in front of one.
+//! `cargo xtask kube up`: starts a filled cluster in a folder; and starts a host on a cluster.
 
 use std::{path::Path, process::Stdio};
 
 use anyhow::{Context, Result};
 use porthole_testbed::{cluster::Cluster, fixtures};
 
-/// The cluster of a folder, started and filled where it is not running.
+/// The cluster of a folder, started and filled if it is not running.
 pub(crate) async fn filled(folder: &Path) -> Result<Cluster> {
     filled_by(folder, fixtures::shop).await
 }
 
-/// The same with something else in it.
+/// As [`filled`], with other contents.
 pub(crate) async fn filled_by(folder: &Path, fill: impl AsyncFn(&Cluster) -> Result<()>) -> Result<Cluster> {
     if let Ok(cluster) = Cluster::open(folder) {
         if cluster.answers().await {
@@ -29,7 +29,7 @@ pub(crate) async fn filled_by(folder: &Path, fill: impl AsyncFn(&Cluster) -> Res
     filled.map(|()| cluster)
 }
 
-/// A host in front of the cluster; it ends with its handle.
+/// Starts a host on the cluster; stopped on drop.
 pub(crate) fn host(
     cluster: &Cluster,
     porthole: &Path,
@@ -41,7 +41,7 @@ pub(crate) fn host(
         .arg(&cluster.kubeconfig)
         .arg("--plugins")
         .arg(plugins)
-        // Written, and kept by nobody.
+        // Audit lines are written, as in production, and discarded.
         .args(["--audit", "/dev/null"])
         .stdin(Stdio::null())
         .kill_on_drop(true)

@@ -1,4 +1,4 @@
-//! Versions of one tool: the same component with another version number written over the one that was built in.
+//! Versions of a tool: one component with another version number patched into the binary.
 
 use memchr::memmem;
 
@@ -6,12 +6,12 @@ use crate::porthole::guest;
 
 const BUILT: &str = "1.0.1000000";
 
-/// The version number of the `n`th.
+/// Version number of the `n`th version.
 pub fn number(n: u32) -> String {
     format!("1.0.{}", 1_000_000 + n)
 }
 
-/// The component `versioned` as its `n`th version: its description and its answers say [`number`]`(n)`.
+/// The component `versioned` as its `n`th version: description and answers contain [`number`]`(n)`.
 pub fn version(n: u32) -> Vec<u8> {
     let mut wasm = std::fs::read(guest("versioned")).expect("built by: cargo xtask test");
     write_over(&mut wasm, BUILT, &number(n));

@@ -1,4 +1,4 @@
-//! Clients of others: PyPI `mcp` and npm `@modelcontextprotocol/sdk`, over both transports.
+//! Third-party clients: PyPI `mcp` and npm `@modelcontextprotocol/sdk`, over both transports.
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests stop with a panic")]
 

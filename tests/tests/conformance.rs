@@ -1,5 +1,5 @@
-//! The public MCP conformance suite (npm `@modelcontextprotocol/conformance`) against the host, with components that are
-//! the tools it expects. What does not pass stands in `conformance/expected-failures.yml`, each with its reason.
+//! The public MCP conformance suite (npm `@modelcontextprotocol/conformance`) against the host, with components for the
+//! tools it expects. `conformance/expected-failures.yml` lists the failing scenarios with their reasons.
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop with a panic")]
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use porthole_testbed::porthole::{Porthole, guest};
 
-/// All of the kinds that a server of tools can pass; the popular server passes 10 of 32.
+/// Scenarios that a server of tools can pass; the popular server passes 10 of 32.
 const MUST_PASS: [&str; 14] = [
     "server-initialize",
     "logging-set-level",
@@ -33,7 +33,7 @@ async fn the_public_suite() {
     let built = guest("examples/x").parent().unwrap().to_owned();
     for entry in std::fs::read_dir(built).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        // Cargo leaves copies with a hash in their names.
+        // Cargo also leaves copies with a hash in the name.
         if name.starts_with("test_") && name.ends_with(".wasm") && !name.contains('-') {
             std::fs::copy(guest("examples/x").with_file_name(&name), tools.join(&name)).unwrap();
         }

@@ -1,4 +1,4 @@
-//! The file system of the image, made by the Dockerfile's own script, and the host started in it as a pod would.
+//! File system of the image, created by the Dockerfile's own script, with the host started in it as in a pod.
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop with a panic")]
 
@@ -15,8 +15,8 @@ use porthole_testbed::{
 };
 use serde_json::json;
 
-/// What the image may take.
-const LARGEST: u64 = 60_000_000;
+/// Maximum size of the image, in bytes.
+const MAX_SIZE: u64 = 60_000_000;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -49,7 +49,7 @@ async fn the_image_holds_the_host_and_its_tools_and_serves_them() {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let all = files(&image);
     let size: u64 = all.iter().map(|file| file.metadata().unwrap().len()).sum();
-    assert!(size < LARGEST, "{size} bytes");
+    assert!(size < MAX_SIZE, "{size} bytes");
     eprintln!("the image: {size} bytes in {} files", all.len());
     for program in ["sh", "bash", "busybox", "env", "cat", "ls"] {
         assert!(
@@ -57,16 +57,16 @@ async fn the_image_holds_the_host_and_its_tools_and_serves_them() {
             "{program} is in it"
         );
     }
-    // Among those that are searched for tokens afterwards.
+    // A later test searches the logs of this folder for tokens.
     let logs = std::env::var_os("PORTHOLE_TEST_LOGS").map_or_else(|| folder.path().to_owned(), PathBuf::from);
     let log_file = logs.join("porthole-image.log");
-    // Its own root, and no other user's rights: in a container the kubelet does this.
+    // A root of its own, and an unprivileged user, as a container runtime provides.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (own, user): (&[&str], &str) = match is_root() {
         true => (&["--mount"], "--userspec=65532:65532"),
         false => (&["--mount", "--map-root-user"], "--userspec=0:0"),
     };
-    // A runtime mounts /proc, where the host finds itself to start its compilers; this one is gone with the process.
+    // A runtime mounts /proc, where the host finds its own binary for the compilers; this mount ends with the process.
     std::fs::create_dir_all(image.join("proc")).unwrap();
     let mut child = Command::new("unshare")
         .args(own)
@@ -117,7 +117,7 @@ async fn the_image_holds_the_host_and_its_tools_and_serves_them() {
     assert!(status.success(), "{status}: {}", log());
 }
 
-/// Whether these tests run as root, which `chroot` needs.
+/// True if these tests run as root, which `chroot` requires.
 fn is_root() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status.lines().any(|line| line.starts_with("Uid:\t0\t0"))

@@ -1,4 +1,4 @@
-//! Tools in other languages: the examples against the real API server, and the page "Write a tool" as its reader runs it.
+//! Tools in other languages: the examples against the real API server, and the page "Write a tool", executed.
 #![allow(missing_docs, clippy::print_stdout, reason = "tests; how long the page takes is worth a line")]
 #![allow(
     clippy::unwrap_used,
@@ -57,7 +57,7 @@ async fn the_examples_read_a_real_cluster() {
         [["quotas", "team", "pods", "7", "10"], ["quotas", "team", "requests.cpu", "0", "4"]],
         "{quotas}"
     );
-    // What the cluster refuses reaches the model in the API server's words, through either library.
+    // A denial by the cluster reaches the model in the API server's words, through either library.
     let nobody = accounts::account(&client, "tests", "linguist-without-rights").await.unwrap();
     let agent = Streamable::new(&host.origin, Some(&nobody));
     for tool in ["images_list", "quota_usage"] {
@@ -68,7 +68,7 @@ async fn the_examples_read_a_real_cluster() {
     assert!(mistaken.contains("unknown argument \"nothing\"; it takes namespace"), "{mistaken}");
 }
 
-/// The commands below a heading of the page.
+/// Commands below a heading of the page.
 fn commands(heading: &str) -> String {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/README.md");
     let page = std::fs::read_to_string(page).unwrap();
@@ -78,7 +78,7 @@ fn commands(heading: &str) -> String {
     blocks[0].to_owned()
 }
 
-/// Runs the page's commands in an empty folder, and then asks the host whose folder they copied the tool to.
+/// Runs the page's commands in an empty folder, then calls the tool on the host to whose folder they copied it.
 async fn written_in(language: &str) {
     let folder = tempfile::tempdir().unwrap();
     let plugins = folder.path().join("plugins");

@@ -1,4 +1,4 @@
-//! The layers of the host: Cargo.toml holds them, ARCHITECTURE.md draws them, and cargo-deny refuses another arrow.
+//! Layers of the host: declared in Cargo.toml, documented in ARCHITECTURE.md, enforced by cargo-deny.
 #![allow(missing_docs, reason = "tests")]
 #![allow(
     clippy::unwrap_used,
@@ -17,14 +17,14 @@ use std::{
 
 use serde_json::Value;
 
-/// Crates by name, with the crates of the host that each names, but for tests.
+/// Crates by name, with their dependencies within the host, except for tests.
 type Arrows = BTreeMap<String, Vec<String>>;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The arrows that Cargo.toml has.
+/// Dependencies in Cargo.toml.
 fn of_cargo() -> Arrows {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo)
@@ -53,7 +53,7 @@ fn of_cargo() -> Arrows {
         .collect()
 }
 
-/// The arrows that ARCHITECTURE.md draws: `guard      → cluster, contract, quota`.
+/// Dependencies in ARCHITECTURE.md: `guard      → cluster, contract, quota`.
 fn of_the_document() -> Arrows {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
     let arrows = text.lines().filter_map(|line| {
@@ -76,7 +76,7 @@ fn the_document_draws_the_arrows_that_cargo_has() {
     assert_eq!(drawn, held);
 }
 
-/// Checks the bans of a copy of the workspace's manifests and sources, into which `change` was written.
+/// Checks the bans of a copy of the workspace's manifests and sources, modified by `change`.
 fn bans(change: impl FnOnce(&Path)) -> Output {
     let folder = tempfile::tempdir().unwrap();
     for name in ["Cargo.toml", "Cargo.lock", "deny.toml"] {

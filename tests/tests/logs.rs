@@ -1,4 +1,4 @@
-//! After the whole run: no token, no part of one and no base64 of one stands in any log of any host.
+//! Log check after the whole run: no log of any host contains a token, a part of one or base64 of one.
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop with a panic")]
 
@@ -13,14 +13,14 @@ fn path(variable: &str) -> PathBuf {
     PathBuf::from(std::env::var_os(variable).expect("these tests run by: cargo xtask test"))
 }
 
-/// What must not be found of a token: itself, its claims, its signature, and base64 of it at each alignment.
+/// Forbidden forms of a token: itself, its claims, its signature, and its base64 at each alignment.
 fn forms(token: &str) -> Vec<Vec<u8>> {
     let mut forms: Vec<String> = vec![token.to_owned()];
-    // The header is the same in every token of a cluster; what follows is this token's own.
+    // Without the header, which is the same in every token of a cluster.
     forms.extend(token.split('.').skip(1).map(str::to_owned));
     forms.push(BASE64_STANDARD.encode(token));
     for skip in 1..3 {
-        // The middle of a base64 of something that the token stands in, such as a header.
+        // Base64 of a longer text that contains the token, such as a header: only the middle is invariant.
         let shifted = BASE64_STANDARD_NO_PAD.encode(token.get(skip..).unwrap_or_default());
         forms.push(shifted.get(..shifted.len().saturating_sub(4)).unwrap_or_default().to_owned());
     }
@@ -37,7 +37,7 @@ fn no_log_holds_a_token() {
     let logs: Vec<PathBuf> =
         std::fs::read_dir(path("PORTHOLE_TEST_LOGS")).unwrap().map(|entry| entry.unwrap().path()).collect();
     if logs.is_empty() {
-        // Only suites without a host of their own were asked for.
+        // Only suites without a host were selected.
         return;
     }
     assert!(!tokens.is_empty(), "{} logs, and no token to look for", logs.len());
@@ -52,7 +52,7 @@ fn no_log_holds_a_token() {
             }
         }
     }
-    // Suites that are run alone may have none that says so much.
+    // A suite run alone may have no host at this level.
     let is_whole = std::env::var_os("PORTHOLE_TEST_WHOLE").is_some();
     assert!(traced || !is_whole, "no host logged at the most verbose level: this test would prove nothing");
 }

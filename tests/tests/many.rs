@@ -1,4 +1,4 @@
-//! Ten thousand pods, of which some come and go while somebody pages through them.
+//! Pagination of ten thousand pods, some of which are created and deleted meanwhile.
 #![allow(missing_docs, reason = "tests")]
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use porthole_testbed::{
 use serde_json::{Value, json};
 
 const PODS: usize = 10_000;
-/// What `output` allows by default.
+/// Default of the limit `output`.
 const BUDGET: usize = 32 << 10;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,7 +31,7 @@ async fn every_pod_that_lives_throughout_is_shown_exactly_once() {
     let cluster = Cluster::for_tests();
     fixtures::pods(&cluster, PODS).await.unwrap();
     let client = cluster.admin().await.unwrap();
-    // Some that are not well, at both ends and in the middle: they lead the list, and must not come again.
+    // Unhealthy pods at both ends and in the middle: they lead the list, and must not be repeated.
     for n in [3, 5_001, 9_998] {
         let (namespace, app) = (n % 5 + 1, n % 40);
         let path = format!("/api/v1/namespaces/load-{namespace}/pods/app-{app}-{n:05}/status");
@@ -43,7 +43,7 @@ async fn every_pod_that_lives_throughout_is_shown_exactly_once() {
     accounts::allow(&client, ("load-1", "reader"), None, accounts::reader_rules()).await.unwrap();
     let host = Porthole::start(&cluster.kubeconfig).await;
     let streamable = Streamable::new(&host.origin, Some(&token));
-    // Its API server has more in it from other suites.
+    // The API server contains objects of other suites too.
     let arguments = |more: Value| {
         let mut all = json!({"labelSelector": "release=stable"});
         all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -79,7 +79,7 @@ async fn every_pod_that_lives_throughout_is_shown_exactly_once() {
     let churn = async {
         let mut churned = 0;
         while !done.load(Ordering::Relaxed) {
-            // Deletes one that was there, and makes one that was not: in each namespace in turn.
+            // Deletes an existing pod and creates a new one, in each namespace in turn.
             let n = churned * 7 % PODS;
             let (namespace, app) = (n % 5 + 1, n % 40);
             let pods = format!("/api/v1/namespaces/load-{namespace}/pods");

@@ -1,4 +1,4 @@
-//! The operator's page in a browser: headless Chromium, wide and narrow. What it complains about, nobody should see.
+//! Admin page in headless Chromium, wide and narrow; fails on any complaint of the browser.
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop with a panic")]
 
@@ -10,14 +10,14 @@ use porthole_testbed::{
 };
 use serde_json::json;
 
-/// A picture of nothing but white is smaller.
+/// Minimum size of a screenshot, in bytes: an all-white one is smaller.
 const SOMETHING_TO_SEE: u64 = 20_000;
 
-/// What the browser made of a page, and what it said about it.
+/// DOM or screenshot output of a page, and the browser's messages.
 fn browser(options: &[&str], url: &str) -> (String, String) {
     let profile = tempfile::tempdir().unwrap();
     let output = Command::new("chromium")
-        // Its own sandbox does not start for root; the page is ours.
+        // Chromium's sandbox does not start for root; the page is trusted.
         .args([
             "--headless",
             "--no-sandbox",
@@ -39,7 +39,7 @@ fn browser(options: &[&str], url: &str) -> (String, String) {
 fn picture(url: &str, size: &str, file: &Path) {
     let (_, said) =
         browser(&[&format!("--window-size={size}"), &format!("--screenshot={}", file.display())], url);
-    // "Refused to apply style … Content Security Policy", "Failed to load resource".
+    // Examples: "Refused to apply style … Content Security Policy", "Failed to load resource".
     for complaint in ["Refused to", "Content Security Policy", "Failed to load resource", "CONSOLE"] {
         assert!(!said.contains(complaint), "{url} at {size}: {said}");
     }
@@ -76,7 +76,7 @@ async fn the_page_is_shown_wide_and_narrow_without_a_complaint() {
     let (dom, _) = browser(&["--dump-dom"], &format!("{page}/"));
     assert!(dom.contains("<title>Porthole</title>"), "what a client wrote has run: {dom}");
     assert!(dom.matches("<tr>").count() > 24 && dom.contains("pods_list</a>"), "{dom}");
-    // In identity host nobody needs a token, and the form asks for none.
+    // With --identity host requests need no token, and the form has no field for one.
     let (form, _) = browser(&["--dump-dom"], &format!("{page}/tools/pods_log"));
     assert!(form.contains("name=\"sinceSeconds\"") && !form.contains("type=\"password\""), "{form}");
 }

@@ -1,7 +1,7 @@
-//! Every command block of the README is run, in order, as a newcomer would.
+//! Runs every command block of the README in order, as a new user would.
 //!
-//! Blocks of `sh` are commands. `cargo xtask test` is what runs this test, so that one is only looked for in CI; the
-//! demo runs until it is stopped, so its own output is used and then it is stopped; the rest is one script.
+//! Blocks of `sh` are commands. `cargo xtask test` runs this very test, so it is only searched for in CI; the demo runs
+//! until its output was used; the remaining blocks form one script.
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop with a panic")]
 
@@ -16,14 +16,14 @@ use std::{
 
 use porthole_testbed::cluster::Cluster;
 
-/// Both tests use the developer's cluster (one of their own: `$PORTHOLE_KUBE`), one after the other.
+/// Serializes the tests, which both use the developer's cluster (a separate one: `$PORTHOLE_KUBE`).
 static CLUSTER: Mutex<()> = Mutex::new(());
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// The commands in the fences of a language.
+/// Code blocks of a language.
 fn blocks(markdown: &str, language: &str) -> Vec<String> {
     markdown
         .split("\n```")
@@ -42,7 +42,7 @@ fn the_readme_names_every_tool() {
     }
 }
 
-/// A table of tests is worth what its names are.
+/// Guards against references to tests that were renamed or removed.
 #[test]
 fn the_security_page_names_tests_that_exist() {
     let page = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
@@ -60,7 +60,7 @@ fn the_security_page_names_tests_that_exist() {
                 ["suite/{}.rs", "{}.rs", "{}/main.rs"].map(|form| tests.join(form.replace("{}", module)));
             let text = files.iter().find_map(|file| std::fs::read_to_string(file).ok());
             let text = text.unwrap_or_else(|| panic!("{name}: no such file of tests"));
-            // The attacks stand in a table: their name, and the numbers of the review.
+            // The attacks are in a table: their name, and the numbers of the review.
             let is_there = text.contains(&format!("fn {test}(")) || text.contains(&format!("    {test} ["));
             assert!(test == "*" || is_there, "{name}: no such test");
             named += 1;
@@ -69,7 +69,7 @@ fn the_security_page_names_tests_that_exist() {
     assert!(named > 15, "{named}");
 }
 
-/// Whether a module of the host, such as `cluster::shape::copy`, has tests.
+/// True if a module of the host, such as `cluster::shape::copy`, has tests.
 fn has_unit_tests(module: &str) -> bool {
     let (name, path) = module.split_once("::").unwrap();
     let path = root().join("host").join(name).join("src").join(path.replace("::", "/"));
@@ -79,7 +79,7 @@ fn has_unit_tests(module: &str) -> bool {
     })
 }
 
-/// The demo under a port of this test's own, so that a demo of the developer's may go on.
+/// Runs the demo on a separate port, so that a developer's demo may run meanwhile.
 #[test]
 fn the_demo_prints_what_works_when_pasted() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
@@ -111,7 +111,7 @@ fn the_demo_prints_what_works_when_pasted() {
     for command in ["claude mcp add", "Dify", "Bearer"] {
         assert!(printed.contains(command), "{printed}");
     }
-    // Ctrl-C reaches everything that the terminal has started.
+    // Ctrl-C reaches every process that the terminal has started.
     let interrupted = Command::new("kill").args(["-INT", "--", &format!("-{}", demo.id())]).status().unwrap();
     assert!(interrupted.success());
     let begun = Instant::now();
@@ -148,7 +148,7 @@ fn every_other_block_runs() {
     assert!(said.contains("CrashLoopBackOff"), "{said}");
 }
 
-/// Both languages, and they give the same commands.
+/// Runs both languages, which must have the same commands.
 #[test]
 fn every_block_of_the_page_about_dify_runs() {
     let pages = ["README.md", "README.zh.md"]
@@ -164,14 +164,14 @@ fn every_block_of_the_page_about_dify_runs() {
     assert_eq!(token.split('.').count(), 3, "that is no token");
 }
 
-/// What a script says, run from the root of the repository by a shell that has kubectl; it must succeed to its end.
+/// Output of a script, run from the repository's root by a shell with kubectl; it must succeed to its end.
 fn run_as_a_reader(script: &str, kubeconfig: Option<&Path>) -> String {
     let script = format!("set -euo pipefail\ncd \"$ROOT\"\n{script}\necho; echo the end of the page\n");
-    // Where the machine has no kubectl, the one that was built for the tests.
+    // Without kubectl on the machine, uses the one built for the tests.
     let kubectl = Cluster::for_tests().kubectl;
     let path = format!("{}:{}", std::env::var("PATH").unwrap(), kubectl.parent().unwrap().display());
     let mut shell = Command::new("bash");
-    // What cargo says of this test is not for the cargo of the README: ring would be built anew.
+    // Cargo's variables for this test must not reach the README's cargo, which would rebuild ring.
     for (name, _) in std::env::vars_os() {
         if name
             .to_str()

@@ -1,4 +1,4 @@
-//! The benchmark: needs npm for the server to measure against, and goes on without it.
+//! Benchmarks. Compares with another server if npm is available.
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,11 @@ use crate::{
     suites::npm_packages,
 };
 
-/// The popular server, in Go; its npm package ships a Linux binary.
+/// The popular server, written in Go; its npm package contains a Linux binary.
 const PEER: &str = "kubernetes-mcp-server@0.0.67";
 const TOKENIZER: &str = "gpt-tokenizer@4.0.0";
 
-/// Runs one table, or all of them.
+/// Runs one benchmark, or all.
 pub(crate) fn bench(table: Option<Table>, beside: Option<&Path>) -> Result<()> {
     build_workspace()?;
     if table.is_none_or(|table| table == Table::Calls) {
@@ -31,7 +31,7 @@ pub(crate) fn bench(table: Option<Table>, beside: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// The tables there are.
+/// Available benchmarks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Table {
     /// Calls beside the API server itself and npm kubernetes-mcp-server
@@ -42,7 +42,7 @@ pub(crate) enum Table {
     Reload,
 }
 
-/// How tools are loaded. Examples in other languages are left out where they cannot be built.
+/// Benchmarks loading of tools. Skips examples in other languages if they cannot be built.
 fn reload() -> Result<()> {
     let guests = plugins::build_with_guests()?;
     let mut bench =
@@ -57,16 +57,16 @@ fn reload() -> Result<()> {
     run(bench.env("PORTHOLE_GUESTS", guests))
 }
 
-/// The popular server's program, installed where it is not.
+/// Installs the popular server if needed; returns its program.
 fn peer() -> Result<PathBuf> {
     let modules = npm_packages("npm-peer", &[PEER])?;
-    // The launcher is a script of Node; its CPU is not the server's, so the program itself is started.
+    // The launcher is a Node script, whose CPU time is not the server's, so the program is started directly.
     let program = modules.join("kubernetes-mcp-server-linux-amd64/bin/kubernetes-mcp-server-linux-amd64");
     ensure!(program.exists(), "{PEER} brings no program for this machine");
     Ok(program)
 }
 
-/// Answers are counted with the tokenizer of gpt-4o and later.
+/// Benchmarks answer sizes, in tokens of gpt-4o and later.
 fn tokens() -> Result<()> {
     let (peer, tokenizer) = (peer()?, npm_packages("npm-tokenizer", &[TOKENIZER])?);
     let testbed = built("porthole-testbed").display().to_string();
@@ -87,7 +87,7 @@ fn tokens() -> Result<()> {
     outcome
 }
 
-/// `beside`: another binary of Porthole, timed in turns with this one.
+/// Benchmarks calls, alternating with another Porthole binary if `beside` names one.
 fn calls(beside: Option<&Path>) -> Result<()> {
     let testbed = built("porthole-testbed");
     let mut bench = command(&testbed.display().to_string(), &["bench", "--folder"]);

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: from a fresh clone to a served cluster.
+//! `cargo xtask demo`: builds a fresh clone and serves a cluster.
 
 use std::{convert::Infallible, os::unix::process::CommandExt, time::Instant};
 
@@ -9,10 +9,10 @@ use crate::{
     shell::{build_demo, command, root, run},
 };
 
-/// Builds the host and the tools, and becomes the host, so that Ctrl-C is the host's to answer.
+/// Builds the host and the tools, then replaces this process by the host, which therefore receives Ctrl-C.
 pub(crate) fn demo(listen: &str) -> Result<Infallible> {
     let begun = Instant::now();
-    // Side by side: while one compiler waits for another, the second core has the tools.
+    // In parallel: while one build waits for its last crate, the other uses the second core.
     let porthole = std::thread::scope(|scope| {
         let tools = scope.spawn(plugins::build_quietly);
         let porthole = build_demo();
@@ -20,7 +20,7 @@ pub(crate) fn demo(listen: &str) -> Result<Infallible> {
         porthole
     })?;
     let program = porthole.display().to_string();
-    // In a process of its own: what compiling them takes is then not in the memory of the host.
+    // In a separate process, so that the host's memory excludes that of compilation.
     eprintln!("compiling the tools (seconds, the first time)");
     let mut check = command(&program, &["plugin", "check"]);
     run(check.args(plugins::files()?).stdout(std::process::Stdio::null()))?;

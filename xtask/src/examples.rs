@@ -1,4 +1,4 @@
-//! Building the example tools in other languages, with what their registries have.
+//! Builds the example tools in other languages, with packages from their registries.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +12,12 @@ use crate::{
 const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js@0.23.0";
 const COMPONENTIZE_PY: &str = "componentize-py==0.25.1";
 
-/// Where the built examples are.
+/// Folder of the built examples.
 pub(crate) fn built() -> PathBuf {
     target().join("plugins/examples")
 }
 
-/// Builds them, as a project of `porthole plugin new` would be built.
+/// Builds the examples like projects of `porthole plugin new`.
 pub(crate) fn build() -> Result<()> {
     std::fs::create_dir_all(built())?;
     let sdk = root().join("plugins/sdk");
@@ -45,7 +45,7 @@ pub(crate) fn build() -> Result<()> {
     Ok(())
 }
 
-/// A folder with a tool and its library beside each other.
+/// Creates a folder with a tool and its library.
 fn project(language: &str, files: &[&Path]) -> Result<PathBuf> {
     let folder = target().join("plugins").join(format!("example-{language}"));
     std::fs::create_dir_all(&folder)?;

@@ -1,4 +1,4 @@
-//! The cluster that developers use; the tests have one of their own.
+//! Cluster for developers; the tests start their own.
 
 use std::path::PathBuf;
 
@@ -6,12 +6,12 @@ use anyhow::Result;
 
 use crate::shell::{build_workspace, built, cache, command, run};
 
-/// `$PORTHOLE_KUBE` is for the tests, which must not stop a developer's cluster.
+/// Folder of the cluster. The tests set `$PORTHOLE_KUBE`, because they must not stop a developer's cluster.
 fn folder() -> PathBuf {
     std::env::var_os("PORTHOLE_KUBE").map_or_else(|| cache().join("kube"), PathBuf::from)
 }
 
-/// Starts the cluster and prints its kubeconfig's path, alone on stdout.
+/// Starts the cluster. Prints its kubeconfig's path, and nothing else, to stdout.
 pub(crate) fn up(pods: usize) -> Result<()> {
     build_workspace()?;
     let testbed = built("porthole-testbed");

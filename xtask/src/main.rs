@@ -1,4 +1,4 @@
-//! What developers run: `cargo xtask demo | test | lint | plugins | kube | bench`. Each installs what it needs.
+//! Developer tasks: `cargo xtask demo | test | lint | plugins | kube | bench`. Each installs its dependencies.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to developers")]
 
 mod bench;

@@ -1,4 +1,4 @@
-//! Building the tools for wasm32-wasip2, with whatever this machine has for it.
+//! Builds the tools for wasm32-wasip2, with whichever toolchain this machine has.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,15 +11,15 @@ use crate::shell::{command, root, run_aside, target};
 
 const TARGET: &str = "wasm32-wasip2";
 
-/// What the tools are built with.
+/// Toolchain for the tools.
 enum Toolchain {
-    /// The target of the toolchain in use.
+    /// The active toolchain's own target.
     Installed,
-    /// Debian's compiler and its sources, with the linker that comes with rustup's toolchain.
+    /// Debian's compiler and target sources, with the linker of rustup's toolchain.
     Debian { linkers: PathBuf },
 }
 
-/// Components that only the tests use.
+/// Components for tests only.
 const GUESTS: [&str; 4] = ["conformance", "curious", "hostile", "versioned"];
 
 /// Builds every tool into `plugins/dist`.
@@ -27,7 +27,7 @@ pub(crate) fn build() -> Result<()> {
     build_excluding(&GUESTS, &[]).map(|_| ())
 }
 
-/// The built tools.
+/// Paths of the built tools.
 pub(crate) fn files() -> Result<Vec<PathBuf>> {
     let entries: Vec<PathBuf> = std::fs::read_dir(root().join("plugins/dist"))?
         .map(|entry| entry.map(|entry| entry.path()))
@@ -35,13 +35,13 @@ pub(crate) fn files() -> Result<Vec<PathBuf>> {
     Ok(entries.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "wasm")).collect())
 }
 
-/// As [`build`], beside another build that shows its progress.
+/// As [`build`], without progress output, in parallel with another build.
 pub(crate) fn build_quietly() -> Result<()> {
     build_excluding(&GUESTS, &["--quiet"]).map(|_| ())
 }
 
-/// As [`build`], and the components that only the tests use; returns the folder in which those are. In its `examples/`
-/// are those for the conformance suite.
+/// As [`build`], with the components for tests. Returns their folder; its `examples/` has those for the conformance
+/// suite.
 pub(crate) fn build_with_guests() -> Result<PathBuf> {
     build_excluding(&[], &["--lib", "--examples"])
 }
@@ -78,7 +78,7 @@ fn build_excluding(excluded: &[&str], options: &[&str]) -> Result<PathBuf> {
     Ok(wasm)
 }
 
-/// Copies each tool's component to `dist`, and takes out what is no tool any more.
+/// Copies each tool's component to `dist`, and removes files that no longer belong to a tool.
 fn collect(wasm: &Path, dist: &Path) -> Result<()> {
     std::fs::create_dir_all(dist)?;
     let mut names = Vec::new();
@@ -98,7 +98,7 @@ fn collect(wasm: &Path, dist: &Path) -> Result<()> {
         }
     }
     for name in &names {
-        // Written beside and renamed: a host that watches the folder sees whole files.
+        // Copied to a temporary name and renamed, so that a host watching the folder never reads a partial file.
         let partial = dist.join(format!(".{name}.partial"));
         std::fs::copy(wasm.join(name), &partial).with_context(|| format!("{name} was not built"))?;
         std::fs::rename(&partial, dist.join(name))?;
@@ -108,13 +108,13 @@ fn collect(wasm: &Path, dist: &Path) -> Result<()> {
 }
 
 impl Toolchain {
-    /// The installed target, or rustup's, or Debian's packages.
+    /// Finds a toolchain: the installed target, else rustup's, else Debian's packages.
     fn find() -> Result<Self> {
         if target_is_installed()? {
             return Ok(Self::Installed);
         }
         eprintln!("the target {TARGET} is not installed; asking rustup");
-        // Where rustup cannot download it says so at once; its words would only frighten.
+        // Failure is expected here (no network), so its output would only alarm.
         let asked = command("rustup", &["target", "add", TARGET])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -147,7 +147,7 @@ impl Toolchain {
     }
 }
 
-/// Whether `cargo build --target wasm32-wasip2` works with the toolchain in use.
+/// True if `cargo build --target wasm32-wasip2` works with the active toolchain.
 pub(crate) fn target_is_installed() -> Result<bool> {
     let libdir = output(&mut command("rustc", &["--print", "target-libdir", "--target", TARGET]))?;
     Ok(std::fs::read_dir(libdir).is_ok_and(|mut files| files.next().is_some()))

@@ -1,4 +1,4 @@
-//! Running programs, and where things are.
+//! Process execution and common paths.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,31 +7,31 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// The root of the repository.
+/// Root of the repository.
 pub(crate) fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_owned()
 }
 
-/// Where cargo puts what it builds.
+/// Cargo's target folder.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
-/// Where this project keeps what it makes once.
+/// Cache folder of this project's tasks.
 pub(crate) fn cache() -> PathBuf {
     std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from).join(".cache/porthole")
 }
 
-/// A program of the release build.
+/// Path of a program in the release build.
 pub(crate) fn built(name: &str) -> PathBuf {
     target().join("release").join(name)
 }
 
-/// A command in the root of the repository. What it says goes to stderr: stdout is for answers.
+/// Prepares a command in the root of the repository.
 ///
-/// `cargo run` and `cargo test` describe their own package in the environment of what they start. A cargo started from
-/// there must not see it: ring's build script watches `CARGO_PKG_*` and would be run anew, and all that is built on ring.
+/// `cargo run` and `cargo test` describe their own package in the environment of child processes. A child cargo must not
+/// see that: ring's build script watches `CARGO_PKG_*`, so ring and everything that depends on it would be rebuilt.
 pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
@@ -44,9 +44,9 @@ pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a command; its failure is an error that names it.
+/// Runs a command; the error names it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    // Not the Debug form: it lists every variable that was removed.
+    // Not the Debug format, which lists every removed variable.
     let words = [command.get_program()].into_iter().chain(command.get_args());
     let shown = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
     let status = command.status().with_context(|| format!("cannot run {shown}"))?;
@@ -56,12 +56,12 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command with its stdout sent to stderr.
+/// Runs a command with stdout redirected to stderr.
 pub(crate) fn run_aside(command: &mut Command) -> Result<()> {
     run(command.stdout(Stdio::from(std::io::stderr())))
 }
 
-/// Whether a program answers `--version`.
+/// True if a program answers `--version`.
 pub(crate) fn has(program: &str) -> bool {
     Command::new(program)
         .arg("--version")
@@ -71,8 +71,8 @@ pub(crate) fn has(program: &str) -> bool {
         .is_ok_and(|s| s.success())
 }
 
-/// Builds the host and the testbed. Every command builds the whole workspace: chosen by package, dependencies would be
-/// built anew with each package's own set of their features.
+/// Builds the host and the testbed. Every task builds the whole workspace: with a selection of packages, dependencies
+/// would be rebuilt for each selection's set of features.
 pub(crate) fn build_workspace() -> Result<()> {
     eprintln!("building the host and the testbed (about six minutes the first time)");
     run_aside(&mut command("cargo", &["build", "--release", "--workspace"]))

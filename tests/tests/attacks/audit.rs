@@ -1,4 +1,4 @@
-//! The audit: what must stand in it, and what must not.
+//! Audit log: required and forbidden contents.
 
 use futures::future::join_all;
 use porthole_testbed::{hostile_api::HostileApi, http::send};
@@ -74,7 +74,7 @@ pub(crate) async fn lines(case: &'static Case) {
                 let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
                 send("POST", &url, Some(&token), &body).await.unwrap();
             }
-            // Lines are written by a thread of their own.
+            // The audit thread writes lines asynchronously.
             let begun = std::time::Instant::now();
             while count("") < 3 {
                 assert!(begun.elapsed().as_secs() < 20, "{} of 3 malformed calls have a line", count(""));

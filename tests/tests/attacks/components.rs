@@ -1,4 +1,4 @@
-//! Components that attack the host with what they return, log and grow.
+//! Components that attack the host with their answers, logs and memory.
 
 use std::time::Duration;
 
@@ -14,24 +14,24 @@ use crate::{
     stage::{Setting, Stage},
 };
 
-/// A call's limits, so that loops end soon.
+/// Call limits, so that loops end soon.
 const CONFIG: &str = "limits: {timeout: 4s, cpu: 1s}\n";
-/// More than an answer of `output` can be as JSON with its escapes.
+/// Larger than any answer within `output` as escaped JSON.
 const ANSWER: usize = 96 << 10;
 /// An `ok` outcome with no content.
 const NOTHING: [u32; 6] = [0, 0, 0, 0, 0, 0];
 
-/// Components by name, each with the body of `run` and its static data.
-type Named = (&'static str, Vec<u8>);
+/// A component with its name.
+type NamedComponent = (&'static str, Vec<u8>);
 
-/// A component whose `run` is made with its data at hand.
-fn component(name: &'static str, memory: u32, run: impl FnOnce(&mut Data) -> String) -> Named {
+/// Builds a component whose `run` may refer to its static data.
+fn component(name: &'static str, memory: u32, run: impl FnOnce(&mut Data) -> String) -> NamedComponent {
     let mut data = Data::default();
     let run = run(&mut data);
     (name, Component { name, memory, data, run, ..Component::default() }.build())
 }
 
-async fn staged(case: &'static Case, components: Vec<Named>) -> Stage {
+async fn staged(case: &'static Case, components: Vec<NamedComponent>) -> Stage {
     let names: Vec<(String, Vec<u8>)> =
         components.into_iter().map(|(name, bytes)| (format!("{name}.wasm"), bytes)).collect();
     let files = names.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
@@ -44,14 +44,14 @@ async fn staged(case: &'static Case, components: Vec<Named>) -> Stage {
     stage
 }
 
-/// The whole body of a call's answer over `/mcp`.
+/// Whole body of a call's answer over `/mcp`.
 async fn body(stage: &Stage, token: &str, tool: &str) -> String {
     let call =
         json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}});
     send("POST", &format!("{}/mcp", stage.host.origin), Some(token), &call.to_string()).await.unwrap().body
 }
 
-/// Calls each, and expects an error of at most some bytes.
+/// Calls each, and expects an error of limited size.
 async fn stopped(stage: &Stage, names: &[&'static str]) {
     let nobody = stage.nobody().await;
     stage
@@ -67,17 +67,17 @@ async fn stopped(stage: &Stage, names: &[&'static str]) {
     stage.assert_serves().await;
 }
 
-fn names(components: &[Named]) -> Vec<&'static str> {
+fn names(components: &[NamedComponent]) -> Vec<&'static str> {
     components.iter().map(|(name, _)| *name).collect()
 }
 
-/// A line that would be taken for one of the audit.
+/// A line that could be mistaken for one of the audit.
 const FORGED: &str = "x\n{\"audit\":\"2026-01-01T00:00:00.000Z\",\"caller\":\"forged\",\"tool\":\"pods_list\",\"verdict\":\"ok\"}\n";
 
-/// That no line of the log begins as a line of the audit does.
+/// Asserts that no line of the log begins like an audit line.
 pub(crate) fn assert_nothing_forged(log: &[u8]) {
     let text = String::from_utf8_lossy(log);
-    // A terminal and a reader of lines end one at each of these.
+    // Terminals and line readers end a line at each of these.
     let lines = text.split(['\n', '\r', '\u{2028}', '\u{2029}', '\u{85}']);
     let forged: Vec<&str> = lines.filter(|line| line.trim_start().starts_with("{\"audit\"")).collect();
     assert!(forged.is_empty(), "{forged:?}");
@@ -92,10 +92,10 @@ pub(crate) async fn forged_line(case: &'static Case) {
     let stage = staged(case, vec![forger]).await;
     let nobody = stage.nobody().await;
     stage.attack(body(&stage, &nobody, "forger")).await;
-    // The log holds what the tool said.
+    // The log contains the tool's output.
     stage.host.until_logged("forged").await.unwrap();
     assert_nothing_forged(&stage.log());
-    // Nor in the file itself: whoever called is who was authenticated.
+    // The file does not contain it either: the caller is the authenticated one.
     assert!(stage.audit().await.iter().all(|line| line["caller"] != "forged"));
 }
 
@@ -121,7 +121,7 @@ pub(crate) async fn log_flood(case: &'static Case) {
 }
 
 /// A component that logs 4 kB, 30,000 times.
-pub(crate) fn flooder() -> Named {
+pub(crate) fn flooder() -> NamedComponent {
     component("flooder", 0, |data| {
         let [at, length] = data.text(&"y".repeat(4096));
         let nothing = data.words(&NOTHING);
@@ -143,7 +143,7 @@ pub(crate) async fn flood_log(stage: &Stage) {
 
 pub(crate) async fn answers(case: &'static Case) {
     const LONG: u32 = 3_000_000;
-    // The long bytes lie behind the static ones; where that is, is chosen before they are complete.
+    // The long bytes follow the static ones, at an address chosen before those are complete.
     let place = |data: &Data| data.end() + 4096;
     let outcome = |data: &mut Data, content: &[u32]| {
         let item = data.words(content);
@@ -199,7 +199,7 @@ pub(crate) async fn sizes(case: &'static Case) {
     const ITEMS: u32 = 1_000_000;
     const TEXT: u32 = 100 << 20;
     let components = vec![
-        // A text of no bytes is seven words of zero.
+        // An empty text is seven zero words.
         component("million", ITEMS * 28 + (1 << 20), |data| {
             let at = data.end() + 4096;
             let result = data.words(&[0, at, ITEMS, 0, 0, 0]);
@@ -303,7 +303,7 @@ pub(crate) async fn growth(case: &'static Case) {
 }
 
 pub(crate) async fn spinning(case: &'static Case) {
-    // An innocent that computes for a third of its CPU limit, alone and among those that spin.
+    // A harmless tool that computes for a third of its CPU limit, alone and beside spinning ones.
     let worker = component("worker", 0, |data| {
         let nothing = data.words(&NOTHING);
         format!(
@@ -337,7 +337,7 @@ pub(crate) async fn spinning(case: &'static Case) {
     for line in own {
         assert!(line["cpuUs"].as_u64().unwrap() < 2_000_000, "a spinning call is stopped at its cpu: {line}");
     }
-    // A few milliseconds of work each; waiting for a turn is not the component's time.
+    // A few milliseconds of work each; the wait for a processor is not the component's time.
     let mut times: Vec<u64> = others.iter().filter_map(|line| line["cpuUs"].as_u64()).collect();
     times.sort_unstable();
     let worst = times.last().copied().unwrap_or_default();

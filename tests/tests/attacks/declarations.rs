@@ -1,4 +1,4 @@
-//! What a component says of itself.
+//! Hostile declarations of components.
 
 use porthole_testbed::{
     component::{Component, Rule, Verb},
@@ -11,7 +11,7 @@ use crate::{
     stage::{Setting, Stage},
 };
 
-/// A tool that declares this, and answers nothing.
+/// A tool with this declaration and an empty answer.
 fn declaring(name: &str, reads: &[Rule<'_>]) -> Vec<u8> {
     Component { name, reads, ..Component::default() }.build()
 }

@@ -1,4 +1,4 @@
-//! Every flood against one host, in turn.
+//! Every flood against a single host, in sequence.
 
 use crate::{
     Case, components, names, patterns, policy, sessions,

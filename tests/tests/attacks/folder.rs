@@ -1,4 +1,4 @@
-//! The folder of tools: files that are none, never end, or are never ready.
+//! The tools folder: files that are no tools, never end, or are never ready.
 
 use std::{os::unix::fs::symlink, path::Path, process::Command};
 
@@ -10,10 +10,10 @@ use crate::{
     stage::{Setting, Stage},
 };
 
-/// Another file than any tool's: it is looked at after them, and before.
+/// File names sorted before and after those of the tools.
 const NAMES: [&str; 2] = ["aaa.wasm", "zzz.wasm"];
 
-/// The tools are served all the same, each of `files` is named, and a new tool is taken up afterwards.
+/// Asserts that the tools are still served, each of `files` is reported, and a new tool is loaded afterwards.
 async fn goes_on(stage: &Stage, files: &[&str]) {
     stage
         .attack(async {
@@ -41,7 +41,7 @@ fn fifo_at(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// Waits for the tools themselves: files that are never ready must not keep them.
+/// Waits for the tools themselves: files that are never ready must not block them.
 async fn cold(case: &'static Case, setting: Setting<'_>) -> Stage {
     let stage = Stage::start(case, setting).await;
     porthole_testbed::porthole::until_ready(&stage.host.origin).await.unwrap();
@@ -121,7 +121,7 @@ pub(crate) async fn loops(case: &'static Case) {
 
 pub(crate) async fn bombs(case: &'static Case) {
     let stage = Stage::usual(case).await;
-    // Registers by the hundred that live across every branch of a table.
+    // Hundreds of registers that live across every branch of a table.
     let branches: String = (0..30_000).map(|n| format!("{} ", n % 64)).collect();
     let blocks: String = (0..64).map(|n| format!("(block $b{n} ")).collect();
     let ends: String = (0..64)
@@ -147,7 +147,7 @@ pub(crate) async fn bombs(case: &'static Case) {
                 std::fs::write(stage.tools().join(".partial"), bytes).unwrap();
                 std::fs::rename(stage.tools().join(".partial"), stage.tools().join(name)).unwrap();
                 let begun = std::time::Instant::now();
-                // Served, or named with a reason: either way it is over, and the host lives.
+                // Served, or reported with a reason: either way loading ended, and the host lives.
                 loop {
                     let readiness = stage.host.readiness().await.unwrap();
                     let named = |list: &str, key: &str, value: &str| {

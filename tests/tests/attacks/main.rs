@@ -1,8 +1,9 @@
-//! The attacks of the review, as a suite: each with the promise it attacks, what must hold, and what a bystander felt.
+//! Attacks of the security review: each with the attacked promise, the expected behaviour, and the effect on a
+//! bystander.
 //!
-//! Run by `cargo xtask test attacks`, one after the other: what a bystander feels is of one attack alone. Every host stands
-//! in a control group of 512 MiB and one core, where this machine lets one be made. `/healthz` must be answered within a
-//! probe's second all the while; other times are printed, not asserted.
+//! Run by `cargo xtask test attacks`, in sequence, so that each effect has a single cause. Every host runs in a control
+//! group of 512 MiB and one core, if this machine permits. `/healthz` must be answered within a probe's second
+//! throughout; other times are printed, not asserted.
 #![allow(missing_docs, reason = "tests")]
 #![allow(
     clippy::unwrap_used,
@@ -26,25 +27,25 @@ mod secrets;
 mod sessions;
 mod stage;
 
-/// The promises of SECURITY.md that are attacked.
+/// Promises of SECURITY.md that are attacked.
 #[derive(Debug, Clone, Copy)]
 enum Promise {
     /// No value of a Secret leaves the host.
     Secrets,
     /// A caller sees what its own token may see, and a tool gets what it declared.
     Grants,
-    /// One caller, tool or file does not keep the host from serving others.
+    /// A single caller, tool or file does not keep the host from serving others.
     Service,
-    /// The audit tells what happened, and nobody writes in it but the host.
+    /// The audit log is complete, and only the host writes to it.
     Audit,
     /// A session answers only its owner.
     Sessions,
 }
 
-/// One attack, or a few of a kind.
+/// An attack, or a group of similar ones.
 struct Case {
     name: &'static str,
-    /// Numbers in the review's list; from 49 on those that came later.
+    /// Numbers in the review's list; later attacks begin at 49.
     numbers: &'static [u8],
     finding: &'static str,
     promise: Promise,

@@ -1,4 +1,4 @@
-//! Names without bound: of tools, arguments, methods and fields.
+//! Unbounded names: of tools, arguments, methods and fields.
 
 use futures::future::join_all;
 use porthole_testbed::http::send;
@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::{Case, stage::Stage};
 
-/// As long as a message lets it be.
+/// Maximum length that a message permits.
 const LONG: usize = 900_000;
-/// What an answer to a long name may have: it is cut, and said in a sentence.
+/// Maximum size of an answer to a long name, which is truncated in the error text.
 const SENTENCE: usize = 2048;
 
 pub(crate) async fn tools(case: &'static Case) {
@@ -24,7 +24,7 @@ pub(crate) async fn long_tools(stage: &Stage) {
     let name = "pods_lisst".repeat(LONG / 10);
     let attack = join_all(clients.iter().map(|client| client.call(&name, json!({}))));
     for answer in stage.attack(attack).await {
-        // A sentence, or a refusal of the message.
+        // An error text, or a rejection of the message.
         let text = answer.unwrap_or_else(|error| error.to_string());
         assert!(text.len() < SENTENCE, "{} bytes", text.len());
     }

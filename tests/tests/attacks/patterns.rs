@@ -1,4 +1,4 @@
-//! Regular expressions: their memory before anything is read, and the time of those that match long lines.
+//! Regular expressions: memory before the first read, and time on long lines.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::{
     stage::{NAMESPACE, Setting, Stage},
 };
 
-/// A call's time, so that what cannot end is over soon.
+/// Call timeout, so that endless calls are over soon.
 const CONFIG: &str = "limits: {timeout: 4s}\n";
-/// After this, calls of four seconds do not end.
+/// Timeout after which calls of four seconds count as endless.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 pub(crate) async fn memory(case: &'static Case) {
@@ -25,7 +25,7 @@ pub(crate) async fn memory(case: &'static Case) {
 pub(crate) async fn vast_pattern(stage: &Stage) {
     let nobody = stage.nobody().await;
     let client = stage.client(&nobody);
-    // As long as arguments may be, and longer than a message: that one is refused by the transport.
+    // The maximum length of arguments, and one longer than a message, which the transport rejects.
     let arguments = |count| json!({"name": "any", "namespace": NAMESPACE, "grep": r"\w".repeat(count)});
     let attack = join_all([30_000, 30_000, 330_000].map(|count| client.call("pods_log", arguments(count))));
     for answer in stage.attack(attack).await {

@@ -1,4 +1,4 @@
-//! What the operator closed, what a tool declared, and what the cluster sends.
+//! Denied kinds, declared reads, and hostile data of the cluster.
 
 use std::io::Write;
 
@@ -13,11 +13,11 @@ use crate::{
     stage::{NAMESPACE, Setting, Stage},
 };
 
-/// Where the bombs lie: in a namespace of their own, for other tests list Secrets.
+/// Namespace of the bombs, apart from other tests that list Secrets.
 const BOMBS: &str = "attacks-helm";
 
 pub(crate) async fn denied(case: &'static Case) {
-    // A word that names no kind of any cluster is a mistake at the check.
+    // A word that cannot be the name of a kind is rejected by the check.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("porthole.yaml");
     for mistake in ["denied: [\"\"]", "denied: [a b]", "denied: [deployments.]"] {
@@ -106,7 +106,7 @@ pub(crate) async fn near_namespaces(case: &'static Case) {
         text.contains("attackz") && names.into_iter().all(|name| name != NAMESPACE) && !text.contains(&word),
         "{text}"
     );
-    // A tool that declares namespaces still helps.
+    // A tool that declares namespaces still suggests names.
     let text = client.call("namespaces_list", json!({})).await.unwrap();
     assert!(text.contains(NAMESPACE), "{text}");
 }

@@ -1,4 +1,4 @@
-//! HTTP and JSON-RPC as nobody sends them.
+//! Malformed HTTP and JSON-RPC.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ use crate::{
     stage::{Setting, Stage},
 };
 
-/// How long a connection may be open without a whole request on it, in these tests. Refused at once is sooner.
+/// Maximum lifetime of a connection without a whole request, in these tests. An immediate rejection is sooner.
 const CLOSED: Duration = Duration::from_secs(5);
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 /// A HEADERS frame without END_HEADERS: `:method: GET` and no end.
 const HALF_HEADERS: &[u8] = &[0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82];
 
-/// What comes back for these bytes until the host closes; None where it does not.
+/// Response to these bytes until the host closes the connection; `None` if it does not.
 async fn raw(stage: &Stage, bytes: &[u8], patience: Duration) -> Option<Vec<u8>> {
     let address = stage.host.origin.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).await.unwrap();
@@ -57,7 +57,7 @@ async fn posted(stage: &Stage, token: &str, body: &str) -> Answer {
     answer
 }
 
-/// Each is answered over `/mcp` without an error of the server's, and a session of its own lives or is cut.
+/// Asserts that each body is answered over `/mcp` without a server error, and that a session survives it or is cut.
 async fn survives(stage: &Stage, bodies: &[String]) {
     let token = stage.nobody().await;
     stage
@@ -119,7 +119,7 @@ pub(crate) async fn injection(case: &'static Case) {
                         assert!(*sent == Value::Null || sent == evil, "{message}");
                     }
                     Event::Message(message) => {
-                        // As it was sent, or refused without it.
+                        // With the id as sent, or rejected without one.
                         assert!(message["id"] == evil, "{message}");
                         break;
                     }
@@ -189,14 +189,15 @@ pub(crate) async fn smuggling(case: &'static Case) {
     stage
         .attack(async {
             for request in requests {
-                // 2 s: a connection that is kept after the first answer is nothing bad.
+                // 2 s: keeping the connection after the first answer is acceptable.
                 let address = stage.host.origin.trim_start_matches("http://");
                 let mut stream = TcpStream::connect(address).await.unwrap();
                 stream.write_all(request.as_bytes()).await.unwrap();
                 let mut all = Vec::new();
                 let _ = timeout(Duration::from_secs(2), stream.read_to_end(&mut all)).await;
                 let text = String::from_utf8_lossy(&all).into_owned();
-                // RFC 9112, 6.3: chunked wins over a length, and then the connection is closed; all else is refused.
+                // RFC 9112, 6.3: chunked overrides a length, and then the connection is closed; anything else is
+                // rejected.
                 let answers = text.matches("HTTP/1.1 ").count();
                 assert!(answers <= 1 && !text.contains("HTTP/1.1 200"), "{request}\n{text}");
             }

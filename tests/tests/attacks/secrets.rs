@@ -1,4 +1,4 @@
-//! Values of Secrets, by every way out that was found.
+//! Values of Secrets, through every known leak.
 
 use porthole_testbed::{accounts, hostile_api::HostileApi};
 use serde_json::{Value, json};
@@ -8,9 +8,9 @@ use crate::{
     stage::{NAMESPACE, Setting, Stage},
 };
 
-/// Stands in every value that must not be seen.
+/// Part of every value that must not leak.
 const VALUE: &str = "pa55";
-/// An opaque token; the hostile API server takes any.
+/// An opaque token; the hostile API server accepts any.
 const TOKEN: &str = "opaque-attacker-0123456789";
 
 pub(crate) async fn annotations(case: &'static Case) {
@@ -59,7 +59,7 @@ pub(crate) async fn annotations(case: &'static Case) {
     assert!(shown.contains("kapp.k14s.io/original"), "the keys stay: {shown}");
 }
 
-/// A host on an API server that lies, with the guest that asks every question.
+/// A host on a hostile API server, with the guest that asks every question.
 async fn lied_to(case: &'static Case, api: &HostileApi) -> Stage {
     let setting =
         Setting { guests: &["curious"], kubeconfig: Some(api.kubeconfig.clone()), ..Setting::default() };

@@ -1,4 +1,4 @@
-//! Sessions: strangers at them, and what they hold.
+//! Sessions: access by other accounts, and memory.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -20,12 +20,12 @@ use crate::{
     stage::{NAMESPACE, Setting, Stage},
 };
 
-/// A call's time: what is open ends soon.
+/// Call timeout, so that open calls end soon.
 const CONFIG: &str = "limits: {timeout: 6s}\n";
-/// The id of the victim's open call.
+/// Id of the victim's open call.
 const OPEN: i64 = 80;
 
-/// A victim with a call under way that reads a log without end, and two strangers' tokens: none, and another account's.
+/// A victim with an open call on an endless log, and two strangers' tokens: none, and another account's.
 struct Scene {
     stage: Stage,
     victim: Dify,
@@ -54,7 +54,7 @@ impl Scene {
         Self { stage, victim, token, strangers: [None, Some(stranger)], open }
     }
 
-    /// What strangers post; each must be refused as HTTP refuses.
+    /// Posts bodies as strangers; each must be rejected with an HTTP status.
     async fn posts(&self, bodies: &[String]) {
         self.stage
             .attack(async {
@@ -123,7 +123,7 @@ pub(crate) async fn slow_posts(case: &'static Case) {
     stage.assert_grown_less_than(64);
 }
 
-/// The attack of [`slow_posts`]: bodies of which all but the end arrives, without a token.
+/// The attack of [`slow_posts`]: bodies without their end, sent without a token.
 pub(crate) async fn slow_bodies(stage: &Stage) {
     let token = stage.reader().await;
     let victim = stage.session(&token).await;
@@ -138,7 +138,7 @@ pub(crate) async fn slow_bodies(stage: &Stage) {
         stream.write_all(head.as_bytes()).await.unwrap();
         let piece = [b' '; 64 << 10];
         for _ in 0..112 {
-            // The host may refuse and close in the midst of it: that is what is wanted.
+            // The host may reject and close before the end, which is the expected defence.
             if stream.write_all(&piece).await.is_err() {
                 return;
             }
@@ -158,7 +158,7 @@ pub(crate) async fn unread(case: &'static Case) {
     stage.assert_grown_less_than(24);
 }
 
-/// The attack of [`unread`]: a stream that is opened and never read, and answers that would have to wait in it.
+/// The attack of [`unread`]: a stream that is never read, and answers that queue for it.
 pub(crate) async fn unread_pings(stage: &Stage) {
     let token = stage.nobody().await;
     let address = stage.host.origin.trim_start_matches("http://").to_owned();
@@ -183,7 +183,7 @@ pub(crate) async fn unread_pings(stage: &Stage) {
             for n in 0..60 {
                 let id = format!("{n}-{}", "i".repeat(900_000));
                 let ping = json!({"jsonrpc": "2.0", "id": id, "method": "ping"}).to_string();
-                // Refused, or taken: what counts is what the host holds of it.
+                // Rejected or accepted: only the memory of the host matters.
                 let _ = timeout(
                     Duration::from_secs(5),
                     porthole_testbed::http::send("POST", &url, Some(&token), &ping),

@@ -1,4 +1,4 @@
-//! A host in a cage, the accounts that attack it, and the bystander.
+//! A host in a cage, the attackers' accounts, and the bystander.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,23 +19,23 @@ use tokio::sync::OnceCell;
 
 use crate::Case;
 
-/// The namespace of the attackers.
+/// Namespace of the attackers.
 pub(crate) const NAMESPACE: &str = "attacks";
-/// A bystander alone, for the ratio: its p99 in ms.
+/// p99 of a bystander without an attack, in ms.
 static ALONE: OnceCell<f64> = OnceCell::const_new();
 
-/// What a stage is made of.
+/// Settings of a stage.
 #[derive(Default)]
 pub(crate) struct Setting<'s> {
-    /// The configuration file.
+    /// Configuration file.
     pub(crate) config: &'s str,
     /// Files beside the tools.
     pub(crate) files: Vec<(&'s str, Vec<u8>)>,
     /// Test guests beside the tools.
     pub(crate) guests: &'s [&'s str],
-    /// A hostile API server instead of the real one.
+    /// Kubeconfig of a hostile API server instead of the real one.
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// What is done to the folder before the start.
+    /// Prepares the folder before the start.
     pub(crate) prepare: Option<fn(&Path)>,
     pub(crate) options: &'s [&'s str],
 }
@@ -102,7 +102,7 @@ impl Stage {
         Self { host, cluster, cage, bystander, folder, case, resident: 0 }
     }
 
-    /// Lets a bystander use it once, and takes the measure of it.
+    /// Measures a bystander without an attack, and resets the peak memory.
     pub(crate) async fn settle(mut self) -> Self {
         let calm = async { tokio::time::sleep(std::time::Duration::from_secs(2)).await };
         let alone = ALONE
@@ -110,7 +110,7 @@ impl Stage {
             .await;
         assert!(*alone > 0.0);
         self.client(&self.bystander.token).call(self.bystander.tool, json!({})).await.unwrap();
-        // The peak is counted from here.
+        // Resets the peak, which counts from here.
         let _ = std::fs::write(format!("/proc/{}/clear_refs", self.host.id()), "5");
         self.resident = self.memory("VmRSS");
         self
@@ -120,7 +120,7 @@ impl Stage {
         Streamable::new(&self.host.origin, Some(token))
     }
 
-    /// Runs an attack beside the bystander, who must be answered all the while, and says what it felt.
+    /// Runs an attack beside the bystander, who must be answered throughout, and prints its measurements.
     pub(crate) async fn attack<T>(&self, attack: impl Future<Output = T>) -> T {
         let begun = Instant::now();
         let (outcome, felt) = self.bystander.during(attack).await;
@@ -144,12 +144,12 @@ impl Stage {
         outcome
     }
 
-    /// The most memory that the host has had since it was settled beyond what it had then, in MB.
+    /// Growth of the host's peak memory since it was settled, in MB.
     pub(crate) fn grown(&self) -> u64 {
         self.memory("VmHWM").saturating_sub(self.resident) >> 20
     }
 
-    /// Fails where the host has grown by more than this, in MB.
+    /// Asserts that the host has grown by less than this, in MB.
     pub(crate) fn assert_grown_less_than(&self, megabytes: u64) {
         let grown = self.grown();
         assert!(grown < megabytes, "{}: the host grew by {grown} MB", self.case.explained());
@@ -162,18 +162,18 @@ impl Stage {
         kib << 10
     }
 
-    /// Fails unless the host lives and serves.
+    /// Asserts that the host lives and serves.
     pub(crate) async fn assert_serves(&self) {
         let text = self.client(&self.bystander.token).call(self.bystander.tool, json!({})).await.unwrap();
         assert!(!text.starts_with("ERROR"), "{}: {text}", self.case.explained());
     }
 
-    /// What it has logged, as bytes: nothing in it is taken for text.
+    /// Log of the host, as bytes, because it may be no valid UTF-8.
     pub(crate) fn log(&self) -> Vec<u8> {
         std::fs::read(&self.host.log).unwrap()
     }
 
-    /// The audit's lines of every call that has been answered: a thread of its own writes them, in their order.
+    /// Audit lines of every answered call; waits for the audit thread, which writes them in order.
     pub(crate) async fn audit(&self) -> Vec<Value> {
         const MARK: &str = "mark_of_the_audit";
         let marks = |lines: &[Value]| lines.iter().filter(|line| line["tool"] == MARK).count();
@@ -191,7 +191,7 @@ impl Stage {
         }
     }
 
-    /// The audit's lines that are written.
+    /// Audit lines written so far.
     pub(crate) fn audit_so_far(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.folder.path().join("audit")).unwrap();
         text.split_inclusive('\n')
@@ -204,7 +204,7 @@ impl Stage {
         self.folder.path().join("tools")
     }
 
-    /// Why a file is not served, once it is known.
+    /// Reason that a file is not served, once it is known.
     pub(crate) async fn reason(&self, file: &str) -> Option<String> {
         let readiness = self.host.readiness().await.unwrap();
         let failed = readiness["failed"].as_array()?;
@@ -224,29 +224,29 @@ impl Stage {
         }
     }
 
-    /// A session of Dify's that has been greeted.
+    /// An initialized session of Dify.
     pub(crate) async fn session(&self, token: &str) -> Dify {
         let mut dify = Dify::connect(&self.host.origin, Some(token)).await.unwrap();
         dify.initialize("2025-03-26").await.unwrap();
         dify
     }
 
-    /// An account of the attackers' namespace, with these rights everywhere.
+    /// Creates an account in the attackers' namespace, with cluster-wide rights.
     pub(crate) async fn account(&self, name: &str, rules: Value) -> String {
         account(&self.cluster, name, rules).await
     }
 
-    /// An account without any right.
+    /// Creates an account without any right.
     pub(crate) async fn nobody(&self) -> String {
         self.account("nobody", json!([])).await
     }
 
-    /// An account that reads everything but Secrets.
+    /// Creates an account that reads everything but Secrets.
     pub(crate) async fn reader(&self) -> String {
         self.account("reader", accounts::reader_rules()).await
     }
 
-    /// A pod with a log, for the kubelet stub to serve.
+    /// Creates a pod with a log, served by the kubelet stub.
     pub(crate) async fn pod(&self, name: &str, log: &str) {
         let client = self.cluster.admin().await.unwrap();
         let body = json!({"metadata": {"name": name}, "spec": {"nodeName": "node-1", "containers": [{"name": "app", "image": "x"}]}});
@@ -257,7 +257,7 @@ impl Stage {
 }
 
 impl Case {
-    /// For a failure: what was attacked, and how.
+    /// Explanation of a failure: the attacked promise, and the attack.
     pub(crate) fn explained(&self) -> String {
         format!(
             "{:?} {} ({}), an attack on {:?}; what must hold: {}",

@@ -1,4 +1,4 @@
-//! Who may read what: the API server decides, by the caller's own token.
+//! Authorization: the API server decides, by the caller's own token.
 
 use std::process::Command;
 
@@ -48,7 +48,7 @@ async fn two(cluster: &Cluster) -> [(&'static str, String); 2] {
     [("shopper", shopper), ("biller", biller)]
 }
 
-/// What `kubectl auth can-i` says for a token.
+/// Result of `kubectl auth can-i` for a token.
 fn can_i(cluster: &Cluster, token: &str, question: &[&str]) -> bool {
     let kubeconfig = cluster
         .write_kubeconfig(&format!("can-i-{}.kubeconfig", uuid::Uuid::new_v4()), &json!({"token": token}))
@@ -70,7 +70,7 @@ fn can_i(cluster: &Cluster, token: &str, question: &[&str]) -> bool {
     }
 }
 
-/// Calls, and the question to kubectl that they amount to.
+/// Calls, and the equivalent question for kubectl.
 fn calls() -> Vec<(&'static str, Value, Vec<&'static str>)> {
     vec![
         ("pods_list_in_namespace", json!({"namespace": "shop"}), vec!["list", "pods", "-n", "shop"]),
@@ -118,7 +118,7 @@ async fn each_caller_sees_what_kubectl_says_and_not_more_also_interleaved() {
         accounts.iter().map(|(_, token)| Streamable::new(&host.origin, Some(token))).collect();
     let (mut yes, mut no) = (0, 0);
     for (tool, arguments, question) in calls() {
-        // Both accounts at once, over both transports.
+        // Both accounts concurrently, over both transports.
         let visits = accounts.iter().zip(&streamable).map(|((name, token), streamable)| {
             let (host, arguments) = (&host, arguments.clone());
             async move {
@@ -171,7 +171,7 @@ async fn an_admins_kubeconfig_makes_nobody_an_admin() {
             &json!({"token": admin, "as": "system:admin", "as-groups": ["system:masters"]}),
         )
         .unwrap();
-    // The cluster's own kubeconfig holds the client certificate of a system:masters.
+    // The cluster's own kubeconfig contains the client certificate of a system:masters.
     for kubeconfig in [&cluster.kubeconfig, &with_token, &with_impersonation] {
         let host = Porthole::start(kubeconfig).await;
         for attempt in 0..2 {
@@ -234,11 +234,11 @@ async fn guesses_end_before_the_api_server() {
         send("POST", &format!("{}/mcp", host.origin), Some(token), ping).await.unwrap().status.as_u16()
     };
     assert_eq!(ping(&token).await, 200);
-    // The same wrong token is reviewed once; of others, loopback has two hundred in ten seconds.
+    // The same invalid token is reviewed once; of different ones, loopback may try two hundred in ten seconds.
     for _ in 0..300 {
         assert_eq!(ping("the-same").await, 401);
     }
-    // All at once: whoever guesses slowly enough waits for the next attempt.
+    // Concurrently, because slow guesses only wait for the next attempt.
     let guesses: Vec<String> = (0..400).map(|n| format!("guess-{n}")).collect();
     let statuses = futures::future::join_all(guesses.iter().map(|guess| ping(guess))).await;
     let refused = statuses.iter().filter(|status| **status == 429).count();
@@ -277,7 +277,7 @@ async fn as_host_every_client_reads_as_the_kubeconfig_and_needs_the_shared_token
         let refused = Streamable::new(&host.origin, wrong).call("namespaces_list", json!({})).await;
         assert!(refused.unwrap_err().to_string().contains("401"));
     }
-    // Wider than loopback, everybody could read: that is refused at the start.
+    // On an address beyond loopback every client could read, so startup fails.
     let refused =
         Porthole::spawn(&["--listen", "0.0.0.0:0", "--identity", "host", "--kubeconfig", kubeconfig]);
     assert!(refused.is_err());
@@ -300,8 +300,8 @@ async fn a_revoked_token_reads_nothing_more() {
     accounts::send(&client, "DELETE", "/api/v1/namespaces/access/serviceaccounts/leaver", &json!({}))
         .await
         .unwrap();
-    // The API server itself goes on accepting a token for 10 s. Then the read fails with the token's own refusal, and
-    // the next request finds that the host has forgotten whose token it was.
+    // The API server itself accepts the token for 10 s more. Then the read fails with the API server's 401, and the
+    // next request shows that the host has dropped the cached identity.
     let begun = std::time::Instant::now();
     let mut refused_read = false;
     loop {

@@ -1,4 +1,4 @@
-//! The operator's port: the page, a tool tried from it, and the figures.
+//! Admin port: the page, a tool called from it, and the metrics.
 
 use porthole_testbed::{
     http::{Answer, Streamable, client},
@@ -35,7 +35,7 @@ impl Operator {
         porthole_testbed::http::send("GET", &format!("{}{path}", self.page), None, "").await.unwrap()
     }
 
-    /// Sends the form of a tool, as a browser does.
+    /// Submits the form of a tool like a browser.
     async fn try_tool(&self, tool: &str, fields: &[(&str, &str)]) -> (u16, String) {
         let encode = |text: &str| {
             text.bytes()

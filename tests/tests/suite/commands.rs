@@ -1,4 +1,4 @@
-//! What authors and operators run: `porthole plugin`, `porthole rbac`; and the audit log.
+//! Commands for authors and operators: `porthole plugin`, `porthole rbac`; and the audit log.
 
 use std::{path::Path, process::Output};
 
@@ -86,7 +86,7 @@ fn call_shows_the_answer_and_what_it_took() {
     assert!(code == Some(2) && said.contains("not a JSON object"), "{said}");
 }
 
-/// The printed role is given to an account, and with it every tool works but for what no role of ours opens.
+/// Grants the printed role to an account: every tool must work, except those that need more than the role grants.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_role_that_rbac_prints_is_enough_and_not_more() {
     let cluster = Cluster::for_tests();
@@ -136,7 +136,7 @@ async fn the_role_that_rbac_prints_is_enough_and_not_more() {
     assert!(secrets.starts_with("ERROR: ") && secrets.contains("forbidden"), "{secrets}");
 }
 
-/// The lines of an audit log, once there are so many.
+/// Waits for a number of audit lines.
 async fn lines(file: &Path, count: usize) -> Vec<Value> {
     let read = || std::fs::read_to_string(file).unwrap();
     until("the audit lines", 10, || read().lines().count() >= count).await;
@@ -155,7 +155,7 @@ async fn each_call_is_one_line_of_the_audit_log() {
     dify.initialize("2025-03-26").await.unwrap();
     let pods = dify.call("pods_list_in_namespace", json!({"namespace": "shop"})).await.unwrap();
     let agent = Streamable::new(&host.origin, Some(&token));
-    // Not the caller's own: the most verbose log of a developer has arguments as they are.
+    // Not the caller's own token: the most verbose log of a library contains arguments unredacted.
     let mistaken = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIG1vZGVsIn0.c2ln";
     agent.call("pods_get", json!({"name": mistaken, "namespace": "shop"})).await.unwrap();
     agent.call("pods_exec", json!({"password": "hunter2"})).await.unwrap();
@@ -200,7 +200,7 @@ async fn a_client_that_leaves_is_told_in_the_audit_log_too() {
     let params = json!({"name": "versioned", "arguments": {"wait": 20_000}, "_meta": {"progressToken": 1}});
     let message = json!({"jsonrpc": "2.0", "id": 9, "method": "tools/call", "params": params});
     dify.post(message.to_string(), Some(&token)).await.unwrap();
-    // Its progress: the call is under way.
+    // A progress notification: the call is in progress.
     dify.message().await.unwrap();
     drop(dify);
     // Without --audit the lines are on stderr, with the log.
@@ -236,7 +236,7 @@ async fn no_call_is_made_without_its_audit_line_unless_the_operator_says_so() {
         std::fs::write(&config, format!("audit: {{onFailure: {on_failure}}}\n")).unwrap();
         let options =
             ["--kubeconfig", path(&kubeconfig), "--plugins", path(&plugins), "--config", path(&config)];
-        // Each write to it fails as on a full disk.
+        // Each write fails as on a full disk.
         let host = Porthole::with(&[&options[..], &["--audit", "/dev/full"]].concat()).await.unwrap();
         let agent = Streamable::new(&host.origin, Some(&token));
         agent.call("pods_list_in_namespace", json!({"namespace": "shop"})).await.unwrap();
@@ -262,7 +262,7 @@ fn every_kind_that_an_api_server_serves_can_be_denied() {
     let mut names: Vec<String> =
         kubectl(&["api-resources", "-o", "name"]).lines().map(str::to_owned).collect();
     assert!(names.len() > 40, "{names:?}");
-    // Kubernetes' own also by their kinds.
+    // Built-in resources also by their kinds.
     for line in kubectl(&["api-resources", "--no-headers"]).lines() {
         let columns: Vec<&str> = line.split_whitespace().collect();
         let (kind, version) = (columns[columns.len() - 1], columns[columns.len() - 3]);

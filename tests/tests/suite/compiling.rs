@@ -1,4 +1,4 @@
-//! Compiling in a process of its own: components that are made to need gigabytes, and the cache filled ahead of time.
+//! Compilation in a child process: components designed to need gigabytes, and the cache filled ahead of time.
 
 use std::{
     path::Path,
@@ -18,13 +18,13 @@ fn phis() -> String {
     )
 }
 
-/// 200,000 functions.
+/// A component of 200,000 functions.
 fn functions() -> String {
     let one = "(func (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))\n";
     format!("(component (core module {}))", one.repeat(200_000))
 }
 
-/// Tables of branches: each of 500 has 2,800 places to go.
+/// Branch tables: 500 tables of 2,800 targets each.
 fn branches() -> String {
     let places: String = (0..2800).map(|n| format!("{} ", n % 8)).collect();
     let (begin, end) = ("(block ".repeat(8), ")".repeat(8));

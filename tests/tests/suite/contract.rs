@@ -1,4 +1,4 @@
-//! Every function of `wit/porthole.wit`, as a component sees it.
+//! Every function of `wit/porthole.wit`, called by a component.
 
 use porthole_testbed::{
     accounts,

@@ -1,4 +1,4 @@
-//! The manifests of deploy/, applied to the real API server, and the host started as they would start it.
+//! Manifests of deploy/, applied to the real API server, and the host started with their arguments.
 
 use std::{
     path::{Path, PathBuf},
@@ -18,7 +18,7 @@ fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("deploy")
 }
 
-/// The documents of a file.
+/// YAML documents of a file.
 fn documents(text: &str) -> Vec<Value> {
     text.split("\n---\n").map(|document| serde_saphyr::from_str(document).unwrap()).collect()
 }
@@ -33,7 +33,7 @@ fn named<'d>(documents: &'d [Value], kind: &str, name: &str) -> &'d Value {
     found.unwrap_or_else(|| panic!("no {kind} {name}"))
 }
 
-/// kubectl as the admin; a warning is an error.
+/// Runs kubectl as the admin; a warning is an error.
 fn kubectl(cluster: &Cluster, arguments: &[&str]) -> String {
     let output = Command::new(&cluster.kubectl)
         .arg("--kubeconfig")
@@ -54,12 +54,12 @@ fn apply(cluster: &Cluster, more: &[&str]) -> String {
     kubectl(cluster, &arguments)
 }
 
-/// One test, since all of it lives in one namespace: dry first, then really, then with the host in front.
+/// A single test, because everything shares one namespace: a dry run, the real run, then the host.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_manifests_hold_what_they_promise() {
     let cluster = Cluster::for_tests();
     let manifests = manifests();
-    // What the controller manager does in a cluster, and nobody here.
+    // Does the work of the controller manager, which does not run here.
     let client = cluster.admin().await.unwrap();
     let namespace = named(&manifests, "Namespace", "mcp-tools");
     let file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
@@ -92,13 +92,13 @@ async fn the_manifests_hold_what_they_promise() {
         if refused.starts_with("ERROR: forbidden") && refused.contains("k8s-mcp-server-sa") {
             break;
         }
-        // The API server's authorizer takes it up within a moment.
+        // The API server's authorizer applies the change with a short delay.
         assert!(begun.elapsed() < Duration::from_secs(10), "{refused}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// The pod that the Deployment would make is admitted by Pod Security, and one with a root user is not.
+/// Checks that Pod Security admits the Deployment's pod, and rejects one with a root user.
 async fn pod_is_restricted(client: &kube::Client, deployment: &Value) {
     let template = &deployment["spec"]["template"];
     let mut pod = json!({"metadata": {"name": "as-deployed", "labels": template["metadata"]["labels"]}, "spec": template["spec"]});
@@ -109,7 +109,7 @@ async fn pod_is_restricted(client: &kube::Client, deployment: &Value) {
     assert!(refused.to_string().contains("PodSecurity"), "the namespace enforces something: {refused}");
 }
 
-/// Starts the host with the Deployment's arguments, its ConfigMap, and the files that are projected into its pod.
+/// Starts the host with the Deployment's arguments, its ConfigMap, and the files projected into its pod.
 async fn as_deployed(cluster: &Cluster, manifests: &[Value]) -> Porthole {
     let folder = tempfile::tempdir().unwrap().keep();
     let config = named(manifests, "ConfigMap", "porthole")["data"]["porthole.yaml"].as_str().unwrap();
@@ -124,7 +124,7 @@ async fn as_deployed(cluster: &Cluster, manifests: &[Value]) -> Porthole {
         .unwrap()
         .iter()
         .map(|argument| argument.as_str().unwrap())
-        // The tests' own: loopback, and a port that is free.
+        // Replaces the addresses by loopback and a free port.
         .filter(|argument| *argument != "serve" && !argument.contains("listen="))
         .map(|argument| {
             argument
@@ -163,7 +163,7 @@ fn the_roles_are_those_that_porthole_prints() {
     );
 }
 
-/// The app that Dify imports names tools and arguments that are served, and holds what Dify demands (deploy.md §1).
+/// Checks that the app for Dify names served tools and arguments, and meets Dify's requirements (deploy.md §1).
 #[tokio::test(flavor = "multi_thread")]
 async fn the_dify_app_names_only_tools_that_exist() {
     let text = std::fs::read_to_string(deploy().join("dify/k8s-agent.yml")).unwrap();

@@ -1,4 +1,4 @@
-//! `porthole serve --demo`: what it prints, whom it serves, and somebody's own manifests.
+//! `porthole serve --demo`: its output, its accounts, and custom manifests.
 
 use std::{path::Path, process::Command};
 
@@ -39,7 +39,7 @@ async fn each_account_reads_through_porthole_what_it_may() {
     }
 }
 
-/// Nobody but its owner may read the admin's token.
+/// Only the owner may read the file with the admin's token.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kubeconfig_is_private() {
     use std::os::unix::fs::PermissionsExt;
@@ -48,7 +48,7 @@ async fn the_kubeconfig_is_private() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
-/// `kubectl get … -o yaml` of the real cluster, served again.
+/// Serves the output of `kubectl get … -o yaml` of the real cluster.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_of_a_real_clusters_manifests_is_served() {
     let (cluster, _) = reader().await;

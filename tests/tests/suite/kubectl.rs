@@ -1,4 +1,4 @@
-//! The embedded cluster by the tool that everybody knows, and beside the real API server.
+//! The embedded cluster, tested with kubectl and compared with the real API server.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 
 use crate::reader;
 
-/// Whether it succeeded, and all that it said.
+/// Success of a kubectl command, and its output.
 fn kubectl(kubeconfig: &Path, command: &str) -> (bool, String) {
     let mut kubectl = Command::new(Cluster::for_tests().kubectl);
     kubectl.arg("--kubeconfig").arg(kubeconfig).args(command.split_whitespace());
-    // What an earlier test has learnt of another cluster at the same port must not be believed.
+    // Without the cache of an earlier test, whose cluster had the same port.
     let cache = tempfile::tempdir().unwrap();
     let output = kubectl.arg("--cache-dir").arg(cache.path()).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
@@ -123,7 +123,7 @@ async fn kubectl_works_against_the_embedded_cluster() {
     }
 }
 
-/// The three accounts see what their roles say, in the API server's words.
+/// Checks that the three accounts have the rights of their roles, and the API server's error texts.
 #[tokio::test(flavor = "multi_thread")]
 async fn accounts_see_what_their_roles_say() {
     let demo = Demo::start(None).await.unwrap();
@@ -156,7 +156,7 @@ async fn accounts_see_what_their_roles_say() {
     }
 }
 
-/// A list as the API server prints it: columns, and rows by namespace and name.
+/// A list as the API server's table: columns, and rows by namespace and name.
 async fn table(client: &kube::Client, path: &str) -> (Value, BTreeMap<String, Vec<Value>>) {
     let request = http::Request::get(path).header("accept", "application/json;as=Table;v=v1;g=meta.k8s.io");
     let table: Value = client.request(request.body(Vec::new()).unwrap()).await.unwrap();
@@ -172,11 +172,11 @@ async fn table(client: &kube::Client, path: &str) -> (Value, BTreeMap<String, Ve
     (columns.iter().map(|column| json!([column["name"], column["priority"]])).collect(), rows)
 }
 
-/// Columns that depend on when an object was made, by whom, or where it runs.
+/// Columns that depend on an object's creation or node.
 const DIFFERENT: [&str; 8] =
     ["Age", "Last Seen", "First Seen", "Last Schedule", "Created At", "Duration", "Internal-IP", "Selector"];
 
-/// The shop was put into the real API server too: it took every object, and prints it as the embedded cluster does.
+/// The real API server contains the same shop: it accepted every object, and prints it like the embedded cluster.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_embedded_tables_are_those_of_the_real_api_server() {
     let (cluster, _) = reader().await;
@@ -209,7 +209,7 @@ async fn the_embedded_tables_are_those_of_the_real_api_server() {
                 real_rows.get(key).unwrap_or_else(|| panic!("{path}: {key} is not in the real cluster"));
             for ((column, cell), real_cell) in columns.as_array().unwrap().iter().zip(cells).zip(real_cells) {
                 let column = column[0].as_str().unwrap();
-                // `14 (4m ago)`
+                // For example `14 (4m ago)`.
                 let plain = |cell: &Value| {
                     cell.as_str().map_or_else(|| cell.clone(), |text| text.split(" (").next().unwrap().into())
                 };

@@ -1,4 +1,4 @@
-//! What every list tool can be asked: order, projection, forms, pages, budgets.
+//! Options of every list tool: order, projection, formats, pages, budgets.
 
 use std::collections::BTreeSet;
 
@@ -20,12 +20,12 @@ const LISTS: [&str; 7] = [
     "resources_list",
 ];
 
-/// The arguments that a list tool cannot do without.
+/// Required arguments of a list tool.
 fn needed(tool: &str) -> Value {
     match tool {
         "pods_list_in_namespace" | "events_list" => json!({"namespace": "shop"}),
         "resources_list" => json!({"kind": "ConfigMap", "namespace": "shop"}),
-        // What the other tests make beside this one is left out.
+        // Excludes the objects of concurrent tests.
         "pods_list" => json!({"labelSelector": "app,app!=nginx"}),
         "namespaces_list" => json!({"fieldSelector": "metadata.name=shop"}),
         _ => json!({}),
@@ -122,14 +122,14 @@ async fn fields_are_counted_by_their_values() {
     }
 }
 
-/// Rows of a table, or lines of names.
+/// Number of table rows, or of names.
 fn rows(text: &str) -> usize {
     let header = |line: &str| line.starts_with("NAME") || line.starts_with("LAST-SEEN");
     let before = text.lines().position(header).map_or(0, |at| at + 1);
     text.lines().skip(before).filter(|line| !line.starts_with("shown ")).count()
 }
 
-/// In every order, and however small the pages are.
+/// Checks every order, with small pages.
 #[tokio::test(flavor = "multi_thread")]
 async fn following_continue_shows_each_object_once() {
     for stage in stages().await {
@@ -173,7 +173,7 @@ async fn following_continue_shows_each_object_once() {
     }
 }
 
-/// An object that alone is larger than an answer neither ends the list nor repeats for ever.
+/// An object larger than an answer neither ends the list nor repeats forever.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_larger_than_an_answer_is_passed_by() {
     let (cluster, token) = reader().await;
@@ -207,7 +207,7 @@ async fn an_object_larger_than_an_answer_is_passed_by() {
     }
 }
 
-/// On a cluster that serves the kind of OpenShift; elsewhere the tool says that there is none.
+/// Checks a cluster that serves OpenShift's kind; on others the tool reports that it is missing.
 #[tokio::test(flavor = "multi_thread")]
 async fn projects_are_listed_where_the_cluster_has_them() {
     let folder = tempfile::tempdir().unwrap();
@@ -237,7 +237,7 @@ async fn the_operator_chooses_the_tools() {
     let host = Porthole::configured(&cluster.kubeconfig, "tools: {disabled: [nodes_log, pods_lst]}\n")
         .await
         .unwrap();
-    // A misspelt name closes nothing, so it is said.
+    // A misspelt name excludes nothing, so the host warns.
     host.until_logged("which no file has; is pods_list meant?").await.unwrap();
     let client = Streamable::new(&host.origin, Some(&token));
     let listed = client.request("tools/list", json!({})).await.unwrap();

@@ -36,7 +36,7 @@ use porthole_testbed::{
 };
 use serde_json::json;
 
-/// The tests' cluster, and the token of an account that may read everything but Secrets.
+/// The tests' cluster, and a token of an account that may read everything but Secrets.
 async fn reader() -> (Cluster, String) {
     let cluster = Cluster::for_tests();
     let client = cluster.admin().await.unwrap();
@@ -46,7 +46,7 @@ async fn reader() -> (Cluster, String) {
     (cluster, token)
 }
 
-/// A cluster with the shop in it, a host in front, and a caller who may read it.
+/// A cluster with the shop, a host, and a token that may read it.
 struct Stage {
     name: &'static str,
     host: Porthole,
@@ -59,7 +59,7 @@ impl Stage {
     }
 }
 
-/// The same shop twice: in a real API server, and in the embedded cluster.
+/// The same shop in a real API server and in the embedded cluster.
 async fn stages() -> [Stage; 2] {
     let (cluster, token) = reader().await;
     let host = Porthole::start(&cluster.kubeconfig).await;
@@ -69,7 +69,7 @@ async fn stages() -> [Stage; 2] {
     [real, Stage { name: "embedded cluster", host: demo.host, token }]
 }
 
-/// A pod whose log never ends, and the file that exists while somebody reads it.
+/// Creates a pod with an endless log; returns the marker file that exists while it is read.
 async fn endless_log(cluster: &Cluster, pod: &str) -> std::path::PathBuf {
     let client = cluster.admin().await.unwrap();
     accounts::namespace(&client, "endless").await.unwrap();

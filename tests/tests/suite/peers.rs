@@ -1,5 +1,5 @@
-//! The cases by which the popular server tests itself, 1 to 13 of research/peers.md §5, as far as they read. Where our
-//! answer is another on purpose, the test says why.
+//! The popular server's own test cases, 1 to 13 of research/peers.md §5, as far as they read. If Porthole's answer
+//! differs on purpose, the test says why.
 
 mod fixture;
 
@@ -48,14 +48,14 @@ async fn case_2_pods_of_all_namespaces() {
     let (cluster, _) = reader().await;
     let client = cluster.admin().await.unwrap();
     let pods = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}]);
-    // Better than only the pods of default: it says that these are not all, and what was tried.
+    // Better than only the pods of default: the answer says that it is incomplete, and which namespaces were tried.
     let token = accounts::account(&client, "tests", "default-only").await.unwrap();
     accounts::allow(&client, ("tests", "default-only"), Some("default"), pods.clone()).await.unwrap();
     let client_of = |token: &str| Streamable::new(&peers.host.origin, Some(token));
     let some = client_of(&token).call("pods_list", json!({})).await.unwrap();
     assert!(some.starts_with("NOT ALL: ") && some.contains("tried (tests, default)"), "{some}");
     assert!(some.contains("a-pod-in-default") && !some.contains("a-pod-in-ns-1"), "{some}");
-    // With two to choose from it offers both.
+    // With two readable namespaces it offers both.
     accounts::allow(&client, ("tests", "default-only"), Some("tests"), pods).await.unwrap();
     let begun = std::time::Instant::now();
     loop {
@@ -63,7 +63,7 @@ async fn case_2_pods_of_all_namespaces() {
         if offered.contains("can be listed in tests, default") && offered.starts_with("ERROR: forbidden") {
             break;
         }
-        // The API server takes a new binding up within a moment.
+        // The API server applies a new binding with a short delay.
         assert!(begun.elapsed().as_secs() < 10, "{offered}");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
@@ -103,7 +103,7 @@ async fn case_4_one_pod() {
     assert!(refused.contains("pods \"not-found\" not found"), "{refused}");
     let found = peers.ok("pods_get", json!({"name": "a-pod-in-default"})).await;
     assert!(found.contains("namespace: default"), "{found}");
-    // Better: it says what there is, and where.
+    // Better: the error suggests similar names and their namespaces.
     let near = peers.refused("pods_get", json!({"name": "a-pod", "namespace": "ns-1"})).await;
     assert!(near.contains("There is in namespace ns-1: a-pod-in-ns-1"), "{near}");
     let elsewhere =
@@ -125,7 +125,7 @@ async fn case_5_logs() {
             && refused.contains("It has: nginx"),
         "{refused}"
     );
-    // Better than a refusal of "false" and 0: their meaning is plain, and Dify sends them (dify-client.md §1.5).
+    // Better than rejecting "false" and 0: their meaning is unambiguous, and Dify sends them (dify-client.md §1.5).
     for previous in [json!("false"), json!(0)] {
         let arguments = json!({"name": "a-pod-in-ns-1", "namespace": "ns-1", "previous": previous});
         peers.ok("pods_log", arguments).await;
@@ -134,7 +134,7 @@ async fn case_5_logs() {
     assert!(refused.contains("previous parameter must be a boolean"), "{refused}");
     let refused = peers.refused("pods_log", json!({"name": "a-pod-in-ns-1", "tail": "invalid"})).await;
     assert!(refused.contains("tail parameter must be an integer"), "{refused}");
-    // The annotation wins over the first container (proxy), the argument over both.
+    // The annotation takes precedence over the first container (proxy), the argument over both.
     let cart = json!({"name": "cart-5b8f7d9c64-mz7wl", "namespace": "shop"});
     let default = peers.ok("pods_log", cart.clone()).await;
     assert!(default.contains("container cart") && default.contains("panic"), "{default}");
@@ -147,7 +147,7 @@ async fn case_5_logs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn case_6_lists_of_any_kind() {
     let peers = Peers::new().await;
-    // Better than a missing apiVersion being an error: the kind alone is enough, in any form.
+    // Better than an error for a missing apiVersion: the kind alone suffices, in any form.
     for kind in ["Namespace", "ns", "namespaces"] {
         let some = peers.ok("resources_list", json!({"kind": kind})).await;
         assert!(rows(&some).len() >= 3, "{some}");
@@ -175,7 +175,7 @@ async fn case_6_lists_of_any_kind() {
     assert!(none.starts_with("No Pod objects"), "{none}");
     let both = json!({"labelSelector": "app=nginx", "fieldSelector": "metadata.name=a-pod-in-default"});
     assert_eq!(rows(&peers.ok("resources_list", pods(both)).await).len(), 1);
-    // Better than the payload twice, as text and as structuredContent: once, in the form that is asked for.
+    // Better than the payload twice, as text and as structuredContent: once, in the requested format.
     let json_text = peers
         .ok("resources_list", pods(json!({"output": "json", "fields": "spec.containers[].image"})))
         .await;
@@ -260,7 +260,7 @@ async fn case_9_denied_kinds() {
     peers.ok("resources_list", json!({"kind": "Namespace"})).await;
 }
 
-/// The API server's proxy refuses loopback addresses, so the node is that of the embedded cluster.
+/// Uses the embedded cluster's node, because the API server's proxy refuses loopback addresses.
 #[tokio::test(flavor = "multi_thread")]
 async fn case_10_and_11_a_nodes_log_and_statistics() {
     let demo = Demo::start(None).await.unwrap();
@@ -283,7 +283,7 @@ async fn case_10_and_11_a_nodes_log_and_statistics() {
         let refused = client.call("nodes_log", json!({"name": node, "query": query})).await.unwrap();
         assert!(refused.starts_with("ERROR: ") && refused.contains(expected), "{refused}");
     }
-    // Better than 82 kB of usageNanoCores: the figures with their units.
+    // Better than 82 kB of usageNanoCores: the metrics with units.
     let stats = client.call("nodes_stats_summary", json!({"name": "node-1"})).await.unwrap();
     for part in ["node node-1", "cpu: 500m used", "2048Mi working set", "cart-db-0", "512Mi"] {
         assert!(stats.contains(part), "no {part:?} in {stats}");
@@ -317,7 +317,7 @@ async fn case_12_metrics() {
     }
 }
 
-/// Better than their columns (APIVERSION and KIND in each row, NOMINATED NODE, LABELS): those that answer questions.
+/// Better than their columns (APIVERSION and KIND in each row, NOMINATED NODE, LABELS): columns that answer questions.
 #[tokio::test(flavor = "multi_thread")]
 async fn case_13_tables() {
     let peers = Peers::new().await;

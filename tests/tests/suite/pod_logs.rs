@@ -1,4 +1,4 @@
-//! Logs: by pod, by workload, by label; searched, folded, cut; and logs that were made to break a reader.
+//! Logs: by pod, workload and label; filtered, folded, truncated; and logs designed to break a reader.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{endless_log, reader, stages};
 
-/// A running pod whose log is `text`.
+/// Creates a running pod with the log `text`.
 async fn pod(cluster: &Cluster, name: &str, text: &str) {
     let client = cluster.admin().await.unwrap();
     accounts::namespace(&client, "logs").await.unwrap();
@@ -36,7 +36,7 @@ async fn a_workload_or_a_label_names_many_logs() {
             for pod in ["web-6d4f9c7b8d-k8pq2", "web-6d4f9c7b8d-x2x7q", "web-7c9d5f6b49-hq4n6"] {
                 assert!(text.contains(&format!("== {pod}/web ==")), "{} {arguments}: {text}", stage.name);
             }
-            // The one that is not ready comes first, and what it repeats is told once.
+            // The unready pod comes first, and its repeated lines are folded.
             assert!(text.starts_with("== web-7c9d5f6b49-hq4n6/web ==\n"), "{text}");
             assert!(text.contains("variable BANNER_URL is not set\n… 3 times\n"), "{text}");
         }
@@ -90,7 +90,7 @@ async fn a_log_is_searched_and_what_was_cut_is_said() {
     assert!(since.starts_with("ERROR: ") && since.contains("sinceTime"), "{since}");
 }
 
-/// A line of 200 MB, a log without an end, and a pattern on which a backtracking engine would hang.
+/// A line of 200 MB, an endless log, and a pattern on which a backtracking engine would hang.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_made_to_break_a_reader_is_answered_within_the_limits() {
     let (cluster, token) = reader().await;
@@ -123,6 +123,6 @@ async fn a_log_made_to_break_a_reader_is_answered_within_the_limits() {
         let text = client.call("pods_log", of("evil", json!({"grep": pattern}))).await.unwrap();
         assert!(text.starts_with("ERROR: ") && text.contains("the pattern"), "{pattern}: {text}");
     }
-    // Five calls of which each may take five seconds, and the others take none of note.
+    // Five calls may take five seconds each; the others are fast.
     assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
 }

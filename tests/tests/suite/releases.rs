@@ -1,4 +1,4 @@
-//! Helm's releases, from Secrets as Helm writes them, seen by somebody who may list Secrets and by somebody who may not.
+//! Helm releases, from Secrets in Helm's format, read with and without the right to list Secrets.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::reader;
 
-/// A revision as Helm 3 stores it (helm/pkg/storage/driver).
+/// A revision in Helm 3's storage format (helm/pkg/storage/driver).
 fn stored(name: &str, revision: u32, status: &str) -> serde_json::Value {
     let release = json!({"name": name, "namespace": "helm", "version": revision,
         "info": {"status": status, "first_deployed": "2026-11-01T10:00:00Z", "last_deployed": "2026-11-02T10:00:00Z", "description": "Upgrade complete"},

@@ -1,4 +1,4 @@
-//! The folder of tools changes while the host serves it.
+//! Live reload: changes of the tools folder while the host serves it.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use porthole_testbed::{
 };
 use serde_json::{Value, json};
 
-/// A folder with these versions of one tool in it, and a host that serves it.
+/// A folder with these versions of a tool, and a host that serves it.
 async fn host(files: &[(&str, u32)]) -> (tempfile::TempDir, Demo) {
     let folder = tempfile::tempdir().unwrap();
     for (file, n) in files {
@@ -31,7 +31,7 @@ fn client(demo: &Demo) -> Streamable {
     Streamable::new(&demo.host.origin, Some(&demo.token("admin")))
 }
 
-/// Renames a file into place, as whoever deploys tools should.
+/// Renames a file into place, as a deployment should.
 fn put(folder: &Path, file: &str, bytes: &[u8]) {
     let aside = folder.join(format!(".{file}.new"));
     fs::write(&aside, bytes).unwrap();
@@ -88,7 +88,7 @@ async fn a_new_a_changed_a_bad_and_a_removed_file() {
     })
     .await;
 
-    // A file that is put beside one with the same name does not take its place, and has it when the other is gone.
+    // A file with the same tool does not replace the served one, but takes over when that is removed.
     put(folder, "a.wasm", &version(3));
     let ready = until_ready(host, "a twin before it", |ready| !failure(ready, "a.wasm").is_empty()).await;
     assert!(serves(&ready, 2) && failure(&ready, "a.wasm").contains("served from tool.wasm"), "{ready}");
@@ -122,7 +122,7 @@ async fn a_file_that_is_still_being_written_is_not_tried() {
     for part in bytes.chunks(bytes.len() / 8) {
         file.write_all(part).unwrap();
         file.flush().unwrap();
-        // Slower than events arrive, faster than a file counts as still.
+        // Slower than events arrive, faster than a file counts as complete.
         tokio::time::sleep(Duration::from_millis(60)).await;
     }
     drop(file);
@@ -149,7 +149,7 @@ async fn a_configmap_swaps_all_of_its_files_at_once() {
         fs::create_dir(folder.join(name)).unwrap();
         fs::write(folder.join(name).join("tool.wasm"), version(n)).unwrap();
     };
-    // As the kubelet does it: files are links into ..data, which is a link to a folder with the time in its name.
+    // As the kubelet does: files are links into ..data, which is a link to a folder with a timestamp as its name.
     write("..2026_01", 1);
     symlink("..2026_01", folder.join("..data")).unwrap();
     symlink("..data/tool.wasm", folder.join("tool.wasm")).unwrap();
@@ -178,7 +178,7 @@ async fn another_folder_in_its_place_is_followed_and_an_unreadable_one_is_named(
     put(&folder, "tool.wasm", &version(2));
     let ready = until_ready(&demo.host, "a new folder", |ready| serves(ready, 2)).await;
     assert_eq!(ready["failed"], json!([]));
-    // Its events, too: a poll alone would take two seconds, and this is asked five times.
+    // Events work too: polling alone would take two seconds, five times.
     let begun = Instant::now();
     for n in 3..8 {
         put(&folder, "tool.wasm", &version(n));
@@ -212,18 +212,18 @@ async fn every_live_session_hears_of_it() {
     let Event::Message(message) = dify.message().await.unwrap() else { panic!("a message") };
     assert_eq!(message["method"], "notifications/tools/list_changed");
     assert_eq!(subscribed.next().await["method"], "notifications/tools/list_changed");
-    // The same bytes once more change nothing, and nobody is told: the next that is heard is version 3.
+    // The same bytes change nothing and notify no client: the next notification is for version 3.
     put(folder.path(), "tool.wasm", &version(2));
     put(folder.path(), "tool.wasm", &version(3));
     until_ready(&demo.host, "the third", |ready| serves(ready, 3)).await;
     assert_eq!(subscribed.next().await["method"], "notifications/tools/list_changed");
     assert_eq!(dify.request("ping", None).await.unwrap(), json!({}), "and the session lives");
-    // A subscription ends with the host, and does not hold it up.
+    // A subscription ends with the host, without delaying the shutdown.
     let (status, took) = demo.host.terminate().await.unwrap();
     assert!(status.success() && took < Duration::from_secs(5), "{status} after {took:?}");
 }
 
-/// `subscriptions/listen` of a client of 2026-07-28, over /mcp.
+/// `subscriptions/listen` of a 2026-07-28 client, over /mcp.
 struct Subscription {
     body: futures::stream::BoxStream<'static, bytes::Bytes>,
     buffer: String,
@@ -324,7 +324,7 @@ async fn under_load_each_call_is_answered_by_exactly_one_version() {
     assert!(seen > versions / 2, "only {seen} versions were seen by calls");
 }
 
-/// A host that is killed at any moment of loading leaves nothing that keeps the next from serving.
+/// A host killed at any point of loading leaves no state that prevents the next one from serving.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_was_killed_at_any_moment_starts_again_and_serves() {
     let folder = tempfile::tempdir().unwrap();
@@ -337,13 +337,13 @@ async fn a_host_that_was_killed_at_any_moment_starts_again_and_serves() {
     fs::copy(guest("hostile"), plugins.join("hostile.wasm")).unwrap();
     let (cache_option, plugins_option) = (cache.display().to_string(), plugins.display().to_string());
     let options = ["--demo", "--cache", &cache_option, "--plugins", &plugins_option];
-    // Loading all of them takes half a second, and some on a busy machine, where compilers give way: killed in compiling, in
-    // writing and in swapping.
+    // Loading takes half a second, and longer on a busy machine, where compilers yield: the host is killed while
+    // compiling, while writing and while swapping.
     for (round, after) in (0..).zip([5, 20, 50, 90, 130, 170, 210, 260, 320, 400, 500, 650, 1500, 4000]) {
         let host = Porthole::spawn(&options).unwrap();
         put(&plugins, "versioned.wasm", &version(round));
         tokio::time::sleep(Duration::from_millis(after)).await;
-        // Dropping is SIGKILL.
+        // Drop sends SIGKILL.
         drop(host);
     }
     let partial = |name: &str| name.ends_with(".part");
@@ -355,6 +355,6 @@ async fn a_host_that_was_killed_at_any_moment_starts_again_and_serves() {
     let ready = host.readiness().await.unwrap();
     assert_eq!(ready["failed"], json!([]), "{ready}");
     assert_eq!(ready["tools"].as_array().unwrap().len(), 5, "{ready}");
-    // A whole entry for each tool that is served, whatever was left beside them.
+    // A whole entry for each served tool, whatever else was left.
     assert!(names().iter().filter(|name| !partial(name)).count() >= 5, "{:?}", names());
 }

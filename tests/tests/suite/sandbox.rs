@@ -1,4 +1,4 @@
-//! Components that try what they must not do.
+//! Components that attempt forbidden operations.
 
 use std::path::Path;
 
@@ -103,12 +103,12 @@ async fn there_is_nothing_to_find_in_the_world_of_a_tool() {
     );
     let environment = streamable.call("hostile", json!({"what": "environment"})).await.unwrap();
     assert_eq!(environment, "variables: []; arguments: []");
-    // A tool that prints a lot is neither an error nor heard by the caller.
+    // A tool's extensive output is no error, and does not reach the caller.
     assert_eq!(
         streamable.call("hostile", json!({"what": "chatter", "n": 3000})).await.unwrap(),
         "said it all"
     );
-    // Nothing stays of a call: each has an instance of its own.
+    // No state outlives a call: each has its own instance.
     for _ in 0..3 {
         assert_eq!(streamable.call("hostile", json!({"what": "remember"})).await.unwrap(), "seen 1");
     }

@@ -1,4 +1,4 @@
-//! The stream at /sse: everything that Dify's client makes necessary.
+//! The stream at /sse: every requirement of Dify's client.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ async fn a_visit_of_dify_old_and_new() {
         assert_eq!(dify.request("resources/list", None).await.unwrap()["resources"], json!([]));
         assert_eq!(dify.request("prompts/list", None).await.unwrap()["prompts"], json!([]));
     }
-    // A version that nobody knows is answered with one that Dify takes.
+    // An unknown version is answered with one that Dify accepts.
     let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
     let refused = dify.initialize("2031-01-01").await.unwrap_err().to_string();
     assert!(refused.ends_with("2025-03-26"), "{refused}");
@@ -44,7 +44,7 @@ async fn comments_follow_a_response_and_nothing_deadly_does() {
     }
 }
 
-/// Whatever is posted to a live session, the stream answers it or is cut. (What, body, expected words of the error.)
+/// Messages that the stream of a live session must answer, or else be cut: name, body, expected words of the error.
 fn traps() -> Vec<(&'static str, String, &'static str)> {
     let big = "x".repeat(2 << 20);
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
@@ -78,7 +78,7 @@ async fn a_post_that_cannot_be_served_is_always_answered_on_the_stream() {
     }
     let unknown = dify.call("no_such_tool", json!({})).await.unwrap();
     assert!(unknown.starts_with("ERROR: "), "{unknown}");
-    // The session has survived all of it.
+    // The session has survived all of them.
     assert!(dify.call("namespaces_list", json!({})).await.unwrap().contains("shop"));
 }
 
@@ -103,7 +103,7 @@ async fn what_cannot_be_answered_cuts_the_stream_after_answering_the_rest() {
         assert_eq!(dify.post(body, Some(&token)).await.unwrap(), 202, "{shown}");
         let pending = dify.answer_to(&json!(80)).await.unwrap();
         assert!(pending.get("error").is_some(), "{shown}: {pending}");
-        // Not a clean end: after that Dify would wait for ever.
+        // Not a clean end, after which Dify would wait forever.
         assert_eq!(dify.message().await.unwrap(), Event::Cut, "{shown}");
     }
 }
@@ -118,9 +118,9 @@ async fn an_id_is_answered_once_also_when_it_is_sent_twice() {
     let slow = json!({"method": "tools/call", "params": {"name": "pods_log", "arguments": {"name": "twice", "namespace": "endless"}}, "jsonrpc": "2.0", "id": 90});
     dify.post(slow.to_string(), Some(&token)).await.unwrap();
     dify.post(r#"{"method":"ping","jsonrpc":"2.0","id":90}"#, Some(&token)).await.unwrap();
-    // What is refused under an id that is open must not be answered either: the first request still will be.
+    // An error under an id that is open must not be sent, because the first request will still be answered.
     dify.post(r#"{"method":"ping","id":90}"#, Some(&token)).await.unwrap();
-    // The next answer is that of another request, and none for 90 came before it: a second answer would be deadly.
+    // The next answer is that of another request, and none for 90 came before it: a second answer would be fatal.
     let next = dify.exchange("ping", None).await.unwrap();
     assert!(next.get("result").is_some());
 }
@@ -139,8 +139,8 @@ async fn a_session_belongs_to_its_owner() {
     endless_log(&cluster, "owned").await;
     let slow = json!({"method": "tools/call", "params": {"name": "pods_log", "arguments": {"name": "owned", "namespace": "endless"}}, "jsonrpc": "2.0", "id": 70});
     dify.post(slow.to_string(), Some(&token)).await.unwrap();
-    // Whoever never used the session is told by the status, and the session does not notice: neither by garbage, nor by a
-    // request under the id of an open one, nor by its cancellation.
+    // A sender that never used the session gets an HTTP status, and the session is unaffected: by garbage, by a request
+    // with the id of an open one, and by its cancellation.
     let cancel = r#"{"method":"notifications/cancelled","params":{"requestId":70},"jsonrpc":"2.0"}"#;
     for body in
         [call(70).to_string(), call(71).to_string(), cancel.to_owned(), "{".to_owned(), "x".repeat(100_000)]
@@ -150,9 +150,9 @@ async fn a_session_belongs_to_its_owner() {
             assert_eq!(dify.post(body.clone(), token).await.unwrap(), expected, "{shown}");
         }
     }
-    // Another token of the same account is the same owner: tokens are renewed.
+    // Another token of the same account identifies the same owner: tokens are renewed.
     dify.post(call(74).to_string(), Some(&second)).await.unwrap();
-    // An answer to another request before it, which a stranger had caused, would kill Dify.
+    // An earlier answer to a stranger's request would be fatal to Dify.
     assert!(dify.answer_to(&json!(74)).await.unwrap().get("result").is_some());
 }
 
@@ -167,7 +167,7 @@ async fn a_token_that_expires_is_told_on_the_stream_that_it_opened() {
     accounts::send(&client, "DELETE", "/api/v1/namespaces/tests/serviceaccounts/expiring", &json!({}))
         .await
         .unwrap();
-    // The API server goes on accepting it for 10 s, and the host remembers it until a read is refused.
+    // The API server accepts the token for 10 s more, and the host caches it until a read is rejected.
     let begun = std::time::Instant::now();
     loop {
         match dify.call("namespaces_list", json!({})).await {
@@ -193,7 +193,7 @@ async fn leaving_in_the_middle_of_a_call_stops_its_read() {
     dify.post(slow.to_string(), Some(&token)).await.unwrap();
     until("the log is read", 10, || open.exists()).await;
     drop(dify);
-    // The comments 0.25, 1 and 3 s after the last response show that nobody reads any more; the call may last 30 s.
+    // The comments 0.25, 1 and 3 s after the last response detect the disconnect; the call may last 30 s.
     until("the read has stopped", 10, || !open.exists()).await;
 
     // The same over /mcp, where the end of the request shows it.
@@ -270,7 +270,7 @@ async fn sessions_are_bounded_and_given_back() {
     }
     let refused = Dify::connect(&host.origin, Some(&token)).await.err().unwrap();
     assert!(refused.to_string().contains("503"), "{refused}");
-    // What Dify does not show.
+    // The reason, which Dify does not show.
     host.until_logged("sessionsPerCaller").await.unwrap();
     drop(open);
     let begun = std::time::Instant::now();
@@ -285,7 +285,7 @@ async fn a_fresh_session_serves_requests_of_a_client_that_was_initialized_before
     let (cluster, token) = reader().await;
     let host = Porthole::start(&cluster.kubeconfig).await;
     let mut dify = Dify::connect(&host.origin, Some(&token)).await.unwrap();
-    // The TypeScript client reconnects by itself, and does not begin again.
+    // The TypeScript client reconnects by itself, without another handshake.
     dify.post(r#"{"method":"notifications/initialized","jsonrpc":"2.0"}"#, Some(&token)).await.unwrap();
     let listed: Value = dify.request("tools/list", None).await.unwrap();
     assert_eq!(listed["tools"].as_array().unwrap().len(), porthole_testbed::porthole::number_of_tools());

@@ -1,4 +1,4 @@
-//! One client over stdin and stdout.
+//! Stdio transport: one client over stdin and stdout.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -29,7 +29,7 @@ fn a_desktop_client_reads_as_the_kubeconfigs_account() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut exchange = |message: Value| -> Value {
         writeln!(stdin, "{message}").unwrap();
-        // Everything on stdout is a message: a log line there would break the client.
+        // Every line on stdout must be a message: a log line would break the client.
         serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap()
     };
     let initialized = exchange(json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params":

@@ -1,4 +1,4 @@
-//! The paths of the main port, and what they answer to the wrong question.
+//! Routes of the main port, and their answers to invalid requests.
 
 use std::path::Path;
 
@@ -49,7 +49,7 @@ async fn paths_answer_as_clients_need_it() {
         post_sse.body
     );
     assert!(post_sse.headers.get("mcp-session-id").is_none());
-    // The newest protocol has no handshake; its results say that they are complete.
+    // The newest protocol has no handshake; its results are marked as complete.
     let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
     let discover = json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {"_meta": meta}});
     let request = http::Request::post(format!("{}/mcp", host.origin))
@@ -92,12 +92,12 @@ async fn a_list_of_the_newest_revision_says_how_long_it_holds() {
             "{answer}"
         );
     }
-    // Older clients are not told what they did not ask for.
+    // Older clients do not get the new fields.
     let old = Streamable::new(&host.origin, Some(&token)).request("tools/list", json!({})).await.unwrap();
     assert!(old.get("ttlMs").is_none() && old.get("cacheScope").is_none(), "{old}");
 }
 
-/// A host that writes its audit log to a file.
+/// A host with its audit log in a file.
 async fn audited(cluster: &Cluster, audit: &Path) -> Porthole {
     let [kubeconfig, plugins, audit] =
         [&cluster.kubeconfig, &tools(), audit].map(|path| path.display().to_string());
@@ -185,7 +185,7 @@ async fn without_a_cluster_the_host_starts_and_says_so() {
     let cluster = Cluster::for_tests();
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
-    // Nobody listens on port 1.
+    // Port 1 has no listener.
     let text =
         std::fs::read_to_string(&cluster.kubeconfig).unwrap().replace(&cluster.url, "https://127.0.0.1:1");
     std::fs::write(&kubeconfig, text).unwrap();
@@ -285,7 +285,7 @@ async fn https_is_served_with_a_certificate_of_ones_own() {
     };
     let said = ask(&ca);
     assert!(said.contains("pods_list"), "{said}");
-    // Renewed by another authority: taken up without a restart.
+    // Renewed by another authority: reloaded without a restart.
     let renewed = porthole_testbed::pki::Pki::make(folder.path()).unwrap();
     std::fs::copy(&renewed.server.0, &cert).unwrap();
     std::fs::copy(&renewed.server.1, &key).unwrap();

@@ -1,4 +1,4 @@
-//! Every tool answers for real objects, over both transports.
+//! Every tool, on real objects, over both transports.
 
 mod cases;
 
@@ -107,7 +107,7 @@ async fn mistakes_on(stage: &Stage) {
         (
             "pods_list_in_namespace",
             json!({"namespace": "shpo"}),
-            // It does not declare the list of namespaces, so it learns no other name.
+            // The tool does not declare the list of namespaces, so it cannot suggest names.
             "namespace \"shpo\" does not exist. namespaces_list has those there are.",
         ),
         ("resources_list", json!({"kind": "cm", "namespace": "shpo"}), "The nearest: shop."),
@@ -129,7 +129,7 @@ async fn mistakes_on(stage: &Stage) {
         assert!(text.starts_with("ERROR: "), "{}, {tool} {arguments}: {text}", stage.name);
         assert!(text.contains(expected), "{}, {tool} {arguments}: no {expected:?} in {text}", stage.name);
     }
-    // A call without any arguments member.
+    // A call without the member `arguments`.
     let result = streamable.request("tools/call", json!({"name": "namespaces_list"})).await.unwrap();
     assert_eq!(result["isError"], json!(false));
 }
@@ -142,7 +142,7 @@ async fn a_long_list_ends_with_the_way_to_the_rest() {
         let mut arguments = json!({"namespace": "payments", "limit": 1});
         loop {
             let text = streamable.call("pods_list_in_namespace", arguments.clone()).await.unwrap();
-            // The first page leads with the counts.
+            // The first page begins with the counts.
             let row = text.lines().skip_while(|line| !line.starts_with("NAME")).nth(1).unwrap();
             seen.push(row.split_whitespace().next().unwrap().to_owned());
             match text.split_once("continue=") {
@@ -156,14 +156,15 @@ async fn a_long_list_ends_with_the_way_to_the_rest() {
     }
 }
 
-/// Whatever Dify would drop or die of in a schema must not be there (research/dify-client.md §1.5).
+/// No schema may contain what Dify drops or fails on (research/dify-client.md §1.5).
 #[tokio::test(flavor = "multi_thread")]
 async fn every_schema_is_in_the_safe_subset_and_every_argument_is_coerced() {
     let (cluster, token) = reader().await;
     let host = Porthole::start(&cluster.kubeconfig).await;
     let streamable = Streamable::new(&host.origin, Some(&token));
     let listed = streamable.request("tools/list", json!({})).await.unwrap();
-    // Every model pays for it in every conversation: 3,730 tokens of o200k at 16.4 kB (`cargo xtask bench tokens`), 4,500 wanted.
+    // Every model pays for it in every conversation: 3,730 tokens of o200k at 16.4 kB (`cargo xtask bench tokens`),
+    // 4,500 wanted.
     assert!(listed["tools"].to_string().len() < 19_000, "{} bytes", listed["tools"].to_string().len());
     for tool in listed["tools"].as_array().unwrap() {
         let name = tool["name"].as_str().unwrap();
@@ -197,7 +198,7 @@ async fn every_schema_is_in_the_safe_subset_and_every_argument_is_coerced() {
                 text.starts_with("ERROR: ") && text.contains(&format!("{argument} parameter must be")),
                 "{name}: {text}"
             );
-            // Left out, as older Dify sends it, and as models do.
+            // Blank values, as sent by older Dify and by models.
             let plain = match ty {
                 "integer" => vec![json!(null), json!(""), json!("5"), json!(5.0)],
                 "boolean" => vec![json!(null), json!(""), json!("true"), json!("false"), json!(1)],
@@ -236,7 +237,7 @@ async fn no_secret_in(streamable: Streamable) {
         streamable.call("resources_list", json!({"kind": "secrets", "namespace": "shop"})).await.unwrap();
     assert!(all.contains("Opaque"), "{all}");
     for text in [one, all] {
-        // In clear, in base64, and from the last-applied annotation.
+        // Plain, in base64, and in the last-applied annotation.
         for secret in ["hunter2", "aHVudGVyMi1pbi1jbGVhcg"] {
             assert!(!text.contains(secret), "{text}");
         }

@@ -1,15 +1,15 @@
-//! A guard of no cluster, for tests of crates that may not name the cluster and read nothing.
+//! A guard without a cluster, for tests of crates that must not depend on the cluster and read nothing.
 
 use std::sync::Arc;
 
 use porthole_cluster::{ApiServer, Cluster, Source};
 use porthole_guard::Guard;
 
-/// A guard of a cluster that does not answer, with this default namespace.
+/// Guard of a cluster that does not answer, with this default namespace.
 ///
 /// # Panics
 ///
-/// If the process cannot make a client at all.
+/// If the process cannot create a client.
 #[expect(clippy::expect_used, reason = "only tests call it")]
 pub async fn unreachable(namespace: &str) -> Guard {
     let kubeconfig = format!(

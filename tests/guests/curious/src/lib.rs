@@ -124,7 +124,7 @@ fn curious(request: Request) -> Answer {
             }
             text(format!("{answered} answered"))
         }
-        // Reads that are nobody's concern, and then one that is.
+        // Reads of missing objects, then one that matters.
         "decoys" => {
             for n in 0..31 {
                 let _ = kube_read::get_object(&pod(&format!("decoy-{n}")));

@@ -13,7 +13,7 @@ struct Request {
     n: u32,
 }
 
-/// What is left of an earlier call in this instance, if there were one.
+/// State left by an earlier call, if an instance were reused.
 static mut SEEN: u32 = 0;
 
 /// Tries what tools must not do.
@@ -37,7 +37,7 @@ fn hostile(request: Request) -> Answer {
         "recurse" => text(format!("{}", recurse(1))),
         #[allow(clippy::panic, reason = "the point of it")]
         "panic" => panic!("on purpose"),
-        // Over what a terminal shows already: to the line's begin, and erased. The last words of a tool that ends so are told.
+        // Overwrites the current line of a terminal. The host reports the last stderr output of a tool that aborts.
         "deface" => {
             eprint!("\r\u{1b}[2K\u{202e}{{\"audit\":\"2026-01-01T00:00:00Z\"}}\r");
             std::process::abort();

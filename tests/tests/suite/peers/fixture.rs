@@ -1,11 +1,11 @@
-//! The fixture of the other server's tests.
+//! Fixture of the popular server's tests.
 
 use porthole_testbed::{accounts, http::Streamable, porthole::Porthole};
 use serde_json::{Value, json};
 
 use crate::reader;
 
-/// Three pods in three namespaces, none of which runs; and somebody who may read everything.
+/// Three pods in three namespaces, none of which runs, and a token that may read everything.
 pub(super) struct Peers {
     pub(super) host: Porthole,
     pub(super) token: String,
@@ -44,14 +44,14 @@ impl Peers {
         client.request("tools/call", json!({"name": tool, "arguments": arguments})).await.unwrap()
     }
 
-    /// The text of an answer that must not be an error.
+    /// Text of an answer that must not be an error.
     pub(super) async fn ok(&self, tool: &str, arguments: Value) -> String {
         let result = self.result(tool, arguments.clone()).await;
         assert_eq!(result["isError"], false, "{tool} {arguments}: {result}");
         porthole_testbed::http::text(&result).unwrap()
     }
 
-    /// The text of an error.
+    /// Text of an error.
     pub(super) async fn refused(&self, tool: &str, arguments: Value) -> String {
         let result = self.result(tool, arguments.clone()).await;
         assert_eq!(result["isError"], true, "{tool} {arguments}: {result}");

@@ -1,8 +1,8 @@
-//! A call of every tool, and what its answer holds.
+//! A call of every tool, with the expected contents of its answer.
 
 use serde_json::{Value, json};
 
-/// A call, and what must stand in its answer. The shop is the same in both clusters.
+/// Calls with the expected parts of their answers. The shop is the same in both clusters.
 pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
     let (web, cart, search) = ("web-6d4f9c7b8d-k8pq2", "cart-5b8f7d9c64-mz7wl", "search-7f9d6c5b48-t5v9r");
     let ledger = "ledger-7d8c6f9b55-q7r3x";
