@@ -1,4 +1,4 @@
-//! Runs every command block of the README in order, as a new user would.
+//! Runs every command block of the README and of the pages in docs/ in order, as a new user would.
 //!
 //! Blocks of `sh` are commands. `cargo xtask test` runs this very test, so it is only searched for in CI; the demo runs
 //! until its output was used; the remaining blocks form one script.
@@ -18,6 +18,9 @@ use porthole_testbed::cluster::Cluster;
 
 /// Serializes the tests, which both use the developer's cluster (a separate one: `$PORTHOLE_KUBE`).
 static CLUSTER: Mutex<()> = Mutex::new(());
+
+/// The pages whose commands are run, in the order in which a newcomer reads them: each builds on those before it.
+const PAGES: [&str; 3] = ["README.md", "docs/trying.md", "docs/operating.md"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -127,25 +130,41 @@ fn the_demo_prints_what_works_when_pasted() {
 
 #[test]
 fn every_other_block_runs() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let ci = std::fs::read_to_string(root().join(".ci/run")).unwrap();
     let mut script = String::new();
     let mut commands = 0;
-    for block in blocks(&readme, "sh") {
-        match block.trim() {
-            "cargo xtask demo" => {}
-            "cargo xtask test" => assert!(ci.contains("cargo xtask test")),
-            block => {
-                commands += 1;
-                script.push_str(&format!("{block}\n"));
+    for page in PAGES {
+        let page = std::fs::read_to_string(root().join(page)).unwrap();
+        for block in blocks(&page, "sh") {
+            match block.trim() {
+                "cargo xtask demo" => {}
+                "cargo xtask test" => assert!(ci.contains("cargo xtask test")),
+                block => {
+                    commands += 1;
+                    script.push_str(&format!("{block}\n"));
+                }
             }
         }
     }
-    assert!(commands >= 3, "{commands} blocks are not much of a README");
+    assert!(commands >= 7, "{commands} blocks are not all that a newcomer runs");
     let _alone = CLUSTER.lock().unwrap_or_else(PoisonError::into_inner);
     let said = run_as_a_reader(&script, None);
-    // The answer that the README promises.
+    // The answer that the pages promise.
     assert!(said.contains("CrashLoopBackOff"), "{said}");
+}
+
+/// Only the pages in [`PAGES`] have commands: those of another page would never be run.
+#[test]
+fn no_other_page_has_commands() {
+    for file in std::fs::read_dir(root().join("docs")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let name = format!("docs/{}", path.file_name().unwrap().to_string_lossy());
+        let commands = blocks(&std::fs::read_to_string(&path).unwrap(), "sh");
+        assert!(commands.is_empty() || PAGES.contains(&name.as_str()), "{name}: {commands:?}");
+    }
 }
 
 /// Runs both languages, which must have the same commands.
