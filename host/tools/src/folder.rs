@@ -12,7 +12,7 @@ use std::{
 /// scan, and the list of failures, as long as a disk holds names.
 pub(super) const MAX_FILES: usize = 4096;
 /// Maximum number of directory entries read.
-const MAX_NAMES: usize = 64 << 10;
+pub(super) const MAX_NAMES: usize = 64 << 10;
 
 /// File fingerprint for change detection: mtime and ctime catch in-place writes, the inode catches renames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

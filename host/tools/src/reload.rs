@@ -290,7 +290,7 @@ impl Files {
             }
         };
         self.set_folder_error(
-            truncated.then(|| format!("it has more than {MAX_FILES} tools; those after them are left out")),
+            truncated.then(|| format!("it has more than {MAX_FILES} tools or {MAX_NAMES} entries; those after them are left out")),
         );
         if self.dangling != dangling {
             for file in dangling.iter().filter(|file| !self.dangling.contains(file)) {

@@ -42,15 +42,11 @@ impl Snapshot {
         awaited: impl Fn(&str) -> bool,
     ) -> Self {
         let mut snapshot = Self::default();
+        let mut failed: Vec<(&String, &FileState)> = Vec::new();
         let mut candidates: BTreeMap<&ToolName, Vec<&Arc<Tool>>> = BTreeMap::new();
         for (file, state) in files {
-            if let Some(failure) = &state.failure {
-                let still = state.tool.as_ref().map(|tool| {
-                    let (version, digest) = (&tool.description.version, tool.digest.short());
-                    format!(" Version {version} (sha256:{digest}…) still is.")
-                });
-                let reason = format!("{failure}.{}", still.unwrap_or_default());
-                snapshot.failures.insert(Printable(file).to_string(), reason);
+            if state.failure.is_some() {
+                failed.push((file, state));
             }
             let Some(tool) = &state.tool else { continue };
             if settings.serves(&tool.description.name) {
@@ -76,7 +72,25 @@ impl Snapshot {
             }
             snapshot.tools.insert(name.clone(), Arc::clone(winner));
         }
+        // Last: the earlier version may be disabled, or another file may have its name.
+        for (file, state) in failed {
+            let reason = snapshot.load_failure(state);
+            snapshot.failures.insert(Printable(file).to_string(), reason);
+        }
         snapshot
+    }
+
+    /// The reason for which a file is not served, and the version of it that still is.
+    fn load_failure(&self, state: &FileState) -> String {
+        let failure = state.failure.as_deref().unwrap_or_default();
+        let is_served = |tool: &&Arc<Tool>| {
+            self.tools.get(&tool.description.name).is_some_and(|served| Arc::ptr_eq(served, tool))
+        };
+        let still = state.tool.as_ref().filter(is_served).map(|tool| {
+            let (version, digest) = (&tool.description.version, tool.digest.short());
+            format!(" Version {version} (sha256:{digest}…) still is.")
+        });
+        format!("{failure}.{}", still.unwrap_or_default())
     }
 
     /// True if both snapshots serve the same tools, by digest.

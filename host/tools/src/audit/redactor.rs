@@ -12,6 +12,8 @@ const TOKEN_SPAN: usize = 4 << 10;
 const MAX_ARGUMENTS: usize = 32;
 /// Layers of percent-encoding that are decoded: a token in a URL in a URL.
 const ENCODINGS: usize = 2;
+/// Growth of a token if [`ENCODINGS`] layers encode each of its bytes, `%25XX` as three characters for each of three.
+const ENCODED_GROWTH: usize = 9;
 /// Base64 characters after `eyJ` that distinguish a JSON Web Token from a name.
 const JWT_REST: usize = 8;
 /// Minimum length of the caller's own token to search for; a shorter one would match ordinary words.
@@ -70,8 +72,9 @@ impl Redactor {
     pub(crate) fn text(&self, text: &str) -> String {
         let own = self.own.as_ref().map_or(0, |own| own.expose().len());
         // The search window is wider than the logged part: truncating first could split a token, and its head would be
-        // logged.
-        let searched = cut(text, MAX_TEXT.saturating_add(own.max(TOKEN_SPAN)));
+        // logged. Each layer of percent-encoding can triple a token.
+        let encoded = own.saturating_mul(ENCODED_GROWTH);
+        let searched = cut(text, MAX_TEXT.saturating_add(encoded.max(TOKEN_SPAN)));
         if self.holds_credential(searched) {
             return REDACTED.to_owned();
         }
@@ -217,6 +220,11 @@ mod tests {
         for plain in ["keyJson", "moneyJar", "web-6d4f", "100%", "secret-store"] {
             assert_eq!(redactor().text(plain), plain);
         }
+        // A long token is found behind its encoding too, not only a part of it.
+        let long = "k7-".repeat(1000);
+        let encoded: String = long.bytes().map(|byte| format!("%25{byte:02X}")).collect();
+        let redactor_of_long = Redactor::new(&Credential::Token(Token::parse(&long).unwrap()));
+        assert_eq!(redactor_of_long.text(&encoded), REDACTED);
         let named = [(OPAQUE.to_owned(), json!("x"))].into_iter().collect();
         assert!(redactor().arguments(&named).contains_key(REDACTED));
         let digits = Redactor::new(&Credential::Token(Token::parse("1234567890").unwrap()));
