@@ -1,4 +1,4 @@
-//! Who somebody is and what they may do, as the API server sees it.
+//! Identity and access reviews by the API server.
 
 use porthole_contract::{AccessDecision, AccessQuery, Failure, Kind, UserInfo};
 use serde::Deserialize;
@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::{Client, objects::unreadable};
 
-/// Asks the API server whose credential this is. Needs no RBAC: `system:basic-user` covers every authenticated caller.
+/// Asks the API server for the credential's account. Needs no RBAC: `system:basic-user` covers every authenticated
+/// caller.
 pub async fn who_am_i(client: Client<'_>) -> Result<UserInfo, Failure> {
     #[derive(Deserialize)]
     struct Review {
@@ -25,7 +26,7 @@ pub async fn who_am_i(client: Client<'_>) -> Result<UserInfo, Failure> {
     Ok(review.status.user_info)
 }
 
-/// Asks the API server's authorizer whether the caller may do something.
+/// Asks the API server's authorizer about one right of the caller.
 pub async fn can_i(client: Client<'_>, kind: &Kind, query: &AccessQuery) -> Result<AccessDecision, Failure> {
     #[derive(Deserialize)]
     struct Review {

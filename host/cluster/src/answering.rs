@@ -1,10 +1,10 @@
-//! An API server for unit tests: one answer to every request, over plain HTTP on loopback.
+//! Fake API server for unit tests: the same answer to every request, over plain HTTP on loopback.
 
 use axum::{Router, body::Bytes};
 
 use super::{ApiServer, Source};
 
-/// A connection to a server that answers everything with `body`. It ends with the test.
+/// Connects to a server that answers every request with `body`. It ends with the test.
 pub(super) async fn answering(body: impl Into<Bytes>) -> ApiServer {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

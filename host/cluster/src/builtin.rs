@@ -1,25 +1,26 @@
-//! The kinds of Kubernetes itself: what a configuration may name before a cluster has been asked.
+//! Kinds of Kubernetes itself, which a configuration may name before the cluster can be asked.
 
-/// A kind that every cluster may serve.
+/// A kind that any cluster may serve.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BuiltIn {
     /// Empty for the core group.
     pub group: &'static str,
-    /// The name in paths and RBAC rules.
+    /// Name in paths and RBAC rules.
     pub plural: &'static str,
-    /// The name in manifests.
+    /// Name in manifests.
     pub kind: &'static str,
     short_names: &'static [&'static str],
 }
 
 impl BuiltIn {
-    /// Whether this is its plural, singular, kind or short name, as [`Kind`](porthole_contract::Kind) is found by them.
+    /// True if `name` is its plural, kind or short name, ignoring case, as in
+    /// [`Kind::is_called`](porthole_contract::Kind::is_called).
     pub fn is_called(&self, name: &str) -> bool {
         [self.plural, self.kind].iter().chain(self.short_names).any(|own| own.eq_ignore_ascii_case(name))
     }
 }
 
-/// Parts of kinds (subresources), of which tools can read `log` and `proxy`.
+/// Subresources of Kubernetes. Tools can read `log` and `proxy`.
 pub const PARTS: [&str; 15] = [
     "log",
     "proxy",
@@ -38,8 +39,8 @@ pub const PARTS: [&str; 15] = [
     "finalizers",
 ];
 
-/// The kinds of Kubernetes 1.33 to 1.37, the core group first; then those of metrics-server and what the host makes of
-/// Helm's Secrets. An integration test compares it with what a real API server serves.
+/// Kinds of Kubernetes 1.33 to 1.37, the core group first; then those of metrics-server, and the host's own kind for
+/// Helm releases. An integration test compares it with a real API server.
 pub static BUILT_IN: [BuiltIn; 83] = [
     BuiltIn { group: "", plural: "bindings", kind: "Binding", short_names: &[] },
     BuiltIn { group: "", plural: "componentstatuses", kind: "ComponentStatus", short_names: &["cs"] },

@@ -1,7 +1,7 @@
-//! Connections to the API server: a pool for each thread that reads, so that a read stays on its thread.
+//! Connections to the API server: one pool per reading thread, so that a read stays on its thread.
 //!
-//! By hand where kube's own client would do: that one passes each request through a task of its own (`tower::buffer`), on
-//! the runtime that made it, so that every read of a component would wake two threads more.
+//! Hand-written although kube has a client: kube's passes each request through a task (`tower::buffer`) on the runtime
+//! that created it, so that every read of a component would wake two more threads.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
@@ -16,45 +16,47 @@ use kube::client::{Body, ConfigExt};
 use tokio::runtime::Handle;
 use tower::{BoxError, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 
-/// Time for a TCP and TLS handshake with the API server.
+/// Max time for the TCP handshake with the API server.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for which an unused connection is kept; the API server's own limit is longer.
+/// Max idle time of a connection; the API server's own limit is longer.
 const IDLE_CONNECTION: Duration = Duration::from_secs(60);
-/// Unused connections that are kept, on all threads: as many as calls may be in flight by default.
+/// Max idle connections over all threads: the default number of calls in flight.
 const IDLE_CONNECTIONS: usize = 64;
-/// Go sends a list in 2 kB pieces; reading many at once spares a fifth of the CPU of a long list.
+/// Go sends a list in 2 kB pieces; larger reads save a fifth of the CPU of a long list.
 const READ_BUFFER: usize = 64 << 10;
 
-/// The body of an answer.
+/// Body of a response.
 pub(super) type ResponseBody = UnsyncBoxBody<Bytes, BoxError>;
 
-/// The way to one API server.
+/// Transport to one API server.
 pub(super) enum Connections {
-    /// For callers, each with a token of its own.
+    /// For callers, each with its own token.
     Pools(Arc<[Pool]>),
-    /// Through a proxy, or with the credentials of a kubeconfig: kube's client does both, and its requests cross threads.
+    /// Through a proxy, or with the credentials of a kubeconfig: kube's client supports both, and its requests cross
+    /// threads.
     Client(kube::Client),
 }
 
-/// The connections of one runtime.
+/// Connection pool of one runtime.
 pub(super) struct Pool {
     runtime: Handle,
     service: BoxCloneSyncService<Request<Body>, Response<ResponseBody>, BoxError>,
 }
 
 impl Connections {
-    /// A pool on each of `runtimes`. Without kube's own layers: they retry 15 times for minutes, and trace every request.
+    /// Creates a pool on each of `runtimes`. Without kube's own layers: they retry 15 times for minutes, and trace
+    /// every request.
     ///
     /// # Errors
     ///
-    /// The configuration's certificates cannot be read.
+    /// If the configuration's certificates cannot be read.
     pub(super) fn on(runtimes: Vec<Handle>, config: &kube::Config) -> Result<Self, kube::Error> {
         let idle = IDLE_CONNECTIONS.div_ceil(runtimes.len().max(1));
         let pools = runtimes.into_iter().map(|runtime| Pool::new(runtime, idle, config));
         Ok(Self::Pools(pools.collect::<Result<_, _>>()?))
     }
 
-    /// Sends a request through the pool of the calling thread; the first one, where it has none.
+    /// Sends a request through the pool of the current runtime; through the first pool if it has none.
     pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<ResponseBody>, BoxError> {
         let pools = match self {
             Self::Client(client) => return Ok(client.send(request).await?.map(received)),
@@ -67,7 +69,7 @@ impl Connections {
 }
 
 impl Pool {
-    /// A pool that keeps `idle` unused connections.
+    /// Creates a pool that keeps up to `idle` unused connections.
     fn new(runtime: Handle, idle: usize, config: &kube::Config) -> Result<Self, kube::Error> {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
@@ -100,7 +102,7 @@ where
     body.map_err(Into::into).boxed_unsync()
 }
 
-/// Spawns what moves a connection on one runtime.
+/// Executor that spawns connection tasks on one runtime.
 #[derive(Clone)]
 struct RuntimeExecutor(Handle);
 
@@ -110,7 +112,7 @@ impl<F: Future<Output: Send> + Send + 'static> hyper::rt::Executor<F> for Runtim
     }
 }
 
-/// Polls a future in the context of a runtime: sockets and timers that it makes belong there.
+/// Polls a future in the context of a runtime, so that its sockets and timers are registered there.
 fn in_runtime<F: Future>(runtime: Handle, mut future: Pin<Box<F>>) -> impl Future<Output = F::Output> {
     std::future::poll_fn(move |context| {
         let _entered = runtime.enter();

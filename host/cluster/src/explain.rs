@@ -1,4 +1,4 @@
-//! The documentation of a kind's fields, from the API server's OpenAPI v3 documents.
+//! Documentation of a kind's fields, from the API server's OpenAPI v3 documents.
 
 use std::{collections::HashMap, fmt::Write as _};
 
@@ -12,16 +12,16 @@ use super::{
     work::{Turn, Workers},
 };
 
-/// Fields told at most: the whole of a Pod, many levels down, is a book.
+/// Max fields of an answer: a whole Pod over many levels is a book.
 const MOST_FIELDS: usize = 2000;
-/// A schema may refer to itself, as JSONSchemaProps does.
+/// Max depth, because a schema may refer to itself, as JSONSchemaProps does.
 const DEEPEST: u32 = 10;
-/// A description in a list of fields is cut to its first sentence, or to this many bytes.
+/// Max bytes of a field's description, of which only the first sentence is used.
 const SENTENCE: usize = 160;
-/// Fields offered instead of one that is not there, and how alike they must be.
+/// Max suggestions for an unknown field, and their min similarity.
 const NEAREST: usize = 3;
 const ALIKE: f64 = 0.7;
-/// Names of a path, and bytes of one: a path of 60,000 cost 3 s.
+/// Max names of a path, and bytes of a name: a path of 60,000 names took 3 s.
 const MAX_NAMES: usize = 32;
 const MAX_NAME: usize = 253;
 const REFERENCE: &str = "#/components/schemas/";
@@ -34,7 +34,7 @@ struct Document<'d> {
 
 #[derive(Deserialize)]
 struct Components<'d> {
-    /// Parsed only where a path goes through them: all of the core group are a megabyte.
+    /// Parsed on use: those of the core group have a megabyte.
     #[serde(borrow)]
     schemas: HashMap<String, &'d RawValue>,
 }
@@ -66,7 +66,7 @@ enum Values {
     Any(#[expect(dead_code, reason = "only that it is there counts")] bool),
 }
 
-/// The fields below `path` of a kind, `depth` levels down, a line each.
+/// Renders the fields below `path` of a kind, `depth` levels down, one per line.
 pub async fn explain(
     client: Client<'_>,
     kind: &Kind,
@@ -95,7 +95,7 @@ pub async fn explain(
     Ok(told)
 }
 
-/// The schemas of a document, and until when they are looked through.
+/// Schemas of a document, with the time slice for the search.
 struct Schemas<'d> {
     all: HashMap<String, &'d RawValue>,
     turn: Turn,
@@ -163,7 +163,7 @@ impl Schemas<'_> {
         }
         let fits = |is: &Is| is.group == kind.group && is.version == kind.version && is.kind == kind.kind;
         let found = self.all.values().find(|raw| {
-            // Most schemas are not of a kind; looking first spares parsing them.
+            // Most schemas belong to no kind; a text search first avoids parsing them.
             raw.get().contains("x-kubernetes-group-version-kind")
                 && serde_json::from_str::<Named>(raw.get())
                     .is_ok_and(|named| named.is.len() == 1 && named.is.iter().any(fits))
@@ -184,9 +184,10 @@ impl Schemas<'_> {
             .map(String::as_str)
     }
 
-    /// The schema that holds the fields: behind references, arrays and maps.
+    /// Resolves a schema to the one with the fields, through references, arrays and maps.
     fn inside(&self, schema: &Schema) -> Schema {
         let mut schema = schema.clone();
+        // Bounded, because a reference may point to itself.
         for _ in 0..DEEPEST {
             let next = if let Some(reference) = Self::reference(&schema) {
                 self.named(reference)
@@ -215,7 +216,7 @@ impl Schemas<'_> {
             .unwrap_or_default()
     }
 
-    /// `[]Container`, `map[string]string`, `integer`.
+    /// Type for display: `[]Container`, `map[string]string`, `integer`.
     fn ty(&self, schema: &Schema) -> String {
         if let Some(reference) = Self::reference(schema) {
             return reference.rsplit('.').next().unwrap_or(reference).to_owned();
@@ -261,7 +262,7 @@ impl Schemas<'_> {
     }
 }
 
-/// On one line, without what follows the first full stop.
+/// The first sentence, on one line.
 fn first_sentence(description: &str) -> String {
     let line = description.split_whitespace().collect::<Vec<_>>().join(" ");
     let end = line.find(". ").map_or(line.len(), |at| at.saturating_add(1));

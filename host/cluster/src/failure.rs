@@ -1,13 +1,13 @@
-//! Failures of requests to the API server, in the words of the contract.
+//! Mapping of API server errors to failures of the contract.
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use porthole_contract::{Failure, Reason, cut};
 use serde::Deserialize;
 
-/// Bytes of what the API server says of a refusal: it repeats the question, whatever its length.
+/// Max bytes of the API server's message in an error: it repeats the request, whatever its length.
 const MAX_SAID: usize = 1 << 10;
 
-/// The part of a `meta.k8s.io/v1` Status that explains a refusal.
+/// The part of a `meta.k8s.io/v1` Status that explains an error.
 #[derive(Deserialize, Default)]
 struct Status {
     #[serde(default)]
@@ -22,13 +22,15 @@ struct Details {
     name: String,
 }
 
-/// From an answer with an error status; `what` names the read, for example `pods "web" in namespace shop`.
+/// Converts a response with an error status; `what` names the read, for example `pods "web" in namespace shop`.
 pub(crate) fn from_status(code: StatusCode, headers: &HeaderMap, body: &[u8], what: &str) -> Failure {
     let status: Status = serde_json::from_slice(body).unwrap_or_default();
     let said = match status.message.as_str() {
         "" => format!("the API server answered {code}"),
         message => cut(message, MAX_SAID).to_owned(),
     };
+    // A 404 without an object's name means that the path itself is unknown: the cluster does not serve this kind or
+    // API.
     let named = status.details.is_some_and(|details| !details.name.is_empty());
     let (reason, message) = match code.as_u16() {
         401 => (
@@ -57,8 +59,9 @@ pub(crate) fn from_status(code: StatusCode, headers: &HeaderMap, body: &[u8], wh
     Failure { reason, message, retry_after_seconds }
 }
 
-/// The API server could not be reached, or its answer broke off.
+/// Converts a transport error: the API server is unreachable, or its answer broke off.
 pub(crate) fn unreachable(what: &str, cause: &dyn std::error::Error) -> Failure {
+    // The root cause is the useful part of hyper's error chain.
     let mut root = cause;
     while let Some(deeper) = root.source() {
         root = deeper;

@@ -1,22 +1,22 @@
-//! The cluster of the pod that this runs in, from the environment and from files that are projected into it.
+//! In-cluster configuration: from the environment and the projected files of this pod.
 //!
-//! kube's own way demands a token. This host has none: it reads with its callers' tokens, so its pod mounts the cluster's
-//! CA and the namespace only.
+//! kube's own function requires a token. This host has none: it reads with its callers' tokens, so its pod mounts only
+//! the cluster's CA and the namespace.
 
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-/// Why this is not a pod that can reach its cluster.
+/// Reason that in-cluster configuration is unavailable.
 #[derive(Debug, thiserror::Error)]
 pub enum NoPod {
     /// A variable that the kubelet sets in every container is missing.
     #[error("${0} is not set")]
     Environment(&'static str),
-    /// The address in the environment is none.
+    /// The address in the environment is malformed.
     #[error("the address of the API server cannot be used: {0}")]
     Address(#[from] http::uri::InvalidUri),
-    /// A file that should be projected into the pod cannot be read.
+    /// A file that should be projected into the pod is unreadable.
     #[error("{path}: {cause}")]
     File { path: PathBuf, cause: std::io::Error },
     /// `ca.crt` holds no certificate.
@@ -24,7 +24,7 @@ pub enum NoPod {
     Certificate { path: PathBuf, cause: rustls::pki_types::pem::Error },
 }
 
-/// The cluster, as kube takes it; with the account's token where one is mounted.
+/// Builds kube's configuration; with the account's token if one is mounted.
 pub(super) fn config(account: &Path) -> Result<kube::Config, NoPod> {
     let variable = |name: &'static str| std::env::var(name).map_err(|_| NoPod::Environment(name));
     let (host, port) = (variable("KUBERNETES_SERVICE_HOST")?, variable("KUBERNETES_SERVICE_PORT")?);
@@ -39,7 +39,7 @@ pub(super) fn config(account: &Path) -> Result<kube::Config, NoPod> {
         .collect();
     let path = account.join("ca.crt");
     config.root_cert = Some(certificates.map_err(|cause| NoPod::Certificate { path, cause })?);
-    // A pod without it is a pod all the same.
+    // The namespace is optional.
     if let Ok(namespace) = file("namespace") {
         config.default_namespace = String::from_utf8_lossy(&namespace).trim().to_owned();
     }

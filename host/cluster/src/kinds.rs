@@ -1,8 +1,8 @@
-//! The kinds that the cluster serves, found by any name that kubectl takes.
+//! Discovery cache: the kinds of the cluster, found by any name that kubectl accepts.
 //!
-//! Read by aggregated discovery (two requests) with the asking caller's token, and shared with the other callers
-//! whose token the API server has accepted: every authenticated account may read it. Read anew when it is old, or
-//! when a name is unknown.
+//! Filled by aggregated discovery (two requests) with the token of the first caller, and shared with other callers
+//! whose token the API server has accepted: every authenticated account may read it. Refreshed when it is old, or when
+//! a name is unknown.
 
 #[cfg(test)]
 mod tests;
@@ -21,28 +21,28 @@ use super::{
     objects::{bounded, unreadable},
 };
 
-/// How long the kinds are taken as read. A kind that is new is found sooner, by being unknown.
+/// Max age of the kinds. A new kind is found sooner, because an unknown name causes a refresh.
 const FRESH: Duration = Duration::from_secs(600);
-/// How often unknown names may cause discovery: a model that guesses kinds must not load the API server.
+/// Min interval of refreshes for unknown names: a model that guesses kinds must not load the API server.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How many names are offered instead of an unknown one.
+/// Max suggestions for an unknown name.
 const NEAREST: usize = 5;
-/// Kinds that are kept, and short names or verbs of one: an aggregated API server may serve any number. A large cluster
-/// has a few hundred.
+/// Max kinds, and max short names or verbs of one: an aggregated API server may serve any number. A large cluster has a
+/// few hundred.
 const MAX_KINDS: usize = 5000;
 const MAX_NAMES: usize = 16;
-/// Bytes of the name of a kind, or of a version, that is asked for: a plural and a group.
+/// Max bytes of a requested kind (a plural and a group) or version.
 const MAX_ASKED: usize = 320;
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
-/// What discovery answered, at one time. The core group comes first, then the groups in the API server's order;
-/// within a group its preferred version first.
+/// Result of one discovery. The core group comes first, then the groups in the API server's order; within a group its
+/// preferred version first.
 struct Snapshot {
     kinds: Vec<Arc<Kind>>,
     read: Instant,
 }
 
-/// The kinds of one cluster.
+/// Kinds of one cluster.
 #[derive(Default)]
 pub struct Kinds {
     snapshot: ArcSwapOption<Snapshot>,
@@ -50,28 +50,29 @@ pub struct Kinds {
 }
 
 impl Kinds {
-    /// The kind that `asked` names.
+    /// Resolves a kind by name.
     pub async fn resolve(&self, client: Client<'_>, asked: &KindRef) -> Result<Arc<Kind>, Failure> {
         let name = Name::parse(asked)?;
         let snapshot = self.snapshot(client, FRESH).await?;
         if let Some(kind) = name.find(&snapshot.kinds) {
             return Ok(kind);
         }
+        // Unknown: perhaps a kind that was installed after the snapshot. A recent snapshot is good enough.
         let snapshot = self.snapshot(client, AGAIN).await?;
         name.find(&snapshot.kinds).ok_or_else(|| name.unknown(&snapshot.kinds))
     }
 
-    /// Every kind that can be read.
+    /// Lists every kind of the cluster.
     pub async fn all(&self, client: Client<'_>) -> Result<Vec<Arc<Kind>>, Failure> {
         Ok(self.snapshot(client, FRESH).await?.kinds.clone())
     }
 
-    /// What is known of the cluster without asking it.
+    /// The kinds of the last discovery, without a request.
     pub fn known(&self) -> Option<Vec<Arc<Kind>>> {
         self.snapshot.load().as_ref().map(|snapshot| snapshot.kinds.clone())
     }
 
-    /// What discovery said at most `age` ago. Where the API server does not answer, what it said before will do.
+    /// Returns a snapshot younger than `age`. If the API server does not answer, an older one.
     async fn snapshot(&self, client: Client<'_>, age: Duration) -> Result<Arc<Snapshot>, Failure> {
         let young = |snapshot: &Option<Arc<Snapshot>>| {
             snapshot.as_ref().filter(|snapshot| snapshot.read.elapsed() < age).cloned()
@@ -79,6 +80,7 @@ impl Kinds {
         if let Some(snapshot) = young(&self.snapshot.load_full()) {
             return Ok(snapshot);
         }
+        // One discovery at a time: the calls that wait here find the new snapshot below.
         let _one_at_a_time = self.reading.lock().await;
         let held = self.snapshot.load_full();
         if let Some(snapshot) = young(&held) {
@@ -90,6 +92,7 @@ impl Kinds {
                 self.snapshot.store(Some(Arc::clone(&snapshot)));
                 Ok(snapshot)
             }
+            // An old snapshot beats an error: kinds change rarely, and the read itself fails if the token does.
             Err(failure) => held.ok_or(failure),
         }
     }
@@ -174,8 +177,8 @@ impl Group {
 }
 
 impl Resource {
-    /// The kind; None if a name of it is none. Group, version and plural go into paths: one with a slash would read
-    /// something else than what was granted.
+    /// Converts to a kind; `None` if one of its names is malformed. Group, version and plural become parts of paths:
+    /// one with a slash would read something else than was granted.
     fn kind(self, group: &str, version: &str) -> Option<Kind> {
         let Self { resource: plural, response_kind, scope, singular_resource, verbs, short_names } = self;
         let kind = response_kind.unwrap_or_default().kind;
@@ -204,7 +207,7 @@ impl Resource {
 
 // === names ===
 
-/// A parsed [`KindRef`].
+/// Parsed form of a [`KindRef`].
 #[derive(Debug)]
 struct Name {
     name: String,
@@ -262,7 +265,7 @@ impl Name {
             match (&self.group, &self.version) {
                 (None, _) => true,
                 (Some(group), Some(version)) => kind.group == *group && kind.version == *version,
-                // Also `deployments.v1.apps`, which kubectl takes.
+                // Also `deployments.v1.apps`, which kubectl accepts, and `pods.v1`.
                 (Some(group), None) => {
                     kind.group == *group
                         || group.split_once('.').is_some_and(|(v, g)| kind.version == v && kind.group == g)
@@ -270,12 +273,14 @@ impl Name {
                 }
             }
         };
-        // What can be read wins over what merely has the name.
+        // Kinds that cannot be read are skipped: otherwise `bindings`, which only has `create`, would hide the error
+        // until the read.
         let readable = |kind: &Kind| kind.verbs.iter().any(|verb| verb == "get" || verb == "list");
         kinds.iter().find(|kind| fits(kind) && readable(kind)).cloned()
     }
 
     fn unknown(&self, kinds: &[Arc<Kind>]) -> Failure {
+        // The name is outside input and is compared with every kind, so it is cut first.
         let asked = cut(&self.name, MAX_ECHO).to_lowercase();
         let mut near: Vec<(f64, String)> = Vec::new();
         for kind in kinds {

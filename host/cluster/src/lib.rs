@@ -1,6 +1,6 @@
-//! Reading one Kubernetes cluster: a shared connection, the kinds it serves, objects, lists, logs and access reviews.
+//! Read-only client of one Kubernetes cluster: connections, discovery, objects, lists, logs and access reviews.
 //!
-//! Every request carries the credential of the call that it is made for. There is no function here that writes.
+//! Every request carries the credential of the call that it belongs to. No function here writes.
 
 mod access;
 #[cfg(test)]
@@ -36,18 +36,18 @@ pub use server::{ApiServer, Client, ConnectError, Source};
 pub use shape::Withheld;
 pub use work::Workers;
 
-/// A cluster to read: the connection to its API server, the kinds that it serves, and who works on its answers.
+/// A cluster to read: connections to its API server, its kinds, and workers for its answers.
 pub struct Cluster {
-    /// The connections to its API server.
+    /// Connections to the API server.
     pub server: ApiServer,
-    /// The kinds that it serves.
+    /// Kinds that the cluster serves.
     pub kinds: Kinds,
-    /// Threads for heavy work on its answers.
+    /// Threads for CPU-heavy work on answers.
     pub workers: Workers,
 }
 
 impl Cluster {
-    /// A cluster behind this API server.
+    /// Creates a cluster behind this API server.
     pub fn new(server: ApiServer) -> Self {
         Self { server, kinds: Kinds::default(), workers: Workers::default() }
     }

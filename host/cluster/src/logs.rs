@@ -1,4 +1,4 @@
-//! Pod logs: filtered while they arrive, and read no further than the answer needs.
+//! Pod logs: filtered as they arrive, and read no further than the answer needs.
 
 mod lines;
 mod patterns;
@@ -24,15 +24,15 @@ use super::{
 };
 use lines::{Lines, Progress};
 
-/// Where the reader names no other limit, in bytes.
+/// Default limit of the text in bytes.
 const DEFAULT_LIMIT: u32 = 1 << 20;
-/// Bytes that are searched together: going to another thread costs more than searching a few.
+/// Min bytes to search in one job: switching threads costs more than searching a few bytes.
 const BATCH: usize = 64 << 10;
-/// Bytes of a container's name, and of a moment in RFC 3339.
+/// Max bytes of a container's name, and of an RFC 3339 timestamp.
 const MAX_CONTAINER: usize = 253;
 const MAX_TIME: usize = 64;
 
-/// Reads a log. What has been read when time or bytes run out is returned, and marked as cut.
+/// Reads a log. If time or bytes run out, the part read so far is returned and marked as cut.
 pub async fn pod_log(
     client: Client<'_>,
     query: &LogQuery,
@@ -66,7 +66,7 @@ pub async fn pod_log(
     Ok(LogText { text, lines_read, bytes_read, cut })
 }
 
-/// The lines of one log, and the memory that they take. A job that goes on although nobody waits has both.
+/// Lines of one log, and their memory reservation. Shared, because a job may outlive the call that awaits it.
 struct Search {
     lines: Mutex<Lines>,
     memory: Scratch,
@@ -78,7 +78,7 @@ impl Search {
     }
 }
 
-/// The filter of one log. It works here, or aside if it has a pattern to search for.
+/// Filter of one log. It runs in place, or on a worker if there is a pattern to search.
 struct Filter<'w> {
     search: Arc<Search>,
     workers: Option<&'w Workers>,
@@ -87,14 +87,14 @@ struct Filter<'w> {
 }
 
 impl Filter<'_> {
-    /// Reads to the end of the log, or of what the answer has room for.
+    /// Reads until the log ends or the answer is full.
     async fn read(&self, mut answer: Answer<'_>, bytes_read: &mut u64) -> Result<Cut, Failure> {
         let mut batch = Vec::new();
         loop {
             let next = match answer.chunk().now_or_never() {
                 Some(next) => next,
                 None => {
-                    // Before more is waited for, what has come is searched.
+                    // Search the batch before waiting for more: a quiet log would delay its lines otherwise.
                     if self.feed(&mut batch).await? == Progress::Full {
                         return Ok(Cut::ByteLimit);
                     }
@@ -123,13 +123,14 @@ impl Filter<'_> {
         }
     }
 
-    /// Filters these bytes, a turn after the other.
+    /// Filters a batch, one time slice after another.
     async fn feed(&self, batch: &mut Vec<u8>) -> Result<Progress, Failure> {
-        // The batch, and the most that is kept of it: a line of a fold is there twice.
+        // The batch plus the most that is kept of it: twice, because folding holds a copy of a line.
         let most = self.search.lines().bytes().saturating_add(batch.len().saturating_mul(3));
         self.search.memory.hold_up_to(most, self.what).await?;
         let Some(workers) = self.workers else {
             let batch = std::mem::take(batch);
+            // Without a pattern a batch is only copied, so it needs no worker and cannot exceed its time slice.
             return Ok(self.search.lines().feed(&batch, &mut 0, Turn::endless()));
         };
         let bytes = Arc::new(std::mem::take(batch));
@@ -149,7 +150,7 @@ impl Filter<'_> {
         Ok(Progress::More)
     }
 
-    /// The log has ended, and with it a line that no line break ends.
+    /// Ends the last line if it has no line break.
     async fn end(&self) -> Result<(), Failure> {
         if let Some(workers) = self.workers.filter(|_| self.search.lines().within_line()) {
             let search = Arc::clone(&self.search);

@@ -1,5 +1,5 @@
-//! Whether a namespace is there. To the API server a list in one that is not is simply empty, and a model would report that
-//! nothing runs in it.
+//! Existence of namespaces. The API server lists a missing namespace as empty, and a model would report that nothing
+//! runs in it.
 
 use porthole_contract::{Failure, Reason, nearest};
 use serde::Deserialize;
@@ -12,11 +12,11 @@ use super::{
 
 const ONE: &str = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
 const MANY: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
-/// Names looked at for one that is alike.
+/// Max namespaces to compare for similar names.
 const LOOKED_AT: u32 = 1000;
-/// Names offered.
+/// Max names to suggest.
 const NEAREST: usize = 3;
-/// How alike a name must be, 1 being the same.
+/// Min similarity of a suggested name, 1 being equal.
 const ALIKE: f64 = 0.75;
 
 #[derive(Deserialize)]
@@ -30,7 +30,7 @@ struct Metadata {
     name: String,
 }
 
-/// Whether there is a namespace of this name.
+/// True if the namespace exists.
 pub async fn namespace_exists(client: Client<'_>, name: &str) -> Result<bool, Failure> {
     let path = format!("/api/v1/namespaces/{}", namespace_segment(name)?);
     match client.get(&path, ONE, "the namespace").await {
@@ -40,7 +40,7 @@ pub async fn namespace_exists(client: Client<'_>, name: &str) -> Result<bool, Fa
     }
 }
 
-/// Names of namespaces that are alike, the nearest first.
+/// Similar names of namespaces, best first.
 pub async fn near_namespaces(client: Client<'_>, name: &str) -> Result<Vec<String>, Failure> {
     let what = "the namespaces";
     let mut path = "/api/v1/namespaces".to_owned();

@@ -1,6 +1,6 @@
-//! The two things of a node that can be read through the API server's proxy: a log, and the summary of its statistics.
+//! Node data through the API server's proxy: a log, or the statistics summary.
 //!
-//! `nodes/proxy` opens the kubelet's whole API, so the paths are made here and nothing else can be asked for.
+//! `nodes/proxy` opens the kubelet's whole API, so the paths are built here and no other path is possible.
 
 use porthole_contract::{Echo, Failure, NodeQuery, NodeSource, Reason};
 
@@ -9,10 +9,10 @@ use super::{
     objects::{node_segment, parameter},
 };
 
-/// Bytes of a node's log that are kept: its end.
+/// Max bytes kept of a node's log, from its end.
 const KEPT: usize = 1 << 20;
 
-/// Reads it.
+/// Reads data of a node.
 pub async fn node_read(client: Client<'_>, query: &NodeQuery) -> Result<String, Failure> {
     let NodeQuery { node, source, tail_lines } = query;
     let proxy = format!("/api/v1/nodes/{}/proxy", node_segment(node)?);
@@ -36,7 +36,7 @@ pub async fn node_read(client: Client<'_>, query: &NodeQuery) -> Result<String, 
             if !is_listing(&log) {
                 return Ok(log);
             }
-            // A kubelet without NodeLogQuery ignores the question and shows its folder.
+            // A kubelet without NodeLogQuery ignores the query and returns a listing of its log folder.
             if !asked.starts_with('/') {
                 return Err(Failure::new(
                     Reason::Unsupported,
@@ -50,7 +50,7 @@ pub async fn node_read(client: Client<'_>, query: &NodeQuery) -> Result<String, 
     }
 }
 
-/// The name without its slash. More slashes would reach the logs of all pods, and `..` anything.
+/// Validates a log's name and strips its slash. More slashes would reach the logs of all pods, and `..` any file.
 fn log_name(asked: &str) -> Result<&str, Failure> {
     let name = asked.strip_prefix('/').unwrap_or(asked);
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
@@ -66,13 +66,14 @@ fn log_name(asked: &str) -> Result<&str, Failure> {
     Ok(name)
 }
 
-/// The last lines of an answer, of which no more than [`KEPT`] bytes are held.
+/// The last `lines` lines of a response, holding about [`KEPT`] bytes at a time.
 async fn end_of(client: Client<'_>, path: &str, lines: Option<u32>, what: &str) -> Result<String, Failure> {
     let mut answer = client.get(path, "*/*", what).await?;
     let (mut end, scratch) = (Vec::new(), client.budget.scratch());
     while let Some(chunk) = answer.chunk().await? {
         scratch.hold_up_to(end.len().saturating_add(chunk.len()), what).await?;
         end.extend_from_slice(&chunk);
+        // Cut only at twice the size, so that the copying stays linear in the length of the log.
         if end.len() > KEPT.saturating_mul(2) {
             end.drain(..end.len().saturating_sub(KEPT));
         }
@@ -80,7 +81,7 @@ async fn end_of(client: Client<'_>, path: &str, lines: Option<u32>, what: &str) 
     let text = String::from_utf8_lossy(&end);
     client.budget.hold(text.len(), what).await?;
     let Some(lines) = lines else { return Ok(text.into_owned()) };
-    // An older kubelet does not know tailLines.
+    // An older kubelet ignores tailLines.
     let count = text.lines().count();
     let skipped = count.saturating_sub(lines as usize);
     Ok(text.split_inclusive('\n').skip(skipped).collect())

@@ -1,4 +1,4 @@
-//! Objects and lists of them, in the three views of the contract.
+//! Objects and lists, in the views of the contract.
 
 #[cfg(test)]
 mod tests;
@@ -21,27 +21,28 @@ use super::{
 
 const JSON: &str = "application/json";
 pub(super) const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
-/// What may stand in a path or a query as it is (RFC 3986, unreserved).
+/// Characters to escape in a path or query: all but the unreserved ones of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Bytes of a selector, of a continue token (base64 of a key in etcd) and of a resource version: they make a URL, and
-/// errors.
+/// Max bytes of a selector, of a continue token (base64 of a key in etcd) and of a resource version: they become part
+/// of the URL, and of errors.
 const MAX_SELECTOR: usize = 4 << 10;
 const MAX_CONTINUE: usize = 8 << 10;
 const MAX_VERSION: usize = 128;
 
-/// A name, fit to stand in a path. A name with a slash would read something else.
+/// Validates and escapes a name for a path. A name with a slash would read something else.
 pub(super) fn segment<'n>(what: &str, name: &'n str) -> Result<percent_encoding::PercentEncode<'n>, Failure> {
     let fits = !name.is_empty() && name.len() <= MAX_NAME && name != "." && name != "..";
     checked(what, name, fits && !name.contains(['/', '%']))
 }
 
-/// A namespace, fit to stand in a path.
+/// Validates and escapes a namespace for a path.
 pub(super) fn namespace_segment(name: &str) -> Result<percent_encoding::PercentEncode<'_>, Failure> {
     checked("namespace", name, is_label(name))
 }
 
-/// A node, fit to stand in a path. The proxy takes `scheme:name:port` too, which would reach another port of the node.
+/// Validates and escapes a node for a path. The proxy also accepts `scheme:name:port`, which would reach another port
+/// of the node.
 pub(super) fn node_segment(name: &str) -> Result<percent_encoding::PercentEncode<'_>, Failure> {
     checked("node", name, is_subdomain(name))
 }
@@ -60,7 +61,7 @@ fn checked<'n>(
     Ok(utf8_percent_encode(name, ESCAPED))
 }
 
-/// Refuses a parameter that is longer than any of Kubernetes.
+/// Rejects a parameter that is longer than any in Kubernetes.
 pub(super) fn bounded(name: &str, value: Option<&str>, max: usize) -> Result<(), Failure> {
     match value.filter(|value| value.len() > max) {
         Some(value) => Err(Failure::new(
@@ -94,7 +95,7 @@ fn path(kind: &Kind, namespace: Option<&str>) -> Result<String, Failure> {
     Ok(path)
 }
 
-/// `pods in namespace shop`, for messages.
+/// Describes a read for messages: `pods in namespace shop`.
 fn described(kind: &Kind, namespace: Option<&str>, name: Option<&str>) -> String {
     let name = name.map(|name| format!(" {}", Echo(name))).unwrap_or_default();
     match namespace.map(|namespace| cut(namespace, MAX_ECHO)) {
@@ -104,7 +105,7 @@ fn described(kind: &Kind, namespace: Option<&str>, name: Option<&str>) -> String
     }
 }
 
-/// An answer that is not what it should be. The error itself may quote the answer, and with it a Secret.
+/// Error for an unexpected answer. Without serde's message, which may quote the answer and thus a Secret.
 pub(super) fn unreadable(what: &str, error: &serde_json::Error) -> Failure {
     let cause = match error.classify() {
         Category::Eof => "it breaks off",
@@ -155,8 +156,8 @@ pub async fn get_object(
     } else {
         let body = client.get(&path, JSON, &what).await?.bytes().await?;
         of_kind(&body, kind, &what)?;
-        // The body stays counted until the call has ended, and with it the copy, which is about as long. Until this
-        // returns there are both.
+        // The body stays reserved until the call ends, and covers the copy, which is about as long. Until this returns,
+        // both exist.
         let scratch = client.budget.scratch();
         scratch.hold_up_to(body.len(), &what).await?;
         let mut out = Vec::with_capacity(body.len());
@@ -168,7 +169,7 @@ pub async fn get_object(
     text(&what, out)
 }
 
-/// Reads a list, or a page of it.
+/// Reads one page of a list.
 pub async fn list_objects(
     client: Client<'_>,
     kind: &Kind,
@@ -182,7 +183,7 @@ pub async fn list_objects(
     bounded("fieldSelector", query.field_selector.as_deref(), MAX_SELECTOR)?;
     bounded("continue", query.continue_token.as_deref(), MAX_CONTINUE)?;
     bounded("resourceVersion", query.resource_version.as_deref(), MAX_VERSION)?;
-    // Without it the API server may answer with a newer state.
+    // Without `Exact` the API server may answer with a newer state.
     let exactly = query.resource_version.as_ref().filter(|_| query.continue_token.is_none()).map(|_| "Exact");
     let parameters = [
         ("labelSelector", query.label_selector.as_deref()),
@@ -214,7 +215,7 @@ pub async fn list_objects(
     page.map_err(|failure| explained(query, failure))
 }
 
-/// The API server says what is wrong with a selector, and not which one it means.
+/// Adds the selectors to an error: the API server describes the mistake, but not in which selector it is.
 fn explained(query: &ListQuery, mut failure: Failure) -> Failure {
     if failure.reason == Reason::Invalid {
         let selectors = [("labelSelector", &query.label_selector), ("fieldSelector", &query.field_selector)];
@@ -248,7 +249,7 @@ impl ListMetadata {
     }
 }
 
-/// Reads a list object by object, copying what is wanted of each as it arrives.
+/// Reads a list object by object, copying the selected part of each as it arrives.
 async fn items(
     client: Client<'_>,
     path: &str,
@@ -276,7 +277,8 @@ async fn items(
     Ok(envelope(list, what)?.page(text(what, out)?, count))
 }
 
-/// The metadata of a list whose items have been cut out. A body that is no list is refused: nothing of it was asked for.
+/// Parses the metadata of a list after its items were cut out. Rejects a body that is not a list, of which nothing was
+/// requested.
 pub(super) fn envelope(list: Items, what: &str) -> Result<ListMetadata, Failure> {
     #[derive(Deserialize)]
     struct Envelope {
@@ -284,21 +286,21 @@ pub(super) fn envelope(list: Items, what: &str) -> Result<ListMetadata, Failure>
         kind: String,
         #[serde(default)]
         metadata: ListMetadata,
-        /// Of the array only that it is there, or null, as Go writes an empty one.
+        /// Required, but may be null, as Go writes an empty array.
         #[serde(deserialize_with = "Option::deserialize")]
         items: Option<Vec<IgnoredAny>>,
     }
     let envelope = list.envelope().map_err(Failure::from)?;
     let Envelope { kind, metadata, items } =
         serde_json::from_slice(&envelope).map_err(|error| unreadable(what, &error))?;
-    // The items themselves are cut out already.
+    // The items are cut out already, so an element here means that the document is not a list.
     if !kind.ends_with("List") || items.is_some_and(|items| !items.is_empty()) {
         return Err(not_asked_for(what, &kind, "a list"));
     }
     Ok(metadata)
 }
 
-/// Refuses a body that does not say that it is what was asked for. An API server names the kind of each object.
+/// Rejects an object of another kind than requested. An API server sets the kind of each object.
 fn of_kind(body: &[u8], kind: &Kind, what: &str) -> Result<(), Failure> {
     #[derive(Deserialize)]
     struct TypeMeta<'b> {

@@ -1,4 +1,5 @@
-//! Helm's releases, decoded here from the Secrets that Helm keeps them in, so that nobody else is given those Secrets.
+//! Helm releases, decoded in the host from the Secrets that Helm keeps them in, so that components never receive those
+//! Secrets.
 //!
 //! Helm 3 writes each revision as a Secret of type `helm.sh/release.v1`: labels `owner=helm`, `name`, `version`,
 //! `status`, and under `data.release` the base64 of the gzip of its JSON (helm/pkg/storage/driver/util.go).
@@ -25,18 +26,18 @@ use super::{
 };
 
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
-/// A release is at most 1 MiB in etcd; more than this unpacked is a decompression bomb.
+/// Max bytes of an unpacked release. Packed it has at most 1 MiB in etcd; more than this is a decompression bomb.
 const MAX_UNPACKED: u64 = 16 << 20;
-/// Bytes that all releases of a call are unpacked to. Sixty bombs took a processor for 34 s.
+/// Max bytes that one call unpacks. Sixty bombs took a core for 34 s.
 const CALL_UNPACKED: u64 = 64 << 20;
-/// Bytes of a chart's name or version: they come out of the Secret and go to the component.
+/// Max bytes of a chart's name or version: they come from the Secret and go to the component.
 const MAX_FIELD: usize = 512;
 
-/// The Secret of a revision, as its labels tell it.
+/// The Secret of a revision, described by its labels.
 #[derive(Debug, Clone)]
 pub struct Stored {
     secret: String,
-    /// What is known without opening it: neither chart nor times.
+    /// The release as far as labels describe it: without chart and times.
     pub release: Release,
 }
 
@@ -65,7 +66,7 @@ impl Default for UnpackBudget {
     }
 }
 
-/// Reads what is unpacked, as long as there is budget and time for it.
+/// Reader that stops when the budget or the time of the call is exhausted.
 struct Bounded<'b, R> {
     packed: R,
     left: u64,
@@ -87,7 +88,7 @@ impl<R: Read> Read for Bounded<'_, R> {
     }
 }
 
-/// The newest revision of each release, from the metadata of their Secrets: nothing of their data is asked for.
+/// Lists the newest revision of each release from the metadata of the Secrets, without requesting their data.
 pub async fn stored_releases(client: Client<'_>, namespace: Option<&str>) -> Result<Vec<Stored>, Failure> {
     let mut path = secrets(namespace)?;
     let what = match namespace {
@@ -116,7 +117,7 @@ pub async fn stored_releases(client: Client<'_>, namespace: Option<&str>) -> Res
     Ok(newest.into_values().collect())
 }
 
-/// Opens the Secret of a revision. Only what the labels do not tell is taken from it.
+/// Opens the Secret of a revision, for the fields that its labels lack.
 pub async fn release(
     client: Client<'_>,
     stored: &Stored,
@@ -166,7 +167,7 @@ impl Stored {
     }
 }
 
-/// What Helm wrote, as far as it is told: values, manifest and templates are skipped.
+/// The fields used of a Helm release; values, manifest and templates are skipped.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Inside {
@@ -209,7 +210,7 @@ impl Inside {
     }
 }
 
-/// Unpacks a Secret's `data.release`: base64 of the API, base64 of Helm, gzip unless it is very old, JSON.
+/// Decodes a Secret's `data.release`: base64 of the API, base64 of Helm, gzip unless it is very old, JSON.
 fn opened(secret: &[u8], budget: &UnpackBudget, turn: Turn) -> Result<Inside, String> {
     #[derive(Deserialize)]
     struct Secret {
@@ -230,7 +231,7 @@ fn opened(secret: &[u8], budget: &UnpackBudget, turn: Turn) -> Result<Inside, St
     } else {
         serde_json::from_slice(&packed)
     };
-    // Not the error itself: it may quote what the Secret holds.
+    // Without serde's message, which may quote the Secret.
     inside.map_err(|error| match error.io_error_kind() {
         Some(io::ErrorKind::FileTooLarge) => "unpacked it is too large".to_owned(),
         Some(io::ErrorKind::TimedOut) => "the call's time is over".to_owned(),

@@ -1,8 +1,8 @@
-//! Requests to the API server: connections that serve every caller, and a credential on each request.
+//! Requests to the API server: shared connections, and a credential on each request.
 //!
-//! Safety rests on what is dropped here: kube's own auth layer overwrites a request's Authorization header, and a
-//! client certificate authenticates the whole connection. A pool built from an admin's kubeconfig would answer
-//! everybody as that admin. [`ApiServer::for_callers`] therefore takes only the address and the trust from it.
+//! Security depends on what is dropped here: kube's own auth layer overwrites a request's Authorization header, and a
+//! client certificate authenticates the whole connection. A pool built from an admin's kubeconfig would serve every
+//! caller as that admin. [`ApiServer::for_callers`] therefore takes only address and trust from it.
 
 use std::{path::PathBuf, time::Instant};
 
@@ -28,52 +28,52 @@ use super::{
     in_cluster::{self, NoPod},
 };
 
-/// An explanation of a refusal is short; more than this of it is not read.
+/// Max bytes of an error response; explanations are short.
 const STATUS_BYTES: usize = 64 << 10;
-/// Never curl, wget or Mozilla: to those the API server sends indented JSON, twice as long.
+/// Never curl, wget or Mozilla: for those the API server indents its JSON, twice the bytes.
 const USER_AGENT: &str = concat!("porthole/", env!("CARGO_PKG_VERSION"));
 
-/// Where the cluster's address comes from.
+/// Source of the cluster's address and credentials.
 pub enum Source {
-    /// `$KUBECONFIG`, `~/.kube/config`, or the cluster of the pod that this runs in, whose CA and namespace (and token,
-    /// if it has one) are files of the folder `account`.
+    /// `$KUBECONFIG`, `~/.kube/config`, or the cluster of this pod, whose CA and namespace (and token, if any) are
+    /// files in the folder `account`.
     Usual {
-        /// The kubeconfig's context; None for its current one.
+        /// Context of the kubeconfig; None for its current one.
         context: Option<String>,
-        /// The folder of the pod's ServiceAccount.
+        /// Folder of the pod's ServiceAccount.
         account: PathBuf,
     },
-    /// A kubeconfig's file.
+    /// A kubeconfig file.
     File {
-        /// The file.
+        /// Path of the file.
         kubeconfig: PathBuf,
         /// Its context; None for the current one.
         context: Option<String>,
     },
-    /// A kubeconfig's text: of a cluster that was started just now.
+    /// The text of a kubeconfig, for a cluster started by this process.
     Text(String),
 }
 
-/// Why there is no connection to read through.
+/// Reason that the cluster cannot be connected to.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The kubeconfig cannot be read, or lacks the context.
+    /// The kubeconfig is unreadable, or lacks the context.
     #[error("kubeconfig {path}: {cause}")]
     Kubeconfig {
-        /// The file, or where its text came from.
+        /// The path, or another description of the source.
         path: String,
-        /// The error of its parser.
+        /// The parser's error.
         cause: kube::config::KubeconfigError,
     },
-    /// No kubeconfig was named, none of the usual places holds one, and this is not a pod.
+    /// No kubeconfig was given, none of the default locations holds one, and this is not a pod.
     #[error("no cluster: name one with --kubeconfig FILE, or run in a pod ({kubeconfig}; {pod})")]
     Nowhere {
-        /// Why there is no kubeconfig.
+        /// Error of the kubeconfig.
         kubeconfig: kube::config::KubeconfigError,
-        /// Why this is no pod.
+        /// Error of the in-cluster configuration.
         pod: NoPod,
     },
-    /// The address or the certificates of the cluster cannot be used.
+    /// The address or the certificates of the cluster are invalid.
     #[error("cannot connect to the cluster: {0}")]
     Client(kube::Error),
 }
@@ -114,14 +114,14 @@ impl Source {
     }
 }
 
-/// The address without a password that somebody may have written into it.
+/// The address without userinfo, which may hold a password.
 fn shown(url: &http::Uri) -> String {
     let host = url.host().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{host}{port}", url.scheme_str().unwrap_or("https"))
 }
 
-/// A connection pool to one API server.
+/// Connections to one API server.
 pub struct ApiServer {
     connections: Connections,
     default_namespace: String,
@@ -129,13 +129,13 @@ pub struct ApiServer {
     latency: Family<Code, Histogram, fn() -> Histogram>,
 }
 
-/// How the API server answered: `200`, `403`, `none` where it did not.
+/// Status code of the response: `200`, `403`, or `none` without one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Code {
     code: String,
 }
 
-/// Seconds until the first byte of an answer.
+/// Buckets in seconds for the time to the first byte.
 const SECONDS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 30.0];
 
 fn latency() -> Family<Code, Histogram, fn() -> Histogram> {
@@ -143,11 +143,11 @@ fn latency() -> Family<Code, Histogram, fn() -> Histogram> {
 }
 
 impl ApiServer {
-    /// A pool for many callers. From the configuration only server, CA, tls-server-name and proxy-url are taken:
-    /// certificate, token, exec, basic auth, impersonation and extra headers are dropped.
+    /// Creates connections for many callers. Only server, CA, tls-server-name and proxy-url are taken from the
+    /// configuration: certificate, token, exec, basic auth, impersonation and extra headers are dropped.
     ///
-    /// The components' threads, `runtimes`, and the runtime of the calling task have connections of their own: a read that
-    /// crossed threads would wait for the components there.
+    /// Each of `runtimes` (the threads of the components) and the current runtime has connections of its own: a read
+    /// that crossed threads would queue behind running components.
     pub async fn for_callers(source: &Source, mut runtimes: Vec<Handle>) -> Result<Self, ConnectError> {
         let mut config = source.config().await?;
         config.auth_info = Default::default();
@@ -163,7 +163,7 @@ impl ApiServer {
         Ok(Self { connections, default_namespace, address, latency: latency() })
     }
 
-    /// A pool that reads as the account of the kubeconfig or of the pod (identity `host`).
+    /// Creates connections that read as the account of the kubeconfig or of the pod (identity `host`).
     pub async fn for_host(source: &Source) -> Result<Self, ConnectError> {
         let config = source.config().await?;
         let default_namespace = config.default_namespace.clone();
@@ -183,17 +183,17 @@ impl ApiServer {
         );
     }
 
-    /// Where the API server is.
+    /// Address of the API server.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// The namespace to assume where a caller names none.
+    /// Default namespace if a caller names none.
     pub fn default_namespace(&self) -> &str {
         &self.default_namespace
     }
 
-    /// Whether the API server answers at all; that it refuses an anonymous request is an answer too.
+    /// Checks that the API server responds. Any status counts, even a rejection of the anonymous request.
     pub async fn answers(&self) -> Result<(), Failure> {
         let what = "the API server";
         let request = Request::get("/version")
@@ -208,19 +208,19 @@ impl ApiServer {
     }
 }
 
-/// One call's client of an API server: requests are made with its credential, within its budget.
+/// Client of one call: its credential and its budget on every request.
 #[derive(Clone, Copy)]
 pub struct Client<'c> {
     /// The API server.
     pub server: &'c ApiServer,
-    /// The account that requests are made as.
+    /// The account of the requests.
     pub credential: &'c Credential,
-    /// Bytes and time that the call has left.
+    /// Remaining bytes and time of the call.
     pub budget: &'c ReadBudget,
 }
 
 impl<'c> Client<'c> {
-    /// Asks for `path`. An error status is an error; `what` names the read in its message.
+    /// Sends a GET. An error status is an error; `what` names the read in its message.
     pub(crate) async fn get(
         self,
         path: &str,
@@ -231,7 +231,7 @@ impl<'c> Client<'c> {
         self.send(request, Body::empty(), what).await
     }
 
-    /// Posts a review of one's own rights: the only POST there is, and it creates nothing.
+    /// Posts a review of the caller's own rights: the only POST, and it creates nothing.
     pub(crate) async fn review(
         self,
         path: &'static str,
@@ -266,6 +266,7 @@ impl<'c> Client<'c> {
             Ok(Ok(response)) => response.status().as_str().to_owned(),
             _ => "none".to_owned(),
         };
+        // Transport errors and timeouts count too, as `none`.
         server.latency.get_or_create(&Code { code }).observe(began.elapsed().as_secs_f64());
         let response = response
             .map_err(|_| failure::over_time(what))?
@@ -275,7 +276,7 @@ impl<'c> Client<'c> {
     }
 }
 
-/// The header that a token is sent in. hyper and tracing print a sensitive value as `Sensitive`.
+/// The Authorization header of a token. hyper and tracing print a sensitive value as `Sensitive`.
 fn authorization(token: &Token, what: &str) -> Result<HeaderValue, Failure> {
     let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
         .map_err(|_| Failure::new(Reason::Unauthorized, format!("{what}: the token cannot be sent")))?;
@@ -283,7 +284,7 @@ fn authorization(token: &Token, what: &str) -> Result<HeaderValue, Failure> {
     Ok(value)
 }
 
-/// An answer whose body is still to be read, within the call's time and bytes.
+/// A response whose body is read within the call's time and bytes.
 pub(crate) struct Answer<'a> {
     response: Response<ResponseBody>,
     budget: &'a ReadBudget,
@@ -291,7 +292,7 @@ pub(crate) struct Answer<'a> {
 }
 
 impl Answer<'_> {
-    /// The next piece of the body; None at its end. Dropping the answer stops the read.
+    /// The next chunk of the body; `None` at its end. Dropping the answer stops the read.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
             let frame = timeout_at(self.budget.deadline, self.response.body_mut().frame())
@@ -310,7 +311,7 @@ impl Answer<'_> {
         }
     }
 
-    /// The whole body.
+    /// Reads the whole body.
     pub(crate) async fn bytes(mut self) -> Result<Vec<u8>, Failure> {
         let mut all = Vec::new();
         while let Some(chunk) = self.chunk().await? {

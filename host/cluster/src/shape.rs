@@ -1,7 +1,7 @@
-//! What of an object is handed over: chosen fields, without the bulk and the secrets that nobody may have.
+//! Streaming projection and redaction of JSON from the API server.
 //!
-//! Everything happens while the JSON is parsed, so that a list of thousands costs the memory of one object, and no
-//! byte of a withheld value exists in what later rooms see.
+//! Everything happens while the JSON is parsed, so that a list of thousands needs the memory of one object, and no byte
+//! of a redacted value reaches the layers above.
 
 mod copy;
 mod fields;

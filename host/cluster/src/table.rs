@@ -1,4 +1,4 @@
-//! The API server's own table of a list: row by row, with the namespace and without the objects.
+//! Server-side tables of lists: row by row, with the namespace and without the objects.
 
 use porthole_contract::{Failure, Page};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use super::{
     shape::Items,
 };
 
-/// The table around its rows.
+/// The table without its rows.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Table {
@@ -25,7 +25,7 @@ struct Table {
     column_definitions: Vec<Map<String, Value>>,
 }
 
-/// Nothing of a row's object but its namespace is looked at.
+/// A row. Of its object only the namespace is parsed.
 #[derive(Deserialize)]
 struct Row<'b> {
     #[serde(borrow)]
@@ -46,7 +46,7 @@ struct RowMetadata {
     namespace: String,
 }
 
-/// Reads a table as it arrives; with a first column for the namespace where `namespaces`.
+/// Reads a table as it arrives; with a leading namespace column if `namespaces`.
 pub(super) async fn table(
     mut answer: Answer<'_>,
     namespaces: bool,
@@ -62,7 +62,7 @@ pub(super) async fn table(
     rows.page(budget, what)
 }
 
-/// The rows so far.
+/// Rows converted so far.
 struct Rows {
     namespaces: bool,
     items: Items,
@@ -92,7 +92,7 @@ impl Rows {
         let envelope = items.envelope().map_err(Failure::from)?;
         let Table { kind, api_version, metadata, mut column_definitions } =
             serde_json::from_slice(&envelope).map_err(|error| unreadable(what, &error))?;
-        // A server that knows no tables answers with the objects themselves.
+        // A server without table support answers with the objects themselves.
         if kind != "Table" || !api_version.starts_with("meta.k8s.io/") {
             return Err(not_asked_for(what, &kind, "a table"));
         }
@@ -108,7 +108,7 @@ impl Rows {
     }
 }
 
-/// Appends the cells of a row, after the namespace of its object where it is wanted.
+/// Appends the cells of a row, after the namespace of its object if requested.
 fn without_object(row: &[u8], namespace: bool, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     let Row { cells, object } = serde_json::from_slice(row)?;
     out.extend_from_slice(br#"{"cells":["#);

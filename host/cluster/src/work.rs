@@ -1,7 +1,7 @@
-//! Heavy work off the async threads: matching, unpacking and parsing, on as many threads at once as there are processors,
-//! one for each caller.
+//! CPU-heavy work off the async threads: searching, unpacking and parsing, with at most one job per core, and one per
+//! caller.
 //!
-//! An async thread that searches a log answers nobody else, not even `/healthz`.
+//! An async thread that searches a log would answer no other request, not even `/healthz`.
 
 use std::{sync::Arc, thread::available_parallelism, time::Duration};
 
@@ -14,12 +14,12 @@ use tokio::{
 
 use super::{ReadBudget, failure};
 
-/// How long a job works before it gives others their turn.
+/// Max run time of a job before it yields.
 const SLICE: Duration = Duration::from_millis(20);
-/// Jobs of one account that run at once. The attack: eight calls, each of which searches 64 logs, before anybody else's.
+/// Max concurrent jobs of one account. The attack: eight calls that each search 64 logs, ahead of every other caller.
 const JOBS_PER_ACCOUNT: usize = 1;
 
-/// The turn of a job: when it should give way, and when nobody waits for it any more.
+/// Time slice of a job: the time to yield, and the time when the result is no longer awaited.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Turn {
     slice: Instant,
@@ -32,18 +32,18 @@ impl Turn {
         Self { slice: now.checked_add(SLICE).unwrap_or(now), deadline }
     }
 
-    /// Whether others should have their turn now.
+    /// True if the job should yield.
     pub(super) fn is_over(self) -> bool {
         let now = Instant::now();
         now >= self.slice || now >= self.deadline
     }
 
-    /// Whether the call's time is over: what is not done now is in vain.
+    /// True if the call's deadline has passed: further work is wasted.
     pub(super) fn is_late(self) -> bool {
         Instant::now() >= self.deadline
     }
 
-    /// The turn of a job that is short.
+    /// The time slice of a short job.
     pub(super) fn endless() -> Self {
         let now = Instant::now();
         let far = now.checked_add(Duration::from_secs(3600)).unwrap_or(now);
@@ -56,8 +56,7 @@ impl Turn {
     }
 }
 
-/// A bounded number of threads for heavy work, in the order in which it is asked for: first among the jobs of one account,
-/// then among all accounts.
+/// Bounded number of worker threads. Jobs queue in order: first within their account, then among all accounts.
 pub struct Workers {
     permits: Arc<Semaphore>,
     accounts: PerAccount,
@@ -75,7 +74,7 @@ impl Workers {
         Self { permits: Arc::new(Semaphore::new(threads)), accounts: PerAccount::new(JOBS_PER_ACCOUNT) }
     }
 
-    /// Runs a job once it is its turn. It goes on to its end although nobody waits, so it must look at its turn.
+    /// Runs a job on a worker. The job continues even if the caller stops waiting, so it must check its time slice.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         budget: &ReadBudget,
@@ -83,7 +82,7 @@ impl Workers {
         job: impl FnOnce(Turn) -> T + Send + 'static,
     ) -> Result<T, Failure> {
         let deadline = budget.deadline;
-        // A timeout asks its future first, which would let a job begin that is late.
+        // `timeout_at` polls its future first, which would start a job after its deadline.
         if Instant::now() >= deadline {
             return Err(failure::over_time(what));
         }
@@ -118,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    /// An budget of this caller's call.
+    /// Budget of a call by this caller.
     fn budget(caller: u32, time: Duration) -> ReadBudget {
         let memory = Arc::new(MemoryTotal::new(1 << 20).share(Account::of(&caller)));
         ReadBudget::new(Instant::now() + time, 0, 0).within(memory)

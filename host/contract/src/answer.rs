@@ -1,4 +1,4 @@
-//! Answers of the cluster: the records of `kube-read` in the contract.
+//! Records that the cluster returns: the answers of `kube-read` in the contract.
 
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ pub struct Kind {
     pub kind: String,
     /// `po`.
     pub short_names: Vec<String>,
-    /// Whether its objects live in namespaces.
+    /// True if its objects live in namespaces.
     pub namespaced: bool,
     /// `get`, `list`, `watch`…
     pub verbs: Vec<String>,
@@ -29,7 +29,7 @@ impl Kind {
         if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
     }
 
-    /// Whether this is one of its names, whatever their case.
+    /// True if `name` is one of its names, ignoring case.
     pub fn is_called(&self, name: &str) -> bool {
         let same = |other: &str| other.eq_ignore_ascii_case(name);
         same(&self.plural)
@@ -39,7 +39,7 @@ impl Kind {
     }
 }
 
-/// A part of a list, or all of it.
+/// One page of a list.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     /// A JSON array of objects, or a `meta.k8s.io/v1` Table (its rows first).
@@ -54,10 +54,10 @@ pub struct Page {
     pub remaining: Option<u64>,
 }
 
-/// Why a log ends where it does.
+/// Reason for the end of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
-    /// At its end.
+    /// The log ended.
     Whole,
     /// The text reached its limit.
     ByteLimit,
@@ -74,7 +74,7 @@ pub struct LogText {
     pub lines_read: u64,
     /// Bytes read, kept or not.
     pub bytes_read: u64,
-    /// Why it ends where it does.
+    /// Reason for the end of the text.
     pub cut: Cut,
 }
 
@@ -83,7 +83,7 @@ pub struct LogText {
 pub struct Release {
     /// The release's name.
     pub name: String,
-    /// Its namespace.
+    /// The release's namespace.
     pub namespace: String,
     /// The revision, counted from 1.
     pub revision: u32,
@@ -116,10 +116,10 @@ pub struct UserInfo {
 /// Decision of the API server's authorizer.
 #[derive(Debug, Clone, Deserialize)]
 pub struct AccessDecision {
-    /// Whether the account may do it.
+    /// True if the account may do it.
     #[serde(default)]
     pub allowed: bool,
-    /// The rule that decided, or why none did.
+    /// The rule that decided, or the reason that none did.
     #[serde(default)]
     pub reason: String,
 }

@@ -4,7 +4,7 @@ use std::{borrow::Borrow, fmt, ops::Deref};
 
 use serde::{Serialize, Serializer};
 
-/// Bytes of a name and of a version; both stand in logs, metrics and errors.
+/// Max bytes of a name and of a version; both appear in logs, metrics and errors.
 const MAX_NAME: usize = 64;
 
 /// The name of a tool: 1 to 64 of `a-z`, `0-9` and `_`.
@@ -16,7 +16,7 @@ pub struct ToolName(String);
 pub struct Version(String);
 
 impl ToolName {
-    /// Parses a name; None if no client could list it.
+    /// Parses a name; `None` if a client could not list it.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
         within(text, plain).then(|| Self(text.to_owned()))
@@ -24,7 +24,7 @@ impl ToolName {
 }
 
 impl Version {
-    /// Parses a version.
+    /// Parses a version; `None` if it is empty, too long or holds other characters.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".+-".contains(&byte);
         within(text, plain).then(|| Self(text.to_owned()))
@@ -35,7 +35,7 @@ fn within(text: &str, plain: impl Fn(u8) -> bool) -> bool {
     !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(plain)
 }
 
-/// For maps that are asked with a client's text.
+/// Lets maps be looked up with a client's text.
 impl Borrow<str> for ToolName {
     fn borrow(&self) -> &str {
         &self.0
@@ -73,12 +73,12 @@ impl fmt::Display for Version {
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of these bytes of a hash.
+    /// Wraps the bytes of a SHA-256 hash.
     pub fn new(hash: [u8; 32]) -> Self {
         Self(hash)
     }
 
-    /// The first twelve digits, by which people tell files apart.
+    /// The first twelve hex digits, enough for an operator to distinguish files.
     pub fn short(&self) -> String {
         let mut digits = self.to_string();
         digits.truncate(12);

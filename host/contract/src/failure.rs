@@ -1,9 +1,9 @@
-//! Why a read failed, in the words of the contract (`wit/porthole.wit`, `read-error`).
+//! Errors of reads, as `read-error` in the contract (`wit/porthole.wit`).
 
-/// Error category of a read, for a program to decide by. The same cases as `reason` in the contract.
+/// Error category of a read, for programs to decide by. The same cases as `reason` in the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// Not declared by the tool, or closed by the operator.
+    /// Not declared by the tool, or denied by the operator.
     NotGranted,
     /// The API server answered 401: the token has expired or was revoked.
     Unauthorized,
@@ -17,25 +17,25 @@ pub enum Reason {
     Invalid,
     /// The API server answered 410: the continue token is too old.
     Expired,
-    /// The call has asked for more than its `reads`.
+    /// The call has exceeded `reads`.
     OverReads,
-    /// The call has asked for more than its `readBytes`.
+    /// The call has exceeded `readBytes`.
     OverBytes,
-    /// The call's `timeout` came before the answer.
+    /// The call's `timeout` passed before the answer.
     OverTime,
     /// One answer does not fit into the component.
     TooLarge,
     /// The API server answered 429.
     Throttled,
-    /// The cluster does not offer it.
+    /// The cluster does not support it.
     Unsupported,
     /// The API server, a kubelet or an aggregated API did not answer.
     Unavailable,
-    /// Anything else; the message says what.
+    /// Anything else; the message describes it.
     Other,
 }
 
-/// A read that failed. The message is fit to be shown to a model: what happened, to what, what to do now.
+/// A failed read. The message is fit for a model: what happened, to what, and what to do now.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
@@ -48,7 +48,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure that no API server asked to wait for.
+    /// Creates a failure without `retry_after_seconds`.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
         Self { reason, message: message.into(), retry_after_seconds: None }
     }

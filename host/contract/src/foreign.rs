@@ -1,13 +1,13 @@
-//! Text of foreign origin (components, clients, clusters, file names), made fit for a terminal, a log line or an error.
+//! Escaping of foreign text (components, clients, clusters, file names) for a terminal, a log line or an error.
 
 use std::fmt::{self, Write as _};
 
-/// Bytes of foreign text that an error repeats. Echoing all of it would let one request of 1 MB answer, log and
-/// audit several.
+/// Max bytes of foreign text that an error repeats. Without it one request of 1 MB would make an answer, a log line and
+/// an audit line of 1 MB each.
 pub const MAX_ECHO: usize = 128;
 
-/// Text with control characters, line breaks and bidirectional overrides escaped (`\n`, `\u{202e}`), so that it can
-/// neither begin a line of its own nor steer a terminal. Everything else stays as it is.
+/// Displays text with control characters, line breaks and bidirectional overrides escaped (`\n`, `\u{202e}`), so that
+/// it can neither begin a line of its own nor steer a terminal. Everything else is unchanged.
 #[derive(Debug, Clone, Copy)]
 pub struct Printable<'t>(pub &'t str);
 
@@ -19,7 +19,7 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// Text in quotes and escaped, at most [`MAX_ECHO`] bytes of it; a longer one says how long it was.
+/// Displays text quoted and escaped, at most [`MAX_ECHO`] bytes of it; if truncated, with its length.
 #[derive(Debug, Clone, Copy)]
 pub struct Echo<'t>(pub &'t str);
 
@@ -33,12 +33,12 @@ impl fmt::Display for Echo<'_> {
     }
 }
 
-/// The first bytes of a text, at most `max` of them, ending with a whole character.
+/// The longest prefix of a text that has at most `max` bytes and ends on a character boundary.
 pub fn cut(text: &str, max: usize) -> &str {
     text.get(..text.floor_char_boundary(max)).unwrap_or_default()
 }
 
-/// Whether a character moves the cursor, ends the line, or turns the direction of what follows (Unicode TR 36).
+/// True if a character moves the cursor, ends the line, or changes the direction of the text after it (Unicode TR 36).
 pub fn steers(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,

@@ -1,6 +1,6 @@
-//! The one vocabulary of the host: plain types of the contract in `wit/`, parsed, without I/O.
+//! Shared vocabulary of the host: plain types of the contract in `wit/`, parsed, without I/O.
 //!
-//! Every other crate of the host may name these types; this crate names none of theirs.
+//! Every other crate of the host may depend on this one; it depends on none of them.
 
 mod answer;
 mod component;

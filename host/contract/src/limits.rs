@@ -1,24 +1,24 @@
-//! The limits of a call, and of the host, with their defaults.
+//! Limits of a call and of the host, with their defaults.
 
 use std::time::Duration;
 
-/// Kept of `timeout` for the tool to finish with what it has.
+/// Part of `timeout` reserved for the tool to finish with the data that it has.
 pub const TO_FINISH: Duration = Duration::from_millis(500);
 
-/// What one call may use. Each limit ends in an error that names its key.
+/// Limits of one call. Exceeding one is an error that names its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallLimits {
-    /// Wall clock of a call.
+    /// Wall-clock time of a call.
     pub timeout: Duration,
-    /// Time inside the component.
+    /// CPU time inside the component.
     pub cpu: Duration,
     /// Bytes of the component's memories and tables.
     pub memory: u64,
-    /// Reads asked of the cluster.
+    /// Reads from the cluster.
     pub reads: u32,
     /// Bytes read from the cluster.
     pub read_bytes: u64,
-    /// Bytes of text to the caller.
+    /// Bytes of text in the answer.
     pub output: u32,
 }
 
@@ -35,7 +35,7 @@ impl Default for CallLimits {
     }
 }
 
-/// What the host holds at one time.
+/// Limits of the host, over all calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostLimits {
     /// Calls in flight.
@@ -46,7 +46,7 @@ pub struct HostLimits {
     pub sessions: u32,
     /// SSE streams of one caller.
     pub sessions_per_caller: u32,
-    /// Bytes of memory that all calls may take together; None: three fifths of what the process may use.
+    /// Bytes of memory for all calls together; None: three fifths of the memory that the process may use.
     pub memory_total: Option<u64>,
 }
 

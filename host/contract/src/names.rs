@@ -1,11 +1,11 @@
-//! The names of Kubernetes, as far as they may stand in a path.
+//! Validation of Kubernetes names before they become part of a URL path.
 
-/// Bytes of the longest name.
+/// Max bytes of a name.
 pub const MAX_NAME: usize = 253;
-/// Bytes of a DNS label.
+/// Max bytes of a DNS label.
 const MAX_LABEL: usize = 63;
 
-/// Whether a text is a DNS label (RFC 1123): a namespace, a plural, a version.
+/// True for a DNS label (RFC 1123): a namespace, a plural, a version.
 pub fn is_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     !text.is_empty()
@@ -15,12 +15,12 @@ pub fn is_label(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-/// Whether a text is a DNS subdomain: a node, a group.
+/// True for a DNS subdomain: a node, a group.
 pub fn is_subdomain(text: &str) -> bool {
     text.len() <= MAX_NAME && text.split('.').all(is_label)
 }
 
-/// Whether a text is the name of a kind: letters and digits, a letter first.
+/// True for the name of a kind: letters and digits, a letter first.
 pub fn is_kind(text: &str) -> bool {
     text.len() <= MAX_LABEL
         && text.starts_with(|first: char| first.is_ascii_alphabetic())

@@ -1,13 +1,13 @@
-//! Messages of a tool while it works.
+//! Messages that a tool sends while it works.
 
 /// Progress of a call.
 #[derive(Debug, Clone)]
 pub struct Progress {
     /// Units done so far.
     pub done: f64,
-    /// Units in all, if the tool knows them.
+    /// Units in total, if the tool knows it.
     pub total: Option<f64>,
-    /// A line for people.
+    /// A line for the user.
     pub message: String,
 }
 
@@ -16,19 +16,19 @@ pub struct Progress {
 pub enum LogLevel {
     /// For the tool's author.
     Debug,
-    /// Worth knowing.
+    /// Normal operation.
     Info,
-    /// Something is odd, and the tool goes on.
+    /// Unexpected, but the tool continues.
     Warn,
-    /// Something failed.
+    /// A failure.
     Error,
 }
 
-/// A message of a tool.
+/// A message from a tool.
 #[derive(Debug, Clone)]
 pub enum Note {
-    /// Its progress.
+    /// Progress of the call.
     Progress(Progress),
-    /// A line of its log.
+    /// A log line.
     Log(LogLevel, String),
 }

@@ -1,11 +1,11 @@
-//! Answers of tools: the `outcome` of the contract.
+//! Results of tools: the `outcome` of the contract.
 
-/// A tool's answer.
+/// A tool's result.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// Its parts, in order.
+    /// Parts of the answer, in order.
     pub content: Vec<Content>,
-    /// The same for programs: the text of a JSON object.
+    /// The same result for programs: the text of a JSON object.
     pub structured: Option<String>,
 }
 
@@ -14,18 +14,18 @@ pub struct Outcome {
 pub enum Content {
     /// Text for the model.
     Text(String),
-    /// A picture.
+    /// An image.
     Image(Media),
-    /// A sound.
+    /// An audio clip.
     Audio(Media),
-    /// A document.
+    /// An embedded document.
     Embedded(Embedded),
 }
 
 /// Bytes of a media type.
 #[derive(Debug, Clone)]
 pub struct Media {
-    /// The bytes, not encoded.
+    /// The bytes, not base64-encoded.
     pub data: Vec<u8>,
     /// For example `image/png`.
     pub mime_type: String,
@@ -34,10 +34,10 @@ pub struct Media {
 /// A text document within an answer.
 #[derive(Debug, Clone)]
 pub struct Embedded {
-    /// Its name.
+    /// URI of the document.
     pub uri: String,
     /// For example `text/yaml`.
     pub mime_type: String,
-    /// Its text.
+    /// Text of the document.
     pub text: String,
 }

@@ -1,6 +1,6 @@
-//! Questions to the cluster: the queries of `kube-read` in the contract.
+//! Queries to the cluster, as in `kube-read` of the contract.
 
-/// A kind by any name that kubectl takes: `pods`, `po`, `Pod`, `deployments.apps`; with `apps/v1` if it matters.
+/// A kind by any name that kubectl accepts: `pods`, `po`, `Pod`, `deployments.apps`; with `apps/v1` if it matters.
 #[derive(Debug, Clone)]
 pub struct KindRef {
     /// The name.
@@ -16,9 +16,9 @@ pub enum View {
     Whole,
     /// Only these fields.
     Fields(Vec<String>),
-    /// The API server's own table, with the namespace if the list goes over all of them.
+    /// The API server's own table, with a namespace column if the list covers all namespaces.
     Table,
-    /// The table as it is: without namespaces.
+    /// The table unchanged: without namespaces.
     Outline,
 }
 
@@ -33,26 +33,26 @@ pub struct GetQuery {
     pub view: View,
 }
 
-/// Objects to list.
+/// Query for a list of objects.
 #[derive(Debug, Clone)]
 pub struct ListQuery {
     /// None: all namespaces, or a cluster-scoped kind.
     pub namespace: Option<String>,
-    /// As kubectl's `--selector`.
+    /// Selector as in kubectl's `--selector`.
     pub label_selector: Option<String>,
-    /// As kubectl's `--field-selector`.
+    /// Selector as in kubectl's `--field-selector`.
     pub field_selector: Option<String>,
-    /// Objects per page at most.
+    /// Max objects per page.
     pub limit: Option<u32>,
-    /// End of the page before.
+    /// Continue token of the previous page.
     pub continue_token: Option<String>,
-    /// Exactly this resourceVersion.
+    /// Exact resourceVersion to read.
     pub resource_version: Option<String>,
     /// The form of the answer.
     pub view: View,
 }
 
-/// A container's log, and which of its lines to keep.
+/// Query for a container's log, with a filter for its lines.
 #[derive(Debug, Clone, Default)]
 pub struct LogQuery {
     /// The pod's namespace.
@@ -63,47 +63,47 @@ pub struct LogQuery {
     pub container: Option<String>,
     /// The instance before the last restart.
     pub previous: bool,
-    /// Lines from the end.
+    /// Number of lines from the end.
     pub tail_lines: Option<u32>,
-    /// Lines of the last seconds.
+    /// Age in seconds of the oldest line.
     pub since_seconds: Option<u32>,
-    /// Lines since an RFC 3339 timestamp.
+    /// RFC 3339 timestamp of the oldest line.
     pub since_time: Option<String>,
-    /// Begin each line with its timestamp.
+    /// Prefix each line with its timestamp.
     pub timestamps: bool,
-    /// A regular expression; lines that match are kept.
+    /// Regular expression for the lines to keep.
     pub pattern: Option<String>,
-    /// Keep the lines that do not match instead.
+    /// Keep the lines that do not match `pattern` instead.
     pub invert: bool,
-    /// Lines to keep before and after each that matches.
+    /// Lines to keep before and after each match.
     pub context_lines: u32,
-    /// Write runs of equal lines once, with their number.
+    /// Write a run of equal lines once, with its count.
     pub fold: bool,
-    /// Bytes of text to return at most.
+    /// Max bytes of text to return.
     pub limit_bytes: Option<u32>,
 }
 
-/// The part of a node to read.
+/// Data source on a node.
 #[derive(Debug, Clone)]
 pub enum NodeSource {
-    /// A service such as `kubelet`, or `/` and the name of a file under /var/log.
+    /// A service such as `kubelet`, or `/` and a file name under /var/log.
     Log(String),
     /// The kubelet's /stats/summary.
     StatsSummary,
 }
 
-/// A node, the part of it to read, and the number of lines from its end.
+/// Query for data of a node.
 #[derive(Debug, Clone)]
 pub struct NodeQuery {
     /// The node's name.
     pub node: String,
-    /// The part to read.
+    /// The data source.
     pub source: NodeSource,
-    /// Lines from the end of a log.
+    /// Number of lines from the end of a log.
     pub tail_lines: Option<u32>,
 }
 
-/// May the caller do `verb` to this? The fields of a SelfSubjectAccessReview.
+/// Query to the API server's authorizer: the fields of a SelfSubjectAccessReview.
 #[derive(Debug, Clone)]
 pub struct AccessQuery {
     /// `get`, `list`, `create`…

@@ -1,4 +1,4 @@
-//! `admin.requires`: the right in the cluster that a visitor of the operator's page must have.
+//! `admin.requires`: the cluster right that a visitor of the admin page must have.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use serde::Deserialize;
 
 use crate::Echo;
 
-/// The verbs of Kubernetes' own resources, and all of them together
-/// (<https://kubernetes.io/docs/reference/access-authn-authz/authorization/#determine-the-request-verb>). Another one would
-/// be granted to nobody but an account that may do everything.
+/// Verbs of Kubernetes' own resources, and `*`
+/// (<https://kubernetes.io/docs/reference/access-authn-authz/authorization/#determine-the-request-verb>). Any other
+/// verb would only be granted to an account that may do everything.
 const VERBS: [&str; 9] =
     ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "*"];
 
-/// A right, as an access review asks for it.
+/// A right, in the fields of an access review.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Requirement {
-    /// A verb of Kubernetes, or `*`.
+    /// A Kubernetes verb, or `*`.
     pub verb: String,
     /// Empty for the core group.
     pub group: String,
@@ -29,7 +29,7 @@ pub struct Requirement {
 }
 
 impl Default for Requirement {
-    /// The right to look at Porthole's own Deployment.
+    /// The right to read Porthole's own Deployment.
     fn default() -> Self {
         Self {
             verb: "get".to_owned(),
@@ -42,7 +42,7 @@ impl Default for Requirement {
 }
 
 impl Requirement {
-    /// Checks that every part is what an access review takes; an empty one would ask for something else.
+    /// Validates every part for an access review; an empty part would ask a different question.
     pub fn checked(self) -> Result<Self, String> {
         if !VERBS.contains(&self.verb.as_str()) {
             let known = VERBS.join(", ");

@@ -1,6 +1,6 @@
-//! Declarations of tools: the `read-rule` of the contract, in the words of RBAC.
+//! Read declarations of tools: the `read-rule` of the contract, in RBAC terms.
 
-/// The verb of a read. There is no other.
+/// Verb of a read. Only reading verbs exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     /// One object.
@@ -10,7 +10,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// The verb as RBAC spells it.
+    /// The RBAC spelling of the verb.
     pub fn name(self) -> &'static str {
         match self {
             Self::Get => "get",
@@ -19,18 +19,18 @@ impl Verb {
     }
 }
 
-/// One line of a declaration. `*` stands for all groups or all resources.
+/// One rule of a declaration. `*` means all groups or all resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadRule {
-    /// `""` is the core group.
+    /// API groups; `""` is the core group.
     pub api_groups: Vec<String>,
-    /// `pods`, `pods/log`.
+    /// Plurals, with subresource if any: `pods`, `pods/log`.
     pub resources: Vec<String>,
-    /// Never empty.
+    /// Verbs; never empty.
     pub verbs: Vec<Verb>,
 }
 
-/// A declaration in a line: `get, list pods; list deployments.apps`.
+/// Renders a declaration in one line: `get, list pods; list deployments.apps`.
 pub fn in_words(rules: &[ReadRule]) -> String {
     if rules.is_empty() {
         return "no objects".to_owned();

@@ -2,26 +2,26 @@
 
 use crate::cut;
 
-/// Bytes of a name that are compared. Comparing takes the product of both lengths, and the name that was asked for comes
-/// from outside: twenty clients that asked for a tool of 920 kB once stopped the host for 16 s.
+/// Max bytes of a name to compare. Cost is the product of both lengths, and the requested name is outside input: twenty
+/// clients that requested a tool name of 920 kB once stalled the host for 16 s.
 const MAX_NAME: usize = 128;
 
-/// Similarity of two names, from 0 to 1 (the same). Of longer ones the beginnings are compared.
+/// Similarity of two names, from 0 to 1 (equal). Only the first [`MAX_NAME`] bytes count.
 pub fn similarity(name: &str, other: &str) -> f64 {
     strsim::jaro_winkler(cut(name, MAX_NAME), cut(other, MAX_NAME))
 }
 
-/// Up to `most` names whose similarity exceeds `alike`, the nearest first.
+/// Up to `limit` names whose similarity exceeds `threshold`, best first.
 pub fn nearest<'n>(
     name: &str,
     names: impl Iterator<Item = &'n str>,
-    alike: f64,
-    most: usize,
+    threshold: f64,
+    limit: usize,
 ) -> Vec<&'n str> {
     let scored = names.map(|other| (similarity(name, other), other));
-    let mut near: Vec<(f64, &str)> = scored.filter(|(score, _)| *score > alike).collect();
+    let mut near: Vec<(f64, &str)> = scored.filter(|(score, _)| *score > threshold).collect();
     near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    near.into_iter().take(most).map(|(_, name)| name).collect()
+    near.into_iter().take(limit).map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]
@@ -35,7 +35,7 @@ mod tests {
         assert_eq!(nearest("payment", all.iter().map(String::as_str), 0.75, 3), ["payments"]);
         assert!(nearest("zzz", all.iter().map(String::as_str), 0.75, 3).is_empty());
         assert_eq!(nearest("shop", all.iter().map(String::as_str), -1.0, 2).len(), 2);
-        // Not cut, this would compare for an hour.
+        // Without the cut, this would compare for an hour.
         assert!(
             nearest(&"z".repeat(10 << 20), ["z".repeat(10 << 20).as_str()].into_iter(), 0.9, 3).len() == 1
         );

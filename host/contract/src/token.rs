@@ -1,18 +1,18 @@
-//! Bearer tokens, parsed once at the door they come in by.
+//! Bearer tokens, parsed once where they enter the host.
 
 use std::{fmt, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 
-/// Bytes of the longest token. Kubernetes' own have around 1 kB, those of identity providers a few.
+/// Max bytes of a token. Kubernetes' own have around 1 kB, those of identity providers a few.
 const MAX_TOKEN: usize = 16 << 10;
 
-/// A bearer token of a caller. Neither `Debug` nor an error shows it, and its memory is wiped when the last clone is
+/// A caller's bearer token. Neither `Debug` nor an error shows it, and its memory is wiped when the last clone is
 /// dropped.
 #[derive(Clone)]
 pub struct Token(Arc<SecretString>);
 
-/// The text is empty, longer than any token, or holds characters that an HTTP header cannot carry.
+/// The text is empty, exceeds [`MAX_TOKEN`], or holds characters that an HTTP header cannot carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is not a token: it is empty, longer than 16 KiB, or holds characters that no header can carry")]
 pub struct NotAToken;
@@ -22,14 +22,14 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// If a request could not carry it.
+    /// If an HTTP header could not carry it.
     pub fn parse(text: &str) -> Result<Self, NotAToken> {
         let fits =
             !text.is_empty() && text.len() <= MAX_TOKEN && text.bytes().all(|b| matches!(b, b' '..=b'~'));
         fits.then(|| Self(Arc::new(SecretString::from(text)))).ok_or(NotAToken)
     }
 
-    /// The token itself, to be sent, hashed, or looked for in what is logged.
+    /// The secret itself: to send, to hash, or to find and redact in logs.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -41,12 +41,12 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The account that a read is made as.
+/// Cluster credential of a read.
 #[derive(Debug, Clone)]
 pub enum Credential {
     /// The caller's own token.
     Token(Token),
-    /// The account that the connection itself was made with (identity `host`).
+    /// The account of the connection itself (identity `host`).
     Connection,
 }
 

@@ -1,8 +1,8 @@
-//! What the operator has closed for every tool, whoever asks: kinds that no answer may be about.
+//! Deny list of the operator (`denied`): kinds that no tool may read, for any caller.
 //!
-//! Names are resolved as reading resolves them, by plural, singular, kind or short name: `secret` closes what `secrets`
-//! reads. At the start there may be no cluster to ask, so kinds of Kubernetes are known here; those of a custom group
-//! are matched by all their names when they are read.
+//! Entries resolve as reads do, by plural, singular, kind or short name: `secret` denies `secrets` too. At startup
+//! there may be no cluster to ask, so kinds of Kubernetes come from a built-in list; kinds of custom groups are matched
+//! by all their names when they are read.
 
 #[cfg(test)]
 mod tests;
@@ -12,17 +12,17 @@ use std::sync::{Arc, Once};
 use porthole_cluster::{BUILT_IN, BuiltIn, PARTS};
 use porthole_contract::{Echo, Failure, Kind, Reason, is_subdomain, nearest};
 
-/// Edits that make one group of another: more, and it is a group of its own.
+/// Max edit distance to a built-in group that counts as a misspelling; above it the group is taken as custom.
 const MISSPELT: usize = 2;
-/// Names offered instead of one that is nothing, and how alike they must be.
+/// Max names to suggest for an unknown entry.
 const NEAREST: usize = 3;
 const ALIKE: f64 = 0.75;
 
-/// Groups that serve the same objects. Closing one and not the other would close nothing.
+/// Groups that serve the same objects. Denying one without the other would leave the objects readable.
 const TWINS: [(&str, &str, &str); 2] =
     [("events", "", "events.k8s.io"), ("ingresses", "networking.k8s.io", "extensions")];
 
-/// Closed kinds, as `secrets`, `Deployment`, `deploy.apps`, `pods/log`, `certificates.cert-manager.io`, or
+/// Denied kinds, written as `secrets`, `Deployment`, `deploy.apps`, `pods/log`, `certificates.cert-manager.io`, or
 /// `*.rbac.authorization.k8s.io` for a whole group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Denied(Vec<Closed>);
@@ -31,9 +31,10 @@ pub struct Denied(Vec<Closed>);
 enum Closed {
     Group(String),
     BuiltIn(&'static BuiltIn),
-    /// A part of a kind of the core group: `pods/log`.
+    /// A subresource of the core group: `pods/log`.
     Part(String),
-    /// A kind of a custom group, by any of its names. A group may begin like a version (`v1.example.com`).
+    /// A kind of a custom group, by any of its names. More than one group if the entry is ambiguous: a group may begin
+    /// like a version (`v1.example.com`).
     Custom {
         name: String,
         groups: Vec<String>,
@@ -41,7 +42,7 @@ enum Closed {
 }
 
 impl Denied {
-    /// Resolves the names; an error says which one names nothing.
+    /// Resolves the entries; the error names the invalid one.
     pub fn parse(names: &[String]) -> Result<Self, String> {
         let mut closed = Vec::new();
         for name in names {
@@ -50,13 +51,13 @@ impl Denied {
         Ok(Self(closed))
     }
 
-    /// Refuses a kind that is closed.
+    /// Rejects a denied kind.
     pub(super) fn check(&self, kind: &Kind) -> Result<(), Failure> {
         let closes = |closed: &Closed| closed.closes(kind);
         self.refuse(closes, &format!("{}/{}, Kind={}", kind.group, kind.version, kind.kind))
     }
 
-    /// Refuses a kind of Kubernetes or a part of one, for example `pods/log`; closing the kind closes its parts.
+    /// Rejects a kind of Kubernetes or a subresource such as `pods/log`. Denying a kind denies its subresources.
     pub(super) fn check_built_in(&self, group: &str, resource: &str) -> Result<(), Failure> {
         let plural = resource.split('/').next().unwrap_or(resource);
         let closes = |closed: &Closed| match closed {
@@ -80,8 +81,9 @@ impl Denied {
         ))
     }
 
-    /// Warns, once, of entries in custom groups that close nothing of what the cluster serves.
+    /// Warns once of entries in custom groups that match no kind of the cluster.
     pub(super) fn compare(&self, kinds: impl FnOnce() -> Option<Vec<Arc<Kind>>>) {
+        // Discovery runs after startup and again later; one warning per process is enough.
         static ONCE: Once = Once::new();
         if ONCE.is_completed() {
             return;
@@ -94,7 +96,7 @@ impl Denied {
         });
     }
 
-    /// Entries in custom groups that close none of these kinds.
+    /// Entries in custom groups that match none of `kinds`.
     fn idle(&self, kinds: &[Arc<Kind>]) -> Vec<String> {
         let custom = |closed: &&Closed| match closed {
             Closed::Custom { .. } => true,
@@ -115,10 +117,12 @@ impl Denied {
 impl Closed {
     fn closes(&self, kind: &Kind) -> bool {
         match self {
+            // Any version: a denied kind is denied in each of them.
             Self::Group(group) => *group == kind.group,
             Self::BuiltIn(closed) => {
                 closed.group == kind.group && (closed.plural == kind.plural || closed.kind == kind.kind)
             }
+            // A subresource entry leaves the kind itself readable.
             Self::Part(_) => false,
             Self::Custom { name, groups } => groups.contains(&kind.group) && kind.is_called(name),
         }
@@ -129,7 +133,7 @@ fn is_built_in(group: &str) -> bool {
     BUILT_IN.iter().any(|kind| kind.group == group)
 }
 
-/// What a name closes; the error goes on after the name.
+/// Resolves an entry. The error text continues after the entry's name.
 fn resolved(entry: &str) -> Result<Vec<Closed>, String> {
     let (whole, part) = match entry.split_once('/') {
         Some((whole, part)) => (whole, Some(part)),
@@ -150,6 +154,7 @@ fn resolved(entry: &str) -> Result<Vec<Closed>, String> {
             return Err("closes a part of nothing; name the kind, like pods/log".to_owned());
         }
         let group = group.unwrap_or_default();
+        // A misspelt group would deny nothing, silently.
         known_group(&group)?;
         return Ok(vec![Closed::Group(group)]);
     }
@@ -163,7 +168,7 @@ fn resolved(entry: &str) -> Result<Vec<Closed>, String> {
             .iter()
             .filter_map(|closed| match closed {
                 Closed::BuiltIn(kind) => Some(Closed::Part(format!("{}/{part}", kind.plural))),
-                // Tools read no parts of other kinds.
+                // Tools cannot read subresources of custom kinds.
                 _ => None,
             })
             .collect()),
@@ -171,7 +176,8 @@ fn resolved(entry: &str) -> Result<Vec<Closed>, String> {
     }
 }
 
-/// A kind in a group, in a version of one (`deployments.v1.apps`, all of whose versions are closed), or `pods.v1`.
+/// Resolves a name with a group, with a version and a group (`deployments.v1.apps`, which denies all versions), or with
+/// a version of the core group (`pods.v1`).
 fn qualified(name: &str, group: &str) -> Result<Vec<Closed>, String> {
     let (version, rest) = group.split_once('.').unwrap_or((group, ""));
     if is_version(version) && is_built_in(rest) {
@@ -180,6 +186,7 @@ fn qualified(name: &str, group: &str) -> Result<Vec<Closed>, String> {
     if is_built_in(group) {
         return built_in(name, Some(group));
     }
+    // Ambiguous: `v1.example.com` may be a group, or version v1 of `example.com`. Deny in both.
     let mut groups = vec![group.to_owned()];
     if is_version(version) && !rest.is_empty() {
         known_group(rest)?;
@@ -190,7 +197,7 @@ fn qualified(name: &str, group: &str) -> Result<Vec<Closed>, String> {
     Ok(vec![Closed::Custom { name: name.to_owned(), groups }])
 }
 
-/// A kind of Kubernetes by any of its names: the first of that name, as reading finds it, and its twin.
+/// Resolves a kind of Kubernetes by any of its names: the first match, as reads resolve it, and its twin.
 fn built_in(name: &str, group: Option<&str>) -> Result<Vec<Closed>, String> {
     let mut inside = BUILT_IN.iter().filter(|kind| group.is_none_or(|group| kind.group == group));
     let Some(kind) = inside.find(|kind| kind.is_called(name)) else {
@@ -211,6 +218,7 @@ fn built_in(name: &str, group: Option<&str>) -> Result<Vec<Closed>, String> {
             hint(&name.to_lowercase(), names.iter().map(String::as_str))
         ));
     };
+    // The same objects are also served by the twin group, so both are denied.
     let twin = |(plural, one, other): &(&str, &'static str, &'static str)| match kind.group {
         group if *plural == kind.plural && group == *one => Some(*other),
         group if *plural == kind.plural && group == *other => Some(*one),
@@ -221,7 +229,7 @@ fn built_in(name: &str, group: Option<&str>) -> Result<Vec<Closed>, String> {
     Ok([Some(kind), twin].into_iter().flatten().map(Closed::BuiltIn).collect())
 }
 
-/// Refuses a group that can be none: not of Kubernetes, and without the dot of a custom one, or a misspelt one.
+/// Rejects an impossible group: neither of Kubernetes nor with the dot of a custom one, or a likely misspelling.
 fn known_group(group: &str) -> Result<(), String> {
     if is_built_in(group) {
         return Ok(());
@@ -249,7 +257,7 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// `v1`, `v2beta1`.
+/// True for `v1` or `v2beta1`.
 fn is_version(text: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     text.strip_prefix('v').is_some_and(|rest| {

@@ -1,4 +1,4 @@
-//! The guard of one cluster: makes the guarded reader of each call, and asks for rights.
+//! Guard of one cluster: creates the guarded reader of each call, and reviews access rights.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use porthole_quota::MemoryShare;
 
 use crate::{Denied, Grant, GuardedReader, ReadLimits};
 
-/// The cluster that tools read, behind the operator's policy.
+/// The cluster behind the operator's policy.
 pub struct Guard {
     cluster: Arc<Cluster>,
     denied: Arc<Denied>,
 }
 
 impl Guard {
-    /// Guards a cluster, denying kinds to every tool.
+    /// Guards a cluster; `denied` applies to every tool.
     pub fn new(cluster: Arc<Cluster>, denied: Arc<Denied>) -> Self {
         Self { cluster, denied }
     }
 
-    /// The reads of one call: with the caller's credential, under the tool's grant, within limits.
+    /// Creates the reader of one call: with the caller's credential, the tool's grant, and limits.
     pub fn reader(
         &self,
         credential: Credential,
@@ -32,7 +32,7 @@ impl Guard {
         GuardedReader::new(cluster, credential, grant, denied, limits, memory)
     }
 
-    /// The namespace to assume where a caller names none.
+    /// Default namespace if a caller names none.
     pub fn default_namespace(&self) -> &str {
         self.cluster.server.default_namespace()
     }
@@ -47,8 +47,8 @@ impl Guard {
         self.cluster.server.address()
     }
 
-    /// Whether an account has a right, by the API server's own authorizer. The host's own account has every right: whoever
-    /// holds the shared token of `--identity host` is the operator.
+    /// True if the account has the right, by the API server's own authorizer. The host's own account has every right: a
+    /// holder of the shared token of `--identity host` is the operator.
     ///
     /// # Errors
     ///
@@ -59,6 +59,7 @@ impl Guard {
         }
         let kind = Kind {
             group: requirement.group.clone(),
+            // An access review compares group and plural only; the other fields are unused.
             version: "*".to_owned(),
             plural: requirement.resource.clone(),
             singular: String::new(),

@@ -1,25 +1,25 @@
-//! What a tool declared that it reads.
+//! Grant of a tool: the reads that it declared.
 
 use porthole_contract::{Failure, ReadRule, Reason, Verb};
 
-/// Everything that one tool may ask for. The caller's own RBAC narrows it further; nothing widens it.
+/// All reads that one tool may make. The caller's own RBAC narrows it further; nothing widens it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grant {
     rules: Vec<ReadRule>,
 }
 
 impl Grant {
-    /// The grant of these rules.
+    /// Creates a grant from these rules.
     pub fn new(rules: Vec<ReadRule>) -> Self {
         Self { rules }
     }
 
-    /// The rules as they were declared.
+    /// The declared rules.
     pub fn rules(&self) -> &[ReadRule] {
         &self.rules
     }
 
-    /// Refuses what no rule declares. `nodes/proxy` opens the kubelet, so `*` never stands for it.
+    /// Rejects an undeclared read. `nodes/proxy` opens the kubelet, so `*` never covers it.
     pub(super) fn check(&self, verb: Verb, group: &str, resource: &str) -> Result<(), Failure> {
         let names = |list: &[String], name: &str| list.iter().any(|item| item == name);
         let declared = self.rules.iter().any(|rule| {

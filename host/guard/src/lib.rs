@@ -1,4 +1,4 @@
-//! The only door from tools to the cluster: each read is declared by the tool, not denied by the operator, within the
+//! Only path from tools to the cluster: each read is declared by the tool, not denied by the operator, within the
 //! call's budget, redacted, and recorded.
 
 mod denied;

@@ -1,4 +1,4 @@
-//! The reads that one call has made, for the audit line and for authors of tools.
+//! Log of the reads of one call, for the audit line and for tool authors.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,16 +8,17 @@ use serde::Serialize;
 
 use super::ReadSummary;
 
-/// Reads that are told apart by their namespace; further ones are merged per verb and resource. A call may make
-/// hundreds, of as many namespaces.
+/// Max entries with a namespace of their own; later ones are merged per verb and resource. A call may read hundreds of
+/// namespaces.
 const MAX_TOLD: usize = 32;
-/// Entries in all. A call that hides a read behind decoys of a hundred kinds finds those of [`NEVER_MERGED`] still told.
+/// Max entries, merged ones included. The attack: a call hides a read behind decoys of a hundred kinds; those of
+/// [`NEVER_MERGED`] still get an entry.
 const MAX_ENTRIES: usize = 96;
-/// Resources that are always told by their name.
+/// Resources that always get an entry under their own name.
 const NEVER_MERGED: [&str; 5] = ["secrets", "releases.helm.sh", "nodes/proxy", "pods/log", "configmaps"];
-/// Bytes of a name that is kept.
+/// Max bytes of a recorded name.
 const MAX_NAME: usize = 253;
-/// The namespace of merged reads, of which there were several.
+/// Namespace of merged entries.
 const SEVERAL: &str = "*";
 
 /// Reads of one kind in one namespace.
@@ -32,14 +33,14 @@ pub struct ReadRecord {
     pub namespace: Option<String>,
     /// Number of reads.
     pub count: u32,
-    /// What was handed over to the component.
+    /// Bytes returned to the component.
     pub bytes: u64,
-    /// How many of them failed, and why the last one did.
+    /// Number of failed reads, and the reason of the last failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<(u32, String)>,
 }
 
-/// All reads of a call. It outlives a call that is dropped.
+/// All reads of a call. Outlives a call that is dropped.
 pub struct ReadLog {
     reads: Mutex<Vec<ReadRecord>>,
     budget: Arc<ReadBudget>,
@@ -50,7 +51,7 @@ impl ReadLog {
         Self { reads: Mutex::default(), budget }
     }
 
-    /// A read that begins. Dropped without an end, it was cut off, and is noted all the same.
+    /// Begins a read. If the entry is dropped before its end, the read is recorded as cut off.
     pub(super) fn begin<'l>(
         &'l self,
         verb: &'static str,
@@ -81,14 +82,14 @@ impl ReadLog {
         }
     }
 
-    /// What has been read so far.
+    /// The reads so far.
     pub fn summary(&self) -> ReadSummary {
         let records = self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ReadSummary { records, bytes: self.budget.taken(), token_refused: false }
     }
 }
 
-/// The entry to count a read in, made where there is none.
+/// Finds the entry for a read, or adds one.
 fn place(reads: &mut Vec<ReadRecord>, verb: &'static str, resource: &str, namespace: Option<&str>) -> usize {
     let find = |reads: &[ReadRecord], verb: &str, resource: &str, namespace: Option<&str>| {
         reads.iter().position(|read| {
@@ -98,6 +99,7 @@ fn place(reads: &mut Vec<ReadRecord>, verb: &'static str, resource: &str, namesp
     if let Some(at) = find(reads, verb, resource, namespace) {
         return at;
     }
+    // Over the bounds, precision goes first: the namespace, then the resource.
     let (verb, resource, namespace) = if reads.len() < MAX_TOLD {
         (verb, resource, namespace)
     } else if reads.len() < MAX_ENTRIES || NEVER_MERGED.contains(&resource) {
@@ -112,7 +114,8 @@ fn place(reads: &mut Vec<ReadRecord>, verb: &'static str, resource: &str, namesp
     })
 }
 
-/// A name as it is noted. Where a kind or a namespace was not found it comes from the component.
+/// Restricts a recorded name to plain characters: if a kind or namespace was not found, the name comes from the
+/// component.
 fn plain(name: &str) -> &str {
     let fits =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/' | b':' | b'*');
@@ -120,18 +123,18 @@ fn plain(name: &str) -> &str {
     if name.bytes().all(fits) { name } else { "(no name)" }
 }
 
-/// A read under way.
+/// A read in progress.
 pub(super) struct Entry<'l> {
     log: &'l ReadLog,
     verb: &'static str,
-    /// The name of its kind, once that is known.
+    /// Qualified name of the kind, once resolved.
     pub(super) resource: String,
     namespace: Option<&'l str>,
     ended: bool,
 }
 
 impl Entry<'_> {
-    /// Notes what came of it: its bytes, or its failure.
+    /// Records the result: its bytes, or its failure.
     pub(super) fn end(mut self, result: Result<usize, &Failure>) {
         self.ended = true;
         let result = result.map_err(|failure| format!("{:?}", failure.reason));

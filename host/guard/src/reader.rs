@@ -1,4 +1,4 @@
-//! The reads of one call: as whom, under which grant, within which limits.
+//! Guarded reads of one call: under a credential, a grant and limits.
 
 use std::sync::{
     Arc,
@@ -16,39 +16,39 @@ use tokio::time::Instant;
 
 use super::{Denied, Grant, ReadLog, ReadRecord, redaction::withheld};
 
-/// Queries in one `…-all` question. More are refused, so that one line of a tool cannot flood the API server.
+/// Max queries in one `…-all` request. More are rejected, so that one line of a tool cannot flood the API server.
 const MOST_AT_ONCE: usize = 64;
-/// How many of them are under way at one time.
+/// Max concurrent reads of one such request.
 const SIDE_BY_SIDE: usize = 8;
 
-/// How a tool declares that it reads Helm's releases. No API server serves this resource: the host reads the Secrets.
+/// Group and resource that a tool declares to read Helm releases. No API server serves it: the host reads the Secrets.
 const RELEASES: (&str, &str) = ("helm.sh", "releases");
 
-/// What one call may read.
+/// Read limits of one call.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadLimits {
-    /// When the last answer must be there.
+    /// Deadline for the last answer.
     pub deadline: Instant,
-    /// Reads asked of the cluster.
+    /// Max reads from the cluster.
     pub reads: u32,
-    /// Bytes read from the cluster.
+    /// Max bytes read from the cluster.
     pub bytes: u64,
-    /// Bytes of one answer.
+    /// Max bytes of one answer.
     pub answer: usize,
 }
 
-/// What one call has read.
+/// Reads of one call, summarized.
 #[derive(Debug, Clone, Default)]
 pub struct ReadSummary {
-    /// Its reads, in the order of their first occurrence.
+    /// Records, in the order of the first read.
     pub records: Vec<ReadRecord>,
-    /// Bytes that the cluster sent.
+    /// Bytes received from the cluster.
     pub bytes: u64,
-    /// The API server refused the token itself: whoever remembers it should forget it.
+    /// True if the API server rejected the token itself: a cached identity must be dropped.
     pub token_refused: bool,
 }
 
-/// The reads of one call: as whom, under which grant, within which limits.
+/// Reads the cluster for one call, under a credential, a grant and limits.
 pub struct GuardedReader {
     cluster: Arc<Cluster>,
     credential: Credential,
@@ -59,7 +59,7 @@ pub struct GuardedReader {
     reads: AtomicU32,
     log: Arc<ReadLog>,
     token_refused: AtomicBool,
-    /// What this call has compiled and unpacked, which costs the host and not the component.
+    /// Patterns compiled by this call. Bounded, because they cost the host's CPU and not the component's.
     patterns: Patterns,
     unpacked: Arc<UnpackBudget>,
 }
@@ -90,22 +90,22 @@ impl GuardedReader {
         }
     }
 
-    /// The namespace to assume where a caller names none.
+    /// Default namespace if a caller names none.
     pub fn default_namespace(&self) -> &str {
         self.cluster.server.default_namespace()
     }
 
-    /// Where the API server is.
+    /// Address of the API server.
     pub fn address(&self) -> &str {
         self.cluster.server.address()
     }
 
-    /// The reads made so far; it outlives a call that is dropped.
+    /// Log of the reads so far; outlives a call that is dropped.
     pub fn log(&self) -> Arc<ReadLog> {
         Arc::clone(&self.log)
     }
 
-    /// The reads so far, in sum.
+    /// Summary of the reads so far.
     pub fn summary(&self) -> ReadSummary {
         ReadSummary { token_refused: self.token_refused.load(Relaxed), ..self.log.summary() }
     }
@@ -123,7 +123,7 @@ impl GuardedReader {
         answer
     }
 
-    /// Reads a list, or a page of it.
+    /// Reads one page of a list.
     pub async fn list_objects(&self, kind: &KindRef, query: &ListQuery) -> Result<Page, Failure> {
         let mut entry = self.log.begin("list", &kind.kind, query.namespace.as_deref());
         let page = self
@@ -132,7 +132,7 @@ impl GuardedReader {
                 let page =
                     porthole_cluster::list_objects(self.client(), &kind, query, withheld(&kind)).await?;
                 let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
-                // Nothing there, or nowhere?
+                // The API server lists a missing namespace as empty, and a model would report that nothing runs in it.
                 if page.count == 0
                     && query.continue_token.is_none()
                     && let Some(namespace) = namespace
@@ -147,8 +147,8 @@ impl GuardedReader {
         page
     }
 
-    /// That a namespace does not exist. None if it does, or if nobody may tell. Names that are alike are for tools only
-    /// that declare the list of namespaces: another would learn them by misspelling one.
+    /// Returns an error if the namespace is missing; `None` if it exists or the caller may not read namespaces. Only a
+    /// tool that declares to list namespaces gets similar names: any other would learn them by misspelling one.
     async fn missing_namespace(&self, name: &str) -> Option<Failure> {
         self.denied.check_built_in("", "namespaces").ok()?;
         let entry = self.log.begin("get", "namespaces", Some(name));
@@ -203,7 +203,8 @@ impl GuardedReader {
         read
     }
 
-    /// Each release of Helm in its newest revision. One whose Secret cannot be opened is told as far as its labels go.
+    /// Reads all Helm releases in their newest revision. If a Secret cannot be opened, the release has the fields of
+    /// its labels only.
     pub async fn releases(&self, namespace: Option<&str>) -> Result<Vec<Release>, Failure> {
         let entry = self.log.begin("list", "releases.helm.sh", namespace);
         let stored = self
@@ -233,7 +234,7 @@ impl GuardedReader {
         })
     }
 
-    /// The documentation of a kind's fields. Every account may read it.
+    /// Reads the documentation of a kind's fields. Every account may read it.
     pub async fn explain(&self, kind: &KindRef, path: &[String], depth: u32) -> Result<String, Failure> {
         self.counted(async {
             let kind = self.resolved(kind).await?;
@@ -242,27 +243,27 @@ impl GuardedReader {
         .await
     }
 
-    /// Reads several objects side by side.
+    /// Reads several objects concurrently.
     pub async fn get_all(&self, queries: &[(KindRef, GetQuery)]) -> Vec<Result<String, Failure>> {
         self.all(queries.iter().map(|(kind, query)| self.get_object(kind, query)).collect()).await
     }
 
-    /// Reads several lists side by side.
+    /// Reads several lists concurrently.
     pub async fn list_all(&self, queries: &[(KindRef, ListQuery)]) -> Vec<Result<Page, Failure>> {
         self.all(queries.iter().map(|(kind, query)| self.list_objects(kind, query)).collect()).await
     }
 
-    /// Reads several logs side by side.
+    /// Reads several logs concurrently.
     pub async fn pod_logs(&self, queries: &[LogQuery]) -> Vec<Result<LogText, Failure>> {
         self.all(queries.iter().map(|query| self.pod_log(query)).collect()).await
     }
 
-    /// Every kind that can be read.
+    /// Lists every readable kind.
     pub async fn kinds(&self) -> Result<Vec<Arc<Kind>>, Failure> {
         self.counted(async { self.cluster.kinds.all(self.client()).await }).await
     }
 
-    /// Whether the caller may do something, by the API server's authorizer.
+    /// Reviews the caller's access with the API server's authorizer.
     pub async fn can_i(&self, kind: &KindRef, query: &AccessQuery) -> Result<AccessDecision, Failure> {
         self.counted(async {
             let kind = self.resolved(kind).await?;
@@ -284,9 +285,10 @@ impl GuardedReader {
         Client { server: &self.cluster.server, credential: &self.credential, budget: &self.budget }
     }
 
-    /// Counts a read against the call's budget before it is made, and notes when the token itself is refused.
+    /// Counts a read against the call's budget before it starts, and records if the token itself is rejected.
     async fn counted<T>(&self, read: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         if self.reads.fetch_add(1, Relaxed) >= self.most_reads {
+            // Undoes the increment, so that the counter cannot wrap around in a long loop of rejected reads.
             self.reads.store(self.most_reads, Relaxed);
             return Err(Failure::new(
                 Reason::OverReads,
@@ -307,7 +309,8 @@ impl GuardedReader {
         self.cluster.kinds.resolve(self.client(), kind).await
     }
 
-    /// The kind, where the tool declares that it reads it so. `resource` becomes its name, also where it does not.
+    /// Resolves the kind and checks that the tool declares this read of it. Sets `resource` to its qualified name even
+    /// on rejection, for the log.
     async fn granted(&self, verb: Verb, kind: &KindRef, resource: &mut String) -> Result<Arc<Kind>, Failure> {
         let kind = self.resolved(kind).await?;
         *resource = kind.qualified();

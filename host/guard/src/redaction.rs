@@ -1,9 +1,10 @@
-//! What is withheld from everybody, by kind, on by default.
+//! Fields redacted for all callers, per kind.
 
 use porthole_cluster::Withheld;
 use porthole_contract::Kind;
 
-/// The values of Secrets; of other kinds only the bookkeeping, whose last-applied copy may hold anything.
+/// Selects the redaction of a kind: the values of Secrets; for other kinds only bookkeeping, whose last-applied copy
+/// may hold secrets.
 pub(super) fn withheld(kind: &Kind) -> Withheld {
     if kind.group.is_empty() && (kind.plural == "secrets" || kind.kind == "Secret") {
         Withheld::SecretValues

@@ -1,4 +1,4 @@
-//! The caller of a request, established before anything else is done with it.
+//! Authentication middleware: establishes the caller before any other processing of a request.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -15,16 +15,16 @@ use porthole_identity::{Authenticator, NO_PEER, UnknownCaller};
 
 use crate::take_token;
 
-/// Seconds that a client with too many refused tokens is asked to wait.
+/// `Retry-After` in seconds for an address with too many rejected tokens.
 const RETRY_AFTER: &str = "10";
 
-/// Returns the address that a request came from.
+/// The address of a request's client.
 pub fn peer(extensions: &Extensions) -> IpAddr {
     extensions.get::<ConnectInfo<SocketAddr>>().map_or(NO_PEER, |ConnectInfo(address)| address.ip())
 }
 
-/// Puts the [`Caller`](porthole_identity::Caller) of a request into its extensions, and takes the token out of it: what
-/// handles the request later, or logs it, has no use for it.
+/// Adds the [`Caller`](porthole_identity::Caller) to the request's extensions and removes the token from its headers,
+/// so that later handlers and logs do not see it.
 pub async fn identify(
     State(authenticator): State<Arc<Authenticator>>,
     mut request: Request,
@@ -38,14 +38,14 @@ pub async fn identify(
             next.run(request).await
         }
         Err(unknown) => {
-            // Dify shows nothing of a refused connection, so the reason must stand here.
+            // Dify shows nothing of a rejected connection, so the reason must be in this log.
             tracing::warn!(path = request.uri().path(), %peer, "refused: {unknown}");
             refusal(&unknown)
         }
     }
 }
 
-/// The answer to a request without a caller.
+/// Response to an unauthenticated request.
 pub fn refusal(unknown: &UnknownCaller) -> Response {
     let text = format!("{unknown}\n");
     match unknown {
@@ -53,7 +53,7 @@ pub fn refusal(unknown: &UnknownCaller) -> Response {
         UnknownCaller::TooManyAttempts => {
             (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, RETRY_AFTER)], text).into_response()
         }
-        // RFC 6750, section 3: no error code for a request without a token.
+        // RFC 6750, section 3: no error code if the request had no token.
         UnknownCaller::Missing => unauthorized("Bearer", text),
         UnknownCaller::Refused | UnknownCaller::WrongSharedToken => {
             unauthorized("Bearer error=\"invalid_token\"", text)

@@ -1,7 +1,7 @@
-//! The names under which this host may be asked for: a guard against DNS rebinding.
+//! Host and Origin checks, as protection against DNS rebinding.
 //!
-//! The attack: a web page on a name of the attacker's, which suddenly points to 127.0.0.1, talks to a Porthole on the
-//! reader's own machine. The browser then sends the attacker's name in Host and Origin.
+//! The attack: a web page under the attacker's own name, which is then re-pointed to 127.0.0.1, talks to a Porthole on
+//! the user's machine. The browser still sends the attacker's name in Host and Origin.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -13,17 +13,17 @@ use axum::{
 };
 use porthole_contract::{Echo, MAX_ECHO, cut};
 
-/// Which Host and Origin headers are answered.
+/// Allowed Host and Origin headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedHosts {
-    /// Behind a NodePort or a load balancer: nobody knows all names, and every request needs a token anyway.
+    /// Behind a NodePort or a load balancer: the names are unknown, and every request needs a token anyway.
     Any,
     /// These names, in lower case.
     Only(Vec<String>),
 }
 
 impl AllowedHosts {
-    /// On loopback its names and those of `--allow-host`; elsewhere those of `--allow-host`, or any without one.
+    /// On loopback, its own names plus `--allow-host`; elsewhere `--allow-host`, or any name if there is none.
     pub fn new(listen: SocketAddr, named: &[String]) -> Self {
         let named = named.iter().map(|name| name.to_lowercase());
         if listen.ip().is_loopback() {
@@ -34,12 +34,12 @@ impl AllowedHosts {
         if named.is_empty() { Self::Any } else { Self::Only(named) }
     }
 
-    /// Why a request is refused, if it is.
+    /// Returns the reason to reject a request; `None` to accept it.
     fn refuses(&self, headers: &HeaderMap, uri: &Uri) -> Option<Refusal> {
         let Self::Only(names) = self else { return None };
         let host = match only(headers, &header::HOST) {
             Ok(Some(host)) => host.to_owned(),
-            // Of an absolute URI the host stands there; HTTP/1.1 wants the header all the same.
+            // A request with an absolute URI has its host there, although HTTP/1.1 requires the header too.
             Ok(None) => uri.authority().map(ToString::to_string).unwrap_or_default(),
             Err(malformed) => return Some(malformed),
         };
@@ -47,7 +47,7 @@ impl AllowedHosts {
             Ok(None) => None,
             Ok(Some(origin)) => match origin.split_once("://") {
                 Some(("http" | "https", authority)) => Some(authority.to_owned()),
-                // `null` is a sandboxed frame, a file or a redirect: anybody's page.
+                // `null` is a sandboxed frame, a file or a redirect, which any page can cause.
                 _ => return Some(Refusal::Malformed(origin.to_owned())),
             },
             Err(malformed) => return Some(malformed),
@@ -60,12 +60,12 @@ impl AllowedHosts {
     }
 }
 
-/// Why a request is not answered under the name that it asks for.
+/// Reason to reject a request for its Host or Origin.
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
-    /// The name is none of ours.
+    /// The name is not allowed.
     Unknown(String),
-    /// No browser sends this, or sends it twice: it is meant to be read in two ways.
+    /// No browser sends this, or sends it twice: it may be crafted for parsers that disagree.
     Malformed(String),
 }
 
@@ -89,7 +89,7 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// The only value of a header.
+/// Returns the value of a header; an error if it occurs twice.
 fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -100,7 +100,7 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
     }
 }
 
-/// The name in `name:port` or `[address]:port`; None for anything else, also with a user's name before it.
+/// The name in `name:port` or `[address]:port`; `None` for anything else, including userinfo before the name.
 fn name(authority: &str) -> Option<String> {
     if authority.contains('@') {
         return None;
@@ -108,12 +108,13 @@ fn name(authority: &str) -> Option<String> {
     let parsed: Authority = authority.parse().ok()?;
     let host = parsed.host();
     let port = authority.strip_prefix(host)?;
+    // The `http` crate accepts any text after the host, so the port is checked here.
     let port = port.is_empty()
         || port.strip_prefix(':').is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok());
     port.then(|| host.trim_start_matches('[').trim_end_matches(']').to_lowercase())
 }
 
-/// Refuses a request for a name that is not ours.
+/// Middleware that rejects requests for other names.
 pub async fn check(State(allowed): State<Arc<AllowedHosts>>, request: Request, next: Next) -> Response {
     match allowed.refuses(request.headers(), request.uri()) {
         None => next.run(request).await,

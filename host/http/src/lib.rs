@@ -1,4 +1,4 @@
-//! HTTP for the two ports: listening, TLS, allowed hosts, and the caller of a request.
+//! HTTP for the two ports: listeners, TLS, allowed hosts, and authentication.
 
 mod bearer;
 mod hosts;

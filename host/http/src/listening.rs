@@ -1,4 +1,4 @@
-//! Ports: HTTP/1.1 with bounded connections, plain or with TLS, and certificates that are reloaded.
+//! Listeners: HTTP/1.1 with bounded connections, plain or TLS, with certificate reload.
 
 mod leftover;
 
@@ -30,56 +30,56 @@ use tokio::{
 };
 use tower::Layer;
 
-/// How often the files of the certificate are looked at.
+/// Interval for checking the certificate files.
 const CERTIFICATE: Duration = Duration::from_secs(5);
-/// Slow headers hold a connection (the "slowloris" attack). It also ends idle connections, so it is not shorter than
-/// clients keep them: one that is closed under a request costs that request.
+/// Max time for a request's headers. The attack: slow headers that hold a connection ("slowloris"). It also ends idle
+/// connections, so it is not shorter than clients keep them: closing one under a request fails that request.
 const HEADER_TIME: Duration = Duration::from_secs(75);
-/// Bytes of a request's head, a token of 16 kB in it, and of what is read at a time. The attack: a thousand connections, each
-/// with 400 kB of a header that never ends.
+/// Max bytes of a request's head, including a token of 16 kB, and of the read buffer. The attack: a thousand
+/// connections, each with 400 kB of an endless header.
 const CONNECTION_BUFFER: usize = 32 << 10;
-/// Connections of a port: twice as many as there are sessions by default.
+/// Max connections of a port: twice the default number of sessions.
 const MAX_CONNECTIONS: usize = 4096;
-/// How long a new connection may take until its first request is there. The attack: connections that say nothing.
+/// Max time from connection to first request. The attack: silent connections.
 const FIRST_REQUEST: Duration = Duration::from_secs(20);
-/// How long a client may leave unread what was sent to it. The attack: streams that are opened and never read, each with
-/// the buffers of its socket.
+/// Max time that sent data may stay unacknowledged. The attack: streams that are opened and never read, each holding
+/// socket buffers.
 const UNREAD: Duration = Duration::from_secs(60);
-/// The only protocol. HTTP/2 has neither of the limits above, and no client of ours speaks it.
+/// The only protocol. HTTP/2 has neither of the limits above, and no supported client uses it.
 const PROTOCOL: &[u8] = b"http/1.1";
 
-/// Why a port is not served.
+/// Error of serving a port.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// The address is taken, or not one of this machine.
+    /// The address is in use, or not of this machine.
     #[error(
         "cannot listen on {address}; is another Porthole running? Choose another port with --listen or --admin-listen"
     )]
     Bind {
-        /// The address that was asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// The error of the system.
+        /// The system's error.
         source: io::Error,
     },
     /// The bound socket cannot be used.
     #[error(transparent)]
     Socket(#[from] io::Error),
-    /// The certificate or its key cannot be read, or do not fit.
+    /// Certificate or key cannot be read, or do not match.
     #[error("--tls-cert {cert} --tls-key {key}")]
     Certificate {
-        /// The file of the certificate.
+        /// Path of the certificate.
         cert: String,
-        /// The file of its key.
+        /// Path of the key.
         key: String,
-        /// The error of the files.
+        /// The underlying error.
         source: io::Error,
     },
 }
 
-/// A port that is bound, and what serves it.
+/// A bound address, and the future that serves it.
 pub type Listening = (SocketAddr, Pin<Box<dyn Future<Output = io::Result<()>> + Send>>);
 
-/// Binds a port; the future serves it until `handle` says otherwise.
+/// Binds a port; the future serves it until `handle` shuts it down.
 pub fn listen(
     address: SocketAddr,
     routes: Router,
@@ -108,13 +108,13 @@ pub fn listen(
     })
 }
 
-/// Counts connections, and sets their options.
+/// Acceptor that limits connections and sets socket options.
 #[derive(Clone)]
 struct Tuned {
     places: Arc<Semaphore>,
 }
 
-/// The service of a connection, which holds the connection's place.
+/// Service of a connection, which holds the connection's permit.
 type Placed<S> = AddExtension<S, Arc<OwnedSemaphorePermit>>;
 
 impl<S> Accept<TcpStream, S> for Tuned {
@@ -126,26 +126,27 @@ impl<S> Accept<TcpStream, S> for Tuned {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return std::future::ready(Err(io::Error::other("too many connections")));
         };
-        // Without TCP_NODELAY an answer of two writes waits 40 ms for an acknowledgement.
+        // Without TCP_NODELAY an answer of two writes waits 40 ms for the acknowledgement.
         let tuned =
             stream.set_nodelay(true).and_then(|()| SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD)));
+        // The permit lives in the service, so it is released when the connection ends.
         std::future::ready(tuned.map(|()| (stream, Extension(Arc::new(place)).layer(service))))
     }
 }
 
-/// The files of a certificate and its key.
+/// Paths of a certificate and its key.
 pub struct Certificate {
     cert: PathBuf,
     key: PathBuf,
 }
 
 impl Certificate {
-    /// The certificate in these files.
+    /// Creates a certificate from these files.
     pub fn new(cert: &Path, key: &Path) -> Self {
         Self { cert: cert.to_owned(), key: key.to_owned() }
     }
 
-    /// Reads the files.
+    /// Reads and parses the files.
     async fn load(&self) -> io::Result<Arc<ServerConfig>> {
         let loaded = RustlsConfig::from_pem_file(&self.cert, &self.key).await?;
         let mut config = ServerConfig::clone(&loaded.get_inner());
@@ -153,21 +154,21 @@ impl Certificate {
         Ok(Arc::new(config))
     }
 
-    /// Contents of the files. A volume that hangs must not hold the threads that answer clients.
+    /// Contents of the files. Read asynchronously: a hanging volume must not block the threads that answer clients.
     async fn bytes(&self) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
         (tokio::fs::read(&self.cert).await.ok(), tokio::fs::read(&self.key).await.ok())
     }
 }
 
-/// Loads a certificate. The future reloads it whenever its files change, and never ends.
+/// Loads a certificate. The future reloads it when its files change, and never completes.
 ///
 /// # Errors
 ///
-/// If the files cannot be read, or are no certificate and key.
+/// If the files cannot be read, or are not a certificate and key.
 pub async fn tls(
     certificate: Certificate,
 ) -> Result<(RustlsConfig, impl Future<Output = ()> + Send + use<>), ListenError> {
-    // An error here means that one is installed already.
+    // An error means that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let loaded = certificate.load().await.map_err(|source| ListenError::Certificate {
         cert: certificate.cert.display().to_string(),
@@ -178,8 +179,8 @@ pub async fn tls(
     Ok((config.clone(), keep(config, certificate)))
 }
 
-/// Reloads a certificate when its files have changed: cert-manager renews them, and a mounted Secret is swapped. A pair
-/// that does not fit, because only one of the two is written yet, is tried again at the next look.
+/// Reloads a certificate when its files change: cert-manager renews them, and a mounted Secret is swapped. If the pair
+/// does not match, because only one file is written yet, the next check retries.
 async fn keep(config: RustlsConfig, certificate: Certificate) {
     let mut taken = certificate.bytes().await;
     loop {
@@ -212,7 +213,7 @@ mod tests {
         connection.write_all(request).await.unwrap();
         let mut answer = Vec::new();
         let read = connection.read_to_end(&mut answer);
-        // A reset is a refusal, too.
+        // A reset counts as a rejection, too.
         let _ = tokio::time::timeout(Duration::from_secs(5), read).await.expect("the connection ends");
         answer
     }
@@ -225,7 +226,7 @@ mod tests {
         let plain = exchange(address, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
         assert!(plain.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&plain));
         let preface = exchange(address, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
-        // Frames of HTTP/2 begin with their length, and SETTINGS is the first.
+        // HTTP/2 frames begin with their length, and SETTINGS is the first.
         assert!(preface.is_empty() || preface.starts_with(b"HTTP/1.1 4"), "{preface:?}");
         server.abort();
     }

@@ -1,4 +1,4 @@
-//! Tokens out of Authorization headers.
+//! Token extraction from Authorization headers.
 
 use axum::http::{
     HeaderValue,
@@ -7,22 +7,22 @@ use axum::http::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use porthole_contract::Token;
 
-/// Bytes from which a lone word is a token. Shorter ones may be the name of a scheme whose token was forgotten.
+/// Min bytes of a bare token. A shorter word may be the name of a scheme without its token.
 const MIN_BARE_TOKEN: usize = 16;
 
-/// Takes the token out of a request's headers, so that nothing that handles or logs the request later sees it. None if
-/// there is none, or one that is no token.
+/// Removes the token from a request's headers, so that later handlers and logs do not see it. `None` if it is missing
+/// or malformed.
 pub fn take_token(headers: &mut HeaderMap) -> Option<Token> {
     bearer(&headers.remove(AUTHORIZATION)?)
 }
 
-/// The same for a browser, which sends a token as the password of Basic authentication.
+/// Like [`take_token`], but also accepts a browser's Basic authentication with the token as password.
 pub fn take_token_or_password(headers: &mut HeaderMap) -> Option<Token> {
     let value = headers.remove(AUTHORIZATION)?;
     password(&value).or_else(|| bearer(&value))
 }
 
-/// The token of `Bearer <token>`, or of the token alone, which is how it is often pasted.
+/// The token in `Bearer <token>`, or a bare token, as often pasted.
 fn bearer(value: &HeaderValue) -> Option<Token> {
     let value = value.to_str().ok()?.trim();
     let token = match value.split_at_checked(7) {
@@ -33,7 +33,7 @@ fn bearer(value: &HeaderValue) -> Option<Token> {
     Token::parse(token).ok()
 }
 
-/// Whether a header is one word of the letters of a token (`token68` of RFC 9110).
+/// True if the header is one word of token characters (`token68` of RFC 9110).
 fn is_bare(value: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     value.len() >= MIN_BARE_TOKEN && value.bytes().all(letter)

@@ -1,7 +1,7 @@
-//! Failed attempts: how many unknown tokens one address may have reviewed, so that guessing does not reach the API server.
+//! Rate limit for unknown tokens per address, so that guessing does not reach the API server.
 //!
-//! A token bucket of our own, not a crate: what is counted is failures, so an attempt is taken beforehand (a thousand at
-//! once must not all pass) and given back if the token was good. `governor` cannot give back.
+//! A hand-written token bucket: only failures count, so an attempt is taken beforehand (a thousand concurrent ones must
+//! not all pass) and returned if the token was good. `governor` cannot return one.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -12,22 +12,22 @@ use std::{
 use moka::future::Cache;
 use tokio::time::Instant;
 
-/// Unknown tokens that one address may have reviewed at once.
+/// Burst of unknown tokens that one address may have reviewed.
 const BURST: f64 = 20.0;
-/// How long until an address that has used up its attempts has all of them again.
+/// Time until an exhausted bucket is full again.
 pub(super) const REFILL: Duration = Duration::from_secs(10);
-/// A proxy or a port-forward on this machine stands for many clients.
+/// Factor for loopback: a proxy or a port-forward on this machine stands for many clients.
 const LOOPBACK_FACTOR: f64 = 10.0;
-/// Addresses whose attempts are counted. The attack: an account with many addresses fills the host's memory.
+/// Max addresses with a bucket. The attack: a client with many addresses fills the host's memory.
 const MAX_ADDRESSES: u64 = 10_000;
 
-/// The attempts of all addresses.
+/// Buckets of all addresses.
 pub(super) struct Attempts(Cache<IpAddr, Arc<Mutex<Bucket>>>);
 
-/// The attempts that an address has left, and when they were counted.
+/// Attempts left for an address, and the time of the last refill.
 struct Bucket {
     left: f64,
-    counted: Instant,
+    refilled_at: Instant,
 }
 
 impl Attempts {
@@ -35,13 +35,14 @@ impl Attempts {
         Self(Cache::builder().max_capacity(MAX_ADDRESSES).time_to_idle(REFILL).build())
     }
 
-    /// Takes an attempt; false if none is left.
+    /// Takes an attempt; `false` if none is left.
     pub(super) async fn take(&self, peer: IpAddr) -> bool {
         self.take_at(peer, Instant::now()).await
     }
 
-    /// Takes an attempt, and waits a second for one: a burst of good tokens gives them back as they are reviewed.
-    pub(super) async fn take_soon(&self, peer: IpAddr) -> bool {
+    /// Takes an attempt; waits up to a second for one, because a burst of good tokens returns them as they are
+    /// reviewed.
+    pub(super) async fn take_or_wait(&self, peer: IpAddr) -> bool {
         const TRIES: u32 = 20;
         for _ in 0..TRIES {
             if self.take(peer).await {
@@ -53,12 +54,12 @@ impl Attempts {
     }
 
     async fn take_at(&self, peer: IpAddr, now: Instant) -> bool {
-        let most = most(peer);
+        let max = max_attempts(peer);
         let bucket = self.bucket(peer, now).await;
         let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        let refilled = now.saturating_duration_since(bucket.counted).as_secs_f64() / REFILL.as_secs_f64();
-        bucket.left = (bucket.left + refilled * most).min(most);
-        bucket.counted = now;
+        let refilled = now.saturating_duration_since(bucket.refilled_at).as_secs_f64() / REFILL.as_secs_f64();
+        bucket.left = (bucket.left + refilled * max).min(max);
+        bucket.refilled_at = now;
         let taken = bucket.left >= 1.0;
         if taken {
             bucket.left -= 1.0;
@@ -66,24 +67,24 @@ impl Attempts {
         taken
     }
 
-    /// Gives an attempt back: it was not a guess.
+    /// Returns an attempt that turned out not to be a guess.
     pub(super) async fn give_back(&self, peer: IpAddr) {
         let bucket = self.bucket(peer, Instant::now()).await;
         let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
-        bucket.left = (bucket.left + 1.0).min(most(peer));
+        bucket.left = (bucket.left + 1.0).min(max_attempts(peer));
     }
 
     async fn bucket(&self, peer: IpAddr, now: Instant) -> Arc<Mutex<Bucket>> {
-        let new = async { Arc::new(Mutex::new(Bucket { left: most(peer), counted: now })) };
+        let new = async { Arc::new(Mutex::new(Bucket { left: max_attempts(peer), refilled_at: now })) };
         self.0.get_with(network(peer), new).await
     }
 }
 
-fn most(peer: IpAddr) -> f64 {
+fn max_attempts(peer: IpAddr) -> f64 {
     if peer.to_canonical().is_loopback() { BURST * LOOPBACK_FACTOR } else { BURST }
 }
 
-/// What is counted as one address: of IPv6 the network of 64 bits, which one customer has to himself.
+/// The key of a bucket: for IPv6 the /64 network, because one customer usually owns all of it.
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

@@ -1,4 +1,4 @@
-//! Hashes of tokens: what a token is remembered by.
+//! Token hashes, the cache keys for tokens.
 
 use porthole_contract::Token;
 use sha2::{Digest, Sha256};
@@ -9,13 +9,13 @@ use subtle::ConstantTimeEq;
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// The fingerprint of a token.
+    /// Hashes a token.
     pub fn of(token: &Token) -> Self {
         Self(Sha256::digest(token.expose()).into())
     }
 
-    /// Compares in constant time: the time of an answer must not lead to the shared token.
-    pub(super) fn is(&self, other: &Self) -> bool {
+    /// Compares in constant time, so that response times do not reveal the shared token.
+    pub(super) fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 }

@@ -16,35 +16,34 @@ use porthole_contract::{Credential, Failure, Reason, Token, UserInfo};
 use attempts::Attempts;
 pub use fingerprint::Fingerprint;
 
-/// How long a token's owner is remembered. Revoked tokens keep listing tools for this long at most; reads fail at
-/// once, because each carries the token itself.
-const REMEMBERED: Duration = Duration::from_secs(60);
-/// How long a token that the API server refused is refused without asking again. The attack: a bad token sent without
-/// end, each time a review.
-const REFUSED: Duration = Duration::from_secs(10);
-/// How long a token is known to be no guess. Its reviews are made also from an address that has none left, or one
-/// guesser behind a proxy would lock out everybody behind it.
-const ACCEPTED_BEFORE: Duration = Duration::from_secs(3600);
-/// Tokens remembered at one time, of each of these sorts: somebody with many tokens must not fill the memory.
-const MOST_REMEMBERED: u64 = 10_000;
-/// The peer of a request that came without a connection: over stdin, or in a test.
+/// Lifetime of a resolved token. A revoked token can list tools for at most this long; reads fail at once, because each
+/// carries the token itself.
+const CACHE_TTL: Duration = Duration::from_secs(60);
+/// Lifetime of a rejection. The attack: a bad token sent in a loop, each time causing a review.
+const REJECTED_TTL: Duration = Duration::from_secs(10);
+/// Lifetime of a token's good record. Such tokens are reviewed even if their address has no attempts left; otherwise
+/// one guesser behind a proxy would lock out every client behind it.
+const KNOWN_GOOD_TTL: Duration = Duration::from_secs(3600);
+/// Max entries of each token cache. The attack: a client with many tokens fills the memory.
+const MAX_CACHED: u64 = 10_000;
+/// Peer address of a request without a connection: over stdin, or in a test.
 pub const NO_PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-/// Whose sessions and limits these are.
+/// The account that owns sessions and quotas.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Owner {
-    /// The user name that the API server gives the account.
+    /// User name of the account at the API server.
     pub username: String,
     uid: String,
 }
 
 impl Owner {
-    /// The owner of that user name and uid.
+    /// Creates an owner from user name and uid.
     pub fn new(username: impl Into<String>, uid: impl Into<String>) -> Self {
         Self { username: username.into(), uid: uid.into() }
     }
 
-    /// The namespace of a ServiceAccount.
+    /// The namespace, if the account is a ServiceAccount.
     pub fn namespace(&self) -> Option<&str> {
         let account = self.username.strip_prefix("system:serviceaccount:")?;
         account.split_once(':').map(|(namespace, _)| namespace)
@@ -62,7 +61,7 @@ pub struct Caller {
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// Why a request has no caller.
+/// Reason that a request could not be authenticated.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum UnknownCaller {
     /// No Authorization header, or one that is not a bearer token.
@@ -78,54 +77,51 @@ pub enum UnknownCaller {
     /// Not the token of `--shared-token-file`.
     #[error("this is not the token that this Porthole was started with (--shared-token-file)")]
     WrongSharedToken,
-    /// The address of the request has sent too many tokens that the API server refused.
+    /// The address has exhausted its attempts with rejected tokens.
     #[error(
         "too many tokens from this address were refused; a token that the cluster accepts is looked at again in {} s", attempts::REFILL.as_secs()
     )]
     TooManyAttempts,
-    /// The API server did not answer in time; the same token may work later.
+    /// The API server did not answer in time. Retryable with the same token.
     #[error("whose token this is cannot be learnt now: {0}")]
     Unreachable(Failure),
 }
 
-/// Authenticates requests, and decides as whom the cluster is then read.
+/// Authenticates requests and chooses the credential for their reads.
 pub enum Authenticator {
-    /// Everybody with a token that the API server accepts; reads are made with that token.
+    /// Accepts every token that the API server accepts; reads use that token.
     ByToken(Box<Reviews>),
-    /// Everybody who gets here, or everybody with the shared token; reads are made as the host's own account.
+    /// Accepts every request, or those with the shared token; reads use the host's own account.
     Host {
-        /// The caller that everybody is.
+        /// The caller of every request.
         caller: Caller,
         /// The token that requests must carry, if any.
         shared_token: Option<Fingerprint>,
     },
 }
 
-/// What the API server has said about tokens.
+/// Token reviews, cached.
 pub struct Reviews {
     cluster: Arc<Cluster>,
-    remembered: Cache<Fingerprint, Arc<Owner>>,
-    refused: Cache<Fingerprint, ()>,
-    accepted_before: Cache<Fingerprint, ()>,
+    owners: Cache<Fingerprint, Arc<Owner>>,
+    rejected: Cache<Fingerprint, ()>,
+    known_good: Cache<Fingerprint, ()>,
     attempts: Attempts,
 }
 
 impl Authenticator {
-    /// Identity `caller`.
+    /// Creates the authenticator for identity `caller`.
     pub fn by_token(cluster: Arc<Cluster>) -> Self {
         Self::ByToken(Box::new(Reviews {
             cluster,
-            remembered: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(REMEMBERED).build(),
-            refused: Cache::builder().max_capacity(MOST_REMEMBERED).time_to_live(REFUSED).build(),
-            accepted_before: Cache::builder()
-                .max_capacity(MOST_REMEMBERED)
-                .time_to_live(ACCEPTED_BEFORE)
-                .build(),
+            owners: Cache::builder().max_capacity(MAX_CACHED).time_to_live(CACHE_TTL).build(),
+            rejected: Cache::builder().max_capacity(MAX_CACHED).time_to_live(REJECTED_TTL).build(),
+            known_good: Cache::builder().max_capacity(MAX_CACHED).time_to_live(KNOWN_GOOD_TTL).build(),
             attempts: Attempts::new(),
         }))
     }
 
-    /// Identity `host`.
+    /// Creates the authenticator for identity `host`.
     pub fn host(shared_token: Option<&Token>) -> Self {
         let owner = Arc::new(Owner { username: "host".to_owned(), uid: String::new() });
         let shared_token = shared_token.map(Fingerprint::of);
@@ -133,12 +129,12 @@ impl Authenticator {
         Self::Host { caller, shared_token }
     }
 
-    /// Whether requests must carry a token.
+    /// True if requests must carry a token.
     pub fn requires_token(&self) -> bool {
         !matches!(self, Self::Host { shared_token: None, .. })
     }
 
-    /// Returns the fingerprint of a request's token, without asking whose it is. None if requests need no token.
+    /// Returns the fingerprint of a request's token without a review. `None` if requests need no token.
     ///
     /// # Errors
     ///
@@ -150,16 +146,16 @@ impl Authenticator {
         token.map(|token| Some(Fingerprint::of(token))).ok_or(UnknownCaller::Missing)
     }
 
-    /// Authenticates a request that came from the address `peer` with this token.
+    /// Authenticates a request with this token from the address `peer`.
     ///
     /// # Errors
     ///
-    /// If the token is missing, is refused, or cannot be reviewed now.
+    /// If the token is missing, is rejected, or cannot be reviewed now.
     pub async fn authenticate(&self, token: Option<&Token>, peer: IpAddr) -> Result<Caller, UnknownCaller> {
         match self {
             Self::Host { caller, shared_token: None } => Ok(caller.clone()),
             Self::Host { caller, shared_token: Some(shared) } => {
-                if Fingerprint::of(token.ok_or(UnknownCaller::Missing)?).is(shared) {
+                if Fingerprint::of(token.ok_or(UnknownCaller::Missing)?).matches(shared) {
                     Ok(caller.clone())
                 } else {
                     Err(UnknownCaller::WrongSharedToken)
@@ -170,7 +166,7 @@ impl Authenticator {
                 let fingerprint = Fingerprint::of(token);
                 let credential = Credential::Token(token.clone());
                 let owner = reviews
-                    .remembered
+                    .owners
                     .try_get_with(fingerprint.clone(), reviews.review(&fingerprint, &credential, peer))
                     .await
                     .map_err(|unknown| UnknownCaller::clone(&unknown))?;
@@ -182,35 +178,36 @@ impl Authenticator {
     /// Drops the caller's cached identity, after the API server rejected its token.
     pub async fn forget(&self, caller: &Caller) {
         if let (Self::ByToken(reviews), Some(token)) = (self, &caller.fingerprint) {
-            reviews.remembered.invalidate(token).await;
+            reviews.owners.invalidate(token).await;
         }
     }
 }
 
 impl Reviews {
-    /// Asks the API server whose token it is, unless it has refused it just now or the address has guessed too often.
+    /// Asks the API server for the token's owner, unless the token was rejected moments ago or the address is out of
+    /// attempts.
     async fn review(
         &self,
         token: &Fingerprint,
         credential: &Credential,
         peer: IpAddr,
     ) -> Result<Arc<Owner>, UnknownCaller> {
-        if self.refused.contains_key(token) {
+        if self.rejected.contains_key(token) {
             return Err(UnknownCaller::Refused);
         }
-        let guess = !self.accepted_before.contains_key(token);
-        if guess && !self.attempts.take_soon(peer).await {
+        let guess = !self.known_good.contains_key(token);
+        if guess && !self.attempts.take_or_wait(peer).await {
             return Err(UnknownCaller::TooManyAttempts);
         }
         let owner = owner(&self.cluster, credential).await;
         match &owner {
-            Ok(_) => self.accepted_before.insert(token.clone(), ()).await,
+            Ok(_) => self.known_good.insert(token.clone(), ()).await,
             Err(UnknownCaller::Refused) => {
-                self.accepted_before.invalidate(token).await;
-                self.refused.insert(token.clone(), ()).await;
+                self.known_good.invalidate(token).await;
+                self.rejected.insert(token.clone(), ()).await;
                 return owner;
             }
-            // Not the fault of the token.
+            // Unreachable: not the token's fault, so the attempt is returned.
             Err(_) => {}
         }
         if guess {

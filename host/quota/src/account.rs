@@ -1,4 +1,4 @@
-//! A caller as queues and budgets see it: something to take turns by, without a name.
+//! Callers as seen by queues and budgets: an opaque key without a name.
 
 use std::{
     collections::HashMap,
@@ -8,22 +8,23 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-/// The caller that work is done for. Equal for equal callers within one process.
+/// Key of the caller that work is done for. Equal for equal callers within one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Account(u64);
 
 impl Account {
-    /// The host itself, when it loads a component.
+    /// The host itself, when loading a component.
     pub const HOST: Self = Self(0);
 
-    /// The account of a caller, by a hash that clients can neither predict nor collide with.
+    /// Hashes a caller into its account. Clients can neither predict the hash nor provoke collisions: the hasher is
+    /// keyed at random.
     pub fn of(caller: &impl Hash) -> Self {
         static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         Self(HASHER.hash_one(caller))
     }
 }
 
-/// A semaphore for each account that has something in flight.
+/// One semaphore for each account with work in flight.
 #[derive(Debug)]
 pub struct PerAccount {
     permits: usize,
@@ -31,12 +32,12 @@ pub struct PerAccount {
 }
 
 impl PerAccount {
-    /// Semaphores of this many permits.
+    /// Creates semaphores with this many permits each.
     pub fn new(permits: usize) -> Self {
         Self { permits, semaphores: Mutex::default() }
     }
 
-    /// The semaphore of an account. It is forgotten with its last permit.
+    /// The account's semaphore. It is dropped with its last permit.
     pub fn of(&self, account: Account) -> Arc<Semaphore> {
         let mut semaphores = self.semaphores.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = semaphores.get(&account).and_then(Weak::upgrade) {

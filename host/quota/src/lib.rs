@@ -1,4 +1,4 @@
-//! Shares of the host's memory and queues by caller, so that no caller takes the place of another.
+//! Per-caller shares of the host's memory and queues, so that no caller starves another.
 
 mod account;
 mod memory;

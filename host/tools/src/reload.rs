@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     Snapshot, Tool,
-    folder::{self, Fingerprint, Listing, MAX_FILES},
+    folder::{self, Fingerprint, Listing, MAX_FILES, MAX_NAMES},
     loader::Unserved,
     retries::Retries,
     snapshot::FileState,
@@ -289,9 +289,11 @@ impl Files {
                 return VecDeque::new();
             }
         };
-        self.set_folder_error(
-            truncated.then(|| format!("it has more than {MAX_FILES} tools or {MAX_NAMES} entries; those after them are left out")),
-        );
+        self.set_folder_error(truncated.then(|| {
+            format!(
+                "it has more than {MAX_FILES} tools or {MAX_NAMES} entries; those after them are left out"
+            )
+        }));
         if self.dangling != dangling {
             for file in dangling.iter().filter(|file| !self.dangling.contains(file)) {
                 tracing::error!("{} is not served: {DANGLING}", Printable(file));

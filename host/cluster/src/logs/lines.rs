@@ -7,21 +7,21 @@ use regex::bytes::Regex;
 
 use crate::work::Turn;
 
-/// Bytes of a line that are searched. Lines of 250 kB kept a processor for 68 s with the right pattern.
+/// Max bytes of a line to search. A pattern over lines of 250 kB once took a core for 68 s.
 const SEARCHED: usize = 16 << 10;
-/// Lines kept around a match at most: they are held in memory before it.
+/// Max context lines: those before a match are held in memory.
 const MAX_CONTEXT: u32 = 100;
 
-/// Whether more of the log can still change the answer.
+/// Progress of a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Progress {
     More,
     Full,
-    /// These bytes are not all looked at: it is the turn of others.
+    /// The time slice is over before the end of these bytes.
     Turn,
 }
 
-/// Takes a log piece by piece and keeps the lines that were asked for, up to a number of bytes.
+/// Filters a log chunk by chunk into at most `limit` bytes of text.
 pub(super) struct Lines {
     pattern: Option<Arc<Regex>>,
     invert: bool,
@@ -30,14 +30,14 @@ pub(super) struct Lines {
     timestamps: bool,
     limit: usize,
     kept: Vec<u8>,
-    /// The line that has begun and not ended; never longer than `longest`, also where the line is endless.
+    /// The current incomplete line, at most `longest` bytes of it, even if the line is endless.
     line: Vec<u8>,
     longest: usize,
-    /// A line was longer than `limit`; what is over it was thrown away.
+    /// True if the text is incomplete: a line exceeded `limit`, or was searched in part.
     overflowed: bool,
     before: VecDeque<Vec<u8>>,
     after: usize,
-    /// Lines were left out since the last kept one.
+    /// True if lines were skipped since the last kept one.
     gap: bool,
     previous: Option<Vec<u8>>,
     repeats: u64,
@@ -66,7 +66,7 @@ impl Lines {
         }
     }
 
-    /// Takes the bytes of `log` from `at` on, and moves it to where it came: to the end, unless it says otherwise.
+    /// Filters the bytes of `log` from `at` on, and advances `at` to the first unprocessed byte.
     pub(super) fn feed(&mut self, log: &[u8], at: &mut usize, turn: Turn) -> Progress {
         for piece in log.get(*at..).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
             *at = at.saturating_add(piece.len());
@@ -74,17 +74,20 @@ impl Lines {
                 Some(text) => (text, true),
                 None => (piece, false),
             };
+            // Bytes beyond the max are dropped at once, so that an endless line cannot grow the buffer.
             let room = self.longest.saturating_sub(self.line.len());
             self.overflowed |= text.len() > room;
             self.line.extend_from_slice(text.get(..room).unwrap_or(text));
             if ended {
                 self.end_line();
             }
+            // Without a pattern every line is kept, so a line over the limit fills the answer. With one, the line may
+            // still not match.
             let endless = self.overflowed && self.pattern.is_none();
             if self.kept.len() >= self.limit || endless {
                 return Progress::Full;
             }
-            // One line is bounded, all of them are not.
+            // A single line is bounded, a batch of them is not.
             if self.pattern.is_some() && turn.is_over() {
                 return Progress::Turn;
             }
@@ -92,18 +95,18 @@ impl Lines {
         Progress::More
     }
 
-    /// The line that has begun has ended, also where the log ends without a line break.
+    /// Processes the current line as complete, including a last line without a line break.
     pub(super) fn end_line(&mut self) {
         let line = std::mem::take(&mut self.line);
         self.line(line);
     }
 
-    /// Whether a line has begun and not ended.
+    /// True if an incomplete line is buffered.
     pub(super) fn within_line(&self) -> bool {
         !self.line.is_empty()
     }
 
-    /// Bytes of all that is held now, and of the copy that keeping the line that has begun makes.
+    /// Bytes held now, including the copy that keeping the current line would make.
     pub(super) fn bytes(&self) -> usize {
         let line = self.line.capacity().saturating_mul(2);
         let kept = self.kept.capacity().saturating_add(line);
@@ -111,9 +114,10 @@ impl Lines {
         others.fold(kept, usize::saturating_add)
     }
 
-    /// The kept text, how many lines were read, and whether something did not fit.
+    /// Returns the text, the number of lines read, and true if something did not fit.
     pub(super) fn finish(&mut self) -> (String, u64, bool) {
-        // Searching it is not for this thread, and of a log that was cut off it is no whole line.
+        // With a pattern the rest is not searched: that needs a worker, and a log that was cut off ends in an
+        // incomplete line.
         if self.within_line() && self.pattern.is_none() {
             self.end_line();
         }
@@ -123,7 +127,7 @@ impl Lines {
         let mut text = String::from_utf8(std::mem::take(&mut self.kept))
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         if overflowed && text.ends_with('\u{fffd}') {
-            // The limit fell into the middle of a character.
+            // The limit cut a character in two.
             text.pop();
         }
         (text, self.read, overflowed)
@@ -134,18 +138,21 @@ impl Lines {
         let matches = self.pattern.as_ref().is_none_or(|pattern| {
             let searched = line.get(..SEARCHED).unwrap_or(&line);
             let whole = searched.len() == line.len();
-            // What stands behind it might have matched: the answer says that it is not whole.
+            // The unsearched rest might match, so the answer is marked as incomplete.
             self.overflowed |= !whole;
-            // Where the search ended is not where the line ends, though `$` takes it for that.
+            // `$` matches at the end of the searched part, which is not the end of the line: such a match does not
+            // count.
             let found = pattern.shortest_match(searched).is_some_and(|end| whole || end < searched.len());
             found != self.invert
         });
         self.overflowed |= matches && line.len() > self.limit;
         line.truncate(self.limit);
         if matches {
+            // As in grep: a separator between groups that are not adjacent.
             if self.gap && self.context > 0 && !self.kept.is_empty() {
                 self.unfold();
                 self.kept.extend_from_slice(b"--\n");
+                // Lines on both sides of the separator are not consecutive, so they do not fold.
                 self.previous = None;
             }
             self.gap = false;
@@ -158,6 +165,7 @@ impl Lines {
             self.after = self.after.saturating_sub(1);
             self.keep(line);
         } else {
+            // With `context` 0 every unmatched line is a gap at once.
             if self.before.len() == self.context {
                 self.gap = true;
                 self.before.pop_front();
@@ -184,7 +192,7 @@ impl Lines {
         }
     }
 
-    /// The line without the time that the kubelet put before it.
+    /// The line without the timestamp added by the kubelet, so that equal messages at different times fold.
     fn message<'l>(&self, line: &'l [u8]) -> &'l [u8] {
         if !self.timestamps {
             return line;

@@ -1,4 +1,4 @@
-//! Patterns to search logs with: bounded before they are compiled, compiled once a call and aside.
+//! Search patterns: bounded before they are compiled, compiled once per call on a worker.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,24 +8,26 @@ use tokio::sync::Mutex;
 
 use crate::{ReadBudget, work::Workers};
 
-/// Bytes of a pattern. The syntax tree is built before any limit of its compiled size: `\w` 330,000 times took 1.9 GB.
+/// Max bytes of a pattern. The syntax tree is built before any limit on the compiled size: `\w` 330,000 times took 1.9
+/// GB.
 const MAX_PATTERN: usize = 1 << 10;
-/// Groups and repetitions within each other.
+/// Max nesting of groups and repetitions.
 const MAX_NESTING: u32 = 64;
-/// Bytes of a compiled pattern, which bound the time for a line: with this a line of 16 KiB takes 0.2 s at worst, with
-/// 256 KiB 1.3 s. The patterns that people write are 1 to 10 kB, but for Unicode: one `\w` is 50 kB of ranges.
+/// Max bytes of a compiled pattern, which bounds the time per line: with this value a line of 16 KiB takes 0.2 s at
+/// worst, with 256 KiB 1.3 s. Usual patterns have 1 to 10 kB, except for Unicode: one `\w` is 50 kB of ranges.
 const MAX_COMPILED: usize = 64 << 10;
-/// Bytes of states that a search may remember. With 256 KiB those of `a[ab]{900}$` do not fit, and a line takes 120 ms.
+/// Max bytes of the DFA cache of a search. With 256 KiB the states of `a[ab]{900}$` do not fit, and a line takes 120
+/// ms.
 const MAX_STATES: usize = 1 << 20;
-/// Different patterns of one call. A component that compiles one after the other costs the host and not itself.
+/// Max distinct patterns of one call. The attack: a component that compiles patterns in a loop, at the host's cost.
 const MAX_PATTERNS: usize = 16;
 
-/// The patterns of one call.
+/// Compiled patterns of one call.
 #[derive(Default)]
 pub struct Patterns(Mutex<HashMap<String, Arc<Regex>>>);
 
 impl Patterns {
-    /// The pattern, compiled when the call first asks for it. None where there is nothing to search for.
+    /// Returns the pattern, compiled on first use. `None` if there is nothing to search for.
     pub async fn compiled(
         &self,
         pattern: Option<&str>,
@@ -36,7 +38,7 @@ impl Patterns {
         if pattern.len() > MAX_PATTERN {
             return Err(invalid(pattern, &format!("it is longer than {MAX_PATTERN} bytes")));
         }
-        // Held meanwhile: of 64 logs that are read side by side, one has it compiled.
+        // Locked during compilation, so that 64 concurrent log reads compile a pattern once.
         let mut compiled = self.0.lock().await;
         if let Some(regex) = compiled.get(pattern) {
             return Ok(Some(Arc::clone(regex)));
@@ -55,8 +57,8 @@ fn invalid(pattern: &str, cause: &str) -> Failure {
     Failure::new(Reason::Invalid, format!("the pattern {} cannot be used: {cause}", Echo(pattern)))
 }
 
-/// With Unicode's letters and digits if that fits; else `\w`, `\d`, `\s`, `\b` and `(?i)` mean those of ASCII, which
-/// every ordinary pattern fits with.
+/// Compiles a pattern with Unicode classes if that fits; otherwise `\w`, `\d`, `\s`, `\b` and `(?i)` are ASCII only,
+/// with which every usual pattern fits.
 pub(super) fn compile(pattern: &str) -> Result<Regex, Failure> {
     let build = |unicode: bool| {
         RegexBuilder::new(pattern)
@@ -67,7 +69,8 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, Failure> {
             .build()
     };
     let built = match build(true) {
-        // What needs Unicode (`\p{L}`) is malformed without it; that it is too large is then the better reason.
+        // A pattern that requires Unicode (`\p{L}`) is malformed without it; the original size error is then the better
+        // reason.
         Err(too_big @ regex::Error::CompiledTooBig(_)) => build(false).map_err(|_| too_big),
         built => built,
     };
@@ -75,7 +78,7 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, Failure> {
         regex::Error::CompiledTooBig(_) => {
             invalid(pattern, "compiled it is too large; search for less, or for a shorter repetition")
         }
-        // The error repeats the pattern before its last line.
+        // regex's message repeats the pattern before its last line.
         error => {
             let text = error.to_string();
             let cause = text.lines().last().unwrap_or_default();
@@ -113,7 +116,7 @@ mod tests {
             assert!(compile(pattern).is_ok(), "{pattern}");
         }
         assert!(compile(r"\w+").unwrap().is_match("größe".as_bytes()));
-        // Too large with Unicode; é is no letter then, and the rest is.
+        // Too large with Unicode, so `\w` is ASCII here: é does not match, the rest does.
         assert!(compile(r"\w+@\w+\.\w+").unwrap().is_match(b"to a@b.c"));
     }
 

@@ -7,7 +7,7 @@ use super::{super::answering::answering, Client, patterns::compile, *};
 
 const MIB: u64 = 1 << 20;
 
-/// Reads 3 MiB of lines none of which matches.
+/// Searches 3 MiB of lines without a match.
 async fn searched(memory: &Arc<MemoryShare>, context_lines: u32) -> Result<LogText, Failure> {
     let server = answering([vec![b'x'; 60 << 10], vec![b'\n']].concat().repeat(50)).await;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
@@ -29,7 +29,7 @@ async fn searched(memory: &Arc<MemoryShare>, context_lines: u32) -> Result<LogTe
     .await
 }
 
-/// A call's memory, of half of `total`.
+/// Memory share of a call: half of `total`.
 fn memory(total: u64) -> Arc<MemoryShare> {
     Arc::new(MemoryTotal::new(total).share(Account::of(&1)))
 }

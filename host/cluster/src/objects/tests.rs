@@ -106,7 +106,7 @@ async fn the_copy_of_an_object_counts_as_memory_of_all_calls_while_there_is_the_
             Ok(text) => assert!(fits && text.len() > 3 << 20, "{total}"),
             Err(failure) => assert!(!fits && failure.reason == Reason::Throttled, "{failure}"),
         }
-        // Only the body is counted still.
+        // Only the body is still reserved.
         memory.reserve(total / 2 - 4 * MIB).await.unwrap();
     }
 }

@@ -1,42 +1,43 @@
-//! Copies the JSON of one object, leaving out what is not wanted and blanking what is withheld.
+//! Copies the JSON of one object with projection and redaction.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::Wanted;
 
-/// Stands where a value was withheld. It does not tell the length: that is a hint at the secret.
+/// Replacement for a redacted value. It hides the length too, which is a hint at the secret.
 const REDACTED: &str = "<redacted>";
-/// What `kubectl apply` keeps: the whole object once more, for a Secret with its values.
+/// Annotation of `kubectl apply`: a second copy of the whole object, for a Secret including its values.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// What nobody is given of an object, whatever was asked for. Bookkeeping (`managedFields`, the last-applied
-/// annotation) is left out of every object.
+/// Redaction of an object, applied whatever fields are requested. Bookkeeping (`managedFields`, the last-applied
+/// annotation) is removed from every object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Withheld {
     /// managedFields, and the last-applied configuration.
     Bookkeeping,
-    /// Also each value of a Secret: under `data` and `stringData`, of its annotations (kapp, Rancher and OpenShift keep
-    /// copies of the values there), and whatever else it has that Secrets do not have. The keys stay.
+    /// Also every value of a Secret: under `data` and `stringData`, in annotations (kapp, Rancher and OpenShift keep
+    /// copies of the values there), and in any field that Secrets do not have. The keys remain.
     SecretValues,
 }
 
-/// Where in an object the copy stands, as far as withholding depends on it.
+/// Position in the object, as far as redaction depends on it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Place {
     Root(Withheld),
     Metadata(Withheld),
     Annotations(Withheld),
-    /// Below what a Secret hides: no scalar is copied from here on.
+    /// Below a redacted field of a Secret: no scalar is copied from here on.
     Blanked,
     Elsewhere,
 }
 
 impl Place {
-    /// The place below `key`; None where it is left out.
+    /// The position below `key`; `None` if the key is removed.
     fn below(self, key: &str) -> Option<Self> {
         match (self, key) {
             (Self::Root(withheld), "metadata") => Some(Self::Metadata(withheld)),
-            // Known are the fields that hide nothing; `items` of something that is no Secret would hide Secrets.
+            // An allow list: these fields hold no values. With a deny list, the `items` of an object that merely calls
+            // itself a Secret could smuggle Secrets out.
             (Self::Root(Withheld::SecretValues), "apiVersion" | "kind" | "type" | "immutable") => {
                 Some(Self::Elsewhere)
             }
@@ -48,13 +49,13 @@ impl Place {
         }
     }
 
-    /// Whether a scalar that stands here, without a key, is withheld.
+    /// True if a scalar at this position, such as an array element, is redacted.
     fn blanks(self) -> bool {
         matches!(self, Self::Blanked | Self::Annotations(Withheld::SecretValues))
     }
 }
 
-/// Appends to `out` what is wanted of the object `json`. On an error `out` is as it was.
+/// Appends the selected part of the object `json` to `out`. On an error `out` is unchanged.
 pub(crate) fn copy(
     json: &[u8],
     wanted: Wanted<'_>,
@@ -66,6 +67,7 @@ pub(crate) fn copy(
     let copied = Copy { wanted, place: Place::Root(withheld), out }
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end());
+    // A truncated or malformed object must not leave half of itself in the answer.
     if copied.is_err() {
         out.truncate(before);
     }
@@ -106,6 +108,7 @@ impl<'de> Visitor<'de> for Copy<'_, '_> {
         self.out.push(b'{');
         let mut first = true;
         while let Some(below) =
+            // The key decides about its value, so it is read before the value is parsed or skipped.
             map.next_key_seed(Key { wanted: self.wanted, place: self.place, first, out: self.out })?
         {
             match below {
@@ -114,6 +117,7 @@ impl<'de> Visitor<'de> for Copy<'_, '_> {
                     map.next_value_seed(Copy { wanted, place, out: self.out })?;
                 }
                 None => {
+                    // Skipped without allocating.
                     map.next_value::<IgnoredAny>()?;
                 }
             }
@@ -126,6 +130,8 @@ impl<'de> Visitor<'de> for Copy<'_, '_> {
         self.out.push(b'[');
         let start = self.out.len();
         loop {
+            // The comma is written before the element is known to exist, because the element writes itself to `out`; at
+            // the end of the array it is taken back.
             let end = self.out.len();
             if end > start {
                 self.out.push(b',');
@@ -161,7 +167,7 @@ impl<'de> Visitor<'de> for Copy<'_, '_> {
     }
 }
 
-/// Writes a key that is wanted, and says what is wanted below it.
+/// Writes a selected key and returns the selection below it.
 struct Key<'p, 'o> {
     wanted: Wanted<'p>,
     place: Place,

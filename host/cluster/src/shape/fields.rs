@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 use porthole_contract::{Failure, Reason};
 use porthole_field_path::{Path, PathError};
 
-/// More paths than any question needs; bounds what a component can make the host build.
+/// Max paths of a projection, which bounds the tree that a component can make the host build.
 const MAX_PATHS: usize = 128;
 
-/// The fields that somebody wants of each object, as a tree. Arrays are transparent: a path goes on in each element.
+/// Requested fields as a tree. Arrays are transparent: a path continues in each element.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Projection {
     children: BTreeMap<String, Projection>,
-    /// Everything below here, also where a longer path ends deeper.
+    /// True if everything below is requested, even if a longer path ends deeper.
     whole: bool,
 }
 
-/// What is wanted below one place of an object.
+/// Selection below one position of an object.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Wanted<'p> {
     Everything,
@@ -24,7 +24,7 @@ pub(crate) enum Wanted<'p> {
 }
 
 impl<'p> Wanted<'p> {
-    /// What is wanted below `key`; None where it is not wanted at all.
+    /// The selection below `key`; `None` if the key is not selected.
     pub(super) fn below(self, key: &str) -> Option<Self> {
         match self {
             Self::Everything => Some(Self::Everything),
@@ -34,7 +34,7 @@ impl<'p> Wanted<'p> {
 }
 
 impl Projection {
-    /// Parses paths. Refuses an empty list, unbalanced brackets, indexes and empty names.
+    /// Parses paths. Rejects an empty list, unbalanced brackets, indexes and empty names.
     pub(crate) fn parse(paths: &[String]) -> Result<Self, Failure> {
         if paths.is_empty() || paths.len() > MAX_PATHS {
             return Err(Failure::new(

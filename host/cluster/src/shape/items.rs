@@ -1,44 +1,46 @@
-//! Cuts the elements of a list's `items`, or a table's `rows`, out of the stream of its bytes, holding one element at a time.
+//! JSON array splitter: cuts the elements of a list's `items`, or a table's `rows`, out of a byte stream, holding one
+//! element at a time.
 
 use memchr::memchr2;
 
-/// The list around its items (kind, metadata) is some hundred bytes; more than this is not a list of Kubernetes.
+/// Max bytes of a list around its items (kind, metadata). It has some hundred bytes; a larger one is not a Kubernetes
+/// list.
 const MAX_ENVELOPE: usize = 1 << 20;
 
-/// Cuts a list apart while it arrives.
+/// Incremental splitter for one list. It tracks strings and nesting only; elements are parsed by the caller.
 #[derive(Default)]
 pub(crate) struct Items {
-    /// The key of the array to cut, in its quotes.
+    /// Key of the array to split, with its quotes.
     key: Vec<u8>,
-    /// What has arrived and is neither handed out nor thrown away.
+    /// Bytes that are neither delivered nor discarded.
     buffer: Vec<u8>,
-    /// How much of the buffer has been looked at.
+    /// Length of the scanned prefix of the buffer.
     scanned: usize,
-    /// Brackets and braces open at `scanned`.
+    /// Open brackets and braces at `scanned`.
     depth: usize,
-    /// Where in the buffer the string began that `scanned` stands in.
+    /// Start of the string that `scanned` is in.
     string: Option<usize>,
-    /// The last string at depth 1 was the key, so an array that begins now is the one to cut.
+    /// True if the last string at depth 1 was the key, so that an array that begins now is the one to split.
     items_next: bool,
-    /// Inside the array `items`.
+    /// True within the array to split.
     inside: bool,
-    /// Where in the buffer the current element began.
+    /// Start of the current element in the buffer.
     element: Option<usize>,
     /// The list without its elements.
     envelope: Vec<u8>,
 }
 
-/// Something that is not a list arrived.
+/// The input is not a list.
 #[derive(Debug, PartialEq)]
 pub(crate) struct NotAList;
 
 impl Items {
-    /// Cuts the array under `key`, at the root of the document.
+    /// Creates a splitter for the array under `key`, at the root of the document.
     pub(crate) fn of(key: &str) -> Self {
         Self { key: format!("\"{key}\"").into_bytes(), ..Self::default() }
     }
 
-    /// Takes the next bytes; hands each element that is now complete to `element`.
+    /// Scans the next bytes; passes each element that is now complete to `element`.
     pub(crate) fn feed<E: From<NotAList>>(
         &mut self,
         chunk: &[u8],
@@ -47,6 +49,7 @@ impl Items {
         self.buffer.extend_from_slice(chunk);
         let mut at = self.scanned;
         while let Some(&byte) = self.buffer.get(at) {
+            // Brackets within a string do not count, so strings are skipped as a whole.
             if let Some(began) = self.string {
                 let rest = self.buffer.get(at..).unwrap_or_default();
                 let Some(found) = memchr2(b'"', b'\\', rest) else {
@@ -55,13 +58,15 @@ impl Items {
                 };
                 at = at.saturating_add(found);
                 if self.buffer.get(at) == Some(&b'\\') {
-                    // An escape is two bytes; wait for the second.
+                    // An escape is two bytes; wait for the second, which may be a quote.
                     if at.saturating_add(1) >= self.buffer.len() {
                         break;
                     }
                     at = at.saturating_add(2);
                     continue;
                 }
+                // A string value that equals the key sets it as well, but the key after it resets it before an array
+                // can follow.
                 if self.depth == 1 {
                     self.items_next = self.buffer.get(began..=at) == Some(&self.key);
                 }
@@ -75,6 +80,7 @@ impl Items {
                     if byte == b'[' && self.depth == 1 && self.items_next && !self.inside {
                         self.inside = true;
                         self.items_next = false;
+                        // The envelope keeps the opening bracket; with the closing one it parses as an empty array.
                         self.envelope.extend_from_slice(self.buffer.get(..=at).unwrap_or_default());
                         self.buffer.drain(..=at);
                         self.depth = 2;
@@ -91,6 +97,7 @@ impl Items {
                     if self.inside && self.depth == 2 {
                         let began = self.element.take().ok_or(NotAList)?;
                         element(self.buffer.get(began..=at).unwrap_or_default())?;
+                    // The end of the array: its bytes are dropped, from here on the envelope goes on.
                     } else if self.inside && self.depth == 1 {
                         self.inside = false;
                         self.buffer.drain(..at);
@@ -101,6 +108,7 @@ impl Items {
             }
             at = at.saturating_add(1);
         }
+        // Both bounds: an envelope that has been moved out of the buffer, and one token that never ends.
         self.forget(at);
         if self.envelope.len() > MAX_ENVELOPE || (!self.inside && self.buffer.len() > MAX_ENVELOPE) {
             return Err(NotAList.into());
@@ -108,8 +116,9 @@ impl Items {
         Ok(())
     }
 
-    /// Lets go of the bytes before `at` that are no longer needed.
+    /// Discards the bytes before `at` that are no longer needed: all but the current element or string.
     fn forget(&mut self, at: usize) {
+        // A string that is cut in two must stay whole until its end, since it may be the key.
         let keep = [self.element, self.string].into_iter().flatten().min().unwrap_or(at).min(at);
         if !self.inside {
             self.envelope.extend_from_slice(self.buffer.get(..keep).unwrap_or_default());
@@ -120,7 +129,7 @@ impl Items {
         self.scanned = at.saturating_sub(keep);
     }
 
-    /// The list without its elements, once everything has arrived.
+    /// Returns the list without its elements; an error if the list is incomplete.
     pub(crate) fn envelope(self) -> Result<Vec<u8>, NotAList> {
         if self.depth == 0 && !self.envelope.is_empty() { Ok(self.envelope) } else { Err(NotAList) }
     }

@@ -1,7 +1,7 @@
-//! Bodies of requests that are answered before they are read: discarded for a moment, so that the answer arrives.
+//! Unread request bodies: discarded for a short time, so that an early answer reaches the client.
 //!
-//! A connection that is closed with bytes unread is reset, and a reset takes from the client what it has not read yet,
-//! the 401 with its reason (RFC 9112, section 9.6). By hand: hyper discards what has arrived already, and no more.
+//! Closing a connection with unread bytes resets it, and a reset drops data that the client has not read yet, such as
+//! the 401 with its reason (RFC 9112, section 9.6). Hand-written: hyper discards only bytes that have arrived already.
 
 use std::{
     mem,
@@ -21,21 +21,21 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, SizeHint};
 use tokio::{runtime::Handle, time::timeout};
 
-/// Bytes that are discarded of a body: some messages of the greatest length. Beyond them the connection is closed.
+/// Max bytes to discard of a body: a few messages of maximum size. Beyond it the connection is closed.
 const DISCARDED: usize = 1 << 20;
-/// Time for which a body is discarded. The attack: bodies that trickle, each holding a connection without a token.
+/// Max time to discard a body. The attack: bodies that trickle, each holding a connection without a token.
 const TIME: Duration = Duration::from_secs(2);
 
-/// Discards what the routes leave of a request's body.
+/// Middleware that discards the rest of a body that the routes did not read.
 pub(super) async fn discard(request: Request, next: Next) -> Response {
     if request.headers().contains_key(header::EXPECT) {
-        // The client waits for leave to send the body, which asking for it would give.
+        // With `Expect`, polling the body would send 100 Continue and thus request a body that is not wanted.
         return next.run(request).await;
     }
     next.run(request.map(|body| Body::new(Leftover(body)))).await
 }
 
-/// A body that is discarded when it is dropped.
+/// Body that discards its rest when dropped.
 struct Leftover(Body);
 
 impl hyper::body::Body for Leftover {
@@ -47,6 +47,7 @@ impl hyper::body::Body for Leftover {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let polled = Pin::new(&mut self.0).poll_frame(context);
+        // Drained: on drop there is nothing left to discard.
         if let Poll::Ready(None) = polled {
             self.0 = Body::empty();
         }
@@ -67,6 +68,7 @@ impl Drop for Leftover {
         if hyper::body::Body::is_end_stream(&self.0) {
             return;
         }
+        // Without a runtime (shutdown, tests) the body is just dropped.
         if let Ok(runtime) = Handle::try_current() {
             let mut body = mem::take(&mut self.0);
             runtime.spawn(timeout(TIME, async move {
@@ -93,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    /// Sends a body in two halves, with the answer read between them, and asks again on the same connection.
+    /// Sends a body in two halves, reads the answer in between, and sends a second request on the same connection.
     async fn converse(length: usize) -> io::Result<(String, String)> {
         let routes =
             Router::new().route("/", post(|| async { StatusCode::UNAUTHORIZED })).layer(from_fn(discard));

@@ -1,11 +1,11 @@
-//! Memory that this process may use: the limit of its cgroup, or what the machine has.
+//! Memory available to this process: the limit of its cgroup, or the machine's memory.
 //!
-//! By hand: `sysinfo` and its like read all processes to answer this; here it is the text of two or three files
-//! (Linux, Documentation/admin-guide/cgroup-v2.rst, "memory.max").
+//! Hand-written: `sysinfo` and similar crates read all processes to answer this; here it is the text of two or three
+//! files (Linux, Documentation/admin-guide/cgroup-v2.rst, "memory.max").
 
 use std::{fs, path::Path};
 
-/// Bytes that this process may use before the kernel ends it; none where nothing can be read.
+/// Bytes that this process may use before the kernel kills it; `None` if neither source is readable.
 pub(super) fn usable() -> Option<u64> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let limit = limit(Path::new("/sys/fs/cgroup"), &own);
@@ -13,8 +13,8 @@ pub(super) fn usable() -> Option<u64> {
     [limit, machine].into_iter().flatten().min()
 }
 
-/// The least limit from the process's own cgroup up to the root. Version 1 and 2; without a limit there is a word or a
-/// number near 2^63, which any machine's memory undercuts.
+/// The smallest limit from the process's own cgroup up to the root, for versions 1 and 2. Without a limit the file
+/// holds `max` (no number) or a number near 2^63, which the machine's memory undercuts.
 fn limit(root: &Path, own: &str) -> Option<u64> {
     let number = |path: &Path| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let groups = own.lines().filter_map(|line| {
