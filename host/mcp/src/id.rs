@@ -129,6 +129,10 @@ impl From<IdOrOther> for IdValue {
 fn id_of_suffix(tail: &[u8]) -> Option<RequestId> {
     let object = tail.trim_ascii_end().strip_suffix(b"}")?;
     let start = object.windows(ID_NAME.len()).rposition(|window| window == ID_NAME)?;
+    // A name begins after a brace or a comma; `"x\"id"` is the end of another one.
+    if !matches!(object.get(..start)?.trim_ascii_end().last(), Some(b',' | b'{')) {
+        return None;
+    }
     let value = object.get(start..)?.strip_prefix(ID_NAME)?.trim_ascii_start().strip_prefix(b":")?;
     serde_json::from_slice(value).ok()
 }

@@ -1,6 +1,6 @@
 //! The schemas of a tool's arguments and result: bounded, and without what clients drop or run for ever on.
 
-use porthole_contract::Echo;
+use porthole_contract::{Echo, MAX_ECHO, cut};
 use serde_json::{Map, Value};
 
 /// Bytes of a schema, which every listing repeats (the attack was 60,000 properties: 5 MB a listing).
@@ -51,7 +51,7 @@ const DATA: [&str; 4] = ["default", "const", "enum", "examples"];
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// It is not a JSON object.
-    #[error("its {what} is not a JSON object: {error}")]
+    #[error("its {what} is not a JSON object: {}", cut(&error.to_string(), MAX_ECHO))]
     Json {
         /// `input-schema` or `output-schema`.
         what: &'static str,

@@ -76,15 +76,14 @@ impl Parameters {
         let mut coerced = Map::new();
         for (name, value) in arguments {
             let parameter = self.find(&name)?;
-            let blank = match &value {
-                Value::Null => true,
-                Value::String(text) => text.trim().is_empty(),
-                _ => false,
-            };
-            if blank {
+            if is_blank(&value) {
                 continue;
             }
             let value = parameter.coerce(value)?;
+            // A list of nothing, where a text was requested.
+            if is_blank(&value) {
+                continue;
+            }
             if coerced.insert(parameter.name.clone(), value).is_some() {
                 return Err(format!("{} parameter is given twice", parameter.name));
             }
@@ -253,6 +252,15 @@ fn whole(number: &Number) -> Option<i64> {
         #[expect(clippy::cast_possible_truncation, reason = "whole, and within what a float holds exactly")]
         (float.fract() == 0.0 && float.abs() <= EXACT).then_some(float as i64)
     })
+}
+
+/// True if a value stands for none: forms send empty texts for fields that were not filled in.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        _ => false,
+    }
 }
 
 /// True if the arguments are within [`MAX_ARGUMENTS`]. Coercion allocates a few times their size, so this check is

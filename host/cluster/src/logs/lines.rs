@@ -122,10 +122,13 @@ impl Lines {
             self.end_line();
         }
         self.unfold();
-        let overflowed = self.overflowed || self.kept.len() > self.limit;
+        let mut overflowed = self.overflowed || self.kept.len() > self.limit;
         self.kept.truncate(self.limit);
         let mut text = String::from_utf8(std::mem::take(&mut self.kept))
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        // A byte that is no UTF-8 was replaced by three.
+        overflowed |= text.len() > self.limit;
+        text.truncate(text.floor_char_boundary(self.limit));
         if overflowed && text.ends_with('\u{fffd}') {
             // The limit cut a character in two.
             text.pop();

@@ -51,7 +51,10 @@ impl Place {
 
     /// True if a scalar at this position, such as an array element, is redacted.
     fn blanks(self) -> bool {
-        matches!(self, Self::Blanked | Self::Annotations(Withheld::SecretValues))
+        matches!(
+            self,
+            Self::Blanked | Self::Root(Withheld::SecretValues) | Self::Annotations(Withheld::SecretValues)
+        )
     }
 }
 
