@@ -5,6 +5,8 @@
 //! (`admin.requires`), because it shows the calls of all callers. `/metrics` contains nothing that needs a token.
 
 mod escape;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 
 mod page;
 mod try_tool;

@@ -4,6 +4,8 @@
 //! whose token the API server has accepted: every authenticated account may read it. Refreshed when it is old, or when
 //! a name is unknown.
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 

@@ -10,6 +10,8 @@ mod builtin;
 mod connections;
 mod explain;
 mod failure;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod in_cluster;
 mod kinds;
 mod logs;

@@ -1,5 +1,7 @@
 //! Pod logs: filtered as they arrive, and read no further than the answer needs.
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod lines;
 mod patterns;
 #[cfg(test)]

@@ -4,6 +4,9 @@
 //! Helm 3 writes each revision as a Secret of type `helm.sh/release.v1`: labels `owner=helm`, `name`, `version`,
 //! `status`, and under `data.release` the base64 of the gzip of its JSON (helm/pkg/storage/driver/util.go).
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
+
 use std::{
     collections::BTreeMap,
     io::{self, Read},

@@ -4,6 +4,9 @@
 //! client certificate authenticates the whole connection. A pool built from an admin's kubeconfig would serve every
 //! caller as that admin. [`ApiServer::for_callers`] therefore takes only address and trust from it.
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
+
 use std::{path::PathBuf, time::Instant};
 
 use bytes::Bytes;

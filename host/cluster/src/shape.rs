@@ -5,6 +5,8 @@
 
 mod copy;
 mod fields;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod items;
 
 pub use copy::Withheld;

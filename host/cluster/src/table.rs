@@ -1,5 +1,8 @@
 //! Server-side tables of lists: row by row, with the namespace and without the objects.
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
+
 use porthole_contract::{Failure, Page};
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};

@@ -6,6 +6,8 @@ mod answer;
 mod component;
 mod failure;
 mod foreign;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod limits;
 mod names;
 mod note;

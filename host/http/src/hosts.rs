@@ -3,6 +3,9 @@
 //! The attack: a web page under the attacker's own name, which is then re-pointed to 127.0.0.1, talks to a Porthole on
 //! the user's machine. The browser still sends the attacker's name in Host and Origin.
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
+
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{

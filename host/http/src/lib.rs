@@ -1,6 +1,8 @@
 //! HTTP for the two ports: listeners, TLS, allowed hosts, and authentication.
 
 mod bearer;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod hosts;
 mod listening;
 mod token;

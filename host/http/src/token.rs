@@ -1,5 +1,8 @@
 //! Token extraction from Authorization headers.
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
+
 use axum::http::{
     HeaderValue,
     header::{AUTHORIZATION, HeaderMap},

@@ -1,5 +1,8 @@
 //! Request ids and size limits of messages, read by scanning, without a complete parse.
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
+
 use std::fmt;
 
 use rmcp::model::{NumberOrString, RequestId};

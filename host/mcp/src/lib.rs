@@ -3,6 +3,8 @@
 mod answer;
 mod audit_mark;
 mod body;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod handler;
 mod id;
 mod lines;

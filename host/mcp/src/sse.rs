@@ -7,6 +7,8 @@
 //! ([`session::Pending`]); an error for every open request before a stream ends, or a broken body ([`session`],
 //! [`stream`]).
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod message;
 mod outbox;
 mod session;

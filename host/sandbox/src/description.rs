@@ -3,6 +3,8 @@
 //! A component is as hostile as a request. Its declaration becomes an operator's ClusterRole, a model's list of tools, a
 //! page, and lines on a terminal: each of those may rely on what is said here, and on nothing that is not.
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 

@@ -12,6 +12,8 @@ mod contract;
 mod description;
 mod engine;
 mod executor;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod imports;
 mod kube_read;
 mod meter;

@@ -4,6 +4,8 @@
 //! meaning is unambiguous, and rejected with a sentence otherwise. The subset is a page of code; a general JSON Schema
 //! validator would neither coerce nor report that a schema is outside of it.
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 

@@ -3,6 +3,8 @@
 //! A line never contains a token: callers appear by user name, and arguments as a [`Redactor`] returns them. Lines go
 //! to a dedicated stream through a bounded queue, so neither a slow pipe nor a full disk blocks an async thread.
 
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod redactor;
 mod stream;
 

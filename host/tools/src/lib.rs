@@ -7,6 +7,8 @@ mod audit;
 mod calls;
 mod catalog;
 mod folder;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod loader;
 mod metrics;
 mod permits;

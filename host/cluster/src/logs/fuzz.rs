@@ -1,0 +1,78 @@
+//! Oracle of log lines: a filter hands out lines of the log, within its limit, and those that a plain search finds.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "an oracle speaks by a panic"
+)]
+
+use super::{
+    Arc, LogQuery, Regex, Turn,
+    lines::{Lines, Progress},
+    patterns::compile,
+};
+
+fn run(
+    query: &LogQuery,
+    pattern: Option<&Arc<Regex>>,
+    limit: usize,
+    log: &[u8],
+    size: usize,
+) -> (String, bool) {
+    let mut lines = Lines::new(query, pattern.cloned(), limit);
+    let full = log.chunks(size).any(|piece| lines.feed(piece, &mut 0, Turn::endless()) == Progress::Full);
+    if !full && lines.within_line() {
+        lines.end_line();
+    }
+    let (text, _, overflowed) = lines.finish();
+    (text, overflowed || full)
+}
+
+/// The lines kept are lines of the log, in at most as many bytes as were asked for, and the same however the bytes arrive.
+/// Three bytes are flags, a quarter of the limit, and the size of the pieces; the rest of the line is the pattern.
+pub fn log_lines(data: &[u8]) {
+    let [flags, limit, size, rest @ ..] = data else { return };
+    let (pattern, log) = crate::fuzz::line(rest);
+    let pattern = if pattern.is_empty() {
+        None
+    } else {
+        let Some(pattern) = Some(pattern).filter(|pattern| pattern.len() <= 1 << 10) else { return };
+        let Ok(pattern) = compile(&pattern) else { return };
+        Some(Arc::new(pattern))
+    };
+    let query = LogQuery {
+        invert: flags & 1 != 0,
+        fold: flags & 2 != 0,
+        timestamps: flags & 4 != 0,
+        context_lines: u32::from(flags >> 3 & 3),
+        ..LogQuery::default()
+    };
+    let limit = usize::from(*limit).saturating_mul(4);
+    let (text, cut) = run(&query, pattern.as_ref(), limit, log, log.len().max(1));
+    for size in [1, usize::from(*size).saturating_add(1)] {
+        assert_eq!(run(&query, pattern.as_ref(), limit, log, size).0, text, "in pieces of {size}");
+    }
+    assert!(text.len() <= limit, "{} bytes where {limit} were asked for", text.len());
+    let mut theirs: Vec<&[u8]> = log.split(|byte| *byte == b'\n').collect();
+    theirs.pop_if(|last| last.is_empty());
+    let lossy = |line: &[u8]| String::from_utf8_lossy(line).into_owned();
+    let lossy_lines: Vec<String> = theirs.iter().map(|line| lossy(line)).collect();
+    for line in text.lines() {
+        let ours = line == "--" || (query.fold && line.starts_with('…'));
+        let begun = line.trim_end_matches('\u{fffd}');
+        let known = |theirs: &String| theirs == line || (cut && theirs.starts_with(begun));
+        // A carriage return before the line break belongs to the line; `lines` takes it off.
+        let returned = |theirs: &String| theirs.strip_suffix('\r') == Some(line);
+        assert!(
+            ours || lossy_lines.iter().any(|theirs| known(theirs) || returned(theirs)),
+            "{line:?} is not of the log"
+        );
+    }
+    if !cut && !query.fold && (pattern.is_none() || query.context_lines == 0) {
+        let found = |line: &&&[u8]| pattern.as_ref().is_none_or(|regex| regex.is_match(line) != query.invert);
+        let expected: String = theirs.iter().filter(found).map(|line| lossy(line) + "\n").collect();
+        assert_eq!(text, expected);
+    }
+}

@@ -1,0 +1,40 @@
+//! Oracle of the audit log: no token of the caller, as it is or encoded, and a bounded line.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "an oracle speaks by a panic"
+)]
+
+use percent_encoding::percent_decode_str;
+use porthole_contract::{Credential, Token};
+
+use super::redactor::Redactor;
+
+const OWN: &str = "kx7-opaque-31337";
+
+/// What is logged of arguments is short, and holds the caller's token neither as it is nor percent-encoded.
+pub fn audited(data: &[u8]) {
+    let redactor = Redactor::new(&Credential::Token(Token::parse(OWN).unwrap()));
+    let text = redactor.text(&String::from_utf8_lossy(data));
+    assert!(text.len() < 300, "{text}");
+    clean(&text);
+    let Ok(arguments) = serde_json::from_slice(data) else { return };
+    let shown = redactor.arguments(&arguments);
+    assert!(shown.len() <= 32);
+    for (name, value) in &shown {
+        assert!(name.len() < 300 && value.as_str().is_none_or(|text| text.len() < 300));
+        clean(name);
+        clean(&value.to_string());
+    }
+}
+
+fn clean(logged: &str) {
+    let once = percent_decode_str(logged).decode_utf8_lossy().into_owned();
+    let twice = percent_decode_str(&once).decode_utf8_lossy().into_owned();
+    for text in [logged, &once, &twice] {
+        assert!(!text.contains(OWN), "{logged}");
+    }
+}
