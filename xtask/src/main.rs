@@ -1,9 +1,10 @@
-//! Developer tasks: `cargo xtask demo | test | lint | plugins | kube | bench`. Each installs its dependencies.
+//! Developer tasks: `cargo xtask demo | test | fuzz | lint | plugins | kube | bench`. Each installs its dependencies.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to developers")]
 
 mod bench;
 mod demo;
 mod examples;
+mod fuzz;
 mod kube;
 mod plugins;
 mod shell;
@@ -37,6 +38,17 @@ enum Command {
         /// Only suites whose name contains this
         suite: Option<String>,
     },
+    /// Look for inputs that break a parser; exits 2 where there is no C++ compiler
+    #[command(
+        after_help = "Examples:\n  cargo xtask fuzz json_splitter --seconds 600\n  cargo xtask fuzz              every target, a minute each\n\nWhat breaks a target is kept under tests/fuzz/regressions, which every `cargo xtask test unit` replays.\nOther inputs that reach new code are kept in ~/.cache/porthole/fuzz."
+    )]
+    Fuzz {
+        /// One of the folders in tests/fuzz/corpus; all of them, one after the other, if none is named
+        target: Option<String>,
+        /// Seconds for each target
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Formatting, clippy, documentation, licences and sources of dependencies
     Lint,
     /// Build the tools into plugins/dist
@@ -69,6 +81,13 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo { listen } => demo::demo(&listen).map(|never| match never {}),
         Command::Test { suite } => suites::test(suite.as_deref()),
+        Command::Fuzz { target, seconds } => match fuzz::can_run() {
+            Err(missing) => {
+                eprintln!("xtask: {missing:#}");
+                Ok(ExitCode::from(2))
+            }
+            Ok(()) => fuzz::fuzz(target.as_deref(), seconds).map(|()| ExitCode::SUCCESS),
+        },
         Command::Lint => suites::lint().map(|()| ExitCode::SUCCESS),
         Command::Plugins => plugins::build().map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Up { pods }) => kube::up(pods).map(|()| ExitCode::SUCCESS),

