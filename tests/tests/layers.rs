@@ -83,8 +83,10 @@ fn bans(change: impl FnOnce(&Path)) -> Output {
         fs::copy(root().join(name), folder.path().join(name)).unwrap();
     }
     // The host shares the grammar of field paths with the tools, which are a workspace of their own.
-    for name in ["host", "plugins", "tests", "xtask"] {
-        let copied = Command::new("cp").arg("-R").arg(root().join(name)).arg(folder.path()).status().unwrap();
+    for name in ["host", "plugins/Cargo.toml", "plugins/field-path", "tests", "xtask"] {
+        let mut copy = Command::new("cp");
+        let copied =
+            copy.args(["-R", "--parents", name]).arg(folder.path()).current_dir(root()).status().unwrap();
         assert!(copied.success());
     }
     change(folder.path());

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 
 use super::{
     Deserialize, Deserializer, IgnoredAny, MapAccess, RequestId, Visitor, called_tool, fmt, id_of_ends, ids,
-    is_modest, is_notification, is_short,
+    is_notification, is_short, within_limits,
 };
 
 /// The names of a message's members, with doubled ones.
@@ -48,7 +48,7 @@ pub fn message_ids(data: &[u8]) {
     let found = ids(body);
     assert!(found.iter().all(is_short));
     let (notification, tool) = (is_notification(body), called_tool(body));
-    let _ = is_modest(body);
+    let _ = within_limits(body);
     let middle = usize::from(u16::from_be_bytes([*high, *low])).min(body.len());
     let of_ends = id_of_ends(&body[..middle], &body[body.len().saturating_sub(512).max(middle)..]);
     let (Ok(message), Ok(Names(mut names))) =
