@@ -77,8 +77,7 @@ fn build() -> Result<()> {
 fn fuzzer(target: &str) -> Command {
     let mut fuzzer = command(&built("porthole-fuzz").display().to_string(), &[]);
     fuzzer.env("PORTHOLE_FUZZ_TARGET", target).stdin(Stdio::null());
-    fuzzer.arg(format!("-rss_limit_mb={MAX_MEMORY}"));
-    fuzzer.args([format!("-max_len={MAX_LENGTH}"), format!("-timeout={MAX_TIME}")]);
+    fuzzer.args([format!("-rss_limit_mb={MAX_MEMORY}"), format!("-timeout={MAX_TIME}")]);
     fuzzer
 }
 
@@ -96,6 +95,7 @@ fn one(target: &str, seconds: u32) -> Result<()> {
     let mut fuzzer = fuzzer(target);
     fuzzer.arg(&finds).arg(home().join("corpus").join(target)).arg(&regressions);
     fuzzer.args([format!("-max_total_time={seconds}"), format!("-artifact_prefix={}/", broken.display())]);
+    fuzzer.arg(format!("-max_len={MAX_LENGTH}"));
     fuzzer.arg("-print_final_stats=1").stdout(Stdio::null()).stderr(fs::File::create(&log)?);
     let status = fuzzer.status().context("cannot start the fuzzer")?;
     // Without a new input the folder was made for nothing.
@@ -139,9 +139,13 @@ fn written_since(folder: &Path, began: SystemTime) -> Result<Option<PathBuf>> {
 /// A smaller input that breaks the target too, where there is one.
 fn minimised(target: &str, input: &Path) -> PathBuf {
     let small = input.with_extension("small");
-    let mut fuzzer = fuzzer(target);
-    fuzzer.args(["-minimize_crash=1".to_owned(), format!("-max_total_time={TO_MINIMISE}")]);
-    fuzzer.arg(format!("-exact_artifact_path={}", small.display())).arg(input);
-    let _ = fuzzer.stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if small.exists() { small } else { input.to_owned() }
+    let mut minimiser = fuzzer(target);
+    // Without the length of other inputs: with it libFuzzer leaves an empty one.
+    minimiser.args(["-minimize_crash=1".to_owned(), format!("-max_total_time={TO_MINIMISE}")]);
+    minimiser.arg(format!("-exact_artifact_path={}", small.display())).arg(input);
+    let _ = minimiser.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let mut again = fuzzer(target);
+    let breaks = again.arg(&small).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let breaks = small.exists() && breaks.is_ok_and(|status| !status.success());
+    if breaks { small } else { input.to_owned() }
 }

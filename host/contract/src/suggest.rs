@@ -6,7 +6,7 @@ use crate::cut;
 /// clients that requested a tool name of 920 kB once stalled the host for 16 s.
 const MAX_NAME: usize = 128;
 
-/// Similarity of two names, from 0 to 1 (equal). Only the first [`MAX_NAME`] bytes count.
+/// Similarity of two names, from 0 to 1 (equal). Only the first 128 bytes of each count.
 pub fn similarity(name: &str, other: &str) -> f64 {
     strsim::jaro_winkler(cut(name, MAX_NAME), cut(other, MAX_NAME))
 }

@@ -59,6 +59,8 @@ pub struct Caller {
     pub credential: Credential,
     /// The fingerprint of its token; None if requests carry none (identity `host` without a shared one).
     pub fingerprint: Option<Fingerprint>,
+    /// The token that its request carried, a shared one too: logs must not hold it.
+    pub presented: Option<Token>,
 }
 
 /// Reason that a request could not be authenticated.
@@ -125,7 +127,8 @@ impl Authenticator {
     pub fn host(shared_token: Option<&Token>) -> Self {
         let owner = Arc::new(Owner { username: "host".to_owned(), uid: String::new() });
         let shared_token = shared_token.map(Fingerprint::of);
-        let caller = Caller { owner, credential: Credential::Connection, fingerprint: shared_token.clone() };
+        let fingerprint = shared_token.clone();
+        let caller = Caller { owner, credential: Credential::Connection, fingerprint, presented: None };
         Self::Host { caller, shared_token }
     }
 
@@ -155,11 +158,11 @@ impl Authenticator {
         match self {
             Self::Host { caller, shared_token: None } => Ok(caller.clone()),
             Self::Host { caller, shared_token: Some(shared) } => {
-                if Fingerprint::of(token.ok_or(UnknownCaller::Missing)?).matches(shared) {
-                    Ok(caller.clone())
-                } else {
-                    Err(UnknownCaller::WrongSharedToken)
+                let token = token.ok_or(UnknownCaller::Missing)?;
+                if !Fingerprint::of(token).matches(shared) {
+                    return Err(UnknownCaller::WrongSharedToken);
                 }
+                Ok(Caller { presented: Some(token.clone()), ..caller.clone() })
             }
             Self::ByToken(reviews) => {
                 let token = token.ok_or(UnknownCaller::Missing)?;
@@ -170,7 +173,12 @@ impl Authenticator {
                     .try_get_with(fingerprint.clone(), reviews.review(&fingerprint, &credential, peer))
                     .await
                     .map_err(|unknown| UnknownCaller::clone(&unknown))?;
-                Ok(Caller { owner, credential, fingerprint: Some(fingerprint) })
+                Ok(Caller {
+                    owner,
+                    credential,
+                    fingerprint: Some(fingerprint),
+                    presented: Some(token.clone()),
+                })
             }
         }
     }
@@ -235,7 +243,7 @@ mod tests {
     fn a_caller_does_not_print_its_token() {
         let credential = Credential::Token(Token::parse("secret-token").unwrap());
         let owner = Arc::new(Owner::new("u", "1"));
-        let caller = Caller { owner, credential, fingerprint: None };
+        let caller = Caller { owner, credential, fingerprint: None, presented: None };
         assert!(!format!("{caller:?}").contains("secret-token"));
     }
 
@@ -243,7 +251,8 @@ mod tests {
     async fn the_shared_token_is_asked_for() {
         let token = |text: &str| Token::parse(text).unwrap();
         let callers = Authenticator::host(Some(&token("s3cret")));
-        assert!(callers.authenticate(Some(&token("s3cret")), NO_PEER).await.is_ok());
+        let caller = callers.authenticate(Some(&token("s3cret")), NO_PEER).await.unwrap();
+        assert_eq!(caller.presented.unwrap().expose(), "s3cret", "the audit log redacts it");
         assert!(matches!(
             callers.authenticate(Some(&token("s3cre")), NO_PEER).await,
             Err(UnknownCaller::WrongSharedToken)

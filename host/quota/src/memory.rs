@@ -104,7 +104,7 @@ impl MemoryShare {
         self.reserve(bytes.saturating_sub(reserved)).await
     }
 
-    /// Reserves `bytes` more; waits up to [`WAIT`] if other calls hold them.
+    /// Reserves `bytes` more; waits up to two seconds if other calls hold them.
     pub async fn reserve(&self, bytes: u64) -> Result<(), Exhausted> {
         // Counted before waiting: concurrent reads of one call must not reserve the same rest of a unit.
         let missing = self.reservation().grow(bytes);

@@ -184,7 +184,7 @@ impl Calls {
 
     /// Records a call that does not reach its tool: malformed, cancelled before it began, or busy.
     pub fn record_unserved(&self, caller: &Caller, client: Option<String>, tool: &str, verdict: Verdict) {
-        let redactor = Redactor::new(&caller.credential);
+        let redactor = Redactor::new(caller.presented.as_ref());
         let (tool, client) = (redactor.text(tool), client.map(|client| redactor.text(&client)));
         let line = AuditLine::unserved(&caller.owner.username, client.as_deref(), &tool, verdict);
         self.audit.write(&line, None);
@@ -200,7 +200,7 @@ impl Calls {
         client: Option<String>,
         caller: &'c Caller,
     ) -> CallRecord<'c> {
-        let redactor = Redactor::new(&caller.credential);
+        let redactor = Redactor::new(caller.presented.as_ref());
         CallRecord {
             calls: self,
             reservation: None,

@@ -1,7 +1,7 @@
 //! Redaction of arguments, tool names and client names for the audit log: truncates, and removes apparent credentials.
 
 use percent_encoding::percent_decode_str;
-use porthole_contract::{Credential, Token, cut};
+use porthole_contract::{Token, cut};
 use serde_json::{Map, Value};
 
 /// Maximum bytes of one argument or name: bounds what a client can write into the log.
@@ -51,11 +51,7 @@ pub(crate) struct Redactor {
 
 impl Redactor {
     /// Creates a redactor that also removes the caller's own token.
-    pub(crate) fn new(credential: &Credential) -> Self {
-        let own = match credential {
-            Credential::Token(token) => Some(token),
-            Credential::Connection => None,
-        };
+    pub(crate) fn new(own: Option<&Token>) -> Self {
         Self { own: own.filter(|token| token.expose().len() >= MIN_TOKEN).cloned() }
     }
 
@@ -164,7 +160,7 @@ mod tests {
     const OPAQUE: &str = "kx7-opaque-31337";
 
     fn redactor() -> Redactor {
-        Redactor::new(&Credential::Token(Token::parse(OPAQUE).unwrap()))
+        Redactor::new(Some(&Token::parse(OPAQUE).unwrap()))
     }
 
     #[test]
@@ -223,11 +219,11 @@ mod tests {
         // A long token is found behind its encoding too, not only a part of it.
         let long = "k7-".repeat(1000);
         let encoded: String = long.bytes().map(|byte| format!("%25{byte:02X}")).collect();
-        let redactor_of_long = Redactor::new(&Credential::Token(Token::parse(&long).unwrap()));
+        let redactor_of_long = Redactor::new(Some(&Token::parse(&long).unwrap()));
         assert_eq!(redactor_of_long.text(&encoded), REDACTED);
         let named = [(OPAQUE.to_owned(), json!("x"))].into_iter().collect();
         assert!(redactor().arguments(&named).contains_key(REDACTED));
-        let digits = Redactor::new(&Credential::Token(Token::parse("1234567890").unwrap()));
+        let digits = Redactor::new(Some(&Token::parse("1234567890").unwrap()));
         assert_eq!(digits.value(&json!(1_234_567_890)), REDACTED);
     }
 }
