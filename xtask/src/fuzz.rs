@@ -33,8 +33,17 @@ pub(crate) fn can_run() -> Result<()> {
     Ok(())
 }
 
+/// Origin of the inputs of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Inputs {
+    /// Random ones, on top of all that earlier runs found.
+    New,
+    /// The same sequence in every run of the same program: CI must not end differently without a change.
+    Repeatable,
+}
+
 /// Runs one target, or all of them one after the other, each for so many seconds.
-pub(crate) fn fuzz(only: Option<&str>, seconds: u32) -> Result<()> {
+pub(crate) fn fuzz(only: Option<&str>, seconds: u32, inputs: Inputs) -> Result<()> {
     let targets = targets()?;
     let chosen: Vec<&String> = targets.iter().filter(|name| only.is_none_or(|only| *name == only)).collect();
     if chosen.is_empty() {
@@ -43,7 +52,7 @@ pub(crate) fn fuzz(only: Option<&str>, seconds: u32) -> Result<()> {
     build()?;
     let mut failed = Vec::new();
     for target in chosen {
-        if let Err(error) = one(target, seconds) {
+        if let Err(error) = one(target, seconds, inputs) {
             eprintln!("{error:#}");
             failed.push(target.as_str());
         }
@@ -82,8 +91,15 @@ fn fuzzer(target: &str) -> Command {
 }
 
 /// Runs one target. New inputs are kept in the cache; one that breaks it becomes a regression.
-fn one(target: &str, seconds: u32) -> Result<()> {
-    let finds = cache().join("fuzz").join(target);
+fn one(target: &str, seconds: u32, inputs: Inputs) -> Result<()> {
+    let finds = match inputs {
+        Inputs::New => cache().join("fuzz").join(target),
+        Inputs::Repeatable => {
+            let finds = cache().join("fuzz-repeated").join(target);
+            let _ = fs::remove_dir_all(&finds);
+            finds
+        }
+    };
     let broken = cache().join("fuzz-broken").join(target);
     let regressions = home().join("regressions").join(target);
     for folder in [&finds, &broken, &regressions] {
@@ -96,6 +112,9 @@ fn one(target: &str, seconds: u32) -> Result<()> {
     fuzzer.arg(&finds).arg(home().join("corpus").join(target)).arg(&regressions);
     fuzzer.args([format!("-max_total_time={seconds}"), format!("-artifact_prefix={}/", broken.display())]);
     fuzzer.arg(format!("-max_len={MAX_LENGTH}"));
+    if inputs == Inputs::Repeatable {
+        fuzzer.arg("-seed=1");
+    }
     fuzzer.arg("-print_final_stats=1").stdout(Stdio::null()).stderr(fs::File::create(&log)?);
     let status = fuzzer.status().context("cannot start the fuzzer")?;
     // Without a new input the folder was made for nothing.

@@ -86,7 +86,7 @@ fn main() -> ExitCode {
                 eprintln!("xtask: {missing:#}");
                 Ok(ExitCode::from(2))
             }
-            Ok(()) => fuzz::fuzz(target.as_deref(), seconds).map(|()| ExitCode::SUCCESS),
+            Ok(()) => fuzz::fuzz(target.as_deref(), seconds, fuzz::Inputs::New).map(|()| ExitCode::SUCCESS),
         },
         Command::Lint => suites::lint().map(|()| ExitCode::SUCCESS),
         Command::Plugins => plugins::build().map(|()| ExitCode::SUCCESS),

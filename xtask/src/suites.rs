@@ -48,7 +48,7 @@ struct Environment {
     is_whole: bool,
 }
 
-const SUITES: [Suite; 14] = [
+const SUITES: [Suite; 15] = [
     Suite { name: "unit", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib", "--bins"]) },
     Suite {
         name: "layers",
@@ -56,7 +56,12 @@ const SUITES: [Suite; 14] = [
         run: |s| s.cargo_test(&["--test", "layers", "--test", "admin"]),
     },
     // New inputs; the known ones are replayed in `unit`.
-    Suite { name: "fuzz", prepare: fuzz::can_run, run: |_| fuzz::fuzz(None, FUZZ_SECONDS) },
+    Suite {
+        name: "fuzz",
+        prepare: fuzz::can_run,
+        run: |_| fuzz::fuzz(None, FUZZ_SECONDS, fuzz::Inputs::Repeatable),
+    },
+    Suite { name: "answers", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "answers"]) },
     Suite { name: "sdk", prepare: || Ok(()), run: Environment::sdk },
     Suite { name: "cluster", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "suite"]) },
     Suite {

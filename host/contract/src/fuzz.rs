@@ -1,5 +1,5 @@
-//! Entries into this crate's parsers for tests/fuzz, so that nothing private becomes public. Each holds an oracle, and panics
-//! if an input breaks it.
+//! Entries into this crate's parsers for tests/fuzz, so that nothing private becomes public. Each holds an oracle and
+//! panics if an input breaks it.
 
 #![allow(
     clippy::unwrap_used,

@@ -38,7 +38,7 @@ static HANDSHAKE_VERSIONS: [ProtocolVersion; 4] = [
     ProtocolVersion::V_2025_06_18,
     ProtocolVersion::V_2025_11_25,
 ];
-/// Newest version that Dify accepts.
+/// Newest version that every release of Dify accepts (docs/research/dify-verified.md).
 const FALLBACK_VERSION: ProtocolVersion = ProtocolVersion::V_2025_03_26;
 /// Maximum number of queued messages of a tool; further ones are dropped.
 const MAX_NOTES: usize = 16;

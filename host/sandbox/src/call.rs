@@ -70,7 +70,7 @@ impl Host for State {
 }
 
 impl State {
-    /// Tells the client, if it wants to know. One that reads slowly misses notes; the tool does not wait for it.
+    /// Sends a note if the client asked for notes. A client that reads slowly misses some; the tool does not wait.
     fn note(&self, note: Note) -> wasmtime::Result<()> {
         if let Some(notes) = &self.call()?.notes {
             let _ = notes.try_send(note);

@@ -63,7 +63,7 @@ const MAX_REASON: usize = 256;
 /// Bytes that are moved at a time.
 const CHUNK: usize = 64 << 10;
 
-/// Why a file has no code. Each is a file that is not served; the host goes on.
+/// Compilation failure of one file. The file is not served; the host continues.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
     /// The bytes are not a component, or one that this engine cannot compile.
@@ -86,7 +86,7 @@ pub enum CompileError {
     /// There is no /proc, or no process to be had. Nothing is compiled inside the host instead.
     #[error("no compiler can be started: {0}")]
     Start(#[source] io::Error),
-    /// What the compiler sent is not what was asked for.
+    /// The compiler's output does not match the request.
     #[error("what the compiler sent is not used: {0}")]
     Output(&'static str),
     /// The file was written while it was read; it is loaded again.
@@ -101,8 +101,8 @@ pub enum CompileError {
 }
 
 impl CompileError {
-    /// Whether another attempt with the same file may end otherwise. A limit is none of these: a file that is made to reach
-    /// it would have a processor for a minute, again and again.
+    /// True if a retry with the same file may succeed. Reaching a limit is not transient: a file made to reach it would
+    /// occupy a processor for a minute, again and again.
     pub fn is_transient(&self) -> bool {
         use std::os::unix::process::ExitStatusExt;
 
@@ -122,14 +122,14 @@ impl CompileError {
 pub struct Code(pub(super) Component);
 
 impl Code {
-    /// What a component imports, by name, whether it may or not.
+    /// Every import of the component by name, permitted or not.
     pub fn imports(&self, engine: &Engine) -> Vec<(String, Import)> {
         let ty = self.0.component_type();
         ty.imports(engine.wasmtime()).map(|(name, _)| (name.to_owned(), imports::classify(name))).collect()
     }
 }
 
-/// Where code is compiled.
+/// Process in which code is compiled.
 enum Place {
     /// In a child: this program, started once more.
     Child {
@@ -215,7 +215,7 @@ impl Compiler {
     }
 }
 
-/// Where code goes as it arrives: the host never holds more of it than a chunk where there is a cache.
+/// Destination of code as it arrives. With a cache, the host never holds more of it than a chunk.
 enum Sink {
     File(Partial, tokio::fs::File),
     Memory(Vec<u8>),
@@ -351,7 +351,7 @@ async fn receive(
     Ok(Some(Received { sink, code: header.code }))
 }
 
-/// What a compiler wrote to stderr: all of it is read, and a bounded part kept.
+/// Reads all of a compiler's stderr and returns a bounded part.
 async fn words(mut errors: impl AsyncRead + Unpin) -> String {
     let (mut kept, mut chunk) = (Vec::new(), vec![0; MAX_WORDS]);
     while let Ok(read) = errors.read(&mut chunk).await {
@@ -362,7 +362,7 @@ async fn words(mut errors: impl AsyncRead + Unpin) -> String {
     String::from_utf8_lossy(&kept).into_owned()
 }
 
-/// Why a compiler ended without code.
+/// Error for a compiler that ended without code.
 fn ended(status: ExitStatus, words: &str, memory: u64) -> CompileError {
     use std::os::unix::process::ExitStatusExt;
     let told = |line: &&str| {

@@ -41,13 +41,13 @@ const LEFT_BEHIND: Duration = Duration::from_secs(3600);
 const ENTRY: &str = ".cwasm";
 const ASIDE: &str = ".part";
 
-/// Why a folder is not used. Each is a warning; the host compiles at every start then.
+/// Reason that a cache folder is not used. Each is a warning; the host then compiles at every start.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
     /// It is not there and cannot be made, or cannot be looked into.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// Somebody else could put code there, which this process would run.
+    /// Another user could put code there, which this process would run.
     #[error(
         "others than its owner can write {}, or its owner is somebody else; it must be ours alone (chmod 700)", .0.display()
     )]
@@ -199,19 +199,19 @@ impl Drop for Partial {
     }
 }
 
-/// What decides whether an engine can load code: wasmtime's version, its configuration and the processor.
+/// Hash of everything that decides if an engine can load code: wasmtime's version, its configuration and the processor.
 pub(super) fn fingerprint(engine: &Engine) -> u64 {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     hasher.finish()
 }
 
-/// What entries begin with that an engine compiled from a file: what it cannot load has another name.
+/// File-name prefix of the entries for this engine and file: code that it cannot load has another one.
 fn prefix(engine: &Engine, wasm: &Digest) -> String {
     format!("{:016x}-{wasm}-", fingerprint(engine))
 }
 
-/// Whether the file is what was written: ours, and with the digest in its name. A disk that was full, a crash of the
+/// Checks that the file is as it was written: ours, and with the digest in its name. A full disk, a crash of the
 /// machine or a careless copy leaves others.
 fn whole(path: &Path, code: &str) -> io::Result<()> {
     let mut file = File::open(path)?;

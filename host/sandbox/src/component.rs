@@ -33,7 +33,7 @@ const HOSTCALL_BYTES: usize = 4 << 20;
 /// Bytes of words of a component, or about it, that a reason repeats.
 const MAX_REASON: usize = 256;
 
-/// Why a file is not served.
+/// Reason that a file is not served.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// There is no code of it.
@@ -51,7 +51,7 @@ pub enum LoadError {
     /// Calls in flight left `describe` no memory.
     #[error(transparent)]
     Memory(Exhausted),
-    /// What it says of itself is not served.
+    /// Its description is refused.
     #[error(transparent)]
     Description(#[from] DescriptionError),
 }
@@ -67,7 +67,7 @@ pub enum Limit {
     Memory(u64),
 }
 
-/// Why a call has no outcome.
+/// Reason that a call has no outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stopped {
     /// The tool's own answer: what went wrong, for the model.
@@ -197,7 +197,7 @@ fn finished(
     Finished { result, reads, cpu, memory }
 }
 
-/// Why a task has no result. A panic goes on to whoever waits for it, as if there were no task in between.
+/// Error of a task without a result. A panic is resumed in the awaiting task, as if there were no task in between.
 fn interrupted(error: JoinError) -> String {
     match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),

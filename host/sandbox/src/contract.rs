@@ -24,7 +24,7 @@ use super::{
 /// The package, up to its version, in the names of its interfaces.
 const PACKAGE: &str = "porthole:tool/";
 
-/// Why a component cannot be linked.
+/// Reason that a component cannot be linked.
 #[derive(Debug, thiserror::Error)]
 pub enum Unlinkable {
     /// It was built for a version that this host does not know.

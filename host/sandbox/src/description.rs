@@ -1,4 +1,4 @@
-//! What a component says of itself, parsed and bounded before anything else of the host sees it.
+//! A component's description, parsed and bounded before anything else of the host sees it.
 //!
 //! A component is as hostile as a request. Its declaration becomes an operator's ClusterRole, a model's list of tools, a
 //! page, and lines on a terminal: each of those may rely on what is said here, and on nothing that is not.
@@ -43,11 +43,11 @@ pub struct Description {
     pub input_schema: Arc<Map<String, Value>>,
     /// The schema of the structured result.
     pub output_schema: Option<Arc<Map<String, Value>>>,
-    /// What the tool may read: groups and resources are `*` or names as Kubernetes spells them.
+    /// Grant of the tool: groups and resources are `*` or names as Kubernetes spells them.
     pub grant: Arc<Grant>,
 }
 
-/// Why a declaration is not served.
+/// Reason that a description is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum DescriptionError {
     /// It is not what a client could list it under.
@@ -161,20 +161,20 @@ fn rule(declared: &world::ReadRule) -> Result<ReadRule, String> {
     Ok(ReadRule { api_groups: declared.api_groups.clone(), resources: declared.resources.clone(), verbs })
 }
 
-/// Whether a text is an API group: `*`, the core group's empty name, or a DNS-1123 subdomain.
+/// True if a text is an API group: `*`, the core group's empty name, or a DNS-1123 subdomain.
 fn is_group(text: &str) -> bool {
     matches!(text, "*" | "") || is_subdomain(text)
 }
 
-/// Whether a text is a resource: `*`, or a plural with a subresource or none.
+/// True if a text is a resource: `*`, or a plural with a subresource or none.
 fn is_resource(text: &str) -> bool {
     let (plural, subresource) =
         text.split_once('/').map_or((text, None), |(plural, sub)| (plural, Some(sub)));
     text == "*" || (is_label(plural) && subresource.is_none_or(is_label))
 }
 
-/// Whether `get` on a resource is more than reading. `nodes/proxy` is how a node's log is read; the host asks for nothing
-/// else there, and `porthole rbac` keeps it in a role of its own.
+/// True if `get` on a resource is more than reading. `nodes/proxy` serves a node's log; the host requests nothing else
+/// there, and `porthole rbac` keeps it in a role of its own.
 fn is_beyond_reading(resource: &str) -> bool {
     let subresource = resource.split_once('/').map(|(_, subresource)| subresource);
     resource != "nodes/proxy" && subresource.is_some_and(|subresource| BEYOND_READING.contains(&subresource))

@@ -8,7 +8,7 @@ use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::executor::Executor;
 
-/// How often a computing component gives way, and how exactly its time is measured.
+/// Interval at which a computing component yields, and the precision of its measured time.
 pub(super) const TICK: Duration = Duration::from_millis(10);
 /// The same while another call may wait for it: whoever makes one short call meets a few of these, beside any flood.
 const CONTENDED_TICK: Duration = Duration::from_millis(1);
@@ -26,7 +26,7 @@ const TABLE_ELEMENTS: usize = 200_000;
 /// would cost more.
 const TABLE_KEPT: usize = 8 << 10;
 
-/// Why components cannot be run on this machine.
+/// Reason that components cannot run on this machine.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// wasmtime refuses its configuration, for example on a processor that it does not know.
@@ -37,8 +37,8 @@ pub enum EngineError {
     Thread(#[from] std::io::Error),
 }
 
-/// What decides how code is compiled. The compiler, a process of its own, begins with the same: a file that it made for
-/// another configuration is not loaded.
+/// Configuration of code generation. The compiler, a process of its own, uses the same: code for another configuration is
+/// not loaded.
 pub(super) fn code() -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);

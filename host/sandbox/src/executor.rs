@@ -61,7 +61,7 @@ impl Executor {
         iter::once(&self.first).chain(&self.others)
     }
 
-    /// Tells whether a component computes for long while there is another call.
+    /// Returns a check that is true while a component computes for long and another call waits.
     pub(super) fn contention(&self) -> impl Fn() -> bool + Send + use<> {
         let turns: Vec<_> = self.threads().map(|thread| Arc::clone(&thread.turns)).collect();
         move || {

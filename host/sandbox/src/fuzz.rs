@@ -1,5 +1,5 @@
-//! Entries into this crate's parsers for tests/fuzz, so that nothing private becomes public. Each holds an oracle, and panics
-//! if an input breaks it.
+//! Entries into this crate's parsers for tests/fuzz, so that nothing private becomes public. Each holds an oracle and
+//! panics if an input breaks it.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,8 +13,8 @@ pub use crate::description::fuzz::description;
 
 use crate::imports::{Import, classify, named, refused};
 
-/// What is refused of the imports in the lines is said in one line, and only our interfaces and the plain ones of WASI are
-/// not.
+/// Holds that refused imports are listed on one line, and that only our interfaces and the plain ones of WASI are not
+/// refused.
 pub fn imports(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let refused = refused(text.split('\n'));

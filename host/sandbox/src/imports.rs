@@ -1,4 +1,4 @@
-//! What a component may import, checked by name before anything is linked.
+//! Permitted imports of a component, checked by name before anything is linked.
 //!
 //! Linking alone would not do: an import of an empty `wasi:http/types` links with anything, and a link error names
 //! only the first interface, and blames the wrong thing.
@@ -32,18 +32,18 @@ const INTERFACES: [&str; 23] = [
     "wasi:random/insecure-seed",
 ];
 
-/// What an import gives a tool.
+/// Class of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Import {
-    /// The contract: what a tool is made for.
+    /// Part of the contract.
     Needed,
-    /// What a standard library wants: it is there, and there is nothing in it.
+    /// Wanted by a standard library: present, and empty.
     Empty,
     /// The host does not serve a tool that has it.
     Refused,
 }
 
-/// What this import gives.
+/// Class of this import.
 pub(super) fn classify(import: &str) -> Import {
     if !refused(std::iter::once(import)).is_empty() {
         Import::Refused
@@ -75,7 +75,7 @@ pub(super) fn named(imports: &[String]) -> String {
     names.join(", ")
 }
 
-/// Why the imports named are refused, for the operator.
+/// Explanation of refused imports, for the operator.
 pub(super) fn why(refused: &[String]) -> &'static str {
     let any = |prefix: &str| refused.iter().any(|import| import.starts_with(prefix));
     if any("wasi:sockets") || any("wasi:http") {

@@ -1,4 +1,4 @@
-//! What a component writes to stdout and stderr: the first bytes are kept for the log, the rest is thrown away.
+//! A component's stdout and stderr: the first bytes are kept for the log, the rest is discarded.
 
 use std::{
     pin::Pin,
@@ -16,7 +16,7 @@ use wasmtime_wasi::{
 
 /// Enough for a panic's message. A tool that prints in a loop must fill neither the memory nor the log.
 const KEPT: usize = 8 << 10;
-/// What one write may bring.
+/// Max bytes of one write.
 const PERMIT: usize = 64 << 10;
 
 /// A stream that never fails and never fills up.
@@ -30,7 +30,7 @@ impl Kept {
         kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
-    /// What was written first.
+    /// The kept output, as text.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }

@@ -47,7 +47,7 @@ const REFUSED: [&str; 24] = [
 /// Keywords whose value is data, in which any key may stand.
 const DATA: [&str; 4] = ["default", "const", "enum", "examples"];
 
-/// Why a schema is not served.
+/// Reason that a schema is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// It is not a JSON object.
@@ -78,7 +78,7 @@ pub(super) fn parse(what: &'static str, text: &str) -> Result<Map<String, Value>
     Ok(schema)
 }
 
-/// What was met on the way through a schema.
+/// Totals of a walk through a schema.
 #[derive(Default)]
 struct Walk {
     properties: usize,

@@ -25,7 +25,7 @@ const TABLE_ELEMENT: usize = 8;
 pub struct CallContext {
     /// For the log.
     pub tool: ToolName,
-    /// Whose turn the call takes.
+    /// Account whose turn the call takes.
     pub account: Account,
     /// The call's share of the memory of all calls.
     pub memory: Arc<MemoryShare>,
@@ -35,7 +35,7 @@ pub struct CallContext {
     pub namespaces: Vec<String>,
     /// Bytes of text that reach the caller.
     pub output: u32,
-    /// Where notes go, if the client wants any. What does not fit is dropped.
+    /// Channel for notes, if the client asked for any. Notes are dropped while it is full.
     pub notes: Option<mpsc::Sender<Note>>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct State {
     /// None while the component describes itself: then every import of ours traps.
     call: Option<CallContext>,
     pub(super) said: Kept,
-    /// What the tool may still log.
+    /// Remaining log allowance of the tool.
     pub(super) log: LogAllowance,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct LogAllowance {
     spent: bool,
 }
 
-/// Whether a message may be logged.
+/// Decision on a log message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Logging {
     Logged,
@@ -171,11 +171,11 @@ pub(super) struct Memory {
     share: Arc<MemoryShare>,
     used: usize,
     pub(super) peak: usize,
-    /// Why growing was refused: what the component died of, if it died.
+    /// Reason of the last refused growth: the cause of death, if the component died.
     pub(super) refused: Option<Refused>,
 }
 
-/// Why a component could not grow.
+/// Reason that a component could not grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
     /// Its own limit, `memory`.

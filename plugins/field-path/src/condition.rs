@@ -55,7 +55,7 @@ struct Operand {
     time: Option<SystemTime>,
 }
 
-/// Why a filter cannot be parsed.
+/// Reason that a filter cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FilterError {
     /// The path of a condition is malformed.

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A reader of one list: one kind, one scope, one pair of selectors.
 pub trait Pages {
-    /// Why a page could not be read.
+    /// Error of a page that could not be read.
     type Error: PageError;
 
     /// Reads one page.
@@ -64,7 +64,7 @@ pub enum View {
     Outline,
 }
 
-/// Why a list cannot be answered.
+/// Reason that a list cannot be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum ListError<E> {
     /// A page could not be read, and there is nothing to show instead.

@@ -174,7 +174,7 @@ fn continue_token(text: &str) -> Option<String> {
     Some(token.split(['\n', '"', ' ']).next()?.to_owned())
 }
 
-/// What all answers of a list showed.
+/// Rows of all answers of a list.
 #[derive(Debug, Default)]
 struct Shown {
     times: BTreeMap<String, u32>,

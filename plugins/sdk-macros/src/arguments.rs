@@ -127,7 +127,7 @@ fn check(field: &Field, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Whether the last word of a type's path is this.
+/// True if the last word of a type's path is this.
 fn is(ty: &Type, name: &str) -> bool {
     last(ty).is_some_and(|(ident, _)| ident == name)
 }

@@ -8,7 +8,7 @@ use crate::{Columns, Row, age, parse_time};
 
 /// The columns of a list of events, without the namespace.
 pub const HEADER: [&str; 6] = ["LAST-SEEN", "TYPE", "REASON", "OBJECT", "COUNT", "MESSAGE"];
-/// How events are listed.
+/// The columns of lists of events.
 pub const COLUMNS: Columns<'static, Event> =
     Columns { fields: FIELDS, header: &HEADER, row: Event::row, newest_first: true, outlined: false };
 
@@ -71,7 +71,7 @@ pub const FIELDS: &[&str] = &[
 const MESSAGE: usize = 400;
 
 impl Event {
-    /// When it was last seen, by the rule of `kubectl describe`.
+    /// Time of the last occurrence, by the rule of `kubectl describe`.
     fn last_seen(&self) -> &str {
         let series = self.series.as_ref().map(|series| series.last_observed_time.as_str());
         let times = [

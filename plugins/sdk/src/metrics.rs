@@ -1,4 +1,4 @@
-//! What the tools on metrics share.
+//! Shared parts of the tools on metrics.
 
 use crate::{
     Error, Table, call,

@@ -1,4 +1,4 @@
-//! What to say where an object is not found: what there is under a like name, or in which namespace it is.
+//! Suggestions if an object is not found: objects with a similar name, or its namespace.
 
 use serde::{Deserialize, de::DeserializeOwned};
 

@@ -12,7 +12,7 @@ pub fn seconds_since(then: SystemTime) -> u64 {
     SystemTime::now().duration_since(then).map_or(0, |age| age.as_secs())
 }
 
-/// How long ago that was: `45s`, `12m`, `5h30m`, `3d4h`, `12d`; empty where there is no time.
+/// The age of a timestamp: `45s`, `12m`, `5h30m`, `3d4h`, `12d`; empty if it is not a timestamp.
 pub fn age(timestamp: &str) -> String {
     match parse_time(timestamp) {
         Some(then) if then > UNIX_EPOCH => short(seconds_since(then)),

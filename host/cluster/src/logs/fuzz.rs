@@ -60,7 +60,8 @@ pub fn log_lines(data: &[u8]) {
     let lossy = |line: &[u8]| String::from_utf8_lossy(line).into_owned();
     let lossy_lines: Vec<String> = theirs.iter().map(|line| lossy(line)).collect();
     for line in text.lines() {
-        let ours = line == "--" || (query.fold && line.starts_with('…'));
+        // The limit may cut the separator in two.
+        let ours = line == "--" || (cut && line == "-") || (query.fold && line.starts_with('…'));
         let begun = line.trim_end_matches('\u{fffd}');
         let known = |theirs: &String| theirs == line || (cut && theirs.starts_with(begun));
         // A carriage return before the line break belongs to the line; `lines` takes it off.

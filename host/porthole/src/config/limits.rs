@@ -1,4 +1,4 @@
-//! Limits in the configuration file: keys, units and bounds. The README has the table.
+//! Limits in the configuration file: keys, units and bounds. The table is in docs/operating.md.
 
 use std::time::Duration;
 

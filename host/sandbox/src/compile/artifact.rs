@@ -1,4 +1,4 @@
-//! What the compiler sends: a header, and the code.
+//! Format of the compiler's output: a header, and the code.
 
 use sha2::{Digest as _, Sha256};
 
@@ -7,10 +7,10 @@ const MAGIC: [u8; 8] = *b"PHCODE01";
 /// Bytes of a header.
 pub(super) const HEADER: usize = 88;
 
-/// What the host compares before it uses a byte of the code.
+/// Header that the host compares before it uses a byte of the code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Header {
-    /// What the code can be loaded by; see [`fingerprint`](super::super::compiled::fingerprint).
+    /// Engine that can load the code; see [`fingerprint`](super::super::compiled::fingerprint).
     pub(super) engine: u64,
     /// SHA-256 of the component that the compiler read.
     pub(super) wasm: [u8; 32],

@@ -25,7 +25,7 @@ pub(super) const NO_MEMORY: i32 = 3;
 /// Begins the line of stderr that names what the kernel did not give.
 pub(super) const MISSING: &str = "not confined by ";
 
-/// Why there is no code.
+/// Failure of the compiler process.
 enum Failure {
     Refused(String),
     NoMemory,

@@ -18,7 +18,7 @@ pub(crate) const MAX_WASM: u64 = 128 << 20;
 const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 const MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 
-/// Why a file is not read.
+/// Reason that a file is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// It cannot be opened or read; a link that leads nowhere or to itself is one of these.
@@ -33,7 +33,7 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
-    /// Whether another attempt may end otherwise, though the file stays as it is.
+    /// True if a retry may succeed with the unchanged file.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Io(_))
     }
@@ -96,7 +96,8 @@ impl WasmFile {
         self.size
     }
 
-    /// Why the first bytes are not those of a component, if they are not: for thousands of such files no compiler is started.
+    /// The reason that the first bytes are not those of a component, or `None` if they are. No compiler is started for
+    /// other files, however many there are.
     pub(super) fn is_no_component(&self) -> Option<&'static str> {
         match self.first {
             COMPONENT => None,
@@ -124,7 +125,7 @@ impl WasmFile {
     }
 }
 
-/// What something is that is no regular file.
+/// Name of a file type that is not a regular file.
 fn kind(of: std::fs::FileType) -> Option<&'static str> {
     if of.is_file() {
         None

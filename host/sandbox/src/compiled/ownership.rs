@@ -1,4 +1,4 @@
-//! Who could have written a file: the checks of sshd's StrictModes, for code that this process runs.
+//! Ownership checks of files, those of sshd's StrictModes, for code that this process runs.
 
 use std::{
     fs::{self, Metadata},
@@ -10,7 +10,7 @@ use std::{
 /// The sticky bit: in such a folder only its owner renames or removes a file.
 const STICKY: u32 = 0o1000;
 
-/// Whether only this process's user can write it.
+/// True if only this process's user can write it.
 pub(super) fn is_ours_alone(metadata: &Metadata) -> bool {
     is_ours(metadata) && metadata.mode() & 0o022 == 0
 }
@@ -33,7 +33,7 @@ pub(super) fn is_private(folder: &Path) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Whether a folder is on another file system than the one above it.
+/// True if a folder is on another file system than the one above it.
 fn is_mounted(folder: &Path, metadata: &Metadata) -> io::Result<bool> {
     let above = folder.parent().map(fs::metadata).transpose()?;
     Ok(above.is_some_and(|above| above.dev() != metadata.dev()))

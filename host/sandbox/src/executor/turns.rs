@@ -71,7 +71,7 @@ struct Lane {
 }
 
 impl Turns {
-    /// What the thread has to do: tasks that compute, and all tasks.
+    /// Load of the thread: tasks that compute, and all tasks.
     pub(super) fn load(&self) -> (usize, usize) {
         (self.heavy.load(Relaxed), self.tasks.load(Relaxed))
     }

@@ -78,7 +78,7 @@ const FIELDS: &[&str] = &[
 ];
 
 impl Deployment {
-    /// Why a rollout does not go on: ProgressDeadlineExceeded, FailedCreate, paused.
+    /// Reasons that a rollout is stuck: ProgressDeadlineExceeded, FailedCreate, paused.
     fn held_up(&self) -> String {
         let told = |condition: &&Condition| match condition.r#type.as_str() {
             "Progressing" => condition.status == "False",

@@ -42,7 +42,7 @@ struct Request {
 
 /// Kept of the answer for the lines around a log.
 const NOTICE: u32 = 512;
-/// Where nobody says how many lines.
+/// Default number of lines.
 const TAIL: u32 = 100;
 /// With a pattern: far enough back for what happened today, and read in a second.
 const TAIL_SEARCHED: u32 = 10_000;

@@ -7,7 +7,7 @@ use porthole_sdk::{
 
 use crate::targets::{self, Target};
 
-/// How often fewer lines are asked for, so that the end of the log fits into the answer.
+/// Max retries with fewer lines, so that the end of the log fits into the answer.
 const ATTEMPTS: usize = 4;
 
 /// A log that was read.

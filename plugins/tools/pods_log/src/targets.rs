@@ -1,4 +1,4 @@
-//! Whose logs: one pod's, those of a workload's pods, or those of all pods with a label.
+//! Pods whose logs are read: one pod, the pods of a workload, or all pods with a label.
 
 use std::collections::BTreeMap;
 
@@ -98,7 +98,7 @@ impl Pod {
     }
 }
 
-/// What the arguments name.
+/// The target that the arguments name.
 pub(crate) fn of(request: &Request, namespace: &str) -> Result<Chosen, Error> {
     let name =
         request.name.as_deref().map(|name| name.trim_start_matches("pods/").trim_start_matches("pod/"));

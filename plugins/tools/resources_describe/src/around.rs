@@ -1,4 +1,4 @@
-//! What is around an object: who owns it, what it reaches, what happened to it.
+//! Neighbours of an object: its owners, the objects that it reaches, its events.
 
 use porthole_sdk::{
     event::{self, Event},
@@ -14,7 +14,7 @@ const EVENTS: usize = 10;
 /// Pods told by name, those that are not well.
 const PODS: usize = 5;
 
-/// Which object it is.
+/// Identity of an object.
 pub(crate) struct Identity {
     kind: String,
     api_version: String,
@@ -111,7 +111,7 @@ fn pods(namespace: Option<String>, labels: Option<String>, field_selector: Optio
     told
 }
 
-/// Whether a Service reaches anything.
+/// Endpoints of a Service.
 fn endpoints(identity: &Identity, labels: Option<String>) -> String {
     #[derive(Deserialize)]
     struct Slice {

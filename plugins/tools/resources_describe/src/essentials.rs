@@ -10,7 +10,7 @@ const BEGINNING: usize = 60;
 /// Longer lists are told by their length.
 const MANY: usize = 40;
 
-/// What is left out wherever it stands: it repeats other fields, or only machines read it.
+/// Fields omitted at any depth: they repeat other fields, or only machines read them.
 const NOISE: [&str; 32] = [
     "uid",
     "resourceVersion",

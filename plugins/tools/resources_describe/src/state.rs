@@ -1,4 +1,4 @@
-//! How an object is: its conditions and, of a pod, its containers; a line each.
+//! Status of an object: its conditions and, of a pod, its containers; a line each.
 
 use porthole_sdk::{parse_time, prelude::*, seconds_since};
 

@@ -1,0 +1,153 @@
+//! Answers of every tool on the embedded shop, as a model sees them: a snapshot for each tool and case.
+//!
+//! The layers run in this process, from the catalog to the embedded API server. After a change that is meant:
+//! `INSTA_UPDATE=always cargo xtask test answers`, and review the diff of `snapshots/`.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop with a panic")]
+
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use porthole_cluster::{ApiServer, Cluster, Source};
+use porthole_contract::Content;
+use porthole_demo::Embedded;
+use porthole_guard::Guard;
+use porthole_identity::{Authenticator, NO_PEER};
+use porthole_sandbox::{Compiler, Engine};
+use porthole_tools::{Answer, Audit, Call, Calls, Catalog, Loader, Settings};
+use serde_json::{Value, json};
+
+/// A call: tool, name of the case, arguments.
+type Case = (&'static str, &'static str, Value);
+
+fn cases() -> Vec<Case> {
+    let (web, cart) = ("web-6d4f9c7b8d-k8pq2", "cart-5b8f7d9c64-mz7wl");
+    vec![
+        ("access_check", "may", json!({"verb": "get", "kind": "pods", "namespace": "shop"})),
+        ("api_resources_list", "apps", json!({"group": "apps"})),
+        ("configuration_view", "all", json!({})),
+        ("deployments_list", "all", json!({})),
+        (
+            "deployments_list",
+            "sorted_by_a_path",
+            json!({"sortBy": "-spec.replicas", "fields": "spec.replicas"}),
+        ),
+        ("events_list", "shop", json!({"namespace": "shop"})),
+        ("helm_list", "all", json!({})),
+        ("namespaces_list", "all", json!({})),
+        ("nodes_get", "node", json!({"name": "node-1"})),
+        ("nodes_get", "misspelt", json!({"name": "nod-1"})),
+        ("nodes_list", "all", json!({})),
+        ("nodes_log", "kubelet", json!({"name": "node-1", "query": "kubelet", "tailLines": 3})),
+        ("nodes_stats_summary", "node", json!({"name": "node-1"})),
+        ("nodes_top", "all", json!({})),
+        ("pods_get", "pod", json!({"name": web, "namespace": "shop"})),
+        (
+            "pods_get",
+            "fields",
+            json!({"name": web, "namespace": "shop", "fields": "spec.containers[].image,status.phase"}),
+        ),
+        ("pods_get", "not_found", json!({"name": "webb", "namespace": "shop"})),
+        ("pods_get", "malformed_path", json!({"name": web, "namespace": "shop", "fields": "spec..x"})),
+        ("pods_list", "all", json!({})),
+        ("pods_list", "paged", json!({"limit": 2})),
+        ("pods_list", "counts", json!({"output": "count"})),
+        ("pods_list", "names", json!({"output": "names", "limit": 3})),
+        ("pods_list", "json", json!({"output": "json", "fields": "status.phase", "limit": 2})),
+        ("pods_list", "unknown_output", json!({"output": "xml"})),
+        ("pods_list", "unknown_argument", json!({"labels": "app=web"})),
+        ("pods_list_in_namespace", "payments", json!({"namespace": "payments"})),
+        ("pods_list_in_namespace", "unknown_namespace", json!({"namespace": "shopp"})),
+        ("pods_log", "last_lines", json!({"name": web, "namespace": "shop", "tail": 5})),
+        ("pods_log", "before_the_crash", json!({"name": cart, "namespace": "shop", "previous": true})),
+        ("pods_log", "of_a_workload", json!({"name": "deployment/web", "namespace": "shop", "tail": 2})),
+        ("pods_top", "shop", json!({"namespace": "shop"})),
+        ("projects_list", "all", json!({})),
+        ("resources_describe", "pod", json!({"kind": "Pod", "name": cart, "namespace": "shop"})),
+        ("resources_describe", "service", json!({"kind": "Service", "name": "web", "namespace": "shop"})),
+        ("resources_explain", "field", json!({"kind": "Deployment", "field": "spec.replicas"})),
+        ("resources_get", "deployment", json!({"kind": "Deployment", "name": "web", "namespace": "shop"})),
+        ("resources_get", "secret", json!({"kind": "Secret", "name": "cart-db", "namespace": "shop"})),
+        ("resources_list", "services", json!({"kind": "services", "namespace": "shop"})),
+        ("resources_list", "unknown_kind", json!({"kind": "deploymint"})),
+    ]
+}
+
+/// The folder of built tools.
+fn tools() -> PathBuf {
+    std::env::var_os("PORTHOLE_TOOLS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/dist"), PathBuf::from)
+}
+
+/// The calls of a host that reads the shop with its own account.
+async fn calls(cluster: &Embedded) -> (Arc<Calls>, Arc<Authenticator>) {
+    let source = Source::Text(cluster.kubeconfig());
+    let settings = Settings::default();
+    let engine = Arc::new(Engine::new(2, settings.max_memory(), 1 << 30).unwrap());
+    let compiler = Compiler::of_program(env!("CARGO_BIN_EXE_porthole").into());
+    let catalog = Arc::new(Catalog::new(tools(), Loader { engine, compiler, settings }));
+    let loading = Arc::clone(&catalog);
+    tokio::spawn(async move { loading.keep_loaded().await });
+    catalog.first_scan().await;
+    let cluster = Arc::new(Cluster::new(ApiServer::for_host(&source).await.unwrap()));
+    let authenticator = Arc::new(Authenticator::host(None));
+    let guard = Arc::new(Guard::new(cluster, Arc::default()));
+    (Arc::new(Calls::new(catalog, guard, Arc::clone(&authenticator), Audit::Off)), authenticator)
+}
+
+fn text(answer: Answer) -> String {
+    match answer {
+        Answer::Outcome { content, structured } => {
+            let texts = content.iter().map(|content| match content {
+                Content::Text(text) => text.clone(),
+                other => panic!("a tool of ours answers with text, not {other:?}"),
+            });
+            let structured = structured.map(|value| format!("\nstructured: {value}")).unwrap_or_default();
+            texts.collect::<Vec<_>>().join("\n") + &structured
+        }
+        Answer::Error(error) => format!("ERROR: {error}"),
+        Answer::Overlong { error, text } => format!("ERROR: {error}\n{text}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_tool_answers_as_its_snapshots_show() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cluster = Embedded::start(None).await.unwrap();
+    let (calls, authenticator) = calls(&cluster).await;
+    let caller = authenticator.authenticate(None, NO_PEER).await.unwrap();
+    let cases = cases();
+
+    let served: BTreeSet<String> = calls.catalog().current().tools.keys().map(ToString::to_string).collect();
+    let called: BTreeSet<String> = cases.iter().map(|(tool, ..)| (*tool).to_owned()).collect();
+    assert_eq!(called, served, "every tool has a case; build them with: cargo xtask plugins");
+
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    // The shop's times are relative to its start, and its address is new each time.
+    settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?", "[time]");
+    settings.add_filter(r"\b(\d+[ywdhm]){1,2}\d*s?\b|\b\d+s\b", "[age]");
+    settings.add_filter(r"127\.0\.0\.1:\d+", "[address]");
+    // A column is as wide as its widest age.
+    settings.add_filter(r"(\S) {2,}", "$1  ");
+    settings.add_filter(r"continue=\S+", "continue=[token]");
+    let mut failed = Vec::new();
+    for (tool, case, arguments) in cases {
+        settings.set_description(format!("{tool} {arguments}"));
+        let Value::Object(arguments) = arguments else { panic!("{tool}: arguments are an object") };
+        let call = Call { tool: tool.to_owned(), arguments, client: None, notes: None };
+        let answer = text(calls.call(call, &caller).await.answer);
+        let name = format!("{tool}__{case}");
+        let matches = catch_unwind(AssertUnwindSafe(|| {
+            settings.bind(|| insta::assert_snapshot!(name.clone(), answer));
+        }));
+        if matches.is_err() {
+            failed.push(name);
+        }
+    }
+    assert!(failed.is_empty(), "other answers than the snapshots show: {failed:?}");
+}
