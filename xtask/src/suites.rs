@@ -58,7 +58,7 @@ const SUITES: [Suite; 15] = [
     // New inputs; the known ones are replayed in `unit`.
     Suite {
         name: "fuzz",
-        prepare: fuzz::can_run,
+        prepare: fuzzer,
         run: |_| fuzz::fuzz(None, FUZZ_SECONDS, fuzz::Inputs::Repeatable),
     },
     Suite { name: "answers", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "answers"]) },
@@ -275,13 +275,19 @@ fn node() -> Result<()> {
 
 /// Installs Debian's Chromium if no browser is present.
 fn chromium() -> Result<()> {
-    if has("chromium") {
-        return Ok(());
-    }
+    if has("chromium") { Ok(()) } else { apt("chromium") }
+}
+
+fn fuzzer() -> Result<()> {
+    fuzz::can_run().or_else(|_| apt("g++"))
+}
+
+/// Installs a package of Debian.
+fn apt(package: &str) -> Result<()> {
     // A machine without package lists needs them first.
     let _ = run_aside(&mut command("apt-get", &["update", "-qq"]));
-    run_aside(&mut command("apt-get", &["install", "-y", "-qq", "--no-install-recommends", "chromium"]))
-        .context("chromium cannot be installed; apt-get install chromium")
+    run_aside(&mut command("apt-get", &["install", "-y", "-qq", "--no-install-recommends", package]))
+        .with_context(|| format!("{package} cannot be installed; apt-get install {package}"))
 }
 
 fn conformance() -> Result<()> {
