@@ -183,17 +183,21 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
             let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
             let mut wanted = group.iter().peekable();
             let mut at = Position { skip: 0, ..first.clone() };
+            // The index of the next object in the page that the outline was read of.
             let mut index = 0;
             // More than one turn only if the page is shorter than when the outline was read.
             while let Some(next) = wanted.peek().copied() {
                 let limit =
                     u32::try_from(last.skip.saturating_add(1).saturating_sub(index)).unwrap_or(u32::MAX);
+                // From the page reached, not from that of the outline: the next answer may have to read as many pages
+                // again, and would end where this one does.
+                let unread = Position { skip: next.skip.saturating_sub(index), ..at.clone() };
                 if reads >= REREAD_PAGES {
-                    return Ok(Some(next.clone()));
+                    return Ok(Some(unread));
                 }
                 let page = match self.page(&at, limit, false) {
                     Ok(page) => page,
-                    Err(error) if reads > 0 && error.is_limit() => return Ok(Some(next.clone())),
+                    Err(error) if reads > 0 && error.is_limit() => return Ok(Some(unread)),
                     Err(error) => return Err(ListError::Page(error)),
                 };
                 reads += 1;
@@ -207,7 +211,9 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
                 }
                 match (wanted.peek(), page.continue_token) {
                     (None, _) => break,
-                    (Some(_), Some(token)) => at.token = token,
+                    (Some(_), Some(token)) => {
+                        at = Position { token, base: first.base.saturating_add(index), skip: 0 };
+                    }
                     (Some(position), None) => return Ok(Some((*position).clone())),
                 }
             }

@@ -293,8 +293,6 @@ fn limit() -> impl Strategy<Value = Option<u32>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
-
     /// Without interruptions nothing may be missing.
     #[test]
     fn each_object_is_shown_exactly_once(
@@ -350,4 +348,15 @@ proptest! {
             let _ = form.answer(&mut call, Some(token), 4000, None);
         }
     }
+}
+
+/// Rows come in shorter pages than outlines, and each call has reads for a part of those of one page of outlines.
+#[test]
+fn an_answer_without_room_for_a_page_of_outlines_gets_on() {
+    let object = |status| Object { status, outlined_status: status, width: 0, time: 0 };
+    let objects = (0..66).map(|at| object(if at < 19 { "Running" } else { "Pending" })).collect();
+    let server = Server { objects, max_page: 15, max_rows: 5, has_remaining: false };
+    let shown = read(&server, Form::ServerTable, &[0], None, &[7], Failed::Limit);
+    check(&server, &shown.unwrap_or_else(|error| panic!("{error}")))
+        .unwrap_or_else(|error| panic!("{error}"));
 }
