@@ -30,8 +30,31 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a control plane in `folder`, which must not contain one. `testbed` is this crate's own binary.
-    pub async fn start(folder: &Path, testbed: &Path) -> Result<Self> {
+    /// Opens the control plane of `folder`; starts and fills one if none is running. `testbed` is this crate's own binary.
+    pub async fn open_or_start(
+        folder: &Path,
+        testbed: &Path,
+        fill: impl AsyncFn(&Self) -> Result<()>,
+    ) -> Result<Self> {
+        if let Ok(cluster) = Self::open(folder) {
+            if cluster.answers().await {
+                return Ok(cluster);
+            }
+            cluster.stop();
+        }
+        if folder.exists() {
+            std::fs::remove_dir_all(folder)?;
+        }
+        let cluster = Self::start(folder, testbed).await?;
+        let filled = fill(&cluster).await;
+        if filled.is_err() {
+            cluster.stop();
+        }
+        filled.map(|()| cluster)
+    }
+
+    /// Starts a control plane in `folder`, which must not contain one.
+    async fn start(folder: &Path, testbed: &Path) -> Result<Self> {
         let binaries = Binaries::find_or_build()?;
         std::fs::create_dir_all(folder.join("logs"))?;
         let folder = folder.canonicalize()?;
@@ -116,7 +139,7 @@ impl Cluster {
     }
 
     /// True if the API server answers.
-    pub async fn answers(&self) -> bool {
+    async fn answers(&self) -> bool {
         let Ok(client) = self.admin().await else {
             return false;
         };

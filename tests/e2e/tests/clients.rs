@@ -4,6 +4,7 @@
 
 use std::process::Command;
 
+use porthole_e2e::root;
 use porthole_testbed::{accounts, cluster::Cluster, porthole::Porthole};
 
 async fn run(program: &str, script: &str) {
@@ -13,7 +14,7 @@ async fn run(program: &str, script: &str) {
     let token = accounts::account(&client, "clients", "reader").await.unwrap();
     accounts::allow(&client, ("clients", "reader"), None, accounts::reader_rules()).await.unwrap();
     let host = Porthole::start(&cluster.kubeconfig).await;
-    let script = format!("{}/clients/{script}", env!("CARGO_MANIFEST_DIR"));
+    let script = root().join("tests/clients").join(script);
     let mut command = Command::new(program);
     command.arg(script).env("PORTHOLE_ORIGIN", &host.origin).env("PORTHOLE_TOKEN", token);
     let output = tokio::task::spawn_blocking(move || command.output())

@@ -11,18 +11,15 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
 };
 
+use porthole_e2e::root;
 use serde_json::Value;
 
 /// Crates by name, with their dependencies within the host, except for tests.
 type Arrows = BTreeMap<String, Vec<String>>;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 /// Dependencies in Cargo.toml.
 fn of_cargo() -> Arrows {

@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use porthole_e2e::root;
 use porthole_testbed::cluster::Cluster;
 
 /// Serializes the tests, which both use the developer's cluster (a separate one: `$PORTHOLE_KUBE`).
@@ -21,10 +22,6 @@ static CLUSTER: Mutex<()> = Mutex::new(());
 
 /// The pages whose commands are run, in the order in which a newcomer reads them: each builds on those before it.
 const PAGES: [&str; 3] = ["README.md", "docs/trying.md", "docs/operating.md"];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 /// Code blocks of a language.
 fn blocks(markdown: &str, language: &str) -> Vec<String> {
@@ -49,7 +46,7 @@ fn the_readme_names_every_tool() {
 #[test]
 fn the_security_page_names_tests_that_exist() {
     let page = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
-    let tests = root().join("tests/tests");
+    let tests = root().join("tests/e2e/tests");
     let mut named = 0;
     for row in page.lines().filter(|line| line.starts_with("| ") && line.contains("::")) {
         let column = row.trim_end_matches('|').rsplit('|').next().unwrap();

@@ -9,11 +9,11 @@
 )]
 
 use std::{
-    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
 
+use porthole_e2e::root;
 use porthole_testbed::{
     accounts,
     cluster::Cluster,
@@ -70,8 +70,7 @@ async fn the_examples_read_a_real_cluster() {
 
 /// Commands below a heading of the page.
 fn commands(heading: &str) -> String {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/README.md");
-    let page = std::fs::read_to_string(page).unwrap();
+    let page = std::fs::read_to_string(root().join("plugins/README.md")).unwrap();
     let section = page.split("\n## ").find(|section| section.starts_with(heading)).expect(heading);
     let blocks: Vec<&str> = section.split("\n```").filter_map(|part| part.strip_prefix("sh\n")).collect();
     assert_eq!(blocks.len(), 1, "{heading} has one block");
