@@ -8,9 +8,10 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    examples, plugins,
+    examples,
+    packages::npm_packages,
+    plugins,
     shell::{build_workspace, built, cache, command, root, run},
-    suites::npm_packages,
 };
 
 /// The popular server, written in Go; its npm package contains a Linux binary.
