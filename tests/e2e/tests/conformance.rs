@@ -3,10 +3,11 @@
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop with a panic")]
 
-use std::path::PathBuf;
-
 use porthole_e2e::root;
-use porthole_testbed::porthole::{Porthole, guest};
+use porthole_testbed::{
+    porthole::{Porthole, guest},
+    prepared,
+};
 
 /// Scenarios that a server of tools can pass; the popular server passes 10 of 32.
 const MUST_PASS: [&str; 14] = [
@@ -42,7 +43,7 @@ async fn the_public_suite() {
     let plugins = tools.display().to_string();
     // The suite sends no token.
     let host = Porthole::with(&["--demo", "--identity", "host", "--plugins", &plugins]).await.unwrap();
-    let modules = PathBuf::from(std::env::var_os("PORTHOLE_CONFORMANCE").expect("run by: cargo xtask test"));
+    let modules = prepared::path("PORTHOLE_CONFORMANCE");
     let expected = root().join("tests/conformance/expected-failures.yml");
     let output = tokio::process::Command::new(modules.join("node/bin/node"))
         .arg(modules.join("@modelcontextprotocol/conformance/dist/index.js"))

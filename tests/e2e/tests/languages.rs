@@ -19,6 +19,7 @@ use porthole_testbed::{
     cluster::Cluster,
     http::Streamable,
     porthole::{Demo, Porthole, binary, tools},
+    prepared,
 };
 use serde_json::json;
 
@@ -39,7 +40,7 @@ async fn the_examples_read_a_real_cluster() {
         .unwrap();
     let _: serde_json::Value = client.request(patch).await.unwrap();
 
-    let examples = std::env::var("PORTHOLE_EXAMPLES").expect("run by: cargo xtask test");
+    let examples = prepared::path("PORTHOLE_EXAMPLES").display().to_string();
     let kubeconfig = cluster.kubeconfig.display().to_string();
     let host = Porthole::with(&["--kubeconfig", &kubeconfig, "--plugins", &examples]).await.unwrap();
     let ready = host.readiness().await.unwrap();

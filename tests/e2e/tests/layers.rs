@@ -16,6 +16,7 @@ use std::{
 };
 
 use porthole_e2e::root;
+use porthole_testbed::prepared;
 use serde_json::Value;
 
 /// Crates by name, with their dependencies within the host, except for tests.
@@ -87,7 +88,7 @@ fn bans(change: impl FnOnce(&Path)) -> Output {
         assert!(copied.success());
     }
     change(folder.path());
-    let deny = std::env::var("PORTHOLE_CARGO_DENY").expect("these tests run by: cargo xtask test");
+    let deny = prepared::path("PORTHOLE_CARGO_DENY");
     Command::new(deny)
         .args(["--offline", "check", "bans"])
         .current_dir(folder.path())

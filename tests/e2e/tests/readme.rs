@@ -8,14 +8,14 @@
 use std::{
     io::{BufRead, BufReader, Read},
     os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use porthole_e2e::root;
-use porthole_testbed::cluster::Cluster;
+use porthole_testbed::{cluster::Cluster, porthole::tools};
 
 /// Serializes the tests, which both use the developer's cluster (a separate one: `$PORTHOLE_KUBE`).
 static CLUSTER: Mutex<()> = Mutex::new(());
@@ -34,9 +34,7 @@ fn blocks(markdown: &str, language: &str) -> Vec<String> {
 #[test]
 fn the_readme_names_every_tool() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let folder =
-        PathBuf::from(std::env::var_os("PORTHOLE_TOOLS").expect("these tests run by: cargo xtask test"));
-    for file in std::fs::read_dir(folder).unwrap() {
+    for file in std::fs::read_dir(tools()).unwrap() {
         let tool = file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
         assert!(readme.contains(&format!("`{tool}`")), "{tool}");
     }

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::{binaries::Binaries, pki::Pki};
+use crate::{binaries::Binaries, pki::Pki, prepared};
 
 /// Maximum startup time of the control plane; it takes 3 s on an idle machine.
 const START: Duration = Duration::from_secs(90);
@@ -134,8 +134,7 @@ impl Cluster {
 
     /// Opens the control plane that `cargo xtask test` has started.
     pub fn for_tests() -> Self {
-        let folder = std::env::var_os("PORTHOLE_TEST_CLUSTER").expect("these tests run by: cargo xtask test");
-        Self::open(Path::new(&folder)).expect("the tests' cluster")
+        Self::open(&prepared::path("PORTHOLE_TEST_CLUSTER")).expect("the tests' cluster")
     }
 
     /// True if the API server answers.

@@ -25,4 +25,5 @@ pub mod hostile_api;
 pub mod http;
 pub mod pki;
 pub mod porthole;
+pub mod prepared;
 pub mod versions;
