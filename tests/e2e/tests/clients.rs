@@ -2,18 +2,19 @@
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests stop with a panic")]
 
-use std::process::Command;
+use std::{ffi::OsStr, process::Command};
 
-use porthole_testbed::{accounts, cluster::Cluster, porthole::Porthole};
+use porthole_e2e::root;
+use porthole_testbed::{accounts, cluster::Cluster, porthole::Porthole, prepared};
 
-async fn run(program: &str, script: &str) {
+async fn run(program: impl AsRef<OsStr>, script: &str) {
     let cluster = Cluster::for_tests();
     let client = cluster.admin().await.unwrap();
     accounts::namespace(&client, "clients").await.unwrap();
     let token = accounts::account(&client, "clients", "reader").await.unwrap();
     accounts::allow(&client, ("clients", "reader"), None, accounts::reader_rules()).await.unwrap();
     let host = Porthole::start(&cluster.kubeconfig).await;
-    let script = format!("{}/clients/{script}", env!("CARGO_MANIFEST_DIR"));
+    let script = root().join("tests/clients").join(script);
     let mut command = Command::new(program);
     command.arg(script).env("PORTHOLE_ORIGIN", &host.origin).env("PORTHOLE_TOKEN", token);
     let output = tokio::task::spawn_blocking(move || command.output())
@@ -28,7 +29,7 @@ async fn run(program: &str, script: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn python() {
-    run(&std::env::var("PORTHOLE_PYTHON").expect("these tests run by: cargo xtask test"), "client.py").await;
+    run(prepared::path("PORTHOLE_PYTHON"), "client.py").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,9 +16,9 @@ const ETCD: &str = "3.6.16";
 /// Programs of a control plane.
 #[derive(Debug, Clone)]
 pub struct Binaries {
-    pub etcd: PathBuf,
-    pub kube_apiserver: PathBuf,
-    pub kubectl: PathBuf,
+    pub(crate) etcd: PathBuf,
+    pub(crate) kube_apiserver: PathBuf,
+    pub(crate) kubectl: PathBuf,
 }
 
 impl Binaries {

@@ -15,6 +15,8 @@ use porthole_testbed::{
 };
 use serde_json::json;
 
+use crate::process::memory;
+
 /// Number of dropped tools.
 const DROPS: u32 = 20;
 /// Number of replacements under load, one per second.
@@ -90,7 +92,7 @@ impl Host {
     }
 
     fn memory(&self) -> u64 {
-        crate::bench::memory(Some(self.child.id()))
+        memory(Some(self.child.id()))
     }
 }
 

@@ -8,10 +8,7 @@ use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD},
 };
-
-fn path(variable: &str) -> PathBuf {
-    PathBuf::from(std::env::var_os(variable).expect("these tests run by: cargo xtask test"))
-}
+use porthole_testbed::prepared;
 
 /// Forbidden forms of a token: itself, its claims, its signature, and its base64 at each alignment.
 fn forms(token: &str) -> Vec<Vec<u8>> {
@@ -30,12 +27,14 @@ fn forms(token: &str) -> Vec<Vec<u8>> {
 
 #[test]
 fn no_log_holds_a_token() {
-    let tokens = std::fs::read_to_string(path("PORTHOLE_TEST_TOKENS")).unwrap_or_default();
+    let tokens = std::fs::read_to_string(prepared::path("PORTHOLE_TEST_TOKENS")).unwrap_or_default();
     let mut tokens: Vec<&str> = tokens.lines().collect();
     tokens.sort_unstable();
     tokens.dedup();
-    let logs: Vec<PathBuf> =
-        std::fs::read_dir(path("PORTHOLE_TEST_LOGS")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let logs: Vec<PathBuf> = std::fs::read_dir(prepared::path("PORTHOLE_TEST_LOGS"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     if logs.is_empty() {
         // Only suites without a host were selected.
         return;

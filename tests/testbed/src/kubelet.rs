@@ -31,7 +31,7 @@ struct Options {
 }
 
 /// Serves until the process ends.
-pub async fn serve(folder: &Path, port: u16) -> anyhow::Result<()> {
+pub(crate) async fn serve(folder: &Path, port: u16) -> anyhow::Result<()> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let tls = RustlsConfig::from_pem_file(folder.join("server.crt"), folder.join("server.key")).await?;
     let routes = Router::new()

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::http::send;
+use crate::{http::send, prepared};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
@@ -77,12 +77,12 @@ fn token(printed: &str, account: &str) -> Option<String> {
 
 /// Binary under test.
 pub fn binary() -> PathBuf {
-    PathBuf::from(std::env::var_os("PORTHOLE_BIN").expect("these tests run by: cargo xtask test"))
+    prepared::path("PORTHOLE_BIN")
 }
 
 /// Folder of the tools.
 pub fn tools() -> PathBuf {
-    PathBuf::from(std::env::var_os("PORTHOLE_TOOLS").expect("these tests run by: cargo xtask test"))
+    prepared::path("PORTHOLE_TOOLS")
 }
 
 /// Number of tools.
@@ -92,8 +92,7 @@ pub fn number_of_tools() -> usize {
 
 /// Path of a component for tests.
 pub fn guest(name: &str) -> PathBuf {
-    let folder = std::env::var_os("PORTHOLE_GUESTS").expect("these tests run by: cargo xtask test");
-    Path::new(&folder).join(format!("{name}.wasm"))
+    prepared::path("PORTHOLE_GUESTS").join(format!("{name}.wasm"))
 }
 
 impl Porthole {

@@ -8,23 +8,20 @@
 use std::{
     io::{BufRead, BufReader, Read},
     os::unix::process::CommandExt,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use porthole_testbed::cluster::Cluster;
+use porthole_e2e::root;
+use porthole_testbed::{cluster::Cluster, porthole::tools};
 
 /// Serializes the tests, which both use the developer's cluster (a separate one: `$PORTHOLE_KUBE`).
 static CLUSTER: Mutex<()> = Mutex::new(());
 
 /// The pages whose commands are run, in the order in which a newcomer reads them: each builds on those before it.
 const PAGES: [&str; 3] = ["README.md", "docs/trying.md", "docs/operating.md"];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 /// Code blocks of a language.
 fn blocks(markdown: &str, language: &str) -> Vec<String> {
@@ -37,9 +34,7 @@ fn blocks(markdown: &str, language: &str) -> Vec<String> {
 #[test]
 fn the_readme_names_every_tool() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let folder =
-        PathBuf::from(std::env::var_os("PORTHOLE_TOOLS").expect("these tests run by: cargo xtask test"));
-    for file in std::fs::read_dir(folder).unwrap() {
+    for file in std::fs::read_dir(tools()).unwrap() {
         let tool = file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
         assert!(readme.contains(&format!("`{tool}`")), "{tool}");
     }
@@ -49,7 +44,7 @@ fn the_readme_names_every_tool() {
 #[test]
 fn the_security_page_names_tests_that_exist() {
     let page = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
-    let tests = root().join("tests/tests");
+    let tests = root().join("tests/e2e/tests");
     let mut named = 0;
     for row in page.lines().filter(|line| line.starts_with("| ") && line.contains("::")) {
         let column = row.trim_end_matches('|').rsplit('|').next().unwrap();

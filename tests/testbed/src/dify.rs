@@ -19,7 +19,7 @@ use crate::http::{HttpClient, client, text};
 /// Timeout for the endpoint event in Dify.
 const ENDPOINT: Duration = Duration::from_secs(1);
 /// Timeout after which a test considers Dify hanging.
-pub const HANGS: Duration = Duration::from_secs(20);
+const HANGS: Duration = Duration::from_secs(20);
 
 /// Event on the stream.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Memory limit of the deployment.
-pub const MEMORY: u64 = 512 << 20;
+const MEMORY: u64 = 512 << 20;
 /// Scheduler period and quota, in µs: one core.
 const PERIOD: &str = "100000";
 /// Maximum time until the kernel releases an ended process.
@@ -54,7 +54,7 @@ impl Cage {
     }
 
     /// True if a control group limits the memory.
-    pub fn holds_memory(&self) -> bool {
+    fn holds_memory(&self) -> bool {
         self.groups
             .iter()
             .any(|group| group.join("memory.max").exists() || group.join("memory.limit_in_bytes").exists())

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, ensure};
 use porthole_testbed::{accounts, http::Streamable, porthole::until_ready};
 use serde_json::{Value, json};
 
+use crate::setup::Setup;
 use questions::{Calls, QUESTIONS};
 
 const OURS: &str = "127.0.0.1:18082";
@@ -26,15 +27,8 @@ struct Answers {
     missing: Option<String>,
 }
 
-pub(crate) async fn run(
-    folder: &Path,
-    porthole: &Path,
-    plugins: &Path,
-    peer: &Path,
-    tokenizer: &Path,
-    show: bool,
-) -> Result<()> {
-    let cluster = crate::up::filled_by(folder, fill::fill).await?;
+pub(crate) async fn run(setup: &Setup, peer: &Path, tokenizer: &Path, show: bool) -> Result<()> {
+    let cluster = setup.cluster(fill::fill).await?;
     let client = cluster.admin().await?;
     accounts::namespace(&client, "bench").await?;
     let token = accounts::account(&client, "bench", "reader").await?;
@@ -45,7 +39,7 @@ pub(crate) async fn run(
         .push(json!({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}));
     accounts::allow(&client, ("bench", "reader"), None, rules).await?;
     let reader = cluster.write_kubeconfig("bench.kubeconfig", &json!({"token": token}))?;
-    let mut host = crate::up::host(&cluster, porthole, plugins, OURS)?;
+    let mut host = setup.host(&cluster, &setup.porthole, OURS)?;
     let origin = format!("http://{OURS}");
     until_ready(&origin).await?;
     let mut other = crate::peer::start(peer, &reader).await?;

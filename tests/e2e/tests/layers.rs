@@ -11,18 +11,16 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
 };
 
+use porthole_e2e::root;
+use porthole_testbed::prepared;
 use serde_json::Value;
 
 /// Crates by name, with their dependencies within the host, except for tests.
 type Arrows = BTreeMap<String, Vec<String>>;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 /// Dependencies in Cargo.toml.
 fn of_cargo() -> Arrows {
@@ -90,7 +88,7 @@ fn bans(change: impl FnOnce(&Path)) -> Output {
         assert!(copied.success());
     }
     change(folder.path());
-    let deny = std::env::var("PORTHOLE_CARGO_DENY").expect("these tests run by: cargo xtask test");
+    let deny = prepared::path("PORTHOLE_CARGO_DENY");
     Command::new(deny)
         .args(["--offline", "check", "bans"])
         .current_dir(folder.path())

@@ -1,4 +1,5 @@
-//! Testbed: a real Kubernetes API server on loopback, test fixtures, and emulations of third-party clients.
+//! Testbed: what tests and benchmarks run against, a real Kubernetes API server on loopback, and what they drive the host
+//! with: accounts, emulations of third-party clients, components.
 //!
 //! Only two parts of Kubernetes are emulated: the kubelet, which serves logs from files, and metrics-server, whose API
 //! is a pair of custom resources.
@@ -22,7 +23,7 @@ pub mod dify;
 pub mod fixtures;
 pub mod hostile_api;
 pub mod http;
-pub mod kubelet;
 pub mod pki;
 pub mod porthole;
+pub mod prepared;
 pub mod versions;

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::{binaries::Binaries, pki::Pki};
+use crate::{binaries::Binaries, pki::Pki, prepared};
 
 /// Maximum startup time of the control plane; it takes 3 s on an idle machine.
 const START: Duration = Duration::from_secs(90);
@@ -30,8 +30,31 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a control plane in `folder`, which must not contain one. `testbed` is this crate's own binary.
-    pub async fn start(folder: &Path, testbed: &Path) -> Result<Self> {
+    /// Opens the control plane of `folder`; starts and fills one if none is running. `testbed` is this crate's own binary.
+    pub async fn open_or_start(
+        folder: &Path,
+        testbed: &Path,
+        fill: impl AsyncFn(&Self) -> Result<()>,
+    ) -> Result<Self> {
+        if let Ok(cluster) = Self::open(folder) {
+            if cluster.answers().await {
+                return Ok(cluster);
+            }
+            cluster.stop();
+        }
+        if folder.exists() {
+            std::fs::remove_dir_all(folder)?;
+        }
+        let cluster = Self::start(folder, testbed).await?;
+        let filled = fill(&cluster).await;
+        if filled.is_err() {
+            cluster.stop();
+        }
+        filled.map(|()| cluster)
+    }
+
+    /// Starts a control plane in `folder`, which must not contain one.
+    async fn start(folder: &Path, testbed: &Path) -> Result<Self> {
         let binaries = Binaries::find_or_build()?;
         std::fs::create_dir_all(folder.join("logs"))?;
         let folder = folder.canonicalize()?;
@@ -111,12 +134,11 @@ impl Cluster {
 
     /// Opens the control plane that `cargo xtask test` has started.
     pub fn for_tests() -> Self {
-        let folder = std::env::var_os("PORTHOLE_TEST_CLUSTER").expect("these tests run by: cargo xtask test");
-        Self::open(Path::new(&folder)).expect("the tests' cluster")
+        Self::open(&prepared::path("PORTHOLE_TEST_CLUSTER")).expect("the tests' cluster")
     }
 
     /// True if the API server answers.
-    pub async fn answers(&self) -> bool {
+    async fn answers(&self) -> bool {
         let Ok(client) = self.admin().await else {
             return false;
         };

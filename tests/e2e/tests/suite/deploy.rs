@@ -1,11 +1,12 @@
 //! Manifests of deploy/, applied to the real API server, and the host started with their arguments.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
     time::{Duration, Instant},
 };
 
+use porthole_e2e::root;
 use porthole_testbed::{
     accounts,
     cluster::Cluster,
@@ -15,7 +16,7 @@ use porthole_testbed::{
 use serde_json::{Value, json};
 
 fn deploy() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("deploy")
+    root().join("deploy")
 }
 
 /// YAML documents of a file.

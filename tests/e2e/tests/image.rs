@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use porthole_e2e::root;
 use porthole_testbed::{
     http::Streamable,
     porthole::{binary, tools, until_ready},
@@ -17,10 +18,6 @@ use serde_json::json;
 
 /// Maximum size of the image, in bytes.
 const MAX_SIZE: u64 = 60_000_000;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: times calls through the API server, Porthole and another server, in one run, by one client,
+//! `cargo xtask bench calls`: times calls through the API server, Porthole and another server, in one run, by one client,
 //! with one token. Only the ratios are comparable between machines.
 
 use std::{
@@ -7,8 +7,16 @@ use std::{
 };
 
 use anyhow::Result;
-use porthole_testbed::{accounts, cluster::Cluster, dify::Dify, fixtures, http::Streamable};
+use porthole_testbed::{
+    accounts, cluster::Cluster, dify::Dify, fixtures, http::Streamable, porthole::until_ready,
+};
 use serde_json::{Value, json};
+
+use crate::{
+    peer,
+    process::{cpu_ms, memory},
+    setup::Setup,
+};
 
 const PODS: usize = 2000;
 /// Maximum number of calls per measurement.
@@ -30,14 +38,9 @@ pub(crate) struct ComparedPrograms {
     pub(crate) porthole: Option<PathBuf>,
 }
 
-pub(crate) async fn run(
-    folder: &Path,
-    porthole: &Path,
-    plugins: &Path,
-    beside: ComparedPrograms,
-) -> Result<()> {
+pub(crate) async fn run(setup: &Setup, beside: ComparedPrograms) -> Result<()> {
     let ComparedPrograms { peer, porthole: second } = beside;
-    let cluster = crate::up::filled(folder).await?;
+    let cluster = setup.cluster(fixtures::shop).await?;
     eprintln!("making {PODS} pods");
     fixtures::pods(&cluster, PODS).await?;
     let client = cluster.admin().await?;
@@ -47,13 +50,13 @@ pub(crate) async fn run(
     let reader = cluster.write_kubeconfig("bench.kubeconfig", &json!({"token": token}))?;
 
     let ours = "127.0.0.1:18080";
-    let mut host = crate::up::host(&cluster, porthole, plugins, ours)?;
+    let mut host = setup.host(&cluster, &setup.porthole, ours)?;
     let ours = format!("http://{ours}");
-    porthole_testbed::porthole::until_ready(&ours).await?;
+    until_ready(&ours).await?;
     let idle = memory(host.id());
     let mut other = None;
-    if let Some(peer) = peer {
-        other = Some(crate::peer::start(&peer, &reader).await?);
+    if let Some(program) = peer {
+        other = Some(peer::start(&program, &reader).await?);
     }
 
     let api = Api::new(&reader).await?;
@@ -82,8 +85,8 @@ pub(crate) async fn run(
             let theirs = match &other {
                 None => "-".to_owned(),
                 Some(process) => {
-                    let peers: Vec<Streamable> = (0..clients).map(|_| crate::peer::client(&token)).collect();
-                    crate::peer::greet(&peers[0]).await?;
+                    let peers: Vec<Streamable> = (0..clients).map(|_| peer::client(&token)).collect();
+                    peer::greet(&peers[0]).await?;
                     timed(clients, process.id(), || call(&peers, tool, arguments.clone())).await?.to_string()
                 }
             };
@@ -93,8 +96,7 @@ pub(crate) async fn run(
             );
         }
     }
-    let second = second.as_deref();
-    compare(&cluster, (porthole, second), plugins, &token).await?;
+    compare(setup, &cluster, second.as_deref(), &token).await?;
     println!("memory of Porthole: idle {idle} MB, after the run {} MB", memory(host.id()));
     if let Some(mut other) = other {
         println!("memory of the other server after the run: {} MB", memory(other.id()));
@@ -108,19 +110,15 @@ pub(crate) async fn run(
 type Rounds = Vec<f64>;
 
 /// Compares the host with itself (A/A), alternating, to measure the noise; and with the other binary if given.
-async fn compare(
-    cluster: &Cluster,
-    (porthole, second): (&Path, Option<&Path>),
-    plugins: &Path,
-    token: &str,
-) -> Result<()> {
+async fn compare(setup: &Setup, cluster: &Cluster, second: Option<&Path>, token: &str) -> Result<()> {
+    let porthole = setup.porthole.as_path();
     let binaries = [Some(("A", porthole)), Some(("A again", porthole)), second.map(|path| ("beside", path))];
     let mut hosts = Vec::new();
     for (n, (name, binary)) in binaries.into_iter().flatten().enumerate() {
         let address = format!("127.0.0.1:{}", TURNS_PORT + u16::try_from(n)?);
-        let host = crate::up::host(cluster, binary, plugins, &address)?;
+        let host = setup.host(cluster, binary, &address)?;
         let origin = format!("http://{address}");
-        porthole_testbed::porthole::until_ready(&origin).await?;
+        until_ready(&origin).await?;
         hosts.push((name, host, origin));
     }
     let pod = json!({"name": "app-0-00000", "namespace": "load-1"});
@@ -254,20 +252,4 @@ where
         rate: count / begun.elapsed().as_secs_f64(),
         cpu,
     })
-}
-
-/// CPU time of a process in ms, in clock ticks of 10 ms.
-fn cpu_ms(process: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) * 10.0
-}
-
-/// Resident memory of a process, in MB.
-pub(crate) fn memory(process: Option<u32>) -> u64 {
-    let status = process.map(|id| std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default());
-    let line = status.as_deref().unwrap_or_default().lines().find(|line| line.starts_with("VmRSS"));
-    let kib: u64 = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0);
-    kib / 1024
 }

@@ -9,16 +9,17 @@
 )]
 
 use std::{
-    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
 
+use porthole_e2e::root;
 use porthole_testbed::{
     accounts,
     cluster::Cluster,
     http::Streamable,
     porthole::{Demo, Porthole, binary, tools},
+    prepared,
 };
 use serde_json::json;
 
@@ -39,7 +40,7 @@ async fn the_examples_read_a_real_cluster() {
         .unwrap();
     let _: serde_json::Value = client.request(patch).await.unwrap();
 
-    let examples = std::env::var("PORTHOLE_EXAMPLES").expect("run by: cargo xtask test");
+    let examples = prepared::path("PORTHOLE_EXAMPLES").display().to_string();
     let kubeconfig = cluster.kubeconfig.display().to_string();
     let host = Porthole::with(&["--kubeconfig", &kubeconfig, "--plugins", &examples]).await.unwrap();
     let ready = host.readiness().await.unwrap();
@@ -70,8 +71,7 @@ async fn the_examples_read_a_real_cluster() {
 
 /// Commands below a heading of the page.
 fn commands(heading: &str) -> String {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/README.md");
-    let page = std::fs::read_to_string(page).unwrap();
+    let page = std::fs::read_to_string(root().join("plugins/README.md")).unwrap();
     let section = page.split("\n## ").find(|section| section.starts_with(heading)).expect(heading);
     let blocks: Vec<&str> = section.split("\n```").filter_map(|part| part.strip_prefix("sh\n")).collect();
     assert_eq!(blocks.len(), 1, "{heading} has one block");

@@ -1,11 +1,13 @@
 //! The public MCP conformance suite (npm `@modelcontextprotocol/conformance`) against the host, with components for the
-//! tools it expects. `conformance/expected-failures.yml` lists the failing scenarios with their reasons.
+//! tools it expects. `tests/conformance/expected-failures.yml` lists the failing scenarios with their reasons.
 #![allow(missing_docs, reason = "tests")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop with a panic")]
 
-use std::path::{Path, PathBuf};
-
-use porthole_testbed::porthole::{Porthole, guest};
+use porthole_e2e::root;
+use porthole_testbed::{
+    porthole::{Porthole, guest},
+    prepared,
+};
 
 /// Scenarios that a server of tools can pass; the popular server passes 10 of 32.
 const MUST_PASS: [&str; 14] = [
@@ -41,8 +43,8 @@ async fn the_public_suite() {
     let plugins = tools.display().to_string();
     // The suite sends no token.
     let host = Porthole::with(&["--demo", "--identity", "host", "--plugins", &plugins]).await.unwrap();
-    let modules = PathBuf::from(std::env::var_os("PORTHOLE_CONFORMANCE").expect("run by: cargo xtask test"));
-    let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/expected-failures.yml");
+    let modules = prepared::path("PORTHOLE_CONFORMANCE");
+    let expected = root().join("tests/conformance/expected-failures.yml");
     let output = tokio::process::Command::new(modules.join("node/bin/node"))
         .arg(modules.join("@modelcontextprotocol/conformance/dist/index.js"))
         .args(["server", "--suite", "all", "--url", &format!("{}/mcp", host.origin), "--output-dir"])

@@ -12,7 +12,7 @@ use crate::{
     cluster::Cluster,
 };
 
-const METRICS: &str = include_str!("../fixtures/metrics.yaml");
+const METRICS: &str = include_str!("../../fixtures/metrics.yaml");
 /// Concurrent requests while filling.
 const MAX_CONCURRENT: usize = 16;
 
