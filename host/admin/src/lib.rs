@@ -23,7 +23,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use maud::Markup;
 use porthole_contract::Requirement;
 use porthole_guard::Guard;
 use porthole_http::{AllowedHosts, check_host};
@@ -35,6 +34,7 @@ use prometheus_client::{
 };
 use tower_http::set_header::SetResponseHeaderLayer;
 
+/// Content type of `/metrics`.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Content-Security-Policy: no foreign content, no scripts, forms to this origin only, no framing.
 const CSP: &str =
@@ -96,7 +96,7 @@ impl Admin {
         let hosts = self.hosts.clone();
         let admin = Arc::new(self);
         let page = Router::new()
-            .route("/", get(page))
+            .route("/", get(overview::page))
             .route("/tools/{tool}", get(try_tool::form))
             .route("/tools/{tool}", post(try_tool::call))
             .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
@@ -105,10 +105,6 @@ impl Admin {
             Router::new().merge(page).route("/metrics", get(metrics)).route("/style.css", get(style));
         with_headers(routes).layer(from_fn_with_state(Arc::new(hosts), check_host)).with_state(admin)
     }
-}
-
-async fn page(State(admin): State<Arc<Admin>>) -> Markup {
-    overview::overview(&admin)
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {

@@ -2,8 +2,9 @@
 
 mod recent;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use axum::extract::State;
 use maud::{Markup, html};
 use porthole_contract::{Printable, in_words};
 use porthole_tools::{Metrics, Snapshot, Tool, Verdict};
@@ -14,8 +15,8 @@ use super::{
 };
 use recent::recent;
 
-/// Renders the page at `/`.
-pub(super) fn overview(admin: &Admin) -> Markup {
+/// Handles GET `/`.
+pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Markup {
     let snapshot = admin.calls.catalog().current();
     let metrics = admin.calls.metrics();
     let content = html! {
