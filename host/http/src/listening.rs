@@ -1,16 +1,8 @@
-//! Listeners: HTTP/1.1 with bounded connections, plain or TLS, with certificate reload.
+//! Listeners: HTTP/1.1 with bounded connections, plain or TLS.
 
 mod leftover;
 
-use std::{
-    future::Ready,
-    io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Ready, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
@@ -22,7 +14,6 @@ use axum_server::{
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
 use hyper_util::rt::TokioTimer;
-use rustls::ServerConfig;
 use socket2::SockRef;
 use tokio::{
     net::TcpStream,
@@ -30,8 +21,6 @@ use tokio::{
 };
 use tower::Layer;
 
-/// Interval for checking the certificate files.
-const CERTIFICATE: Duration = Duration::from_secs(5);
 /// Max time for a request's headers. The attack: slow headers that hold a connection ("slowloris"). It also ends idle
 /// connections, so it is not shorter than clients keep them: closing one under a request fails that request.
 const HEADER_TIME: Duration = Duration::from_secs(75);
@@ -45,8 +34,6 @@ const FIRST_REQUEST: Duration = Duration::from_secs(20);
 /// Max time that sent data may stay unacknowledged. The attack: streams that are opened and never read, each holding
 /// socket buffers.
 const UNREAD: Duration = Duration::from_secs(60);
-/// The only protocol. HTTP/2 has neither of the limits above, and no supported client uses it.
-const PROTOCOL: &[u8] = b"http/1.1";
 
 /// Error of serving a port.
 #[derive(Debug, thiserror::Error)]
@@ -134,73 +121,6 @@ impl<S> Accept<TcpStream, S> for Tuned {
     }
 }
 
-/// Paths of a certificate and its key.
-pub struct Certificate {
-    cert: PathBuf,
-    key: PathBuf,
-}
-
-impl Certificate {
-    /// Creates a certificate from these files.
-    pub fn new(cert: &Path, key: &Path) -> Self {
-        Self { cert: cert.to_owned(), key: key.to_owned() }
-    }
-
-    /// Reads and parses the files.
-    async fn load(&self) -> io::Result<Arc<ServerConfig>> {
-        let loaded = RustlsConfig::from_pem_file(&self.cert, &self.key).await?;
-        let mut config = ServerConfig::clone(&loaded.get_inner());
-        config.alpn_protocols = vec![PROTOCOL.to_vec()];
-        Ok(Arc::new(config))
-    }
-
-    /// Contents of the files. Read asynchronously: a hanging volume must not block the threads that answer clients.
-    async fn bytes(&self) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
-        (tokio::fs::read(&self.cert).await.ok(), tokio::fs::read(&self.key).await.ok())
-    }
-}
-
-/// Loads a certificate. The future reloads it when its files change, and never completes.
-///
-/// # Errors
-///
-/// If the files cannot be read, or are not a certificate and key.
-pub async fn tls(
-    certificate: Certificate,
-) -> Result<(RustlsConfig, impl Future<Output = ()> + Send + use<>), ListenError> {
-    // An error means that a provider is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let loaded = certificate.load().await.map_err(|source| ListenError::Certificate {
-        cert: certificate.cert.display().to_string(),
-        key: certificate.key.display().to_string(),
-        source,
-    })?;
-    let config = RustlsConfig::from_config(loaded);
-    Ok((config.clone(), keep(config, certificate)))
-}
-
-/// Reloads a certificate when its files change: cert-manager renews them, and a mounted Secret is swapped. If the pair
-/// does not match, because only one file is written yet, the next check retries.
-async fn keep(config: RustlsConfig, certificate: Certificate) {
-    let mut taken = certificate.bytes().await;
-    loop {
-        tokio::time::sleep(CERTIFICATE).await;
-        let now = certificate.bytes().await;
-        if now == taken || now.0.is_none() || now.1.is_none() {
-            continue;
-        }
-        let cert = certificate.cert.display();
-        match certificate.load().await {
-            Ok(loaded) => {
-                config.reload_from_config(loaded);
-                tracing::info!("the certificate in {cert} was taken up again");
-                taken = now;
-            }
-            Err(error) => tracing::warn!("the certificate in {cert} is not taken up: {error}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use axum::routing::get;
@@ -267,17 +187,5 @@ mod tests {
         assert!(accepted[0].is_ok() && accepted[1].is_err());
         drop(accepted);
         assert_eq!(places.available_permits(), 1);
-    }
-
-    #[tokio::test]
-    async fn tls_offers_http_1_alone() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let (cert, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
-        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        std::fs::write(&cert, pair.cert.pem()).unwrap();
-        std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
-        let loaded = Certificate::new(&cert, &key).load().await.unwrap();
-        assert_eq!(loaded.alpn_protocols, [PROTOCOL.to_vec()]);
     }
 }
