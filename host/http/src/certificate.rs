@@ -13,8 +13,9 @@ use rustls::ServerConfig;
 use crate::ListenError;
 
 /// Interval for checking the certificate files.
-const CERTIFICATE: Duration = Duration::from_secs(5);
-/// The only protocol. HTTP/2 has neither of the limits above, and no supported client uses it.
+const CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// The only protocol. HTTP/2 has neither the time limit nor the buffer limit of [`listen`](crate::listen), and no
+/// supported client uses it.
 const PROTOCOL: &[u8] = b"http/1.1";
 
 /// Paths of a certificate and its key.
@@ -59,25 +60,25 @@ pub async fn tls(
         source,
     })?;
     let config = RustlsConfig::from_config(loaded);
-    Ok((config.clone(), keep(config, certificate)))
+    Ok((config.clone(), keep_loaded(config, certificate)))
 }
 
 /// Reloads a certificate when its files change: cert-manager renews them, and a mounted Secret is swapped. If the pair
 /// does not match, because only one file is written yet, the next check retries.
-async fn keep(config: RustlsConfig, certificate: Certificate) {
-    let mut taken = certificate.bytes().await;
+async fn keep_loaded(config: RustlsConfig, certificate: Certificate) {
+    let mut loaded = certificate.bytes().await;
     loop {
-        tokio::time::sleep(CERTIFICATE).await;
-        let now = certificate.bytes().await;
-        if now == taken || now.0.is_none() || now.1.is_none() {
+        tokio::time::sleep(CHECK_INTERVAL).await;
+        let current = certificate.bytes().await;
+        if current == loaded || current.0.is_none() || current.1.is_none() {
             continue;
         }
         let cert = certificate.cert.display();
         match certificate.load().await {
-            Ok(loaded) => {
-                config.reload_from_config(loaded);
+            Ok(new) => {
+                config.reload_from_config(new);
                 tracing::info!("the certificate in {cert} was taken up again");
-                taken = now;
+                loaded = current;
             }
             Err(error) => tracing::warn!("the certificate in {cert} is not taken up: {error}"),
         }

@@ -23,17 +23,17 @@ use tower::Layer;
 
 /// Max time for a request's headers. The attack: slow headers that hold a connection ("slowloris"). It also ends idle
 /// connections, so it is not shorter than clients keep them: closing one under a request fails that request.
-const HEADER_TIME: Duration = Duration::from_secs(75);
+const MAX_HEADER_TIME: Duration = Duration::from_secs(75);
 /// Max bytes of a request's head, including a token of 16 kB, and of the read buffer. The attack: a thousand
 /// connections, each with 400 kB of an endless header.
-const CONNECTION_BUFFER: usize = 32 << 10;
+const MAX_CONNECTION_BUFFER: usize = 32 << 10;
 /// Max connections of a port: twice the default number of sessions.
 const MAX_CONNECTIONS: usize = 4096;
 /// Max time from connection to first request. The attack: silent connections.
-const FIRST_REQUEST: Duration = Duration::from_secs(20);
+const MAX_FIRST_REQUEST_TIME: Duration = Duration::from_secs(20);
 /// Max time that sent data may stay unacknowledged. The attack: streams that are opened and never read, each holding
 /// socket buffers.
-const UNREAD: Duration = Duration::from_secs(60);
+const MAX_UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(60);
 
 /// Error of serving a port.
 #[derive(Debug, thiserror::Error)]
@@ -77,47 +77,50 @@ pub fn listen(
         std::net::TcpListener::bind(address).map_err(|source| ListenError::Bind { address, source })?;
     let bound = listener.local_addr()?;
     let routes = routes.layer(from_fn(leftover::discard)).into_make_service_with_connect_info::<SocketAddr>();
-    let mut server =
-        axum_server::from_tcp(listener)?.handle(handle).http1_only().first_request_timeout(FIRST_REQUEST);
+    let mut server = axum_server::from_tcp(listener)?
+        .handle(handle)
+        .http1_only()
+        .first_request_timeout(MAX_FIRST_REQUEST_TIME);
     server
         .http_builder()
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .max_buf_size(CONNECTION_BUFFER);
-    let tuned = Tuned { places: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
+        .header_read_timeout(MAX_HEADER_TIME)
+        .max_buf_size(MAX_CONNECTION_BUFFER);
+    let acceptor = BoundedAcceptor { permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
     Ok(match tls {
         Some(config) => {
-            let acceptor = RustlsAcceptor::new(config).acceptor(tuned);
+            let acceptor = RustlsAcceptor::new(config).acceptor(acceptor);
             (bound, Box::pin(server.acceptor(acceptor).serve(routes)))
         }
-        None => (bound, Box::pin(server.acceptor(tuned).serve(routes))),
+        None => (bound, Box::pin(server.acceptor(acceptor).serve(routes))),
     })
 }
 
 /// Acceptor that limits connections and sets socket options.
 #[derive(Clone)]
-struct Tuned {
-    places: Arc<Semaphore>,
+struct BoundedAcceptor {
+    permits: Arc<Semaphore>,
 }
 
 /// Service of a connection, which holds the connection's permit.
-type Placed<S> = AddExtension<S, Arc<OwnedSemaphorePermit>>;
+type Permitted<S> = AddExtension<S, Arc<OwnedSemaphorePermit>>;
 
-impl<S> Accept<TcpStream, S> for Tuned {
+impl<S> Accept<TcpStream, S> for BoundedAcceptor {
     type Stream = TcpStream;
-    type Service = Placed<S>;
-    type Future = Ready<io::Result<(TcpStream, Placed<S>)>>;
+    type Service = Permitted<S>;
+    type Future = Ready<io::Result<(TcpStream, Permitted<S>)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             return std::future::ready(Err(io::Error::other("too many connections")));
         };
         // Without TCP_NODELAY an answer of two writes waits 40 ms for the acknowledgement.
-        let tuned =
-            stream.set_nodelay(true).and_then(|()| SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD)));
+        let configured = stream
+            .set_nodelay(true)
+            .and_then(|()| SockRef::from(&stream).set_tcp_user_timeout(Some(MAX_UNACKNOWLEDGED_TIME)));
         // The permit lives in the service, so it is released when the connection ends.
-        std::future::ready(tuned.map(|()| (stream, Extension(Arc::new(place)).layer(service))))
+        std::future::ready(configured.map(|()| (stream, Extension(Arc::new(permit)).layer(service))))
     }
 }
 
@@ -172,9 +175,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_gives_its_place_back() {
-        let places = Arc::new(Semaphore::new(1));
-        let tuned = Tuned { places: Arc::clone(&places) };
+    async fn a_connection_returns_its_permit() {
+        let permits = Arc::new(Semaphore::new(1));
+        let acceptor = BoundedAcceptor { permits: Arc::clone(&permits) };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut kept = Vec::new();
@@ -182,10 +185,10 @@ mod tests {
         for _ in 0..2 {
             kept.push(TcpStream::connect(address).await.unwrap());
             let (stream, _) = listener.accept().await.unwrap();
-            accepted.push(tuned.accept(stream, ()).await);
+            accepted.push(acceptor.accept(stream, ()).await);
         }
         assert!(accepted[0].is_ok() && accepted[1].is_err());
         drop(accepted);
-        assert_eq!(places.available_permits(), 1);
+        assert_eq!(permits.available_permits(), 1);
     }
 }
