@@ -41,17 +41,17 @@ pub(super) async fn admit(State(admin): State<Arc<Admin>>, mut request: Request,
 
 /// Checks the right at the API server, with the visitor's own token.
 async fn is_allowed(admin: &Admin, caller: &Caller, requirement: &Requirement) -> Result<bool, Failure> {
-    let answer = admin.guard.may(&caller.credential, requirement).await;
-    match answer {
+    match admin.guard.may(&caller.credential, requirement).await {
         // Revoked since its identity was cached.
         Err(failure) if failure.reason == Reason::Unauthorized => {
             admin.authenticator.forget(caller).await;
             Ok(false)
         }
-        answer => answer,
+        result => result,
     }
 }
 
+/// Text of a 403, for the visitor and the log.
 fn forbidden(admin: &Admin, caller: &Caller, requirement: &Requirement) -> String {
     format!(
         "forbidden: {} may not {requirement} in namespace {}, which this page asks of its visitors, for it shows everybody's calls. Ask for a Role with that right; the operator can name another under admin.requires, or use kubectl port-forward with --admin-listen 127.0.0.1:9090.",
@@ -60,6 +60,7 @@ fn forbidden(admin: &Admin, caller: &Caller, requirement: &Requirement) -> Strin
     )
 }
 
+/// Response that makes a browser ask for the token. [`refusal`] asks for a bearer token, which a browser cannot enter.
 fn unauthorized(unknown: &UnknownCaller) -> Response {
     let text = format!(
         "{unknown}\nIn a browser: any user name, and the token as the password. With curl: -H \"Authorization: Bearer $TOKEN\"\n"

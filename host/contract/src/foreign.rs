@@ -19,6 +19,28 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
+/// Displays text of several lines: as [`Printable`], but keeps line breaks (`\r\n` as `\n`) and tabs. For an answer or a
+/// description, where a further line is not mistaken for the host's own.
+#[derive(Debug, Clone, Copy)]
+pub struct PrintableLines<'t>(pub &'t str);
+
+impl fmt::Display for PrintableLines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, line) in self.0.lines().enumerate() {
+            if number > 0 {
+                f.write_char('\n')?;
+            }
+            for (column, cell) in line.split('\t').enumerate() {
+                if column > 0 {
+                    f.write_char('\t')?;
+                }
+                Printable(cell).fmt(f)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Displays text quoted and escaped, at most [`MAX_ECHO`] bytes of it; if truncated, with its length.
 #[derive(Debug, Clone, Copy)]
 pub struct Echo<'t>(pub &'t str);
@@ -54,6 +76,12 @@ mod tests {
     fn nothing_ends_a_line_or_steers_a_terminal() {
         let text = Printable("ok\n{\"audit\":1}\r\u{1b}[2J\u{202e}\u{2028}é").to_string();
         assert_eq!(text, "ok\\n{\"audit\":1}\\r\\u{1b}[2J\\u{202e}\\u{2028}é");
+    }
+
+    #[test]
+    fn an_answer_keeps_its_lines_and_columns_and_steers_nothing() {
+        let text = PrintableLines("a\tb\r\n\u{1b}[2Jc\u{202e}\n").to_string();
+        assert_eq!(text, "a\tb\n\\u{1b}[2Jc\\u{202e}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ mod token;
 pub use answer::{AccessDecision, Cut, Kind, LogText, Page, Release, UserInfo};
 pub use component::{Digest, ToolName, Version};
 pub use failure::{Failure, Reason};
-pub use foreign::{Echo, MAX_ECHO, Printable, cut, steers};
+pub use foreign::{Echo, MAX_ECHO, Printable, PrintableLines, cut, steers};
 pub use limits::{CallLimits, HostLimits, TO_FINISH};
 pub use names::{MAX_NAME, is_kind, is_label, is_subdomain};
 pub use note::{LogLevel, Note, Progress};

@@ -79,6 +79,23 @@ async fn off_loopback_the_page_wants_a_token_and_the_figures_do_not() {
 }
 
 #[tokio::test]
+async fn every_answer_of_the_port_has_the_security_headers() {
+    for path in ["/", "/tools/x", "/metrics", "/style.css", "/nowhere"] {
+        for authorization in ["", "Bearer a-token-of-the-tests"] {
+            let request = Request::get(path).header(header::AUTHORIZATION, authorization);
+            let routes = routes("0.0.0.0:9090").await;
+            let answer = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let value = |name| answer.headers().get(name).map(|value| value.to_str().unwrap());
+            let policy = value(header::CONTENT_SECURITY_POLICY).unwrap();
+            assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{path}: {policy}");
+            assert_eq!(value(header::X_CONTENT_TYPE_OPTIONS), Some("nosniff"), "{path}");
+            assert_eq!(value(header::REFERRER_POLICY), Some("no-referrer"), "{path}");
+            assert_eq!(value(header::CACHE_CONTROL), Some("no-store"), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn off_loopback_a_visitor_needs_the_right_that_operators_have() {
     let cluster = porthole_demo::Embedded::start(None).await.unwrap();
     let token = |name: &str| {

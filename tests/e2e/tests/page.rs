@@ -37,11 +37,11 @@ fn browser(options: &[&str], url: &str) -> (String, String) {
 }
 
 fn picture(url: &str, size: &str, file: &Path) {
-    let (_, said) =
+    let (_, messages) =
         browser(&[&format!("--window-size={size}"), &format!("--screenshot={}", file.display())], url);
     // Examples: "Refused to apply style … Content Security Policy", "Failed to load resource".
     for complaint in ["Refused to", "Content Security Policy", "Failed to load resource", "CONSOLE"] {
-        assert!(!said.contains(complaint), "{url} at {size}: {said}");
+        assert!(!messages.contains(complaint), "{url} at {size}: {messages}");
     }
     let bytes = std::fs::metadata(file).unwrap().len();
     assert!(bytes > SOMETHING_TO_SEE, "{url} at {size}: a picture of {bytes} bytes");

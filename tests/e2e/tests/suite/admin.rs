@@ -1,6 +1,10 @@
 //! Admin port: the page, a tool called from it, and the metrics.
 
+use std::path::Path;
+
 use porthole_testbed::{
+    component::{Component, Data},
+    hostile_api::HostileApi,
     http::{Answer, Streamable, client},
     porthole::{Porthole, tools},
 };
@@ -17,10 +21,13 @@ struct Operator {
 impl Operator {
     async fn new() -> Self {
         let (cluster, token) = reader().await;
-        let tools = tools();
+        Self::of(&cluster.kubeconfig, &tools(), token).await
+    }
+
+    async fn of(kubeconfig: &Path, tools: &Path, token: String) -> Self {
         let options = [
             "--kubeconfig",
-            cluster.kubeconfig.to_str().unwrap(),
+            kubeconfig.to_str().unwrap(),
             "--plugins",
             tools.to_str().unwrap(),
             "--admin-listen",
@@ -118,10 +125,7 @@ async fn a_tool_is_tried_with_a_token_that_is_kept_nowhere() {
     );
     assert!(!answer.contains(&operator.token), "the token comes back");
     let overview = operator.get("/").await.body;
-    assert!(
-        overview.contains("the operator&#39;s page") && !overview.contains(&operator.token),
-        "{overview}"
-    );
+    assert!(overview.contains(">the operator's page<") && !overview.contains(&operator.token), "{overview}");
     let log = std::fs::read_to_string(&operator.host.log).unwrap();
     assert!(!log.contains(&operator.token), "the token is in the log");
     for (token, status) in [("", 401), ("wrong", 401), ("no\ntoken", 400)] {
@@ -131,6 +135,80 @@ async fn a_tool_is_tried_with_a_token_that_is_kept_nowhere() {
     let (_, refused) =
         operator.try_tool("pods_list", &[("output", "<i>"), (":token", operator.token.as_str())]).await;
     assert!(refused.contains("output parameter must be one of") && !refused.contains("<i>"), "{refused}");
+}
+
+/// Ends an element and an attribute; without the characters that a declaration is refused for.
+const MARKUP: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>";
+
+/// [`MARKUP`] that also reverses the text after it and clears a terminal.
+fn hostile() -> String {
+    format!("{MARKUP}\u{202e}\u{1b}[2J")
+}
+
+/// Asserts that a page shows hostile text at least so many times, and that none of it is markup or steers.
+fn assert_text(page: &str, times: usize) {
+    let shown = page.matches("&lt;script&gt;alert(1)&lt;/script&gt;").count();
+    assert!(shown >= times, "{shown} of {times} in {page}");
+    assert!(!page.contains("<script") && !page.contains("<img"), "{page}");
+    assert!(!page.contains(['\u{202e}', '\u{1b}']), "{page:?}");
+}
+
+/// A component that is hostile in all that it declares and answers.
+fn attacker(name: &str, is_error: bool) -> Vec<u8> {
+    let mut data = Data::default();
+    let [at, length] = data.text(&hostile());
+    let text = [0, at, length, 0, 0, 0, 0];
+    let image = [1, at, 0, at, length, 0, 0];
+    let embedded = [3, at, length, at, length, at, length];
+    let contents = data.words(&[text, image, embedded].concat());
+    let result = if is_error { vec![1, at, length] } else { vec![0, contents, 3, 0, 0, 0] };
+    let run = format!("(i32.const {})", data.words(&result));
+    let property = |kind: &str| json!({"type": kind, "description": hostile()});
+    let properties =
+        json!({"text": property("string"), "flag": property("boolean"), "count": property("integer")});
+    let schema = json!({"type": "object", "properties": properties}).to_string();
+    Component { name, title: MARKUP, summary: MARKUP, schema: &schema, data, run, ..Component::default() }
+        .build()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_foreign_on_the_page_becomes_markup_or_steers() {
+    let api = HostileApi::start(|path| {
+        let user = json!({"status": {"userInfo": {"username": hostile(), "uid": "visitor-1", "groups": []}}});
+        path.contains("/selfsubjectreviews").then(|| (200, user.to_string()))
+    });
+    let api = api.await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    write("attacker.wasm", &attacker("attacker", false));
+    write("complainer.wasm", &attacker("complainer", true));
+    write("named.wasm", &attacker(&hostile(), false));
+    // A file name cannot hold a slash.
+    write(&format!("{}.wasm", hostile().replace('/', "\\")), b"no component");
+    let operator = Operator::of(&api.kubeconfig, folder.path(), "opaque-visitor-0123456789".to_owned()).await;
+    let client = Streamable::new(&operator.host.origin, Some(&operator.token));
+    let own_name = json!({"io.modelcontextprotocol/clientInfo": {"name": hostile(), "version": "1"}});
+    for tool in ["attacker", "complainer", &hostile()] {
+        let call = json!({"name": tool, "arguments": {"text": hostile()}, "_meta": own_name});
+        client.request("tools/call", call).await.unwrap();
+    }
+    let overview = operator.get("/").await.body;
+    // A reason; of three calls the arguments, the callers and the clients, and one name.
+    assert_text(&overview, 11);
+    assert!(overview.contains("&lt;img src=x onerror=alert(1)&gt;\\u{202e}\\u{1b}[2J.wasm"), "{overview}");
+    let form = operator.get("/tools/attacker").await.body;
+    // The summary and three descriptions.
+    assert_text(&form, 4);
+    let fields = [("text", MARKUP), (":token", operator.token.as_str())];
+    // The form with its value, the caller, and the answer's text, type and link.
+    for (tool, times) in [("attacker", 4 + 1 + 1 + 3), ("complainer", 4 + 1 + 1 + 1)] {
+        let (status, page) = operator.try_tool(tool, &fields).await;
+        assert_eq!(status, 200, "{page}");
+        assert_text(&page, times);
+    }
+    let missing = operator.get("/tools/%3Cscript%3Ealert(1)%3C%2Fscript%3E%22%3E%E2%80%AE%1B").await;
+    assert_eq!(missing.status, 404);
+    assert_text(&missing.body, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
