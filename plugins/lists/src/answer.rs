@@ -1,6 +1,6 @@
 //! The text of an answer: counts, rows, and the notice of what is not shown.
 
-use crate::{engine::List, entry::Entry, request::Output, selection::Selected, table::Table};
+use crate::{engine::List, entry::Entry, request::Output, selection::AnswerRows, table::Table};
 
 /// The form of one answer.
 pub(crate) struct Answer<'a> {
@@ -26,7 +26,7 @@ impl Answer<'_> {
         &self,
         header: &[String],
         resource_version: &str,
-        selected: &Selected,
+        selected: &AnswerRows,
         before: u64,
     ) -> String {
         let noun = self.list.noun;

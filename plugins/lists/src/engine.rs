@@ -10,9 +10,9 @@ use crate::{
     entry::Entry,
     pages::{ListError, Pages},
     request::{ListRequest, Order, Output},
-    selection::{Selected, Selection},
+    selection::{AnswerRows, Selection},
     shape::{Columns, Field, Shape, typed},
-    walk::{Reached, Seen, Walk, Whole},
+    walk::{Item, RowScope, Walk, WalkEnd},
 };
 
 /// Room in an answer for the counts, and for the notice of omissions with its continue token, in bytes.
@@ -21,6 +21,13 @@ pub(crate) const NOTICE: usize = 1024;
 const SHOWN: u32 = 250;
 /// The path behind the column AGE, whose text has no order.
 const CREATED: &str = "metadata.creationTimestamp";
+
+/// The order of a list whose request names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DefaultOrder {
+    ByHealth,
+    NewestFirst,
+}
 
 /// A list to answer.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +60,8 @@ impl List<'_> {
             rows: &rows,
             outlined: columns.outlined,
         };
-        self.answer(request, own, columns.newest_first, pages)
+        let order = if columns.newest_first { DefaultOrder::NewestFirst } else { DefaultOrder::ByHealth };
+        self.answer(request, own, order, pages)
     }
 
     /// Answers with the table that the API server makes of the objects.
@@ -65,14 +73,14 @@ impl List<'_> {
         request: &ListRequest,
         pages: &mut P,
     ) -> Result<String, ListError<P::Error>> {
-        self.answer(request, Shape::Server { header: Vec::new() }, false, pages)
+        self.answer(request, Shape::Server { header: Vec::new() }, DefaultOrder::ByHealth, pages)
     }
 
     fn answer<P: Pages>(
         &self,
         request: &ListRequest,
         own: Shape<'_>,
-        newest_first: bool,
+        default_order: DefaultOrder,
         pages: &mut P,
     ) -> Result<String, ListError<P::Error>> {
         let (fields, output) = (request.fields(), request.output()?);
@@ -104,7 +112,7 @@ impl List<'_> {
             Output::Yaml | Output::Json => Shape::Bodies { fields: fields.clone(), output },
         };
         let cursor: Option<Cursor> = request.continue_token.as_deref().map(str::parse).transpose()?;
-        let is_sorted = newest_first || order.is_some();
+        let is_sorted = default_order == DefaultOrder::NewestFirst || order.is_some();
         let is_by_health = output == Output::Table && fields.is_empty();
         let query = Query { list: self, request, output, order, cursor: cursor.as_ref() };
         let version = cursor.as_ref().map(|cursor| cursor.resource_version.clone()).unwrap_or_default();
@@ -112,6 +120,7 @@ impl List<'_> {
         if output == Output::Count {
             return query.counts(&mut walk);
         }
+        // A cursor counts objects in the order of its own list; in another it would repeat some and skip others.
         if cursor.as_ref().is_some_and(|cursor| is_sorted != (cursor.phase == Phase::Sorted)) {
             return Err(ListError::Message(
                 "continue parameter is of another order: leave it out to start again".to_owned(),
@@ -157,7 +166,7 @@ impl Query<'_> {
     fn counts<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<String, ListError<P::Error>> {
         let mut counts = Counts::default();
         let page_size = walk.page_size();
-        let reached = walk.walk(Position::default(), page_size, Whole::None, |seen, _| {
+        let reached = walk.walk(Position::default(), page_size, RowScope::None, |seen, _| {
             counts.add(seen.status());
             true
         })?;
@@ -172,23 +181,24 @@ impl Query<'_> {
     }
 
     /// The first answer by health: counts, unhealthy objects, and the rest if there is room.
-    fn by_health<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<Selected, ListError<P::Error>> {
+    fn by_health<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<AnswerRows, ListError<P::Error>> {
         let (mut unhealthy, mut rest) = (self.selection(), self.selection());
         let mut counts = Counts::default();
         let mut outlines = Vec::new();
         let page_size = walk.page_size();
         // An answer has room for a part of a long list; of what follows it is enough to know the status.
-        let reached = walk.walk(self.start(), page_size, Whole::FirstPage, |seen, position| {
+        let reached = walk.walk(self.start(), page_size, RowScope::FirstPage, |seen, position| {
             counts.add(seen.status());
             match (seen.is_healthy(), seen) {
-                (false, Seen::Whole(entry)) => {
+                (false, Item::Row(entry)) => {
                     unhealthy.offer(entry, position);
                 }
-                (true, Seen::Whole(entry)) => {
+                (true, Item::Row(entry)) => {
                     rest.offer(entry, position);
                 }
-                (false, Seen::Outline { .. }) => outlines.push(position),
-                (true, Seen::Outline { .. }) => rest.stop_at(position),
+                (false, Item::Outline { .. }) => outlines.push(position),
+                // Its row was not read, so the next answer goes on here although there may be room.
+                (true, Item::Outline { .. }) => rest.stop_at(position),
             }
             true
         })?;
@@ -197,7 +207,7 @@ impl Query<'_> {
         let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
         let line = counts.line(self.list.noun, NOTICE / 2);
         let total = reached.total.unwrap_or(0);
-        Ok(Selected::by_health(unhealthy, rest, after, total, reached.seen)
+        Ok(AnswerRows::by_health(unhealthy, rest, after, total, reached.seen)
             .with_counts(Some(line), reached.cut))
     }
 
@@ -206,30 +216,32 @@ impl Query<'_> {
         &self,
         walk: &mut Walk<'_, '_, P>,
         cursor: &Cursor,
-    ) -> Result<Selected, ListError<P::Error>> {
+    ) -> Result<AnswerRows, ListError<P::Error>> {
         let mut unhealthy = self.selection();
         let mut outlines = Vec::new();
         let page_size = walk.page_size();
-        let Reached { cut, end, .. } =
-            walk.walk(self.start(), page_size, Whole::None, |seen, position| {
+        let WalkEnd { cut, end, .. } =
+            walk.walk(self.start(), page_size, RowScope::None, |seen, position| {
+                // Unhealthy objects behind the bound were not seen by the first answer, and are shown among the rest.
                 if position.index() >= cursor.bound {
                     return false;
                 }
                 match (seen.is_healthy(), seen) {
                     (true, _) => {}
-                    (false, Seen::Outline { .. }) => outlines.push(position),
-                    (false, Seen::Whole(entry)) => {
+                    (false, Item::Outline { .. }) => outlines.push(position),
+                    (false, Item::Row(entry)) => {
                         unhealthy.offer(entry, position);
                     }
                 }
                 true
             })?;
         self.reread_unhealthy(walk, &outlines, &mut unhealthy)?;
+        // All unhealthy ones are shown, so the next answer reads the list once more for the others.
         let after = match cut {
             Some(_) => (Phase::Unhealthy, end),
             None => (Phase::Rest, Position::default()),
         };
-        Ok(Selected::by_health(unhealthy, self.selection(), Some(after), cursor.total, cursor.bound))
+        Ok(AnswerRows::by_health(unhealthy, self.selection(), Some(after), cursor.total, cursor.bound))
     }
 
     fn reread_unhealthy<P: Pages>(
@@ -255,7 +267,7 @@ impl Query<'_> {
         &self,
         walk: &mut Walk<'_, '_, P>,
         cursor: &Cursor,
-    ) -> Result<Selected, ListError<P::Error>> {
+    ) -> Result<AnswerRows, ListError<P::Error>> {
         let mut rest = self.selection();
         let reached = walk.rows(self.start(), SHOWN, |entry, position| {
             let has_led = !entry.row.healthy && position.index() < cursor.bound;
@@ -263,11 +275,11 @@ impl Query<'_> {
         })?;
         let total = reached.total.unwrap_or(cursor.total);
         let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
-        Ok(Selected::by_health(self.selection(), rest, after, total, cursor.bound))
+        Ok(AnswerRows::by_health(self.selection(), rest, after, total, cursor.bound))
     }
 
     /// The order of the API server; nothing is read behind the end of the answer.
-    fn in_order<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<Selected, ListError<P::Error>> {
+    fn in_order<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<AnswerRows, ListError<P::Error>> {
         let mut rows = self.selection();
         let page_size = walk.page_size().min(SHOWN);
         let reached = walk.rows(self.start(), page_size, |entry, position| rows.offer(entry, position))?;
@@ -276,11 +288,11 @@ impl Query<'_> {
         let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
         let counts = (self.cursor.is_none() && total > 0 && self.output == Output::Table)
             .then(|| format!("{total} {}", self.list.noun));
-        Ok(Selected::by_health(self.selection(), rows, after, total, 0).with_counts(counts, None))
+        Ok(AnswerRows::by_health(self.selection(), rows, after, total, 0).with_counts(counts, None))
     }
 
     /// All objects, sorted.
-    fn sorted<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<Selected, ListError<P::Error>> {
+    fn sorted<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<AnswerRows, ListError<P::Error>> {
         let mut counts = Counts::default();
         let mut all: Vec<Entry> = Vec::new();
         // Every answer sorts the objects that the first one read: with others among them it would repeat or skip rows.
@@ -305,11 +317,11 @@ impl Query<'_> {
         }
         match &self.order {
             None => all.sort_by_key(|entry| std::cmp::Reverse(entry.row.time)),
-            Some(Order { by, is_descending }) => {
+            Some(Order { by, direction }) => {
                 if !by.contains('.') {
                     walk.key_by_column(by, &mut all)?;
                 }
-                all.sort_by(|a, b| a.key.compare(&b.key, *is_descending));
+                all.sort_by(|a, b| a.key.compare(&b.key, *direction));
             }
         }
         let shown = self.cursor.map_or(0, |cursor| cursor.shown);
@@ -321,7 +333,7 @@ impl Query<'_> {
             }
         }
         let line = self.cursor.is_none().then(|| counts.line(self.list.noun, NOTICE / 2));
-        Ok(Selected::sorted(rows, total).with_counts(line, reached.cut))
+        Ok(AnswerRows::sorted(rows, total).with_counts(line, reached.cut))
     }
 
     fn answer(&self) -> Answer<'_> {
@@ -333,7 +345,7 @@ impl Query<'_> {
         }
     }
 
-    fn text(&self, header: &[String], resource_version: &str, selected: &Selected) -> String {
+    fn text(&self, header: &[String], resource_version: &str, selected: &AnswerRows) -> String {
         let before = self.cursor.map_or(0, |cursor| cursor.shown);
         self.answer().text(header, resource_version, selected, before)
     }

@@ -78,7 +78,7 @@ fn is_default(key: &str, value: &Value) -> bool {
 }
 
 /// The object without its name, kind and noise.
-pub(crate) fn reduced(mut object: Value) -> Value {
+pub(crate) fn reduce(mut object: Value) -> Value {
     if let Some(fields) = object.as_object_mut() {
         fields.remove("apiVersion");
         fields.remove("kind");
