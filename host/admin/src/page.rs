@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use porthole_contract::in_words;
+use porthole_contract::describe_rules;
 use porthole_tools::{Metrics, Tool, Verdict};
 
 use super::{Admin, escape::text};
@@ -27,7 +27,7 @@ pub(super) fn overview(admin: &Admin) -> String {
         env!("CARGO_PKG_VERSION"),
         text(admin.guard.address())
     );
-    let closed: Vec<&str> = snapshot.closed.iter().map(|name| &**name).collect();
+    let closed: Vec<&str> = snapshot.disabled.iter().map(|name| &**name).collect();
     let failed = match snapshot.failures.len() {
         0 => "<span class=\"well\">none</span>".to_owned(),
         some => format!("<a class=\"ill\" href=\"#failed\">{some}</a>"),
@@ -81,7 +81,7 @@ fn row(body: &mut String, tool: &Tool, metrics: &Metrics) {
         metrics.calls,
         quantile(0.5),
         quantile(0.99),
-        text(&in_words(tool.grant.rules())),
+        text(&describe_rules(tool.grant.rules())),
         text(&description.version),
         tool.digest,
         tool.digest.short(),

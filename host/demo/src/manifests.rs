@@ -11,8 +11,8 @@ use crate::{
     accounts::{self, Account},
     defaults,
     kinds::{self, Kind},
-    moments,
     objects::Object,
+    timestamps,
 };
 
 /// Files of the built-in shop, from `shop/`.
@@ -204,7 +204,7 @@ fn walk(
 
 /// Parses the objects of a file into `documents`.
 fn read(file: &str, text: &str, documents: &mut Vec<Value>) -> Result<(), ManifestError> {
-    let now = moments::now();
+    let now = timestamps::now();
     for (first, part) in parts(text) {
         let invalid =
             |line: u64, cause: String| ManifestError::Invalid { file: file.to_owned(), line, cause };
@@ -215,7 +215,7 @@ fn read(file: &str, text: &str, documents: &mut Vec<Value>) -> Result<(), Manife
             invalid((first + line).saturating_sub(1), cause)
         })?;
         let Some(mut document) = parsed else { continue };
-        moments::fill(&mut document, now).map_err(|text| {
+        timestamps::fill(&mut document, now).map_err(|text| {
             invalid(line_of(part, &text, first), format!("{text:?} is not a moment; one is $now-3d4h"))
         })?;
         let items = if document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"))

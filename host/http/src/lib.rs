@@ -9,5 +9,5 @@ mod token;
 
 pub use bearer::{identify, peer, refusal};
 pub use hosts::{AllowedHosts, check as check_host};
-pub use listening::{Certificate, ListenError, Listening, listen, tls};
-pub use token::{take_token, take_token_or_password};
+pub use listening::{BoundServer, Certificate, ListenError, listen, tls};
+pub use token::{extract_token, extract_token_or_password};

@@ -31,20 +31,20 @@ use tokio::{
 use tower::Layer;
 
 /// Interval for checking the certificate files.
-const CERTIFICATE: Duration = Duration::from_secs(5);
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(5);
 /// Max time for a request's headers. The attack: slow headers that hold a connection ("slowloris"). It also ends idle
 /// connections, so it is not shorter than clients keep them: closing one under a request fails that request.
-const HEADER_TIME: Duration = Duration::from_secs(75);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 /// Max bytes of a request's head, including a token of 16 kB, and of the read buffer. The attack: a thousand
 /// connections, each with 400 kB of an endless header.
 const CONNECTION_BUFFER: usize = 32 << 10;
 /// Max connections of a port: twice the default number of sessions.
 const MAX_CONNECTIONS: usize = 4096;
 /// Max time from connection to first request. The attack: silent connections.
-const FIRST_REQUEST: Duration = Duration::from_secs(20);
+const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// Max time that sent data may stay unacknowledged. The attack: streams that are opened and never read, each holding
 /// socket buffers.
-const UNREAD: Duration = Duration::from_secs(60);
+const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(60);
 /// The only protocol. HTTP/2 has neither of the limits above, and no supported client uses it.
 const PROTOCOL: &[u8] = b"http/1.1";
 
@@ -77,7 +77,7 @@ pub enum ListenError {
 }
 
 /// A bound address, and the future that serves it.
-pub type Listening = (SocketAddr, Pin<Box<dyn Future<Output = io::Result<()>> + Send>>);
+pub type BoundServer = (SocketAddr, Pin<Box<dyn Future<Output = io::Result<()>> + Send>>);
 
 /// Binds a port; the future serves it until `handle` shuts it down.
 pub fn listen(
@@ -85,20 +85,22 @@ pub fn listen(
     routes: Router,
     tls: Option<RustlsConfig>,
     handle: Handle<SocketAddr>,
-) -> Result<Listening, ListenError> {
+) -> Result<BoundServer, ListenError> {
     let listener =
         std::net::TcpListener::bind(address).map_err(|source| ListenError::Bind { address, source })?;
     let bound = listener.local_addr()?;
     let routes = routes.layer(from_fn(leftover::discard)).into_make_service_with_connect_info::<SocketAddr>();
-    let mut server =
-        axum_server::from_tcp(listener)?.handle(handle).http1_only().first_request_timeout(FIRST_REQUEST);
+    let mut server = axum_server::from_tcp(listener)?
+        .handle(handle)
+        .http1_only()
+        .first_request_timeout(FIRST_REQUEST_TIMEOUT);
     server
         .http_builder()
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
+        .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(CONNECTION_BUFFER);
-    let tuned = Tuned { places: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
+    let tuned = LimitedAcceptor { permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
     Ok(match tls {
         Some(config) => {
             let acceptor = RustlsAcceptor::new(config).acceptor(tuned);
@@ -110,27 +112,28 @@ pub fn listen(
 
 /// Acceptor that limits connections and sets socket options.
 #[derive(Clone)]
-struct Tuned {
-    places: Arc<Semaphore>,
+struct LimitedAcceptor {
+    permits: Arc<Semaphore>,
 }
 
 /// Service of a connection, which holds the connection's permit.
-type Placed<S> = AddExtension<S, Arc<OwnedSemaphorePermit>>;
+type WithPermit<S> = AddExtension<S, Arc<OwnedSemaphorePermit>>;
 
-impl<S> Accept<TcpStream, S> for Tuned {
+impl<S> Accept<TcpStream, S> for LimitedAcceptor {
     type Stream = TcpStream;
-    type Service = Placed<S>;
-    type Future = Ready<io::Result<(TcpStream, Placed<S>)>>;
+    type Service = WithPermit<S>;
+    type Future = Ready<io::Result<(TcpStream, WithPermit<S>)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             return std::future::ready(Err(io::Error::other("too many connections")));
         };
         // Without TCP_NODELAY an answer of two writes waits 40 ms for the acknowledgement.
-        let tuned =
-            stream.set_nodelay(true).and_then(|()| SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD)));
+        let tuned = stream
+            .set_nodelay(true)
+            .and_then(|()| SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED_TIMEOUT)));
         // The permit lives in the service, so it is released when the connection ends.
-        std::future::ready(tuned.map(|()| (stream, Extension(Arc::new(place)).layer(service))))
+        std::future::ready(tuned.map(|()| (stream, Extension(Arc::new(permit)).layer(service))))
     }
 }
 
@@ -176,17 +179,17 @@ pub async fn tls(
         source,
     })?;
     let config = RustlsConfig::from_config(loaded);
-    Ok((config.clone(), keep(config, certificate)))
+    Ok((config.clone(), reload_on_change(config, certificate)))
 }
 
 /// Reloads a certificate when its files change: cert-manager renews them, and a mounted Secret is swapped. If the pair
 /// does not match, because only one file is written yet, the next check retries.
-async fn keep(config: RustlsConfig, certificate: Certificate) {
-    let mut taken = certificate.bytes().await;
+async fn reload_on_change(config: RustlsConfig, certificate: Certificate) {
+    let mut loaded_bytes = certificate.bytes().await;
     loop {
-        tokio::time::sleep(CERTIFICATE).await;
+        tokio::time::sleep(CERTIFICATE_INTERVAL).await;
         let now = certificate.bytes().await;
-        if now == taken || now.0.is_none() || now.1.is_none() {
+        if now == loaded_bytes || now.0.is_none() || now.1.is_none() {
             continue;
         }
         let cert = certificate.cert.display();
@@ -194,7 +197,7 @@ async fn keep(config: RustlsConfig, certificate: Certificate) {
             Ok(loaded) => {
                 config.reload_from_config(loaded);
                 tracing::info!("the certificate in {cert} was taken up again");
-                taken = now;
+                loaded_bytes = now;
             }
             Err(error) => tracing::warn!("the certificate in {cert} is not taken up: {error}"),
         }
@@ -253,8 +256,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_gives_its_place_back() {
-        let places = Arc::new(Semaphore::new(1));
-        let tuned = Tuned { places: Arc::clone(&places) };
+        let permits = Arc::new(Semaphore::new(1));
+        let tuned = LimitedAcceptor { permits: Arc::clone(&permits) };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut kept = Vec::new();
@@ -266,7 +269,7 @@ mod tests {
         }
         assert!(accepted[0].is_ok() && accepted[1].is_err());
         drop(accepted);
-        assert_eq!(places.available_permits(), 1);
+        assert_eq!(permits.available_permits(), 1);
     }
 
     #[tokio::test]

@@ -5,11 +5,11 @@
 use std::{fmt::Write as _, io::Write as _, os::unix::fs::OpenOptionsExt, path::Path};
 
 use anyhow::Context;
-use porthole_demo::{Embedded, Role};
+use porthole_demo::{EmbeddedCluster, Role};
 
 /// The embedded cluster; stopped on drop.
 pub(crate) struct Demo {
-    cluster: Embedded,
+    cluster: EmbeddedCluster,
     /// True for the built-in shop, false for a folder of manifests.
     is_shop: bool,
 }
@@ -17,7 +17,7 @@ pub(crate) struct Demo {
 impl Demo {
     /// Serves the shop or the manifests of a folder, and writes a kubeconfig if requested.
     pub(crate) async fn start(folder: Option<&Path>, kubeconfig: Option<&Path>) -> anyhow::Result<Self> {
-        let cluster = Embedded::start(folder).await.context("--demo")?;
+        let cluster = EmbeddedCluster::start(folder).await.context("--demo")?;
         tracing::info!("{} objects in an embedded cluster at https://{}", cluster.objects, cluster.address);
         if let Some(path) = kubeconfig {
             write_private(path, &cluster.kubeconfig())

@@ -8,8 +8,8 @@ use porthole_contract::Token;
 use porthole_guard::{Denied, Guard};
 use porthole_identity::Authenticator;
 use porthole_quota::default_memory_total;
-use porthole_sandbox::{CompiledCode, Compiler, Engine};
-use porthole_tools::{Audit, Calls, Catalog, Loader, OnFailure, Settings};
+use porthole_sandbox::{CompileCache, Compiler, Engine};
+use porthole_tools::{Audit, Calls, Catalog, FailurePolicy, Loader, Settings};
 
 use crate::{
     cli::{Cache, ClusterArgs, Serve},
@@ -85,9 +85,9 @@ pub(crate) fn loader(settings: Settings, cache: Option<Cache>) -> anyhow::Result
 }
 
 /// Opens the compile cache. If this fails the host runs without one, and starts more slowly.
-fn compile_cache(chosen: Option<Cache>) -> Option<CompiledCode> {
+fn compile_cache(chosen: Option<Cache>) -> Option<CompileCache> {
     let Cache::Folder(folder) = chosen.unwrap_or_else(Cache::default_folder) else { return None };
-    match CompiledCode::open(&folder) {
+    match CompileCache::open(&folder) {
         Ok(cache) => Some(cache),
         Err(error) => {
             tracing::warn!(
@@ -100,8 +100,8 @@ fn compile_cache(chosen: Option<Cache>) -> Option<CompiledCode> {
 }
 
 /// Audit log selected by the options. With --stdio stdout belongs to the transport, with --demo to the welcome text.
-pub(crate) fn audit(options: &Serve, on_failure: OnFailure) -> anyhow::Result<Audit> {
-    let default = if options.stdio || options.place.demo.is_some() { "stderr" } else { "stdout" };
+pub(crate) fn audit(options: &Serve, on_failure: FailurePolicy) -> anyhow::Result<Audit> {
+    let default = if options.stdio || options.cluster.demo.is_some() { "stderr" } else { "stdout" };
     let place = options.audit.as_deref().unwrap_or(Path::new(default));
     let audit = match place.to_str() {
         Some("off") => Ok(Audit::Off),

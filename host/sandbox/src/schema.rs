@@ -1,6 +1,6 @@
 //! The schemas of a tool's arguments and result: bounded, and without what clients drop or run for ever on.
 
-use porthole_contract::{Echo, MAX_ECHO, cut};
+use porthole_contract::{Echo, MAX_ECHO, truncate};
 use serde_json::{Map, Value};
 
 /// Bytes of a schema, which every listing repeats (the attack was 60,000 properties: 5 MB a listing).
@@ -18,7 +18,7 @@ const MAX_CHOICE: usize = 256;
 const MAX_DEPTH: usize = 12;
 /// Keywords that refer elsewhere, run a regular expression in the client, or choose between schemas. Clients drop them, or
 /// reject the whole tool; a `pattern` is a denial of service to whoever matches it.
-const REFUSED: [&str; 24] = [
+const DENIED: [&str; 24] = [
     "$ref",
     "$dynamicRef",
     "$recursiveRef",
@@ -51,7 +51,7 @@ const DATA: [&str; 4] = ["default", "const", "enum", "examples"];
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// It is not a JSON object.
-    #[error("its {what} is not a JSON object: {}", cut(&error.to_string(), MAX_ECHO))]
+    #[error("its {what} is not a JSON object: {}", truncate(&error.to_string(), MAX_ECHO))]
     Json {
         /// `input-schema` or `output-schema`.
         what: &'static str,
@@ -74,23 +74,23 @@ pub(super) fn parse(what: &'static str, text: &str) -> Result<Map<String, Value>
     }
     let schema: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| SchemaError::Json { what, error })?;
-    Walk::default().schema(&schema, 1).map_err(refused)?;
+    SchemaCheck::default().schema(&schema, 1).map_err(refused)?;
     Ok(schema)
 }
 
-/// Totals of a walk through a schema.
+/// Counters of a check through a schema.
 #[derive(Default)]
-struct Walk {
+struct SchemaCheck {
     properties: usize,
 }
 
-impl Walk {
+impl SchemaCheck {
     fn schema(&mut self, schema: &Map<String, Value>, depth: usize) -> Result<(), String> {
         if depth > MAX_DEPTH {
             return Err(format!("is nested more than {MAX_DEPTH} levels deep"));
         }
         for (key, value) in schema {
-            if REFUSED.contains(&key.as_str()) {
+            if DENIED.contains(&key.as_str()) {
                 return Err(format!("uses {key}, which clients drop"));
             }
             match (key.as_str(), value) {
@@ -102,8 +102,8 @@ impl Walk {
                         "has a {key} of {bytes} bytes; at most {MAX_DESCRIPTION} are served"
                     ));
                 }
-                ("enum", Value::Array(choices)) => choice(choices)?,
-                (key, value) if DATA.contains(&key) => data(value, depth)?,
+                ("enum", Value::Array(choices)) => check_choices(choices)?,
+                (key, value) if DATA.contains(&key) => check_data(value, depth)?,
                 (_, value) => self.any(value, depth)?,
             }
         }
@@ -125,6 +125,7 @@ impl Walk {
             let Value::Object(property) = property else {
                 return Err(format!("has a property {name:?} that is not an object"));
             };
+            // Two levels: the object of properties, and the property.
             self.schema(property, depth.saturating_add(2))?;
         }
         Ok(())
@@ -135,15 +136,16 @@ impl Walk {
         let depth = depth.saturating_add(1);
         match value {
             Value::Object(schema) => self.schema(schema, depth),
-            Value::Array(_) if depth > MAX_DEPTH => data(value, depth),
+            // Arrays in arrays never reach `schema`, which checks the depth of objects.
+            Value::Array(_) if depth > MAX_DEPTH => check_data(value, depth),
             Value::Array(items) => items.iter().try_for_each(|item| self.any(item, depth)),
             _ => Ok(()),
         }
     }
 }
 
-/// Bounds what an argument may be chosen from.
-fn choice(choices: &[Value]) -> Result<(), String> {
+/// Checks number and size of the values of an `enum`.
+fn check_choices(choices: &[Value]) -> Result<(), String> {
     let long = |choice: &Value| match choice {
         Value::String(text) => text.len() > MAX_CHOICE,
         Value::Object(_) | Value::Array(_) => true,
@@ -155,15 +157,15 @@ fn choice(choices: &[Value]) -> Result<(), String> {
     Ok(())
 }
 
-/// Bounds the depth of what is no schema.
-fn data(value: &Value, depth: usize) -> Result<(), String> {
+/// Checks the depth of a value that is no schema.
+fn check_data(value: &Value, depth: usize) -> Result<(), String> {
     let depth = depth.saturating_add(1);
     if depth > MAX_DEPTH && (value.is_object() || value.is_array()) {
         return Err(format!("is nested more than {MAX_DEPTH} levels deep"));
     }
     match value {
-        Value::Object(fields) => fields.values().try_for_each(|value| data(value, depth)),
-        Value::Array(items) => items.iter().try_for_each(|value| data(value, depth)),
+        Value::Object(fields) => fields.values().try_for_each(|value| check_data(value, depth)),
+        Value::Array(items) => items.iter().try_for_each(|value| check_data(value, depth)),
         _ => Ok(()),
     }
 }

@@ -9,7 +9,7 @@ pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 
-use porthole_contract::{Echo, MAX_ECHO, cut};
+use porthole_contract::{Echo, MAX_ECHO, truncate};
 use serde_json::{Map, Number, Value};
 
 /// Maximum size of a call's arguments, in bytes. The longest legitimate value is a `continue` token of a few kilobytes.
@@ -107,11 +107,11 @@ impl Parameters {
     /// Finds a parameter by name; `label_selector` matches `labelSelector`, as other servers call it.
     fn find(&self, name: &str) -> Result<&Parameter, String> {
         let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
-        let asked = plain(cut(name, MAX_ECHO));
+        let requested = plain(truncate(name, MAX_ECHO));
         self.0
             .iter()
             .find(|parameter| parameter.name == name)
-            .or_else(|| self.0.iter().find(|parameter| plain(&parameter.name) == asked))
+            .or_else(|| self.0.iter().find(|parameter| plain(&parameter.name) == requested))
             .ok_or_else(|| {
                 let names: Vec<&str> = self.0.iter().map(|parameter| parameter.name.as_str()).collect();
                 if names.is_empty() {
@@ -163,12 +163,7 @@ impl Parameter {
 
     fn coerce(&self, value: Value) -> Result<Value, String> {
         let Some(coerced) = self.ty.coerce(&value) else {
-            return Err(format!(
-                "{} parameter must be {}, not {}",
-                self.name,
-                self.ty.described(),
-                echo(&value)
-            ));
+            return Err(format!("{} parameter must be {}, not {}", self.name, self.ty.noun(), echo(&value)));
         };
         if let Some(text) = coerced.as_str()
             && !self.allowed.is_empty()
@@ -194,7 +189,7 @@ impl Parameter {
 }
 
 impl Type {
-    fn described(self) -> &'static str {
+    fn noun(self) -> &'static str {
         match self {
             Self::Text => "a string",
             Self::Integer => "an integer",

@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::outbox::{Outbox, TotalBytes, Writer};
-use crate::{Stop, handler::Handler};
+use crate::{Shutdown, handler::Handler};
 
 /// Maximum number of a client's queued messages.
 const MAX_INBOX: usize = 16;
@@ -146,6 +146,7 @@ impl Session {
     }
 
     fn fail_pending(&self, error: &ErrorData) {
+        // The ids stay open until the stream writes: an answer that is queued already takes the place of its error.
         let open: Vec<RequestId> = self.pending.ids().iter().cloned().collect();
         for id in open {
             self.send_error(id, error.clone());
@@ -156,6 +157,7 @@ impl Session {
     /// addressed, so the body is broken off: Dify then fails within a second, while a clean end would leave it waiting
     /// forever.
     pub(super) fn abandon(&self, error: &ErrorData) {
+        // Queued before the cut, which still sends a small rest.
         self.fail_pending(error);
         self.outbox.cut();
     }
@@ -178,6 +180,7 @@ impl Stream for Inbox {
 impl Drop for Inbox {
     /// Audits the calls that did not begin before the session ended.
     fn drop(&mut self) {
+        // Closed first, so that no message arrives behind the last one that is drained.
         self.messages.close();
         while let Ok(message) = self.messages.try_recv() {
             self.handler.record_unserved(&message, Verdict::Cancelled, None);
@@ -206,6 +209,7 @@ pub(super) struct SessionGuard {
 impl Drop for SessionGuard {
     fn drop(&mut self) {
         self.end.cancel();
+        // Removed before `drain` is notified, which looks into the registry.
         self.sessions.registry().remove(&self.id);
         self.sessions.closed.send_modify(|closed| *closed = closed.wrapping_add(1));
         tracing::debug!("a session has ended");
@@ -234,6 +238,7 @@ impl Registry {
         let session = self.sessions.remove(id)?;
         if let Some(owned) = self.owned.get_mut(&session.owner) {
             *owned = owned.saturating_sub(1);
+            // Without this, owners that come and go would fill the map.
             if *owned == 0 {
                 self.owned.remove(&session.owner);
             }
@@ -251,20 +256,20 @@ pub struct Sessions {
     pub(super) handler: Handler,
     limits: HostLimits,
     registry: Mutex<Registry>,
-    stop: Stop,
+    shutdown: Shutdown,
     closed: watch::Sender<u64>,
     queued_bytes: TotalBytes,
 }
 
 impl Sessions {
-    /// Creates the session registry; draining it triggers `stop`.
-    pub(crate) fn new(handler: Handler, limits: HostLimits, stop: Stop) -> Self {
+    /// Creates the session registry; draining it triggers `shutdown`.
+    pub(crate) fn new(handler: Handler, limits: HostLimits, shutdown: Shutdown) -> Self {
         let (closed, _) = watch::channel(0);
         Self {
             handler,
             limits,
             registry: Mutex::default(),
-            stop,
+            shutdown,
             closed,
             queued_bytes: TotalBytes::default(),
         }
@@ -275,7 +280,7 @@ impl Sessions {
     }
 
     /// Number of open sessions.
-    pub fn open_now(&self) -> usize {
+    pub fn open_count(&self) -> usize {
         self.registry().sessions.len()
     }
 
@@ -286,15 +291,17 @@ impl Sessions {
 
     /// Opens a session. The id authorizes access to the session, so it must not be guessable: 122 random bits.
     pub(super) fn open(self: &Arc<Self>, caller: &Caller) -> Result<SessionStream, OpenError> {
-        if self.stop.shutdown.is_cancelled() {
+        if self.shutdown.begun.is_cancelled() {
             return Err(OpenError::Stopping);
         }
         let id = uuid::Uuid::new_v4().to_string();
         let (inbox, messages) = mpsc::channel(MAX_INBOX);
         let (end, pending, tokens) = (CancellationToken::new(), Pending::default(), Tokens::default());
         let outbox = Outbox::new(end.clone(), self.queued_bytes.clone());
+        // Before the session can be found: its first message is recognized by this token.
         tokens.remember(&caller.fingerprint);
         {
+            // Limits and insertion under one lock, or sessions that are opened at once would all pass.
             let mut registry = self.registry();
             if registry.sessions.len() >= self.limits.sessions as usize {
                 return Err(OpenError::Host(self.limits.sessions));
@@ -329,13 +336,13 @@ impl Sessions {
 
     /// Ends the open calls of every transport, after the grace period.
     pub fn end_calls(&self) {
-        self.stop.grace_over.cancel();
+        self.shutdown.grace_over.cancel();
     }
 
     /// Shuts down: rejects new sessions, lets calls finish for `grace`, answers the remaining ones with an error, ends
     /// all streams.
     pub async fn drain(&self, grace: Duration) {
-        self.stop.shutdown.cancel();
+        self.shutdown.begun.cancel();
         let deadline = Instant::now().checked_add(grace).unwrap_or_else(Instant::now);
         let mut closed = self.closed.subscribe();
         // Idle sessions end at once, the others once their requests are answered.
@@ -359,7 +366,8 @@ impl Sessions {
                 break;
             }
         }
-        let error = Stop::error();
+        // Errors are queued before the end of the service, which ends the stream behind them.
+        let error = Shutdown::error();
         let open: Vec<Session> = {
             let mut registry = self.registry();
             let open = registry.ids(|_| true);
