@@ -22,7 +22,7 @@ impl Answer<'_> {
     }
 
     /// The answer with these rows, after `before` rows in earlier answers.
-    pub(crate) fn text(
+    pub(crate) fn render(
         &self,
         header: &[String],
         resource_version: &str,
@@ -33,7 +33,7 @@ impl Answer<'_> {
         if selected.entries.is_empty() && selected.after.is_none() && selected.missing(0, before) == 0 {
             return if before == 0 { self.no_objects() } else { format!("No more {noun}.") };
         }
-        let (rows, shown) = self.rows(header, &selected.entries);
+        let (rows, shown) = self.render_rows(header, &selected.entries);
         let until = before.saturating_add(shown as u64);
         let notice = match selected.next(shown, before, resource_version) {
             Some(next) => {
@@ -63,7 +63,11 @@ impl Answer<'_> {
     }
 
     /// The rows as text, and the number of those that there was room for.
-    fn rows(&self, header: &[String], entries: &[(Entry, crate::cursor::Position)]) -> (String, usize) {
+    fn render_rows(
+        &self,
+        header: &[String],
+        entries: &[(Entry, crate::cursor::Position)],
+    ) -> (String, usize) {
         let rows = entries.iter().map(|(entry, _)| entry);
         // If one namespace is read, every row is of it.
         let namespace = |entry: &Entry| match self.list.namespace {

@@ -11,14 +11,14 @@ use crate::{
     pages::{ListError, Pages},
     request::{ListRequest, Order, Output},
     selection::{AnswerRows, Selection},
-    shape::{Columns, Field, Shape, typed},
+    shape::{Columns, Field, Shape, typed_rows},
     walk::{Item, RowScope, Walk, WalkEnd},
 };
 
 /// Room in an answer for the counts, and for the notice of omissions with its continue token, in bytes.
 pub(crate) const NOTICE: usize = 1024;
 /// The maximum number of objects in a page of rows that are shown and not counted: about as many as an answer holds.
-const SHOWN: u32 = 250;
+const MAX_SHOWN: u32 = 250;
 /// The path behind the column AGE, whose text has no order.
 const CREATED: &str = "metadata.creationTimestamp";
 
@@ -53,7 +53,7 @@ impl List<'_> {
         columns: &Columns<'_, T>,
         pages: &mut P,
     ) -> Result<String, ListError<P::Error>> {
-        let rows = |json: &str| typed::<T>(json, columns.row);
+        let rows = |json: &str| typed_rows::<T>(json, columns.row);
         let own = Shape::Own {
             fields: columns.fields.iter().map(|field| (*field).to_owned()).collect(),
             header: columns.header,
@@ -127,13 +127,15 @@ impl List<'_> {
             ));
         }
         let selected = match &cursor {
-            _ if is_sorted => query.sorted(&mut walk)?,
-            _ if !is_by_health => query.in_order(&mut walk)?,
-            None => query.by_health(&mut walk)?,
-            Some(cursor) if cursor.phase == Phase::Unhealthy => query.more_unhealthy(&mut walk, cursor)?,
-            Some(cursor) => query.rest(&mut walk, cursor)?,
+            _ if is_sorted => query.select_sorted(&mut walk)?,
+            _ if !is_by_health => query.select_in_order(&mut walk)?,
+            None => query.select_by_health(&mut walk)?,
+            Some(cursor) if cursor.phase == Phase::Unhealthy => {
+                query.select_more_unhealthy(&mut walk, cursor)?
+            }
+            Some(cursor) => query.select_rest(&mut walk, cursor)?,
         };
-        Ok(query.text(&walk.header(), walk.resource_version(), &selected))
+        Ok(query.render(&walk.header(), walk.resource_version(), &selected))
     }
 }
 
@@ -181,7 +183,10 @@ impl Query<'_> {
     }
 
     /// The first answer by health: counts, unhealthy objects, and the rest if there is room.
-    fn by_health<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<AnswerRows, ListError<P::Error>> {
+    fn select_by_health<P: Pages>(
+        &self,
+        walk: &mut Walk<'_, '_, P>,
+    ) -> Result<AnswerRows, ListError<P::Error>> {
         let (mut unhealthy, mut rest) = (self.selection(), self.selection());
         let mut counts = Counts::default();
         let mut outlines = Vec::new();
@@ -212,7 +217,7 @@ impl Query<'_> {
     }
 
     /// A further answer by health, of unhealthy objects.
-    fn more_unhealthy<P: Pages>(
+    fn select_more_unhealthy<P: Pages>(
         &self,
         walk: &mut Walk<'_, '_, P>,
         cursor: &Cursor,
@@ -263,13 +268,13 @@ impl Query<'_> {
     }
 
     /// A further answer by health, of the objects that earlier answers did not lead with.
-    fn rest<P: Pages>(
+    fn select_rest<P: Pages>(
         &self,
         walk: &mut Walk<'_, '_, P>,
         cursor: &Cursor,
     ) -> Result<AnswerRows, ListError<P::Error>> {
         let mut rest = self.selection();
-        let reached = walk.rows(self.start(), SHOWN, |entry, position| {
+        let reached = walk.rows(self.start(), MAX_SHOWN, |entry, position| {
             let has_led = !entry.row.healthy && position.index() < cursor.bound;
             has_led || rest.offer(entry, position)
         })?;
@@ -279,9 +284,12 @@ impl Query<'_> {
     }
 
     /// The order of the API server; nothing is read behind the end of the answer.
-    fn in_order<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<AnswerRows, ListError<P::Error>> {
+    fn select_in_order<P: Pages>(
+        &self,
+        walk: &mut Walk<'_, '_, P>,
+    ) -> Result<AnswerRows, ListError<P::Error>> {
         let mut rows = self.selection();
-        let page_size = walk.page_size().min(SHOWN);
+        let page_size = walk.page_size().min(MAX_SHOWN);
         let reached = walk.rows(self.start(), page_size, |entry, position| rows.offer(entry, position))?;
         // `remainingItemCount` may be inexact until the last page.
         let total = reached.total.unwrap_or_else(|| self.cursor.map_or(0, |cursor| cursor.total));
@@ -292,7 +300,7 @@ impl Query<'_> {
     }
 
     /// All objects, sorted.
-    fn sorted<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<AnswerRows, ListError<P::Error>> {
+    fn select_sorted<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<AnswerRows, ListError<P::Error>> {
         let mut counts = Counts::default();
         let mut all: Vec<Entry> = Vec::new();
         // Every answer sorts the objects that the first one read: with others among them it would repeat or skip rows.
@@ -345,8 +353,8 @@ impl Query<'_> {
         }
     }
 
-    fn text(&self, header: &[String], resource_version: &str, selected: &AnswerRows) -> String {
+    fn render(&self, header: &[String], resource_version: &str, selected: &AnswerRows) -> String {
         let before = self.cursor.map_or(0, |cursor| cursor.shown);
-        self.answer().text(header, resource_version, selected, before)
+        self.answer().render(header, resource_version, selected, before)
     }
 }

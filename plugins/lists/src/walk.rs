@@ -11,10 +11,10 @@ use crate::{
 };
 
 /// The maximum number of objects in a page of outlines.
-const OUTLINES: u32 = 500;
+const MAX_OUTLINES: u32 = 500;
 /// The maximum number of pages that are read again for objects of which only the outline was read: each may be megabytes
 /// for a single object.
-const REREAD_PAGES: usize = 6;
+const MAX_REREAD_PAGES: usize = 6;
 
 /// The end of a walk.
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
             let is_whole = scope == RowScope::All || (scope == RowScope::FirstPage && is_first);
             let is_outline = !is_whole && self.shape.is_outlined();
             let (limit, view) =
-                if is_outline { (OUTLINES, View::Outline) } else { (page_size, self.row_view()) };
+                if is_outline { (MAX_OUTLINES, View::Outline) } else { (page_size, self.row_view()) };
             let page = match self.page(&at, limit, view) {
                 Ok(page) => page,
                 // At the first page there is nothing to show, so the error itself is the answer.
@@ -206,7 +206,7 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
                 // From the page reached, not from that of the outline: the next answer may have to read as many pages
                 // again, and would end where this one does.
                 let unread = Position { skip: next.skip.saturating_sub(index), ..at.clone() };
-                if reads >= REREAD_PAGES {
+                if reads >= MAX_REREAD_PAGES {
                     return Ok(Some(unread));
                 }
                 let page = match self.page(&at, limit, self.row_view()) {

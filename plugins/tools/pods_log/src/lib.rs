@@ -43,9 +43,9 @@ struct Request {
 /// Kept of the answer for the lines around a log.
 const NOTICE: u32 = 512;
 /// Default number of lines.
-const TAIL: u32 = 100;
+const DEFAULT_TAIL: u32 = 100;
 /// With a pattern: far enough back for what happened today, and read in a second.
-const TAIL_SEARCHED: u32 = 10_000;
+const DEFAULT_TAIL_SEARCHED: u32 = 10_000;
 
 impl Request {
     fn tail(&self) -> Option<u32> {
@@ -53,8 +53,8 @@ impl Request {
         match (&self.grep, since) {
             _ if self.tail.is_some() => self.tail,
             (_, true) => None,
-            (Some(_), false) => Some(TAIL_SEARCHED),
-            (None, false) => Some(TAIL),
+            (Some(_), false) => Some(DEFAULT_TAIL_SEARCHED),
+            (None, false) => Some(DEFAULT_TAIL),
         }
     }
 

@@ -7,7 +7,7 @@ use porthole_sdk::{
     selector,
 };
 
-/// Max owners above an object: pod, ReplicaSet, Deployment, and perhaps somebody's own kind.
+/// Max owners above an object: pod, ReplicaSet, Deployment, and perhaps a custom kind.
 const MAX_OWNERS: usize = 4;
 /// Max events, the newest.
 const MAX_EVENTS: usize = 10;
@@ -44,7 +44,7 @@ impl Identity {
     }
 }
 
-/// Everything around it that the caller may see. What may not be read is said, and is not the same as not there.
+/// Renders the neighbours that the caller may see. Those that may not be read are reported as such, not as missing.
 pub(crate) fn render(identity: &Identity, object: &Value) -> String {
     let mut output = owners(identity, object);
     match (identity.kind.as_str(), object.pointer("/spec/selector").and_then(selector::text)) {
