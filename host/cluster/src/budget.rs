@@ -53,7 +53,7 @@ impl ReadBudget {
     /// Reserves memory for bytes of an answer until the call ends.
     pub(crate) async fn hold(&self, bytes: usize, what: &str) -> Result<(), Failure> {
         let Some(memory) = &self.memory else { return Ok(()) };
-        memory.reserve(bytes as u64).await.map_err(|exhausted| throttled(exhausted, what))
+        memory.reserve(bytes as u64).await.map_err(|exhausted| memory_error(exhausted, what))
     }
 
     /// Scratch memory of one read, empty at first.
@@ -92,7 +92,7 @@ impl ReadBudget {
     }
 
     /// Bytes read so far.
-    pub fn taken(&self) -> u64 {
+    pub fn bytes_read(&self) -> u64 {
         self.taken.load(Relaxed)
     }
 }
@@ -104,10 +104,10 @@ impl Scratch {
     /// Raises the reservation to `bytes` in total, if it is below.
     pub(crate) async fn hold_up_to(&self, bytes: usize, what: &str) -> Result<(), Failure> {
         let Some(memory) = &self.0 else { return Ok(()) };
-        memory.reserve_up_to(bytes as u64).await.map_err(|exhausted| throttled(exhausted, what))
+        memory.reserve_up_to(bytes as u64).await.map_err(|exhausted| memory_error(exhausted, what))
     }
 }
 
-fn throttled(exhausted: Exhausted, what: &str) -> Failure {
+fn memory_error(exhausted: Exhausted, what: &str) -> Failure {
     Failure::new(Reason::Throttled, format!("{what}: {exhausted}"))
 }

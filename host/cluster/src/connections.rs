@@ -50,7 +50,7 @@ impl Connections {
     /// # Errors
     ///
     /// If the configuration's certificates cannot be read.
-    pub(super) fn on(runtimes: Vec<Handle>, config: &kube::Config) -> Result<Self, kube::Error> {
+    pub(super) fn with_pools(runtimes: Vec<Handle>, config: &kube::Config) -> Result<Self, kube::Error> {
         let idle = IDLE_CONNECTIONS.div_ceil(runtimes.len().max(1));
         let pools = runtimes.into_iter().map(|runtime| Pool::new(runtime, idle, config));
         Ok(Self::Pools(pools.collect::<Result<_, _>>()?))

@@ -178,7 +178,7 @@ impl Schemas<'_> {
         serde_json::from_str(found.get()).ok()
     }
 
-    fn named(&self, reference: &str) -> Option<Schema> {
+    fn lookup(&self, reference: &str) -> Option<Schema> {
         let raw = self.all.get(reference.strip_prefix(REFERENCE)?)?;
         serde_json::from_str(raw.get()).ok()
     }
@@ -197,7 +197,7 @@ impl Schemas<'_> {
         // Bounded, because a reference may point to itself.
         for _ in 0..MAX_DEPTH {
             let next = if let Some(reference) = Self::reference(&schema) {
-                self.named(reference)
+                self.lookup(reference)
             } else if let Some(items) = &schema.items {
                 Some((**items).clone())
             } else if let Some(Values::Schema(values)) = &schema.values {
@@ -218,7 +218,7 @@ impl Schemas<'_> {
             return schema.description.clone();
         }
         Self::reference(schema)
-            .and_then(|name| self.named(name))
+            .and_then(|name| self.lookup(name))
             .map(|named| named.description)
             .unwrap_or_default()
     }

@@ -40,7 +40,7 @@ const USER_AGENT: &str = concat!("porthole/", env!("CARGO_PKG_VERSION"));
 pub enum Source {
     /// `$KUBECONFIG`, `~/.kube/config`, or the cluster of this pod, whose CA and namespace (and token, if any) are
     /// files in the folder `account`.
-    Usual {
+    Default {
         /// Context of the kubeconfig; None for its current one.
         context: Option<String>,
         /// Folder of the pod's ServiceAccount.
@@ -70,7 +70,7 @@ pub enum ConnectError {
     },
     /// No kubeconfig was given, none of the default locations holds one, and this is not a pod.
     #[error("no cluster: name one with --kubeconfig FILE, or run in a pod ({kubeconfig}; {pod})")]
-    Nowhere {
+    NotFound {
         /// Error of the kubeconfig.
         kubeconfig: kube::config::KubeconfigError,
         /// Error of the in-cluster configuration.
@@ -98,16 +98,16 @@ impl Source {
                 kube::Config::from_custom_kubeconfig(kubeconfig, &options(&None)).await.map_err(refused())?
             }
             // A context that was named must be there: without it the pod's own cluster is no substitute.
-            Self::Usual { context: context @ Some(_), .. } => {
+            Self::Default { context: context @ Some(_), .. } => {
                 kube::Config::from_kubeconfig(&options(context))
                     .await
                     .map_err(refused("(from the environment)".into()))?
             }
-            Self::Usual { context: None, account } => {
+            Self::Default { context: None, account } => {
                 match kube::Config::from_kubeconfig(&options(&None)).await {
                     Ok(config) => config,
                     Err(kubeconfig) => in_cluster::config(account)
-                        .map_err(|pod| ConnectError::Nowhere { kubeconfig, pod })?,
+                        .map_err(|pod| ConnectError::NotFound { kubeconfig, pod })?,
                 }
             }
         };
@@ -163,7 +163,7 @@ impl ApiServer {
             Connections::Client(kube::Client::try_from(config).map_err(ConnectError::Client)?)
         } else {
             runtimes.push(Handle::current());
-            Connections::on(runtimes, &config).map_err(ConnectError::Client)?
+            Connections::with_pools(runtimes, &config).map_err(ConnectError::Client)?
         };
         Ok(Self { connections, default_namespace, address, latency: latency() })
     }

@@ -114,7 +114,7 @@ impl Manifests {
         documents.extend(written);
         let mut kinds = kinds::everywhere();
         for document in documents.iter().filter(|document| document["kind"] == "CustomResourceDefinition") {
-            kinds.extend(Kind::defined(document));
+            kinds.extend(Kind::from_definition(document));
         }
         if documents.iter().any(|document| document["apiVersion"] == "metrics.k8s.io/v1beta1") {
             kinds.retain(|kind| kind.group != "metrics.k8s.io");
@@ -129,7 +129,7 @@ impl Manifests {
                 Some(kind) => kind.clone(),
                 None => {
                     let namespaced = document["metadata"]["namespace"].is_string();
-                    let kind = Kind::guessed(&api_version, &kind_name, namespaced);
+                    let kind = Kind::guess(&api_version, &kind_name, namespaced);
                     kinds.push(kind.clone());
                     kind
                 }
@@ -137,7 +137,7 @@ impl Manifests {
             defaults::fill(&mut document, &kind);
             let object = Object::new(kind, document);
             if let Some(namespace) = &object.namespace {
-                let kind = kinds.iter().find(|kind| kind.qualified() == "namespaces").cloned();
+                let kind = kinds.iter().find(|kind| kind.qualified_name() == "namespaces").cloned();
                 if let Some(kind) = kind {
                     let mut missing =
                         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});

@@ -184,11 +184,11 @@ fn read(
         let object =
             objects.find(|object| object.name == *name).ok_or_else(|| Refusal::not_found(kind, name))?;
         return match requested.subresource.as_deref() {
-            Some("log") if kind.qualified() == "pods" => {
+            Some("log") if kind.qualified_name() == "pods" => {
                 logs::answer(object, &parameters(uri), &cluster.manifests.logs)
                     .map(IntoResponse::into_response)
             }
-            Some("proxy") if kind.qualified() == "nodes" => {
+            Some("proxy") if kind.qualified_name() == "nodes" => {
                 proxy::answer(name, &requested.behind, &parameters(uri), &cluster.manifests.logs)
                     .map(IntoResponse::into_response)
             }

@@ -48,7 +48,7 @@ impl Refusal {
     }
 
     pub(crate) fn not_found(kind: &Kind, name: &str) -> Self {
-        let message = format!("{} {name:?} not found", kind.qualified());
+        let message = format!("{} {name:?} not found", kind.qualified_name());
         let details = json!({"name": name, "group": kind.group, "kind": kind.plural});
         Self { details, ..Self::new(StatusCode::NOT_FOUND, "NotFound", message) }
     }

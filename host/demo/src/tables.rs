@@ -90,7 +90,7 @@ mod tests {
         for kind in crate::kinds::everywhere().into_iter().chain(crate::kinds::metrics()) {
             let printer = printer(&kind);
             let cells = (printer.cells)(&json!({"metadata": {"name": "a"}}), timestamps::now());
-            assert_eq!(cells.len(), printer.columns.len(), "{}", kind.qualified());
+            assert_eq!(cells.len(), printer.columns.len(), "{}", kind.qualified_name());
         }
     }
 }

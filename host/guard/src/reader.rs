@@ -182,7 +182,8 @@ impl GuardedReader {
                 self.grant.check(Verb::Get, "", "pods/log")?;
                 self.denied.check_built_in("", "pods/log")?;
                 let workers = &self.cluster.workers;
-                let pattern = self.patterns.compiled(query.pattern.as_deref(), workers, &self.budget).await?;
+                let pattern =
+                    self.patterns.get_or_compile(query.pattern.as_deref(), workers, &self.budget).await?;
                 porthole_cluster::pod_log(self.client(), query, pattern, workers).await
             })
             .await;

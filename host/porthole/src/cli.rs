@@ -104,7 +104,7 @@ pub(crate) enum Plugin {
     },
     /// Call a tool once; its answer goes to stdout, and what it took to stderr (exit code 1 where it is an error)
     #[command(after_help = PLUGIN_EXAMPLES)]
-    Call(Box<CallOnce>),
+    Call(Box<CallArgs>),
 }
 
 /// The languages of `plugin new`.
@@ -152,7 +152,7 @@ pub(crate) struct ClusterArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct CallOnce {
+pub(crate) struct CallArgs {
     /// The tool, a .wasm file
     pub(crate) file: PathBuf,
     /// The arguments, as a JSON object

@@ -34,10 +34,10 @@ impl Demo {
     /// Prints the address, the tokens, and three commands to paste.
     pub(crate) fn welcome(&self, origin: &str) {
         // A closed stdout is no error: its reader is not interested. Never called with --stdio, which owns stdout.
-        let _ = writeln!(std::io::stdout(), "{}", self.text(origin));
+        let _ = writeln!(std::io::stdout(), "{}", self.welcome_text(origin));
     }
 
-    fn text(&self, origin: &str) -> String {
+    fn welcome_text(&self, origin: &str) -> String {
         let mut accounts = String::new();
         let mut admin = "";
         for account in &self.cluster.accounts {

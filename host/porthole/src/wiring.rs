@@ -62,7 +62,7 @@ pub(crate) fn source(demo: Option<&Demo>, place: &ClusterArgs) -> Source {
     match (demo, place.kubeconfig.clone()) {
         (Some(demo), _) => Source::Text(demo.kubeconfig()),
         (None, Some(kubeconfig)) => Source::File { kubeconfig, context },
-        (None, None) => Source::Usual { context, account: place.service_account.clone() },
+        (None, None) => Source::Default { context, account: place.service_account.clone() },
     }
 }
 

@@ -31,7 +31,7 @@ use wasmtime::component::Component;
 
 use super::{
     compiled::{
-        CompileCache, Partial, fingerprint,
+        CompileCache, PartialFile, fingerprint,
         native::{self, Precompiled},
     },
     engine::Engine,
@@ -219,12 +219,12 @@ impl Compiler {
 
 /// Destination of code as it arrives. With a cache, the host never holds more of it than a chunk.
 enum Sink {
-    File(Partial, tokio::fs::File),
+    File(PartialFile, tokio::fs::File),
     Memory(Vec<u8>),
 }
 
 impl Sink {
-    fn file((partial, file): (Partial, std::fs::File)) -> Self {
+    fn file((partial, file): (PartialFile, std::fs::File)) -> Self {
         Self::File(partial, file.into())
     }
 
@@ -253,7 +253,7 @@ impl Artifact {
                 let path = partial.keep(engine, wasm, &Digest::new(self.code))?;
                 native::load_file(engine, &path)
             }
-            Sink::Memory(bytes) => native::load_bytes(engine, &Precompiled::received(bytes)),
+            Sink::Memory(bytes) => native::load_bytes(engine, &Precompiled::from_compiler(bytes)),
         };
         loaded.map(Code).map_err(|error| CompileError::Load(excerpt(&error.root_cause().to_string())))
     }

@@ -4,7 +4,7 @@
 //! the code is then the kernel's to page in and out. A folder that cannot be used only makes the host slower.
 //!
 //! An entry is one file, `<engine>-<digest of the .wasm>-<digest of the code>.cwasm`, written aside and renamed into
-//! place, so whatever moment a process dies in leaves a whole entry or none. Its name says what must be in it.
+//! place, so a process that dies at any point leaves a whole entry or none. Its name holds the digests to verify.
 
 pub(super) mod native;
 mod ownership;
@@ -72,7 +72,7 @@ impl CompileCache {
     /// Opens the folder, and makes it where it is not there.
     pub fn open(folder: &Path) -> Result<Self, CacheError> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        // By its real name, so that nobody can turn a link on the way.
+        // By its real name, so that no link on the path can be redirected later.
         let folder = folder.canonicalize()?;
         if let Some(open) = is_private(&folder)? {
             return Err(CacheError::NotPrivate(open));
@@ -135,8 +135,8 @@ impl CompileCache {
     }
 
     /// Creates a temporary file for code to be received.
-    pub(super) fn partial(&self) -> io::Result<(Partial, File)> {
-        let partial = Partial { path: self.temporary_path() };
+    pub(super) fn partial(&self) -> io::Result<(PartialFile, File)> {
+        let partial = PartialFile { path: self.temporary_path() };
         let file = create_private(&partial.path)?;
         Ok((partial, file))
     }
@@ -181,11 +181,11 @@ impl CompileCache {
 }
 
 /// Code that is still being written; it is removed when this is dropped.
-pub(super) struct Partial {
+pub(super) struct PartialFile {
     path: PathBuf,
 }
 
-impl Partial {
+impl PartialFile {
     /// Makes whole code an entry of the cache: compiled from the file with one digest, and itself with the other. Returns
     /// where it is.
     pub(super) fn keep(&self, engine: &Engine, wasm: &Digest, code: &Digest) -> io::Result<PathBuf> {
@@ -195,7 +195,7 @@ impl Partial {
     }
 }
 
-impl Drop for Partial {
+impl Drop for PartialFile {
     fn drop(&mut self) {
         // After `keep` no file has this name.
         let _ = fs::remove_file(&self.path);

@@ -1,7 +1,7 @@
 //! A component's description, parsed and bounded before anything else of the host sees it.
 //!
 //! A component is as hostile as a request. Its declaration becomes an operator's ClusterRole, a model's list of tools, a
-//! page, and lines on a terminal: each of those may rely on what is said here, and on nothing that is not.
+//! page, and lines on a terminal: each of those may rely on the bounds here, and on nothing else.
 
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;

@@ -17,7 +17,7 @@ const MAX_CHOICE: usize = 256;
 /// Levels of objects and arrays.
 const MAX_DEPTH: usize = 12;
 /// Keywords that refer elsewhere, run a regular expression in the client, or choose between schemas. Clients drop them, or
-/// reject the whole tool; a `pattern` is a denial of service to whoever matches it.
+/// reject the whole tool; a `pattern` is a denial of service to the client that matches it.
 const DENIED: [&str; 24] = [
     "$ref",
     "$dynamicRef",
@@ -74,7 +74,7 @@ pub(super) fn parse(what: &'static str, text: &str) -> Result<Map<String, Value>
     }
     let schema: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| SchemaError::Json { what, error })?;
-    SchemaCheck::default().schema(&schema, 1).map_err(refused)?;
+    SchemaCheck::default().check_schema(&schema, 1).map_err(refused)?;
     Ok(schema)
 }
 
@@ -85,7 +85,7 @@ struct SchemaCheck {
 }
 
 impl SchemaCheck {
-    fn schema(&mut self, schema: &Map<String, Value>, depth: usize) -> Result<(), String> {
+    fn check_schema(&mut self, schema: &Map<String, Value>, depth: usize) -> Result<(), String> {
         if depth > MAX_DEPTH {
             return Err(format!("is nested more than {MAX_DEPTH} levels deep"));
         }
@@ -94,7 +94,7 @@ impl SchemaCheck {
                 return Err(format!("uses {key}, which clients drop"));
             }
             match (key.as_str(), value) {
-                ("properties", Value::Object(properties)) => self.properties(properties, depth)?,
+                ("properties", Value::Object(properties)) => self.check_properties(properties, depth)?,
                 ("properties", _) => return Err("has properties that are not an object".to_owned()),
                 ("description" | "title", Value::String(text)) if text.len() > MAX_DESCRIPTION => {
                     let bytes = text.len();
@@ -104,13 +104,13 @@ impl SchemaCheck {
                 }
                 ("enum", Value::Array(choices)) => check_choices(choices)?,
                 (key, value) if DATA.contains(&key) => check_data(value, depth)?,
-                (_, value) => self.any(value, depth)?,
+                (_, value) => self.check_value(value, depth)?,
             }
         }
         Ok(())
     }
 
-    fn properties(&mut self, properties: &Map<String, Value>, depth: usize) -> Result<(), String> {
+    fn check_properties(&mut self, properties: &Map<String, Value>, depth: usize) -> Result<(), String> {
         self.properties = self.properties.saturating_add(properties.len());
         if self.properties > MAX_PROPERTIES {
             return Err(format!("has more than {MAX_PROPERTIES} properties"));
@@ -126,19 +126,19 @@ impl SchemaCheck {
                 return Err(format!("has a property {name:?} that is not an object"));
             };
             // Two levels: the object of properties, and the property.
-            self.schema(property, depth.saturating_add(2))?;
+            self.check_schema(property, depth.saturating_add(2))?;
         }
         Ok(())
     }
 
     /// The value of any other keyword: schemas in it (`items`) obey the same rules.
-    fn any(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+    fn check_value(&mut self, value: &Value, depth: usize) -> Result<(), String> {
         let depth = depth.saturating_add(1);
         match value {
-            Value::Object(schema) => self.schema(schema, depth),
+            Value::Object(schema) => self.check_schema(schema, depth),
             // Arrays in arrays never reach `schema`, which checks the depth of objects.
             Value::Array(_) if depth > MAX_DEPTH => check_data(value, depth),
-            Value::Array(items) => items.iter().try_for_each(|item| self.any(item, depth)),
+            Value::Array(items) => items.iter().try_for_each(|item| self.check_value(item, depth)),
             _ => Ok(()),
         }
     }

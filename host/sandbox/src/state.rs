@@ -15,9 +15,9 @@ use wasmtime_wasi::{
 use super::{engine::TICK, meter::Meter, output::Capture};
 
 /// Open streams, pollables and the like of one call. A guest that opens more is in a loop.
-const RESOURCES: usize = 1000;
+const MAX_RESOURCES: usize = 1000;
 /// Random bytes in one request (wasmtime's default is 64 MiB, allocated in the host).
-const RANDOM_BYTES: u64 = 64 << 10;
+const MAX_RANDOM_BYTES: u64 = 64 << 10;
 /// Bytes of one table element in the host.
 const TABLE_ELEMENT: usize = 8;
 
@@ -61,7 +61,7 @@ pub(super) struct LogAllowance {
 
 /// Decision on a log message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Logging {
+pub(super) enum LogDecision {
     Logged,
     /// The first message over the allowance; a notice takes its place, once.
     FirstDropped,
@@ -76,18 +76,18 @@ impl Default for LogAllowance {
 
 impl LogAllowance {
     /// Counts a message of this many bytes.
-    pub(super) fn take(&mut self, bytes: usize) -> Logging {
+    pub(super) fn take(&mut self, bytes: usize) -> LogDecision {
         if self.exhausted {
-            return Logging::Dropped;
+            return LogDecision::Dropped;
         }
         match (self.lines.checked_sub(1), self.bytes.checked_sub(bytes)) {
             (Some(lines), Some(bytes)) => {
                 (self.lines, self.bytes) = (lines, bytes);
-                Logging::Logged
+                LogDecision::Logged
             }
             _ => {
                 self.exhausted = true;
-                Logging::FirstDropped
+                LogDecision::FirstDropped
             }
         }
     }
@@ -117,12 +117,12 @@ impl State {
     ) -> Self {
         let output = Capture::default();
         let mut wasi = WasiCtxBuilder::new();
-        wasi.stdout(output.clone()).stderr(output.clone()).max_random_size(RANDOM_BYTES);
+        wasi.stdout(output.clone()).stderr(output.clone()).max_random_size(MAX_RANDOM_BYTES);
         // Nothing of wasi:sockets is linked. A second lock, should that ever change.
         wasi.allow_tcp(false).allow_udp(false);
         more(&mut wasi);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES);
+        table.set_max_capacity(MAX_RESOURCES);
         Self { wasi: wasi.build(), table, memory, meter, call, output, log: LogAllowance::default() }
     }
 
@@ -241,9 +241,9 @@ mod tests {
         };
         for (bytes, fit) in [(10, 100), (4 << 10, 16), (65 << 10, 0)] {
             let flood = taken(bytes, 200);
-            assert_eq!(flood.iter().filter(|logging| **logging == Logging::Logged).count(), fit);
-            assert_eq!(flood[fit], Logging::FirstDropped);
-            assert!(flood[fit + 1..].iter().all(|logging| *logging == Logging::Dropped));
+            assert_eq!(flood.iter().filter(|logging| **logging == LogDecision::Logged).count(), fit);
+            assert_eq!(flood[fit], LogDecision::FirstDropped);
+            assert!(flood[fit + 1..].iter().all(|logging| *logging == LogDecision::Dropped));
         }
     }
 }

@@ -214,15 +214,15 @@ impl Type {
                 let texts: Vec<&str> = texts.iter().filter_map(Value::as_str).collect();
                 Some(texts.join(",").into())
             }
-            (Self::Integer, Value::Number(number)) => whole(number).map(Value::from),
-            (Self::Integer, Value::String(text)) => whole(&text.trim().parse().ok()?).map(Value::from),
+            (Self::Integer, Value::Number(number)) => as_integer(number).map(Value::from),
+            (Self::Integer, Value::String(text)) => as_integer(&text.trim().parse().ok()?).map(Value::from),
             (Self::Number, Value::String(text)) => Some(Value::Number(text.trim().parse().ok()?)),
             (Self::Boolean, Value::String(text)) => match text.trim().to_lowercase().as_str() {
                 "true" | "yes" | "1" => Some(true.into()),
                 "false" | "no" | "0" => Some(false.into()),
                 _ => None,
             },
-            (Self::Boolean, Value::Number(number)) => match whole(number)? {
+            (Self::Boolean, Value::Number(number)) => match as_integer(number)? {
                 0 => Some(false.into()),
                 1 => Some(true.into()),
                 _ => None,
@@ -241,7 +241,7 @@ impl Type {
 }
 
 /// The number as an integer, if it is whole: clients send 5 as 5.0.
-fn whole(number: &Number) -> Option<i64> {
+fn as_integer(number: &Number) -> Option<i64> {
     /// 2^53: floats above it do not represent every integer.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     number.as_i64().or_else(|| {

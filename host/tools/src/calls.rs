@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::{
-    Audit, Busy, CallReport, Catalog, Metrics, Permit, Resource, Tool, Usage, Verdict,
+    Audit, CallReport, Catalog, Metrics, Permit, PermitError, Resource, Tool, Usage, Verdict,
     answer::Judgement,
     audit::{AuditLine, Redactor, Reservation},
     metrics::RecentCall,
@@ -93,7 +93,7 @@ impl Calls {
     /// # Errors
     ///
     /// If the caller, or all callers together, hold the maximum.
-    pub async fn subscribe(&self, owner: &Owner) -> Result<Permit, Busy> {
+    pub async fn subscribe(&self, owner: &Owner) -> Result<Permit, PermitError> {
         self.subscriptions.acquire(owner).await
     }
 

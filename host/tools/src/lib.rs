@@ -28,7 +28,7 @@ pub use catalog::Catalog;
 pub use folder::files;
 pub use loader::{LoadFailure, Loader};
 pub use metrics::{Metrics, RecentCall, ToolMetrics};
-pub use permits::{Busy, Permit, Resource};
+pub use permits::{Permit, PermitError, Resource};
 pub use settings::Settings;
 pub use snapshot::Snapshot;
 pub use tool::Tool;

@@ -39,7 +39,7 @@ fn unpacked(secret: &[u8]) -> Result<Release, String> {
     decode
 }
 
-/// A release is told by five short fields of its JSON. The input is the Secret, then what is packed in one, then the JSON
+/// A release is read from five short fields of its JSON. The input is the Secret, then what is packed in one, then the JSON
 /// of a release.
 pub fn helm_release(data: &[u8]) {
     let _ = unpacked(data);

@@ -224,7 +224,7 @@ struct Registry {
 }
 
 impl Registry {
-    fn owned(&self, owner: &Arc<Owner>) -> u32 {
+    fn count_of(&self, owner: &Arc<Owner>) -> u32 {
         self.owned.get(owner).copied().unwrap_or_default()
     }
 
@@ -306,7 +306,7 @@ impl Sessions {
             if registry.sessions.len() >= self.limits.sessions as usize {
                 return Err(OpenError::Host(self.limits.sessions));
             }
-            if registry.owned(&caller.owner) >= self.limits.sessions_per_caller {
+            if registry.count_of(&caller.owner) >= self.limits.sessions_per_caller {
                 return Err(OpenError::Caller(self.limits.sessions_per_caller));
             }
             let session = Session {

@@ -146,7 +146,7 @@ async fn a_compiler_that_never_ends_is_killed_with_the_future() {
     let pid = std::fs::read_to_string(pid).unwrap();
     let stat = format!("/proc/{}/stat", pid.trim());
     for _ in 0..100 {
-        // Gone, or a zombie that nobody has looked at yet.
+        // Gone, or a zombie that is not reaped yet.
         if std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z ")) {
             return;
         }

@@ -17,7 +17,7 @@ use wasmtime::{Engine, component::Component};
 /// Only for [`super::CompileCache::find`] and for code that has just been received: both know that a compiler of this program
 /// made the file, and that it is whole.
 pub(in super::super) fn load_file(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: the caller has checked that the file lies in a folder that nobody else can write, belongs to us, and has
+    // SAFETY: the caller has checked that the file lies in a folder that no other user can write, belongs to us, and has
     // the digest that the compiler named. Files of the cache are never changed in place, only unlinked, so the
     // mapping stays what it is.
     unsafe { Component::deserialize_file(engine, path) }
@@ -34,7 +34,7 @@ pub(in super::super) struct Precompiled(Vec<u8>);
 
 impl Precompiled {
     /// Code that was received from a compiler and has the length, the engine and the digest of its header.
-    pub(in super::super) fn received(code: Vec<u8>) -> Self {
+    pub(in super::super) fn from_compiler(code: Vec<u8>) -> Self {
         Self(code)
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{printable, size};
 use crate::{
-    cli::CallOnce,
+    cli::CallArgs,
     config::Config,
     demo::Demo,
     wiring::{self, Account, Host},
@@ -19,7 +19,7 @@ use crate::{
 /// Maximum number of queued notes.
 const MAX_NOTES: usize = 16;
 
-pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
+pub(super) async fn call(options: CallArgs) -> anyhow::Result<ExitCode> {
     let arguments: Map<String, Value> = serde_json::from_str(&options.args)
         .with_context(|| format!("--args {:?}: not a JSON object", options.args))?;
     let Config { tools: settings, denied, .. } = Config::of(&options.load)?;
