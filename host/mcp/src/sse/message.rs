@@ -21,7 +21,10 @@ use rmcp::{
 };
 use serde::Deserialize;
 
-use super::session::{AddResult, Session, Sessions};
+use super::{
+    pending::AddResult,
+    session::{Session, Sessions},
+};
 use crate::{
     MAX_MESSAGE,
     body::{BodyPermits, ReadError, ReceivedBody},

@@ -1,7 +1,7 @@
 //! SSE sessions: ownership, open requests, limits and shutdown.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
@@ -23,15 +23,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::outbox::{Outbox, TotalBytes, Writer};
+use super::{
+    outbox::{Outbox, TotalBytes, Writer},
+    pending::Pending,
+};
 use crate::{Shutdown, handler::Handler};
 
 /// Maximum number of a client's queued messages.
 const MAX_INBOX: usize = 16;
 /// Maximum number of remembered owner tokens; the oldest is dropped first. Tokens are renewed during a session.
 const MAX_TOKENS: usize = 8;
-/// Maximum number of open requests per session: a client that never reads must not grow the host's memory.
-const MAX_PENDING: usize = 64;
 
 /// Error when a session cannot be opened.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,47 +50,6 @@ pub(super) enum OpenError {
     /// The host is shutting down.
     #[error("this Porthole is stopping; connect again in a moment")]
     Stopping,
-}
-
-/// Ids of a session's open requests. An answer is sent only if it removes an id from this set, so each request gets
-/// exactly one, no matter which side sends it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Pending(Arc<Mutex<HashSet<RequestId>>>);
-
-/// Result of adding a request id.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum AddResult {
-    New,
-    /// An open request has the same id.
-    Duplicate,
-    TooMany,
-}
-
-impl Pending {
-    fn ids(&self) -> MutexGuard<'_, HashSet<RequestId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn add(&self, id: &RequestId) -> AddResult {
-        let mut ids = self.ids();
-        if ids.contains(id) {
-            return AddResult::Duplicate;
-        }
-        if ids.len() >= MAX_PENDING {
-            return AddResult::TooMany;
-        }
-        ids.insert(id.clone());
-        AddResult::New
-    }
-
-    /// Removes an id; false if it was not open.
-    pub(super) fn remove(&self, id: &RequestId) -> bool {
-        self.ids().remove(id)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.ids().is_empty()
-    }
 }
 
 /// Tokens used with a session. They identify its client even after they became invalid.
@@ -147,8 +107,7 @@ impl Session {
 
     fn fail_pending(&self, error: &ErrorData) {
         // The ids stay open until the stream writes: an answer that is queued already takes the place of its error.
-        let open: Vec<RequestId> = self.pending.ids().iter().cloned().collect();
-        for id in open {
+        for id in self.pending.ids() {
             self.send_error(id, error.clone());
         }
     }
@@ -246,8 +205,10 @@ impl Registry {
         Some(session)
     }
 
-    fn ids(&self, matches: impl Fn(&Session) -> bool) -> Vec<String> {
-        self.sessions.iter().filter(|(_, session)| matches(session)).map(|(id, _)| id.clone()).collect()
+    fn remove_all(&mut self, matches: impl Fn(&Session) -> bool) -> Vec<Session> {
+        let matching = self.sessions.iter().filter(|(_, session)| matches(session));
+        let ids: Vec<String> = matching.map(|(id, _)| id.clone()).collect();
+        ids.iter().filter_map(|id| self.remove(id)).collect()
     }
 }
 
@@ -347,11 +308,8 @@ impl Sessions {
         let mut closed = self.closed.subscribe();
         // Idle sessions end at once, the others once their requests are answered.
         loop {
-            let idle: Vec<Session> = {
-                let mut registry = self.registry();
-                let idle = registry.ids(|session| session.pending.is_empty());
-                idle.iter().filter_map(|id| registry.remove(id)).collect()
-            };
+            // Removed before they end, so that no further message finds an idle one.
+            let idle = self.registry().remove_all(|session| session.pending.is_empty());
             for session in idle {
                 session.end.cancel();
             }
@@ -368,11 +326,7 @@ impl Sessions {
         }
         // Errors are queued before the end of the service, which ends the stream behind them.
         let error = Shutdown::error();
-        let open: Vec<Session> = {
-            let mut registry = self.registry();
-            let open = registry.ids(|_| true);
-            open.iter().filter_map(|id| registry.remove(id)).collect()
-        };
+        let open = self.registry().remove_all(|_| true);
         for session in open {
             session.fail_pending(&error);
             session.end.cancel();
@@ -383,20 +337,6 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_id_is_answered_once() {
-        let pending = Pending::default();
-        let id = RequestId::Number(0);
-        assert_eq!(pending.add(&id), AddResult::New);
-        assert_eq!(pending.add(&id), AddResult::Duplicate);
-        assert!(pending.remove(&id));
-        assert!(!pending.remove(&id));
-        for n in 0..i64::try_from(MAX_PENDING).unwrap() {
-            assert_eq!(pending.add(&RequestId::Number(n)), AddResult::New);
-        }
-        assert_eq!(pending.add(&RequestId::Number(-1)), AddResult::TooMany);
-    }
 
     #[test]
     fn a_session_remembers_its_newest_tokens() {
