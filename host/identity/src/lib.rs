@@ -171,6 +171,8 @@ impl Authenticator {
                 let token = token.ok_or(AuthError::Missing)?;
                 let fingerprint = Fingerprint::of(token);
                 let credential = Credential::Token(token.clone());
+                // Concurrent requests with one token share a review. An error is not cached here, which is what `rejected`
+                // is for.
                 let owner = reviews
                     .owners
                     .try_get_with(fingerprint.clone(), reviews.review(&fingerprint, &credential, peer))

@@ -3,7 +3,7 @@
 use crate::{engine::List, entry::Entry, request::Output, selection::AnswerRows, table::Table};
 
 /// The form of one answer.
-pub(crate) struct Answer<'a> {
+pub(crate) struct AnswerFormat<'a> {
     pub(crate) list: &'a List<'a>,
     pub(crate) output: Output,
     /// The room for rows, in bytes.
@@ -12,7 +12,7 @@ pub(crate) struct Answer<'a> {
     pub(crate) is_narrowed: bool,
 }
 
-impl Answer<'_> {
+impl AnswerFormat<'_> {
     /// The answer for an empty list.
     pub(crate) fn no_objects(&self) -> String {
         let place =

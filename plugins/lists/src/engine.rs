@@ -4,7 +4,7 @@ use porthole_field_path::{Path, PathError};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    answer::Answer,
+    answer::AnswerFormat,
     counts::Counts,
     cursor::{Cursor, Phase, Position},
     entry::Entry,
@@ -344,8 +344,8 @@ impl Query<'_> {
         Ok(AnswerRows::sorted(rows, total).with_counts(line, reached.cut))
     }
 
-    fn answer(&self) -> Answer<'_> {
-        Answer {
+    fn answer(&self) -> AnswerFormat<'_> {
+        AnswerFormat {
             list: self.list,
             output: self.output,
             budget: self.row_budget(),

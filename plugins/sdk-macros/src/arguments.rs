@@ -84,6 +84,7 @@ fn argument(field: &Field) -> Result<(TokenStream, TokenStream)> {
     let spec = quote! {
         &::porthole_sdk::Spec { name: #name, description: #description, min: #min, max: #max }
     };
+    // Spanned at the type, where the compiler then reports one that is no argument.
     Ok((
         quote_spanned!(at=> schema.add::<#ty>(#spec, #default);),
         quote_spanned!(at=> #ident: given.argument::<#ty>(#spec, #default)?,),

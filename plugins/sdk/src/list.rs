@@ -56,6 +56,7 @@ impl List {
             Err(ListError::Page(PageReadError(error)))
                 if error.reason == Reason::Forbidden && self.namespace.is_none() =>
             {
+                // Only if the caller named no namespace: for one that it may not read, another is no answer.
                 let (namespace, notice) = reach::readable_namespace(&self.kind, &self.noun, &error.message)?;
                 text(format!("{notice}\n{}", in_namespace(Some(&namespace))?))
             }

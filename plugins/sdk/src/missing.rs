@@ -94,6 +94,7 @@ fn similar_names<'n>(name: &str, all: &'n [Metadata]) -> Vec<&'n str> {
     let mut prefix = name;
     loop {
         let found = starting(prefix);
+        // A single letter would match half of a namespace.
         if !found.is_empty() && prefix.len() >= 2 {
             return found;
         }
