@@ -166,8 +166,8 @@ impl Schemas<'_> {
             version: String,
             kind: String,
         }
-        let fits = |kinds: &GroupVersionKind| {
-            kinds.group == kind.group && kinds.version == kind.version && kinds.kind == kind.kind
+        let fits = |id: &GroupVersionKind| {
+            id.group == kind.group && id.version == kind.version && id.kind == kind.kind
         };
         let found = self.all.values().find(|raw| {
             // Most schemas belong to no kind; a text search first avoids parsing them.

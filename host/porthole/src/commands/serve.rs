@@ -131,14 +131,14 @@ impl Ports<'_> {
     /// Serves both ports until a stop signal, then drains them.
     async fn serve(self, host: &Host) -> anyhow::Result<()> {
         let options = self.options;
-        let site = MainPort {
+        let main_port = MainPort {
             calls: Arc::clone(&host.calls),
             authenticator: Arc::clone(&host.authenticator),
             hosts: AllowedHosts::new(options.listen, &options.allow_host),
             limits: self.limits,
             probes: health::routes(Arc::clone(host.calls.catalog()), Arc::clone(&host.cluster)),
         };
-        let (routes, sessions) = site.routes();
+        let (routes, sessions) = main_port.routes();
         let loading = keep_loaded(Arc::clone(host.calls.catalog()))?;
         // Aborts its tasks when this function returns.
         let mut background = JoinSet::new();
