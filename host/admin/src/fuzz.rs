@@ -10,7 +10,7 @@
 )]
 
 use maud::html;
-use porthole_contract::{Printable, PrintableLines, steers};
+use porthole_contract::{Printable, PrintableLines, controls_display};
 
 /// Foreign text is no markup, within an element and within an attribute, and steers nothing; a browser shows what was
 /// made printable.
@@ -24,7 +24,7 @@ pub fn html_text(data: &[u8]) {
     {
         assert!(!rendered.contains(['<', '>', '"']), "{rendered}");
         assert!(
-            !rendered.chars().any(|letter| steers(letter) && !matches!(letter, '\n' | '\t')),
+            !rendered.chars().any(|letter| controls_display(letter) && !matches!(letter, '\n' | '\t')),
             "{rendered:?}"
         );
         let mut shown = rendered.to_owned();

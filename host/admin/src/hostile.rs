@@ -1,6 +1,6 @@
 //! Foreign text that attacks a page, for the tests of its templates.
 
-use porthole_contract::steers;
+use porthole_contract::controls_display;
 
 /// Ends an element and an attribute, reverses the text after it, and clears a terminal.
 pub(crate) const TEXT: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>\u{202e}\u{1b}[2J";
@@ -15,5 +15,5 @@ pub(crate) fn assert_text(page: &str, times: usize) {
     for part in ["alert", "<script", "<img", "onerror"] {
         assert!(!rest.contains(part), "{part:?} in {page}");
     }
-    assert!(!page.chars().any(|letter| steers(letter) && letter != '\n'), "{page:?}");
+    assert!(!page.chars().any(|letter| controls_display(letter) && letter != '\n'), "{page:?}");
 }

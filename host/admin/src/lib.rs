@@ -59,7 +59,7 @@ pub struct Admin {
 }
 
 /// Dependencies of the admin port.
-pub struct Parts {
+pub struct Dependencies {
     /// Executes the calls, and keeps their metrics.
     pub calls: Arc<Calls>,
     /// Authenticates visitors.
@@ -80,8 +80,9 @@ pub struct Parts {
 
 impl Admin {
     /// Builds the port from its dependencies.
-    pub fn new(parts: Parts) -> Self {
-        let Parts { calls, authenticator, guard, requires, sessions, mut registry, listen, names } = parts;
+    pub fn new(parts: Dependencies) -> Self {
+        let Dependencies { calls, authenticator, guard, requires, sessions, mut registry, listen, names } =
+            parts;
         let open_sessions = Gauge::default();
         registry.register("porthole_sessions", "SSE sessions that are open", open_sessions.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::extract::State;
 use maud::{Markup, html};
-use porthole_contract::{Printable, in_words};
+use porthole_contract::{Printable, describe_rules};
 use porthole_tools::{Metrics, Snapshot, Tool, Verdict};
 
 use super::{
@@ -34,7 +34,7 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Markup {
 }
 
 fn summary(snapshot: &Snapshot, metrics: &Metrics, sessions: usize) -> Markup {
-    let closed: Vec<&str> = snapshot.closed.iter().map(|name| &**name).collect();
+    let closed: Vec<&str> = snapshot.disabled.iter().map(|name| &**name).collect();
     html! {
         dl {
             dt { "Tools served" }
@@ -124,7 +124,7 @@ fn tool_row(tool: &Tool, metrics: &Metrics) -> Markup {
             }
             td.number { (quantile(0.5)) }
             td.number { (quantile(0.99)) }
-            td.wide { (in_words(tool.grant.rules())) }
+            td.wide { (describe_rules(tool.grant.rules())) }
             td { (tool.description.version) }
             td.mono title=(tool.digest) { (tool.digest.short()) }
         }

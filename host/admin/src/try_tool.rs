@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::{Markup, html};
-use porthole_contract::{NotAToken, Printable, PrintableLines, Token};
+use porthole_contract::{InvalidToken, Printable, PrintableLines, Token};
 use porthole_http::peer;
 use porthole_tools::{Call, Tool};
 use serde_json::{Map, Value};
@@ -44,7 +44,7 @@ pub(super) async fn call(
     extensions: Extensions,
     Form(mut fields): Form<Fields>,
 ) -> Response {
-    let token = take_token(&mut fields);
+    let token = extract_token(&mut fields);
     let Some(tool) = served(&admin, &name) else { return not_found(&name).into_response() };
     let form = ToolForm::of(&tool, &fields, &admin.authenticator);
     let Ok(token) = token else {
@@ -70,7 +70,7 @@ fn served(admin: &Admin, name: &str) -> Option<Arc<Tool>> {
 }
 
 /// Removes the token from a form; `None` if the field is empty.
-fn take_token(fields: &mut Fields) -> Result<Option<Token>, NotAToken> {
+fn extract_token(fields: &mut Fields) -> Result<Option<Token>, InvalidToken> {
     let field = fields.remove(TOKEN).unwrap_or_default();
     Some(field.trim()).filter(|token| !token.is_empty()).map(Token::parse).transpose()
 }

@@ -14,7 +14,11 @@ pub struct Printable<'t>(pub &'t str);
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|letter| {
-            if steers(letter) { write!(f, "{}", letter.escape_default()) } else { f.write_char(letter) }
+            if controls_display(letter) {
+                write!(f, "{}", letter.escape_default())
+            } else {
+                f.write_char(letter)
+            }
         })
     }
 }
@@ -47,7 +51,7 @@ pub struct Echo<'t>(pub &'t str);
 
 impl fmt::Display for Echo<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = cut(self.0, MAX_ECHO);
+        let kept = truncate(self.0, MAX_ECHO);
         if kept.len() == self.0.len() {
             return write!(f, "{kept:?}");
         }
@@ -56,12 +60,12 @@ impl fmt::Display for Echo<'_> {
 }
 
 /// The longest prefix of a text that has at most `max` bytes and ends on a character boundary.
-pub fn cut(text: &str, max: usize) -> &str {
+pub fn truncate(text: &str, max: usize) -> &str {
     text.get(..text.floor_char_boundary(max)).unwrap_or_default()
 }
 
 /// True if a character moves the cursor, ends the line, or changes the direction of the text after it (Unicode TR 36).
-pub fn steers(letter: char) -> bool {
+pub fn controls_display(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
             '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'

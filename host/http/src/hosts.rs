@@ -14,7 +14,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use porthole_contract::{Echo, MAX_ECHO, cut};
+use porthole_contract::{Echo, MAX_ECHO, truncate};
 
 /// Allowed Host and Origin headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +40,13 @@ impl AllowedHosts {
     /// Returns the reason to reject a request; `None` to accept it.
     fn refusal(&self, headers: &HeaderMap, uri: &Uri) -> Option<Refusal> {
         let Self::Only(names) = self else { return None };
-        let host = match only(headers, &header::HOST) {
+        let host = match single_value(headers, &header::HOST) {
             Ok(Some(host)) => host.to_owned(),
             // A request with an absolute URI has its host there, although HTTP/1.1 requires the header too.
             Ok(None) => uri.authority().map(ToString::to_string).unwrap_or_default(),
             Err(malformed) => return Some(malformed),
         };
-        let origin = match only(headers, &header::ORIGIN) {
+        let origin = match single_value(headers, &header::ORIGIN) {
             Ok(None) => None,
             Ok(Some(origin)) => match origin.split_once("://") {
                 Some(("http" | "https", authority)) => Some(authority.to_owned()),
@@ -80,7 +80,7 @@ impl std::fmt::Display for Refusal {
                 write!(
                     f,
                     "this Porthole does not answer for {echo}; start it with --allow-host {}",
-                    cut(name, MAX_ECHO)
+                    truncate(name, MAX_ECHO)
                 )
             }
             Self::Malformed(text) => write!(
@@ -93,7 +93,7 @@ impl std::fmt::Display for Refusal {
 }
 
 /// Returns the value of a header; an error if it occurs twice.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
+fn single_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().map_err(|_| Refusal::Malformed("?".to_owned()))?;

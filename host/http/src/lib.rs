@@ -11,5 +11,5 @@ mod token;
 pub use bearer::{identify, peer, refusal};
 pub use certificate::{Certificate, tls};
 pub use hosts::{AllowedHosts, check as check_host};
-pub use listening::{ListenError, Listening, listen};
-pub use token::{take_token, take_token_or_password};
+pub use listening::{BoundServer, ListenError, listen};
+pub use token::{extract_token, extract_token_or_password};

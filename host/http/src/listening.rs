@@ -64,7 +64,7 @@ pub enum ListenError {
 }
 
 /// A bound address, and the future that serves it.
-pub type Listening = (SocketAddr, Pin<Box<dyn Future<Output = io::Result<()>> + Send>>);
+pub type BoundServer = (SocketAddr, Pin<Box<dyn Future<Output = io::Result<()>> + Send>>);
 
 /// Binds a port; the future serves it until `handle` shuts it down.
 pub fn listen(
@@ -72,7 +72,7 @@ pub fn listen(
     routes: Router,
     tls: Option<RustlsConfig>,
     handle: Handle<SocketAddr>,
-) -> Result<Listening, ListenError> {
+) -> Result<BoundServer, ListenError> {
     let listener =
         std::net::TcpListener::bind(address).map_err(|source| ListenError::Bind { address, source })?;
     let bound = listener.local_addr()?;

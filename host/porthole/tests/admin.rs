@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::{Router, body::Body, extract::Request, http::header};
-use porthole_admin::{Admin, Parts};
+use porthole_admin::{Admin, Dependencies};
 use porthole_cluster::{ApiServer, Cluster, Source};
 use porthole_contract::{Requirement, Token};
 use porthole_guard::Guard;
@@ -44,7 +44,7 @@ async fn routes_of(
     let listen = listen.parse().unwrap();
     let (registry, sessions) = (Registry::default(), Box::new(|| 0));
     let parts =
-        Parts { calls, authenticator, guard, requires, sessions, registry, listen, names: Vec::new() };
+        Dependencies { calls, authenticator, guard, requires, sessions, registry, listen, names: Vec::new() };
     Admin::new(parts).routes()
 }
 
@@ -97,7 +97,7 @@ async fn every_answer_of_the_port_has_the_security_headers() {
 
 #[tokio::test]
 async fn off_loopback_a_visitor_needs_the_right_that_operators_have() {
-    let cluster = porthole_demo::Embedded::start(None).await.unwrap();
+    let cluster = porthole_demo::EmbeddedCluster::start(None).await.unwrap();
     let token = |name: &str| {
         let account = cluster.accounts.iter().find(|account| account.name == name).unwrap();
         format!("Bearer {}", account.token)

@@ -148,7 +148,7 @@ impl FromStr for Condition {
                 (letters.next().ok_or_else(malformed)?, letters.as_str())
             }
         };
-        let operand = unquoted(operand.trim());
+        let operand = unquote(operand.trim());
         if operand.is_empty() {
             return Err(malformed());
         }
@@ -180,7 +180,7 @@ fn operator(text: &str) -> Option<usize> {
 }
 
 /// The operand without the quotes around it, if there are any: they let it hold commas.
-fn unquoted(operand: &str) -> &str {
+fn unquote(operand: &str) -> &str {
     let within = |quote: char| operand.strip_prefix(quote)?.strip_suffix(quote);
     within('\'').or_else(|| within('"')).unwrap_or(operand)
 }

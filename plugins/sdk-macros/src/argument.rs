@@ -15,7 +15,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the attributes; a key that is not in `allowed` is an error at its place.
+    /// Reads the attributes; a key that is not in `allowed` is an error at its span.
     pub(crate) fn parse(attributes: &[Attribute], allowed: &[&str]) -> Result<Self> {
         let mut options = Self::default();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("argument")) {
@@ -77,6 +77,6 @@ pub(crate) fn number(expression: &Expr) -> Option<f64> {
 }
 
 /// An error at this token.
-pub(crate) fn refused<T>(at: impl Spanned, message: impl std::fmt::Display) -> Result<T> {
+pub(crate) fn error_at<T>(at: impl Spanned, message: impl std::fmt::Display) -> Result<T> {
     Err(Error::new(at.span(), message))
 }

@@ -14,7 +14,7 @@ use rmcp::{
 };
 
 use super::outbox::Event;
-use crate::lines::escaped;
+use crate::lines::escape;
 
 /// What `splitlines` of Python ends a line at.
 const ENDS: [char; 10] =
@@ -37,5 +37,5 @@ pub fn sse_event(data: &[u8]) {
         (&message["error"]["message"], &message["id"]),
         (&text.as_str().into(), &text.as_str().into())
     );
-    assert_eq!(escaped(event.bytes.clone()), event.bytes);
+    assert_eq!(escape(event.bytes.clone()), event.bytes);
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::{printable, size};
 use crate::{
-    cli::CallOnce,
+    cli::CallArgs,
     config::Config,
     demo::Demo,
     wiring::{self, Account, Host},
@@ -19,22 +19,22 @@ use crate::{
 /// Maximum number of queued notes.
 const MAX_NOTES: usize = 16;
 
-pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
+pub(super) async fn call(options: CallArgs) -> anyhow::Result<ExitCode> {
     let arguments: Map<String, Value> = serde_json::from_str(&options.args)
         .with_context(|| format!("--args {:?}: not a JSON object", options.args))?;
-    let Config { tools: settings, denied, .. } = Config::of(&options.compiling)?;
-    let loader = wiring::loader(settings, options.compiling.cache)?;
+    let Config { tools: settings, denied, .. } = Config::of(&options.load)?;
+    let loader = wiring::loader(settings, options.load.cache)?;
     let began = Instant::now();
     let tool = match loader.load(&options.file).await {
         Ok(tool) => tool,
         Err(reason) => bail!("{}: {reason}", printable(&options.file)),
     };
     let loaded = began.elapsed();
-    let demo = match &options.place.demo {
+    let demo = match &options.cluster.demo {
         Some(folder) => Some(Demo::start(folder.as_deref(), None).await?),
         None => None,
     };
-    let source = wiring::source(demo.as_ref(), &options.place);
+    let source = wiring::source(demo.as_ref(), &options.cluster);
     let name = tool.description.name.clone();
     let catalog = Catalog::of(tool, loader);
     let host = Host::new(&source, Account::Host(None), denied, catalog, Audit::Off).await?;

@@ -53,7 +53,11 @@ impl Guard {
     /// # Errors
     ///
     /// If the API server does not answer, or no longer accepts the token (reason `Unauthorized`).
-    pub async fn may(&self, credential: &Credential, requirement: &Requirement) -> Result<bool, Failure> {
+    pub async fn is_allowed(
+        &self,
+        credential: &Credential,
+        requirement: &Requirement,
+    ) -> Result<bool, Failure> {
         if matches!(credential, Credential::Connection) {
             return Ok(true);
         }
