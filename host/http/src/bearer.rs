@@ -37,18 +37,18 @@ pub async fn identify(
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(unknown) => {
+        Err(error) => {
             // Dify shows nothing of a rejected connection, so the reason must be in this log.
-            tracing::warn!(path = request.uri().path(), %peer, "refused: {unknown}");
-            refusal(&unknown)
+            tracing::warn!(path = request.uri().path(), %peer, "refused: {error}");
+            refusal(&error)
         }
     }
 }
 
 /// Response to an unauthenticated request.
-pub fn refusal(unknown: &AuthError) -> Response {
-    let text = format!("{unknown}\n");
-    match unknown {
+pub fn refusal(error: &AuthError) -> Response {
+    let text = format!("{error}\n");
+    match error {
         AuthError::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
         AuthError::TooManyAttempts => {
             (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, RETRY_AFTER)], text).into_response()
@@ -71,14 +71,14 @@ mod tests {
 
     #[test]
     fn only_a_token_that_was_sent_is_called_invalid() {
-        for (unknown, challenge) in [
+        for (error, challenge) in [
             (AuthError::Missing, "Bearer"),
             (AuthError::Rejected, "Bearer error=\"invalid_token\""),
             (AuthError::WrongSharedToken, "Bearer error=\"invalid_token\""),
         ] {
-            let response = refusal(&unknown);
+            let response = refusal(&error);
             assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-            assert_eq!(response.headers()[header::WWW_AUTHENTICATE], challenge, "{unknown}");
+            assert_eq!(response.headers()[header::WWW_AUTHENTICATE], challenge, "{error}");
         }
     }
 }

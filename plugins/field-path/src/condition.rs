@@ -42,7 +42,7 @@ enum Test {
     Exists,
     Equal(String),
     NotEqual(String),
-    More(Operand),
+    Greater(Operand),
     Less(Operand),
     Matches(Regex),
 }
@@ -120,7 +120,7 @@ impl Condition {
             Test::Exists => !values.is_empty(),
             Test::Equal(operand) => any(&|value| is_equal(value, operand)),
             Test::NotEqual(operand) => !any(&|value| is_equal(value, operand)),
-            Test::More(operand) => {
+            Test::Greater(operand) => {
                 any(&|value| operand.compare(value, now).is_some_and(|order| order.is_gt()))
             }
             Test::Less(operand) => {
@@ -155,7 +155,7 @@ impl FromStr for Condition {
         let test = match symbol {
             '=' => Test::Equal(operand.to_owned()),
             '!' => Test::NotEqual(operand.to_owned()),
-            '>' => Test::More(operand.parse()?),
+            '>' => Test::Greater(operand.parse()?),
             '<' => Test::Less(operand.parse()?),
             '~' => Test::Matches(pattern(operand)?),
             _ => return Err(malformed()),

@@ -47,7 +47,7 @@ pub(crate) fn doc(attributes: &[Attribute]) -> String {
     let lines =
         attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| {
             match &attribute.meta {
-                Meta::NameValue(pair) => text(&pair.value),
+                Meta::NameValue(pair) => literal(&pair.value),
                 _ => None,
             }
         });
@@ -57,10 +57,10 @@ pub(crate) fn doc(attributes: &[Attribute]) -> String {
 }
 
 /// A literal string; in a macro's output it may stand in a group.
-fn text(expression: &Expr) -> Option<String> {
+fn literal(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
-        Expr::Group(group) => text(&group.expr),
+        Expr::Group(group) => literal(&group.expr),
         _ => None,
     }
 }

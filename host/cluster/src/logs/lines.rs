@@ -293,7 +293,7 @@ mod tests {
         let (text, ..) = run(&grep("(x+)+$"), 1 << 20, &log, 5000);
         assert_eq!(text, "", "the end of the search is not the end of the line");
         assert_eq!(run(&grep("x.*"), 1 << 20, &log, 5000).0.len(), log.len());
-        // The pattern and the lines of finding F3: 68 s for one log.
+        // Pattern and lines of an attack that took 68 s for one log.
         let line: Vec<u8> =
             (0..250_000).map(|n| if n * 7 % 5 < 3 { b'a' } else { b'b' }).chain([b'\n']).collect();
         let began = std::time::Instant::now();

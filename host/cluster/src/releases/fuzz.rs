@@ -47,7 +47,7 @@ pub fn helm_release(data: &[u8]) {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(data).unwrap();
     let decode = unpacked(&secret(&gzip.finish().unwrap()));
-    // What is skipped may hold numbers and strings that serde_json refuses when it is asked for them.
+    // Skipped fields may hold numbers and strings that serde_json refuses when it is asked for them.
     let (Ok(release), Ok(value)) = (decode, serde_json::from_slice::<Value>(data)) else { return };
     let objects = ["", "/info", "/chart", "/chart/metadata"];
     if !objects.iter().all(|at| value.pointer(at).is_none_or(Value::is_object)) {

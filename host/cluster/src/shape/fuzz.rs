@@ -175,7 +175,7 @@ fn blank(tree: &Tree) {
     }
 }
 
-/// What is written with names is read as these names, in brackets and with dots. The names are the lines of the input.
+/// A path written with names is read as these names, in brackets and with dots. The names are the lines of the input.
 pub fn field_path(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
     if let Ok(parsed) = Projection::parse(std::slice::from_ref(&text)) {

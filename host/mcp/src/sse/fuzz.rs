@@ -16,7 +16,7 @@ use rmcp::{
 use super::outbox::Event;
 use crate::lines::escape;
 
-/// What `splitlines` of Python ends a line at.
+/// Line ends of Python's `splitlines`.
 const ENDS: [char; 10] =
     ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
 

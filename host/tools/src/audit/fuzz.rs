@@ -15,7 +15,7 @@ use super::redactor::Redactor;
 
 const OWN: &str = "kx7-opaque-31337";
 
-/// What is logged of arguments is short, and holds the caller's token neither as it is nor percent-encoded.
+/// Logged arguments are short, and hold the caller's token neither as it is nor percent-encoded.
 pub fn audited(data: &[u8]) {
     let redactor = Redactor::new(Some(&Token::parse(OWN).unwrap()));
     let text = redactor.redact(&String::from_utf8_lossy(data));
