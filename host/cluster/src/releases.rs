@@ -23,12 +23,11 @@ use serde::Deserialize;
 
 use super::{
     Client,
-    objects::{envelope, namespace_segment, parameter, segment, unreadable},
+    objects::{METADATA_LIST, envelope, namespace_segment, parameter, segment, unreadable},
     shape::Items,
     work::{Turn, Workers},
 };
 
-const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 /// Max bytes of an unpacked release. Packed it has at most 1 MiB in etcd; more than this is a decompression bomb.
 const MAX_UNPACKED: u64 = 16 << 20;
 /// Max bytes that one call unpacks. Sixty bombs took a core for 34 s.
@@ -100,7 +99,7 @@ pub async fn stored_releases(client: Client<'_>, namespace: Option<&str>) -> Res
     };
     parameter(&mut path, "labelSelector", "owner=helm");
     parameter(&mut path, "fieldSelector", "type=helm.sh/release.v1");
-    let mut answer = client.get(&path, METADATA, &what).await?;
+    let mut answer = client.get(&path, METADATA_LIST, &what).await?;
     let mut items = Items::of("items");
     let mut newest: BTreeMap<(String, String), Stored> = BTreeMap::new();
     while let Some(chunk) = answer.chunk().await? {
