@@ -1,4 +1,4 @@
-//! The popular server's own test cases, 1 to 13 of research/peers.md §5, as far as they read. If Porthole's answer
+//! The popular server's own test cases, 1 to 13 of docs/research/peers.md §5, as far as they read. If Porthole's answer
 //! differs on purpose, the test says why.
 
 mod fixture;
