@@ -112,12 +112,13 @@ fn declares(text: &str, name: &str) -> bool {
             next.is_none_or(|next| !next.is_alphanumeric() && next != '_')
         })
     };
+    let declared = |name: &str| ["fn", "struct", "enum"].iter().any(|keyword| has(keyword, name));
     match name.rsplit_once("::") {
-        Some((module, function)) if module.starts_with(char::is_lowercase) => has("fn", function),
+        Some((module, name)) if module.starts_with(char::is_lowercase) => declared(name),
         Some((ty, function)) => {
             has("fn", function) && ["impl", "struct", "enum"].iter().any(|of| has(of, ty))
         }
-        None => ["fn", "struct", "enum"].iter().any(|keyword| has(keyword, name)),
+        None => declared(name),
     }
 }
 
