@@ -108,18 +108,24 @@ mod tests {
         let text =
             path.iter().rev().fold(format!("{{{NO_KEY}: 1}}"), |text, key| format!("{{{key}: {text}}}"));
         let error = Config::parse(&text).unwrap_err();
-        let mut found: Vec<String> = match error.split_once(&format!("unknown field `{NO_KEY}`, expected ")) {
-            Some((_, expected)) => {
-                let expected = expected.lines().next().unwrap_or_default();
-                expected.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-            }
-            // Tools have names of their own here, so an unknown one is a tool and not an error.
-            None if path == ["tools"] => {
-                let of_a_tool = keys(&["tools", NO_KEY]);
-                return ["enabled", "disabled"].map(str::to_owned).into_iter().chain(of_a_tool).collect();
-            }
-            None => return Vec::new(),
-        };
+        let mut found: Vec<String> =
+            match error.split_once(&format!("unknown field `{NO_KEY}`, expected one of ")) {
+                Some((_, expected)) => {
+                    let expected = expected.lines().next().unwrap_or_default();
+                    // The last key may be followed by its place in the text.
+                    expected
+                        .split(", ")
+                        .filter_map(|key| key.split_whitespace().next())
+                        .map(str::to_owned)
+                        .collect()
+                }
+                // Tools have names of their own here, so an unknown one is a tool and not an error.
+                None if path == ["tools"] => {
+                    let of_a_tool = keys(&["tools", NO_KEY]);
+                    return ["enabled", "disabled"].map(str::to_owned).into_iter().chain(of_a_tool).collect();
+                }
+                None => return Vec::new(),
+            };
         for key in found.clone() {
             found.extend(keys(&[path, &[&key]].concat()));
         }
