@@ -149,7 +149,7 @@ impl Calls {
         let now = tokio::time::Instant::now();
         let reader = self.guard.reader(
             caller.credential.clone(),
-            Arc::clone(&tool.grant),
+            Arc::clone(&tool.description.grant),
             ReadLimits {
                 deadline: now.checked_add(reading_time).unwrap_or(now),
                 reads: limits.reads,
