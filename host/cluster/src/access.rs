@@ -1,6 +1,6 @@
 //! Identity and access reviews by the API server.
 
-use porthole_contract::{AccessDecision, AccessQuery, Failure, Kind, UserInfo};
+use porthole_contract::{AccessDecision, AccessQuery, Failure, ResourceName, UserInfo};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -27,7 +27,11 @@ pub async fn who_am_i(client: Client<'_>) -> Result<UserInfo, Failure> {
 }
 
 /// Asks the API server's authorizer about one right of the caller.
-pub async fn can_i(client: Client<'_>, kind: &Kind, query: &AccessQuery) -> Result<AccessDecision, Failure> {
+pub async fn can_i(
+    client: Client<'_>,
+    resource: ResourceName<'_>,
+    query: &AccessQuery,
+) -> Result<AccessDecision, Failure> {
     #[derive(Deserialize)]
     struct Review {
         status: AccessDecision,
@@ -37,7 +41,7 @@ pub async fn can_i(client: Client<'_>, kind: &Kind, query: &AccessQuery) -> Resu
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
         "spec": { "resourceAttributes": {
-            "verb": query.verb, "group": kind.group, "version": kind.version, "resource": kind.plural,
+            "verb": query.verb, "group": resource.group, "version": resource.version, "resource": resource.plural,
             "subresource": query.subresource, "namespace": query.namespace, "name": query.name,
         } },
     });
