@@ -353,7 +353,7 @@ mod tests {
             assert!(error.contains("too large"), "{error}");
         }
         assert!(budget.0.load(Relaxed) < 1 << 20, "{budget:?}");
-        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         let release = decode(&secret(b"{}", true), &UnpackBudget::default(), TimeSlice::unlimited());
         assert!(release.is_ok());
     }
