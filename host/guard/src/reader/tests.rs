@@ -240,10 +240,10 @@ async fn no_answer_crosses_that_does_not_fit_into_the_component() {
         assert_eq!(failure.reason, Reason::TooLarge, "{failure}");
         assert!(failure.message.contains("`memory`"), "{failure}");
     };
-    too_large(new().node_read(&node_query()).await.unwrap_err());
-    too_large(new().kinds().await.unwrap_err());
+    too_large(new().node_read(&node_query()).await.map(drop).unwrap_err());
+    too_large(new().kinds().await.map(drop).unwrap_err());
     let reader = new();
-    too_large(reader.releases(Some("shop")).await.unwrap_err());
+    too_large(reader.releases(Some("shop")).await.map(drop).unwrap_err());
     let records = reader.summary().records;
     assert_eq!((records[0].bytes, records[0].failed.as_ref().unwrap().1.as_str()), (0, "TooLarge"));
 }
