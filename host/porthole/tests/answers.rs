@@ -86,9 +86,11 @@ fn tools() -> PathBuf {
 /// gone.
 fn crowd() -> String {
     let containers: Vec<_> = (0..12).map(|n| json!({"name": format!("c{n:02}"), "image": "x"})).collect();
-    let meta = |name: &str| json!({"name": name, "namespace": "shop", "labels": {"app": "web"}});
-    let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": meta("many"), "spec": {"containers": containers}});
-    pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "gone", "uid": "1", "controller": true}]);
+    let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "gone", "uid": "1", "controller": true});
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "spec": {"containers": containers},
+        "metadata": {"name": "many", "namespace": "shop", "labels": {"app": "web"}, "ownerReferences": [owner]},
+    });
     let endpoints: Vec<_> = (0..9)
         .map(|n| json!({"addresses": [format!("10.0.0.{n}")], "conditions": {"ready": true}}))
         .collect();
@@ -96,7 +98,10 @@ fn crowd() -> String {
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "endpoints": endpoints,
         "metadata": {"name": "web-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
     });
-    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": meta("web"), "spec": {"selector": {"app": "web"}}});
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "spec": {"selector": {"app": "web"}},
+        "metadata": {"name": "web", "namespace": "shop"},
+    });
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
     [namespace, pod, service, slice].map(|object| object.to_string()).join("\n---\n")
 }
