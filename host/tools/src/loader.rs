@@ -99,12 +99,9 @@ impl Loader {
         let description = component.describe(self.settings.max_memory()).await?;
         let parameters = Parameters::parse(&description.input_schema).map_err(LoadFailure::Arguments)?;
         Ok(Tool {
-            grant: Arc::clone(&description.grant),
             limits: self.settings.limits_of(&description.name),
             file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             digest: *wasm.digest(),
-            input_schema: Arc::clone(&description.input_schema),
-            output_schema: description.output_schema.clone(),
             parameters,
             component,
             description,

@@ -45,8 +45,9 @@ enum Promise {
 /// An attack, or a group of similar ones.
 struct Case {
     name: &'static str,
-    /// Numbers in the review's list; later attacks begin at 49.
+    /// Numbers in docs/research/red-team.md; later attacks begin at 49.
     numbers: &'static [u8],
+    /// Finding there that the attack belongs to; `held` if nothing had to be mended.
     finding: &'static str,
     promise: Promise,
     attack: &'static str,
