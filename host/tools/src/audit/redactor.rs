@@ -54,7 +54,8 @@ pub(crate) struct Redactor {
 impl Redactor {
     /// Creates a redactor that also removes the caller's own token.
     pub(crate) fn new(own: Option<&Token>) -> Self {
-        let mut forms: Vec<Token> = own.filter(|token| token.expose().len() >= MIN_TOKEN).cloned().into_iter().collect();
+        let mut forms: Vec<Token> =
+            own.filter(|token| token.expose().len() >= MIN_TOKEN).cloned().into_iter().collect();
         for _ in 0..QUOTINGS {
             let escaped = forms.last().and_then(|token| escape(token.expose()));
             forms.extend(escaped);
@@ -241,9 +242,14 @@ mod tests {
         let redactor_of_odd = Redactor::new(Some(&Token::parse(odd).unwrap()));
         let written = json!({"x": {"y": odd}}).to_string();
         let twice = json!([written]).to_string();
-        for value in
-            [json!([odd]), json!({"x": {"y": odd}}), json!({ odd: 1 }), json!([written]), json!(written), json!(twice)]
-        {
+        for value in [
+            json!([odd]),
+            json!({"x": {"y": odd}}),
+            json!({ odd: 1 }),
+            json!([written]),
+            json!(written),
+            json!(twice),
+        ] {
             assert_eq!(redactor_of_odd.redact_value(&value), REDACTED, "{value}");
         }
         let encoded: String = written.bytes().map(|byte| format!("%{byte:02X}")).collect();
