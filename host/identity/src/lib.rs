@@ -268,6 +268,10 @@ mod tests {
         assert!(matches!(callers.authenticate(None, NO_PEER).await, Err(AuthError::Missing)));
         assert!(Authenticator::host(None).authenticate(None, NO_PEER).await.is_ok());
         let caller = Authenticator::host(None).authenticate(Some(&token("s3cret")), NO_PEER).await.unwrap();
-        assert_eq!(caller.presented.unwrap().expose(), "s3cret", "the audit log redacts what nobody asked for, too");
+        assert_eq!(
+            caller.presented.unwrap().expose(),
+            "s3cret",
+            "the audit log redacts what nobody asked for, too"
+        );
     }
 }
