@@ -20,6 +20,8 @@
 
 mod condition;
 mod echo;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod path;
 pub mod quantity;
 mod split;

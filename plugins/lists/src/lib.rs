@@ -15,6 +15,8 @@ mod counts;
 mod cursor;
 mod engine;
 mod entry;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod line;
 mod pages;
 mod request;
