@@ -212,9 +212,11 @@ impl Reloader<'_> {
             Err(LoadFailure::Open(OpenError::Io(error))) if error.kind() == std::io::ErrorKind::NotFound => {
                 return;
             }
-            Err(reason) => {
-                let reason =
-                    if transient { format!("{reason}; it is tried again") } else { reason.to_string() };
+            Err(failure) => {
+                let mut reason = failure.reason();
+                if transient {
+                    reason.push_str("; it is tried again");
+                }
                 // Logged once, not at every automatic retry.
                 if !transient || before.failure.as_ref() != Some(&reason) {
                     tracing::error!("{} is not served: {reason}", Printable(&file));
