@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use porthole_cluster::{Client, Cluster, ReadBudget, can_i};
+use porthole_cluster::{Client, Cluster, Masking, ReadBudget, can_i};
 use porthole_contract::{AccessQuery, Credential, Failure, Kind, Requirement};
 use porthole_quota::MemoryShare;
 
@@ -12,12 +12,18 @@ use crate::{Denied, Grant, GuardedReader, ReadLimits};
 pub struct Guard {
     cluster: Arc<Cluster>,
     denied: Arc<Denied>,
+    masking: Masking,
 }
 
 impl Guard {
     /// Guards a cluster; `denied` applies to every tool.
     pub fn new(cluster: Arc<Cluster>, denied: Arc<Denied>) -> Self {
-        Self { cluster, denied }
+        Self { cluster, denied, masking: Masking::default() }
+    }
+
+    /// Sets whether secrets in logs and event messages are masked; they are by default.
+    pub fn with_masking(self, masking: Masking) -> Self {
+        Self { masking, ..self }
     }
 
     /// Creates the reader of one call: with the caller's credential, the tool's grant, and limits.
@@ -29,7 +35,7 @@ impl Guard {
         memory: Arc<MemoryShare>,
     ) -> GuardedReader {
         let (cluster, denied) = (Arc::clone(&self.cluster), Arc::clone(&self.denied));
-        GuardedReader::new(cluster, credential, grant, denied, limits, memory)
+        GuardedReader::new(cluster, credential, grant, denied, self.masking, limits, memory)
     }
 
     /// Default namespace if a caller names none.

@@ -85,7 +85,12 @@ impl ReadLog {
     /// The reads so far.
     pub fn summary(&self) -> ReadSummary {
         let records = self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        ReadSummary { records, bytes: self.budget.bytes_read(), token_refused: false }
+        ReadSummary {
+            records,
+            bytes: self.budget.bytes_read(),
+            masked: self.budget.masked(),
+            token_refused: false,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use futures::{StreamExt, stream};
-use porthole_cluster::{Client, Cluster, Patterns, ReadBudget, StoredRelease, UnpackBudget};
+use porthole_cluster::{Client, Cluster, Masking, Patterns, ReadBudget, StoredRelease, UnpackBudget};
 use porthole_contract::{
     AccessDecision, AccessQuery, Credential, Echo, Failure, GetQuery, Kind, KindRef, ListQuery, LogQuery,
     LogText, NodeQuery, Page, Reason, Release, UserInfo, Verb,
@@ -44,6 +44,8 @@ pub struct ReadSummary {
     pub records: Vec<ReadRecord>,
     /// Bytes received from the cluster.
     pub bytes: u64,
+    /// Secrets masked in logs and event messages.
+    pub masked: u64,
     /// True if the API server rejected the token itself: a cached identity must be dropped.
     pub token_refused: bool,
 }
@@ -54,6 +56,7 @@ pub struct GuardedReader {
     credential: Credential,
     grant: Arc<Grant>,
     denied: Arc<Denied>,
+    masking: Masking,
     budget: Arc<ReadBudget>,
     max_reads: u32,
     reads: AtomicU32,
@@ -70,6 +73,7 @@ impl GuardedReader {
         credential: Credential,
         grant: Arc<Grant>,
         denied: Arc<Denied>,
+        masking: Masking,
         limits: ReadLimits,
         memory: Arc<MemoryShare>,
     ) -> Self {
@@ -80,6 +84,7 @@ impl GuardedReader {
             credential,
             grant,
             denied,
+            masking,
             log: Arc::new(ReadLog::new(Arc::clone(&budget))),
             budget,
             max_reads: limits.reads,
@@ -116,7 +121,8 @@ impl GuardedReader {
         let answer = self
             .count_read(async {
                 let kind = self.resolve_granted(Verb::Get, kind, &mut entry.resource).await?;
-                porthole_cluster::get_object(self.client(), &kind, query, redaction(&kind)).await
+                porthole_cluster::get_object(self.client(), &kind, query, redaction(&kind, self.masking))
+                    .await
             })
             .await;
         entry.end(answer.as_ref().map(String::len));
@@ -129,8 +135,13 @@ impl GuardedReader {
         let page = self
             .count_read(async {
                 let kind = self.resolve_granted(Verb::List, kind, &mut entry.resource).await?;
-                let page =
-                    porthole_cluster::list_objects(self.client(), &kind, query, redaction(&kind)).await?;
+                let page = porthole_cluster::list_objects(
+                    self.client(),
+                    &kind,
+                    query,
+                    redaction(&kind, self.masking),
+                )
+                .await?;
                 let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
                 // The API server lists a missing namespace as empty, and a model would report that nothing runs in it.
                 if page.count == 0
@@ -184,7 +195,7 @@ impl GuardedReader {
                 let workers = &self.cluster.workers;
                 let pattern =
                     self.patterns.get_or_compile(query.pattern.as_deref(), workers, &self.budget).await?;
-                porthole_cluster::pod_log(self.client(), query, pattern, workers).await
+                porthole_cluster::pod_log(self.client(), query, pattern, self.masking, workers).await
             })
             .await;
         entry.end(log.as_ref().map(|log| log.text.len()));
@@ -198,7 +209,7 @@ impl GuardedReader {
             .count_read(async {
                 self.grant.check(Verb::Get, "", "nodes/proxy")?;
                 self.denied.check_built_in("", "nodes/proxy")?;
-                porthole_cluster::node_read(self.client(), query).await
+                porthole_cluster::node_read(self.client(), query, self.masking, &self.cluster.workers).await
             })
             .await;
         entry.end(read.as_ref().map(String::len));

@@ -166,6 +166,8 @@ cases! {
         "explain of spec and .not × 60,000" => "refused, in a line", names::paths;
     bad_tokens_are_remembered [54] "low" Service:
         "a token that the API server refuses, 60 times" => "few reviews", policy::bad_tokens;
+    a_secret_in_a_log_is_no_oracle [56] "logs" Secrets:
+        "logs and events that hold a token, read by every road and searched for it" => "masked, and never found", secrets::logged;
     every_flood_in_turn [55] "all" Service:
         "the floods above, one after the other, against one host" => "alive and serving after each", floods::all;
 }
