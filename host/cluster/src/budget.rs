@@ -20,6 +20,7 @@ pub struct ReadBudget {
     pub(crate) answer: usize,
     limit: u64,
     taken: AtomicU64,
+    masked: AtomicU64,
     /// The call's share of the memory of all calls; `None` outside of a call.
     memory: Option<Arc<MemoryShare>>,
 }
@@ -37,7 +38,14 @@ impl ReadBudget {
 
     /// Creates a budget until `deadline`, of `bytes` in total and `answer` bytes per answer.
     pub fn new(deadline: Instant, bytes: u64, answer: usize) -> Self {
-        Self { deadline, answer, limit: bytes, taken: AtomicU64::new(0), memory: None }
+        Self {
+            deadline,
+            answer,
+            limit: bytes,
+            taken: AtomicU64::new(0),
+            masked: AtomicU64::new(0),
+            memory: None,
+        }
     }
 
     /// Charges answers to a call's share of memory.
@@ -93,6 +101,16 @@ impl ReadBudget {
                 self.answer
             ),
         ))
+    }
+
+    /// Counts masks in text that is handed to the component.
+    pub(crate) fn count_masked(&self, masks: u64) {
+        self.masked.fetch_add(masks, Relaxed);
+    }
+
+    /// Secrets masked so far.
+    pub fn masked(&self) -> u64 {
+        self.masked.load(Relaxed)
     }
 
     /// Bytes read so far.

@@ -1,5 +1,7 @@
 //! Pod logs: filtered as they arrive, and read no further than the answer needs.
 
+#[cfg(test)]
+mod bench;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 mod lines;
@@ -20,6 +22,7 @@ use porthole_contract::{Failure, Reason};
 use super::{
     Client, ReadBudget,
     budget::Scratch,
+    mask::{Masking, count},
     objects::{check_length, namespace_segment, parameter, segment},
     server::BoundedResponse,
     work::{TimeSlice, Workers},
@@ -39,15 +42,16 @@ pub async fn pod_log(
     client: Client<'_>,
     query: &LogQuery,
     pattern: Option<Arc<Regex>>,
+    masking: Masking,
     workers: &Workers,
 ) -> Result<LogText, Failure> {
     let path = path(query)?;
     let what = format!("the log of pod \"{}\" in namespace {}", query.pod, query.namespace);
     let limit = usize::try_from(query.limit_bytes.unwrap_or(DEFAULT_LIMIT)).unwrap_or(usize::MAX);
     let filter = Filter {
-        workers: pattern.is_some().then_some(workers),
+        workers: (pattern.is_some() || masking == Masking::Mask).then_some(workers),
         search: Arc::new(Search {
-            lines: Mutex::new(Lines::new(query, pattern, limit.min(client.budget.answer))),
+            lines: Mutex::new(Lines::new(query, pattern, masking, limit.min(client.budget.answer))),
             memory: client.budget.scratch(),
         }),
         budget: client.budget,
@@ -64,6 +68,9 @@ pub async fn pod_log(
     };
     let (text, lines_read, overflowed) = filter.search.lines().finish();
     client.budget.hold(text.len(), &what).await?;
+    if masking == Masking::Mask {
+        client.budget.count_masked(count(text.as_bytes()));
+    }
     let cut = if overflowed && cut == Cut::Whole { Cut::ByteLimit } else { cut };
     Ok(LogText { text, lines_read, bytes_read, cut })
 }
@@ -80,7 +87,7 @@ impl Search {
     }
 }
 
-/// Filter of one log. It runs in place, or on a worker if there is a pattern to search.
+/// Filter of one log. It runs in place, or on a worker if there is a pattern to search or lines are masked.
 struct Filter<'w> {
     search: Arc<Search>,
     workers: Option<&'w Workers>,
@@ -132,7 +139,7 @@ impl Filter<'_> {
         self.search.memory.hold_up_to(most, self.what).await?;
         let Some(workers) = self.workers else {
             let batch = std::mem::take(batch);
-            // Without a pattern a batch is only copied, so it needs no worker and cannot exceed its time slice.
+            // Without both a batch is only copied, so it needs no worker and cannot exceed its time slice.
             return Ok(self.search.lines().feed(&batch, &mut 0, TimeSlice::unlimited()));
         };
         let bytes = Arc::new(std::mem::take(batch));

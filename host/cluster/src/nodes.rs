@@ -5,7 +5,8 @@
 use porthole_contract::{Echo, Failure, NodeQuery, NodeSource, Reason};
 
 use super::{
-    Client,
+    Client, Workers,
+    mask::{Masking, count, mask_text},
     objects::{node_segment, parameter},
 };
 
@@ -13,7 +14,12 @@ use super::{
 const MAX_KEPT: usize = 1 << 20;
 
 /// Reads data of a node.
-pub async fn node_read(client: Client<'_>, query: &NodeQuery) -> Result<String, Failure> {
+pub async fn node_read(
+    client: Client<'_>,
+    query: &NodeQuery,
+    masking: Masking,
+    workers: &Workers,
+) -> Result<String, Failure> {
     let NodeQuery { node, source, tail_lines } = query;
     let proxy = format!("/api/v1/nodes/{}/proxy", node_segment(node)?);
     match source {
@@ -32,9 +38,9 @@ pub async fn node_read(client: Client<'_>, query: &NodeQuery) -> Result<String, 
             if let Some(lines) = tail_lines {
                 parameter(&mut path, "tailLines", &lines.to_string());
             }
-            let log = read_tail(client, &path, *tail_lines, &what).await?;
+            let log = read_tail(client, &path, &what).await?;
             if !is_listing(&log) {
-                return Ok(log);
+                return hand_out(client, log, *tail_lines, masking, workers, &what).await;
             }
             // A kubelet without NodeLogQuery ignores the query and returns a listing of its log folder.
             if !requested.starts_with('/') {
@@ -45,7 +51,8 @@ pub async fn node_read(client: Client<'_>, query: &NodeQuery) -> Result<String, 
                     ),
                 ));
             }
-            read_tail(client, &format!("{proxy}/logs/{name}"), *tail_lines, &what).await
+            let log = read_tail(client, &format!("{proxy}/logs/{name}"), &what).await?;
+            hand_out(client, log, *tail_lines, masking, workers, &what).await
         }
     }
 }
@@ -66,30 +73,64 @@ fn log_name(requested: &str) -> Result<&str, Failure> {
     Ok(name)
 }
 
-/// The last `lines` lines of a response, holding about [`MAX_KEPT`] bytes at a time.
-async fn read_tail(
-    client: Client<'_>,
-    path: &str,
-    lines: Option<u32>,
-    what: &str,
-) -> Result<String, Failure> {
+/// The end of a response, holding about [`MAX_KEPT`] bytes at a time.
+async fn read_tail(client: Client<'_>, path: &str, what: &str) -> Result<String, Failure> {
     let mut answer = client.get(path, "*/*", what).await?;
     let (mut end, scratch) = (Vec::new(), client.budget.scratch());
+    let mut is_cut = false;
     while let Some(chunk) = answer.chunk().await? {
         scratch.hold_up_to(end.len().saturating_add(chunk.len()), what).await?;
         end.extend_from_slice(&chunk);
         // Cut only at twice the size, so that the copying stays linear in the length of the log.
         if end.len() > MAX_KEPT.saturating_mul(2) {
+            is_cut = true;
             end.drain(..end.len().saturating_sub(MAX_KEPT));
         }
     }
+    if is_cut {
+        // The rest of a line may begin with the rest of a secret, which no rule knows.
+        let line = end.iter().position(|byte| *byte == b'\n').map_or(end.len(), |at| at.saturating_add(1));
+        end.drain(..line);
+    }
     let text = String::from_utf8_lossy(&end);
     client.budget.hold(text.len(), what).await?;
-    let Some(lines) = lines else { return Ok(text.into_owned()) };
+    Ok(text.into_owned())
+}
+
+/// The last `lines` lines of a log, masked. Masked before the lines are counted, because a key may begin above them.
+async fn hand_out(
+    client: Client<'_>,
+    log: String,
+    lines: Option<u32>,
+    masking: Masking,
+    workers: &Workers,
+    what: &str,
+) -> Result<String, Failure> {
+    let text = match masking {
+        Masking::Off => log,
+        Masking::Mask => {
+            let scratch = client.budget.scratch();
+            let before = log.len();
+            scratch.hold_up_to(before, what).await?;
+            let text = workers.run(client.budget, what, move |_| mask_text(&log).into_owned()).await?;
+            // A mask can be longer than its secret.
+            client.budget.hold(text.len().saturating_sub(before), what).await?;
+            text
+        }
+    };
+    let text = last_lines(text, lines);
+    if masking == Masking::Mask {
+        client.budget.count_masked(count(text.as_bytes()));
+    }
+    Ok(text)
+}
+
+fn last_lines(text: String, lines: Option<u32>) -> String {
     // An older kubelet ignores tailLines.
+    let Some(lines) = lines else { return text };
     let count = text.lines().count();
     let skipped = count.saturating_sub(lines as usize);
-    Ok(text.split_inclusive('\n').skip(skipped).collect())
+    text.split_inclusive('\n').skip(skipped).collect()
 }
 
 fn is_listing(text: &str) -> bool {
@@ -120,9 +161,31 @@ mod tests {
             let read = node_read(
                 Client { server: &server, credential: &Credential::Connection, budget: &budget },
                 &query,
+                Masking::Mask,
+                &Workers::default(),
             )
             .await;
             assert_eq!(read.err().map(|failure| failure.reason), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_log_of_a_node_is_masked_before_its_lines_are_counted() {
+        let log =
+            "-----BEGIN PRIVATE KEY-----\nhunter2\nhunter2==\n-----END PRIVATE KEY-----\ntoken=hunter2\n";
+        let server = answering(log).await;
+        let query =
+            NodeQuery { node: "n".into(), source: NodeSource::Log("kubelet".into()), tail_lines: Some(3) };
+        let mask = "<masked: private key>\n<masked: private key>\ntoken=<masked: token>\n";
+        for (masking, shown, masks) in [
+            (Masking::Mask, mask, 3),
+            (Masking::Off, "hunter2==\n-----END PRIVATE KEY-----\ntoken=hunter2\n", 0),
+        ] {
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+            let budget = ReadBudget::new(deadline, 1 << 20, 1 << 20);
+            let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+            let text = node_read(client, &query, masking, &Workers::default()).await.unwrap();
+            assert_eq!((text.as_str(), budget.masked()), (shown, masks));
         }
     }
 

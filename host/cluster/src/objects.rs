@@ -16,7 +16,8 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::error::Category;
 
 use super::{
-    Client, Redaction,
+    Client, ReadBudget, Redaction,
+    mask::count,
     shape::{FieldSelection, Items, Projection, copy},
     table::{NamespaceColumn, table},
 };
@@ -157,7 +158,7 @@ pub async fn get_object(
     let out = if matches!(query.view, View::Table | View::Outline) {
         parameter(&mut path, "includeObject", "None");
         let answer = client.get(&path, TABLE, &what).await?;
-        return Ok(table(answer, NamespaceColumn::Absent, client.budget, &what).await?.items);
+        return Ok(table(answer, NamespaceColumn::Absent, redaction, client.budget, &what).await?.items);
     } else {
         let body = client.get(&path, JSON, &what).await?.bytes().await?;
         check_kind(&body, kind, &what)?;
@@ -170,8 +171,16 @@ pub async fn get_object(
         copy(&body, selection, redaction, &mut out).map_err(|error| decode_error(&what, &error))?;
         out
     };
+    count_masked(client.budget, redaction, &out);
     client.budget.check_size(out.len(), &what)?;
     into_utf8(&what, out)
+}
+
+/// Counts the masks in an answer, if its messages are masked.
+pub(super) fn count_masked(budget: &ReadBudget, redaction: Redaction, answer: &[u8]) {
+    if redaction == Redaction::Messages {
+        budget.count_masked(count(answer));
+    }
 }
 
 /// Reads one page of a list.
@@ -212,7 +221,7 @@ pub async fn list_objects(
                 if in_all { (NamespaceColumn::Added, "Metadata") } else { (NamespaceColumn::Absent, "None") };
             parameter(&mut path, "includeObject", object);
             let answer = client.get(&path, TABLE, &what).await?;
-            table(answer, column, client.budget, &what).await
+            table(answer, column, redaction, client.budget, &what).await
         }
         View::Whole => items(client, &path, FieldSelection::All, redaction, &what).await,
         View::Fields(fields) => {
@@ -285,6 +294,7 @@ async fn items(
         client.budget.hold(out.len().saturating_sub(before), what).await?;
     }
     out.push(b']');
+    count_masked(client.budget, redaction, &out);
     Ok(envelope(list, what)?.page(into_utf8(what, out)?, count))
 }
 

@@ -10,6 +10,6 @@ pub(crate) mod fuzz;
 mod items;
 
 pub use copy::Redaction;
-pub(super) use copy::copy;
+pub(super) use copy::{copy, copy_message};
 pub(super) use fields::{FieldSelection, Projection};
 pub(super) use items::{Items, NotAList};

@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    ReadBudget,
-    objects::{ListMetadata, decode_error, into_utf8, wrong_kind},
+    ReadBudget, Redaction,
+    objects::{ListMetadata, count_masked, decode_error, into_utf8, wrong_kind},
     server::BoundedResponse,
-    shape::Items,
+    shape::{Items, copy_message},
 };
 
 /// The table without its rows.
@@ -61,10 +61,11 @@ pub(super) enum NamespaceColumn {
 pub(super) async fn table(
     mut answer: BoundedResponse<'_>,
     column: NamespaceColumn,
+    redaction: Redaction,
     budget: &ReadBudget,
     what: &str,
 ) -> Result<Page, Failure> {
-    let mut rows = Rows::new(column);
+    let mut rows = Rows::new(column, redaction);
     let scratch = budget.scratch();
     while let Some(chunk) = answer.chunk().await? {
         scratch.hold_up_to(rows.items.buffered().saturating_add(chunk.len()), what).await?;
@@ -72,36 +73,38 @@ pub(super) async fn table(
         rows.feed(&chunk, budget, what)?;
         budget.hold(rows.out.len().saturating_sub(before), what).await?;
     }
+    count_masked(budget, redaction, &rows.out);
     rows.page(budget, what)
 }
 
 /// Rows converted so far.
 struct Rows {
     column: NamespaceColumn,
+    redaction: Redaction,
     items: Items,
     out: Vec<u8>,
     count: u32,
 }
 
 impl Rows {
-    fn new(column: NamespaceColumn) -> Self {
-        Self { column, items: Items::of("rows"), out: br#"{"rows":["#.to_vec(), count: 0 }
+    fn new(column: NamespaceColumn, redaction: Redaction) -> Self {
+        Self { column, redaction, items: Items::of("rows"), out: br#"{"rows":["#.to_vec(), count: 0 }
     }
 
     fn feed(&mut self, chunk: &[u8], budget: &ReadBudget, what: &str) -> Result<(), Failure> {
-        let Self { column, items, out, count } = self;
+        let Self { column, redaction, items, out, count } = self;
         items.feed(chunk, |row| {
             if *count > 0 {
                 out.push(b',');
             }
             *count = count.saturating_add(1);
-            append_cells(row, *column, out).map_err(|error| decode_error(what, &error))?;
+            append_cells(row, *column, *redaction, out).map_err(|error| decode_error(what, &error))?;
             budget.check_size(out.len(), what)
         })
     }
 
     fn page(self, budget: &ReadBudget, what: &str) -> Result<Page, Failure> {
-        let Self { column, items, mut out, count } = self;
+        let Self { column, redaction: _, items, mut out, count } = self;
         let envelope = items.envelope().map_err(Failure::from)?;
         let Table { kind, api_version, metadata, mut column_definitions } =
             serde_json::from_slice(&envelope).map_err(|error| decode_error(what, &error))?;
@@ -122,7 +125,12 @@ impl Rows {
 }
 
 /// Appends the cells of a row, after the namespace of its object if there is a column for it.
-fn append_cells(row: &[u8], column: NamespaceColumn, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+fn append_cells(
+    row: &[u8],
+    column: NamespaceColumn,
+    redaction: Redaction,
+    out: &mut Vec<u8>,
+) -> Result<(), serde_json::Error> {
     let Row { cells, object } = serde_json::from_slice(row)?;
     out.extend_from_slice(br#"{"cells":["#);
     let mut first = true;
@@ -136,7 +144,12 @@ fn append_cells(row: &[u8], column: NamespaceColumn, out: &mut Vec<u8>) -> Resul
             out.push(b',');
         }
         first = false;
-        out.extend_from_slice(cell.get().as_bytes());
+        // A table does not say which of its columns is a message, so each text of it is masked.
+        if redaction == Redaction::Messages {
+            copy_message(cell.get().as_bytes(), out)?;
+        } else {
+            out.extend_from_slice(cell.get().as_bytes());
+        }
     }
     out.extend_from_slice(b"]}");
     Ok(())
@@ -150,7 +163,7 @@ mod tests {
 
     fn page(body: &[u8], column: NamespaceColumn, answer: usize) -> Result<Page, Failure> {
         let budget = ReadBudget::new(tokio::time::Instant::now(), 0, answer);
-        let mut rows = Rows::new(column);
+        let mut rows = Rows::new(column, Redaction::Bookkeeping);
         for piece in body.chunks(7) {
             rows.feed(piece, &budget, "pods")?;
         }
@@ -186,6 +199,23 @@ mod tests {
                 let items = page(table(fine).as_bytes(), column, 1 << 20).unwrap().items;
                 assert!(serde_json::from_str::<Value>(&items).is_ok(), "{fine}: {items}");
             }
+        }
+    }
+
+    #[test]
+    fn secrets_in_the_cells_of_events_are_masked_and_counted() {
+        let row = r#"{"cells":["1m",{"odd":["password=hunter2"]},"login token=hunter2"],"object":{"metadata":{"namespace":"shop"}}}"#;
+        let body = format!(
+            r#"{{"kind":"Table","apiVersion":"meta.k8s.io/v1","columnDefinitions":[{{"name":"Message"}}],"rows":[{row}]}}"#
+        );
+        for column in [NamespaceColumn::Added, NamespaceColumn::Absent] {
+            let budget = ReadBudget::new(tokio::time::Instant::now(), 0, 1 << 20);
+            let mut rows = Rows::new(column, Redaction::Messages);
+            rows.feed(body.as_bytes(), &budget, "events").unwrap();
+            count_masked(&budget, Redaction::Messages, &rows.out);
+            let items = rows.page(&budget, "events").unwrap().items;
+            assert!(!items.contains("hunter2") && items.contains("<masked: token>"), "{items}");
+            assert_eq!(budget.masked(), 2);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Once};
 
-use porthole_cluster::{Client, Cluster, ReadBudget, can_i};
+use porthole_cluster::{Client, Cluster, Masking, ReadBudget, can_i};
 use porthole_contract::{AccessQuery, Credential, Failure, Requirement, ResourceName};
 use porthole_quota::MemoryShare;
 
@@ -14,12 +14,18 @@ pub struct Guard {
     denied: Arc<Denied>,
     /// Set once the operator was warned of entries of `denied` that match nothing.
     idle_warned: Arc<Once>,
+    masking: Masking,
 }
 
 impl Guard {
     /// Guards a cluster; `denied` applies to every tool.
     pub fn new(cluster: Arc<Cluster>, denied: Arc<Denied>) -> Self {
-        Self { cluster, denied, idle_warned: Arc::new(Once::new()) }
+        Self { cluster, denied, idle_warned: Arc::new(Once::new()), masking: Masking::default() }
+    }
+
+    /// Sets whether secrets in logs and event messages are masked; they are by default.
+    pub fn with_masking(self, masking: Masking) -> Self {
+        Self { masking, ..self }
     }
 
     /// Creates the reader of one call: with the caller's credential, the tool's grant, and limits.
@@ -31,8 +37,8 @@ impl Guard {
         memory: Arc<MemoryShare>,
     ) -> GuardedReader {
         let (cluster, denied) = (Arc::clone(&self.cluster), Arc::clone(&self.denied));
-        let idle_warned = Arc::clone(&self.idle_warned);
-        GuardedReader::new(cluster, credential, Policy::new(grant, denied, idle_warned), limits, memory)
+        let policy = Policy::new(grant, denied, Arc::clone(&self.idle_warned));
+        GuardedReader::new(cluster, credential, policy, self.masking, limits, memory)
     }
 
     /// Default namespace if a caller names none.

@@ -13,5 +13,6 @@ mod redaction;
 pub use denied::Denied;
 pub use grant::Grant;
 pub use guard::Guard;
+pub use porthole_cluster::Masking;
 pub use read_log::{ReadLog, ReadRecord};
 pub use reader::{GuardedReader, ReadLimits, ReadSummary};

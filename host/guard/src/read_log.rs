@@ -97,6 +97,7 @@ impl ReadLog {
         ReadSummary {
             records,
             bytes: self.budget.bytes_read(),
+            masked: self.budget.masked(),
             token_refused: self.token_refused.load(Relaxed),
         }
     }

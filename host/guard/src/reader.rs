@@ -9,7 +9,7 @@ use std::sync::{
 };
 
 use futures::{StreamExt, stream};
-use porthole_cluster::{Client, Cluster, Patterns, ReadBudget, StoredRelease, UnpackBudget};
+use porthole_cluster::{Client, Cluster, Masking, Patterns, ReadBudget, StoredRelease, UnpackBudget};
 use porthole_contract::{
     AccessDecision, AccessQuery, Credential, Echo, Failure, GetQuery, Kind, KindRef, ListQuery, LogQuery,
     LogText, NodeQuery, NodeSource, Page, Reason, Release, UserInfo, Verb,
@@ -49,6 +49,8 @@ pub struct ReadSummary {
     pub records: Vec<ReadRecord>,
     /// Bytes received from the cluster.
     pub bytes: u64,
+    /// Secrets masked in logs and event messages.
+    pub masked: u64,
     /// True if the API server rejected the token itself: a cached identity must be dropped.
     pub token_refused: bool,
 }
@@ -58,6 +60,7 @@ pub struct GuardedReader {
     cluster: Arc<Cluster>,
     credential: Credential,
     policy: Policy,
+    masking: Masking,
     budget: Arc<ReadBudget>,
     max_reads: u32,
     reads: AtomicU32,
@@ -72,6 +75,7 @@ impl GuardedReader {
         cluster: Arc<Cluster>,
         credential: Credential,
         policy: Policy,
+        masking: Masking,
         limits: ReadLimits,
         memory: Arc<MemoryShare>,
     ) -> Self {
@@ -81,6 +85,7 @@ impl GuardedReader {
             cluster,
             credential,
             policy,
+            masking,
             log: Arc::new(ReadLog::new(Arc::clone(&budget))),
             budget,
             max_reads: limits.reads,
@@ -116,7 +121,8 @@ impl GuardedReader {
         let answer = self
             .count_read(async {
                 let kind = self.resolve_granted(Verb::Get, kind, &mut entry.resource).await?;
-                porthole_cluster::get_object(self.client(), &kind, query, redaction(&kind)).await
+                porthole_cluster::get_object(self.client(), &kind, query, redaction(&kind, self.masking))
+                    .await
             })
             .await;
         self.deliver(Some(entry), &kind.kind, answer)
@@ -128,8 +134,13 @@ impl GuardedReader {
         let page = self
             .count_read(async {
                 let kind = self.resolve_granted(Verb::List, kind, &mut entry.resource).await?;
-                let page =
-                    porthole_cluster::list_objects(self.client(), &kind, query, redaction(&kind)).await?;
+                let page = porthole_cluster::list_objects(
+                    self.client(),
+                    &kind,
+                    query,
+                    redaction(&kind, self.masking),
+                )
+                .await?;
                 let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
                 // The API server lists a missing namespace as empty, and a model would report that nothing runs in it.
                 if page.count == 0
@@ -181,7 +192,7 @@ impl GuardedReader {
                 let workers = &self.cluster.workers;
                 let pattern =
                     self.patterns.get_or_compile(query.pattern.as_deref(), workers, &self.budget).await?;
-                porthole_cluster::pod_log(self.client(), query, pattern, workers).await
+                porthole_cluster::pod_log(self.client(), query, pattern, self.masking, workers).await
             })
             .await;
         self.deliver(Some(entry), "the log", log)
@@ -193,7 +204,7 @@ impl GuardedReader {
         let read = self
             .count_read(async {
                 self.policy.allow_built_in(Verb::Get, "", "nodes/proxy")?;
-                porthole_cluster::node_read(self.client(), query).await
+                porthole_cluster::node_read(self.client(), query, self.masking, &self.cluster.workers).await
             })
             .await;
         let what = match &query.source {

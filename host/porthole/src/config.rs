@@ -1,4 +1,4 @@
-//! Configuration file: selection of tools, limits for all tools and per tool, denied kinds, namespaces to suggest.
+//! Configuration file: selection of tools, limits for all tools and per tool, denied kinds, masking, namespaces to suggest.
 
 mod limits;
 pub(crate) mod reference;
@@ -6,7 +6,7 @@ pub(crate) mod reference;
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use porthole_contract::{Echo, Requirement, is_label};
-use porthole_guard::Denied;
+use porthole_guard::{Denied, Masking};
 use porthole_tools::{FailurePolicy, Settings};
 use serde::Deserialize;
 
@@ -20,6 +20,8 @@ pub(crate) struct Config {
     pub(crate) tools: Settings,
     /// Kinds that no tool may read.
     pub(crate) denied: Arc<Denied>,
+    /// Masking of secrets in logs and event messages.
+    pub(crate) masking: Masking,
     /// Policy for calls while the audit log cannot be written.
     pub(crate) audit: FailurePolicy,
     /// Settings of the admin port.
@@ -58,9 +60,18 @@ struct File {
     #[serde(default)]
     denied: Vec<String>,
     #[serde(default)]
+    redact: RedactText,
+    #[serde(default)]
     audit: AuditText,
     #[serde(default)]
     admin: Admin,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RedactText {
+    #[serde(default)]
+    logs: Masking,
 }
 
 #[derive(Deserialize, Default)]
@@ -127,7 +138,7 @@ impl Config {
         }
         let tools = Settings { calls, tools, enabled, disabled, namespaces: file.namespaces, host };
         let admin = Admin { requires: file.admin.requires.validate()? };
-        Ok(Self { tools, denied, audit: file.audit.on_failure, admin })
+        Ok(Self { tools, denied, masking: file.redact.logs, audit: file.audit.on_failure, admin })
     }
 }
 
@@ -177,6 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn secrets_in_logs_are_masked_unless_it_is_switched_off() {
+        for (text, masking) in [
+            ("", Masking::Mask),
+            ("redact: {logs: mask}", Masking::Mask),
+            ("redact: {logs: off}", Masking::Off),
+            ("redact: {logs: 'off'}", Masking::Off),
+        ] {
+            assert_eq!(Config::parse(text).unwrap().masking, masking, "{text}");
+        }
+    }
+
+    #[test]
     fn a_mistake_is_named() {
         for (text, hint) in [
             ("limit: {}", "limit"),
@@ -194,6 +217,8 @@ mod tests {
             ("admin: {requires: {verb: frob}}", "get, list, watch"),
             ("namespaces: [shop, Shop]", "\"Shop\" is not"),
             ("namespaces: ['a/b']", "a/b"),
+            ("redact: {logs: blank}", "mask"),
+            ("redact: {events: mask}", "events"),
             ("admin: {requires: {kind: pods}}", "kind"),
         ] {
             let error = Config::parse(text).unwrap_err();

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use anyhow::{Context, bail};
 use porthole_cluster::{ApiServer, Cluster, Source};
 use porthole_contract::Token;
-use porthole_guard::{Denied, Guard};
+use porthole_guard::{Denied, Guard, Masking};
 use porthole_identity::Authenticator;
 use porthole_quota::default_memory_total;
 use porthole_sandbox::{CompileCache, Compiler, Engine};
@@ -24,6 +24,14 @@ pub(crate) enum Account {
     Host(Option<Token>),
 }
 
+/// The operator's policy over what every tool reads.
+pub(crate) struct Policy {
+    /// Kinds that no tool may read.
+    pub(crate) denied: Arc<Denied>,
+    /// Masking of secrets in logs and event messages.
+    pub(crate) masking: Masking,
+}
+
 /// Layers of a host, from the cluster up to the calls.
 pub(crate) struct Host {
     pub(crate) cluster: Arc<Cluster>,
@@ -37,7 +45,7 @@ impl Host {
     pub(crate) async fn new(
         source: &Source,
         account: Account,
-        denied: Arc<Denied>,
+        Policy { denied, masking }: Policy,
         catalog: Catalog,
         audit: Audit,
     ) -> anyhow::Result<Self> {
@@ -50,7 +58,7 @@ impl Host {
             Account::Callers => Authenticator::by_token(Arc::clone(&cluster)),
             Account::Host(shared) => Authenticator::host(shared.as_ref()),
         });
-        let guard = Arc::new(Guard::new(Arc::clone(&cluster), denied));
+        let guard = Arc::new(Guard::new(Arc::clone(&cluster), denied).with_masking(masking));
         let calls = Calls::new(Arc::new(catalog), Arc::clone(&guard), Arc::clone(&authenticator), audit);
         Ok(Self { cluster, authenticator, guard, calls: Arc::new(calls) })
     }

@@ -129,7 +129,8 @@ impl Calls {
         let RunReport { result, reads, cpu, memory } =
             tool.component.call(arguments, context, tool.limits, permit).await;
         let token_refused = reads.token_refused;
-        let report = record.end(Judgement::of(&tool, result), Usage { reads, cpu, memory });
+        let judgement = Judgement::of(&tool, result).with_masked(reads.masked);
+        let report = record.end(judgement, Usage { reads, cpu, memory });
         // After the record is written: the client may disconnect during this await.
         if token_refused {
             self.authenticator.forget(caller).await;

@@ -9,7 +9,7 @@
 )]
 
 use super::{
-    Arc, LogQuery, Regex, TimeSlice,
+    Arc, LogQuery, Masking, Regex, TimeSlice,
     lines::{FeedStatus, Lines},
     patterns::compile,
 };
@@ -17,11 +17,12 @@ use super::{
 fn run(
     query: &LogQuery,
     pattern: Option<&Arc<Regex>>,
+    masking: Masking,
     limit: usize,
     log: &[u8],
     size: usize,
 ) -> (String, bool) {
-    let mut lines = Lines::new(query, pattern.cloned(), limit);
+    let mut lines = Lines::new(query, pattern.cloned(), masking, limit);
     let full =
         log.chunks(size).any(|piece| lines.feed(piece, &mut 0, TimeSlice::unlimited()) == FeedStatus::Full);
     if !full && lines.within_line() {
@@ -29,6 +30,36 @@ fn run(
     }
     let (text, _, overflowed) = lines.finish();
     (text, overflowed || full)
+}
+
+/// No part of a secret in the middle of the log is handed out, nor does a search find it, however the bytes arrive and
+/// wherever the limit cuts.
+fn masked_lines(query: &LogQuery, pattern: Option<&Arc<Regex>>, limit: usize, log: &[u8], size: usize) {
+    const BODY: &str = "Zq7Zq8Zq9Zq7Zq8Zq9Zq7Zq8Zq9Zq7Zq8Zq9";
+    let (before, after) = log.split_at(log.len() / 2);
+    for (secret, shown) in [
+        (format!(" ghp_{BODY} "), "Zq7Z"),
+        (format!(" eyJhbGciOiJSUzI1NiJ9.eyJ{BODY}.{BODY} "), "Zq7Z"),
+        (format!("\n-----BEGIN PRIVATE KEY-----\n{BODY}\n-----END PRIVATE KEY-----\n"), "Zq7Z"),
+    ] {
+        if log.windows(shown.len()).any(|window| window == shown.as_bytes()) {
+            return;
+        }
+        let planted = [before, secret.as_bytes(), after].concat();
+        let (text, _) = run(query, pattern, Masking::Mask, limit, &planted, planted.len());
+        assert!(!text.contains(shown), "{text:?}");
+        for size in [1, size] {
+            assert_eq!(
+                run(query, pattern, Masking::Mask, limit, &planted, size).0,
+                text,
+                "in pieces of {size}"
+            );
+        }
+        let probe = Some(Arc::new(compile(BODY).expect("a pattern")));
+        let query = LogQuery { invert: false, ..query.clone() };
+        let (text, _) = run(&query, probe.as_ref(), Masking::Mask, limit, &planted, planted.len());
+        assert_eq!(text, "", "a search finds what is masked");
+    }
 }
 
 /// The lines kept are lines of the log, in at most as many bytes as were asked for, and the same however the bytes arrive.
@@ -51,10 +82,15 @@ pub fn log_lines(data: &[u8]) {
         ..LogQuery::default()
     };
     let limit = usize::from(*limit).saturating_mul(4);
-    let (text, cut) = run(&query, pattern.as_ref(), limit, log, log.len().max(1));
+    let (text, cut) = run(&query, pattern.as_ref(), Masking::Off, limit, log, log.len().max(1));
     for size in [1, usize::from(*size).saturating_add(1)] {
-        assert_eq!(run(&query, pattern.as_ref(), limit, log, size).0, text, "in pieces of {size}");
+        assert_eq!(
+            run(&query, pattern.as_ref(), Masking::Off, limit, log, size).0,
+            text,
+            "in pieces of {size}"
+        );
     }
+    masked_lines(&query, pattern.as_ref(), limit, log, usize::from(*size).saturating_add(1));
     assert!(text.len() <= limit, "{} bytes where {limit} were asked for", text.len());
     let mut theirs: Vec<&[u8]> = log.split(|byte| *byte == b'\n').collect();
     theirs.pop_if(|last| last.is_empty());

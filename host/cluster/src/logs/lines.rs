@@ -2,12 +2,15 @@
 //!
 //! By hand, because grep-searcher pulls from a blocking reader, and folds nothing.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use porthole_contract::LogQuery;
 use regex::bytes::Regex;
 
-use crate::work::TimeSlice;
+use crate::{
+    mask::{LOOKAHEAD, Masker, Masking},
+    work::TimeSlice,
+};
 
 /// Max bytes of a line to search. A pattern over lines of 250 kB once took a core for 68 s.
 const MAX_SEARCHED: usize = 16 << 10;
@@ -27,6 +30,8 @@ pub(super) enum FeedStatus {
 
 /// Filters a log chunk by chunk into at most `limit` bytes of text.
 pub(super) struct Lines {
+    /// Masks each line before it is searched, folded or kept; `None` if masking is off.
+    masker: Option<Masker>,
     pattern: Option<Arc<Regex>>,
     invert: bool,
     context: usize,
@@ -49,7 +54,9 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(query: &LogQuery, pattern: Option<Arc<Regex>>, limit: usize) -> Self {
+    pub(super) fn new(query: &LogQuery, pattern: Option<Arc<Regex>>, masking: Masking, limit: usize) -> Self {
+        let max_line = if pattern.is_some() { limit.max(MAX_SEARCHED) } else { limit };
+        let masker = (masking == Masking::Mask).then(Masker::default);
         Self {
             invert: query.invert,
             context: query.context_lines.min(MAX_CONTEXT) as usize,
@@ -58,7 +65,9 @@ impl Lines {
             limit,
             kept: Vec::new(),
             line: Vec::new(),
-            max_line: if pattern.is_some() { limit.max(MAX_SEARCHED) } else { limit },
+            // A token that the limit cuts must be seen to its end, or half of it would be shown.
+            max_line: max_line.saturating_add(masker.as_ref().map_or(0, |_| LOOKAHEAD)),
+            masker,
             overflowed: false,
             before: VecDeque::new(),
             after: 0,
@@ -88,11 +97,15 @@ impl Lines {
             // Without a pattern every line is kept, so a line over the limit fills the answer. With one, the line may
             // still not match.
             let endless = self.overflowed && self.pattern.is_none();
+            if endless && !ended && self.masker.is_some() {
+                // Here and not in `finish`, which is no place for work.
+                self.end_line();
+            }
             if self.kept.len() >= self.limit || endless {
                 return FeedStatus::Full;
             }
             // A single line is bounded, a batch of them is not.
-            if self.pattern.is_some() && slice.is_over() {
+            if (self.pattern.is_some() || self.masker.is_some()) && slice.is_over() {
                 return FeedStatus::SliceOver;
             }
         }
@@ -120,9 +133,9 @@ impl Lines {
 
     /// Returns the text, the number of lines read, and true if something did not fit.
     pub(super) fn finish(&mut self) -> (String, u64, bool) {
-        // With a pattern the rest is not searched: that needs a worker, and a log that was cut off ends in an
-        // incomplete line.
-        if self.within_line() && self.pattern.is_none() {
+        // With a pattern or a masker the rest is left out: both need a worker, and a log that was cut off ends in an
+        // incomplete line, perhaps in half a secret that no rule knows.
+        if self.within_line() && self.pattern.is_none() && self.masker.is_none() {
             self.end_line();
         }
         self.unfold();
@@ -142,6 +155,11 @@ impl Lines {
 
     fn line(&mut self, mut line: Vec<u8>) {
         self.read = self.read.saturating_add(1);
+        if let Some(masker) = &mut self.masker
+            && let Cow::Owned(masked) = masker.line(&line)
+        {
+            line = masked;
+        }
         let matches = self.pattern.as_ref().is_none_or(|pattern| {
             let searched = line.get(..MAX_SEARCHED).unwrap_or(&line);
             let whole = searched.len() == line.len();
@@ -222,7 +240,7 @@ mod tests {
 
     fn run(query: &LogQuery, limit: usize, log: &[u8], piece: usize) -> (String, u64, bool, bool) {
         let pattern = query.pattern.as_deref().map(|pattern| Arc::new(compile(pattern).unwrap()));
-        let mut lines = Lines::new(query, pattern, limit);
+        let mut lines = Lines::new(query, pattern, Masking::Off, limit);
         let full = log
             .chunks(piece)
             .any(|chunk| lines.feed(chunk, &mut 0, TimeSlice::unlimited()) == FeedStatus::Full);
@@ -280,7 +298,8 @@ mod tests {
         let log = vec![b'x'; 1_000_000];
         let (text, _, overflowed, full) = run(&LogQuery::default(), 50, &log, 1000);
         assert_eq!((text.len(), overflowed, full), (50, true, true));
-        let mut lines = Lines::new(&grep("nothing"), Some(Arc::new(compile("nothing").unwrap())), 50);
+        let mut lines =
+            Lines::new(&grep("nothing"), Some(Arc::new(compile("nothing").unwrap())), Masking::Off, 50);
         for chunk in log.chunks(1000) {
             assert_eq!(lines.feed(chunk, &mut 0, TimeSlice::unlimited()), FeedStatus::NeedsMore);
             assert!(lines.line.len() <= MAX_SEARCHED);
@@ -303,9 +322,62 @@ mod tests {
         assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
     }
 
+    fn masked(query: &LogQuery, limit: usize, log: &[u8], piece: usize) -> (String, bool) {
+        let pattern = query.pattern.as_deref().map(|pattern| Arc::new(compile(pattern).unwrap()));
+        let mut lines = Lines::new(query, pattern, Masking::Mask, limit);
+        let full = log
+            .chunks(piece)
+            .any(|chunk| lines.feed(chunk, &mut 0, TimeSlice::unlimited()) == FeedStatus::Full);
+        if !full && lines.within_line() {
+            lines.end_line();
+        }
+        let (text, _, overflowed) = lines.finish();
+        (text, overflowed || full)
+    }
+
+    #[test]
+    fn a_search_and_folding_see_the_masked_line_however_the_bytes_arrive() {
+        let log = b"a password=hunter2 b\na password=hunter3 b\nready\n";
+        let line = "a password=<masked: password> b\n";
+        for piece in [1, 7, 100] {
+            assert_eq!(masked(&grep("hunter2"), 1 << 10, log, piece).0, "");
+            assert_eq!(masked(&grep("masked: pass"), 1 << 10, log, piece).0, line.repeat(2));
+            let query = LogQuery { fold: true, ..LogQuery::default() };
+            assert_eq!(masked(&query, 1 << 10, log, piece).0, format!("{line}… 2 times\nready\n"));
+            let inverted = LogQuery { invert: true, ..grep("hunter2") };
+            assert_eq!(masked(&inverted, 1 << 10, log, piece).0, format!("{}ready\n", line.repeat(2)));
+        }
+    }
+
+    #[test]
+    fn no_limit_cuts_a_secret_into_one_that_no_rule_knows() {
+        let secret = format!("ghp_{}", "Zq7Z".repeat(10));
+        for pattern in [None, Some("here".to_owned())] {
+            let query = LogQuery { pattern, ..LogQuery::default() };
+            for log in [format!("here {secret} and {}\n", "x".repeat(9000)), format!("here {secret}")] {
+                for limit in 0..60 {
+                    let (text, cut) = masked(&query, limit, log.as_bytes(), 13);
+                    assert!(!text.contains("Zq7") && text.len() <= limit, "{limit}: {text}");
+                    assert!(cut || limit > 27, "{limit}: {text}");
+                }
+            }
+        }
+        // Behind what is searched of a line it is masked as well.
+        let log = format!("here {} {secret}\n", "x".repeat(2 * MAX_SEARCHED));
+        let (text, _) = masked(&grep("here"), 1 << 20, log.as_bytes(), 5000);
+        assert!(text.ends_with("x <masked: github token>\n"), "{}", text.len());
+    }
+
+    #[test]
+    fn half_a_line_of_a_log_that_broke_off_is_left_out() {
+        let mut lines = Lines::new(&LogQuery::default(), None, Masking::Mask, 100);
+        lines.feed(b"one\nghp_Zq7", &mut 0, TimeSlice::unlimited());
+        assert_eq!(lines.finish().0, "one\n");
+    }
+
     #[test]
     fn a_search_gives_way_between_lines() {
-        let mut lines = Lines::new(&grep("x"), Some(Arc::new(compile("x").unwrap())), 1 << 20);
+        let mut lines = Lines::new(&grep("x"), Some(Arc::new(compile("x").unwrap())), Masking::Off, 1 << 20);
         let (log, mut at) = (b"x\nx\nx\n", 0);
         assert_eq!(lines.feed(log, &mut at, TimeSlice::over()), FeedStatus::SliceOver);
         assert_eq!(at, 2);

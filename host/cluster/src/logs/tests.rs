@@ -24,6 +24,7 @@ async fn searched(memory: &Arc<MemoryShare>, context_lines: u32) -> Result<LogTe
         Client { server: &server, credential: &Credential::Connection, budget: &budget },
         &query,
         pattern,
+        Masking::Mask,
         &Workers::default(),
     )
     .await
@@ -48,4 +49,20 @@ async fn what_a_search_held_is_given_back_while_the_call_goes_on() {
     let memory = memory(16 * MIB);
     searched(&memory, 100).await.unwrap();
     memory.reserve(8 * MIB).await.unwrap();
+}
+
+#[tokio::test]
+async fn secrets_of_a_log_are_masked_and_counted_unless_it_is_switched_off() {
+    let log = "login password=hunter2\nredis://:hunter2@cache\n";
+    for (masking, shown, masks) in [
+        (Masking::Mask, "login password=<masked: password>\nredis://:<masked: url password>@cache\n", 2),
+        (Masking::Off, log, 0),
+    ] {
+        let server = answering(log).await;
+        let budget = ReadBudget::new(tokio::time::Instant::now() + Duration::from_secs(20), MIB, 1 << 20);
+        let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+        let query = LogQuery { namespace: "shop".into(), pod: "web".into(), ..LogQuery::default() };
+        let read = pod_log(client, &query, None, masking, &Workers::default()).await.unwrap();
+        assert_eq!((read.text.as_str(), budget.masked()), (shown, masks));
+    }
 }

@@ -3,6 +3,7 @@
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::FieldSelection;
+use crate::mask::mask_text;
 
 /// Replacement for a redacted value. It hides the length too, which is a hint at the secret.
 const REDACTED: &str = "<redacted>";
@@ -18,6 +19,9 @@ pub enum Redaction {
     /// Also every value of a Secret: under `data` and `stringData`, in annotations (kapp, Rancher and OpenShift keep
     /// copies of the values there), and in any field that Secrets do not have. The keys remain.
     SecretValues,
+    /// Also secrets within the texts under `message` and `note`, at any depth: those of events, and in a Pod what a
+    /// container wrote before it ended (`terminationMessagePolicy: FallbackToLogsOnError` puts its log there).
+    Messages,
 }
 
 /// Position in the object, as far as redaction depends on it.
@@ -29,6 +33,10 @@ enum Location {
     /// Below a redacted field of a Secret: no scalar is copied from here on.
     Redacted,
     Elsewhere,
+    /// Below the root of an object whose messages are masked.
+    WithMessages,
+    /// A message: secrets within its texts are masked.
+    Message,
 }
 
 impl Location {
@@ -44,6 +52,9 @@ impl Location {
             (Self::Root(Redaction::SecretValues), _) => Some(Self::Redacted),
             (Self::Metadata(_), "managedFields") | (Self::Annotations(_), LAST_APPLIED) => None,
             (Self::Metadata(redaction), "annotations") => Some(Self::Annotations(redaction)),
+            (Self::Root(Redaction::Messages) | Self::WithMessages, "message" | "note")
+            | (Self::Message, _) => Some(Self::Message),
+            (Self::Root(Redaction::Messages) | Self::WithMessages, _) => Some(Self::WithMessages),
             (Self::Annotations(Redaction::SecretValues) | Self::Redacted, _) => Some(Self::Redacted),
             _ => Some(Self::Elsewhere),
         }
@@ -75,6 +86,13 @@ pub(crate) fn copy(
         out.truncate(before);
     }
     copied
+}
+
+/// Appends a value of JSON with the secrets in its texts masked.
+pub(crate) fn copy_message(json: &[u8], out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
+    CopySeed { selection: FieldSelection::All, location: Location::Message, out }
+        .deserialize(&mut deserializer)
 }
 
 struct CopySeed<'p, 'o> {
@@ -167,6 +185,9 @@ impl<'de> Visitor<'de> for CopySeed<'_, '_> {
         self.scalar(&value)
     }
     fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
+        if self.location == Location::Message {
+            return self.scalar(&*mask_text(value));
+        }
         self.scalar(value)
     }
     fn visit_unit<E: Error>(self) -> Result<(), E> {
@@ -276,6 +297,29 @@ mod tests {
         }
         let plain = r#"{"metadata":{"annotations":"hunter2"}}"#;
         assert!(!copied(plain, &[], Redaction::SecretValues).contains("hunter2"));
+    }
+
+    #[test]
+    fn secrets_in_messages_are_masked_in_every_view() {
+        let event = r#"{"kind":"Event","metadata":{"name":"a","annotations":{"x":"password=kept"}},"mess\u0061ge":"login pass\u0077ord=hunter2 failed","note":"Bearer hunter2hunter2","reason":"token=kept","count":2}"#;
+        let pod = r#"{"kind":"Pod","status":{"containerStatuses":[{"lastState":{"terminated":{"message":"-----BEGIN PRIVATE KEY-----\nhunter2\n","exitCode":1}}}],"conditions":[{"message":{"odd":["password=hunter2"]}}]}}"#;
+        for (object, paths) in [
+            (event, &[][..]),
+            (event, &["message"]),
+            (event, &["note", "metadata"]),
+            (pod, &[]),
+            (pod, &["status.containerStatuses[].lastState.terminated.message", "status.conditions"]),
+        ] {
+            let text = copied(object, paths, Redaction::Messages);
+            assert!(!text.contains("hunter2"), "{paths:?}: {text}");
+            assert!(text.contains("<masked: "), "{paths:?}: {text}");
+            assert!(copied(object, paths, Redaction::Bookkeeping).contains("hunter2"));
+        }
+        let whole = copied(event, &[], Redaction::Messages);
+        assert_eq!(
+            whole,
+            r#"{"kind":"Event","metadata":{"name":"a","annotations":{"x":"password=kept"}},"message":"login password=<masked: password> failed","note":"Bearer <masked: bearer token>","reason":"token=kept","count":2}"#
+        );
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::{
     config::Config,
     demo::Demo,
     health, logging,
-    wiring::{self, Account, Host},
+    wiring::{self, Account, Host, Policy},
 };
 
 /// Grace period for calls in flight after a stop signal.
@@ -51,13 +51,13 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         Some(folder) => Some(Demo::start(folder.as_deref(), options.demo_kubeconfig.as_deref()).await?),
         None => None,
     };
-    let Config { tools: settings, denied, audit: on_failure, admin } = config;
+    let Config { tools: settings, denied, masking, audit: on_failure, admin } = config;
     let audit = wiring::audit(&options, on_failure)?;
     let limits = settings.host;
     let loader = wiring::loader(settings, options.load.cache.clone())?;
     let catalog = Catalog::new(options.plugins.clone(), loader);
     let source = wiring::source(demo.as_ref(), &options.cluster);
-    let host = Host::new(&source, account, denied, catalog, audit.clone()).await?;
+    let host = Host::new(&source, account, Policy { denied, masking }, catalog, audit.clone()).await?;
     let result = if options.stdio {
         serve_stdio(&host).await
     } else {

@@ -54,6 +54,12 @@ tools:
 denied: []
 # denied: [secrets, \"*.rbac.authorization.k8s.io\"]
 
+# What the host masks in what applications wrote, before a search or a tool sees it.
+redact:
+  # Secrets in logs of pods and nodes, and in messages of Events and Pods, by their form: tokens, private keys, values of
+  # password=, token= and their like. mask, each is <masked: KIND>; off, they are handed out as they were written.
+  logs: mask
+
 # Namespaces to try for callers who may not list all of them, before their own and `default`; 50 at most.
 namespaces: []
 

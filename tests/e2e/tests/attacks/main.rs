@@ -175,6 +175,8 @@ cases! {
         "fields, sortBy, output and continue of 60 kB" => "an error in a line", names::echoes;
     an_event_forges_no_line_of_an_answer [59] "G4" Service:
         "an event whose type, reason and message hold line breaks and overrides" => "one line each", names::lines;
+    a_secret_in_a_log_is_no_oracle [60] "logs" Secrets:
+        "logs and events that hold a token, read by every road and searched for it" => "masked, and never found", secrets::logged;
     every_flood_in_turn [55] "all" Service:
         "the floods above, one after the other, against one host" => "alive and serving after each", floods::all;
 }

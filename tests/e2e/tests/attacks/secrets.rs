@@ -124,3 +124,69 @@ pub(crate) async fn odd_cells(case: &'static Case) {
         assert!(answer.starts_with("ERROR") || serde_json::from_str::<Value>(&answer).is_ok(), "{answer}");
     }
 }
+
+pub(crate) async fn logged(case: &'static Case) {
+    const PLANTED: &str = "pa55Zq7Zq8Zq9Zq7Zq8Zq9Zq7Zq8Zq9Zq7Zq8";
+    let api = HostileApi::start(|path| {
+        let plain = path.split('?').next().unwrap_or(path);
+        let line = format!("login ghp_{PLANTED} failed");
+        let resource = |plural: &str, kind: &str| {
+            json!({"resource": plural, "responseKind": {"group": "", "version": "v1", "kind": kind}, "scope": "Namespaced",
+                "singularResource": kind.to_lowercase(), "verbs": ["get", "list"]})
+        };
+        let metadata = json!({"name": "web", "namespace": "shop", "resourceVersion": "1"});
+        let body = match plain {
+            "/api" => json!({"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": [{"versions": [
+                {"version": "v1", "resources": [resource("pods", "Pod"), resource("events", "Event")]}]}]})
+            .to_string(),
+            "/api/v1/namespaces/shop/pods/web/log" => format!("started\n{line}\n"),
+            "/api/v1/namespaces/shop/pods/web" => json!({"kind": "Pod", "apiVersion": "v1", "metadata": metadata,
+                "spec": {"containers": [{"name": "web"}]},
+                "status": {"containerStatuses": [{"name": "web", "state": {"terminated": {"message": line}}}]}})
+            .to_string(),
+            "/api/v1/namespaces/shop/events" => json!({"kind": "EventList", "apiVersion": "v1", "metadata": {"resourceVersion": "1"},
+                "items": [{"metadata": metadata, "type": "Warning", "reason": "Failed", "message": line,
+                    "involvedObject": {"kind": "Pod", "name": "web", "namespace": "shop"}}]})
+            .to_string(),
+            _ => return None,
+        };
+        Some((200, body))
+    })
+    .await
+    .unwrap();
+    let stage = lied_to(case, &api).await;
+    let client = stage.client(TOKEN);
+    let log = json!({"name": "web", "namespace": "shop"});
+    let grep = |pattern: &str| json!({"name": "web", "namespace": "shop", "grep": pattern});
+    let events = json!({"kind": "events", "namespace": "shop"});
+    let whole = json!({"kind": "events", "namespace": "shop", "output": "json"});
+    let fields = json!({"kind": "events", "namespace": "shop", "fields": "message"});
+    let pod = json!({"kind": "Pod", "name": "web", "namespace": "shop"});
+    let shown = stage
+        .attack(async {
+            let mut shown = Vec::new();
+            for (tool, arguments) in [
+                ("pods_log", log),
+                ("pods_log", grep("login")),
+                ("pods_log", grep(PLANTED)),
+                ("events_list", json!({"namespace": "shop"})),
+                ("resources_list", events),
+                ("resources_list", whole),
+                ("resources_list", fields),
+                ("resources_get", pod),
+            ] {
+                let text = client.call(tool, arguments.clone()).await.unwrap();
+                // An answer without lines repeats the pattern, which is the attacker's own.
+                let text = if arguments["grep"] == PLANTED { text.replacen(PLANTED, "", 1) } else { text };
+                assert!(!text.contains(PLANTED), "{tool} {arguments}: {text}");
+                shown.push(text);
+            }
+            shown
+        })
+        .await;
+    for at in [0, 1] {
+        assert!(shown[at].contains("login <masked: github token> failed"), "{}", shown[at]);
+    }
+    assert!(!shown[2].contains("login"), "a search finds what is masked: {}", shown[2]);
+    assert!(shown[3].contains("<masked: github token>"), "{}", shown[3]);
+}
