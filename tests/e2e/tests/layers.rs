@@ -80,8 +80,8 @@ fn bans(change: impl FnOnce(&Path)) -> Output {
     for name in ["Cargo.toml", "Cargo.lock", "deny.toml"] {
         fs::copy(root().join(name), folder.path().join(name)).unwrap();
     }
-    // The host shares the grammar of field paths with the tools, which are a workspace of their own.
-    for name in ["host", "plugins/Cargo.toml", "plugins/field-path", "tests", "xtask"] {
+    // The host shares the grammar of field paths with the tools, which are a workspace of their own, and fuzzes their lists.
+    for name in ["host", "plugins/Cargo.toml", "plugins/field-path", "plugins/lists", "tests", "xtask"] {
         let mut copy = Command::new("cp");
         let copied =
             copy.args(["-R", "--parents", name]).arg(folder.path()).current_dir(root()).status().unwrap();
