@@ -1,0 +1,47 @@
+//! Events of either shape that components write: with a count, or with a series.
+
+use crate::{Object, time};
+
+/// An event.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'f>(&'f Object);
+
+impl<'f> Event<'f> {
+    /// The event in an object of the kind.
+    pub fn new(object: &'f Object) -> Self {
+        Self(object)
+    }
+
+    /// One word: `FailedMount`.
+    pub fn reason(&self) -> &'f str {
+        self.0.text("/reason")
+    }
+
+    /// The sentence, as the component wrote it.
+    pub fn message(&self) -> &'f str {
+        self.0.text("/message").trim()
+    }
+
+    /// Occurrences, at least 1.
+    pub fn count(&self) -> i64 {
+        self.0.number("/series/count").or(self.0.number("/count")).unwrap_or(1).max(1)
+    }
+
+    /// Seconds since 1970 of the last occurrence, by the rule of `kubectl describe`.
+    pub fn last_seen(&self) -> u64 {
+        let times = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/firstTimestamp"];
+        let seen = times.into_iter().find_map(|pointer| time::parse(self.0.text(pointer)));
+        seen.or(self.0.created()).unwrap_or_default()
+    }
+
+    /// True if it is about `object`, and not about an older one of the same name.
+    pub fn is_of(&self, object: &Object) -> bool {
+        let uid = self.0.text("/involvedObject/uid");
+        self.0.text("/involvedObject/kind") == object.kind().name()
+            && self.0.text("/involvedObject/name") == object.name()
+            && (object.namespace().is_empty()
+                || self.0.text("/involvedObject/namespace") == object.namespace())
+            // Kubelets write the name of a node as its uid.
+            && (uid.is_empty() || object.uid().is_empty() || uid == object.uid() || uid == object.name())
+    }
+}

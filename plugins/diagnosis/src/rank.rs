@@ -1,0 +1,56 @@
+//! From the findings of all rules to the few that explain the most.
+
+use std::{cmp::Reverse, collections::BTreeSet};
+
+use crate::{Finding, Reference};
+
+/// Causes that an answer names.
+pub(crate) const CAUSES: usize = 3;
+
+/// The findings that concern `related`, merged, without consequences of others, the strongest first.
+pub(crate) fn ranked(findings: Vec<Finding>, related: &BTreeSet<Reference>) -> Vec<Finding> {
+    let concerns = |finding: &Finding| {
+        related.contains(&finding.object) || finding.affects.iter().any(|object| related.contains(object))
+    };
+    let merged = merged(findings.into_iter().filter(concerns));
+    let causes: Vec<&Finding> = merged.iter().filter(|finding| !finding.is_symptom).collect();
+    let is_explained = |finding: &Finding| {
+        finding.is_symptom
+            && causes.iter().any(|cause| {
+                let affected = |object: &Reference| cause.affects.contains(object);
+                affected(&finding.object) || finding.affects.iter().any(affected)
+            })
+    };
+    let mut ranked: Vec<Finding> = merged.iter().filter(|finding| !is_explained(finding)).cloned().collect();
+    ranked.sort_by(|a, b| key(a).cmp(&key(b)));
+    ranked
+}
+
+/// Certain before likely, causes before symptoms, near to the root before far, many affected before few; then by name, so
+/// that the same facts give the same answer.
+fn key(finding: &Finding) -> impl Ord + '_ {
+    let Finding { certainty, is_symptom, object, affects, rule, summary, .. } = finding;
+    (Reverse(*certainty), *is_symptom, object.kind, Reverse(affects.len()), object, *rule, summary)
+}
+
+/// Equal findings as one, which affects all that they affect.
+fn merged(findings: impl Iterator<Item = Finding>) -> Vec<Finding> {
+    let mut merged: Vec<Finding> = Vec::new();
+    for finding in findings {
+        let is_same = |other: &&mut Finding| {
+            (other.rule, &other.object, &other.summary) == (finding.rule, &finding.object, &finding.summary)
+        };
+        match merged.iter_mut().find(is_same) {
+            None => merged.push(finding),
+            Some(other) => {
+                for object in finding.affects {
+                    if !other.affects.contains(&object) {
+                        other.affects.push(object);
+                    }
+                }
+                other.certainty = other.certainty.max(finding.certainty);
+            }
+        }
+    }
+    merged
+}

@@ -1,0 +1,142 @@
+//! A cluster of recorded objects, for tests of rules.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::{Kind, List, Listed, LogLines, LogRead, Reference, Request, Source, Unread, diagnose, time};
+
+/// The time of recorded clusters.
+const NOW: &str = "2026-11-24T12:00:00Z";
+
+/// A cluster.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recorded {
+    objects: Vec<Value>,
+    denied: BTreeSet<Kind>,
+    /// Container, true for the previous instance, and the text without times.
+    logs: Vec<(String, bool, String)>,
+}
+
+impl Recorded {
+    pub(crate) fn new(objects: &[Value]) -> Self {
+        Self { objects: objects.to_vec(), ..Self::default() }
+    }
+
+    /// Forbids a kind.
+    pub(crate) fn deny(mut self, kind: Kind) -> Self {
+        self.denied.insert(kind);
+        self
+    }
+
+    /// Gives each container of a name a log.
+    pub(crate) fn log(mut self, container: &str, is_previous: bool, text: &str) -> Self {
+        self.logs.push((container.to_owned(), is_previous, text.to_owned()));
+        self
+    }
+
+    /// The answer for a name in the namespace `shop`.
+    pub(crate) fn ask(mut self, name: &str) -> String {
+        let request = Request { name: Some(name.to_owned()), namespace: Some("shop".to_owned()), kind: None };
+        diagnose(&request, &mut self).unwrap_or_else(|error| error)
+    }
+
+    fn of(&self, kind: Kind) -> impl Iterator<Item = &Value> {
+        self.objects.iter().filter(move |object| object["kind"] == kind.name())
+    }
+
+    fn check(&self, kind: Kind) -> Result<(), Unread> {
+        if self.denied.contains(&kind) { Err(Unread::Failed("forbidden".to_owned())) } else { Ok(()) }
+    }
+}
+
+impl Source for Recorded {
+    fn now(&self) -> u64 {
+        time::parse(NOW).unwrap()
+    }
+
+    fn lists(&mut self, lists: &[List]) -> Vec<Result<Listed, Unread>> {
+        let list = |list: &List| {
+            self.check(list.kind)?;
+            let fits = |object: &&Value| {
+                let has = |key: &str, wanted: &Option<String>| {
+                    wanted.as_ref().is_none_or(|wanted| object["metadata"][key] == **wanted)
+                };
+                has("namespace", &list.namespace) && has("name", &list.name)
+            };
+            Ok(Listed { items: self.of(list.kind).filter(fits).cloned().collect(), cut: String::new() })
+        };
+        lists.iter().map(list).collect()
+    }
+
+    fn objects(&mut self, references: &[Reference]) -> Vec<Result<Value, Unread>> {
+        let get = |reference: &Reference| {
+            self.check(reference.kind)?;
+            let mut objects = self.of(reference.kind);
+            let found = objects.find(|object| {
+                object["metadata"]["name"] == *reference.name
+                    && (reference.namespace.is_empty()
+                        || object["metadata"]["namespace"] == *reference.namespace)
+            });
+            found.cloned().ok_or(Unread::NotFound)
+        };
+        references.iter().map(get).collect()
+    }
+
+    fn logs(&mut self, reads: &[LogRead]) -> Vec<Result<LogLines, Unread>> {
+        let read = |read: &LogRead| {
+            let log = self.logs.iter().find(|(container, is_previous, _)| {
+                *container == read.container && *is_previous == read.is_previous
+            });
+            let Some((_, _, text)) = log else { return Err(Unread::NotFound) };
+            let timed = text.lines().map(|line| format!("2026-11-24T11:59:00Z {line}\n")).collect::<String>();
+            Ok(LogLines { text: timed, lines_read: text.lines().count() as u64, unread: String::new() })
+        };
+        reads.iter().map(read).collect()
+    }
+}
+
+/// An object an hour old; in the namespace `shop`, if its kind has one.
+pub(crate) fn object(kind: &str, name: &str) -> Value {
+    let mut object = json!({"kind": kind, "metadata": {
+        "name": name, "uid": format!("uid-{name}"), "creationTimestamp": "2026-11-24T11:00:00Z"}});
+    if Kind::parse(kind).unwrap().is_namespaced() {
+        object["metadata"]["namespace"] = "shop".into();
+    }
+    object
+}
+
+/// A pod.
+pub(crate) fn pod(name: &str, spec: Value, status: Value) -> Value {
+    let mut pod = object("Pod", name);
+    pod["spec"] = spec;
+    pod["status"] = status;
+    pod
+}
+
+/// A pod that runs and is ready.
+pub(crate) fn running(name: &str) -> Value {
+    let spec = json!({"nodeName": "n1", "containers": [{"name": "app", "image": "app:1"}]});
+    let state = json!({"running": {"startedAt": "2026-11-24T11:00:05Z"}});
+    pod(
+        name,
+        spec,
+        json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"name": "app", "ready": true, "restartCount": 0, "state": state}]}),
+    )
+}
+
+/// An event of an object, a minute ago.
+pub(crate) fn event(of: &Value, reason: &str, message: &str) -> Value {
+    let mut event = object("Event", &format!("{reason}-{}", message.len()));
+    let metadata = &of["metadata"];
+    event["involvedObject"] = json!({"kind": of["kind"], "name": metadata["name"], "uid": metadata["uid"],
+        "namespace": metadata["namespace"]});
+    event["reason"] = reason.into();
+    event["message"] = message.into();
+    event["type"] = "Warning".into();
+    event["lastTimestamp"] = "2026-11-24T11:59:00Z".into();
+    event
+}
