@@ -73,7 +73,7 @@ fn names_an_account_of(binding: &Object, namespace: &str) -> bool {
 
 fn in_namespace(kind: Kind, namespace: &str) -> List {
     let namespace = kind.is_namespaced().then(|| namespace.to_owned());
-    List { kind, namespace, name: None, fields: kind.fields() }
+    List { kind, namespace, field_selector: None, fields: kind.fields() }
 }
 
 /// Adds the objects of lists. A list that was not read whole is a gap, and proves no absence.
@@ -86,7 +86,10 @@ pub(crate) fn list(source: &mut impl Source, facts: &mut Facts, lists: &[List]) 
                     facts.add(Object::new(list.kind, item));
                 }
                 if listed.cut.is_empty() {
-                    facts.add_list(list.kind, &namespace);
+                    // What a selector leaves out may exist.
+                    if list.field_selector.is_none() {
+                        facts.add_list(list.kind, &namespace);
+                    }
                 } else {
                     facts.add_gap(format!("some {}", list.kind.plural()), listed.cut);
                 }

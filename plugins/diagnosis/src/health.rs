@@ -84,7 +84,7 @@ pub fn health(facts: &Facts, object: &Object) -> Option<Health> {
         }
         Kind::Namespace => {
             let phase = object.text("/status/phase");
-            figures(if phase == "Active" { State::Healthy } else { State::Down }, phase.to_owned())
+            figures(if phase == "Terminating" { State::Down } else { State::Healthy }, phase.to_owned())
         }
         _ => None,
     }

@@ -20,6 +20,7 @@ mod render;
 mod rules;
 mod source;
 mod subject;
+mod survey;
 mod time;
 
 use std::collections::BTreeSet;
@@ -55,7 +56,10 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
     let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
     let mut facts = Facts::new(source.now());
     let subject = match (given(&request.name), given(&request.namespace)) {
-        (None, None) => return Err("name or namespace is required".to_owned()),
+        (None, None) => match of_cluster(source, &mut facts) {
+            Ok(subject) => subject,
+            Err(healthy) => return Ok(healthy),
+        },
         (None, Some(namespace)) => of_namespace(source, &mut facts, &namespace)?,
         (Some(name), namespace) => {
             let name = Name::parse(&name, given(&request.kind).as_deref())?;
@@ -78,6 +82,31 @@ fn judged(facts: &Facts, related: &BTreeSet<Reference>) -> Vec<Finding> {
     rank::ranked(RULES.iter().flat_map(|rule| (rule.find)(facts)).collect(), related)
 }
 
+/// The namespaces of the cluster that have the most trouble; a sentence for the model if none has any.
+fn of_cluster(source: &mut impl Source, facts: &mut Facts) -> Result<Vec<Reference>, String> {
+    let survey = survey::survey(source, facts);
+    if survey.namespaces.is_empty() {
+        let gaps: Vec<String> = facts.gaps().map(|gap| format!("{} ({})", gap.what, gap.why)).collect();
+        let gaps =
+            if gaps.is_empty() { String::new() } else { format!("\nnot checked: {}", gaps.join("; ")) };
+        return Err(format!("no trouble in any namespace: {} objects looked at{gaps}", survey.looked_at));
+    }
+    let mut subject = Vec::new();
+    for (namespace, _) in survey.namespaces.iter().take(survey::NAMESPACES) {
+        collect::namespace(source, facts, namespace);
+        subject.extend(unwell(facts, namespace));
+    }
+    let others = survey.namespaces.iter().skip(survey::NAMESPACES);
+    let others: Vec<String> = others.map(|(namespace, count)| format!("{namespace} ({count})")).collect();
+    if !others.is_empty() {
+        facts.add_gap(
+            format!("namespaces that have trouble too: {}", others.join(", ")),
+            "ask for one of them",
+        );
+    }
+    Ok(subject)
+}
+
 /// A namespace: everything in it that is not well.
 fn of_namespace(
     source: &mut impl Source,
@@ -88,12 +117,17 @@ fn of_namespace(
     if matches!(facts.find(Kind::Namespace, "", namespace), Presence::Absent) {
         return Err(format!("there is no namespace {namespace}"));
     }
+    Ok(unwell(facts, namespace))
+}
+
+/// The objects of a namespace that are not well and that nothing owns, or else the namespace.
+fn unwell(facts: &Facts, namespace: &str) -> Vec<Reference> {
     let is_unwell = |object: &&Object| {
         health::health(facts, object).is_some_and(|health| health.state >= health::State::Degraded)
     };
     let top = facts.objects().filter(|object| object.namespace() == namespace && object.owner().is_none());
     let unwell: Vec<Reference> = top.filter(is_unwell).map(Object::reference).collect();
-    Ok(if unwell.is_empty() { vec![Reference::new(Kind::Namespace, "", namespace)] } else { unwell })
+    if unwell.is_empty() { vec![Reference::new(Kind::Namespace, "", namespace)] } else { unwell }
 }
 
 /// The objects of a name: in the namespace that is given, or else wherever they are.

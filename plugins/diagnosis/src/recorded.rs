@@ -43,6 +43,11 @@ impl Recorded {
         diagnose(&request, &mut self).unwrap_or_else(|error| error)
     }
 
+    /// The answer for the whole cluster.
+    pub(crate) fn ask_all(mut self) -> String {
+        diagnose(&Request::default(), &mut self).unwrap_or_else(|error| error)
+    }
+
     fn of(&self, kind: Kind) -> impl Iterator<Item = &Value> {
         self.objects.iter().filter(move |object| object["kind"] == kind.name())
     }
@@ -60,11 +65,11 @@ impl Source for Recorded {
     fn lists(&mut self, lists: &[List]) -> Vec<Result<Listed, Unread>> {
         let list = |list: &List| {
             self.check(list.kind)?;
+            let selector = list.field_selector.clone().unwrap_or_default();
             let fits = |object: &&Value| {
-                let has = |key: &str, wanted: &Option<String>| {
-                    wanted.as_ref().is_none_or(|wanted| object["metadata"][key] == **wanted)
-                };
-                has("namespace", &list.namespace) && has("name", &list.name)
+                let namespace = list.namespace.as_ref();
+                namespace.is_none_or(|namespace| object["metadata"]["namespace"] == **namespace)
+                    && selector.split(',').filter(|term| !term.is_empty()).all(|term| selects(term, object))
             };
             Ok(Listed { items: self.of(list.kind).filter(fits).cloned().collect(), cut: String::new() })
         };
@@ -96,6 +101,14 @@ impl Source for Recorded {
         };
         reads.iter().map(read).collect()
     }
+}
+
+/// True if an object fits a term of a field selector: `status.phase!=Running`.
+fn selects(term: &str, object: &Value) -> bool {
+    let (path, value) = term.split_once('=').unwrap();
+    let (path, is_wanted) = path.strip_suffix('!').map_or((path, true), |path| (path, false));
+    let pointer = format!("/{}", path.replace('.', "/"));
+    (object.pointer(&pointer).and_then(Value::as_str) == Some(value)) == is_wanted
 }
 
 /// An object an hour old; in the namespace `shop`, if its kind has one.

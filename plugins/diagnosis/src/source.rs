@@ -11,8 +11,8 @@ pub struct List {
     pub kind: Kind,
     /// None: all namespaces, or a cluster-scoped kind.
     pub namespace: Option<String>,
-    /// Only the object of this name.
-    pub name: Option<String>,
+    /// Only the objects that fit a field selector of the API server: `metadata.name=web`.
+    pub field_selector: Option<String>,
     /// Fields of each object.
     pub fields: Vec<&'static str>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     Facts, Kind, Object, Reference,
-    object::{list, text},
+    object::text,
     source::{List, Source},
 };
 
@@ -126,7 +126,7 @@ pub(crate) fn places(source: &mut impl Source, facts: &mut Facts, name: &Name) -
     let mut lists: Vec<List> = kinds.map(|kind| everywhere(kind, None)).collect();
     if name.kind.is_none_or(|kind| kind == Kind::Pod) {
         // All pods of a large cluster are too many to look at for a part of a name.
-        lists.push(everywhere(Kind::Pod, Some(name.name.clone())));
+        lists.push(everywhere(Kind::Pod, Some(format!("metadata.name={}", name.name))));
     }
     let mut objects = Vec::new();
     for (list, answer) in lists.iter().zip(source.lists(&lists)) {
@@ -144,14 +144,6 @@ pub(crate) fn places(source: &mut impl Source, facts: &mut Facts, name: &Name) -
     (found.into_iter().take(PLACES).collect(), all)
 }
 
-fn everywhere(kind: Kind, name: Option<String>) -> List {
-    List { kind, namespace: None, name, fields: FIELDS.to_vec() }
-}
-
-/// Hosts of an Ingress, for a sentence.
-pub(crate) fn hosts(ingress: &Object) -> Vec<&str> {
-    list(ingress.at("/spec").unwrap_or(&serde_json::Value::Null), "/rules")
-        .iter()
-        .map(|rule| text(rule, "/host"))
-        .collect()
+fn everywhere(kind: Kind, field_selector: Option<String>) -> List {
+    List { kind, namespace: None, field_selector, fields: FIELDS.to_vec() }
 }

@@ -55,7 +55,7 @@ fn kind_of(kind: Kind) -> KindRef {
 
 fn query(list: &List) -> ListQuery {
     ListQuery {
-        field_selector: list.name.as_ref().map(|name| format!("metadata.name={name}")),
+        field_selector: list.field_selector.clone(),
         limit: Some(PAGE),
         ..list_all_of(kind_of(list.kind), list.namespace.clone(), &list.fields)
     }
