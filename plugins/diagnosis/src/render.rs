@@ -41,12 +41,9 @@ pub(crate) fn text(
     if !fine.is_empty() {
         lines.push(format!("checked and fine: {fine}"));
     }
-    let gaps: Vec<String> = facts.gaps().map(|gap| format!("{} ({})", gap.what, quoted(&gap.why))).collect();
+    let gaps = gaps(facts);
     if !gaps.is_empty() {
-        let more = gaps.len().saturating_sub(GAPS);
-        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-        let shown: Vec<String> = gaps.into_iter().take(GAPS).collect();
-        lines.push(format!("not checked: {}{more}", shown.join("; ")));
+        lines.push(format!("not checked: {gaps}"));
     }
     lines.join("\n")
 }
@@ -67,7 +64,7 @@ fn verdict(facts: &Facts, subject: &[Reference], findings: &[Finding]) -> Vec<St
     let hidden = states.len().saturating_sub(NAMES);
     let mut lines: Vec<String> = states.into_iter().take(NAMES).map(|(_, line)| line).collect();
     if hidden > 0 {
-        lines.push(format!("and {hidden} more of that name"));
+        lines.push(format!("and {hidden} more"));
     }
     if findings.is_empty() {
         lines.push("no fault found".to_owned());
@@ -134,6 +131,21 @@ pub(crate) fn quoted(text: &str) -> String {
 /// Separators of lines and marks of direction, which are no control characters.
 fn is_format(letter: char) -> bool {
     matches!(letter, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+}
+
+/// What was not read, by reason: `nodes, storageclasses (forbidden); log of app (…)`.
+pub(crate) fn gaps(facts: &Facts) -> String {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for gap in facts.gaps() {
+        reasons.entry(&gap.why).or_default().push(&gap.what);
+    }
+    let reasons = reasons.iter().map(|(why, what)| {
+        let more = what.len().saturating_sub(GAPS);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let what: Vec<&str> = what.iter().copied().take(GAPS).collect();
+        format!("{}{more} ({})", what.join(", "), quoted(why))
+    });
+    reasons.collect::<Vec<_>>().join("; ")
 }
 
 /// Kinds of related objects that were read and that no finding is about.

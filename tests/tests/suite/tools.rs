@@ -31,6 +31,7 @@ async fn every_tool_answers_on(stage: &Stage) {
             "api_resources_list",
             "configuration_view",
             "deployments_list",
+            "diagnose",
             "events_list",
             "helm_list",
             "namespaces_list",

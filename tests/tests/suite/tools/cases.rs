@@ -114,6 +114,11 @@ pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             vec!["status:\n  readyReplicas: 2"],
         ),
         (
+            "diagnose",
+            json!({"name": "checkout"}),
+            vec!["[service-selector] Service shop/checkout", "version=v1, not version=v2"],
+        ),
+        (
             "resources_describe",
             json!({"kind": "pod", "name": cart, "namespace": "shop"}),
             vec![
