@@ -33,6 +33,7 @@ async fn every_tool_answers_on(stage: &Stage) {
             "deployments_list",
             "diagnose",
             "events_list",
+            "find",
             "helm_list",
             "namespaces_list",
             "nodes_get",
