@@ -1,6 +1,6 @@
 //! Events of either shape that components write: with a count, or with a series.
 
-use crate::{Object, time};
+use crate::{Kind, Object, Reference, time};
 
 /// An event.
 #[derive(Debug, Clone, Copy)]
@@ -34,14 +34,19 @@ impl<'f> Event<'f> {
         seen.or(self.0.created()).unwrap_or_default()
     }
 
+    /// The object that it is about, if its kind is one that a diagnosis knows.
+    pub fn object(&self) -> Option<Reference> {
+        let text = |key: &str| self.0.text(key);
+        let kind = Kind::of_object(text("/involvedObject/kind"))?;
+        Some(Reference::new(kind, text("/involvedObject/namespace"), text("/involvedObject/name")))
+    }
+
     /// True if it is about `object`, and not about an older one of the same name.
     pub fn is_of(&self, object: &Object) -> bool {
         let uid = self.0.text("/involvedObject/uid");
-        self.0.text("/involvedObject/kind") == object.kind().name()
-            && self.0.text("/involvedObject/name") == object.name()
-            && (object.namespace().is_empty()
-                || self.0.text("/involvedObject/namespace") == object.namespace())
-            // Kubelets write the name of a node as its uid.
-            && (uid.is_empty() || object.uid().is_empty() || uid == object.uid() || uid == object.name())
+        // Kubelets write the name of a node as its uid.
+        let is_same =
+            uid.is_empty() || object.uid().is_empty() || uid == object.uid() || uid == object.name();
+        is_same && self.object() == Some(object.reference())
     }
 }

@@ -1,8 +1,11 @@
 //! What was read of a cluster, and what was not: all that rules see.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
-use crate::{Kind, Object, Reference, event::Event, log::Log};
+use crate::{Kind, Object, Reference, event::Event, log::Log, needs};
 
 /// An object, as far as it is known.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +31,12 @@ pub struct Gap {
 #[derive(Debug, Default)]
 pub struct Facts {
     objects: BTreeMap<Reference, Object>,
+    /// What each object controls.
+    owned: BTreeMap<Reference, Vec<Reference>>,
+    /// The pods that need each object.
+    users: BTreeMap<Reference, Vec<Reference>>,
+    /// The events about each object. In a namespace full of trouble there are a thousand of both.
+    events: BTreeMap<Reference, Vec<Reference>>,
     /// Lists that were read whole, by kind and namespace; an empty namespace is the whole cluster.
     listed: BTreeSet<(Kind, String)>,
     absent: BTreeSet<Reference>,
@@ -45,7 +54,35 @@ impl Facts {
 
     /// Adds an object.
     pub fn add(&mut self, object: Object) {
-        self.objects.insert(object.reference(), object);
+        let reference = object.reference();
+        if !self.objects.contains_key(&reference) {
+            self.index(&object, &reference);
+        }
+        self.objects.insert(reference, object);
+    }
+
+    fn index(&mut self, object: &Object, reference: &Reference) {
+        if let Some((kind, name)) = object.owner()
+            && let Some(kind) = Kind::of_object(kind)
+        {
+            let owner = Reference::new(kind, object.namespace(), name);
+            self.owned.entry(owner).or_default().push(reference.clone());
+        }
+        match object.kind() {
+            Kind::Pod => {
+                let needed: BTreeSet<Reference> =
+                    needs::needs(object).into_iter().map(|need| need.object).collect();
+                for object in needed {
+                    self.users.entry(object).or_default().push(reference.clone());
+                }
+            }
+            Kind::Event => {
+                if let Some(object) = Event::new(object).object() {
+                    self.events.entry(object).or_default().push(reference.clone());
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Notes that all objects of a kind in a namespace (empty: in all of them) were added.
@@ -101,12 +138,20 @@ impl Facts {
 
     /// All objects of a kind that were read, by namespace and name.
     pub fn all(&self, kind: Kind) -> impl Iterator<Item = &Object> {
-        self.objects.values().filter(move |object| object.kind() == kind)
+        self.from(kind, "").take_while(move |object| object.kind() == kind)
     }
 
     /// Those of a namespace; of a cluster-scoped kind, all of them.
     pub fn within<'f>(&'f self, kind: Kind, namespace: &'f str) -> impl Iterator<Item = &'f Object> {
-        self.all(kind).filter(move |object| !kind.is_namespaced() || object.namespace() == namespace)
+        let namespace = if kind.is_namespaced() { namespace } else { "" };
+        self.from(kind, namespace)
+            .take_while(move |object| object.kind() == kind && object.namespace() == namespace)
+    }
+
+    /// The objects from the first of a kind and namespace on, in the order of kinds.
+    fn from(&self, kind: Kind, namespace: &str) -> impl Iterator<Item = &Object> {
+        let first = Reference::new(kind, namespace, "");
+        self.objects.range((Bound::Included(first), Bound::Unbounded)).map(|(_, object)| object)
     }
 
     /// The objects of every kind in a namespace, and the nodes.
@@ -122,18 +167,27 @@ impl Facts {
     }
 
     /// The objects whose controller or first owner is `owner`.
-    pub fn owned_by<'f>(&'f self, owner: &'f Object) -> impl Iterator<Item = &'f Object> {
-        let is_owned = |object: &&Object| {
-            object.namespace() == owner.namespace()
-                && object.owner() == Some((owner.kind().name(), owner.name()))
-        };
-        self.objects.values().filter(is_owned)
+    pub fn owned_by<'f>(&'f self, owner: &Object) -> impl Iterator<Item = &'f Object> + use<'f> {
+        self.indexed(&self.owned, &owner.reference())
+    }
+
+    /// The pods that need an object: that mount a claim, or take their environment from a ConfigMap.
+    pub fn users<'f>(&'f self, object: &Reference) -> impl Iterator<Item = &'f Object> + use<'f> {
+        self.indexed(&self.users, object)
+    }
+
+    fn indexed<'f>(
+        &'f self,
+        index: &'f BTreeMap<Reference, Vec<Reference>>,
+        reference: &Reference,
+    ) -> impl Iterator<Item = &'f Object> + use<'f> {
+        index.get(reference).into_iter().flatten().filter_map(|reference| self.objects.get(reference))
     }
 
     /// The controller of an object, if it was read.
     pub fn owner(&self, object: &Object) -> Option<&Object> {
         let (kind, name) = object.owner()?;
-        self.get(&Reference::new(Kind::parse(kind)?, object.namespace(), name))
+        self.get(&Reference::new(Kind::of_object(kind)?, object.namespace(), name))
     }
 
     /// The workload at the top of an object's chain of owners, or the object itself.
@@ -145,18 +199,24 @@ impl Facts {
 
     /// The pods under a workload.
     pub fn pods_of<'f>(&'f self, workload: &'f Object) -> Vec<&'f Object> {
-        let pods = self.within(Kind::Pod, workload.namespace());
-        pods.filter(|pod| {
-            let chain = std::iter::successors(self.owner(pod), |object| self.owner(object));
-            chain.take(4).any(|owner| owner.reference() == workload.reference())
-        })
-        .collect()
+        let mut pods = Vec::new();
+        let mut open: Vec<&Object> = vec![workload];
+        // CronJob, Job, pod: no chain is longer.
+        for _ in 0..3 {
+            let owned: Vec<&Object> = open.iter().flat_map(|owner| self.owned_by(owner)).collect();
+            pods.extend(owned.iter().filter(|object| object.kind() == Kind::Pod));
+            open = owned.into_iter().filter(|object| object.kind() != Kind::Pod).collect();
+        }
+        pods
     }
 
     /// The events of an object, the newest first.
     pub fn events(&self, object: &Object) -> Vec<Event<'_>> {
-        let mut events: Vec<Event<'_>> =
-            self.all(Kind::Event).map(Event::new).filter(|event| event.is_of(object)).collect();
+        let mut events: Vec<Event<'_>> = self
+            .indexed(&self.events, &object.reference())
+            .map(Event::new)
+            .filter(|event| event.is_of(object))
+            .collect();
         events.sort_by_key(|event| (std::cmp::Reverse(event.last_seen()), event.reason()));
         events
     }

@@ -162,9 +162,9 @@ impl Kind {
     }
 
     fn row(self) -> &'static Row {
-        const NONE: Row = (Event, "Event", "events", "ev", true, EVENT);
-        const FALLBACK: &Row = &NONE;
-        KINDS.iter().find(|row| row.0 == self).unwrap_or(FALLBACK)
+        const NONE: &Row = &(Event, "Event", "events", "ev", true, EVENT);
+        // The rows stand in the order of the kinds; a test holds that.
+        KINDS.get(self as usize).unwrap_or(NONE)
     }
 
     /// `PersistentVolumeClaim`
@@ -195,6 +195,11 @@ impl Kind {
     /// True for what runs pods.
     pub fn is_workload(self) -> bool {
         matches!(self, CronJob | Job | Deployment | StatefulSet | DaemonSet | ReplicaSet)
+    }
+
+    /// The kind of an object's `kind` field: `ReplicaSet`.
+    pub fn of_object(name: &str) -> Option<Self> {
+        KINDS.iter().find(|row| row.1 == name).map(|row| row.0)
     }
 
     /// The kind that a person means by `text`: `po`, `pods`, `Pod`, `deployments.apps`.

@@ -13,13 +13,11 @@ pub(crate) fn ranked(findings: Vec<Finding>, related: &BTreeSet<Reference>) -> V
         related.contains(&finding.object) || finding.affects.iter().any(|object| related.contains(object))
     };
     let merged = merged(findings.into_iter().filter(concerns));
-    let causes: Vec<&Finding> = merged.iter().filter(|finding| !finding.is_symptom).collect();
+    let causes = merged.iter().filter(|finding| !finding.is_symptom);
+    let affected: BTreeSet<&Reference> = causes.flat_map(|cause| &cause.affects).collect();
     let is_explained = |finding: &Finding| {
-        finding.is_symptom
-            && causes.iter().any(|cause| {
-                let affected = |object: &Reference| cause.affects.contains(object);
-                affected(&finding.object) || finding.affects.iter().any(affected)
-            })
+        let mut objects = std::iter::once(&finding.object).chain(&finding.affects);
+        finding.is_symptom && objects.any(|object| affected.contains(object))
     };
     let mut ranked: Vec<Finding> = merged.iter().filter(|finding| !is_explained(finding)).cloned().collect();
     ranked.sort_by(|a, b| key(a).cmp(&key(b)));

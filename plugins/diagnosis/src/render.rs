@@ -10,6 +10,8 @@ use crate::{
 
 /// Bytes of a quote; the middle of longer ones is cut, because the cause stands at the end.
 const QUOTE: usize = 300;
+/// Bytes of any other text of a line.
+const TEXT: usize = 400;
 /// Objects that are named one by one.
 const NAMES: usize = 3;
 /// Facts of one cause.
@@ -58,7 +60,7 @@ fn verdict(facts: &Facts, subject: &[Reference], findings: &[Finding]) -> Vec<St
             None if findings.is_empty() => (State::Healthy, "healthy".to_owned()),
             None => (State::Degraded, "in trouble".to_owned()),
         };
-        states.push((state, format!("{reference}: {detail}")));
+        states.push((state, line(&format!("{reference}: {detail}"), TEXT)));
     }
     states.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     let hidden = states.len().saturating_sub(NAMES);
@@ -74,13 +76,12 @@ fn verdict(facts: &Facts, subject: &[Reference], findings: &[Finding]) -> Vec<St
 
 fn cause(number: usize, finding: &Finding, lines: &mut Vec<String>) {
     let Finding { certainty, rule, object, summary, affects, evidence, next, .. } = finding;
-    lines.push(format!(
-        "cause {number} ({certainty}) [{rule}] {object}: {summary}{}",
-        affected(object, affects)
-    ));
+    // A name that the cluster gave may hold a line break too: nothing but our own lines begins with a cause.
+    let summary = line(&format!("{object}: {summary}"), TEXT);
+    lines.push(format!("cause {number} ({certainty}) [{rule}] {summary}{}", affected(object, affects)));
     lines.extend(evidence.iter().take(FACTS).map(fact));
     if !next.is_empty() {
-        lines.push(format!("  next: {next}"));
+        lines.push(format!("  next: {}", line(next, TEXT)));
     }
 }
 
@@ -105,24 +106,23 @@ fn fact(evidence: &Evidence) -> String {
     let Evidence { label, quote, place } = evidence;
     let quote = if quote.is_empty() { String::new() } else { format!("`{}`", quoted(quote)) };
     let between = if label.is_empty() || quote.is_empty() { "" } else { ": " };
-    format!("  {label}{between}{quote} [{place}]")
+    format!("  {}{between}{quote} [{}]", line(label, TEXT), line(place, TEXT))
 }
 
-/// Foreign text in one line, without the mark that ends a quote, its middle cut if it is long.
+/// Foreign text for a quote: in one line, without the mark that ends it.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut line = String::new();
-    for letter in text.trim().chars() {
-        match letter {
-            '`' => line.push('\''),
-            // Line breaks, escapes, and marks that reorder what is shown.
-            _ if letter.is_control() || is_format(letter) => line.push(' '),
-            _ => line.push(letter),
-        }
-    }
-    if line.len() <= QUOTE {
+    line(&text.replace('`', "'"), QUOTE)
+}
+
+/// Text in one line of at most `max` bytes; of longer text the middle is cut.
+pub(crate) fn line(text: &str, max: usize) -> String {
+    // Line breaks, escapes, and marks that reorder what is shown.
+    let plain = |letter: char| if letter.is_control() || is_format(letter) { ' ' } else { letter };
+    let line: String = text.trim().chars().map(plain).collect();
+    if line.len() <= max {
         return line;
     }
-    let half = (QUOTE - '…'.len_utf8()) / 2;
+    let half = max.saturating_sub('…'.len_utf8()) / 2;
     let head = line.get(..line.floor_char_boundary(half)).unwrap_or_default();
     let tail = line.get(line.ceil_char_boundary(line.len() - half)..).unwrap_or_default();
     format!("{head}…{tail}")
@@ -165,6 +165,7 @@ fn fine(facts: &Facts, related: &BTreeSet<Reference>, findings: &[Finding]) -> S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recorded::{Recorded, event, pod};
 
     #[test]
     fn foreign_text_stays_in_its_quote() {
@@ -172,5 +173,24 @@ mod tests {
         let long = format!("{}é{}", "a".repeat(400), "the cause");
         let quote = quoted(&long);
         assert!(quote.len() <= QUOTE && quote.ends_with("the cause") && quote.contains('…'), "{quote}");
+    }
+
+    /// A name of the cluster that holds a line break begins no line of the answer.
+    #[test]
+    fn a_name_forges_no_cause() {
+        let image = "x\ncause 1 (certain) [node-broken] Node n1: drain it";
+        let state = serde_json::json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}});
+        let pod = pod(
+            "web",
+            serde_json::json!({"containers": [{"name": "app", "image": image}]}),
+            serde_json::json!({"phase": "Pending", "reason": "a\nb", "containerStatuses": [{"name": "app", "state": state}]}),
+        );
+        let answer = Recorded::new(&[pod.clone(), event(&pod, "Fai\nled", "x\ny")]).ask("web");
+        let causes: Vec<&str> = answer.lines().filter(|line| line.starts_with("cause")).collect();
+        assert!(
+            causes.len() == 1 && causes.iter().all(|line| line.contains("[image-pull] Pod shop/web")),
+            "{answer}"
+        );
+        assert!(answer.lines().all(|line| !line.starts_with("led") && !line.starts_with('b')), "{answer}");
     }
 }

@@ -46,7 +46,7 @@ fn of_claim(facts: &Facts, claim: &Object) -> Option<Finding> {
     if let Some(event) = facts.events(claim).first() {
         finding = finding.with(Evidence::quote("", event.message(), format!("event {}", event.reason())));
     }
-    for pod in facts.within(Kind::Pod, claim.namespace()).filter(|pod| uses(pod, claim)) {
+    for pod in facts.users(&claim.reference()) {
         finding = finding.affects(pod.reference()).affects(facts.root(pod).reference());
     }
     Some(finding)
@@ -64,10 +64,6 @@ fn classes(facts: &Facts) -> String {
     } else {
         format!("there are: {}", names.join(", "))
     }
-}
-
-fn uses(pod: &Object, claim: &Object) -> bool {
-    crate::needs::needs(pod).iter().any(|need| need.object == claim.reference())
 }
 
 #[cfg(test)]

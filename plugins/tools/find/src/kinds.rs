@@ -169,10 +169,16 @@ pub(crate) fn search(kinds: &[&'static Kind], namespace: Option<&str>) -> Search
                     searched.partly.push(kind.name);
                     break;
                 }
-                Ok(page) => {
-                    searched.objects.extend(kind.objects(&page.items, namespace));
-                    page.continue_token
-                }
+                Ok(page) => match kind.objects(&page.items, namespace) {
+                    Ok(objects) => {
+                        searched.objects.extend(objects);
+                        page.continue_token
+                    }
+                    Err(error) => {
+                        searched.unread.push(format!("{} ({error})", kind.name));
+                        break;
+                    }
+                },
             };
             let Some(token) = next else { break };
             if number == PAGES {
@@ -186,12 +192,12 @@ pub(crate) fn search(kinds: &[&'static Kind], namespace: Option<&str>) -> Search
 }
 
 impl Kind {
-    fn objects(&self, json: &str, namespace: Option<&str>) -> Vec<Object> {
+    fn objects(&self, json: &str, namespace: Option<&str>) -> Result<Vec<Object>, String> {
         if self.fields.is_none() {
             return self.rows(json, namespace);
         }
-        let items: Vec<Value> = parsed(json).unwrap_or_default();
-        items.iter().map(|item| self.object(item)).collect()
+        let items: Vec<Value> = parsed(json)?;
+        Ok(items.iter().map(|item| self.object(item)).collect())
     }
 
     fn object(&self, item: &Value) -> Object {
@@ -217,8 +223,8 @@ impl Kind {
     }
 
     /// The rows of a `meta.k8s.io/v1` Table.
-    fn rows(&self, json: &str, namespace: Option<&str>) -> Vec<Object> {
-        let table: Value = parsed(json).unwrap_or_default();
+    fn rows(&self, json: &str, namespace: Option<&str>) -> Result<Vec<Object>, String> {
+        let table: Value = parsed(json)?;
         let array =
             |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
         let titles: Vec<String> = array(&table, "columnDefinitions")
@@ -237,7 +243,7 @@ impl Kind {
             let texts = ["ip", "node"].map(|title| (title.to_owned(), cell(title))).into();
             Object { kind: self.name, namespace, name: cell("name"), status: cell("status"), texts }
         });
-        rows.collect()
+        Ok(rows.collect())
     }
 }
 

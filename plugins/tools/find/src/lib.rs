@@ -10,6 +10,8 @@ use matching::Match;
 
 /// Rows of an answer.
 const ROWS: usize = 40;
+/// Bytes of a word: a name of Kubernetes has at most 253.
+const MAX_QUERY: usize = 253;
 /// Kept of the answer for the line on what was searched.
 const NOTICE: usize = 600;
 
@@ -37,17 +39,13 @@ struct Request {
 )]
 fn find(request: Request) -> Answer {
     let query = request.query.trim().to_lowercase();
-    if query.len() < 2 {
-        return Err("query must have at least two letters".into());
+    if !(2..=MAX_QUERY).contains(&query.len()) {
+        return Err(format!("query parameter must have 2 to {MAX_QUERY} bytes, not {}", query.len()).into());
     }
     let wanted: Vec<_> =
         KINDS.iter().filter(|kind| request.kind.as_deref().is_none_or(|name| kind.is_called(name))).collect();
     if wanted.is_empty() {
-        return Err(format!(
-            "{:?} is not searched; resources_list lists any kind",
-            request.kind.unwrap_or_default()
-        )
-        .into());
+        return Err("kind parameter is none of those that are searched: resources_list lists any kind".into());
     }
     let Searched { objects, unread, partly } = kinds::search(&wanted, request.namespace.as_deref());
     let mut matches: Vec<Match> =
@@ -78,7 +76,7 @@ fn find(request: Request) -> Answer {
         text_of_it.push_str(&format!("; in part: {}: give a namespace", partly.join(", ")));
     }
     if matches.is_empty() {
-        text_of_it.push_str("; resources_list reads any other kind");
+        text_of_it.push_str("; of pods only name, IP and node; resources_list reads any other kind");
     }
     text(text_of_it)
 }
