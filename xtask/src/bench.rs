@@ -1,13 +1,17 @@
 //! Benchmarks. Compares with another server if npm is available.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    examples, plugins,
+    examples,
+    packages::npm_packages,
+    plugins,
     shell::{build_workspace, built, cache, command, root, run},
-    suites::npm_packages,
 };
 
 /// The popular server, written in Go; its npm package contains a Linux binary.
@@ -42,12 +46,26 @@ pub(crate) enum Table {
     Reload,
 }
 
+/// Prepares a table of the benchmarks' program, for the host and the tools of this build.
+fn table(name: &str) -> Command {
+    let mut bench = command(&built("porthole-bench").display().to_string(), &[name, "--porthole"]);
+    bench.arg(built("porthole")).arg("--plugins").arg(root().join("plugins/dist"));
+    bench
+}
+
+/// Runs a table on a cluster of its own in a folder of the cache, which is stopped in any case.
+fn run_on_cluster(mut bench: Command, folder: &str) -> Result<()> {
+    let (testbed, folder) = (built("porthole-testbed"), cache().join(folder));
+    bench.arg("--testbed").arg(&testbed).arg("--folder").arg(&folder);
+    let outcome = run(&mut bench);
+    run(command(&testbed.display().to_string(), &["down", "--folder"]).arg(&folder))?;
+    outcome
+}
+
 /// Benchmarks loading of tools. Skips examples in other languages if they cannot be built.
 fn reload() -> Result<()> {
     let guests = plugins::build_with_guests()?;
-    let mut bench =
-        command(&built("porthole-testbed").display().to_string(), &["bench-reload", "--porthole"]);
-    bench.arg(built("porthole")).arg("--plugins").arg(root().join("plugins/dist"));
+    let mut bench = table("reload");
     match examples::build() {
         Ok(()) => {
             bench.arg("--examples").arg(examples::built());
@@ -68,35 +86,17 @@ fn peer() -> Result<PathBuf> {
 
 /// Benchmarks answer sizes, in tokens of gpt-4o and later.
 fn tokens() -> Result<()> {
-    let (peer, tokenizer) = (peer()?, npm_packages("npm-tokenizer", &[TOKENIZER])?);
-    let testbed = built("porthole-testbed").display().to_string();
-    let folder = cache().join("kube-tokens");
-    let mut bench = command(&testbed, &["bench-tokens", "--folder"]);
-    bench
-        .arg(&folder)
-        .arg("--porthole")
-        .arg(built("porthole"))
-        .arg("--plugins")
-        .arg(root().join("plugins/dist"));
-    bench.arg("--peer").arg(peer).arg("--tokenizer").arg(tokenizer);
+    let mut bench = table("tokens");
+    bench.arg("--peer").arg(peer()?).arg("--tokenizer").arg(npm_packages("npm-tokenizer", &[TOKENIZER])?);
     if std::env::var_os("PORTHOLE_BENCH_SHOW").is_some() {
         bench.arg("--show");
     }
-    let outcome = run(&mut bench);
-    run(command(&testbed, &["down", "--folder"]).arg(&folder))?;
-    outcome
+    run_on_cluster(bench, "kube-tokens")
 }
 
 /// Benchmarks calls, alternating with another Porthole binary if `beside` names one.
 fn calls(beside: Option<&Path>) -> Result<()> {
-    let testbed = built("porthole-testbed");
-    let mut bench = command(&testbed.display().to_string(), &["bench", "--folder"]);
-    bench
-        .arg(cache().join("kube-bench"))
-        .arg("--porthole")
-        .arg(built("porthole"))
-        .arg("--plugins")
-        .arg(root().join("plugins/dist"));
+    let mut bench = table("calls");
     if let Some(binary) = beside {
         bench.arg("--beside").arg(binary.canonicalize().with_context(|| binary.display().to_string())?);
     }
@@ -106,7 +106,5 @@ fn calls(beside: Option<&Path>) -> Result<()> {
         }
         Err(error) => eprintln!("{PEER} could not be installed; its column stays empty: {error:#}"),
     }
-    let outcome = run(&mut bench);
-    run(command(&testbed.display().to_string(), &["down", "--folder"]).arg(cache().join("kube-bench")))?;
-    outcome
+    run_on_cluster(bench, "kube-bench")
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::{
+    packages::{npm_packages, pip},
     shell::{command, root, run_aside, target},
-    suites::{npm_packages, pip},
 };
 
 const COMPONENTIZE_JS: &str = "@bytecodealliance/componentize-js@0.23.0";

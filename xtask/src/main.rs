@@ -6,6 +6,8 @@ mod demo;
 mod examples;
 mod fuzz;
 mod kube;
+mod lint;
+mod packages;
 mod plugins;
 mod shell;
 mod suites;
@@ -88,7 +90,7 @@ fn main() -> ExitCode {
             }
             Ok(()) => fuzz::fuzz(target.as_deref(), seconds, fuzz::Inputs::New).map(|()| ExitCode::SUCCESS),
         },
-        Command::Lint => suites::lint().map(|()| ExitCode::SUCCESS),
+        Command::Lint => lint::lint().map(|()| ExitCode::SUCCESS),
         Command::Plugins => plugins::build().map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Up { pods }) => kube::up(pods).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Down) => kube::down().map(|()| ExitCode::SUCCESS),

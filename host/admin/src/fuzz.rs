@@ -9,16 +9,28 @@
     reason = "an oracle speaks by a panic"
 )]
 
-use crate::escape;
+use maud::html;
+use porthole_contract::{Printable, PrintableLines, controls_display};
 
-/// Escaped text is no markup, and a browser shows what was escaped.
+/// Foreign text is no markup, within an element and within an attribute, and steers nothing; a browser shows what was
+/// made printable.
 pub fn html_text(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let escaped = escape::text(&text);
-    assert!(!escaped.contains(['<', '>', '"', '\'']), "{escaped}");
-    let mut shown = escaped;
-    for (entity, letter) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")] {
-        shown = shown.replace(entity, letter);
+    let name = Printable(&text);
+    let page = html! { p title=(name) { (PrintableLines(&text)) } }.into_string();
+    let inner = page.strip_prefix("<p title=\"").and_then(|page| page.strip_suffix("</p>")).unwrap();
+    let (attribute, element) = inner.split_once("\">").unwrap();
+    for (rendered, printable) in [(attribute, name.to_string()), (element, PrintableLines(&text).to_string())]
+    {
+        assert!(!rendered.contains(['<', '>', '"']), "{rendered}");
+        assert!(
+            !rendered.chars().any(|letter| controls_display(letter) && !matches!(letter, '\n' | '\t')),
+            "{rendered:?}"
+        );
+        let mut shown = rendered.to_owned();
+        for (entity, letter) in [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&")] {
+            shown = shown.replace(entity, letter);
+        }
+        assert_eq!(shown, printable);
     }
-    assert_eq!(shown, text);
 }

@@ -4,11 +4,12 @@
 //! allows only its own style and forms. Off loopback the page requires a token whose account has an operator's right
 //! (`admin.requires`), because it shows the calls of all callers. `/metrics` contains nothing that needs a token.
 
-mod escape;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
-
-mod page;
+#[cfg(test)]
+mod hostile;
+mod layout;
+mod overview;
 mod try_tool;
 mod visitor;
 
@@ -16,11 +17,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
-    body::Body,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{DefaultBodyLimit, State},
     http::{HeaderValue, StatusCode, header},
-    middleware::{Next, from_fn, from_fn_with_state},
-    response::{Html, IntoResponse, Response},
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
     routing::{get, post},
 };
 use porthole_contract::Requirement;
@@ -32,7 +32,9 @@ use prometheus_client::{
     metrics::{gauge::Gauge, info::Info},
     registry::Registry,
 };
+use tower_http::set_header::SetResponseHeaderLayer;
 
+/// Content type of `/metrics`.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 /// Content-Security-Policy: no foreign content, no scripts, forms to this origin only, no framing.
 const CSP: &str =
@@ -57,7 +59,7 @@ pub struct Admin {
 }
 
 /// Dependencies of the admin port.
-pub struct Parts {
+pub struct Dependencies {
     /// Executes the calls, and keeps their metrics.
     pub calls: Arc<Calls>,
     /// Authenticates visitors.
@@ -78,8 +80,9 @@ pub struct Parts {
 
 impl Admin {
     /// Builds the port from its dependencies.
-    pub fn new(parts: Parts) -> Self {
-        let Parts { calls, authenticator, guard, requires, sessions, mut registry, listen, names } = parts;
+    pub fn new(parts: Dependencies) -> Self {
+        let Dependencies { calls, authenticator, guard, requires, sessions, mut registry, listen, names } =
+            parts;
         let open_sessions = Gauge::default();
         registry.register("porthole_sessions", "SSE sessions that are open", open_sessions.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -94,23 +97,15 @@ impl Admin {
         let hosts = self.hosts.clone();
         let admin = Arc::new(self);
         let page = Router::new()
-            .route("/", get(page))
+            .route("/", get(overview::page))
             .route("/tools/{tool}", get(try_tool::form))
             .route("/tools/{tool}", post(try_tool::call))
             .layer(DefaultBodyLimit::max(MAX_FORM_BYTES))
             .layer(from_fn_with_state(Arc::clone(&admin), visitor::admit));
-        Router::new()
-            .merge(page)
-            .route("/metrics", get(metrics))
-            .route("/style.css", get(style))
-            .layer(from_fn(headers))
-            .layer(from_fn_with_state(Arc::new(hosts), check_host))
-            .with_state(admin)
+        let routes =
+            Router::new().merge(page).route("/metrics", get(metrics)).route("/style.css", get(style));
+        with_headers(routes).layer(from_fn_with_state(Arc::new(hosts), check_host)).with_state(admin)
     }
-}
-
-async fn page(State(admin): State<Arc<Admin>>) -> Html<String> {
-    Html(page::overview(&admin))
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
@@ -126,15 +121,15 @@ async fn style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css")).into_response()
 }
 
-async fn headers(request: Request, next: Next) -> Response<Body> {
-    let mut response = next.run(request).await;
-    for (name, value) in [
+/// Adds the security headers to every response of these routes.
+fn with_headers(routes: Router<Arc<Admin>>) -> Router<Arc<Admin>> {
+    let headers = [
         (header::CONTENT_SECURITY_POLICY, CSP),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
+    ];
+    headers.into_iter().fold(routes, |routes, (name, value)| {
+        routes.layer(SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value)))
+    })
 }

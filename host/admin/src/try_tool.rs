@@ -3,168 +3,109 @@
 //! The form is posted, so the token never appears in a URL. The response never contains it, and nothing is logged but
 //! the audit line of the call.
 
-use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Instant};
+mod answer;
+mod form;
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use axum::{
     Form,
     extract::{Path, State},
     http::{Extensions, StatusCode},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
 };
-use porthole_contract::{Content, Token};
+use maud::{Markup, html};
+use porthole_contract::{InvalidToken, Printable, PrintableLines, Token};
 use porthole_http::peer;
-use porthole_tools::{Answer, Call, Tool};
+use porthole_tools::{Call, Tool};
 use serde_json::{Map, Value};
 
-use super::{
-    Admin,
-    escape::text,
-    page::{layout, milliseconds},
-};
+use super::{Admin, layout::layout};
+use answer::answer;
+use form::{TOKEN, ToolForm};
 
-/// Name of the token field. No argument can have this name.
-const TOKEN: &str = ":token";
+/// Values of a posted form, by name.
+type Fields = HashMap<String, String>;
 
+/// Handles GET `/tools/{tool}`: the empty form.
 pub(super) async fn form(State(admin): State<Arc<Admin>>, Path(name): Path<String>) -> Response {
-    match admin.calls.catalog().current().tools.get(name.as_str()) {
-        Some(tool) => Html(page(tool, &HashMap::new(), &admin, "")).into_response(),
-        None => not_found(&name),
+    match served(&admin, &name) {
+        Some(tool) => {
+            ToolForm::of(&tool, &Fields::new(), &admin.authenticator).page(&Markup::default()).into_response()
+        }
+        None => not_found(&name).into_response(),
     }
 }
 
+/// Handles POST `/tools/{tool}`: calls the tool, and answers with the filled form below the result.
 pub(super) async fn call(
     State(admin): State<Arc<Admin>>,
     Path(name): Path<String>,
     extensions: Extensions,
-    Form(mut fields): Form<HashMap<String, String>>,
+    Form(mut fields): Form<Fields>,
 ) -> Response {
-    let field = fields.remove(TOKEN).unwrap_or_default();
-    let parsed = Some(field.trim()).filter(|token| !token.is_empty()).map(Token::parse);
-    drop(field);
-    let Some(tool) = admin.calls.catalog().current().tools.get(name.as_str()).cloned() else {
-        return not_found(&name);
-    };
-    let Ok(token) = parsed.transpose() else {
-        let message = "<p class=\"ill\">What stands in the field is not a token.</p>";
-        return (StatusCode::BAD_REQUEST, Html(page(&tool, &fields, &admin, message))).into_response();
+    let token = extract_token(&mut fields);
+    let Some(tool) = served(&admin, &name) else { return not_found(&name).into_response() };
+    let form = ToolForm::of(&tool, &fields, &admin.authenticator);
+    let Ok(token) = token else {
+        let page = form.page(&error("What stands in the field is not a token."));
+        return (StatusCode::BAD_REQUEST, page).into_response();
     };
     let caller = match admin.authenticator.authenticate(token.as_ref(), peer(&extensions)).await {
         Ok(caller) => caller,
         Err(unknown) => {
-            let message = format!("<p class=\"ill\">{}</p>", text(&unknown.to_string()));
-            return (StatusCode::UNAUTHORIZED, Html(page(&tool, &fields, &admin, &message))).into_response();
+            let page = form.page(&error(&unknown.to_string()));
+            return (StatusCode::UNAUTHORIZED, page).into_response();
         }
     };
-    let arguments: Map<String, Value> = fields
-        .iter()
-        .filter(|(_, value)| !value.trim().is_empty())
-        .map(|(name, value)| (name.clone(), Value::from(value.clone())))
-        .collect();
     let began = Instant::now();
-    let call = Call { tool: name, arguments, client: Some("the operator's page".to_owned()), notes: None };
+    let client = Some("the operator's page".to_owned());
+    let call = Call { tool: name, arguments: arguments(&fields), client, notes: None };
     let report = admin.calls.call(call, &caller).await;
-    let took = milliseconds(began.elapsed());
-    let (class, output) = match report.answer {
-        Answer::Outcome { content, .. } => {
-            ("", content.iter().map(content_text).collect::<Vec<_>>().join("\n"))
-        }
-        Answer::Error(error) => ("ill", error),
-        Answer::Overlong { error, text } => ("ill", format!("{error}\n{text}")),
+    form.page(&answer(&report.answer, &caller.owner.username, began.elapsed())).into_response()
+}
+
+fn served(admin: &Admin, name: &str) -> Option<Arc<Tool>> {
+    admin.calls.catalog().current().tools.get(name).cloned()
+}
+
+/// Removes the token from a form; `None` if the field is empty.
+fn extract_token(fields: &mut Fields) -> Result<Option<Token>, InvalidToken> {
+    let field = fields.remove(TOKEN).unwrap_or_default();
+    Some(field.trim()).filter(|token| !token.is_empty()).map(Token::parse).transpose()
+}
+
+/// Arguments of a call: an empty field is an argument that was not given.
+fn arguments(fields: &Fields) -> Map<String, Value> {
+    let given = fields.iter().filter(|(_, value)| !value.trim().is_empty());
+    given.map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect()
+}
+
+fn error(message: &str) -> Markup {
+    html! { p.error { (PrintableLines(message)) } }
+}
+
+fn not_found(name: &str) -> (StatusCode, Markup) {
+    let content = html! {
+        h1 { "No such tool" }
+        p { (Printable(name)) " is not served now. " a href="/" { "All tools" } }
     };
-    let message = format!(
-        "<h2>Answer</h2>\n<p class=\"quiet\">as {}, {took}, {} bytes</p>\n<pre class=\"{class}\">{}</pre>\n",
-        text(&caller.owner.username),
-        output.len(),
-        text(&output)
-    );
-    Html(page(&tool, &fields, &admin, &message)).into_response()
+    (StatusCode::NOT_FOUND, layout("No such tool", &content))
 }
 
-fn content_text(content: &Content) -> String {
-    match content {
-        Content::Text(text) => text.clone(),
-        Content::Embedded(embedded) => embedded.text.clone(),
-        Content::Image(media) | Content::Audio(media) => {
-            format!("[{}, {} bytes]", media.mime_type, media.data.len())
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hostile;
+
+    #[test]
+    fn a_hostile_name_in_the_address_is_text() {
+        let (_, page) = not_found(hostile::TEXT);
+        hostile::assert_text(&page.into_string(), 1);
     }
-}
 
-fn not_found(name: &str) -> Response {
-    let body = format!(
-        "<h1>No such tool</h1>\n<p>{} is not served now. <a href=\"/\">All tools</a></p>",
-        text(name)
-    );
-    (StatusCode::NOT_FOUND, Html(layout("No such tool", &body))).into_response()
-}
-
-/// Renders the form with the submitted values, without the token, and with a message.
-fn page(tool: &Tool, submitted: &HashMap<String, String>, admin: &Admin, message: &str) -> String {
-    let description = &tool.description;
-    let name = text(&description.name);
-    let mut body = format!(
-        "<p><a href=\"/\">Porthole</a></p>\n<h1>{name}</h1>\n<p>{}</p>\n{message}\n<h2>Try it</h2>\n<form method=\"post\" action=\"/tools/{name}\" autocomplete=\"off\">\n",
-        text(&description.summary)
-    );
-    let empty = Map::new();
-    let properties = tool.input_schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
-    let required: Vec<&str> = tool
-        .input_schema
-        .get("required")
-        .and_then(Value::as_array)
-        .map(|names| names.iter().filter_map(Value::as_str).collect())
-        .unwrap_or_default();
-    let mut fields: Vec<(&String, &Value)> = properties.iter().collect();
-    // Required arguments first, then those that identify an object.
-    let identifying = ["kind", "name", "namespace"];
-    fields.sort_by_key(|(name, _)| {
-        let place =
-            identifying.iter().position(|identifying| identifying == name).unwrap_or(identifying.len());
-        (!required.contains(&name.as_str()), place)
-    });
-    for (argument, property) in fields {
-        field(&mut body, argument, property, required.contains(&argument.as_str()), submitted);
+    #[test]
+    fn a_hostile_message_is_text() {
+        hostile::assert_text(&error(hostile::TEXT).into_string(), 1);
     }
-    if admin.authenticator.requires_token() {
-        let _ = write!(
-            body,
-            "<div class=\"field\"><label for=\"token\">Token</label>\n<p class=\"quiet\">Used for this call and forgotten: kubectl create token NAME -n NAMESPACE</p>\n<input id=\"token\" name=\"{TOKEN}\" type=\"password\" autocomplete=\"off\" required></div>\n"
-        );
-    }
-    body.push_str("<button>Call</button>\n</form>\n");
-    layout(&description.name, &body)
-}
-
-fn field(
-    body: &mut String,
-    argument: &str,
-    property: &Value,
-    required: bool,
-    submitted: &HashMap<String, String>,
-) {
-    let name = text(argument);
-    let about = text(property.get("description").and_then(Value::as_str).unwrap_or_default());
-    let value = submitted.get(argument).map(|value| text(value)).unwrap_or_default();
-    let required_text = if required { " required" } else { "" };
-    let _ = write!(
-        body,
-        "<div class=\"field\"><label for=\"{name}\">{name}</label>\n<p class=\"quiet\">{about}</p>\n"
-    );
-    let _ = match property.get("type").and_then(Value::as_str) {
-        Some("boolean") => {
-            let chosen = |option: &str| if value == option { " selected" } else { "" };
-            writeln!(
-                body,
-                "<select id=\"{name}\" name=\"{name}\"><option value=\"\">default</option><option{}>true</option><option{}>false</option></select>",
-                chosen("true"),
-                chosen("false")
-            )
-        }
-        Some("integer") => writeln!(
-            body,
-            "<input id=\"{name}\" name=\"{name}\" type=\"number\" min=\"0\" value=\"{value}\"{required_text}>"
-        ),
-        _ => writeln!(body, "<input id=\"{name}\" name=\"{name}\" value=\"{value}\"{required_text}>"),
-    };
-    body.push_str("</div>\n");
 }

@@ -9,18 +9,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use porthole_contract::{Failure, Printable, Reason, Requirement};
-use porthole_http::{peer, refusal, take_token_or_password};
-use porthole_identity::{Caller, UnknownCaller};
+use porthole_http::{extract_token_or_password, peer, refusal};
+use porthole_identity::{AuthError, Caller};
 
 use super::Admin;
 
 /// Admits visitors with the required right. Browsers send the token as a password; the user name is ignored.
 pub(super) async fn admit(State(admin): State<Arc<Admin>>, mut request: Request, next: Next) -> Response {
     let Some(requirement) = &admin.requirement else { return next.run(request).await };
-    let token = take_token_or_password(request.headers_mut());
+    let token = extract_token_or_password(request.headers_mut());
     let caller = match admin.authenticator.authenticate(token.as_ref(), peer(request.extensions())).await {
         Ok(caller) => caller,
-        Err(unknown @ (UnknownCaller::Unreachable(_) | UnknownCaller::TooManyAttempts)) => {
+        Err(unknown @ (AuthError::Unreachable(_) | AuthError::TooManyAttempts)) => {
             return refusal(&unknown);
         }
         Err(unknown) => return unauthorized(&unknown),
@@ -41,17 +41,17 @@ pub(super) async fn admit(State(admin): State<Arc<Admin>>, mut request: Request,
 
 /// Checks the right at the API server, with the visitor's own token.
 async fn is_allowed(admin: &Admin, caller: &Caller, requirement: &Requirement) -> Result<bool, Failure> {
-    let answer = admin.guard.may(&caller.credential, requirement).await;
-    match answer {
+    match admin.guard.is_allowed(&caller.credential, requirement).await {
         // Revoked since its identity was cached.
         Err(failure) if failure.reason == Reason::Unauthorized => {
             admin.authenticator.forget(caller).await;
             Ok(false)
         }
-        answer => answer,
+        result => result,
     }
 }
 
+/// Text of a 403, for the visitor and the log.
 fn forbidden(admin: &Admin, caller: &Caller, requirement: &Requirement) -> String {
     format!(
         "forbidden: {} may not {requirement} in namespace {}, which this page asks of its visitors, for it shows everybody's calls. Ask for a Role with that right; the operator can name another under admin.requires, or use kubectl port-forward with --admin-listen 127.0.0.1:9090.",
@@ -60,7 +60,8 @@ fn forbidden(admin: &Admin, caller: &Caller, requirement: &Requirement) -> Strin
     )
 }
 
-fn unauthorized(unknown: &UnknownCaller) -> Response {
+/// Response that makes a browser ask for the token. [`refusal`] asks for a bearer token, which a browser cannot enter.
+fn unauthorized(unknown: &AuthError) -> Response {
     let text = format!(
         "{unknown}\nIn a browser: any user name, and the token as the password. With curl: -H \"Authorization: Bearer $TOKEN\"\n"
     );

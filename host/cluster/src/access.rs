@@ -4,7 +4,7 @@ use porthole_contract::{AccessDecision, AccessQuery, Failure, Kind, UserInfo};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Client, objects::unreadable};
+use super::{Client, objects::decode_error};
 
 /// Asks the API server for the credential's account. Needs no RBAC: `system:basic-user` covers every authenticated
 /// caller.
@@ -22,7 +22,7 @@ pub async fn who_am_i(client: Client<'_>) -> Result<UserInfo, Failure> {
     let body = br#"{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}"#.to_vec();
     let path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
     let answer = client.review(path, body, what).await?.bytes().await?;
-    let review: Review = serde_json::from_slice(&answer).map_err(|error| unreadable(what, &error))?;
+    let review: Review = serde_json::from_slice(&answer).map_err(|error| decode_error(what, &error))?;
     Ok(review.status.user_info)
 }
 
@@ -43,7 +43,7 @@ pub async fn can_i(client: Client<'_>, kind: &Kind, query: &AccessQuery) -> Resu
     });
     let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
     let answer = client.review(path, body.to_string().into_bytes(), what).await?.bytes().await?;
-    let review: Review = serde_json::from_slice(&answer).map_err(|error| unreadable(what, &error))?;
+    let review: Review = serde_json::from_slice(&answer).map_err(|error| decode_error(what, &error))?;
     Ok(review.status)
 }
 
@@ -56,6 +56,6 @@ pub async fn server_version(client: Client<'_>) -> Result<String, Failure> {
     }
     let what = "the API server's version";
     let answer = client.get("/version", "application/json", what).await?.bytes().await?;
-    let version: Version = serde_json::from_slice(&answer).map_err(|error| unreadable(what, &error))?;
+    let version: Version = serde_json::from_slice(&answer).map_err(|error| decode_error(what, &error))?;
     Ok(version.git_version)
 }

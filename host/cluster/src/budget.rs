@@ -18,7 +18,7 @@ pub struct ReadBudget {
     pub(crate) deadline: Instant,
     /// Max bytes of one answer to the component.
     pub(crate) answer: usize,
-    granted: u64,
+    limit: u64,
     taken: AtomicU64,
     /// The call's share of the memory of all calls; `None` outside of a call.
     memory: Option<Arc<MemoryShare>>,
@@ -37,11 +37,11 @@ impl ReadBudget {
 
     /// Creates a budget until `deadline`, of `bytes` in total and `answer` bytes per answer.
     pub fn new(deadline: Instant, bytes: u64, answer: usize) -> Self {
-        Self { deadline, answer, granted: bytes, taken: AtomicU64::new(0), memory: None }
+        Self { deadline, answer, limit: bytes, taken: AtomicU64::new(0), memory: None }
     }
 
     /// Charges answers to a call's share of memory.
-    pub fn within(self, memory: Arc<MemoryShare>) -> Self {
+    pub fn with_memory(self, memory: Arc<MemoryShare>) -> Self {
         Self { memory: Some(memory), ..self }
     }
 
@@ -53,32 +53,32 @@ impl ReadBudget {
     /// Reserves memory for bytes of an answer until the call ends.
     pub(crate) async fn hold(&self, bytes: usize, what: &str) -> Result<(), Failure> {
         let Some(memory) = &self.memory else { return Ok(()) };
-        memory.reserve(bytes as u64).await.map_err(|exhausted| throttled(exhausted, what))
+        memory.reserve(bytes as u64).await.map_err(|exhausted| memory_error(exhausted, what))
     }
 
     /// Scratch memory of one read, empty at first.
     pub(crate) fn scratch(&self) -> Scratch {
-        Scratch(self.memory.as_deref().map(MemoryShare::apart))
+        Scratch(self.memory.as_deref().map(MemoryShare::sibling))
     }
 
     /// Counts bytes received from the API server.
     pub(crate) fn take(&self, bytes: usize, what: &str) -> Result<(), Failure> {
         // Checked after counting: concurrent reads must not all pass on the same rest of the budget.
         let taken = self.taken.fetch_add(bytes as u64, Relaxed).saturating_add(bytes as u64);
-        if taken <= self.granted {
+        if taken <= self.limit {
             return Ok(());
         }
         Err(Failure::new(
             Reason::OverBytes,
             format!(
                 "{what}: this call has read more than its limit of {} bytes (`readBytes`); narrow it with a namespace, a selector or a limit",
-                self.granted
+                self.limit
             ),
         ))
     }
 
     /// Rejects an answer that would not fit into the component.
-    pub(crate) fn fits(&self, bytes: usize, what: &str) -> Result<(), Failure> {
+    pub(crate) fn check_size(&self, bytes: usize, what: &str) -> Result<(), Failure> {
         if bytes <= self.answer {
             return Ok(());
         }
@@ -92,7 +92,7 @@ impl ReadBudget {
     }
 
     /// Bytes read so far.
-    pub fn taken(&self) -> u64 {
+    pub fn bytes_read(&self) -> u64 {
         self.taken.load(Relaxed)
     }
 }
@@ -104,10 +104,10 @@ impl Scratch {
     /// Raises the reservation to `bytes` in total, if it is below.
     pub(crate) async fn hold_up_to(&self, bytes: usize, what: &str) -> Result<(), Failure> {
         let Some(memory) = &self.0 else { return Ok(()) };
-        memory.reserve_up_to(bytes as u64).await.map_err(|exhausted| throttled(exhausted, what))
+        memory.reserve_up_to(bytes as u64).await.map_err(|exhausted| memory_error(exhausted, what))
     }
 }
 
-fn throttled(exhausted: Exhausted, what: &str) -> Failure {
+fn memory_error(exhausted: Exhausted, what: &str) -> Failure {
     Failure::new(Reason::Throttled, format!("{what}: {exhausted}"))
 }

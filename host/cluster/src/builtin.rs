@@ -14,14 +14,14 @@ pub struct BuiltIn {
 
 impl BuiltIn {
     /// True if `name` is its plural, kind or short name, ignoring case, as in
-    /// [`Kind::is_called`](porthole_contract::Kind::is_called).
-    pub fn is_called(&self, name: &str) -> bool {
+    /// [`Kind::has_name`](porthole_contract::Kind::has_name).
+    pub fn has_name(&self, name: &str) -> bool {
         [self.plural, self.kind].iter().chain(self.short_names).any(|own| own.eq_ignore_ascii_case(name))
     }
 }
 
 /// Subresources of Kubernetes. Tools can read `log` and `proxy`.
-pub const PARTS: [&str; 15] = [
+pub const SUBRESOURCES: [&str; 15] = [
     "log",
     "proxy",
     "exec",

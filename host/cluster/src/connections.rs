@@ -50,7 +50,7 @@ impl Connections {
     /// # Errors
     ///
     /// If the configuration's certificates cannot be read.
-    pub(super) fn on(runtimes: Vec<Handle>, config: &kube::Config) -> Result<Self, kube::Error> {
+    pub(super) fn with_pools(runtimes: Vec<Handle>, config: &kube::Config) -> Result<Self, kube::Error> {
         let idle = IDLE_CONNECTIONS.div_ceil(runtimes.len().max(1));
         let pools = runtimes.into_iter().map(|runtime| Pool::new(runtime, idle, config));
         Ok(Self::Pools(pools.collect::<Result<_, _>>()?))
@@ -59,7 +59,7 @@ impl Connections {
     /// Sends a request through the pool of the current runtime; through the first pool if it has none.
     pub(super) async fn send(&self, request: Request<Body>) -> Result<Response<ResponseBody>, BoxError> {
         let pools = match self {
-            Self::Client(client) => return Ok(client.send(request).await?.map(received)),
+            Self::Client(client) => return Ok(client.send(request).await?.map(box_body)),
             Self::Pools(pools) => pools,
         };
         let here = Handle::try_current().map(|here| here.id()).ok();
@@ -87,7 +87,7 @@ impl Pool {
             .build::<_, Body>(https);
         let service = ServiceBuilder::new()
             .layer_fn(BoxCloneSyncService::new)
-            .map_response(|response: Response<_>| response.map(received))
+            .map_response(|response: Response<_>| response.map(box_body))
             .map_err(BoxError::from)
             .layer(config.base_uri_layer())
             .service(pool);
@@ -95,7 +95,7 @@ impl Pool {
     }
 }
 
-fn received<B>(body: B) -> ResponseBody
+fn box_body<B>(body: B) -> ResponseBody
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {

@@ -8,19 +8,19 @@ use serde_json::value::RawValue;
 
 use super::{
     Client, failure,
-    objects::unreadable,
-    work::{Turn, Workers},
+    objects::decode_error,
+    work::{TimeSlice, Workers},
 };
 
 /// Max fields of an answer: a whole Pod over many levels is a book.
-const MOST_FIELDS: usize = 2000;
+const MAX_FIELDS: usize = 2000;
 /// Max depth, because a schema may refer to itself, as JSONSchemaProps does.
-const DEEPEST: u32 = 10;
+const MAX_DEPTH: u32 = 10;
 /// Max bytes of a field's description, of which only the first sentence is used.
-const SENTENCE: usize = 160;
+const MAX_SENTENCE: usize = 160;
 /// Max suggestions for an unknown field, and their min similarity.
-const NEAREST: usize = 3;
-const ALIKE: f64 = 0.7;
+const MAX_SUGGESTIONS: usize = 3;
+const MIN_SIMILARITY: f64 = 0.7;
 /// Max names of a path, and bytes of a name: a path of 60,000 names took 3 s.
 const MAX_NAMES: usize = 32;
 const MAX_NAME: usize = 253;
@@ -80,42 +80,47 @@ pub async fn explain(
             format!("a path of {} names: at most {MAX_NAMES} names of {MAX_NAME} bytes", path.len()),
         ));
     }
-    let what = format!("the documentation of {}", kind.qualified());
+    let what = format!("the documentation of {}", kind.qualified_name());
     let group = if kind.group.is_empty() { "api".to_owned() } else { format!("apis/{}", kind.group) };
     let document = format!("/openapi/v3/{group}/{}", kind.version);
     let body = client.get(&document, "application/json", &what).await?.bytes().await?;
     let (of, kind, path) = (what.clone(), kind.clone(), path.to_vec());
-    let explain = move |turn| {
+    let explain = move |slice| {
         let document: Document<'_> =
-            serde_json::from_slice(&body).map_err(|error| unreadable(&of, &error))?;
-        Schemas { all: document.components.schemas, turn }.explain(&kind, &path, depth)
+            serde_json::from_slice(&body).map_err(|error| decode_error(&of, &error))?;
+        Schemas { all: document.components.schemas, slice }.explain(&kind, &path, depth)
     };
-    let told = workers.run(client.budget, &what, explain).await??;
-    client.budget.fits(told.len(), &what)?;
-    Ok(told)
+    let text = workers.run(client.budget, &what, explain).await??;
+    client.budget.check_size(text.len(), &what)?;
+    Ok(text)
 }
 
 /// Schemas of a document, with the time slice for the search.
 struct Schemas<'d> {
     all: HashMap<String, &'d RawValue>,
-    turn: Turn,
+    slice: TimeSlice,
 }
 
 impl Schemas<'_> {
     fn explain(&self, kind: &Kind, path: &[String], depth: u32) -> Result<String, Failure> {
-        let mut schema = self.of_kind(kind).ok_or_else(|| {
+        let mut schema = self.find_kind(kind).ok_or_else(|| {
             Failure::new(
                 Reason::Unsupported,
-                format!("the API server documents no fields of {}", kind.qualified()),
+                format!("the API server documents no fields of {}", kind.qualified_name()),
             )
         })?;
         let mut description = schema.description.clone();
         let mut at = kind.kind.clone();
         for name in path {
-            self.in_time()?;
-            let below = self.inside(&schema);
+            self.check_deadline()?;
+            let below = self.resolve(&schema);
             let Some(next) = below.properties.get(name) else {
-                let near = nearest(name, below.properties.keys().map(String::as_str), ALIKE, NEAREST);
+                let near = nearest(
+                    name,
+                    below.properties.keys().map(String::as_str),
+                    MIN_SIMILARITY,
+                    MAX_SUGGESTIONS,
+                );
                 let near = if near.is_empty() {
                     String::new()
                 } else {
@@ -138,40 +143,42 @@ impl Schemas<'_> {
         } else {
             format!("{}/{}", kind.group, kind.version)
         };
-        let mut told = format!("{at} <{}> ({version})\n{}\n", self.ty(&schema), description.trim());
+        let mut text = format!("{at} <{}> ({version})\n{}\n", self.ty(&schema), description.trim());
         let mut fields = 0;
-        self.fields(&self.inside(&schema), depth.clamp(1, DEEPEST), 0, &mut told, &mut fields);
-        self.in_time()?;
-        Ok(told)
+        self.fields(&self.resolve(&schema), depth.clamp(1, MAX_DEPTH), 0, &mut text, &mut fields);
+        self.check_deadline()?;
+        Ok(text)
     }
 
-    fn in_time(&self) -> Result<(), Failure> {
-        if self.turn.is_late() { Err(failure::over_time("the documentation")) } else { Ok(()) }
+    fn check_deadline(&self) -> Result<(), Failure> {
+        if self.slice.is_past_deadline() { Err(failure::over_time("the documentation")) } else { Ok(()) }
     }
 
-    fn of_kind(&self, kind: &Kind) -> Option<Schema> {
+    fn find_kind(&self, kind: &Kind) -> Option<Schema> {
         #[derive(Deserialize)]
-        struct Named {
+        struct KindSchema {
             #[serde(rename = "x-kubernetes-group-version-kind", default)]
-            is: Vec<Is>,
+            kinds: Vec<GroupVersionKind>,
         }
         #[derive(Deserialize)]
-        struct Is {
+        struct GroupVersionKind {
             group: String,
             version: String,
             kind: String,
         }
-        let fits = |is: &Is| is.group == kind.group && is.version == kind.version && is.kind == kind.kind;
+        let fits = |id: &GroupVersionKind| {
+            id.group == kind.group && id.version == kind.version && id.kind == kind.kind
+        };
         let found = self.all.values().find(|raw| {
             // Most schemas belong to no kind; a text search first avoids parsing them.
             raw.get().contains("x-kubernetes-group-version-kind")
-                && serde_json::from_str::<Named>(raw.get())
-                    .is_ok_and(|named| named.is.len() == 1 && named.is.iter().any(fits))
+                && serde_json::from_str::<KindSchema>(raw.get())
+                    .is_ok_and(|named| named.kinds.len() == 1 && named.kinds.iter().any(fits))
         })?;
         serde_json::from_str(found.get()).ok()
     }
 
-    fn named(&self, reference: &str) -> Option<Schema> {
+    fn lookup(&self, reference: &str) -> Option<Schema> {
         let raw = self.all.get(reference.strip_prefix(REFERENCE)?)?;
         serde_json::from_str(raw.get()).ok()
     }
@@ -185,12 +192,12 @@ impl Schemas<'_> {
     }
 
     /// Resolves a schema to the one with the fields, through references, arrays and maps.
-    fn inside(&self, schema: &Schema) -> Schema {
+    fn resolve(&self, schema: &Schema) -> Schema {
         let mut schema = schema.clone();
         // Bounded, because a reference may point to itself.
-        for _ in 0..DEEPEST {
+        for _ in 0..MAX_DEPTH {
             let next = if let Some(reference) = Self::reference(&schema) {
-                self.named(reference)
+                self.lookup(reference)
             } else if let Some(items) = &schema.items {
                 Some((**items).clone())
             } else if let Some(Values::Schema(values)) = &schema.values {
@@ -211,7 +218,7 @@ impl Schemas<'_> {
             return schema.description.clone();
         }
         Self::reference(schema)
-            .and_then(|name| self.named(name))
+            .and_then(|name| self.lookup(name))
             .map(|named| named.description)
             .unwrap_or_default()
     }
@@ -235,9 +242,9 @@ impl Schemas<'_> {
         }
     }
 
-    fn fields(&self, schema: &Schema, depth: u32, level: usize, told: &mut String, count: &mut usize) {
+    fn fields(&self, schema: &Schema, depth: u32, level: usize, text: &mut String, count: &mut usize) {
         for (name, field) in &schema.properties {
-            if *count >= MOST_FIELDS || self.turn.is_late() {
+            if *count >= MAX_FIELDS || self.slice.is_past_deadline() {
                 return;
             }
             *count = count.saturating_add(1);
@@ -246,15 +253,19 @@ impl Schemas<'_> {
                 field.r#enum.iter().map(|value| value.to_string().replace('"', "")).collect();
             let allowed =
                 if allowed.is_empty() { String::new() } else { format!(" one of {}.", allowed.join(", ")) };
-            let said = first_sentence(&self.description(field));
-            let _ =
-                writeln!(told, "{}{name} <{}>{required}{allowed} {said}", "  ".repeat(level), self.ty(field));
+            let sentence = first_sentence(&self.description(field));
+            let _ = writeln!(
+                text,
+                "{}{name} <{}>{required}{allowed} {sentence}",
+                "  ".repeat(level),
+                self.ty(field)
+            );
             if depth > 1 {
                 self.fields(
-                    &self.inside(field),
+                    &self.resolve(field),
                     depth.saturating_sub(1),
                     level.saturating_add(1),
-                    told,
+                    text,
                     count,
                 );
             }
@@ -266,10 +277,10 @@ impl Schemas<'_> {
 fn first_sentence(description: &str) -> String {
     let line = description.split_whitespace().collect::<Vec<_>>().join(" ");
     let end = line.find(". ").map_or(line.len(), |at| at.saturating_add(1));
-    if end <= SENTENCE {
+    if end <= MAX_SENTENCE {
         return line.get(..end).unwrap_or_default().to_owned();
     }
-    format!("{}…", line.get(..line.floor_char_boundary(SENTENCE)).unwrap_or_default())
+    format!("{}…", line.get(..line.floor_char_boundary(MAX_SENTENCE)).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -282,7 +293,7 @@ mod tests {
         "io.Box":{"description":"A box.","type":"object","properties":{"spec":{"description":"What is wanted.","allOf":[{"$ref":"#/components/schemas/io.Spec"}]}},
             "x-kubernetes-group-version-kind":[{"group":"example.com","version":"v1","kind":"Box"}]}}}}"##;
 
-    fn told(path: &[&str], depth: u32) -> Result<String, Failure> {
+    fn text(path: &[&str], depth: u32) -> Result<String, Failure> {
         let document: Document<'_> = serde_json::from_str(DOCUMENT).unwrap();
         let kind = Kind {
             group: "example.com".into(),
@@ -295,27 +306,28 @@ mod tests {
             verbs: vec![],
         };
         let path: Vec<String> = path.iter().map(|name| name.to_string()).collect();
-        Schemas { all: document.components.schemas, turn: Turn::endless() }.explain(&kind, &path, depth)
+        Schemas { all: document.components.schemas, slice: TimeSlice::unlimited() }
+            .explain(&kind, &path, depth)
     }
 
     #[test]
     fn fields_are_told_a_line_each() {
         assert_eq!(
-            told(&["spec"], 1).unwrap(),
+            text(&["spec"], 1).unwrap(),
             "Box.spec <Spec> (example.com/v1)\nWhat is wanted.\nimage <string> required The image.\nnext <Spec> \ntags <[]string> \n"
         );
-        assert!(told(&[], 2).unwrap().contains("\n  image <string>"));
-        assert_eq!(told(&["spec", "next", "next", "image"], 1).unwrap().lines().count(), 2);
+        assert!(text(&[], 2).unwrap().contains("\n  image <string>"));
+        assert_eq!(text(&["spec", "next", "next", "image"], 1).unwrap().lines().count(), 2);
     }
 
     #[test]
     fn a_schema_that_holds_itself_ends() {
-        assert!(told(&["spec"], 1000).unwrap().lines().count() <= MOST_FIELDS + 2);
+        assert!(text(&["spec"], 1000).unwrap().lines().count() <= MAX_FIELDS + 2);
     }
 
     #[test]
     fn a_field_that_is_not_there_names_the_nearest() {
-        let failure = told(&["spec", "imag"], 1).unwrap_err();
+        let failure = text(&["spec", "imag"], 1).unwrap_err();
         assert!(failure.message.contains("image"), "{failure}");
     }
 }

@@ -1,11 +1,11 @@
 //! Mapping of API server errors to failures of the contract.
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
-use porthole_contract::{Failure, Reason, cut};
+use porthole_contract::{Failure, Reason, truncate};
 use serde::Deserialize;
 
 /// Max bytes of the API server's message in an error: it repeats the request, whatever its length.
-const MAX_SAID: usize = 1 << 10;
+const MAX_MESSAGE: usize = 1 << 10;
 
 /// The part of a `meta.k8s.io/v1` Status that explains an error.
 #[derive(Deserialize, Default)]
@@ -25,9 +25,9 @@ struct Details {
 /// Converts a response with an error status; `what` names the read, for example `pods "web" in namespace shop`.
 pub(crate) fn from_status(code: StatusCode, headers: &HeaderMap, body: &[u8], what: &str) -> Failure {
     let status: Status = serde_json::from_slice(body).unwrap_or_default();
-    let said = match status.message.as_str() {
+    let cause = match status.message.as_str() {
         "" => format!("the API server answered {code}"),
-        message => cut(message, MAX_SAID).to_owned(),
+        message => truncate(message, MAX_MESSAGE).to_owned(),
     };
     // A 404 without an object's name means that the path itself is unknown: the cluster does not serve this kind or
     // API.
@@ -36,23 +36,24 @@ pub(crate) fn from_status(code: StatusCode, headers: &HeaderMap, body: &[u8], wh
         401 => (
             Reason::Unauthorized,
             format!(
-                "unauthorized: the cluster no longer accepts this token ({said}). Make a new one and enter it in the client."
+                "unauthorized: the cluster no longer accepts this token ({cause}). Make a new one and enter it in the client."
             ),
         ),
-        403 => {
-            (Reason::Forbidden, format!("forbidden: {said}. Ask for a Role that allows it, or leave it out."))
-        }
+        403 => (
+            Reason::Forbidden,
+            format!("forbidden: {cause}. Ask for a Role that allows it, or leave it out."),
+        ),
         404 if named => {
-            (Reason::NotFound, format!("{what}: {said}. List what there is, or look in another namespace."))
+            (Reason::NotFound, format!("{what}: {cause}. List what there is, or look in another namespace."))
         }
-        404 => (Reason::Unsupported, format!("{what}: the cluster does not offer this ({said})")),
-        400 | 405 | 406 | 415 | 422 => (Reason::Invalid, format!("{what}: {said}")),
+        404 => (Reason::Unsupported, format!("{what}: the cluster does not offer this ({cause})")),
+        400 | 405 | 406 | 415 | 422 => (Reason::Invalid, format!("{what}: {cause}")),
         410 => {
             (Reason::Expired, format!("{what}: the continue token has expired; list again from the start"))
         }
-        429 => (Reason::Throttled, format!("{what}: the API server asks to wait: {said}")),
-        500..=599 => (Reason::Unavailable, format!("{what}: {said}")),
-        _ => (Reason::Other, format!("{what}: {said}")),
+        429 => (Reason::Throttled, format!("{what}: the API server asks to wait: {cause}")),
+        500..=599 => (Reason::Unavailable, format!("{what}: {cause}")),
+        _ => (Reason::Other, format!("{what}: {cause}")),
     };
     let retry_after_seconds =
         headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());

@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, pem::PemObject};
 
 /// Reason that in-cluster configuration is unavailable.
 #[derive(Debug, thiserror::Error)]
-pub enum NoPod {
+pub enum InClusterError {
     /// A variable that the kubelet sets in every container is missing.
     #[error("${0} is not set")]
     Environment(&'static str),
@@ -25,20 +25,20 @@ pub enum NoPod {
 }
 
 /// Builds kube's configuration; with the account's token if one is mounted.
-pub(super) fn config(account: &Path) -> Result<kube::Config, NoPod> {
-    let variable = |name: &'static str| std::env::var(name).map_err(|_| NoPod::Environment(name));
+pub(super) fn config(account: &Path) -> Result<kube::Config, InClusterError> {
+    let variable = |name: &'static str| std::env::var(name).map_err(|_| InClusterError::Environment(name));
     let (host, port) = (variable("KUBERNETES_SERVICE_HOST")?, variable("KUBERNETES_SERVICE_PORT")?);
     let host = if host.contains(':') { format!("[{host}]") } else { host };
     let file = |name: &str| {
         let path = account.join(name);
-        std::fs::read(&path).map_err(|cause| NoPod::File { path, cause })
+        std::fs::read(&path).map_err(|cause| InClusterError::File { path, cause })
     };
     let mut config = kube::Config::new(format!("https://{host}:{port}").parse()?);
     let certificates: Result<Vec<Vec<u8>>, _> = CertificateDer::pem_slice_iter(&file("ca.crt")?)
         .map(|certificate| certificate.map(|certificate| certificate.to_vec()))
         .collect();
     let path = account.join("ca.crt");
-    config.root_cert = Some(certificates.map_err(|cause| NoPod::Certificate { path, cause })?);
+    config.root_cert = Some(certificates.map_err(|cause| InClusterError::Certificate { path, cause })?);
     // The namespace is optional.
     if let Ok(namespace) = file("namespace") {
         config.default_namespace = String::from_utf8_lossy(&namespace).trim().to_owned();

@@ -13,84 +13,84 @@ use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use porthole_contract::{
-    Echo, Failure, Kind, KindRef, MAX_ECHO, Reason, cut, is_kind, is_label, is_subdomain, similarity,
+    Echo, Failure, Kind, KindRef, MAX_ECHO, Reason, is_kind, is_label, is_subdomain, similarity, truncate,
 };
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
     Client,
-    objects::{bounded, unreadable},
+    objects::{check_length, decode_error},
 };
 
 /// Max age of the kinds. A new kind is found sooner, because an unknown name causes a refresh.
-const FRESH: Duration = Duration::from_secs(600);
+const MAX_AGE: Duration = Duration::from_secs(600);
 /// Min interval of refreshes for unknown names: a model that guesses kinds must not load the API server.
-const AGAIN: Duration = Duration::from_secs(5);
+const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 /// Max suggestions for an unknown name.
-const NEAREST: usize = 5;
+const MAX_SUGGESTIONS: usize = 5;
 /// Max kinds, and max short names or verbs of one: an aggregated API server may serve any number. A large cluster has a
 /// few hundred.
 const MAX_KINDS: usize = 5000;
 const MAX_NAMES: usize = 16;
 /// Max bytes of a requested kind (a plural and a group) or version.
-const MAX_ASKED: usize = 320;
+const MAX_REFERENCE: usize = 320;
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// Result of one discovery. The core group comes first, then the groups in the API server's order; within a group its
 /// preferred version first.
-struct Snapshot {
+struct DiscoverySnapshot {
     kinds: Vec<Arc<Kind>>,
-    read: Instant,
+    read_at: Instant,
 }
 
 /// Kinds of one cluster.
 #[derive(Default)]
 pub struct Kinds {
-    snapshot: ArcSwapOption<Snapshot>,
-    reading: tokio::sync::Mutex<()>,
+    snapshot: ArcSwapOption<DiscoverySnapshot>,
+    discovery: tokio::sync::Mutex<()>,
 }
 
 impl Kinds {
     /// Resolves a kind by name.
     pub async fn resolve(&self, client: Client<'_>, asked: &KindRef) -> Result<Arc<Kind>, Failure> {
-        let name = Name::parse(asked)?;
-        let snapshot = self.snapshot(client, FRESH).await?;
+        let name = KindName::parse(asked)?;
+        let snapshot = self.snapshot(client, MAX_AGE).await?;
         if let Some(kind) = name.find(&snapshot.kinds) {
             return Ok(kind);
         }
         // Unknown: perhaps a kind that was installed after the snapshot. A recent snapshot is good enough.
-        let snapshot = self.snapshot(client, AGAIN).await?;
+        let snapshot = self.snapshot(client, MIN_REFRESH_INTERVAL).await?;
         name.find(&snapshot.kinds).ok_or_else(|| name.unknown(&snapshot.kinds))
     }
 
     /// Lists every kind of the cluster.
     pub async fn all(&self, client: Client<'_>) -> Result<Vec<Arc<Kind>>, Failure> {
-        Ok(self.snapshot(client, FRESH).await?.kinds.clone())
+        Ok(self.snapshot(client, MAX_AGE).await?.kinds.clone())
     }
 
     /// The kinds of the last discovery, without a request.
-    pub fn known(&self) -> Option<Vec<Arc<Kind>>> {
+    pub fn cached(&self) -> Option<Vec<Arc<Kind>>> {
         self.snapshot.load().as_ref().map(|snapshot| snapshot.kinds.clone())
     }
 
     /// Returns a snapshot younger than `age`. If the API server does not answer, an older one.
-    async fn snapshot(&self, client: Client<'_>, age: Duration) -> Result<Arc<Snapshot>, Failure> {
-        let young = |snapshot: &Option<Arc<Snapshot>>| {
-            snapshot.as_ref().filter(|snapshot| snapshot.read.elapsed() < age).cloned()
+    async fn snapshot(&self, client: Client<'_>, age: Duration) -> Result<Arc<DiscoverySnapshot>, Failure> {
+        let young = |snapshot: &Option<Arc<DiscoverySnapshot>>| {
+            snapshot.as_ref().filter(|snapshot| snapshot.read_at.elapsed() < age).cloned()
         };
         if let Some(snapshot) = young(&self.snapshot.load_full()) {
             return Ok(snapshot);
         }
         // One discovery at a time: the calls that wait here find the new snapshot below.
-        let _one_at_a_time = self.reading.lock().await;
+        let _guard = self.discovery.lock().await;
         let held = self.snapshot.load_full();
         if let Some(snapshot) = young(&held) {
             return Ok(snapshot);
         }
         match discover(client).await {
             Ok(kinds) => {
-                let snapshot = Arc::new(Snapshot { kinds, read: Instant::now() });
+                let snapshot = Arc::new(DiscoverySnapshot { kinds, read_at: Instant::now() });
                 self.snapshot.store(Some(Arc::clone(&snapshot)));
                 Ok(snapshot)
             }
@@ -106,13 +106,14 @@ async fn discover(client: Client<'_>) -> Result<Vec<Arc<Kind>>, Failure> {
         let what = "the kinds that the cluster serves";
         let answer = client.get(path, AGGREGATED, what).await?.bytes().await?;
         let groups: Groups = serde_json::from_slice(&answer).map_err(|error| {
-            let cause = unreadable(what, &error);
+            let cause = decode_error(what, &error);
             Failure::new(
                 Reason::Unsupported,
                 format!("{cause}: no aggregated discovery; Porthole needs Kubernetes 1.28 or later"),
             )
         })?;
         kinds.extend(groups.items.into_iter().flat_map(Group::kinds).map(Arc::new));
+        // The core group is read first, so that aggregated API servers cannot push it out.
         kinds.truncate(MAX_KINDS);
     }
     Ok(kinds)
@@ -211,13 +212,13 @@ impl Resource {
 
 /// Parsed form of a [`KindRef`].
 #[derive(Debug)]
-struct Name {
+struct KindName {
     name: String,
     group: Option<String>,
     version: Option<String>,
 }
 
-impl Name {
+impl KindName {
     fn parse(asked: &KindRef) -> Result<Self, Failure> {
         let kind = asked.kind.trim();
         if kind.is_empty() {
@@ -228,7 +229,7 @@ impl Name {
         }
         let api_version = asked.api_version.as_deref().map(str::trim).filter(|text| !text.is_empty());
         for (argument, text) in [("kind", Some(kind)), ("apiVersion", api_version)] {
-            bounded(argument, text, MAX_ASKED)?;
+            check_length(argument, text, MAX_REFERENCE)?;
         }
         if let Some(api_version) = api_version {
             let (group, version) = match api_version.split_once('/') {
@@ -248,6 +249,7 @@ impl Name {
                     ));
                 }
             };
+            // The group in `apiVersion` counts, also beside `deployments.apps`.
             let name = kind.split('.').next().unwrap_or(kind).to_owned();
             return Ok(Self { name, group: Some(group), version: Some(version.to_owned()) });
         }
@@ -261,7 +263,7 @@ impl Name {
 
     fn find(&self, kinds: &[Arc<Kind>]) -> Option<Arc<Kind>> {
         let fits = |kind: &Kind| {
-            if !kind.is_called(&self.name) {
+            if !kind.has_name(&self.name) {
                 return false;
             }
             match (&self.group, &self.version) {
@@ -283,7 +285,7 @@ impl Name {
 
     fn unknown(&self, kinds: &[Arc<Kind>]) -> Failure {
         // The name is outside input and is compared with every kind, so it is cut first.
-        let asked = cut(&self.name, MAX_ECHO).to_lowercase();
+        let asked = truncate(&self.name, MAX_ECHO).to_lowercase();
         let mut near: Vec<(f64, String)> = Vec::new();
         for kind in kinds {
             let score = [&kind.plural, &kind.kind, &kind.singular]
@@ -291,12 +293,13 @@ impl Name {
                 .chain(&kind.short_names)
                 .map(|name| similarity(&asked, &name.to_lowercase()))
                 .fold(0.0, f64::max);
-            if score > 0.8 && !near.iter().any(|(_, name)| *name == kind.qualified()) {
-                near.push((score, kind.qualified()));
+            // A kind in several versions is one suggestion.
+            if score > 0.8 && !near.iter().any(|(_, name)| *name == kind.qualified_name()) {
+                near.push((score, kind.qualified_name()));
             }
         }
         near.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        near.truncate(NEAREST);
+        near.truncate(MAX_SUGGESTIONS);
         let near: Vec<String> = near.into_iter().map(|(_, name)| name).collect();
         let version = match (&self.group, &self.version) {
             (Some(group), Some(version)) if group.is_empty() => format!(" in version {}", Echo(version)),

@@ -26,16 +26,16 @@ mod work;
 
 pub use access::{can_i, server_version, who_am_i};
 pub use budget::ReadBudget;
-pub use builtin::{BUILT_IN, BuiltIn, PARTS};
+pub use builtin::{BUILT_IN, BuiltIn, SUBRESOURCES};
 pub use explain::explain;
 pub use kinds::Kinds;
 pub use logs::{Patterns, pod_log};
-pub use namespaces::{namespace_exists, near_namespaces};
+pub use namespaces::{namespace_exists, similar_namespaces};
 pub use nodes::node_read;
 pub use objects::{get_object, list_objects};
-pub use releases::{Stored, UnpackBudget, release, stored_releases};
+pub use releases::{StoredRelease, UnpackBudget, read_release, stored_releases};
 pub use server::{ApiServer, Client, ConnectError, Source};
-pub use shape::Withheld;
+pub use shape::Redaction;
 pub use work::Workers;
 
 /// A cluster to read: connections to its API server, its kinds, and workers for its answers.

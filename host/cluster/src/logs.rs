@@ -20,11 +20,11 @@ use porthole_contract::{Failure, Reason};
 use super::{
     Client, ReadBudget,
     budget::Scratch,
-    objects::{bounded, namespace_segment, parameter, segment},
-    server::Answer,
-    work::{Turn, Workers},
+    objects::{check_length, namespace_segment, parameter, segment},
+    server::BoundedResponse,
+    work::{TimeSlice, Workers},
 };
-use lines::{Lines, Progress};
+use lines::{FeedStatus, Lines};
 
 /// Default limit of the text in bytes.
 const DEFAULT_LIMIT: u32 = 1 << 20;
@@ -90,14 +90,14 @@ struct Filter<'w> {
 
 impl Filter<'_> {
     /// Reads until the log ends or the answer is full.
-    async fn read(&self, mut answer: Answer<'_>, bytes_read: &mut u64) -> Result<Cut, Failure> {
+    async fn read(&self, mut answer: BoundedResponse<'_>, bytes_read: &mut u64) -> Result<Cut, Failure> {
         let mut batch = Vec::new();
         loop {
             let next = match answer.chunk().now_or_never() {
                 Some(next) => next,
                 None => {
                     // Search the batch before waiting for more: a quiet log would delay its lines otherwise.
-                    if self.feed(&mut batch).await? == Progress::Full {
+                    if self.feed(&mut batch).await? == FeedStatus::Full {
                         return Ok(Cut::ByteLimit);
                     }
                     answer.chunk().await
@@ -115,7 +115,7 @@ impl Filter<'_> {
                 Ok(None) => Some(Ok(Cut::Whole)),
                 Err(failure) => Some(Err(failure)),
             };
-            if self.feed(&mut batch).await? == Progress::Full {
+            if self.feed(&mut batch).await? == FeedStatus::Full {
                 return Ok(Cut::ByteLimit);
             }
             if let Some(ended) = ended {
@@ -126,30 +126,30 @@ impl Filter<'_> {
     }
 
     /// Filters a batch, one time slice after another.
-    async fn feed(&self, batch: &mut Vec<u8>) -> Result<Progress, Failure> {
+    async fn feed(&self, batch: &mut Vec<u8>) -> Result<FeedStatus, Failure> {
         // The batch plus the most that is kept of it: twice, because folding holds a copy of a line.
         let most = self.search.lines().bytes().saturating_add(batch.len().saturating_mul(3));
         self.search.memory.hold_up_to(most, self.what).await?;
         let Some(workers) = self.workers else {
             let batch = std::mem::take(batch);
             // Without a pattern a batch is only copied, so it needs no worker and cannot exceed its time slice.
-            return Ok(self.search.lines().feed(&batch, &mut 0, Turn::endless()));
+            return Ok(self.search.lines().feed(&batch, &mut 0, TimeSlice::unlimited()));
         };
         let bytes = Arc::new(std::mem::take(batch));
         let mut at = 0;
         while at < bytes.len() {
             let (search, bytes) = (Arc::clone(&self.search), Arc::clone(&bytes));
-            let job = move |turn| {
-                let progress = search.lines().feed(&bytes, &mut at, turn);
+            let job = move |slice| {
+                let progress = search.lines().feed(&bytes, &mut at, slice);
                 (at, progress)
             };
             let progress;
             (at, progress) = workers.run(self.budget, self.what, job).await?;
-            if progress == Progress::Full {
-                return Ok(Progress::Full);
+            if progress == FeedStatus::Full {
+                return Ok(FeedStatus::Full);
             }
         }
-        Ok(Progress::More)
+        Ok(FeedStatus::NeedsMore)
     }
 
     /// Ends the last line if it has no line break.
@@ -164,8 +164,8 @@ impl Filter<'_> {
 
 fn path(query: &LogQuery) -> Result<String, Failure> {
     let namespace = namespace_segment(&query.namespace)?;
-    bounded("container", query.container.as_deref(), MAX_CONTAINER)?;
-    bounded("sinceTime", query.since_time.as_deref(), MAX_TIME)?;
+    check_length("container", query.container.as_deref(), MAX_CONTAINER)?;
+    check_length("sinceTime", query.since_time.as_deref(), MAX_TIME)?;
     let pod = segment("pod", &query.pod)?;
     let mut path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log");
     let number = |value: Option<u32>| value.map(|value| value.to_string());

@@ -6,18 +6,18 @@ use serde::Deserialize;
 
 use super::{
     Client,
-    objects::{envelope, namespace_segment, parameter, unreadable},
+    objects::{decode_error, envelope, namespace_segment, parameter},
     shape::Items,
 };
 
 const ONE: &str = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
 const MANY: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 /// Max namespaces to compare for similar names.
-const LOOKED_AT: u32 = 1000;
+const MAX_SCANNED: u32 = 1000;
 /// Max names to suggest.
-const NEAREST: usize = 3;
+const MAX_SUGGESTIONS: usize = 3;
 /// Min similarity of a suggested name, 1 being equal.
-const ALIKE: f64 = 0.75;
+const MIN_SIMILARITY: f64 = 0.75;
 
 #[derive(Deserialize)]
 struct Item {
@@ -41,22 +41,23 @@ pub async fn namespace_exists(client: Client<'_>, name: &str) -> Result<bool, Fa
 }
 
 /// Similar names of namespaces, best first.
-pub async fn near_namespaces(client: Client<'_>, name: &str) -> Result<Vec<String>, Failure> {
+pub async fn similar_namespaces(client: Client<'_>, name: &str) -> Result<Vec<String>, Failure> {
     let what = "the namespaces";
     let mut path = "/api/v1/namespaces".to_owned();
-    parameter(&mut path, "limit", &LOOKED_AT.to_string());
+    parameter(&mut path, "limit", &MAX_SCANNED.to_string());
     let mut answer = client.get(&path, MANY, what).await?;
     let mut list = Items::of("items");
     let mut names = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
         list.feed(&chunk, |item| {
-            let Item { metadata } = serde_json::from_slice(item).map_err(|error| unreadable(what, &error))?;
+            let Item { metadata } =
+                serde_json::from_slice(item).map_err(|error| decode_error(what, &error))?;
             names.push(metadata.name);
             Ok::<_, Failure>(())
         })?;
     }
     envelope(list, what)?;
-    Ok(nearest(name, names.iter().map(String::as_str), ALIKE, NEAREST)
+    Ok(nearest(name, names.iter().map(String::as_str), MIN_SIMILARITY, MAX_SUGGESTIONS)
         .into_iter()
         .map(str::to_owned)
         .collect())

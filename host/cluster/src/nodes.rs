@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Max bytes kept of a node's log, from its end.
-const KEPT: usize = 1 << 20;
+const MAX_KEPT: usize = 1 << 20;
 
 /// Reads data of a node.
 pub async fn node_read(client: Client<'_>, query: &NodeQuery) -> Result<String, Failure> {
@@ -21,23 +21,23 @@ pub async fn node_read(client: Client<'_>, query: &NodeQuery) -> Result<String, 
             let what = format!("the statistics of node \"{node}\"");
             let path = format!("{proxy}/stats/summary");
             let body = client.get(&path, "*/*", &what).await?.bytes().await?;
-            client.budget.fits(body.len(), &what)?;
+            client.budget.check_size(body.len(), &what)?;
             Ok(String::from_utf8_lossy(&body).into_owned())
         }
-        NodeSource::Log(asked) => {
-            let name = log_name(asked)?;
-            let what = format!("the log {asked} of node \"{node}\"");
+        NodeSource::Log(requested) => {
+            let name = log_name(requested)?;
+            let what = format!("the log {requested} of node \"{node}\"");
             let mut path = format!("{proxy}/logs/");
-            parameter(&mut path, "query", asked);
+            parameter(&mut path, "query", requested);
             if let Some(lines) = tail_lines {
                 parameter(&mut path, "tailLines", &lines.to_string());
             }
-            let log = end_of(client, &path, *tail_lines, &what).await?;
+            let log = read_tail(client, &path, *tail_lines, &what).await?;
             if !is_listing(&log) {
                 return Ok(log);
             }
             // A kubelet without NodeLogQuery ignores the query and returns a listing of its log folder.
-            if !asked.starts_with('/') {
+            if !requested.starts_with('/') {
                 return Err(Failure::new(
                     Reason::Unsupported,
                     format!(
@@ -45,37 +45,42 @@ pub async fn node_read(client: Client<'_>, query: &NodeQuery) -> Result<String, 
                     ),
                 ));
             }
-            end_of(client, &format!("{proxy}/logs/{name}"), *tail_lines, &what).await
+            read_tail(client, &format!("{proxy}/logs/{name}"), *tail_lines, &what).await
         }
     }
 }
 
 /// Validates a log's name and strips its slash. More slashes would reach the logs of all pods, and `..` any file.
-fn log_name(asked: &str) -> Result<&str, Failure> {
-    let name = asked.strip_prefix('/').unwrap_or(asked);
+fn log_name(requested: &str) -> Result<&str, Failure> {
+    let name = requested.strip_prefix('/').unwrap_or(requested);
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if name.is_empty() || name.len() > 253 || name.starts_with('.') || !name.bytes().all(plain) {
         return Err(Failure::new(
             Reason::Invalid,
             format!(
                 "log {}: name a service such as kubelet, or a file under /var/log such as /syslog, of letters, digits, '.', '_' and '-'; folders cannot be read",
-                Echo(asked)
+                Echo(requested)
             ),
         ));
     }
     Ok(name)
 }
 
-/// The last `lines` lines of a response, holding about [`KEPT`] bytes at a time.
-async fn end_of(client: Client<'_>, path: &str, lines: Option<u32>, what: &str) -> Result<String, Failure> {
+/// The last `lines` lines of a response, holding about [`MAX_KEPT`] bytes at a time.
+async fn read_tail(
+    client: Client<'_>,
+    path: &str,
+    lines: Option<u32>,
+    what: &str,
+) -> Result<String, Failure> {
     let mut answer = client.get(path, "*/*", what).await?;
     let (mut end, scratch) = (Vec::new(), client.budget.scratch());
     while let Some(chunk) = answer.chunk().await? {
         scratch.hold_up_to(end.len().saturating_add(chunk.len()), what).await?;
         end.extend_from_slice(&chunk);
         // Cut only at twice the size, so that the copying stays linear in the length of the log.
-        if end.len() > KEPT.saturating_mul(2) {
-            end.drain(..end.len().saturating_sub(KEPT));
+        if end.len() > MAX_KEPT.saturating_mul(2) {
+            end.drain(..end.len().saturating_sub(MAX_KEPT));
         }
     }
     let text = String::from_utf8_lossy(&end);
@@ -111,7 +116,7 @@ mod tests {
         for (total, expected) in [(8 * MIB, None), (2 * MIB, Some(Reason::Throttled))] {
             let memory = Arc::new(MemoryTotal::new(total).share(Account::of(&1)));
             let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-            let budget = ReadBudget::new(deadline, 4 * MIB, 1 << 20).within(memory);
+            let budget = ReadBudget::new(deadline, 4 * MIB, 1 << 20).with_memory(memory);
             let read = node_read(
                 Client { server: &server, credential: &Credential::Connection, budget: &budget },
                 &query,

@@ -7,16 +7,16 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use porthole_contract::{
-    Echo, Failure, GetQuery, Kind, ListQuery, MAX_ECHO, MAX_NAME, Page, Reason, View, cut, is_label,
-    is_subdomain,
+    Echo, Failure, GetQuery, Kind, ListQuery, MAX_ECHO, MAX_NAME, Page, Reason, View, is_label, is_subdomain,
+    truncate,
 };
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::error::Category;
 
 use super::{
-    Client, Withheld,
-    shape::{Items, Projection, Wanted, copy},
-    table::table,
+    Client, Redaction,
+    shape::{FieldSelection, Items, Projection, copy},
+    table::{NamespaceColumn, table},
 };
 
 const JSON: &str = "application/json";
@@ -33,21 +33,21 @@ const MAX_VERSION: usize = 128;
 /// Validates and escapes a name for a path. A name with a slash would read something else.
 pub(super) fn segment<'n>(what: &str, name: &'n str) -> Result<percent_encoding::PercentEncode<'n>, Failure> {
     let fits = !name.is_empty() && name.len() <= MAX_NAME && name != "." && name != "..";
-    checked(what, name, fits && !name.contains(['/', '%']))
+    escape_if(what, name, fits && !name.contains(['/', '%']))
 }
 
 /// Validates and escapes a namespace for a path.
 pub(super) fn namespace_segment(name: &str) -> Result<percent_encoding::PercentEncode<'_>, Failure> {
-    checked("namespace", name, is_label(name))
+    escape_if("namespace", name, is_label(name))
 }
 
 /// Validates and escapes a node for a path. The proxy also accepts `scheme:name:port`, which would reach another port
 /// of the node.
 pub(super) fn node_segment(name: &str) -> Result<percent_encoding::PercentEncode<'_>, Failure> {
-    checked("node", name, is_subdomain(name))
+    escape_if("node", name, is_subdomain(name))
 }
 
-fn checked<'n>(
+fn escape_if<'n>(
     what: &str,
     name: &'n str,
     fits: bool,
@@ -62,7 +62,7 @@ fn checked<'n>(
 }
 
 /// Rejects a parameter that is longer than any in Kubernetes.
-pub(super) fn bounded(name: &str, value: Option<&str>, max: usize) -> Result<(), Failure> {
+pub(super) fn check_length(name: &str, value: Option<&str>, max: usize) -> Result<(), Failure> {
     match value.filter(|value| value.len() > max) {
         Some(value) => Err(Failure::new(
             Reason::Invalid,
@@ -96,17 +96,17 @@ fn path(kind: &Kind, namespace: Option<&str>) -> Result<String, Failure> {
 }
 
 /// Describes a read for messages: `pods in namespace shop`.
-fn described(kind: &Kind, namespace: Option<&str>, name: Option<&str>) -> String {
+fn describe_read(kind: &Kind, namespace: Option<&str>, name: Option<&str>) -> String {
     let name = name.map(|name| format!(" {}", Echo(name))).unwrap_or_default();
-    match namespace.map(|namespace| cut(namespace, MAX_ECHO)) {
-        Some(namespace) => format!("{}{name} in namespace {namespace}", kind.qualified()),
-        None if kind.namespaced => format!("{}{name} in all namespaces", kind.qualified()),
-        None => format!("{}{name}", kind.qualified()),
+    match namespace.map(|namespace| truncate(namespace, MAX_ECHO)) {
+        Some(namespace) => format!("{}{name} in namespace {namespace}", kind.qualified_name()),
+        None if kind.namespaced => format!("{}{name} in all namespaces", kind.qualified_name()),
+        None => format!("{}{name}", kind.qualified_name()),
     }
 }
 
 /// Error for an unexpected answer. Without serde's message, which may quote the answer and thus a Secret.
-pub(super) fn unreadable(what: &str, error: &serde_json::Error) -> Failure {
+pub(super) fn decode_error(what: &str, error: &serde_json::Error) -> Failure {
     let cause = match error.classify() {
         Category::Eof => "it breaks off",
         Category::Data => "a field is of another type, missing, or there twice",
@@ -121,7 +121,7 @@ pub(super) fn unreadable(what: &str, error: &serde_json::Error) -> Failure {
     )
 }
 
-pub(super) fn text(what: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+pub(super) fn into_utf8(what: &str, bytes: Vec<u8>) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|_| {
         Failure::new(Reason::Unavailable, format!("{what}: the answer of the API server is not UTF-8"))
     })
@@ -132,14 +132,14 @@ pub async fn get_object(
     client: Client<'_>,
     kind: &Kind,
     query: &GetQuery,
-    withheld: Withheld,
+    redaction: Redaction,
 ) -> Result<String, Failure> {
     let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
-    let what = described(kind, namespace, Some(&query.name));
+    let what = describe_read(kind, namespace, Some(&query.name));
     if kind.namespaced && namespace.is_none() {
         return Err(Failure::new(
             Reason::Invalid,
-            format!("{} live in namespaces: name one", kind.qualified()),
+            format!("{} live in namespaces: name one", kind.qualified_name()),
         ));
     }
     let mut path = path(kind, namespace)?;
@@ -152,21 +152,21 @@ pub async fn get_object(
     let out = if matches!(query.view, View::Table | View::Outline) {
         parameter(&mut path, "includeObject", "None");
         let answer = client.get(&path, TABLE, &what).await?;
-        return Ok(table(answer, false, client.budget, &what).await?.items);
+        return Ok(table(answer, NamespaceColumn::Absent, client.budget, &what).await?.items);
     } else {
         let body = client.get(&path, JSON, &what).await?.bytes().await?;
-        of_kind(&body, kind, &what)?;
+        check_kind(&body, kind, &what)?;
         // The body stays reserved until the call ends, and covers the copy, which is about as long. Until this returns,
         // both exist.
         let scratch = client.budget.scratch();
         scratch.hold_up_to(body.len(), &what).await?;
         let mut out = Vec::with_capacity(body.len());
-        let wanted = projection.as_ref().map_or(Wanted::Everything, Projection::wanted);
-        copy(&body, wanted, withheld, &mut out).map_err(|error| unreadable(&what, &error))?;
+        let selection = projection.as_ref().map_or(FieldSelection::All, Projection::selection);
+        copy(&body, selection, redaction, &mut out).map_err(|error| decode_error(&what, &error))?;
         out
     };
-    client.budget.fits(out.len(), &what)?;
-    text(&what, out)
+    client.budget.check_size(out.len(), &what)?;
+    into_utf8(&what, out)
 }
 
 /// Reads one page of a list.
@@ -174,15 +174,15 @@ pub async fn list_objects(
     client: Client<'_>,
     kind: &Kind,
     query: &ListQuery,
-    withheld: Withheld,
+    redaction: Redaction,
 ) -> Result<Page, Failure> {
     let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
-    let what = described(kind, namespace, None);
+    let what = describe_read(kind, namespace, None);
     let mut path = path(kind, namespace)?;
-    bounded("labelSelector", query.label_selector.as_deref(), MAX_SELECTOR)?;
-    bounded("fieldSelector", query.field_selector.as_deref(), MAX_SELECTOR)?;
-    bounded("continue", query.continue_token.as_deref(), MAX_CONTINUE)?;
-    bounded("resourceVersion", query.resource_version.as_deref(), MAX_VERSION)?;
+    check_length("labelSelector", query.label_selector.as_deref(), MAX_SELECTOR)?;
+    check_length("fieldSelector", query.field_selector.as_deref(), MAX_SELECTOR)?;
+    check_length("continue", query.continue_token.as_deref(), MAX_CONTINUE)?;
+    check_length("resourceVersion", query.resource_version.as_deref(), MAX_VERSION)?;
     // Without `Exact` the API server may answer with a newer state.
     let exactly = query.resource_version.as_ref().filter(|_| query.continue_token.is_none()).map(|_| "Exact");
     let parameters = [
@@ -201,22 +201,25 @@ pub async fn list_objects(
     }
     let page = match &query.view {
         View::Table | View::Outline => {
-            let namespaces = kind.namespaced && namespace.is_none() && matches!(query.view, View::Table);
-            parameter(&mut path, "includeObject", if namespaces { "Metadata" } else { "None" });
+            let in_all = kind.namespaced && namespace.is_none() && matches!(query.view, View::Table);
+            // The API server's own table has no column of namespaces: the metadata of each object has it.
+            let (column, object) =
+                if in_all { (NamespaceColumn::Added, "Metadata") } else { (NamespaceColumn::Absent, "None") };
+            parameter(&mut path, "includeObject", object);
             let answer = client.get(&path, TABLE, &what).await?;
-            table(answer, namespaces, client.budget, &what).await
+            table(answer, column, client.budget, &what).await
         }
-        View::Whole => items(client, &path, Wanted::Everything, withheld, &what).await,
+        View::Whole => items(client, &path, FieldSelection::All, redaction, &what).await,
         View::Fields(fields) => {
             let projection = Projection::parse(fields)?;
-            items(client, &path, projection.wanted(), withheld, &what).await
+            items(client, &path, projection.selection(), redaction, &what).await
         }
     };
-    page.map_err(|failure| explained(query, failure))
+    page.map_err(|failure| with_selectors(query, failure))
 }
 
 /// Adds the selectors to an error: the API server describes the mistake, but not in which selector it is.
-fn explained(query: &ListQuery, mut failure: Failure) -> Failure {
+fn with_selectors(query: &ListQuery, mut failure: Failure) -> Failure {
     if failure.reason == Reason::Invalid {
         let selectors = [("labelSelector", &query.label_selector), ("fieldSelector", &query.field_selector)];
         for (name, selector) in selectors {
@@ -253,8 +256,8 @@ impl ListMetadata {
 async fn items(
     client: Client<'_>,
     path: &str,
-    wanted: Wanted<'_>,
-    withheld: Withheld,
+    selection: FieldSelection<'_>,
+    redaction: Redaction,
     what: &str,
 ) -> Result<Page, Failure> {
     let mut answer = client.get(path, JSON, what).await?;
@@ -268,13 +271,13 @@ async fn items(
                 out.push(b',');
             }
             count = count.saturating_add(1);
-            copy(element, wanted, withheld, &mut out).map_err(|error| unreadable(what, &error))?;
-            client.budget.fits(out.len(), what)
+            copy(element, selection, redaction, &mut out).map_err(|error| decode_error(what, &error))?;
+            client.budget.check_size(out.len(), what)
         })?;
         client.budget.hold(out.len().saturating_sub(before), what).await?;
     }
     out.push(b']');
-    Ok(envelope(list, what)?.page(text(what, out)?, count))
+    Ok(envelope(list, what)?.page(into_utf8(what, out)?, count))
 }
 
 /// Parses the metadata of a list after its items were cut out. Rejects a body that is not a list, of which nothing was
@@ -292,30 +295,31 @@ pub(super) fn envelope(list: Items, what: &str) -> Result<ListMetadata, Failure>
     }
     let envelope = list.envelope().map_err(Failure::from)?;
     let Envelope { kind, metadata, items } =
-        serde_json::from_slice(&envelope).map_err(|error| unreadable(what, &error))?;
+        serde_json::from_slice(&envelope).map_err(|error| decode_error(what, &error))?;
     // The items are cut out already, so an element here means that the document is not a list.
     if !kind.ends_with("List") || items.is_some_and(|items| !items.is_empty()) {
-        return Err(not_asked_for(what, &kind, "a list"));
+        return Err(wrong_kind(what, &kind, "a list"));
     }
     Ok(metadata)
 }
 
 /// Rejects an object of another kind than requested. An API server sets the kind of each object.
-fn of_kind(body: &[u8], kind: &Kind, what: &str) -> Result<(), Failure> {
+fn check_kind(body: &[u8], kind: &Kind, what: &str) -> Result<(), Failure> {
     #[derive(Deserialize)]
     struct TypeMeta<'b> {
         #[serde(borrow, default)]
         kind: Cow<'b, str>,
     }
-    let TypeMeta { kind: found } = serde_json::from_slice(body).map_err(|error| unreadable(what, &error))?;
-    if found == kind.kind { Ok(()) } else { Err(not_asked_for(what, &found, &kind.kind)) }
+    let TypeMeta { kind: found } =
+        serde_json::from_slice(body).map_err(|error| decode_error(what, &error))?;
+    if found == kind.kind { Ok(()) } else { Err(wrong_kind(what, &found, &kind.kind)) }
 }
 
-pub(super) fn not_asked_for(what: &str, found: &str, wanted: &str) -> Failure {
+pub(super) fn wrong_kind(what: &str, found: &str, expected: &str) -> Failure {
     Failure::new(
         Reason::Unsupported,
         format!(
-            "{what}: the API server was asked for {wanted} and answered with kind {}, which is not handed out",
+            "{what}: the API server was asked for {expected} and answered with kind {}, which is not handed out",
             Echo(found)
         ),
     )

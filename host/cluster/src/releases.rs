@@ -18,14 +18,14 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flate2::read::GzDecoder;
-use porthole_contract::{Echo, Failure, Reason, Release, cut};
+use porthole_contract::{Echo, Failure, Reason, Release, truncate};
 use serde::Deserialize;
 
 use super::{
     Client,
-    objects::{envelope, namespace_segment, parameter, segment, unreadable},
+    objects::{decode_error, envelope, namespace_segment, parameter, segment},
     shape::Items,
-    work::{Turn, Workers},
+    work::{TimeSlice, Workers},
 };
 
 const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
@@ -38,19 +38,19 @@ const MAX_FIELD: usize = 512;
 
 /// The Secret of a revision, described by its labels.
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub struct StoredRelease {
     secret: String,
     /// The release as far as labels describe it: without chart and times.
     pub release: Release,
 }
 
 #[derive(Deserialize)]
-struct Labelled {
-    metadata: Labels,
+struct SecretItem {
+    metadata: SecretMetadata,
 }
 
 #[derive(Deserialize)]
-struct Labels {
+struct SecretMetadata {
     #[serde(default)]
     name: String,
     #[serde(default)]
@@ -70,16 +70,16 @@ impl Default for UnpackBudget {
 }
 
 /// Reader that stops when the budget or the time of the call is exhausted.
-struct Bounded<'b, R> {
+struct BoundedReader<'b, R> {
     packed: R,
     left: u64,
     budget: &'b UnpackBudget,
-    turn: Turn,
+    slice: TimeSlice,
 }
 
-impl<R: Read> Read for Bounded<'_, R> {
+impl<R: Read> Read for BoundedReader<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.turn.is_late() {
+        if self.slice.is_past_deadline() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         let read = self.packed.read(buffer)?;
@@ -92,7 +92,10 @@ impl<R: Read> Read for Bounded<'_, R> {
 }
 
 /// Lists the newest revision of each release from the metadata of the Secrets, without requesting their data.
-pub async fn stored_releases(client: Client<'_>, namespace: Option<&str>) -> Result<Vec<Stored>, Failure> {
+pub async fn stored_releases(
+    client: Client<'_>,
+    namespace: Option<&str>,
+) -> Result<Vec<StoredRelease>, Failure> {
     let mut path = secrets(namespace)?;
     let what = match namespace {
         Some(namespace) => format!("Helm's releases in namespace {namespace}"),
@@ -102,12 +105,12 @@ pub async fn stored_releases(client: Client<'_>, namespace: Option<&str>) -> Res
     parameter(&mut path, "fieldSelector", "type=helm.sh/release.v1");
     let mut answer = client.get(&path, METADATA, &what).await?;
     let mut items = Items::of("items");
-    let mut newest: BTreeMap<(String, String), Stored> = BTreeMap::new();
+    let mut newest: BTreeMap<(String, String), StoredRelease> = BTreeMap::new();
     while let Some(chunk) = answer.chunk().await? {
         items.feed(&chunk, |item| {
-            let Labelled { metadata } =
-                serde_json::from_slice(item).map_err(|error| unreadable(&what, &error))?;
-            let stored = Stored::of(metadata);
+            let SecretItem { metadata } =
+                serde_json::from_slice(item).map_err(|error| decode_error(&what, &error))?;
+            let stored = StoredRelease::of(metadata);
             let release = &stored.release;
             let key = (release.namespace.clone(), release.name.clone());
             if newest.get(&key).is_none_or(|known| known.release.revision < release.revision) {
@@ -121,13 +124,13 @@ pub async fn stored_releases(client: Client<'_>, namespace: Option<&str>) -> Res
 }
 
 /// Opens the Secret of a revision, for the fields that its labels lack.
-pub async fn release(
+pub async fn read_release(
     client: Client<'_>,
-    stored: &Stored,
+    stored: &StoredRelease,
     workers: &Workers,
     budget: &Arc<UnpackBudget>,
 ) -> Result<Release, Failure> {
-    let Stored { secret, release } = stored;
+    let StoredRelease { secret, release } = stored;
     let what = format!("release {} in namespace {}", Echo(&release.name), Echo(&release.namespace));
     if budget.0.load(Relaxed) == 0 {
         return Err(Failure::new(
@@ -140,7 +143,7 @@ pub async fn release(
     path.extend(segment("name", secret)?);
     let body = client.get(&path, "application/json", &what).await?.bytes().await?;
     let budget = Arc::clone(budget);
-    let open = move |turn| opened(&body, &budget, turn);
+    let open = move |slice| decode(&body, &budget, slice);
     let inside = workers.run(client.budget, &what, open).await?.map_err(|cause| {
         Failure::new(Reason::Other, format!("{what}: its Secret is not what Helm 3 writes ({cause})"))
     })?;
@@ -154,8 +157,8 @@ fn secrets(namespace: Option<&str>) -> Result<String, Failure> {
     })
 }
 
-impl Stored {
-    fn of(metadata: Labels) -> Self {
+impl StoredRelease {
+    fn of(metadata: SecretMetadata) -> Self {
         let label = |key: &str| metadata.labels.get(key).cloned().unwrap_or_default();
         Self {
             release: Release {
@@ -173,7 +176,7 @@ impl Stored {
 /// The fields used of a Helm release; values, manifest and templates are skipped.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Inside {
+struct HelmRelease {
     info: Info,
     chart: Chart,
 }
@@ -199,9 +202,9 @@ struct ChartMetadata {
     app_version: String,
 }
 
-impl Inside {
+impl HelmRelease {
     fn release(self, known: Release) -> Release {
-        let short = |text: String| cut(&text, MAX_FIELD).to_owned();
+        let short = |text: String| truncate(&text, MAX_FIELD).to_owned();
         Release {
             chart: short(self.chart.metadata.name),
             chart_version: short(self.chart.metadata.version),
@@ -214,7 +217,7 @@ impl Inside {
 }
 
 /// Decodes a Secret's `data.release`: base64 of the API, base64 of Helm, gzip unless it is very old, JSON.
-fn opened(secret: &[u8], budget: &UnpackBudget, turn: Turn) -> Result<Inside, String> {
+fn decode(secret: &[u8], budget: &UnpackBudget, slice: TimeSlice) -> Result<HelmRelease, String> {
     #[derive(Deserialize)]
     struct Secret {
         data: Data,
@@ -230,7 +233,12 @@ fn opened(secret: &[u8], budget: &UnpackBudget, turn: Turn) -> Result<Inside, St
     let packed = BASE64_STANDARD.decode(packed).map_err(text)?;
     let inside = if packed.starts_with(GZIP) {
         let packed = GzDecoder::new(packed.as_slice());
-        serde_json::from_reader(io::BufReader::new(Bounded { packed, left: MAX_UNPACKED, budget, turn }))
+        serde_json::from_reader(io::BufReader::new(BoundedReader {
+            packed,
+            left: MAX_UNPACKED,
+            budget,
+            slice,
+        }))
     } else {
         serde_json::from_slice(&packed)
     };
@@ -265,7 +273,7 @@ mod tests {
         let json = br#"{"name":"web","info":{"status":"deployed","last_deployed":"2026-11-01T10:00:00Z"},"config":{"password":"hunter2"},
             "chart":{"metadata":{"name":"nginx","version":"1.2.3","appVersion":"1.27"},"templates":[{"data":"eA=="}]},"version":3}"#;
         for zip in [true, false] {
-            let release = opened(&secret(json, zip), &UnpackBudget::default(), Turn::endless())
+            let release = decode(&secret(json, zip), &UnpackBudget::default(), TimeSlice::unlimited())
                 .unwrap()
                 .release(Release::default());
             assert_eq!(
@@ -279,11 +287,12 @@ mod tests {
     #[test]
     fn what_helm_did_not_write_is_an_error_that_quotes_nothing() {
         for broken in [&b"hunter2"[..], b"{\"info\": \"hunter2\"}"] {
-            let error =
-                opened(&secret(broken, true), &UnpackBudget::default(), Turn::endless()).err().unwrap();
+            let error = decode(&secret(broken, true), &UnpackBudget::default(), TimeSlice::unlimited())
+                .err()
+                .unwrap();
             assert!(!error.contains("hunter2"), "{error}");
         }
-        assert!(opened(br#"{"data":{}}"#, &UnpackBudget::default(), Turn::endless()).is_err());
+        assert!(decode(br#"{"data":{}}"#, &UnpackBudget::default(), TimeSlice::unlimited()).is_err());
     }
 
     #[test]
@@ -292,17 +301,17 @@ mod tests {
         bomb.resize(63 << 20, b' ');
         bomb.extend_from_slice(br#""}"#);
         let bomb = secret(&bomb, true);
-        let late = opened(&bomb, &UnpackBudget::default(), Turn::over()).err().unwrap();
+        let late = decode(&bomb, &UnpackBudget::default(), TimeSlice::over()).err().unwrap();
         assert!(late.contains("time is over"), "{late}");
         let budget = UnpackBudget::default();
         let began = std::time::Instant::now();
         for _ in 0..60 {
-            let error = opened(&bomb, &budget, Turn::endless()).err().unwrap();
+            let error = decode(&bomb, &budget, TimeSlice::unlimited()).err().unwrap();
             assert!(error.contains("too large"), "{error}");
         }
         assert!(budget.0.load(Relaxed) < 1 << 20, "{budget:?}");
         assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
-        let release = opened(&secret(b"{}", true), &UnpackBudget::default(), Turn::endless());
+        let release = decode(&secret(b"{}", true), &UnpackBudget::default(), TimeSlice::unlimited());
         assert!(release.is_ok());
     }
 }

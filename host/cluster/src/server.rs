@@ -28,7 +28,7 @@ use super::{
     ReadBudget,
     connections::{CONNECT_TIMEOUT, Connections, ResponseBody},
     failure,
-    in_cluster::{self, NoPod},
+    in_cluster::{self, InClusterError},
 };
 
 /// Max bytes of an error response; explanations are short.
@@ -40,7 +40,7 @@ const USER_AGENT: &str = concat!("porthole/", env!("CARGO_PKG_VERSION"));
 pub enum Source {
     /// `$KUBECONFIG`, `~/.kube/config`, or the cluster of this pod, whose CA and namespace (and token, if any) are
     /// files in the folder `account`.
-    Usual {
+    Default {
         /// Context of the kubeconfig; None for its current one.
         context: Option<String>,
         /// Folder of the pod's ServiceAccount.
@@ -70,11 +70,11 @@ pub enum ConnectError {
     },
     /// No kubeconfig was given, none of the default locations holds one, and this is not a pod.
     #[error("no cluster: name one with --kubeconfig FILE, or run in a pod ({kubeconfig}; {pod})")]
-    Nowhere {
+    NotFound {
         /// Error of the kubeconfig.
         kubeconfig: kube::config::KubeconfigError,
         /// Error of the in-cluster configuration.
-        pod: NoPod,
+        pod: InClusterError,
     },
     /// The address or the certificates of the cluster are invalid.
     #[error("cannot connect to the cluster: {0}")]
@@ -97,20 +97,22 @@ impl Source {
                 let kubeconfig = Kubeconfig::from_yaml(text).map_err(refused())?;
                 kube::Config::from_custom_kubeconfig(kubeconfig, &options(&None)).await.map_err(refused())?
             }
-            Self::Usual { context: context @ Some(_), .. } => {
+            // A context that was named must be there: without it the pod's own cluster is no substitute.
+            Self::Default { context: context @ Some(_), .. } => {
                 kube::Config::from_kubeconfig(&options(context))
                     .await
                     .map_err(refused("(from the environment)".into()))?
             }
-            Self::Usual { context: None, account } => {
+            Self::Default { context: None, account } => {
                 match kube::Config::from_kubeconfig(&options(&None)).await {
                     Ok(config) => config,
                     Err(kubeconfig) => in_cluster::config(account)
-                        .map_err(|pod| ConnectError::Nowhere { kubeconfig, pod })?,
+                        .map_err(|pod| ConnectError::NotFound { kubeconfig, pod })?,
                 }
             }
         };
         config.connect_timeout = Some(CONNECT_TIMEOUT);
+        // The deadline of each call bounds its reads, and a retry would use up its budget unseen.
         config.read_timeout = None;
         config.default_retry = false;
         Ok(config)
@@ -118,7 +120,7 @@ impl Source {
 }
 
 /// The address without userinfo, which may hold a password.
-fn shown(url: &http::Uri) -> String {
+fn format_address(url: &http::Uri) -> String {
     let host = url.host().unwrap_or_default();
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{host}{port}", url.scheme_str().unwrap_or("https"))
@@ -129,19 +131,19 @@ pub struct ApiServer {
     connections: Connections,
     default_namespace: String,
     address: String,
-    latency: Family<Code, Histogram, fn() -> Histogram>,
+    latency: Family<StatusLabel, Histogram, fn() -> Histogram>,
 }
 
 /// Status code of the response: `200`, `403`, or `none` without one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Code {
+struct StatusLabel {
     code: String,
 }
 
 /// Buckets in seconds for the time to the first byte.
 const SECONDS: [f64; 12] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0, 30.0];
 
-fn latency() -> Family<Code, Histogram, fn() -> Histogram> {
+fn latency() -> Family<StatusLabel, Histogram, fn() -> Histogram> {
     Family::new_with_constructor(|| Histogram::new(SECONDS))
 }
 
@@ -156,12 +158,12 @@ impl ApiServer {
         config.auth_info = Default::default();
         config.headers.clear();
         let default_namespace = config.default_namespace.clone();
-        let address = shown(&config.cluster_url);
+        let address = format_address(&config.cluster_url);
         let connections = if config.proxy_url.is_some() {
             Connections::Client(kube::Client::try_from(config).map_err(ConnectError::Client)?)
         } else {
             runtimes.push(Handle::current());
-            Connections::on(runtimes, &config).map_err(ConnectError::Client)?
+            Connections::with_pools(runtimes, &config).map_err(ConnectError::Client)?
         };
         Ok(Self { connections, default_namespace, address, latency: latency() })
     }
@@ -170,7 +172,7 @@ impl ApiServer {
     pub async fn for_host(source: &Source) -> Result<Self, ConnectError> {
         let config = source.config().await?;
         let default_namespace = config.default_namespace.clone();
-        let address = shown(&config.cluster_url);
+        let address = format_address(&config.cluster_url);
         let client = kube::Client::try_from(config).map_err(ConnectError::Client)?;
         let connections = Connections::Client(client);
         Ok(Self { connections, default_namespace, address, latency: latency() })
@@ -197,7 +199,7 @@ impl ApiServer {
     }
 
     /// Checks that the API server responds. Any status counts, even a rejection of the anonymous request.
-    pub async fn answers(&self) -> Result<(), Failure> {
+    pub async fn ping(&self) -> Result<(), Failure> {
         let what = "the API server";
         let request = Request::get("/version")
             .header(header::USER_AGENT, USER_AGENT)
@@ -229,7 +231,7 @@ impl<'c> Client<'c> {
         path: &str,
         accept: &'static str,
         what: &'c str,
-    ) -> Result<Answer<'c>, Failure> {
+    ) -> Result<BoundedResponse<'c>, Failure> {
         let request = Request::builder().method(Method::GET).uri(path).header(header::ACCEPT, accept);
         self.send(request, Body::empty(), what).await
     }
@@ -240,7 +242,7 @@ impl<'c> Client<'c> {
         path: &'static str,
         body: Vec<u8>,
         what: &'c str,
-    ) -> Result<Answer<'c>, Failure> {
+    ) -> Result<BoundedResponse<'c>, Failure> {
         let request = Request::builder()
             .method(Method::POST)
             .uri(path)
@@ -254,7 +256,7 @@ impl<'c> Client<'c> {
         request: http::request::Builder,
         body: Body,
         what: &'c str,
-    ) -> Result<Answer<'c>, Failure> {
+    ) -> Result<BoundedResponse<'c>, Failure> {
         let Self { server, credential, budget } = self;
         let request = request.header(header::USER_AGENT, USER_AGENT);
         let request = match credential {
@@ -270,12 +272,12 @@ impl<'c> Client<'c> {
             _ => "none".to_owned(),
         };
         // Transport errors and timeouts count too, as `none`.
-        server.latency.get_or_create(&Code { code }).observe(began.elapsed().as_secs_f64());
+        server.latency.get_or_create(&StatusLabel { code }).observe(began.elapsed().as_secs_f64());
         let response = response
             .map_err(|_| failure::over_time(what))?
             .map_err(|error| failure::unreachable(what, &*error))?;
-        let answer = Answer { response, budget, what };
-        if answer.response.status().is_success() { Ok(answer) } else { Err(answer.refusal().await) }
+        let answer = BoundedResponse { response, budget, what };
+        if answer.response.status().is_success() { Ok(answer) } else { Err(answer.into_failure().await) }
     }
 }
 
@@ -288,13 +290,13 @@ fn authorization(token: &Token, what: &str) -> Result<HeaderValue, Failure> {
 }
 
 /// A response whose body is read within the call's time and bytes.
-pub(crate) struct Answer<'a> {
+pub(crate) struct BoundedResponse<'a> {
     response: Response<ResponseBody>,
     budget: &'a ReadBudget,
     what: &'a str,
 }
 
-impl Answer<'_> {
+impl BoundedResponse<'_> {
     /// The next chunk of the body; `None` at its end. Dropping the answer stops the read.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
@@ -305,6 +307,7 @@ impl Answer<'_> {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(failure::unreachable(self.what, &*error)),
                 Some(Ok(frame)) => {
+                    // Trailers are frames too, and hold nothing to read.
                     if let Ok(data) = frame.into_data() {
                         self.budget.take(data.len(), self.what)?;
                         return Ok(Some(data));
@@ -318,13 +321,15 @@ impl Answer<'_> {
     pub(crate) async fn bytes(mut self) -> Result<Vec<u8>, Failure> {
         let mut all = Vec::new();
         while let Some(chunk) = self.chunk().await? {
+            // Reserved before it is kept, so that the reservation is never behind the memory.
             self.budget.hold(chunk.len(), self.what).await?;
             all.extend_from_slice(&chunk);
         }
         Ok(all)
     }
 
-    async fn refusal(mut self) -> Failure {
+    async fn into_failure(mut self) -> Failure {
+        // A body that breaks off is used as far as it came: the status alone is an answer.
         let mut body = Vec::new();
         while let Ok(Some(chunk)) = self.chunk().await {
             body.extend_from_slice(&chunk);

@@ -9,7 +9,7 @@ mod fields;
 pub(crate) mod fuzz;
 mod items;
 
-pub use copy::Withheld;
+pub use copy::Redaction;
 pub(super) use copy::copy;
-pub(super) use fields::{Projection, Wanted};
+pub(super) use fields::{FieldSelection, Projection};
 pub(super) use items::{Items, NotAList};

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     ReadBudget,
-    objects::{ListMetadata, not_asked_for, text, unreadable},
-    server::Answer,
+    objects::{ListMetadata, decode_error, into_utf8, wrong_kind},
+    server::BoundedResponse,
     shape::Items,
 };
 
@@ -49,14 +49,22 @@ struct RowMetadata {
     namespace: String,
 }
 
-/// Reads a table as it arrives; with a leading namespace column if `namespaces`.
+/// The column of namespaces that the host adds in front of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NamespaceColumn {
+    /// The list covers all namespaces.
+    Added,
+    Absent,
+}
+
+/// Reads a table as it arrives.
 pub(super) async fn table(
-    mut answer: Answer<'_>,
-    namespaces: bool,
+    mut answer: BoundedResponse<'_>,
+    column: NamespaceColumn,
     budget: &ReadBudget,
     what: &str,
 ) -> Result<Page, Failure> {
-    let mut rows = Rows::new(namespaces);
+    let mut rows = Rows::new(column);
     while let Some(chunk) = answer.chunk().await? {
         let before = rows.out.len();
         rows.feed(&chunk, budget, what)?;
@@ -67,56 +75,56 @@ pub(super) async fn table(
 
 /// Rows converted so far.
 struct Rows {
-    namespaces: bool,
+    column: NamespaceColumn,
     items: Items,
     out: Vec<u8>,
     count: u32,
 }
 
 impl Rows {
-    fn new(namespaces: bool) -> Self {
-        Self { namespaces, items: Items::of("rows"), out: br#"{"rows":["#.to_vec(), count: 0 }
+    fn new(column: NamespaceColumn) -> Self {
+        Self { column, items: Items::of("rows"), out: br#"{"rows":["#.to_vec(), count: 0 }
     }
 
     fn feed(&mut self, chunk: &[u8], budget: &ReadBudget, what: &str) -> Result<(), Failure> {
-        let Self { namespaces, items, out, count } = self;
+        let Self { column, items, out, count } = self;
         items.feed(chunk, |row| {
             if *count > 0 {
                 out.push(b',');
             }
             *count = count.saturating_add(1);
-            without_object(row, *namespaces, out).map_err(|error| unreadable(what, &error))?;
-            budget.fits(out.len(), what)
+            append_cells(row, *column, out).map_err(|error| decode_error(what, &error))?;
+            budget.check_size(out.len(), what)
         })
     }
 
     fn page(self, budget: &ReadBudget, what: &str) -> Result<Page, Failure> {
-        let Self { namespaces, items, mut out, count } = self;
+        let Self { column, items, mut out, count } = self;
         let envelope = items.envelope().map_err(Failure::from)?;
         let Table { kind, api_version, metadata, mut column_definitions } =
-            serde_json::from_slice(&envelope).map_err(|error| unreadable(what, &error))?;
+            serde_json::from_slice(&envelope).map_err(|error| decode_error(what, &error))?;
         // A server without table support answers with the objects themselves.
         if kind != "Table" || !api_version.starts_with("meta.k8s.io/") {
-            return Err(not_asked_for(what, &kind, "a table"));
+            return Err(wrong_kind(what, &kind, "a table"));
         }
-        if namespaces {
+        if column == NamespaceColumn::Added {
             let column = serde_json::json!({"name": "Namespace", "type": "string", "format": "", "description": "", "priority": 0});
             column_definitions.insert(0, column.as_object().cloned().unwrap_or_default());
         }
         out.extend_from_slice(br#"],"columnDefinitions":"#);
-        serde_json::to_writer(&mut out, &column_definitions).map_err(|error| unreadable(what, &error))?;
+        serde_json::to_writer(&mut out, &column_definitions).map_err(|error| decode_error(what, &error))?;
         out.push(b'}');
-        budget.fits(out.len(), what)?;
-        Ok(metadata.page(text(what, out)?, count))
+        budget.check_size(out.len(), what)?;
+        Ok(metadata.page(into_utf8(what, out)?, count))
     }
 }
 
-/// Appends the cells of a row, after the namespace of its object if requested.
-fn without_object(row: &[u8], namespace: bool, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+/// Appends the cells of a row, after the namespace of its object if there is a column for it.
+fn append_cells(row: &[u8], column: NamespaceColumn, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     let Row { cells, object } = serde_json::from_slice(row)?;
     out.extend_from_slice(br#"{"cells":["#);
     let mut first = true;
-    if namespace {
+    if column == NamespaceColumn::Added {
         let namespace = object.map(|object| object.metadata.namespace).unwrap_or_default();
         serde_json::to_writer(&mut *out, &namespace)?;
         first = false;
@@ -138,9 +146,9 @@ mod tests {
 
     use super::*;
 
-    fn page(body: &[u8], namespaces: bool, answer: usize) -> Result<Page, Failure> {
+    fn page(body: &[u8], column: NamespaceColumn, answer: usize) -> Result<Page, Failure> {
         let budget = ReadBudget::new(tokio::time::Instant::now(), 0, answer);
-        let mut rows = Rows::new(namespaces);
+        let mut rows = Rows::new(column);
         for piece in body.chunks(7) {
             rows.feed(piece, &budget, "pods")?;
         }
@@ -151,7 +159,7 @@ mod tests {
     fn a_table_over_all_namespaces_names_them_and_carries_no_object() {
         let body = br#"{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":"7","continue":"t","remainingItemCount":3},
             "columnDefinitions":[{"name":"Name"}],"rows":[{"cells":["a",1.50],"object":{"metadata":{"namespace":"shop","labels":{"x":"y"}}}}, {"cells":[]}]}"#;
-        let page = page(body, true, 1 << 20).unwrap();
+        let page = page(body, NamespaceColumn::Added, 1 << 20).unwrap();
         let shown: Value = serde_json::from_str(&page.items).unwrap();
         assert_eq!(shown["rows"], serde_json::json!([{"cells": ["shop", "a", 1.5]}, {"cells": [""]}]));
         assert_eq!(shown["columnDefinitions"][0]["name"], "Namespace");
@@ -167,13 +175,13 @@ mod tests {
             )
         };
         for odd in ["null", "5", r#""a]""#, r#"{"a":[]}"#, "true"] {
-            for namespaces in [true, false] {
-                assert!(page(table(odd).as_bytes(), namespaces, 1 << 20).is_err(), "{odd}");
+            for column in [NamespaceColumn::Added, NamespaceColumn::Absent] {
+                assert!(page(table(odd).as_bytes(), column, 1 << 20).is_err(), "{odd}");
             }
         }
         for fine in ["[]", "[ ]", r#"["a]",[1],{"b":null}]"#, "[null]"] {
-            for namespaces in [true, false] {
-                let items = page(table(fine).as_bytes(), namespaces, 1 << 20).unwrap().items;
+            for column in [NamespaceColumn::Added, NamespaceColumn::Absent] {
+                let items = page(table(fine).as_bytes(), column, 1 << 20).unwrap().items;
                 assert!(serde_json::from_str::<Value>(&items).is_ok(), "{fine}: {items}");
             }
         }
@@ -188,14 +196,14 @@ mod tests {
             r#"{"rows":[]}"#,
             r#""aHVudGVyMg==""#,
         ] {
-            let failure = page(other.as_bytes(), false, 1 << 20).unwrap_err();
+            let failure = page(other.as_bytes(), NamespaceColumn::Absent, 1 << 20).unwrap_err();
             assert!(!failure.message.contains("aHVudGVyMg"), "{failure}");
         }
     }
 
     #[test]
     fn a_table_that_does_not_fit_is_refused() {
-        let refused = page(br#"{"kind":"Table","apiVersion":"meta.k8s.io/v1","columnDefinitions":[{"name":"Name"}],"rows":[]}"#, false, 10);
+        let refused = page(br#"{"kind":"Table","apiVersion":"meta.k8s.io/v1","columnDefinitions":[{"name":"Name"}],"rows":[]}"#, NamespaceColumn::Absent, 10);
         assert_eq!(refused.unwrap_err().reason, Reason::TooLarge);
     }
 }

@@ -21,38 +21,38 @@ const JOBS_PER_ACCOUNT: usize = 1;
 
 /// Time slice of a job: the time to yield, and the time when the result is no longer awaited.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Turn {
-    slice: Instant,
+pub(super) struct TimeSlice {
+    end: Instant,
     deadline: Instant,
 }
 
-impl Turn {
+impl TimeSlice {
     fn begin(deadline: Instant) -> Self {
         let now = Instant::now();
-        Self { slice: now.checked_add(SLICE).unwrap_or(now), deadline }
+        Self { end: now.checked_add(SLICE).unwrap_or(now), deadline }
     }
 
     /// True if the job should yield.
     pub(super) fn is_over(self) -> bool {
         let now = Instant::now();
-        now >= self.slice || now >= self.deadline
+        now >= self.end || now >= self.deadline
     }
 
     /// True if the call's deadline has passed: further work is wasted.
-    pub(super) fn is_late(self) -> bool {
+    pub(super) fn is_past_deadline(self) -> bool {
         Instant::now() >= self.deadline
     }
 
     /// The time slice of a short job.
-    pub(super) fn endless() -> Self {
+    pub(super) fn unlimited() -> Self {
         let now = Instant::now();
         let far = now.checked_add(Duration::from_secs(3600)).unwrap_or(now);
-        Self { slice: far, deadline: far }
+        Self { end: far, deadline: far }
     }
 
     #[cfg(test)]
     pub(super) fn over() -> Self {
-        Self { slice: Instant::now(), deadline: Instant::now() }
+        Self { end: Instant::now(), deadline: Instant::now() }
     }
 }
 
@@ -79,7 +79,7 @@ impl Workers {
         &self,
         budget: &ReadBudget,
         what: &str,
-        job: impl FnOnce(Turn) -> T + Send + 'static,
+        job: impl FnOnce(TimeSlice) -> T + Send + 'static,
     ) -> Result<T, Failure> {
         let deadline = budget.deadline;
         // `timeout_at` polls its future first, which would start a job after its deadline.
@@ -100,7 +100,7 @@ impl Workers {
             .map_err(|_| failed("the host is stopping"))?;
         let done = tokio::task::spawn_blocking(move || {
             let _permits = permits;
-            job(Turn::begin(deadline))
+            job(TimeSlice::begin(deadline))
         });
         done.await.map_err(|_| failed("a fault of the host; its log says more"))
     }
@@ -120,7 +120,7 @@ mod tests {
     /// Budget of a call by this caller.
     fn budget(caller: u32, time: Duration) -> ReadBudget {
         let memory = Arc::new(MemoryTotal::new(1 << 20).share(Account::of(&caller)));
-        ReadBudget::new(Instant::now() + time, 0, 0).within(memory)
+        ReadBudget::new(Instant::now() + time, 0, 0).with_memory(memory)
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -132,7 +132,7 @@ mod tests {
                 let (workers, running, most) =
                     (Arc::clone(&workers), Arc::clone(&running), Arc::clone(&most));
                 tokio::spawn(async move {
-                    let job = move |_: Turn| {
+                    let job = move |_: TimeSlice| {
                         most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
                         std::thread::sleep(Duration::from_millis(10));
                         running.fetch_sub(1, SeqCst);
@@ -157,7 +157,7 @@ mod tests {
         let jobs: Vec<_> = (0..8)
             .map(|_| {
                 let (workers, greedy, held) = (Arc::clone(&workers), Arc::clone(&greedy), Arc::clone(&held));
-                let job = move |_: Turn| assert!(held.lock().unwrap().recv().is_err());
+                let job = move |_: TimeSlice| assert!(held.lock().unwrap().recv().is_err());
                 tokio::spawn(async move { workers.run(&greedy, "x", job).await })
             })
             .collect();

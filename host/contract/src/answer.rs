@@ -25,12 +25,12 @@ pub struct Kind {
 
 impl Kind {
     /// `pods` or `deployments.apps`.
-    pub fn qualified(&self) -> String {
+    pub fn qualified_name(&self) -> String {
         if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
     }
 
     /// True if `name` is one of its names, ignoring case.
-    pub fn is_called(&self, name: &str) -> bool {
+    pub fn has_name(&self, name: &str) -> bool {
         let same = |other: &str| other.eq_ignore_ascii_case(name);
         same(&self.plural)
             || same(&self.singular)

@@ -19,7 +19,7 @@ impl ToolName {
     /// Parses a name; `None` if a client could not list it.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        within(text, plain).then(|| Self(text.to_owned()))
+        is_valid(text, plain).then(|| Self(text.to_owned()))
     }
 }
 
@@ -27,11 +27,11 @@ impl Version {
     /// Parses a version; `None` if it is empty, too long or holds other characters.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".+-".contains(&byte);
-        within(text, plain).then(|| Self(text.to_owned()))
+        is_valid(text, plain).then(|| Self(text.to_owned()))
     }
 }
 
-fn within(text: &str, plain: impl Fn(u8) -> bool) -> bool {
+fn is_valid(text: &str, plain: impl Fn(u8) -> bool) -> bool {
     !text.is_empty() && text.len() <= MAX_NAME && text.bytes().all(plain)
 }
 

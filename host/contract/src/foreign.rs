@@ -14,8 +14,34 @@ pub struct Printable<'t>(pub &'t str);
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|letter| {
-            if steers(letter) { write!(f, "{}", letter.escape_default()) } else { f.write_char(letter) }
+            if controls_display(letter) {
+                write!(f, "{}", letter.escape_default())
+            } else {
+                f.write_char(letter)
+            }
         })
+    }
+}
+
+/// Displays text of several lines: as [`Printable`], but keeps line breaks (`\r\n` as `\n`) and tabs. For an answer or a
+/// description, where a further line is not mistaken for the host's own.
+#[derive(Debug, Clone, Copy)]
+pub struct PrintableLines<'t>(pub &'t str);
+
+impl fmt::Display for PrintableLines<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, line) in self.0.lines().enumerate() {
+            if number > 0 {
+                f.write_char('\n')?;
+            }
+            for (column, cell) in line.split('\t').enumerate() {
+                if column > 0 {
+                    f.write_char('\t')?;
+                }
+                Printable(cell).fmt(f)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -25,7 +51,7 @@ pub struct Echo<'t>(pub &'t str);
 
 impl fmt::Display for Echo<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = cut(self.0, MAX_ECHO);
+        let kept = truncate(self.0, MAX_ECHO);
         if kept.len() == self.0.len() {
             return write!(f, "{kept:?}");
         }
@@ -34,12 +60,12 @@ impl fmt::Display for Echo<'_> {
 }
 
 /// The longest prefix of a text that has at most `max` bytes and ends on a character boundary.
-pub fn cut(text: &str, max: usize) -> &str {
+pub fn truncate(text: &str, max: usize) -> &str {
     text.get(..text.floor_char_boundary(max)).unwrap_or_default()
 }
 
 /// True if a character moves the cursor, ends the line, or changes the direction of the text after it (Unicode TR 36).
-pub fn steers(letter: char) -> bool {
+pub fn controls_display(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
             '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
@@ -54,6 +80,12 @@ mod tests {
     fn nothing_ends_a_line_or_steers_a_terminal() {
         let text = Printable("ok\n{\"audit\":1}\r\u{1b}[2J\u{202e}\u{2028}é").to_string();
         assert_eq!(text, "ok\\n{\"audit\":1}\\r\\u{1b}[2J\\u{202e}\\u{2028}é");
+    }
+
+    #[test]
+    fn an_answer_keeps_its_lines_and_columns_and_steers_nothing() {
+        let text = PrintableLines("a\tb\r\n\u{1b}[2Jc\u{202e}\n").to_string();
+        assert_eq!(text, "a\tb\n\\u{1b}[2Jc\\u{202e}");
     }
 
     #[test]

@@ -10,22 +10,22 @@
 )]
 
 use crate::{
-    Echo, MAX_ECHO, Printable, Token, ToolName, Version, cut, is_kind, is_label, is_subdomain, similarity,
-    steers,
+    Echo, MAX_ECHO, Printable, Token, ToolName, Version, controls_display, is_kind, is_label, is_subdomain,
+    similarity, truncate,
 };
 
 /// Foreign text steers nothing once it is printed, and is short once it is echoed.
 pub fn foreign_text(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let printed = Printable(&text).to_string();
-    assert!(!printed.chars().any(steers), "{printed:?}");
-    assert!(text.chars().any(steers) || printed == text);
+    assert!(!printed.chars().any(controls_display), "{printed:?}");
+    assert!(text.chars().any(controls_display) || printed == text);
     let echo = Echo(&text).to_string();
     // Debug escapes every one of these characters, the longest as `\u{10ffff}`.
-    assert!(!echo.chars().any(steers), "{echo:?}");
+    assert!(!echo.chars().any(controls_display), "{echo:?}");
     assert!(echo.len() <= MAX_ECHO * 8 + 40, "{} bytes", echo.len());
     for max in [0, 1, 7, MAX_ECHO] {
-        let kept = cut(&text, max);
+        let kept = truncate(&text, max);
         assert!(text.starts_with(kept) && kept.len() <= max);
         assert!(kept.len() == text.len() || kept.len() + 4 > max, "more would fit");
     }

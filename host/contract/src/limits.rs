@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Part of `timeout` reserved for the tool to finish with the data that it has.
-pub const TO_FINISH: Duration = Duration::from_millis(500);
+pub const FINISH_MARGIN: Duration = Duration::from_millis(500);
 
 /// Limits of one call. Exceeding one is an error that names its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -43,7 +43,7 @@ impl Default for Requirement {
 
 impl Requirement {
     /// Validates every part for an access review; an empty part would ask a different question.
-    pub fn checked(self) -> Result<Self, String> {
+    pub fn validate(self) -> Result<Self, String> {
         if !VERBS.contains(&self.verb.as_str()) {
             let known = VERBS.join(", ");
             return Err(format!("admin.requires.verb: {} is none; there are {known}", Echo(&self.verb)));

@@ -31,7 +31,7 @@ pub struct ReadRule {
 }
 
 /// Renders a declaration in one line: `get, list pods; list deployments.apps`.
-pub fn in_words(rules: &[ReadRule]) -> String {
+pub fn describe_rules(rules: &[ReadRule]) -> String {
     if rules.is_empty() {
         return "no objects".to_owned();
     }

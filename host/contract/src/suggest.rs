@@ -1,6 +1,6 @@
 //! Similar names to suggest when a lookup fails.
 
-use crate::cut;
+use crate::truncate;
 
 /// Max bytes of a name to compare. Cost is the product of both lengths, and the requested name is outside input: twenty
 /// clients that requested a tool name of 920 kB once stalled the host for 16 s.
@@ -8,7 +8,7 @@ const MAX_NAME: usize = 128;
 
 /// Similarity of two names, from 0 to 1 (equal). Only the first 128 bytes of each count.
 pub fn similarity(name: &str, other: &str) -> f64 {
-    strsim::jaro_winkler(cut(name, MAX_NAME), cut(other, MAX_NAME))
+    strsim::jaro_winkler(truncate(name, MAX_NAME), truncate(other, MAX_NAME))
 }
 
 /// Up to `limit` names whose similarity exceeds `threshold`, best first.

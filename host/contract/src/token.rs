@@ -17,7 +17,7 @@ pub struct Token(Arc<SecretString>);
 #[error(
     "this is not a token: it is empty, longer than 16 KiB, or holds spaces or characters that no header can carry"
 )]
-pub struct NotAToken;
+pub struct InvalidToken;
 
 impl Token {
     /// Parses the text of a token, without the word `Bearer`.
@@ -25,10 +25,10 @@ impl Token {
     /// # Errors
     ///
     /// If an HTTP header could not carry it.
-    pub fn parse(text: &str) -> Result<Self, NotAToken> {
+    pub fn parse(text: &str) -> Result<Self, InvalidToken> {
         let fits =
             !text.is_empty() && text.len() <= MAX_TOKEN && text.bytes().all(|b| matches!(b, b'!'..=b'~'));
-        fits.then(|| Self(Arc::new(SecretString::from(text)))).ok_or(NotAToken)
+        fits.then(|| Self(Arc::new(SecretString::from(text)))).ok_or(InvalidToken)
     }
 
     /// The secret itself: to send, to hash, or to find and redact in logs.

@@ -89,14 +89,15 @@ fn from_protobuf(message: &[u8]) -> Result<Value, prost::DecodeError> {
     match ty.kind.as_str() {
         "SelfSubjectAccessReview" => {
             let AccessSpec { resource, path } = AccessSpec::decode(spec.as_slice())?;
-            if let Some(asked) = resource {
+            if let Some(requested) = resource {
                 object["spec"]["resourceAttributes"] = json!({
-                    "namespace": asked.namespace, "verb": asked.verb, "group": asked.group, "version": asked.version,
-                    "resource": asked.resource, "subresource": asked.subresource, "name": asked.name,
+                    "namespace": requested.namespace, "verb": requested.verb, "group": requested.group, "version": requested.version,
+                    "resource": requested.resource, "subresource": requested.subresource, "name": requested.name,
                 });
             }
-            if let Some(asked) = path {
-                object["spec"]["nonResourceAttributes"] = json!({"path": asked.path, "verb": asked.verb});
+            if let Some(requested) = path {
+                object["spec"]["nonResourceAttributes"] =
+                    json!({"path": requested.path, "verb": requested.verb});
             }
         }
         "SelfSubjectRulesReview" => {
@@ -113,8 +114,9 @@ mod tests {
 
     #[test]
     fn a_review_is_the_same_in_both_encodings() {
-        let asked = ResourceAttributes { verb: "list".into(), resource: "pods".into(), ..Default::default() };
-        let spec = AccessSpec { resource: Some(asked), path: None }.encode_to_vec();
+        let requested =
+            ResourceAttributes { verb: "list".into(), resource: "pods".into(), ..Default::default() };
+        let spec = AccessSpec { resource: Some(requested), path: None }.encode_to_vec();
         let ty = TypeMeta {
             api_version: "authorization.k8s.io/v1".into(),
             kind: "SelfSubjectAccessReview".into(),

@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
-use crate::{kinds::Kind, moments, objects::uid};
+use crate::{kinds::Kind, objects::uid, timestamps};
 
 /// Default creation time.
 const DEFAULT_AGE: &str = "$now-21d";
@@ -16,7 +16,7 @@ pub(crate) fn fill(object: &mut Value, kind: &Kind) {
     let name = text(&object["metadata"]["name"]);
     let mut created = Value::String(DEFAULT_AGE.to_owned());
     // Cannot fail: the constant is valid.
-    let _ = moments::fill(&mut created, moments::now());
+    let _ = timestamps::fill(&mut created, timestamps::now());
     set(
         object,
         &["metadata"],

@@ -119,7 +119,7 @@ fn aggregated_resource(found: ResourceKind<'_>) -> Value {
             if kind.in_all {
                 resource["categories"] = json!(["all"]);
             }
-            if kind.qualified() == "pods" {
+            if kind.qualified_name() == "pods" {
                 resource["subresources"] = json!([{"subresource": "log", "verbs": ["get"], "responseKind": {"group": "", "version": "v1", "kind": "Pod"}}]);
             }
             resource
@@ -144,7 +144,7 @@ fn legacy_resources(found: ResourceKind<'_>) -> Vec<Value> {
                 resource["categories"] = json!(["all"]);
             }
             let log = json!({"name": "pods/log", "singularName": "", "namespaced": true, "kind": "Pod", "verbs": ["get"]});
-            if kind.qualified() == "pods" { vec![resource, log] } else { vec![resource] }
+            if kind.qualified_name() == "pods" { vec![resource, log] } else { vec![resource] }
         }
     }
 }

@@ -77,7 +77,7 @@ impl Kind {
     }
 
     /// Qualified name: `pods` or `deployments.apps`.
-    pub(crate) fn qualified(&self) -> String {
+    pub(crate) fn qualified_name(&self) -> String {
         if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
     }
 
@@ -97,7 +97,7 @@ impl Kind {
     }
 
     /// Infers the kind of a custom resource without a definition, by the usual naming of definitions.
-    pub(crate) fn guessed(api_version: &str, kind: &str, namespaced: bool) -> Self {
+    pub(crate) fn guess(api_version: &str, kind: &str, namespaced: bool) -> Self {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         let singular = kind.to_lowercase();
         let plural = match singular.strip_suffix('y') {
@@ -110,7 +110,7 @@ impl Kind {
     }
 
     /// Kinds of a CustomResourceDefinition, one per served version.
-    pub(crate) fn defined(definition: &Value) -> Vec<Self> {
+    pub(crate) fn from_definition(definition: &Value) -> Vec<Self> {
         let spec = &definition["spec"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let texts = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
@@ -130,7 +130,7 @@ impl Kind {
     }
 }
 
-fn parsed(table: &str) -> Vec<Kind> {
+fn parse_table(table: &str) -> Vec<Kind> {
     let line = |line: &str| {
         let mut words = line.split_whitespace();
         let api_version = words.next()?;
@@ -151,12 +151,12 @@ fn parsed(table: &str) -> Vec<Kind> {
 
 /// Kinds of every cluster.
 pub(crate) fn everywhere() -> Vec<Kind> {
-    parsed(EVERYWHERE)
+    parse_table(EVERYWHERE)
 }
 
 /// Kinds of metrics-server.
 pub(crate) fn metrics() -> Vec<Kind> {
-    parsed(METRICS)
+    parse_table(METRICS)
 }
 
 #[cfg(test)]
@@ -175,7 +175,7 @@ mod tests {
         for (kind, plural) in
             [("Widget", "widgets"), ("Policy", "policies"), ("Mesh", "meshs"), ("Bus", "buses")]
         {
-            assert_eq!(Kind::guessed("example.com/v1", kind, true).plural, plural);
+            assert_eq!(Kind::guess("example.com/v1", kind, true).plural, plural);
         }
     }
 }

@@ -19,7 +19,6 @@ mod discovery;
 mod kinds;
 mod logs;
 mod manifests;
-mod moments;
 mod objects;
 mod openapi;
 mod paging;
@@ -31,6 +30,7 @@ mod selectors;
 mod server;
 mod status;
 mod tables;
+mod timestamps;
 mod tls;
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
@@ -74,7 +74,7 @@ pub enum StartError {
 
 /// A running embedded cluster; stopped on drop.
 #[derive(Debug)]
-pub struct Embedded {
+pub struct EmbeddedCluster {
     /// HTTPS address of its API.
     pub address: SocketAddr,
     /// Accounts, each with a token generated at this start: admin, developer, nobody.
@@ -85,7 +85,7 @@ pub struct Embedded {
     serving: tokio::task::JoinHandle<()>,
 }
 
-impl Embedded {
+impl EmbeddedCluster {
     /// Serves the manifests of a folder (`*.yaml`, `*.yml`, `*.json`, also in sub-folders; container logs under
     /// `logs/<namespace>/<pod>/<container>.log` and `….previous.log`), or the built-in shop if `folder` is `None`.
     ///
@@ -129,7 +129,7 @@ impl Embedded {
     }
 }
 
-impl Drop for Embedded {
+impl Drop for EmbeddedCluster {
     fn drop(&mut self) {
         self.serving.abort();
     }

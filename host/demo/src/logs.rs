@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::{Timestamp, ToSpan};
 use serde_json::Value;
 
-use crate::{moments, objects::Object, status::Refusal};
+use crate::{objects::Object, status::Refusal, timestamps};
 
 type Parameters = BTreeMap<String, String>;
 
@@ -48,7 +48,7 @@ pub(crate) fn answer(
         (None, Some(seconds)) => {
             let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
             Some(
-                Timestamp::from_second(moments::now().as_second().saturating_sub(seconds))
+                Timestamp::from_second(timestamps::now().as_second().saturating_sub(seconds))
                     .unwrap_or(Timestamp::MIN),
             )
         }
@@ -107,7 +107,7 @@ fn run(pod: &Object, container: Option<&str>, previous: bool) -> Result<Run, Ref
                 pod.name
             ))),
             // The API server then does not contact a kubelet, and returns an empty log.
-            None => Ok(Run { container: container.to_owned(), previous, last: moments::now() }),
+            None => Ok(Run { container: container.to_owned(), previous, last: timestamps::now() }),
         };
     };
     let ended = |state: &Value| state["terminated"]["finishedAt"].as_str().and_then(|time| time.parse().ok());
@@ -115,7 +115,7 @@ fn run(pod: &Object, container: Option<&str>, previous: bool) -> Result<Run, Ref
     let run = |previous: bool, last: Option<Timestamp>| Run {
         container: container.to_owned(),
         previous,
-        last: last.unwrap_or_else(moments::now),
+        last: last.unwrap_or_else(timestamps::now),
     };
     if previous {
         if before {

@@ -11,8 +11,8 @@ use crate::{
     accounts::{self, Account},
     defaults,
     kinds::{self, Kind},
-    moments,
     objects::Object,
+    timestamps,
 };
 
 /// Files of the built-in shop, from `shop/`.
@@ -114,7 +114,7 @@ impl Manifests {
         documents.extend(written);
         let mut kinds = kinds::everywhere();
         for document in documents.iter().filter(|document| document["kind"] == "CustomResourceDefinition") {
-            kinds.extend(Kind::defined(document));
+            kinds.extend(Kind::from_definition(document));
         }
         if documents.iter().any(|document| document["apiVersion"] == "metrics.k8s.io/v1beta1") {
             kinds.retain(|kind| kind.group != "metrics.k8s.io");
@@ -129,7 +129,7 @@ impl Manifests {
                 Some(kind) => kind.clone(),
                 None => {
                     let namespaced = document["metadata"]["namespace"].is_string();
-                    let kind = Kind::guessed(&api_version, &kind_name, namespaced);
+                    let kind = Kind::guess(&api_version, &kind_name, namespaced);
                     kinds.push(kind.clone());
                     kind
                 }
@@ -137,7 +137,7 @@ impl Manifests {
             defaults::fill(&mut document, &kind);
             let object = Object::new(kind, document);
             if let Some(namespace) = &object.namespace {
-                let kind = kinds.iter().find(|kind| kind.qualified() == "namespaces").cloned();
+                let kind = kinds.iter().find(|kind| kind.qualified_name() == "namespaces").cloned();
                 if let Some(kind) = kind {
                     let mut missing =
                         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
@@ -204,7 +204,7 @@ fn walk(
 
 /// Parses the objects of a file into `documents`.
 fn read(file: &str, text: &str, documents: &mut Vec<Value>) -> Result<(), ManifestError> {
-    let now = moments::now();
+    let now = timestamps::now();
     for (first, part) in parts(text) {
         let invalid =
             |line: u64, cause: String| ManifestError::Invalid { file: file.to_owned(), line, cause };
@@ -215,7 +215,7 @@ fn read(file: &str, text: &str, documents: &mut Vec<Value>) -> Result<(), Manife
             invalid((first + line).saturating_sub(1), cause)
         })?;
         let Some(mut document) = parsed else { continue };
-        moments::fill(&mut document, now).map_err(|text| {
+        timestamps::fill(&mut document, now).map_err(|text| {
             invalid(line_of(part, &text, first), format!("{text:?} is not a moment; one is $now-3d4h"))
         })?;
         let items = if document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"))

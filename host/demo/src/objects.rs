@@ -34,7 +34,7 @@ impl Object {
 }
 
 fn key(kind: &Kind, namespace: Option<&str>, name: &str) -> String {
-    format!("{}/{}/{name}", kind.qualified(), namespace.unwrap_or_default())
+    format!("{}/{}/{name}", kind.qualified_name(), namespace.unwrap_or_default())
 }
 
 /// Deterministic uid, so that owner references need not contain one.

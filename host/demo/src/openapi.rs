@@ -19,8 +19,8 @@ pub(crate) fn answer(path: &str, manifests: &Manifests) -> Option<Value> {
             format!("apis/{}/{}", kind.group, kind.version)
         }
     };
-    let asked = path.strip_prefix("/openapi/v3")?.trim_matches('/');
-    if asked.is_empty() {
+    let requested = path.strip_prefix("/openapi/v3")?.trim_matches('/');
+    if requested.is_empty() {
         let paths: Map<String, Value> = manifests
             .kinds
             .iter()
@@ -33,7 +33,7 @@ pub(crate) fn answer(path: &str, manifests: &Manifests) -> Option<Value> {
             .collect();
         return Some(json!({"paths": paths}));
     }
-    let kinds: Vec<&Kind> = manifests.kinds.iter().filter(|kind| version_path(kind) == asked).collect();
+    let kinds: Vec<&Kind> = manifests.kinds.iter().filter(|kind| version_path(kind) == requested).collect();
     if kinds.is_empty() {
         return None;
     }
@@ -46,7 +46,7 @@ pub(crate) fn answer(path: &str, manifests: &Manifests) -> Option<Value> {
         let response =
             json!({"200": {"description": "OK", "content": {"application/json": {"schema": reference}}}});
         let get = json!({"x-kubernetes-action": "get", "x-kubernetes-group-version-kind": gvk, "responses": response});
-        paths.insert(format!("/{asked}/{place}{}/{{name}}", kind.plural), json!({"get": get}));
+        paths.insert(format!("/{requested}/{place}{}/{{name}}", kind.plural), json!({"get": get}));
         let mut schema = json!({"type": "object", "properties": {"apiVersion": {"type": "string"}, "kind": {"type": "string"},
             "metadata": {"type": "object", "properties": {"name": {"type": "string"}}}}});
         let objects = manifests.objects.iter().filter(|object| object.kind == *kind);

@@ -34,25 +34,26 @@ pub(crate) fn rules<'a>(objects: &'a [Object], user: &User) -> Vec<(Option<&'a s
 }
 
 /// True if a rule of the user allows the request.
-pub(crate) fn allows(objects: &[Object], user: &User, verb: &str, asked: &Resource) -> bool {
+pub(crate) fn allows(objects: &[Object], user: &User, verb: &str, requested: &Resource) -> bool {
     rules(objects, user).into_iter().any(|(within, rule)| {
-        let there = within.is_none() || (within.is_some() && within == asked.namespace.as_deref());
-        there && covers(rule, verb, asked)
+        let there = within.is_none() || (within.is_some() && within == requested.namespace.as_deref());
+        there && covers(rule, verb, requested)
     })
 }
 
-fn covers(rule: &Value, verb: &str, asked: &Resource) -> bool {
+fn covers(rule: &Value, verb: &str, requested: &Resource) -> bool {
     let holds = |field: &str, value: &str| {
         rule[field].as_array().into_iter().flatten().any(|item| item == "*" || item == value)
     };
-    let any_part = asked.subresource.as_ref().is_some_and(|part| holds("resources", &format!("*/{part}")));
+    let any_part =
+        requested.subresource.as_ref().is_some_and(|part| holds("resources", &format!("*/{part}")));
     let names = rule["resourceNames"].as_array().filter(|names| !names.is_empty());
     let named = names.is_none_or(|names| {
-        asked.name.as_ref().is_some_and(|asked| names.iter().any(|name| name == asked.as_str()))
+        requested.name.as_ref().is_some_and(|requested| names.iter().any(|name| name == requested.as_str()))
     });
     holds("verbs", verb)
-        && holds("apiGroups", &asked.group)
-        && (holds("resources", &asked.with_subresource()) || any_part)
+        && holds("apiGroups", &requested.group)
+        && (holds("resources", &requested.with_subresource()) || any_part)
         && named
 }
 

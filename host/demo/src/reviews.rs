@@ -12,12 +12,12 @@ use crate::{
 
 /// Answers a review; `None` if the request is none.
 pub(crate) fn answer(
-    asked: &Resource,
+    requested: &Resource,
     body: &[u8],
     user: &User,
     objects: &[Object],
 ) -> Option<Result<Value, Refusal>> {
-    let review = match (asked.group.as_str(), asked.plural.as_str()) {
+    let review = match (requested.group.as_str(), requested.plural.as_str()) {
         ("authentication.k8s.io", "selfsubjectreviews") => |_: &Value, user: &User, _: &[Object]| {
             let info = json!({"username": user.name, "uid": user.uid, "groups": user.groups});
             json!({"status": {"userInfo": info}})
@@ -43,7 +43,7 @@ fn access(request: &Value, user: &User, objects: &[Object]) -> Value {
     }
     let text = |field: &str| attributes[field].as_str().unwrap_or_default().to_owned();
     let some = |field: &str| Some(text(field)).filter(|text| !text.is_empty());
-    let asked = Resource {
+    let requested = Resource {
         group: text("group"),
         version: text("version"),
         plural: text("resource"),
@@ -52,7 +52,7 @@ fn access(request: &Value, user: &User, objects: &[Object]) -> Value {
         subresource: some("subresource"),
         behind: String::new(),
     };
-    match rbac::allows(objects, user, &text("verb"), &asked) {
+    match rbac::allows(objects, user, &text("verb"), &requested) {
         true => json!({"status": {"allowed": true, "reason": "RBAC: allowed by a binding of this account"}}),
         false => json!({"status": {"allowed": false}}),
     }

@@ -32,7 +32,7 @@ impl Selectors {
             let invalid =
                 || Refusal::bad_request(format!("invalid selector: '{fields}'; can't understand '{part}'"));
             let (field, equal, value) = split(part).ok_or_else(invalid)?;
-            if !supported(kind, field) {
+            if !is_supported(kind, field) {
                 return Err(Refusal::bad_request(format!("field label not supported: {field}")));
             }
             parsed.push((field.to_owned(), equal, value.to_owned()));
@@ -75,7 +75,7 @@ fn field_of(object: &Value, field: &str) -> String {
 }
 
 /// True if the API server can select by this field (pkg/registry/*/strategy.go of Kubernetes).
-fn supported(kind: &Kind, field: &str) -> bool {
+fn is_supported(kind: &Kind, field: &str) -> bool {
     let more: &[&str] = match (kind.group.as_str(), kind.plural.as_str()) {
         ("", "pods") => &[
             "spec.nodeName",

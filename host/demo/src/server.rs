@@ -117,7 +117,7 @@ fn respond(
     };
     let authenticated = user.is_some();
     let user = user.unwrap_or_else(anonymous);
-    let Some(asked) = Resource::parse(path) else {
+    let Some(requested) = Resource::parse(path) else {
         if !authenticated {
             return Err(Refusal::forbidden_path(&user.name, path));
         }
@@ -130,7 +130,7 @@ fn respond(
     };
     if method == Method::POST
         && authenticated
-        && let Some(review) = reviews::answer(&asked, body, &user, &cluster.manifests.objects)
+        && let Some(review) = reviews::answer(&requested, body, &user, &cluster.manifests.objects)
     {
         return Ok((http::StatusCode::CREATED, Json(review?)).into_response());
     }
@@ -139,37 +139,37 @@ fn respond(
     let watch = matches!(query.watch.as_str(), "true" | "1");
     let verb = match *method {
         Method::GET if watch => "watch",
-        Method::GET if asked.name.is_some() => "get",
+        Method::GET if requested.name.is_some() => "get",
         Method::GET => "list",
         Method::POST => "create",
         Method::PUT => "update",
         Method::PATCH => "patch",
-        Method::DELETE if asked.name.is_some() => "delete",
+        Method::DELETE if requested.name.is_some() => "delete",
         Method::DELETE => "deletecollection",
         _ => return Err(Refusal::read_only(method.as_str())),
     };
-    if !rbac::allows(&cluster.manifests.objects, &user, verb, &asked) {
-        return Err(Refusal::forbidden(&user.name, verb, &asked));
+    if !rbac::allows(&cluster.manifests.objects, &user, verb, &requested) {
+        return Err(Refusal::forbidden(&user.name, verb, &requested));
     }
     if !matches!(verb, "get" | "list") {
         return Err(Refusal::read_only(verb));
     }
-    read(cluster, &asked, uri, &query, headers)
+    read(cluster, &requested, uri, &query, headers)
 }
 
 fn read(
     cluster: &Cluster,
-    asked: &Resource,
+    requested: &Resource,
     uri: &Uri,
     query: &Query,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let kinds = &cluster.manifests.kinds;
     let served = |k: &&crate::kinds::Kind| {
-        k.group == asked.group && k.version == asked.version && k.plural == asked.plural
+        k.group == requested.group && k.version == requested.version && k.plural == requested.plural
     };
     let kind = kinds.iter().find(served).ok_or_else(Refusal::no_such_path)?;
-    let namespace = asked.namespace.as_deref().filter(|_| kind.namespaced);
+    let namespace = requested.namespace.as_deref().filter(|_| kind.namespaced);
     let objects = cluster.manifests.objects.iter().filter(|object| {
         object.kind.group == kind.group
             && object.kind.plural == kind.plural
@@ -179,17 +179,17 @@ fn read(
     // Only the first accepted format counts; a table can always be served.
     let table = accept.split(',').next().is_some_and(|first| first.contains("as=Table"));
     let include = query.include_object.as_str();
-    if let Some(name) = &asked.name {
+    if let Some(name) = &requested.name {
         let mut objects = objects;
         let object =
             objects.find(|object| object.name == *name).ok_or_else(|| Refusal::not_found(kind, name))?;
-        return match asked.subresource.as_deref() {
-            Some("log") if kind.qualified() == "pods" => {
+        return match requested.subresource.as_deref() {
+            Some("log") if kind.qualified_name() == "pods" => {
                 logs::answer(object, &parameters(uri), &cluster.manifests.logs)
                     .map(IntoResponse::into_response)
             }
-            Some("proxy") if kind.qualified() == "nodes" => {
-                proxy::answer(name, &asked.behind, &parameters(uri), &cluster.manifests.logs)
+            Some("proxy") if kind.qualified_name() == "nodes" => {
+                proxy::answer(name, &requested.behind, &parameters(uri), &cluster.manifests.logs)
                     .map(IntoResponse::into_response)
             }
             Some("status") | None if table => {

@@ -48,29 +48,29 @@ impl Refusal {
     }
 
     pub(crate) fn not_found(kind: &Kind, name: &str) -> Self {
-        let message = format!("{} {name:?} not found", kind.qualified());
+        let message = format!("{} {name:?} not found", kind.qualified_name());
         let details = json!({"name": name, "group": kind.group, "kind": kind.plural});
         Self { details, ..Self::new(StatusCode::NOT_FOUND, "NotFound", message) }
     }
 
-    pub(crate) fn forbidden(user: &str, verb: &str, asked: &Resource) -> Self {
-        let qualified = match asked.group.as_str() {
-            "" => asked.plural.clone(),
-            group => format!("{}.{group}", asked.plural),
+    pub(crate) fn forbidden(user: &str, verb: &str, requested: &Resource) -> Self {
+        let qualified = match requested.group.as_str() {
+            "" => requested.plural.clone(),
+            group => format!("{}.{group}", requested.plural),
         };
         let which =
-            asked.name.as_ref().map_or_else(|| qualified.clone(), |name| format!("{qualified} {name:?}"));
-        let place = match &asked.namespace {
+            requested.name.as_ref().map_or_else(|| qualified.clone(), |name| format!("{qualified} {name:?}"));
+        let place = match &requested.namespace {
             Some(namespace) => format!("in the namespace {namespace:?}"),
             None => "at the cluster scope".to_owned(),
         };
         let message = format!(
             "{which} is forbidden: User {user:?} cannot {verb} resource {:?} in API group {:?} {place}",
-            asked.with_subresource(),
-            asked.group
+            requested.with_subresource(),
+            requested.group
         );
-        let mut details = json!({"group": asked.group, "kind": asked.plural});
-        if let Some(name) = &asked.name {
+        let mut details = json!({"group": requested.group, "kind": requested.plural});
+        if let Some(name) = &requested.name {
             details["name"] = name.as_str().into();
         }
         Self { details, ..Self::new(StatusCode::FORBIDDEN, "Forbidden", message) }

@@ -12,7 +12,7 @@ mod workloads;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{kinds::Kind, moments, objects::Object};
+use crate::{kinds::Kind, objects::Object, timestamps};
 
 /// Converts objects of one kind to rows.
 struct Printer {
@@ -24,7 +24,7 @@ struct Printer {
 /// Table of objects of a kind. `include` is the request's `includeObject`.
 pub(crate) fn table(kind: &Kind, objects: &[&Object], include: &str, metadata: Value) -> Value {
     let printer = printer(kind);
-    let now = moments::now();
+    let now = timestamps::now();
     let column = |(name, priority): &(&str, u8)| {
         let format = if *name == "Name" { "name" } else { "" };
         json!({"name": name, "type": "string", "format": format, "description": "", "priority": priority})
@@ -89,8 +89,8 @@ mod tests {
     fn every_kind_has_a_cell_for_each_column() {
         for kind in crate::kinds::everywhere().into_iter().chain(crate::kinds::metrics()) {
             let printer = printer(&kind);
-            let cells = (printer.cells)(&json!({"metadata": {"name": "a"}}), moments::now());
-            assert_eq!(cells.len(), printer.columns.len(), "{}", kind.qualified());
+            let cells = (printer.cells)(&json!({"metadata": {"name": "a"}}), timestamps::now());
+            assert_eq!(cells.len(), printer.columns.len(), "{}", kind.qualified_name());
         }
     }
 }

@@ -9,14 +9,14 @@ mod tests;
 
 use std::sync::{Arc, Once};
 
-use porthole_cluster::{BUILT_IN, BuiltIn, PARTS};
+use porthole_cluster::{BUILT_IN, BuiltIn, SUBRESOURCES};
 use porthole_contract::{Echo, Failure, Kind, Reason, is_subdomain, nearest};
 
 /// Max edit distance to a built-in group that counts as a misspelling; above it the group is taken as custom.
-const MISSPELT: usize = 2;
+const MAX_MISSPELLING: usize = 2;
 /// Max names to suggest for an unknown entry.
-const NEAREST: usize = 3;
-const ALIKE: f64 = 0.75;
+const MAX_SUGGESTIONS: usize = 3;
+const MIN_SIMILARITY: f64 = 0.75;
 
 /// Groups that serve the same objects. Denying one without the other would leave the objects readable.
 const TWINS: [(&str, &str, &str); 2] =
@@ -25,14 +25,14 @@ const TWINS: [(&str, &str, &str); 2] =
 /// Denied kinds, written as `secrets`, `Deployment`, `deploy.apps`, `pods/log`, `certificates.cert-manager.io`, or
 /// `*.rbac.authorization.k8s.io` for a whole group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Denied(Vec<Closed>);
+pub struct Denied(Vec<DeniedKind>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Closed {
+enum DeniedKind {
     Group(String),
     BuiltIn(&'static BuiltIn),
     /// A subresource of the core group: `pods/log`.
-    Part(String),
+    Subresource(String),
     /// A kind of a custom group, by any of its names. More than one group if the entry is ambiguous: a group may begin
     /// like a version (`v1.example.com`).
     Custom {
@@ -44,33 +44,33 @@ enum Closed {
 impl Denied {
     /// Resolves the entries; the error names the invalid one.
     pub fn parse(names: &[String]) -> Result<Self, String> {
-        let mut closed = Vec::new();
+        let mut denied = Vec::new();
         for name in names {
-            closed.extend(resolved(name).map_err(|mistake| format!("denied: {} {mistake}", Echo(name)))?);
+            denied.extend(parse_entry(name).map_err(|mistake| format!("denied: {} {mistake}", Echo(name)))?);
         }
-        Ok(Self(closed))
+        Ok(Self(denied))
     }
 
     /// Rejects a denied kind.
     pub(super) fn check(&self, kind: &Kind) -> Result<(), Failure> {
-        let closes = |closed: &Closed| closed.closes(kind);
-        self.refuse(closes, &format!("{}/{}, Kind={}", kind.group, kind.version, kind.kind))
+        let matches = |denied: &DeniedKind| denied.matches(kind);
+        self.refuse(matches, &format!("{}/{}, Kind={}", kind.group, kind.version, kind.kind))
     }
 
     /// Rejects a kind of Kubernetes or a subresource such as `pods/log`. Denying a kind denies its subresources.
     pub(super) fn check_built_in(&self, group: &str, resource: &str) -> Result<(), Failure> {
         let plural = resource.split('/').next().unwrap_or(resource);
-        let closes = |closed: &Closed| match closed {
-            Closed::Group(all) => all == group,
-            Closed::BuiltIn(kind) => kind.group == group && kind.plural == plural,
-            Closed::Part(part) => group.is_empty() && part == resource,
-            Closed::Custom { .. } => false,
+        let matches = |denied: &DeniedKind| match denied {
+            DeniedKind::Group(all) => all == group,
+            DeniedKind::BuiltIn(kind) => kind.group == group && kind.plural == plural,
+            DeniedKind::Subresource(part) => group.is_empty() && part == resource,
+            DeniedKind::Custom { .. } => false,
         };
-        self.refuse(closes, resource)
+        self.refuse(matches, resource)
     }
 
-    fn refuse(&self, closes: impl Fn(&Closed) -> bool, named: &str) -> Result<(), Failure> {
-        if !self.0.iter().any(closes) {
+    fn refuse(&self, matches: impl Fn(&DeniedKind) -> bool, named: &str) -> Result<(), Failure> {
+        if !self.0.iter().any(matches) {
             return Ok(());
         }
         Err(Failure::new(
@@ -82,7 +82,7 @@ impl Denied {
     }
 
     /// Warns once of entries in custom groups that match no kind of the cluster.
-    pub(super) fn compare(&self, kinds: impl FnOnce() -> Option<Vec<Arc<Kind>>>) {
+    pub(super) fn warn_of_idle_entries(&self, kinds: impl FnOnce() -> Option<Vec<Arc<Kind>>>) {
         // Discovery runs after startup and again later; one warning per process is enough.
         static ONCE: Once = Once::new();
         if ONCE.is_completed() {
@@ -98,33 +98,33 @@ impl Denied {
 
     /// Entries in custom groups that match none of `kinds`.
     fn idle(&self, kinds: &[Arc<Kind>]) -> Vec<String> {
-        let custom = |closed: &&Closed| match closed {
-            Closed::Custom { .. } => true,
-            Closed::Group(group) => !is_built_in(group),
-            Closed::BuiltIn(_) | Closed::Part(_) => false,
+        let custom = |denied: &&DeniedKind| match denied {
+            DeniedKind::Custom { .. } => true,
+            DeniedKind::Group(group) => !is_built_in(group),
+            DeniedKind::BuiltIn(_) | DeniedKind::Subresource(_) => false,
         };
         let idle =
-            self.0.iter().filter(custom).filter(|closed| !kinds.iter().any(|kind| closed.closes(kind)));
-        idle.map(|closed| match closed {
-            Closed::Custom { name, groups } => format!("{name}.{}", groups.join(" or ")),
-            Closed::Group(group) => format!("*.{group}"),
+            self.0.iter().filter(custom).filter(|denied| !kinds.iter().any(|kind| denied.matches(kind)));
+        idle.map(|denied| match denied {
+            DeniedKind::Custom { name, groups } => format!("{name}.{}", groups.join(" or ")),
+            DeniedKind::Group(group) => format!("*.{group}"),
             other => format!("{other:?}"),
         })
         .collect()
     }
 }
 
-impl Closed {
-    fn closes(&self, kind: &Kind) -> bool {
+impl DeniedKind {
+    fn matches(&self, kind: &Kind) -> bool {
         match self {
             // Any version: a denied kind is denied in each of them.
             Self::Group(group) => *group == kind.group,
-            Self::BuiltIn(closed) => {
-                closed.group == kind.group && (closed.plural == kind.plural || closed.kind == kind.kind)
+            Self::BuiltIn(denied) => {
+                denied.group == kind.group && (denied.plural == kind.plural || denied.kind == kind.kind)
             }
             // A subresource entry leaves the kind itself readable.
-            Self::Part(_) => false,
-            Self::Custom { name, groups } => groups.contains(&kind.group) && kind.is_called(name),
+            Self::Subresource(_) => false,
+            Self::Custom { name, groups } => groups.contains(&kind.group) && kind.has_name(name),
         }
     }
 }
@@ -134,7 +134,7 @@ fn is_built_in(group: &str) -> bool {
 }
 
 /// Resolves an entry. The error text continues after the entry's name.
-fn resolved(entry: &str) -> Result<Vec<Closed>, String> {
+fn parse_entry(entry: &str) -> Result<Vec<DeniedKind>, String> {
     let (whole, part) = match entry.split_once('/') {
         Some((whole, part)) => (whole, Some(part)),
         None => (entry, None),
@@ -155,52 +155,52 @@ fn resolved(entry: &str) -> Result<Vec<Closed>, String> {
         }
         let group = group.unwrap_or_default();
         // A misspelt group would deny nothing, silently.
-        known_group(&group)?;
-        return Ok(vec![Closed::Group(group)]);
+        check_group(&group)?;
+        return Ok(vec![DeniedKind::Group(group)]);
     }
-    let closed = match group {
-        None => built_in(name, None)?,
-        Some(group) => qualified(name, &group)?,
+    let denied = match group {
+        None => resolve_built_in(name, None)?,
+        Some(group) => resolve_qualified(name, &group)?,
     };
     match part {
-        None => Ok(closed),
-        Some(part) if PARTS.contains(&part) => Ok(closed
+        None => Ok(denied),
+        Some(part) if SUBRESOURCES.contains(&part) => Ok(denied
             .iter()
-            .filter_map(|closed| match closed {
-                Closed::BuiltIn(kind) => Some(Closed::Part(format!("{}/{part}", kind.plural))),
+            .filter_map(|denied| match denied {
+                DeniedKind::BuiltIn(kind) => Some(DeniedKind::Subresource(format!("{}/{part}", kind.plural))),
                 // Tools cannot read subresources of custom kinds.
                 _ => None,
             })
             .collect()),
-        Some(part) => Err(format!("has no part {}{}", Echo(part), hint(part, PARTS.into_iter()))),
+        Some(part) => Err(format!("has no part {}{}", Echo(part), hint(part, SUBRESOURCES.into_iter()))),
     }
 }
 
 /// Resolves a name with a group, with a version and a group (`deployments.v1.apps`, which denies all versions), or with
 /// a version of the core group (`pods.v1`).
-fn qualified(name: &str, group: &str) -> Result<Vec<Closed>, String> {
+fn resolve_qualified(name: &str, group: &str) -> Result<Vec<DeniedKind>, String> {
     let (version, rest) = group.split_once('.').unwrap_or((group, ""));
     if is_version(version) && is_built_in(rest) {
-        return built_in(name, Some(rest));
+        return resolve_built_in(name, Some(rest));
     }
     if is_built_in(group) {
-        return built_in(name, Some(group));
+        return resolve_built_in(name, Some(group));
     }
     // Ambiguous: `v1.example.com` may be a group, or version v1 of `example.com`. Deny in both.
     let mut groups = vec![group.to_owned()];
     if is_version(version) && !rest.is_empty() {
-        known_group(rest)?;
+        check_group(rest)?;
         groups.push(rest.to_owned());
     } else {
-        known_group(group)?;
+        check_group(group)?;
     }
-    Ok(vec![Closed::Custom { name: name.to_owned(), groups }])
+    Ok(vec![DeniedKind::Custom { name: name.to_owned(), groups }])
 }
 
 /// Resolves a kind of Kubernetes by any of its names: the first match, as reads resolve it, and its twin.
-fn built_in(name: &str, group: Option<&str>) -> Result<Vec<Closed>, String> {
+fn resolve_built_in(name: &str, group: Option<&str>) -> Result<Vec<DeniedKind>, String> {
     let mut inside = BUILT_IN.iter().filter(|kind| group.is_none_or(|group| kind.group == group));
-    let Some(kind) = inside.find(|kind| kind.is_called(name)) else {
+    let Some(kind) = inside.find(|kind| kind.has_name(name)) else {
         let place = group.map_or_else(
             || {
                 "of Kubernetes. One of your own has its group behind it, like certificates.cert-manager.io"
@@ -226,15 +226,15 @@ fn built_in(name: &str, group: Option<&str>) -> Result<Vec<Closed>, String> {
     };
     let twin = TWINS.iter().find_map(twin);
     let twin = BUILT_IN.iter().find(|other| other.plural == kind.plural && Some(other.group) == twin);
-    Ok([Some(kind), twin].into_iter().flatten().map(Closed::BuiltIn).collect())
+    Ok([Some(kind), twin].into_iter().flatten().map(DeniedKind::BuiltIn).collect())
 }
 
 /// Rejects an impossible group: neither of Kubernetes nor with the dot of a custom one, or a likely misspelling.
-fn known_group(group: &str) -> Result<(), String> {
+fn check_group(group: &str) -> Result<(), String> {
     if is_built_in(group) {
         return Ok(());
     }
-    let misspelt = BUILT_IN.iter().find(|kind| strsim::osa_distance(kind.group, group) <= MISSPELT);
+    let misspelt = BUILT_IN.iter().find(|kind| strsim::osa_distance(kind.group, group) <= MAX_MISSPELLING);
     match misspelt.filter(|kind| !kind.group.is_empty()) {
         Some(kind) => Err(format!("names no group; the nearest: {}", kind.group)),
         None if group.contains('.') => Ok(()),
@@ -246,7 +246,7 @@ fn known_group(group: &str) -> Result<(), String> {
 }
 
 fn hint<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> String {
-    let mut near = nearest(name, names, ALIKE, NEAREST);
+    let mut near = nearest(name, names, MIN_SIMILARITY, MAX_SUGGESTIONS);
     near.dedup();
     if near.is_empty() { String::new() } else { format!("; the nearest: {}", near.join(", ")) }
 }

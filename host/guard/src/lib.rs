@@ -2,14 +2,14 @@
 //! call's budget, redacted, and recorded.
 
 mod denied;
-mod door;
 mod grant;
+mod guard;
 mod read_log;
 mod reader;
 mod redaction;
 
 pub use denied::Denied;
-pub use door::Guard;
 pub use grant::Grant;
+pub use guard::Guard;
 pub use read_log::{ReadLog, ReadRecord};
 pub use reader::{GuardedReader, ReadLimits, ReadSummary};

@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use porthole_cluster::ReadBudget;
-use porthole_contract::{Failure, cut};
+use porthole_contract::{Failure, truncate};
 use serde::Serialize;
 
 use super::ReadSummary;
 
 /// Max entries with a namespace of their own; later ones are merged per verb and resource. A call may read hundreds of
 /// namespaces.
-const MAX_TOLD: usize = 32;
+const MAX_SEPARATE: usize = 32;
 /// Max entries, merged ones included. The attack: a call hides a read behind decoys of a hundred kinds; those of
 /// [`NEVER_MERGED`] still get an entry.
 const MAX_ENTRIES: usize = 96;
@@ -61,16 +61,16 @@ impl ReadLog {
         Entry { log: self, verb, resource: resource.to_owned(), namespace, ended: false }
     }
 
-    fn note(
+    fn record(
         &self,
         verb: &'static str,
         resource: &str,
         namespace: Option<&str>,
         result: Result<usize, String>,
     ) {
-        let (resource, namespace) = (plain(resource), namespace.map(plain));
+        let (resource, namespace) = (sanitize(resource), namespace.map(sanitize));
         let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = place(&mut reads, verb, resource, namespace);
+        let at = find_or_add(&mut reads, verb, resource, namespace);
         let Some(read) = reads.get_mut(at) else { return };
         read.count = read.count.saturating_add(1);
         match result {
@@ -85,12 +85,17 @@ impl ReadLog {
     /// The reads so far.
     pub fn summary(&self) -> ReadSummary {
         let records = self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        ReadSummary { records, bytes: self.budget.taken(), token_refused: false }
+        ReadSummary { records, bytes: self.budget.bytes_read(), token_refused: false }
     }
 }
 
 /// Finds the entry for a read, or adds one.
-fn place(reads: &mut Vec<ReadRecord>, verb: &'static str, resource: &str, namespace: Option<&str>) -> usize {
+fn find_or_add(
+    reads: &mut Vec<ReadRecord>,
+    verb: &'static str,
+    resource: &str,
+    namespace: Option<&str>,
+) -> usize {
     let find = |reads: &[ReadRecord], verb: &str, resource: &str, namespace: Option<&str>| {
         reads.iter().position(|read| {
             read.verb == verb && read.resource == resource && read.namespace.as_deref() == namespace
@@ -100,7 +105,7 @@ fn place(reads: &mut Vec<ReadRecord>, verb: &'static str, resource: &str, namesp
         return at;
     }
     // Over the bounds, precision goes first: the namespace, then the resource.
-    let (verb, resource, namespace) = if reads.len() < MAX_TOLD {
+    let (verb, resource, namespace) = if reads.len() < MAX_SEPARATE {
         (verb, resource, namespace)
     } else if reads.len() < MAX_ENTRIES || NEVER_MERGED.contains(&resource) {
         (verb, resource, Some(SEVERAL))
@@ -116,10 +121,10 @@ fn place(reads: &mut Vec<ReadRecord>, verb: &'static str, resource: &str, namesp
 
 /// Restricts a recorded name to plain characters: if a kind or namespace was not found, the name comes from the
 /// component.
-fn plain(name: &str) -> &str {
+fn sanitize(name: &str) -> &str {
     let fits =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'/' | b':' | b'*');
-    let name = cut(name, MAX_NAME);
+    let name = truncate(name, MAX_NAME);
     if name.bytes().all(fits) { name } else { "(no name)" }
 }
 
@@ -138,14 +143,14 @@ impl Entry<'_> {
     pub(super) fn end(mut self, result: Result<usize, &Failure>) {
         self.ended = true;
         let result = result.map_err(|failure| format!("{:?}", failure.reason));
-        self.log.note(self.verb, &self.resource, self.namespace, result);
+        self.log.record(self.verb, &self.resource, self.namespace, result);
     }
 }
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
         if !self.ended {
-            self.log.note(self.verb, &self.resource, self.namespace, Err("Left".to_owned()));
+            self.log.record(self.verb, &self.resource, self.namespace, Err("Left".to_owned()));
         }
     }
 }
@@ -170,9 +175,9 @@ mod tests {
             log.begin("get", "pods", Some(&format!("n{n}"))).end(Ok(1));
         }
         let all = log.summary().records;
-        assert_eq!(all.len(), MAX_TOLD + 1);
+        assert_eq!(all.len(), MAX_SEPARATE + 1);
         assert_eq!(
-            (all[MAX_TOLD].resource.as_str(), all[MAX_TOLD].namespace.as_deref()),
+            (all[MAX_SEPARATE].resource.as_str(), all[MAX_SEPARATE].namespace.as_deref()),
             ("pods", Some("*"))
         );
         assert_eq!(all.iter().map(|read| read.count).sum::<u32>(), 103);

@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use futures::{StreamExt, stream};
-use porthole_cluster::{Client, Cluster, Patterns, ReadBudget, Stored, UnpackBudget};
+use porthole_cluster::{Client, Cluster, Patterns, ReadBudget, StoredRelease, UnpackBudget};
 use porthole_contract::{
     AccessDecision, AccessQuery, Credential, Echo, Failure, GetQuery, Kind, KindRef, ListQuery, LogQuery,
     LogText, NodeQuery, Page, Reason, Release, UserInfo, Verb,
@@ -14,12 +14,12 @@ use porthole_contract::{
 use porthole_quota::MemoryShare;
 use tokio::time::Instant;
 
-use super::{Denied, Grant, ReadLog, ReadRecord, redaction::withheld};
+use super::{Denied, Grant, ReadLog, ReadRecord, redaction::redaction};
 
 /// Max queries in one `…-all` request. More are rejected, so that one line of a tool cannot flood the API server.
-const MOST_AT_ONCE: usize = 64;
+const MAX_BATCH: usize = 64;
 /// Max concurrent reads of one such request.
-const SIDE_BY_SIDE: usize = 8;
+const MAX_PARALLEL: usize = 8;
 
 /// Group and resource that a tool declares to read Helm releases. No API server serves it: the host reads the Secrets.
 const RELEASES: (&str, &str) = ("helm.sh", "releases");
@@ -55,7 +55,7 @@ pub struct GuardedReader {
     grant: Arc<Grant>,
     denied: Arc<Denied>,
     budget: Arc<ReadBudget>,
-    most_reads: u32,
+    max_reads: u32,
     reads: AtomicU32,
     log: Arc<ReadLog>,
     token_refused: AtomicBool,
@@ -73,7 +73,7 @@ impl GuardedReader {
         limits: ReadLimits,
         memory: Arc<MemoryShare>,
     ) -> Self {
-        let budget = ReadBudget::new(limits.deadline, limits.bytes, limits.answer).within(memory);
+        let budget = ReadBudget::new(limits.deadline, limits.bytes, limits.answer).with_memory(memory);
         let budget = Arc::new(budget);
         Self {
             cluster,
@@ -82,7 +82,7 @@ impl GuardedReader {
             denied,
             log: Arc::new(ReadLog::new(Arc::clone(&budget))),
             budget,
-            most_reads: limits.reads,
+            max_reads: limits.reads,
             reads: AtomicU32::new(0),
             token_refused: AtomicBool::new(false),
             patterns: Patterns::default(),
@@ -114,9 +114,9 @@ impl GuardedReader {
     pub async fn get_object(&self, kind: &KindRef, query: &GetQuery) -> Result<String, Failure> {
         let mut entry = self.log.begin("get", &kind.kind, query.namespace.as_deref());
         let answer = self
-            .counted(async {
-                let kind = self.granted(Verb::Get, kind, &mut entry.resource).await?;
-                porthole_cluster::get_object(self.client(), &kind, query, withheld(&kind)).await
+            .count_read(async {
+                let kind = self.resolve_granted(Verb::Get, kind, &mut entry.resource).await?;
+                porthole_cluster::get_object(self.client(), &kind, query, redaction(&kind)).await
             })
             .await;
         entry.end(answer.as_ref().map(String::len));
@@ -127,10 +127,10 @@ impl GuardedReader {
     pub async fn list_objects(&self, kind: &KindRef, query: &ListQuery) -> Result<Page, Failure> {
         let mut entry = self.log.begin("list", &kind.kind, query.namespace.as_deref());
         let page = self
-            .counted(async {
-                let kind = self.granted(Verb::List, kind, &mut entry.resource).await?;
+            .count_read(async {
+                let kind = self.resolve_granted(Verb::List, kind, &mut entry.resource).await?;
                 let page =
-                    porthole_cluster::list_objects(self.client(), &kind, query, withheld(&kind)).await?;
+                    porthole_cluster::list_objects(self.client(), &kind, query, redaction(&kind)).await?;
                 let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
                 // The API server lists a missing namespace as empty, and a model would report that nothing runs in it.
                 if page.count == 0
@@ -153,16 +153,17 @@ impl GuardedReader {
         self.denied.check_built_in("", "namespaces").ok()?;
         let entry = self.log.begin("get", "namespaces", Some(name));
         let read = porthole_cluster::namespace_exists(self.client(), name);
-        let exists = self.counted(read).await;
+        let exists = self.count_read(read).await;
         entry.end(exists.as_ref().map(|_| 0));
+        // A caller who may not read namespaces learns nothing here, and keeps the empty list.
         if exists.unwrap_or(true) {
             return None;
         }
         let mut near = None;
         if self.grant.check(Verb::List, "", "namespaces").is_ok() {
             let entry = self.log.begin("list", "namespaces", None);
-            let read = porthole_cluster::near_namespaces(self.client(), name);
-            let names = self.counted(read).await;
+            let read = porthole_cluster::similar_namespaces(self.client(), name);
+            let names = self.count_read(read).await;
             entry.end(names.as_ref().map(|names| names.iter().map(String::len).sum()));
             near = names.ok().filter(|names| !names.is_empty());
         }
@@ -177,11 +178,12 @@ impl GuardedReader {
     pub async fn pod_log(&self, query: &LogQuery) -> Result<LogText, Failure> {
         let entry = self.log.begin("get", "pods/log", Some(&query.namespace));
         let log = self
-            .counted(async {
+            .count_read(async {
                 self.grant.check(Verb::Get, "", "pods/log")?;
                 self.denied.check_built_in("", "pods/log")?;
                 let workers = &self.cluster.workers;
-                let pattern = self.patterns.compiled(query.pattern.as_deref(), workers, &self.budget).await?;
+                let pattern =
+                    self.patterns.get_or_compile(query.pattern.as_deref(), workers, &self.budget).await?;
                 porthole_cluster::pod_log(self.client(), query, pattern, workers).await
             })
             .await;
@@ -193,7 +195,7 @@ impl GuardedReader {
     pub async fn node_read(&self, query: &NodeQuery) -> Result<String, Failure> {
         let entry = self.log.begin("get", "nodes/proxy", None);
         let read = self
-            .counted(async {
+            .count_read(async {
                 self.grant.check(Verb::Get, "", "nodes/proxy")?;
                 self.denied.check_built_in("", "nodes/proxy")?;
                 porthole_cluster::node_read(self.client(), query).await
@@ -208,17 +210,18 @@ impl GuardedReader {
     pub async fn releases(&self, namespace: Option<&str>) -> Result<Vec<Release>, Failure> {
         let entry = self.log.begin("list", "releases.helm.sh", namespace);
         let stored = self
-            .counted(async {
+            .count_read(async {
                 self.grant.check(Verb::List, RELEASES.0, RELEASES.1)?;
                 self.denied.check_built_in(RELEASES.0, RELEASES.1)?;
+                // Releases are read from Secrets, so an operator who denies those denies both.
                 self.denied.check_built_in("", "secrets")?;
                 porthole_cluster::stored_releases(self.client(), namespace).await
             })
             .await;
         let releases = match stored {
             Ok(stored) => {
-                let opened: Vec<_> = stored.iter().map(|stored| self.opened(stored)).collect();
-                Ok(stream::iter(opened).buffered(SIDE_BY_SIDE).collect::<Vec<_>>().await)
+                let releases: Vec<_> = stored.iter().map(|stored| self.open_release(stored)).collect();
+                Ok(stream::iter(releases).buffered(MAX_PARALLEL).collect::<Vec<_>>().await)
             }
             Err(failure) => Err(failure),
         };
@@ -226,9 +229,11 @@ impl GuardedReader {
         releases
     }
 
-    async fn opened(&self, stored: &Stored) -> Release {
-        let read = porthole_cluster::release(self.client(), stored, &self.cluster.workers, &self.unpacked);
-        self.counted(read).await.unwrap_or_else(|failure| {
+    /// Reads one release; the fields of its labels if its Secret cannot be opened.
+    async fn open_release(&self, stored: &StoredRelease) -> Release {
+        let read =
+            porthole_cluster::read_release(self.client(), stored, &self.cluster.workers, &self.unpacked);
+        self.count_read(read).await.unwrap_or_else(|failure| {
             tracing::debug!("told by its labels: {failure}");
             stored.release.clone()
         })
@@ -236,8 +241,8 @@ impl GuardedReader {
 
     /// Reads the documentation of a kind's fields. Every account may read it.
     pub async fn explain(&self, kind: &KindRef, path: &[String], depth: u32) -> Result<String, Failure> {
-        self.counted(async {
-            let kind = self.resolved(kind).await?;
+        self.count_read(async {
+            let kind = self.resolve(kind).await?;
             porthole_cluster::explain(self.client(), &kind, path, depth, &self.cluster.workers).await
         })
         .await
@@ -245,28 +250,28 @@ impl GuardedReader {
 
     /// Reads several objects concurrently.
     pub async fn get_all(&self, queries: &[(KindRef, GetQuery)]) -> Vec<Result<String, Failure>> {
-        self.all(queries.iter().map(|(kind, query)| self.get_object(kind, query)).collect()).await
+        self.read_batch(queries.iter().map(|(kind, query)| self.get_object(kind, query)).collect()).await
     }
 
     /// Reads several lists concurrently.
     pub async fn list_all(&self, queries: &[(KindRef, ListQuery)]) -> Vec<Result<Page, Failure>> {
-        self.all(queries.iter().map(|(kind, query)| self.list_objects(kind, query)).collect()).await
+        self.read_batch(queries.iter().map(|(kind, query)| self.list_objects(kind, query)).collect()).await
     }
 
     /// Reads several logs concurrently.
     pub async fn pod_logs(&self, queries: &[LogQuery]) -> Vec<Result<LogText, Failure>> {
-        self.all(queries.iter().map(|query| self.pod_log(query)).collect()).await
+        self.read_batch(queries.iter().map(|query| self.pod_log(query)).collect()).await
     }
 
     /// Lists every readable kind.
     pub async fn kinds(&self) -> Result<Vec<Arc<Kind>>, Failure> {
-        self.counted(async { self.cluster.kinds.all(self.client()).await }).await
+        self.count_read(async { self.cluster.kinds.all(self.client()).await }).await
     }
 
     /// Reviews the caller's access with the API server's authorizer.
     pub async fn can_i(&self, kind: &KindRef, query: &AccessQuery) -> Result<AccessDecision, Failure> {
-        self.counted(async {
-            let kind = self.resolved(kind).await?;
+        self.count_read(async {
+            let kind = self.resolve(kind).await?;
             porthole_cluster::can_i(self.client(), &kind, query).await
         })
         .await
@@ -274,7 +279,7 @@ impl GuardedReader {
 
     /// The caller, and the API server's version.
     pub async fn whoami(&self) -> Result<(UserInfo, String), Failure> {
-        self.counted(async {
+        self.count_read(async {
             let user = porthole_cluster::who_am_i(self.client()).await?;
             Ok((user, porthole_cluster::server_version(self.client()).await?))
         })
@@ -286,15 +291,15 @@ impl GuardedReader {
     }
 
     /// Counts a read against the call's budget before it starts, and records if the token itself is rejected.
-    async fn counted<T>(&self, read: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        if self.reads.fetch_add(1, Relaxed) >= self.most_reads {
+    async fn count_read<T>(&self, read: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        if self.reads.fetch_add(1, Relaxed) >= self.max_reads {
             // Undoes the increment, so that the counter cannot wrap around in a long loop of rejected reads.
-            self.reads.store(self.most_reads, Relaxed);
+            self.reads.store(self.max_reads, Relaxed);
             return Err(Failure::new(
                 Reason::OverReads,
                 format!(
                     "this call has asked the cluster {} times, its limit (`reads`); ask for less",
-                    self.most_reads
+                    self.max_reads
                 ),
             ));
         }
@@ -305,26 +310,35 @@ impl GuardedReader {
         answer
     }
 
-    async fn resolved(&self, kind: &KindRef) -> Result<Arc<Kind>, Failure> {
+    async fn resolve(&self, kind: &KindRef) -> Result<Arc<Kind>, Failure> {
         self.cluster.kinds.resolve(self.client(), kind).await
     }
 
     /// Resolves the kind and checks that the tool declares this read of it. Sets `resource` to its qualified name even
     /// on rejection, for the log.
-    async fn granted(&self, verb: Verb, kind: &KindRef, resource: &mut String) -> Result<Arc<Kind>, Failure> {
-        let kind = self.resolved(kind).await?;
-        *resource = kind.qualified();
-        self.denied.compare(|| self.cluster.kinds.known());
+    async fn resolve_granted(
+        &self,
+        verb: Verb,
+        kind: &KindRef,
+        resource: &mut String,
+    ) -> Result<Arc<Kind>, Failure> {
+        let kind = self.resolve(kind).await?;
+        // From here on the log names the kind as the operator knows it, and not as the component wrote it.
+        *resource = kind.qualified_name();
+        self.denied.warn_of_idle_entries(|| self.cluster.kinds.cached());
         self.grant.check(verb, &kind.group, &kind.plural)?;
         self.denied.check(&kind)?;
         Ok(kind)
     }
 
-    async fn all<T>(&self, reads: Vec<impl Future<Output = Result<T, Failure>>>) -> Vec<Result<T, Failure>> {
-        if reads.len() > MOST_AT_ONCE {
-            let refused = Failure::new(Reason::Invalid, format!("at most {MOST_AT_ONCE} questions at once"));
+    async fn read_batch<T>(
+        &self,
+        reads: Vec<impl Future<Output = Result<T, Failure>>>,
+    ) -> Vec<Result<T, Failure>> {
+        if reads.len() > MAX_BATCH {
+            let refused = Failure::new(Reason::Invalid, format!("at most {MAX_BATCH} questions at once"));
             return reads.iter().map(|_| Err(refused.clone())).collect();
         }
-        stream::iter(reads).buffered(SIDE_BY_SIDE).collect().await
+        stream::iter(reads).buffered(MAX_PARALLEL).collect().await
     }
 }

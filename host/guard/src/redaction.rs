@@ -1,15 +1,15 @@
 //! Fields redacted for all callers, per kind.
 
-use porthole_cluster::Withheld;
+use porthole_cluster::Redaction;
 use porthole_contract::Kind;
 
 /// Selects the redaction of a kind: the values of Secrets; for other kinds only bookkeeping, whose last-applied copy
 /// may hold secrets.
-pub(super) fn withheld(kind: &Kind) -> Withheld {
+pub(super) fn redaction(kind: &Kind) -> Redaction {
     if kind.group.is_empty() && (kind.plural == "secrets" || kind.kind == "Secret") {
-        Withheld::SecretValues
+        Redaction::SecretValues
     } else {
-        Withheld::Bookkeeping
+        Redaction::Bookkeeping
     }
 }
 
@@ -29,10 +29,10 @@ mod tests {
             namespaced: true,
             verbs: vec![],
         };
-        assert_eq!(withheld(&kind("", "secrets")), Withheld::SecretValues);
+        assert_eq!(redaction(&kind("", "secrets")), Redaction::SecretValues);
         let alias = Kind { kind: "Secret".into(), ..kind("", "others") };
-        assert_eq!(withheld(&alias), Withheld::SecretValues);
-        assert_eq!(withheld(&kind("", "configmaps")), Withheld::Bookkeeping);
-        assert_eq!(withheld(&kind("example.com", "secrets")), Withheld::Bookkeeping);
+        assert_eq!(redaction(&alias), Redaction::SecretValues);
+        assert_eq!(redaction(&kind("", "configmaps")), Redaction::Bookkeeping);
+        assert_eq!(redaction(&kind("example.com", "secrets")), Redaction::Bookkeeping);
     }
 }

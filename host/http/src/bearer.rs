@@ -11,9 +11,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use porthole_identity::{Authenticator, NO_PEER, UnknownCaller};
+use porthole_identity::{AuthError, Authenticator, NO_PEER};
 
-use crate::take_token;
+use crate::extract_token;
 
 /// `Retry-After` in seconds for an address with too many rejected tokens.
 const RETRY_AFTER: &str = "10";
@@ -30,32 +30,32 @@ pub async fn identify(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let token = take_token(request.headers_mut());
+    let token = extract_token(request.headers_mut());
     let peer = peer(request.extensions());
     match authenticator.authenticate(token.as_ref(), peer).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(unknown) => {
+        Err(error) => {
             // Dify shows nothing of a rejected connection, so the reason must be in this log.
-            tracing::warn!(path = request.uri().path(), %peer, "refused: {unknown}");
-            refusal(&unknown)
+            tracing::warn!(path = request.uri().path(), %peer, "refused: {error}");
+            refusal(&error)
         }
     }
 }
 
 /// Response to an unauthenticated request.
-pub fn refusal(unknown: &UnknownCaller) -> Response {
-    let text = format!("{unknown}\n");
-    match unknown {
-        UnknownCaller::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
-        UnknownCaller::TooManyAttempts => {
+pub fn refusal(error: &AuthError) -> Response {
+    let text = format!("{error}\n");
+    match error {
+        AuthError::Unreachable(_) => (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
+        AuthError::TooManyAttempts => {
             (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, RETRY_AFTER)], text).into_response()
         }
         // RFC 6750, section 3: no error code if the request had no token.
-        UnknownCaller::Missing => unauthorized("Bearer", text),
-        UnknownCaller::Refused | UnknownCaller::WrongSharedToken => {
+        AuthError::Missing => unauthorized("Bearer", text),
+        AuthError::Rejected | AuthError::WrongSharedToken => {
             unauthorized("Bearer error=\"invalid_token\"", text)
         }
     }
@@ -71,14 +71,14 @@ mod tests {
 
     #[test]
     fn only_a_token_that_was_sent_is_called_invalid() {
-        for (unknown, challenge) in [
-            (UnknownCaller::Missing, "Bearer"),
-            (UnknownCaller::Refused, "Bearer error=\"invalid_token\""),
-            (UnknownCaller::WrongSharedToken, "Bearer error=\"invalid_token\""),
+        for (error, challenge) in [
+            (AuthError::Missing, "Bearer"),
+            (AuthError::Rejected, "Bearer error=\"invalid_token\""),
+            (AuthError::WrongSharedToken, "Bearer error=\"invalid_token\""),
         ] {
-            let response = refusal(&unknown);
+            let response = refusal(&error);
             assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-            assert_eq!(response.headers()[header::WWW_AUTHENTICATE], challenge, "{unknown}");
+            assert_eq!(response.headers()[header::WWW_AUTHENTICATE], challenge, "{error}");
         }
     }
 }

@@ -14,7 +14,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use porthole_contract::{Echo, MAX_ECHO, cut};
+use porthole_contract::{Echo, MAX_ECHO, truncate};
 
 /// Allowed Host and Origin headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,15 +38,15 @@ impl AllowedHosts {
     }
 
     /// Returns the reason to reject a request; `None` to accept it.
-    fn refuses(&self, headers: &HeaderMap, uri: &Uri) -> Option<Refusal> {
+    fn refusal(&self, headers: &HeaderMap, uri: &Uri) -> Option<Refusal> {
         let Self::Only(names) = self else { return None };
-        let host = match only(headers, &header::HOST) {
+        let host = match single_value(headers, &header::HOST) {
             Ok(Some(host)) => host.to_owned(),
             // A request with an absolute URI has its host there, although HTTP/1.1 requires the header too.
             Ok(None) => uri.authority().map(ToString::to_string).unwrap_or_default(),
             Err(malformed) => return Some(malformed),
         };
-        let origin = match only(headers, &header::ORIGIN) {
+        let origin = match single_value(headers, &header::ORIGIN) {
             Ok(None) => None,
             Ok(Some(origin)) => match origin.split_once("://") {
                 Some(("http" | "https", authority)) => Some(authority.to_owned()),
@@ -55,7 +55,7 @@ impl AllowedHosts {
             },
             Err(malformed) => return Some(malformed),
         };
-        [Some(host), origin].into_iter().flatten().find_map(|authority| match name(&authority) {
+        [Some(host), origin].into_iter().flatten().find_map(|authority| match host_name(&authority) {
             Some(name) if names.contains(&name) => None,
             Some(name) => Some(Refusal::Unknown(name)),
             None => Some(Refusal::Malformed(authority)),
@@ -80,7 +80,7 @@ impl std::fmt::Display for Refusal {
                 write!(
                     f,
                     "this Porthole does not answer for {echo}; start it with --allow-host {}",
-                    cut(name, MAX_ECHO)
+                    truncate(name, MAX_ECHO)
                 )
             }
             Self::Malformed(text) => write!(
@@ -93,7 +93,7 @@ impl std::fmt::Display for Refusal {
 }
 
 /// Returns the value of a header; an error if it occurs twice.
-fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
+fn single_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().map_err(|_| Refusal::Malformed("?".to_owned()))?;
@@ -104,7 +104,7 @@ fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>
 }
 
 /// The name in `name:port` or `[address]:port`; `None` for anything else, including userinfo before the name.
-fn name(authority: &str) -> Option<String> {
+fn host_name(authority: &str) -> Option<String> {
     if authority.contains('@') {
         return None;
     }
@@ -112,14 +112,14 @@ fn name(authority: &str) -> Option<String> {
     let host = parsed.host();
     let port = authority.strip_prefix(host)?;
     // The `http` crate accepts any text after the host, so the port is checked here.
-    let port = port.is_empty()
+    let is_port = port.is_empty()
         || port.strip_prefix(':').is_some_and(|port| port.is_empty() || port.parse::<u16>().is_ok());
-    port.then(|| host.trim_start_matches('[').trim_end_matches(']').to_lowercase())
+    is_port.then(|| host.trim_start_matches('[').trim_end_matches(']').to_lowercase())
 }
 
 /// Middleware that rejects requests for other names.
 pub async fn check(State(allowed): State<Arc<AllowedHosts>>, request: Request, next: Next) -> Response {
-    match allowed.refuses(request.headers(), request.uri()) {
+    match allowed.refusal(request.headers(), request.uri()) {
         None => next.run(request).await,
         Some(refusal) => {
             tracing::warn!("refused a request: {refusal}");
@@ -139,7 +139,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
-        AllowedHosts::new(listen.parse().unwrap(), &named).refuses(&headers, &Uri::from_static("/")).is_some()
+        AllowedHosts::new(listen.parse().unwrap(), &named).refusal(&headers, &Uri::from_static("/")).is_some()
     }
 
     #[test]
@@ -184,10 +184,10 @@ mod tests {
             headers.append(header::HOST, "localhost".parse().unwrap());
             headers.append(header::ORIGIN, "http://localhost".parse().unwrap());
             let allowed = AllowedHosts::new("127.0.0.1:8080".parse().unwrap(), &[]);
-            assert_eq!(allowed.refuses(&headers, &Uri::from_static("/")), None);
+            assert_eq!(allowed.refusal(&headers, &Uri::from_static("/")), None);
             let second = headers[&name].clone();
             headers.append(name, second);
-            assert!(allowed.refuses(&headers, &Uri::from_static("/")).is_some());
+            assert!(allowed.refusal(&headers, &Uri::from_static("/")).is_some());
         }
     }
 
@@ -196,7 +196,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, "e".repeat(5000).parse().unwrap());
         let allowed = AllowedHosts::new("127.0.0.1:8080".parse().unwrap(), &[]);
-        let refusal = allowed.refuses(&headers, &Uri::from_static("/")).unwrap().to_string();
+        let refusal = allowed.refusal(&headers, &Uri::from_static("/")).unwrap().to_string();
         assert!(refusal.len() < 400, "{refusal}");
     }
 }

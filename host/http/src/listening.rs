@@ -1,16 +1,8 @@
-//! Listeners: HTTP/1.1 with bounded connections, plain or TLS, with certificate reload.
+//! Listeners: HTTP/1.1 with bounded connections, plain or TLS.
 
 mod leftover;
 
-use std::{
-    future::Ready,
-    io,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Ready, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
@@ -22,7 +14,6 @@ use axum_server::{
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
 use hyper_util::rt::TokioTimer;
-use rustls::ServerConfig;
 use socket2::SockRef;
 use tokio::{
     net::TcpStream,
@@ -30,23 +21,19 @@ use tokio::{
 };
 use tower::Layer;
 
-/// Interval for checking the certificate files.
-const CERTIFICATE: Duration = Duration::from_secs(5);
 /// Max time for a request's headers. The attack: slow headers that hold a connection ("slowloris"). It also ends idle
 /// connections, so it is not shorter than clients keep them: closing one under a request fails that request.
-const HEADER_TIME: Duration = Duration::from_secs(75);
+const MAX_HEADER_TIME: Duration = Duration::from_secs(75);
 /// Max bytes of a request's head, including a token of 16 kB, and of the read buffer. The attack: a thousand
 /// connections, each with 400 kB of an endless header.
-const CONNECTION_BUFFER: usize = 32 << 10;
+const MAX_CONNECTION_BUFFER: usize = 32 << 10;
 /// Max connections of a port: twice the default number of sessions.
 const MAX_CONNECTIONS: usize = 4096;
 /// Max time from connection to first request. The attack: silent connections.
-const FIRST_REQUEST: Duration = Duration::from_secs(20);
+const MAX_FIRST_REQUEST_TIME: Duration = Duration::from_secs(20);
 /// Max time that sent data may stay unacknowledged. The attack: streams that are opened and never read, each holding
 /// socket buffers.
-const UNREAD: Duration = Duration::from_secs(60);
-/// The only protocol. HTTP/2 has neither of the limits above, and no supported client uses it.
-const PROTOCOL: &[u8] = b"http/1.1";
+const MAX_UNACKNOWLEDGED_TIME: Duration = Duration::from_secs(60);
 
 /// Error of serving a port.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +64,7 @@ pub enum ListenError {
 }
 
 /// A bound address, and the future that serves it.
-pub type Listening = (SocketAddr, Pin<Box<dyn Future<Output = io::Result<()>> + Send>>);
+pub type BoundServer = (SocketAddr, Pin<Box<dyn Future<Output = io::Result<()>> + Send>>);
 
 /// Binds a port; the future serves it until `handle` shuts it down.
 pub fn listen(
@@ -85,119 +72,55 @@ pub fn listen(
     routes: Router,
     tls: Option<RustlsConfig>,
     handle: Handle<SocketAddr>,
-) -> Result<Listening, ListenError> {
+) -> Result<BoundServer, ListenError> {
     let listener =
         std::net::TcpListener::bind(address).map_err(|source| ListenError::Bind { address, source })?;
     let bound = listener.local_addr()?;
     let routes = routes.layer(from_fn(leftover::discard)).into_make_service_with_connect_info::<SocketAddr>();
-    let mut server =
-        axum_server::from_tcp(listener)?.handle(handle).http1_only().first_request_timeout(FIRST_REQUEST);
+    let mut server = axum_server::from_tcp(listener)?
+        .handle(handle)
+        .http1_only()
+        .first_request_timeout(MAX_FIRST_REQUEST_TIME);
     server
         .http_builder()
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .max_buf_size(CONNECTION_BUFFER);
-    let tuned = Tuned { places: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
+        .header_read_timeout(MAX_HEADER_TIME)
+        .max_buf_size(MAX_CONNECTION_BUFFER);
+    let acceptor = BoundedAcceptor { permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)) };
     Ok(match tls {
         Some(config) => {
-            let acceptor = RustlsAcceptor::new(config).acceptor(tuned);
+            let acceptor = RustlsAcceptor::new(config).acceptor(acceptor);
             (bound, Box::pin(server.acceptor(acceptor).serve(routes)))
         }
-        None => (bound, Box::pin(server.acceptor(tuned).serve(routes))),
+        None => (bound, Box::pin(server.acceptor(acceptor).serve(routes))),
     })
 }
 
 /// Acceptor that limits connections and sets socket options.
 #[derive(Clone)]
-struct Tuned {
-    places: Arc<Semaphore>,
+struct BoundedAcceptor {
+    permits: Arc<Semaphore>,
 }
 
 /// Service of a connection, which holds the connection's permit.
-type Placed<S> = AddExtension<S, Arc<OwnedSemaphorePermit>>;
+type Permitted<S> = AddExtension<S, Arc<OwnedSemaphorePermit>>;
 
-impl<S> Accept<TcpStream, S> for Tuned {
+impl<S> Accept<TcpStream, S> for BoundedAcceptor {
     type Stream = TcpStream;
-    type Service = Placed<S>;
-    type Future = Ready<io::Result<(TcpStream, Placed<S>)>>;
+    type Service = Permitted<S>;
+    type Future = Ready<io::Result<(TcpStream, Permitted<S>)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             return std::future::ready(Err(io::Error::other("too many connections")));
         };
         // Without TCP_NODELAY an answer of two writes waits 40 ms for the acknowledgement.
-        let tuned =
-            stream.set_nodelay(true).and_then(|()| SockRef::from(&stream).set_tcp_user_timeout(Some(UNREAD)));
+        let configured = stream
+            .set_nodelay(true)
+            .and_then(|()| SockRef::from(&stream).set_tcp_user_timeout(Some(MAX_UNACKNOWLEDGED_TIME)));
         // The permit lives in the service, so it is released when the connection ends.
-        std::future::ready(tuned.map(|()| (stream, Extension(Arc::new(place)).layer(service))))
-    }
-}
-
-/// Paths of a certificate and its key.
-pub struct Certificate {
-    cert: PathBuf,
-    key: PathBuf,
-}
-
-impl Certificate {
-    /// Creates a certificate from these files.
-    pub fn new(cert: &Path, key: &Path) -> Self {
-        Self { cert: cert.to_owned(), key: key.to_owned() }
-    }
-
-    /// Reads and parses the files.
-    async fn load(&self) -> io::Result<Arc<ServerConfig>> {
-        let loaded = RustlsConfig::from_pem_file(&self.cert, &self.key).await?;
-        let mut config = ServerConfig::clone(&loaded.get_inner());
-        config.alpn_protocols = vec![PROTOCOL.to_vec()];
-        Ok(Arc::new(config))
-    }
-
-    /// Contents of the files. Read asynchronously: a hanging volume must not block the threads that answer clients.
-    async fn bytes(&self) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
-        (tokio::fs::read(&self.cert).await.ok(), tokio::fs::read(&self.key).await.ok())
-    }
-}
-
-/// Loads a certificate. The future reloads it when its files change, and never completes.
-///
-/// # Errors
-///
-/// If the files cannot be read, or are not a certificate and key.
-pub async fn tls(
-    certificate: Certificate,
-) -> Result<(RustlsConfig, impl Future<Output = ()> + Send + use<>), ListenError> {
-    // An error means that a provider is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let loaded = certificate.load().await.map_err(|source| ListenError::Certificate {
-        cert: certificate.cert.display().to_string(),
-        key: certificate.key.display().to_string(),
-        source,
-    })?;
-    let config = RustlsConfig::from_config(loaded);
-    Ok((config.clone(), keep(config, certificate)))
-}
-
-/// Reloads a certificate when its files change: cert-manager renews them, and a mounted Secret is swapped. If the pair
-/// does not match, because only one file is written yet, the next check retries.
-async fn keep(config: RustlsConfig, certificate: Certificate) {
-    let mut taken = certificate.bytes().await;
-    loop {
-        tokio::time::sleep(CERTIFICATE).await;
-        let now = certificate.bytes().await;
-        if now == taken || now.0.is_none() || now.1.is_none() {
-            continue;
-        }
-        let cert = certificate.cert.display();
-        match certificate.load().await {
-            Ok(loaded) => {
-                config.reload_from_config(loaded);
-                tracing::info!("the certificate in {cert} was taken up again");
-                taken = now;
-            }
-            Err(error) => tracing::warn!("the certificate in {cert} is not taken up: {error}"),
-        }
+        std::future::ready(configured.map(|()| (stream, Extension(Arc::new(permit)).layer(service))))
     }
 }
 
@@ -252,9 +175,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_gives_its_place_back() {
-        let places = Arc::new(Semaphore::new(1));
-        let tuned = Tuned { places: Arc::clone(&places) };
+    async fn a_connection_returns_its_permit() {
+        let permits = Arc::new(Semaphore::new(1));
+        let acceptor = BoundedAcceptor { permits: Arc::clone(&permits) };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut kept = Vec::new();
@@ -262,22 +185,10 @@ mod tests {
         for _ in 0..2 {
             kept.push(TcpStream::connect(address).await.unwrap());
             let (stream, _) = listener.accept().await.unwrap();
-            accepted.push(tuned.accept(stream, ()).await);
+            accepted.push(acceptor.accept(stream, ()).await);
         }
         assert!(accepted[0].is_ok() && accepted[1].is_err());
         drop(accepted);
-        assert_eq!(places.available_permits(), 1);
-    }
-
-    #[tokio::test]
-    async fn tls_offers_http_1_alone() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let (cert, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
-        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        std::fs::write(&cert, pair.cert.pem()).unwrap();
-        std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
-        let loaded = Certificate::new(&cert, &key).load().await.unwrap();
-        assert_eq!(loaded.alpn_protocols, [PROTOCOL.to_vec()]);
+        assert_eq!(permits.available_permits(), 1);
     }
 }

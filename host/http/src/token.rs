@@ -15,12 +15,12 @@ const MIN_BARE_TOKEN: usize = 16;
 
 /// Removes the token from a request's headers, so that later handlers and logs do not see it. `None` if it is missing
 /// or malformed.
-pub fn take_token(headers: &mut HeaderMap) -> Option<Token> {
+pub fn extract_token(headers: &mut HeaderMap) -> Option<Token> {
     bearer(&headers.remove(AUTHORIZATION)?)
 }
 
-/// Like [`take_token`], but also accepts a browser's Basic authentication with the token as password.
-pub fn take_token_or_password(headers: &mut HeaderMap) -> Option<Token> {
+/// Like [`extract_token`], but also accepts a browser's Basic authentication with the token as password.
+pub fn extract_token_or_password(headers: &mut HeaderMap) -> Option<Token> {
     let value = headers.remove(AUTHORIZATION)?;
     password(&value).or_else(|| bearer(&value))
 }
@@ -65,32 +65,32 @@ mod tests {
     #[test]
     fn a_bearer_token_is_taken_out_of_its_header() {
         for accepted in ["Bearer abc", "bearer  abc ", " BEARER abc"] {
-            assert_eq!(token(take_token, accepted).as_deref(), Some("abc"), "{accepted:?}");
+            assert_eq!(token(extract_token, accepted).as_deref(), Some("abc"), "{accepted:?}");
         }
         for refused in ["", "Bearer", "Bearer ", "Basic abc", "abc", "Basic YW55Ym9keTp0b2tlbg=="] {
-            assert_eq!(token(take_token, refused), None, "{refused:?}");
+            assert_eq!(token(extract_token, refused), None, "{refused:?}");
         }
-        assert!(take_token(&mut HeaderMap::new()).is_none());
-        assert_eq!(token(take_token, &format!("Bearer {}", "x".repeat(20_000))), None);
+        assert!(extract_token(&mut HeaderMap::new()).is_none());
+        assert_eq!(token(extract_token, &format!("Bearer {}", "x".repeat(20_000))), None);
     }
 
     #[test]
     fn a_token_without_the_word_bearer_is_one_word() {
         let bare = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln-_~+/=";
-        assert_eq!(token(take_token, bare).as_deref(), Some(bare));
+        assert_eq!(token(extract_token, bare).as_deref(), Some(bare));
         for refused in [format!("{bare} {bare}"), format!("Token {bare}"), format!("{bare},{bare}")] {
-            assert_eq!(token(take_token, &refused), None, "{refused:?}");
+            assert_eq!(token(extract_token, &refused), None, "{refused:?}");
         }
-        assert_eq!(token(take_token, &"x".repeat(20_000)), None);
+        assert_eq!(token(extract_token, &"x".repeat(20_000)), None);
     }
 
     #[test]
     fn a_browsers_password_is_a_token() {
         for pasted in ["me:ey:J", "me: ey:J\n"] {
             let basic = format!("Basic {}", BASE64_STANDARD.encode(pasted));
-            assert_eq!(token(take_token_or_password, &basic).as_deref(), Some("ey:J"));
+            assert_eq!(token(extract_token_or_password, &basic).as_deref(), Some("ey:J"));
         }
-        assert_eq!(token(take_token_or_password, "Bearer abc").as_deref(), Some("abc"));
-        assert_eq!(token(take_token_or_password, "Basic ???"), None);
+        assert_eq!(token(extract_token_or_password, "Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(token(extract_token_or_password, "Basic ???"), None);
     }
 }

@@ -50,8 +50,9 @@ impl Owner {
     }
 }
 
-/// An authenticated caller and its cluster credential.
+/// An authenticated caller and its cluster credential. Only an [`Authenticator`] makes one.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Caller {
     /// The account.
     pub owner: Arc<Owner>,
@@ -65,7 +66,7 @@ pub struct Caller {
 
 /// Reason that a request could not be authenticated.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum UnknownCaller {
+pub enum AuthError {
     /// No Authorization header, or one that is not a bearer token.
     #[error(
         "Porthole needs a ServiceAccount token of the cluster and reads with it. Send the header \"Authorization: Bearer <token>\"; in Dify: Tools > MCP > the server > Headers, name Authorization, value Bearer and the token. Make a token with: kubectl create token NAME -n NAMESPACE --duration=24h"
@@ -75,7 +76,7 @@ pub enum UnknownCaller {
     #[error(
         "the cluster does not accept this token: it has expired, was revoked, or belongs to another cluster. Make a new one (kubectl create token NAME -n NAMESPACE) and enter it in the client"
     )]
-    Refused,
+    Rejected,
     /// Not the token of `--shared-token-file`.
     #[error("this is not the token that this Porthole was started with (--shared-token-file)")]
     WrongSharedToken,
@@ -90,7 +91,9 @@ pub enum UnknownCaller {
 }
 
 /// Authenticates requests and chooses the credential for their reads.
-pub enum Authenticator {
+pub struct Authenticator(Policy);
+
+enum Policy {
     /// Accepts every token that the API server accepts; reads use that token.
     ByToken(Box<Reviews>),
     /// Accepts every request, or those with the shared token; reads use the host's own account.
@@ -103,7 +106,7 @@ pub enum Authenticator {
 }
 
 /// Token reviews, cached.
-pub struct Reviews {
+struct Reviews {
     cluster: Arc<Cluster>,
     owners: Cache<Fingerprint, Arc<Owner>>,
     rejected: Cache<Fingerprint, ()>,
@@ -114,13 +117,13 @@ pub struct Reviews {
 impl Authenticator {
     /// Creates the authenticator for identity `caller`.
     pub fn by_token(cluster: Arc<Cluster>) -> Self {
-        Self::ByToken(Box::new(Reviews {
+        Self(Policy::ByToken(Box::new(Reviews {
             cluster,
             owners: Cache::builder().max_capacity(MAX_CACHED).time_to_live(CACHE_TTL).build(),
             rejected: Cache::builder().max_capacity(MAX_CACHED).time_to_live(REJECTED_TTL).build(),
             known_good: Cache::builder().max_capacity(MAX_CACHED).time_to_live(KNOWN_GOOD_TTL).build(),
             attempts: Attempts::new(),
-        }))
+        })))
     }
 
     /// Creates the authenticator for identity `host`.
@@ -129,12 +132,12 @@ impl Authenticator {
         let shared_token = shared_token.map(Fingerprint::of);
         let fingerprint = shared_token.clone();
         let caller = Caller { owner, credential: Credential::Connection, fingerprint, presented: None };
-        Self::Host { caller, shared_token }
+        Self(Policy::Host { caller, shared_token })
     }
 
     /// True if requests must carry a token.
     pub fn requires_token(&self) -> bool {
-        !matches!(self, Self::Host { shared_token: None, .. })
+        !matches!(self.0, Policy::Host { shared_token: None, .. })
     }
 
     /// Returns the fingerprint of a request's token without a review. `None` if requests need no token.
@@ -142,11 +145,11 @@ impl Authenticator {
     /// # Errors
     ///
     /// If requests need a token and this one has none.
-    pub fn fingerprint(&self, token: Option<&Token>) -> Result<Option<Fingerprint>, UnknownCaller> {
+    pub fn fingerprint(&self, token: Option<&Token>) -> Result<Option<Fingerprint>, AuthError> {
         if !self.requires_token() {
             return Ok(None);
         }
-        token.map(|token| Some(Fingerprint::of(token))).ok_or(UnknownCaller::Missing)
+        token.map(|token| Some(Fingerprint::of(token))).ok_or(AuthError::Missing)
     }
 
     /// Authenticates a request with this token from the address `peer`.
@@ -154,25 +157,27 @@ impl Authenticator {
     /// # Errors
     ///
     /// If the token is missing, is rejected, or cannot be reviewed now.
-    pub async fn authenticate(&self, token: Option<&Token>, peer: IpAddr) -> Result<Caller, UnknownCaller> {
-        match self {
-            Self::Host { caller, shared_token: None } => Ok(caller.clone()),
-            Self::Host { caller, shared_token: Some(shared) } => {
-                let token = token.ok_or(UnknownCaller::Missing)?;
+    pub async fn authenticate(&self, token: Option<&Token>, peer: IpAddr) -> Result<Caller, AuthError> {
+        match &self.0 {
+            Policy::Host { caller, shared_token: None } => Ok(caller.clone()),
+            Policy::Host { caller, shared_token: Some(shared) } => {
+                let token = token.ok_or(AuthError::Missing)?;
                 if !Fingerprint::of(token).matches(shared) {
-                    return Err(UnknownCaller::WrongSharedToken);
+                    return Err(AuthError::WrongSharedToken);
                 }
                 Ok(Caller { presented: Some(token.clone()), ..caller.clone() })
             }
-            Self::ByToken(reviews) => {
-                let token = token.ok_or(UnknownCaller::Missing)?;
+            Policy::ByToken(reviews) => {
+                let token = token.ok_or(AuthError::Missing)?;
                 let fingerprint = Fingerprint::of(token);
                 let credential = Credential::Token(token.clone());
+                // Concurrent requests with one token share a review. An error is not cached here, which is what `rejected`
+                // is for.
                 let owner = reviews
                     .owners
                     .try_get_with(fingerprint.clone(), reviews.review(&fingerprint, &credential, peer))
                     .await
-                    .map_err(|unknown| UnknownCaller::clone(&unknown))?;
+                    .map_err(|unknown| AuthError::clone(&unknown))?;
                 Ok(Caller {
                     owner,
                     credential,
@@ -185,7 +190,7 @@ impl Authenticator {
 
     /// Drops the caller's cached identity, after the API server rejected its token.
     pub async fn forget(&self, caller: &Caller) {
-        if let (Self::ByToken(reviews), Some(token)) = (self, &caller.fingerprint) {
+        if let (Policy::ByToken(reviews), Some(token)) = (&self.0, &caller.fingerprint) {
             reviews.owners.invalidate(token).await;
         }
     }
@@ -199,18 +204,18 @@ impl Reviews {
         token: &Fingerprint,
         credential: &Credential,
         peer: IpAddr,
-    ) -> Result<Arc<Owner>, UnknownCaller> {
+    ) -> Result<Arc<Owner>, AuthError> {
         if self.rejected.contains_key(token) {
-            return Err(UnknownCaller::Refused);
+            return Err(AuthError::Rejected);
         }
         let guess = !self.known_good.contains_key(token);
         if guess && !self.attempts.take_or_wait(peer).await {
-            return Err(UnknownCaller::TooManyAttempts);
+            return Err(AuthError::TooManyAttempts);
         }
         let owner = owner(&self.cluster, credential).await;
         match &owner {
             Ok(_) => self.known_good.insert(token.clone(), ()).await,
-            Err(UnknownCaller::Refused) => {
+            Err(AuthError::Rejected) => {
                 self.known_good.invalidate(token).await;
                 self.rejected.insert(token.clone(), ()).await;
                 return owner;
@@ -225,13 +230,13 @@ impl Reviews {
     }
 }
 
-async fn owner(cluster: &Cluster, credential: &Credential) -> Result<Arc<Owner>, UnknownCaller> {
+async fn owner(cluster: &Cluster, credential: &Credential) -> Result<Arc<Owner>, AuthError> {
     let budget = ReadBudget::for_review();
     let client = Client { server: &cluster.server, credential, budget: &budget };
     match who_am_i(client).await {
         Ok(UserInfo { username, uid, .. }) => Ok(Arc::new(Owner { username, uid })),
-        Err(failure) if failure.reason == Reason::Unauthorized => Err(UnknownCaller::Refused),
-        Err(failure) => Err(UnknownCaller::Unreachable(failure)),
+        Err(failure) if failure.reason == Reason::Unauthorized => Err(AuthError::Rejected),
+        Err(failure) => Err(AuthError::Unreachable(failure)),
     }
 }
 
@@ -255,9 +260,9 @@ mod tests {
         assert_eq!(caller.presented.unwrap().expose(), "s3cret", "the audit log redacts it");
         assert!(matches!(
             callers.authenticate(Some(&token("s3cre")), NO_PEER).await,
-            Err(UnknownCaller::WrongSharedToken)
+            Err(AuthError::WrongSharedToken)
         ));
-        assert!(matches!(callers.authenticate(None, NO_PEER).await, Err(UnknownCaller::Missing)));
+        assert!(matches!(callers.authenticate(None, NO_PEER).await, Err(AuthError::Missing)));
         assert!(Authenticator::host(None).authenticate(None, NO_PEER).await.is_ok());
     }
 }

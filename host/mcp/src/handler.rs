@@ -8,7 +8,7 @@ use std::{
 
 use axum::http::{HeaderMap, request::Parts};
 use futures::FutureExt;
-use porthole_contract::{Echo, LogLevel, Note, Printable, cut};
+use porthole_contract::{Echo, LogLevel, Note, Printable, truncate};
 use porthole_identity::Caller;
 use porthole_tools::{Call, Calls, Verdict};
 use rmcp::{
@@ -24,7 +24,7 @@ use rmcp::{
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Stop,
+    Shutdown,
     answer::{descriptor, result},
     audit_mark::AuditMark,
     id::is_short,
@@ -61,12 +61,12 @@ pub(super) struct Handler {
     transport: Transport,
     /// Log level that the client of this session requested.
     level: Arc<Mutex<Option<LogLevel>>>,
-    stop: Stop,
+    shutdown: Shutdown,
 }
 
 impl Handler {
-    pub(super) fn new(calls: Arc<Calls>, transport: Transport, stop: Stop) -> Self {
-        Self { calls, transport, level: Arc::default(), stop }
+    pub(super) fn new(calls: Arc<Calls>, transport: Transport, shutdown: Shutdown) -> Self {
+        Self { calls, transport, level: Arc::default(), shutdown }
     }
 
     /// Creates a handler with a log level of its own, for another session.
@@ -106,7 +106,9 @@ impl Handler {
             Transport::Sse | Transport::Stdio(_) => context.client_info(),
         });
         match info {
-            Some(info) => Some(client_name(&format!("{} {}", cut(&info.name, 100), cut(&info.version, 100)))),
+            Some(info) => {
+                Some(client_name(&format!("{} {}", truncate(&info.name, 100), truncate(&info.version, 100))))
+            }
             None => match context.extensions.get::<UserAgent>() {
                 Some(UserAgent(agent)) => Some(agent.clone()),
                 None => user_agent(&context.extensions.get::<Parts>()?.headers),
@@ -225,7 +227,7 @@ impl ServerHandler for Handler {
                 Err(ErrorData::internal_error("Porthole failed in this call; its log has the cause", None))
             }),
             () = cancellation.cancelled() => Err(ErrorData::internal_error("the call was cancelled", None)),
-            () = self.stop.grace_over.cancelled() => Err(Stop::error()),
+            () = self.shutdown.grace_over.cancelled() => Err(Shutdown::error()),
         }
     }
 
@@ -261,7 +263,7 @@ impl ServerHandler for Handler {
         loop {
             tokio::select! {
                 () = subscription.cancelled() => return Ok(()),
-                () = self.stop.shutdown.cancelled() => return Ok(()),
+                () = self.shutdown.begun.cancelled() => return Ok(()),
                 changed = changes.changed() => if changed.is_err() { return Ok(()) },
             }
             if subscription.sink().notify_tool_list_changed().await.is_err() {
@@ -362,6 +364,6 @@ pub(super) fn user_agent(headers: &HeaderMap) -> Option<String> {
 fn client_name(name: &str) -> String {
     /// Maximum length in bytes.
     const MAX_CLIENT: usize = 100;
-    let printable = Printable(cut(name, MAX_CLIENT)).to_string();
-    cut(&printable, MAX_CLIENT).to_owned()
+    let printable = Printable(truncate(name, MAX_CLIENT)).to_string();
+    truncate(&printable, MAX_CLIENT).to_owned()
 }

@@ -38,14 +38,14 @@ const MAX_MESSAGE: usize = 256 << 10;
 
 /// Shutdown signals of the host.
 #[derive(Clone, Default)]
-pub struct Stop {
-    /// Shutdown has begun: no more sessions are opened, and subscriptions end.
-    shutdown: CancellationToken,
+pub struct Shutdown {
+    /// The shutdown has begun: no more sessions are opened, and subscriptions end.
+    begun: CancellationToken,
     /// The grace period is over: open calls end.
     grace_over: CancellationToken,
 }
 
-impl Stop {
+impl Shutdown {
     /// Error for a call that the shutdown ends.
     fn error() -> ErrorData {
         ErrorData::internal_error("this Porthole is stopping; ask again in a moment", None)
@@ -53,7 +53,7 @@ impl Stop {
 }
 
 /// Services behind the main port.
-pub struct Site {
+pub struct MainPort {
     /// Executes calls, and holds the catalog of tools.
     pub calls: Arc<Calls>,
     /// Authenticates requests.
@@ -66,13 +66,13 @@ pub struct Site {
     pub probes: Router,
 }
 
-impl Site {
+impl MainPort {
     /// Builds the routes of the main port. The returned sessions must be drained before the port closes.
     pub fn routes(self) -> (Router, Arc<Sessions>) {
         let Self { calls, authenticator, hosts, limits, probes } = self;
-        let stop = Stop::default();
-        let handler = |transport| Handler::new(Arc::clone(&calls), transport, stop.clone());
-        let sessions = Arc::new(Sessions::new(handler(Transport::Sse), limits, stop.clone()));
+        let shutdown = Shutdown::default();
+        let handler = |transport| Handler::new(Arc::clone(&calls), transport, shutdown.clone());
+        let sessions = Arc::new(Sessions::new(handler(Transport::Sse), limits, shutdown.clone()));
         let streamable = handler(Transport::Streamable);
         let bodies = BodyPermits::new();
         let mcp = streamable::service(streamable.clone());
@@ -109,7 +109,7 @@ pub async fn serve_stdio(
     caller: Caller,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut changes = calls.catalog().changes();
-    let handler = Handler::new(calls, Transport::Stdio(caller), Stop::default());
+    let handler = Handler::new(calls, Transport::Stdio(caller), Shutdown::default());
     let service = handler.serve(rmcp::transport::stdio()).await?;
     let peer = service.peer().clone();
     let mut service_end = std::pin::pin!(service.waiting());

@@ -18,7 +18,7 @@ const ESCAPES: [(&[u8], &[u8]); 3] =
     [(b"\xC2\x85", br"\u0085"), (b"\xE2\x80\xA8", br"\u2028"), (b"\xE2\x80\xA9", br"\u2029")];
 
 /// Escapes the separators in JSON, or in events that contain JSON.
-pub(super) fn escaped(text: Bytes) -> Bytes {
+pub(super) fn escape(text: Bytes) -> Bytes {
     let mut escaped: Option<Vec<u8>> = None;
     let mut copied = 0;
     for at in memchr::memchr2_iter(0xC2, 0xE2, &text) {
@@ -42,13 +42,13 @@ pub(super) fn escaped(text: Bytes) -> Bytes {
 }
 
 /// Escapes the separators in the events of a response; plain JSON is not split into lines.
-pub(super) fn escaped_events(response: Response) -> Response {
+pub(super) fn escape_events(response: Response) -> Response {
     let content = response.headers().get(header::CONTENT_TYPE);
     if content.is_none_or(|content| !content.as_bytes().starts_with(b"text/event-stream")) {
         return response;
     }
     // Each frame is a whole event, so no separator is split.
-    response.map(|body| Body::new(body.map_frame(|frame| frame.map_data(escaped)))).into_response()
+    response.map(|body| Body::new(body.map_frame(|frame| frame.map_data(escape)))).into_response()
 }
 
 #[cfg(test)]
@@ -59,15 +59,15 @@ mod tests {
     async fn no_line_separator_stands_raw_in_an_event() {
         let text = "a\u{2028}b\u{2029}\u{85}é\u{20ac}\u{a0}\u{2027}c\u{2028}";
         let json = serde_json::to_string(text).unwrap();
-        let written = escaped(json.clone().into());
+        let written = escape(json.clone().into());
         let written = std::str::from_utf8(&written).unwrap();
         assert_eq!(written, r#""a\u2028b\u2029\u0085é€ ‧c\u2028""#.replace(' ', "\u{a0}"));
         assert_eq!(serde_json::from_str::<String>(written).unwrap(), text);
-        assert_eq!(escaped("plain".into()), "plain");
+        assert_eq!(escape("plain".into()), "plain");
 
         for (content, expected) in [("text/event-stream", written), ("application/json", json.as_str())] {
             let response = ([(header::CONTENT_TYPE, content)], json.clone()).into_response();
-            let body = escaped_events(response).into_body().collect().await.unwrap().to_bytes();
+            let body = escape_events(response).into_body().collect().await.unwrap().to_bytes();
             assert_eq!(body, expected, "{content}");
         }
     }

@@ -4,13 +4,14 @@
 //! in the first write, as a path, never `id:` or `retry:` ([`stream`]); comments soon after each response, because only
 //! a write detects that Dify has disconnected ([`stream`]); 202 at once for the session's own client, and every failure
 //! as a JSON-RPC error on the stream with the id of its request ([`mod@message`]); exactly one response per id
-//! ([`session::Pending`]); an error for every open request before a stream ends, or a broken body ([`session`],
+//! ([`pending::Pending`]); an error for every open request before a stream ends, or a broken body ([`session`],
 //! [`stream`]).
 
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 mod message;
 mod outbox;
+mod pending;
 mod session;
 mod stream;
 

@@ -84,7 +84,7 @@ pub(super) async fn accept(
     {
         handler.record(&caller, client, &tool, Verdict::Malformed);
     }
-    lines::escaped_events(response)
+    lines::escape_events(response)
 }
 
 fn status(error: ReadError) -> StatusCode {

@@ -81,7 +81,7 @@ pub(crate) enum Plugin {
         /// The tool, a .wasm file
         file: PathBuf,
         #[command(flatten)]
-        compiling: Compiling,
+        load: LoadArgs,
     },
     /// Check everything that the host would, and say what to mend (exit code 1 where one would not be served)
     #[command(after_help = PLUGIN_EXAMPLES)]
@@ -90,7 +90,7 @@ pub(crate) enum Plugin {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         #[command(flatten)]
-        compiling: Compiling,
+        load: LoadArgs,
     },
     /// Compile the tools of a folder into the cache, so that a host that starts with it serves at once (exit code 1 where one
     /// cannot be compiled)
@@ -100,11 +100,11 @@ pub(crate) enum Plugin {
         #[arg(long, value_name = "DIR", env = "PORTHOLE_PLUGINS", default_value = "plugins/dist")]
         plugins: PathBuf,
         #[command(flatten)]
-        compiling: Compiling,
+        load: LoadArgs,
     },
     /// Call a tool once; its answer goes to stdout, and what it took to stderr (exit code 1 where it is an error)
     #[command(after_help = PLUGIN_EXAMPLES)]
-    Call(Box<CallOnce>),
+    Call(Box<CallArgs>),
 }
 
 /// The languages of `plugin new`.
@@ -117,7 +117,7 @@ pub(crate) enum Language {
 
 /// Options that affect how tools are loaded.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Compiling {
+pub(crate) struct LoadArgs {
     /// Folder for compiled tools, which only this user may write, or "off": then every start compiles them anew
     /// [default: porthole/compiled in $XDG_CACHE_HOME or ~/.cache]
     #[arg(long, value_name = "DIR|off", env = "PORTHOLE_CACHE", value_parser = cache)]
@@ -152,16 +152,16 @@ pub(crate) struct ClusterArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct CallOnce {
+pub(crate) struct CallArgs {
     /// The tool, a .wasm file
     pub(crate) file: PathBuf,
     /// The arguments, as a JSON object
     #[arg(long, value_name = "JSON", default_value = "{}")]
     pub(crate) args: String,
     #[command(flatten)]
-    pub(crate) place: ClusterArgs,
+    pub(crate) cluster: ClusterArgs,
     #[command(flatten)]
-    pub(crate) compiling: Compiling,
+    pub(crate) load: LoadArgs,
 }
 
 #[derive(Debug, Args)]
@@ -177,7 +177,7 @@ pub(crate) struct Rbac {
     #[arg(long, value_enum, value_name = "ROLES", value_delimiter = ',')]
     pub(crate) with: Vec<ExtraRole>,
     #[command(flatten)]
-    pub(crate) compiling: Compiling,
+    pub(crate) load: LoadArgs,
 }
 
 /// Roles with rights that no account should have by default.
@@ -221,9 +221,9 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DIR", env = "PORTHOLE_PLUGINS", default_value = "plugins/dist")]
     pub(crate) plugins: PathBuf,
     #[command(flatten)]
-    pub(crate) compiling: Compiling,
+    pub(crate) load: LoadArgs,
     #[command(flatten)]
-    pub(crate) place: ClusterArgs,
+    pub(crate) cluster: ClusterArgs,
     /// With --demo: write a kubeconfig of the embedded cluster to FILE, with its admin's token in it
     #[arg(long, value_name = "FILE", requires = "demo")]
     pub(crate) demo_kubeconfig: Option<PathBuf>,

@@ -7,10 +7,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use porthole_contract::{Echo, Requirement, is_label};
 use porthole_guard::Denied;
-use porthole_tools::{OnFailure, Settings};
+use porthole_tools::{FailurePolicy, Settings};
 use serde::Deserialize;
 
-use crate::cli::Compiling;
+use crate::cli::LoadArgs;
 use limits::{CallLimitsText, LimitsText};
 
 /// Parsed configuration.
@@ -21,7 +21,7 @@ pub(crate) struct Config {
     /// Kinds that no tool may read.
     pub(crate) denied: Arc<Denied>,
     /// Policy for calls while the audit log cannot be written.
-    pub(crate) audit: OnFailure,
+    pub(crate) audit: FailurePolicy,
     /// Settings of the admin port.
     pub(crate) admin: Admin,
 }
@@ -67,7 +67,7 @@ struct File {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct AuditText {
     #[serde(default)]
-    on_failure: OnFailure,
+    on_failure: FailurePolicy,
 }
 
 /// `enabled` and `disabled`, which no tool can be named, and tools by name.
@@ -119,7 +119,7 @@ impl Config {
     ];
 
     /// Configuration named by a command's options, or the default.
-    pub(crate) fn of(options: &Compiling) -> Result<Self, ConfigError> {
+    pub(crate) fn of(options: &LoadArgs) -> Result<Self, ConfigError> {
         options.config.as_deref().map_or_else(|| Ok(Self::default()), Self::read)
     }
 
@@ -156,7 +156,7 @@ impl Config {
             return Err(format!("namespaces: {} is not the name of a namespace", Echo(none)));
         }
         let tools = Settings { calls, tools, enabled, disabled, namespaces: file.namespaces, host };
-        let admin = Admin { requires: file.admin.requires.checked()? };
+        let admin = Admin { requires: file.admin.requires.validate()? };
         Ok(Self { tools, denied, audit: file.audit.on_failure, admin })
     }
 }

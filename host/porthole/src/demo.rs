@@ -5,11 +5,11 @@
 use std::{fmt::Write as _, io::Write as _, os::unix::fs::OpenOptionsExt, path::Path};
 
 use anyhow::Context;
-use porthole_demo::{Embedded, Role};
+use porthole_demo::{EmbeddedCluster, Role};
 
 /// The embedded cluster; stopped on drop.
 pub(crate) struct Demo {
-    cluster: Embedded,
+    cluster: EmbeddedCluster,
     /// True for the built-in shop, false for a folder of manifests.
     is_shop: bool,
 }
@@ -17,7 +17,7 @@ pub(crate) struct Demo {
 impl Demo {
     /// Serves the shop or the manifests of a folder, and writes a kubeconfig if requested.
     pub(crate) async fn start(folder: Option<&Path>, kubeconfig: Option<&Path>) -> anyhow::Result<Self> {
-        let cluster = Embedded::start(folder).await.context("--demo")?;
+        let cluster = EmbeddedCluster::start(folder).await.context("--demo")?;
         tracing::info!("{} objects in an embedded cluster at https://{}", cluster.objects, cluster.address);
         if let Some(path) = kubeconfig {
             write_private(path, &cluster.kubeconfig())
@@ -34,10 +34,10 @@ impl Demo {
     /// Prints the address, the tokens, and three commands to paste.
     pub(crate) fn welcome(&self, origin: &str) {
         // A closed stdout is no error: its reader is not interested. Never called with --stdio, which owns stdout.
-        let _ = writeln!(std::io::stdout(), "{}", self.text(origin));
+        let _ = writeln!(std::io::stdout(), "{}", self.welcome_text(origin));
     }
 
-    fn text(&self, origin: &str) -> String {
+    fn welcome_text(&self, origin: &str) -> String {
         let mut accounts = String::new();
         let mut admin = "";
         for account in &self.cluster.accounts {

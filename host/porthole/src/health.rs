@@ -37,7 +37,7 @@ impl ApiServerHealth {
         {
             return failure.clone();
         }
-        let failure = self.cluster.server.answers().await.err().map(|failure| failure.message);
+        let failure = self.cluster.server.ping().await.err().map(|failure| failure.message);
         *last = Some((Instant::now(), failure.clone()));
         failure
     }

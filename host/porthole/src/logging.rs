@@ -17,7 +17,7 @@ use std::{
 };
 
 use anyhow::Context;
-use porthole_contract::{Printable, cut, steers};
+use porthole_contract::{Printable, controls_display, truncate};
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
 /// Maximum bytes of a line. An event is a sentence; at `trace` a library logs a request.
@@ -28,7 +28,7 @@ const MAX_QUEUED_LINES: usize = 1024;
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Starts logging, as text or as one JSON object per line. Dropping the guard flushes the log.
-pub(crate) fn begin(filter: &str, json: bool) -> anyhow::Result<Log> {
+pub(crate) fn init(filter: &str, json: bool) -> anyhow::Result<Log> {
     let levels = EnvFilter::try_new(filter).with_context(|| format!("--log {filter:?}"))?;
     let (lines, queue) = sync_channel(MAX_QUEUED_LINES);
     let dropped = Arc::new(AtomicU64::new(0));
@@ -114,7 +114,7 @@ impl Write for LineWriter {
 }
 
 fn text_line(text: &str) -> String {
-    let kept = cut(text, MAX_LINE);
+    let kept = truncate(text, MAX_LINE);
     let rest = text.len().saturating_sub(kept.len());
     let more = if rest > 0 { format!("… ({rest} bytes more)") } else { String::new() };
     format!("{}{more}\n", Printable(kept))
@@ -150,7 +150,7 @@ fn json_line(text: &str) -> String {
     }
     let mut line = String::with_capacity(text.len().saturating_add(1));
     for letter in text.chars() {
-        if steers(letter) {
+        if controls_display(letter) {
             for unit in letter.encode_utf16(&mut [0; 2]) {
                 let _ = write!(line, "\\u{unit:04x}");
             }
@@ -204,7 +204,7 @@ mod tests {
             assert_eq!(lines.len(), 3);
             for line in lines {
                 let line = line.strip_suffix('\n').unwrap();
-                assert!(!line.chars().any(steers), "{line:?}");
+                assert!(!line.chars().any(controls_display), "{line:?}");
                 assert!(!json || serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
             }
         }

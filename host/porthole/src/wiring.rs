@@ -8,8 +8,8 @@ use porthole_contract::Token;
 use porthole_guard::{Denied, Guard};
 use porthole_identity::Authenticator;
 use porthole_quota::default_memory_total;
-use porthole_sandbox::{CompiledCode, Compiler, Engine};
-use porthole_tools::{Audit, Calls, Catalog, Loader, OnFailure, Settings};
+use porthole_sandbox::{CompileCache, Compiler, Engine};
+use porthole_tools::{Audit, Calls, Catalog, FailurePolicy, Loader, Settings};
 
 use crate::{
     cli::{Cache, ClusterArgs, Serve},
@@ -57,12 +57,12 @@ impl Host {
 }
 
 /// Source of the cluster's address and CA.
-pub(crate) fn source(demo: Option<&Demo>, place: &ClusterArgs) -> Source {
-    let context = place.context.clone();
-    match (demo, place.kubeconfig.clone()) {
+pub(crate) fn source(demo: Option<&Demo>, cluster: &ClusterArgs) -> Source {
+    let context = cluster.context.clone();
+    match (demo, cluster.kubeconfig.clone()) {
         (Some(demo), _) => Source::Text(demo.kubeconfig()),
         (None, Some(kubeconfig)) => Source::File { kubeconfig, context },
-        (None, None) => Source::Usual { context, account: place.service_account.clone() },
+        (None, None) => Source::Default { context, account: cluster.service_account.clone() },
     }
 }
 
@@ -85,9 +85,9 @@ pub(crate) fn loader(settings: Settings, cache: Option<Cache>) -> anyhow::Result
 }
 
 /// Opens the compile cache. If this fails the host runs without one, and starts more slowly.
-fn compile_cache(chosen: Option<Cache>) -> Option<CompiledCode> {
+fn compile_cache(chosen: Option<Cache>) -> Option<CompileCache> {
     let Cache::Folder(folder) = chosen.unwrap_or_else(Cache::default_folder) else { return None };
-    match CompiledCode::open(&folder) {
+    match CompileCache::open(&folder) {
         Ok(cache) => Some(cache),
         Err(error) => {
             tracing::warn!(
@@ -100,17 +100,17 @@ fn compile_cache(chosen: Option<Cache>) -> Option<CompiledCode> {
 }
 
 /// Audit log selected by the options. With --stdio stdout belongs to the transport, with --demo to the welcome text.
-pub(crate) fn audit(options: &Serve, on_failure: OnFailure) -> anyhow::Result<Audit> {
-    let default = if options.stdio || options.place.demo.is_some() { "stderr" } else { "stdout" };
-    let place = options.audit.as_deref().unwrap_or(Path::new(default));
-    let audit = match place.to_str() {
+pub(crate) fn audit(options: &Serve, on_failure: FailurePolicy) -> anyhow::Result<Audit> {
+    let default = if options.stdio || options.cluster.demo.is_some() { "stderr" } else { "stdout" };
+    let destination = options.audit.as_deref().unwrap_or(Path::new(default));
+    let audit = match destination.to_str() {
         Some("off") => Ok(Audit::Off),
         Some("stdout") if options.stdio => {
             bail!("--audit stdout: with --stdio that is the client's; use stderr or a file")
         }
         Some("stdout") => Audit::stdout(on_failure),
         Some("stderr") => Audit::stderr(on_failure),
-        _ => Audit::file(place, on_failure),
+        _ => Audit::file(destination, on_failure),
     };
-    audit.with_context(|| format!("--audit {}", place.display()))
+    audit.with_context(|| format!("--audit {}", destination.display()))
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::{Router, body::Body, extract::Request, http::header};
-use porthole_admin::{Admin, Parts};
+use porthole_admin::{Admin, Dependencies};
 use porthole_cluster::{ApiServer, Cluster, Source};
 use porthole_contract::{Requirement, Token};
 use porthole_guard::Guard;
@@ -44,7 +44,7 @@ async fn routes_of(
     let listen = listen.parse().unwrap();
     let (registry, sessions) = (Registry::default(), Box::new(|| 0));
     let parts =
-        Parts { calls, authenticator, guard, requires, sessions, registry, listen, names: Vec::new() };
+        Dependencies { calls, authenticator, guard, requires, sessions, registry, listen, names: Vec::new() };
     Admin::new(parts).routes()
 }
 
@@ -79,8 +79,25 @@ async fn off_loopback_the_page_wants_a_token_and_the_figures_do_not() {
 }
 
 #[tokio::test]
+async fn every_answer_of_the_port_has_the_security_headers() {
+    for path in ["/", "/tools/x", "/metrics", "/style.css", "/nowhere"] {
+        for authorization in ["", "Bearer a-token-of-the-tests"] {
+            let request = Request::get(path).header(header::AUTHORIZATION, authorization);
+            let routes = routes("0.0.0.0:9090").await;
+            let answer = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            let value = |name| answer.headers().get(name).map(|value| value.to_str().unwrap());
+            let policy = value(header::CONTENT_SECURITY_POLICY).unwrap();
+            assert!(policy.starts_with("default-src 'none'; style-src 'self';"), "{path}: {policy}");
+            assert_eq!(value(header::X_CONTENT_TYPE_OPTIONS), Some("nosniff"), "{path}");
+            assert_eq!(value(header::REFERRER_POLICY), Some("no-referrer"), "{path}");
+            assert_eq!(value(header::CACHE_CONTROL), Some("no-store"), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn off_loopback_a_visitor_needs_the_right_that_operators_have() {
-    let cluster = porthole_demo::Embedded::start(None).await.unwrap();
+    let cluster = porthole_demo::EmbeddedCluster::start(None).await.unwrap();
     let token = |name: &str| {
         let account = cluster.accounts.iter().find(|account| account.name == name).unwrap();
         format!("Bearer {}", account.token)

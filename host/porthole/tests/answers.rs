@@ -13,7 +13,7 @@ use std::{
 
 use porthole_cluster::{ApiServer, Cluster, Source};
 use porthole_contract::Content;
-use porthole_demo::Embedded;
+use porthole_demo::EmbeddedCluster;
 use porthole_guard::Guard;
 use porthole_identity::{Authenticator, NO_PEER};
 use porthole_sandbox::{Compiler, Engine};
@@ -90,7 +90,7 @@ fn tools() -> PathBuf {
 }
 
 /// The calls of a host that reads the shop with its own account.
-async fn calls(cluster: &Embedded) -> (Arc<Calls>, Arc<Authenticator>) {
+async fn calls(cluster: &EmbeddedCluster) -> (Arc<Calls>, Arc<Authenticator>) {
     let source = Source::Text(cluster.kubeconfig());
     let settings = Settings::default();
     let engine = Arc::new(Engine::new(2, settings.max_memory(), 1 << 30).unwrap());
@@ -123,7 +123,7 @@ fn text(answer: Answer) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_tool_answers_as_its_snapshots_show() {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let cluster = Embedded::start(None).await.unwrap();
+    let cluster = EmbeddedCluster::start(None).await.unwrap();
     let (calls, authenticator) = calls(&cluster).await;
     let caller = authenticator.authenticate(None, NO_PEER).await.unwrap();
     let cases = cases();

@@ -43,6 +43,7 @@ impl PerAccount {
         if let Some(known) = semaphores.get(&account).and_then(Weak::upgrade) {
             return known;
         }
+        // Pruned at each insertion, so the map holds only accounts that have work.
         semaphores.retain(|_, semaphore| semaphore.strong_count() > 0);
         let new = Arc::new(Semaphore::new(self.permits));
         semaphores.insert(account, Arc::downgrade(&new));

@@ -18,14 +18,14 @@ use tokio::{
 };
 
 use crate::{Account, PerAccount};
-use cgroup::usable;
+use cgroup::available_memory;
 
 /// Granularity of the budget: a page of WebAssembly.
 const UNIT: u64 = 64 << 10;
 /// Max wait for memory. Calls take milliseconds, so a longer wait means a flood ahead in the queue.
-const WAIT: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(2) };
+const MAX_WAIT: Duration = if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(2) };
 /// Divisor of the budget for one caller's share, so that another caller always finds memory.
-const PARTS: u64 = 2;
+const SHARE_DIVISOR: u64 = 2;
 
 /// Default budget if the available memory is unknown.
 const UNKNOWN_MEMORY: u64 = 512 << 20;
@@ -33,7 +33,7 @@ const UNKNOWN_MEMORY: u64 = 512 << 20;
 /// Default budget of all calls in bytes: three fifths of the memory that this process may use. The rest is for the host
 /// itself, compiled tools, and answers in transit.
 pub fn default_memory_total() -> u64 {
-    usable().map_or(UNKNOWN_MEMORY, |bytes| bytes / 5 * 3)
+    available_memory().map_or(UNKNOWN_MEMORY, |bytes| bytes / 5 * 3)
 }
 
 /// All calls together, or all calls of one caller, would exceed their share of the budget.
@@ -58,7 +58,7 @@ pub struct MemoryTotal {
 impl MemoryTotal {
     /// Creates a budget of `bytes`.
     pub fn new(bytes: u64) -> Self {
-        let callers = PerAccount::new(permits(bytes / PARTS / UNIT));
+        let callers = PerAccount::new(permits(bytes / SHARE_DIVISOR / UNIT));
         Self { bytes, all: Arc::new(Semaphore::new(permits(bytes / UNIT))), callers }
     }
 
@@ -88,7 +88,7 @@ struct Reservation {
 
 impl MemoryShare {
     /// A second, empty share of the same caller, for memory that is released before the call ends.
-    pub fn apart(&self) -> Self {
+    pub fn sibling(&self) -> Self {
         let (all, caller) = (Arc::clone(&self.all), Arc::clone(&self.caller));
         Self { account: self.account, total: self.total, all, caller, reservation: Mutex::default() }
     }
@@ -111,7 +111,7 @@ impl MemoryShare {
         let acquired = match missing {
             0 => return Ok(()),
             // A request above the caller's share would wait in vain.
-            units if units > self.total / PARTS / UNIT => None,
+            units if units > self.total / SHARE_DIVISOR / UNIT => None,
             units => self.acquire(units).await,
         };
         let mut reservation = self.reservation();
@@ -135,7 +135,7 @@ impl MemoryShare {
             let caller = Arc::clone(&self.caller).acquire_many_owned(units).await.ok()?;
             Some([caller, Arc::clone(&self.all).acquire_many_owned(units).await.ok()?])
         };
-        timeout(WAIT, acquire).await.ok()?
+        timeout(MAX_WAIT, acquire).await.ok()?
     }
 
     fn reservation(&self) -> std::sync::MutexGuard<'_, Reservation> {

@@ -3,7 +3,7 @@
 use porthole_contract::{LogLevel, Note, Printable, Progress};
 
 use super::{
-    state::{Logging, State},
+    state::{LogDecision, State},
     world::call::{Host, Level},
 };
 
@@ -38,11 +38,11 @@ impl Host for State {
         self.call()?;
         message.truncate(message.floor_char_boundary(MAX_MESSAGE));
         match self.log.take(message.len()) {
-            Logging::Logged => {}
-            Logging::FirstDropped => {
+            LogDecision::Logged => {}
+            LogDecision::FirstDropped => {
                 "it logs too much; what follows in this call is dropped".clone_into(&mut message)
             }
-            Logging::Dropped => return Ok(()),
+            LogDecision::Dropped => return Ok(()),
         }
         let tool = &*self.call()?.tool;
         // A line break in it would begin a line that looks like ours.

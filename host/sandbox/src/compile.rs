@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use porthole_contract::{Digest, Printable, cut};
+use porthole_contract::{Digest, Printable, truncate};
 use sha2::{Digest as _, Sha256};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -31,7 +31,7 @@ use wasmtime::component::Component;
 
 use super::{
     compiled::{
-        CompiledCode, Partial, fingerprint,
+        CompileCache, PartialFile, fingerprint,
         native::{self, Precompiled},
     },
     engine::Engine,
@@ -40,10 +40,10 @@ use super::{
 use artifact::{HEADER, Header};
 pub use child::run as compile_child;
 pub(crate) use wasm::MAX_WASM;
-pub use wasm::{Unreadable, WasmFile};
+pub use wasm::{OpenError, WasmFile};
 
-/// Wall clock of one file. A bomb ends at its limit of processor time (60 s) long before where there is a processor.
-const TIME: Duration = Duration::from_secs(120);
+/// Wall-clock limit of one file. On an idle processor a compilation bomb reaches its CPU limit (60 s) long before.
+const TIMEOUT: Duration = Duration::from_secs(120);
 /// Memory of a compiler, which fits beside an idle host into 512 MiB. Our examples in JavaScript and Python need 344 and 326
 /// MiB, a tool in Rust 45; a bomb of 0.8 MB asked for 2 GB.
 ///
@@ -54,11 +54,11 @@ const MEMORY: u64 = 400 << 20;
 /// Files up to this size are compiled two at a time, each with half of the memory; larger ones alone. A tool in Rust has
 /// 100 to 390 kB.
 const SMALL_FILE: u64 = 2 << 20;
-const SIDE_BY_SIDE: u32 = 2;
-/// Bytes of code that are taken from a compiler. The largest of our examples has 37 MB.
+const MAX_PARALLEL: u32 = 2;
+/// Max bytes of code accepted from a compiler. The largest of our examples has 37 MB.
 const MAX_CODE: u64 = 256 << 20;
-/// Bytes of a compiler's words that are kept, and how many of them are repeated.
-const MAX_WORDS: usize = 8 << 10;
+/// Max bytes of a compiler's stderr that are buffered, and max bytes of it in an error.
+const MAX_STDERR: usize = 8 << 10;
 const MAX_REASON: usize = 256;
 /// Bytes that are moved at a time.
 const CHUNK: usize = 64 << 10;
@@ -76,12 +76,12 @@ pub enum CompileError {
     #[error("compiling it took longer than {0}")]
     Time(&'static str),
     /// The compiler crashed.
-    #[error("the compiler ended with {status}: {said}")]
+    #[error("the compiler ended with {status}: {message}")]
     Crashed {
         /// The exit code or signal.
         status: ExitStatus,
         /// Its last line.
-        said: String,
+        message: String,
     },
     /// There is no /proc, or no process to be had. Nothing is compiled inside the host instead.
     #[error("no compiler can be started: {0}")]
@@ -109,7 +109,8 @@ impl CompileError {
         use rustix::process::Signal;
         match self {
             Self::Start(_) | Self::Io(_) => true,
-            // From outside: a compiler that is at a limit, or does what it may not, ends in other ways.
+            // Signals from outside, such as the OOM killer's. A compiler that hits a limit or a denied call exits
+            // otherwise.
             Self::Crashed { status, .. } => [Signal::KILL, Signal::TERM, Signal::INT, Signal::HUP]
                 .iter()
                 .any(|signal| status.signal() == Some(signal.as_raw())),
@@ -129,8 +130,8 @@ impl Code {
     }
 }
 
-/// Process in which code is compiled.
-enum Place {
+/// The compiler's process.
+enum Backend {
     /// In a child: this program, started once more.
     Child {
         /// `/proc/self/exe`, which stays the same when the file of the program is replaced.
@@ -144,24 +145,24 @@ enum Place {
 /// Makes code of files: from the cache, or by a compiler.
 pub struct Compiler {
     /// None: everything is compiled at each start.
-    pub cache: Option<Arc<CompiledCode>>,
-    place: Place,
-    turns: Semaphore,
+    pub cache: Option<Arc<CompileCache>>,
+    backend: Backend,
+    permits: Semaphore,
 }
 
 impl Compiler {
     /// A compiler that starts a child for each file that is not in the cache.
-    pub fn new(cache: Option<CompiledCode>) -> Self {
-        Self::at(Place::Child { program: "/proc/self/exe".into() }, cache)
+    pub fn new(cache: Option<CompileCache>) -> Self {
+        Self::with_backend(Backend::Child { program: "/proc/self/exe".into() }, cache)
     }
 
     /// A compiler without a cache that starts `program`, where this process is not Porthole itself.
     pub fn of_program(program: PathBuf) -> Self {
-        Self::at(Place::Child { program }, None)
+        Self::with_backend(Backend::Child { program }, None)
     }
 
-    fn at(place: Place, cache: Option<CompiledCode>) -> Self {
-        Self { cache: cache.map(Arc::new), place, turns: Semaphore::new(SIDE_BY_SIDE as usize) }
+    fn with_backend(backend: Backend, cache: Option<CompileCache>) -> Self {
+        Self { cache: cache.map(Arc::new), backend, permits: Semaphore::new(MAX_PARALLEL as usize) }
     }
 
     /// The code of a file. Dropping the future ends the child.
@@ -173,16 +174,17 @@ impl Compiler {
                 return Ok(Code(component));
             }
         }
-        if let Some(reason) = wasm.is_no_component() {
+        if let Some(reason) = wasm.magic_error() {
             return Err(CompileError::Refused(reason.to_owned()));
         }
-        let turns = if wasm.size() > SMALL_FILE { SIDE_BY_SIDE } else { 1 };
-        let _turn = self.turns.acquire_many(turns).await.map_err(io::Error::other)?;
-        let memory = MEMORY / u64::from(SIDE_BY_SIDE) * u64::from(turns);
+        // A large file takes all permits, so that compilers together stay within one limit of memory.
+        let permits = if wasm.size() > SMALL_FILE { MAX_PARALLEL } else { 1 };
+        let _permit = self.permits.acquire_many(permits).await.map_err(io::Error::other)?;
+        let memory = MEMORY / u64::from(MAX_PARALLEL) * u64::from(permits);
         if let Some(cache) = &self.cache {
             match cache.partial() {
                 Ok(partial) => match self.compile(engine, wasm, memory, Sink::file(partial)).await {
-                    // Whatever became of the code, the cache has no room for it: below it is compiled into memory.
+                    // Most likely the disk of the cache is full: below it is compiled once more, into memory.
                     Err(CompileError::Io(error)) => tracing::warn!("compiled code is not kept: {error}"),
                     other => return other,
                 },
@@ -200,14 +202,14 @@ impl Compiler {
         sink: Sink,
     ) -> Result<Code, CompileError> {
         let fingerprint = fingerprint(engine.wasmtime());
-        let received = match &self.place {
-            Place::Child { program } => {
+        let received = match &self.backend {
+            Backend::Child { program } => {
                 let compiling = in_child(program, fingerprint, wasm, memory, sink);
                 let limit = CompileError::Time("120 s");
-                timeout(TIME, compiling).await.unwrap_or(Err(limit))?
+                timeout(TIMEOUT, compiling).await.unwrap_or(Err(limit))?
             }
             #[cfg(test)]
-            Place::Here => tests::in_process(engine, fingerprint, wasm, sink).await?,
+            Backend::Here => tests::in_process(engine, fingerprint, wasm, sink).await?,
         };
         let (engine, wasm) = (Arc::clone(engine), *wasm.digest());
         let loaded = tokio::task::spawn_blocking(move || received.load(&engine, &wasm)).await;
@@ -217,12 +219,12 @@ impl Compiler {
 
 /// Destination of code as it arrives. With a cache, the host never holds more of it than a chunk.
 enum Sink {
-    File(Partial, tokio::fs::File),
+    File(PartialFile, tokio::fs::File),
     Memory(Vec<u8>),
 }
 
 impl Sink {
-    fn file((partial, file): (Partial, std::fs::File)) -> Self {
+    fn file((partial, file): (PartialFile, std::fs::File)) -> Self {
         Self::File(partial, file.into())
     }
 
@@ -237,23 +239,23 @@ impl Sink {
     }
 }
 
-/// Code whose length, engine and digest are those that its header named.
-struct Received {
+/// Code whose length, engine and digest match its header.
+struct Artifact {
     sink: Sink,
     code: [u8; 32],
 }
 
-impl Received {
+impl Artifact {
     fn load(self, engine: &Engine, wasm: &Digest) -> Result<Code, CompileError> {
         let engine = engine.wasmtime();
         let loaded = match self.sink {
             Sink::File(partial, _) => {
                 let path = partial.keep(engine, wasm, &Digest::new(self.code))?;
-                native::of_file(engine, &path)
+                native::load_file(engine, &path)
             }
-            Sink::Memory(bytes) => native::of_bytes(engine, &Precompiled::received(bytes)),
+            Sink::Memory(bytes) => native::load_bytes(engine, &Precompiled::from_compiler(bytes)),
         };
-        loaded.map(Code).map_err(|error| CompileError::Load(said(&error.root_cause().to_string())))
+        loaded.map(Code).map_err(|error| CompileError::Load(excerpt(&error.root_cause().to_string())))
     }
 }
 
@@ -264,7 +266,7 @@ async fn in_child(
     wasm: &WasmFile,
     memory: u64,
     sink: Sink,
-) -> Result<Received, CompileError> {
+) -> Result<Artifact, CompileError> {
     let mut child = Command::new(program)
         .arg("compile-child")
         .arg(memory.to_string())
@@ -273,7 +275,7 @@ async fn in_child(
         .stdin(wasm.stdin()?)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        // Ctrl-C is for the host; it ends its children itself.
+        // A process group of its own, because Ctrl-C is for the host, which ends its children itself.
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
@@ -281,34 +283,34 @@ async fn in_child(
     let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(CompileError::Output("it has no pipe"));
     };
-    let words = AbortOnDropHandle::new(tokio::spawn(words(errors)));
+    let stderr = AbortOnDropHandle::new(tokio::spawn(read_stderr(errors)));
     let received = receive(output, fingerprint, wasm, sink).await;
-    // A child whose output is refused may still be writing.
+    // After a rejected output the child may still be at work.
     if received.is_err() {
         let _ = child.start_kill();
     }
     let status = child.wait().await?;
-    let words = words.await.unwrap_or_default();
-    let missing = words.lines().find_map(|line| line.strip_prefix(child::MISSING));
+    let stderr = stderr.await.unwrap_or_default();
+    let missing = stderr.lines().find_map(|line| line.strip_prefix(child::MISSING));
     if let Some(missing) = missing {
-        tracing::debug!("the compiler is not confined by {}", Printable(cut(missing, MAX_REASON)));
+        tracing::debug!("the compiler is not confined by {}", Printable(truncate(missing, MAX_REASON)));
     }
     match received {
-        // Nothing came: the reason is how it ended.
-        Ok(None) => Err(ended(status, &words, memory)),
+        // Without output, the exit status is the reason.
+        Ok(None) => Err(exit_error(status, &stderr, memory)),
         Ok(Some(received)) if status.success() => Ok(received),
-        Ok(Some(_)) => Err(ended(status, &words, memory)),
+        Ok(Some(_)) => Err(exit_error(status, &stderr, memory)),
         Err(error) => Err(error),
     }
 }
 
-/// Takes code from a compiler into a sink, and compares it with what was asked for; None where nothing came.
+/// Copies code from a compiler into a sink, and checks it against the request; `None` if the output ended early.
 async fn receive(
     mut output: impl AsyncRead + Unpin,
     fingerprint: u64,
     wasm: &WasmFile,
     mut sink: Sink,
-) -> Result<Option<Received>, CompileError> {
+) -> Result<Option<Artifact>, CompileError> {
     let mut bytes = [0; HEADER];
     match output.read_exact(&mut bytes).await {
         Ok(_) => {}
@@ -326,12 +328,13 @@ async fn receive(
         return Err(CompileError::Output("it is larger than 256 MiB"));
     }
     let mut left = usize::try_from(header.length).map_err(io::Error::other)?;
+    // Hashed as it arrives: the cache names the file by this digest, and its code is run.
     let (mut hasher, mut chunk) = (Sha256::new(), vec![0; CHUNK]);
     while left > 0 {
         let room = chunk.get_mut(..left.min(CHUNK)).unwrap_or_default();
         let read = output.read(room).await?;
         let Some(bytes) = room.get(..read).filter(|bytes| !bytes.is_empty()) else {
-            // A compiler that died in writing: how it ended says why.
+            // The compiler died while it wrote; its exit status is the reason.
             return Ok(None);
         };
         hasher.update(bytes);
@@ -345,43 +348,43 @@ async fn receive(
         return Err(CompileError::Output("it does not have the digest that its header names"));
     }
     if let Sink::File(_, file) = &mut sink {
-        // Errors of a write come with the next call.
+        // tokio reports the error of a write at the next call.
         file.flush().await?;
     }
-    Ok(Some(Received { sink, code: header.code }))
+    Ok(Some(Artifact { sink, code: header.code }))
 }
 
-/// Reads all of a compiler's stderr and returns a bounded part.
-async fn words(mut errors: impl AsyncRead + Unpin) -> String {
-    let (mut kept, mut chunk) = (Vec::new(), vec![0; MAX_WORDS]);
+/// Drains a compiler's stderr, and returns a bounded part: a full pipe would block the child.
+async fn read_stderr(mut errors: impl AsyncRead + Unpin) -> String {
+    let (mut kept, mut chunk) = (Vec::new(), vec![0; MAX_STDERR]);
     while let Ok(read) = errors.read(&mut chunk).await {
         let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-        let room = MAX_WORDS.saturating_sub(kept.len());
+        let room = MAX_STDERR.saturating_sub(kept.len());
         kept.extend_from_slice(bytes.get(..room.min(read)).unwrap_or_default());
     }
     String::from_utf8_lossy(&kept).into_owned()
 }
 
 /// Error for a compiler that ended without code.
-fn ended(status: ExitStatus, words: &str, memory: u64) -> CompileError {
+fn exit_error(status: ExitStatus, stderr: &str, memory: u64) -> CompileError {
     use std::os::unix::process::ExitStatusExt;
-    let told = |line: &&str| {
+    let is_message = |line: &&str| {
         !line.trim().is_empty() && !line.starts_with("note: ") && !line.starts_with(child::MISSING)
     };
-    let last = words.lines().rfind(told).unwrap_or("without a word");
+    let last = stderr.lines().rfind(is_message).unwrap_or("without a word");
     let signal = |signal: rustix::process::Signal| status.signal() == Some(signal.as_raw());
     if status.code() == Some(child::REFUSED) {
-        CompileError::Refused(said(last))
-    } else if status.code() == Some(child::NO_MEMORY) || words.contains("memory allocation of") {
+        CompileError::Refused(excerpt(last))
+    } else if status.code() == Some(child::NO_MEMORY) || stderr.contains("memory allocation of") {
         CompileError::Memory(memory)
     } else if signal(rustix::process::Signal::XCPU) {
         CompileError::Time("60 s of processor time")
     } else {
-        CompileError::Crashed { status, said: said(last) }
+        CompileError::Crashed { status, message: excerpt(last) }
     }
 }
 
-/// Words that a component may have chosen, for a log or a terminal.
-fn said(text: &str) -> String {
-    Printable(cut(text, MAX_REASON)).to_string()
+/// Truncates and escapes text that a component may have chosen, for a log or a terminal.
+fn excerpt(text: &str) -> String {
+    Printable(truncate(text, MAX_REASON)).to_string()
 }

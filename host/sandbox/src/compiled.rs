@@ -4,7 +4,7 @@
 //! the code is then the kernel's to page in and out. A folder that cannot be used only makes the host slower.
 //!
 //! An entry is one file, `<engine>-<digest of the .wasm>-<digest of the code>.cwasm`, written aside and renamed into
-//! place, so whatever moment a process dies in leaves a whole entry or none. Its name says what must be in it.
+//! place, so a process that dies at any point leaves a whole entry or none. Its name holds the digests to verify.
 
 pub(super) mod native;
 mod ownership;
@@ -31,19 +31,19 @@ use wasmtime::{Engine, component::Component};
 
 use ownership::{is_ours_alone, is_private};
 
-/// Bytes that entries may take before those that nobody serves are thrown away, the longest unused first. A tool in
-/// JavaScript or Python takes 40 to 60 MB, one in Rust half of one.
-const MOST_BYTES: u64 = 1 << 30;
-/// An entry that was not used for this long belongs to a tool or an engine that is gone.
-const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
-/// A file that is still being written after this long was left by a process that died.
-const LEFT_BEHIND: Duration = Duration::from_secs(3600);
+/// Max bytes of all entries; above it, entries of files that are not served are evicted, the least recently used first.
+/// A tool in JavaScript or Python takes 40 to 60 MB, one in Rust half a megabyte.
+const MAX_BYTES: u64 = 1 << 30;
+/// Max time since the last use; an older entry belongs to a removed tool or a former engine.
+const MAX_UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Max age of a temporary file; an older one was left by a process that died.
+const MAX_PARTIAL_AGE: Duration = Duration::from_secs(3600);
 const ENTRY: &str = ".cwasm";
-const ASIDE: &str = ".part";
+const PARTIAL: &str = ".part";
 
 /// Reason that a cache folder is not used. Each is a warning; the host then compiles at every start.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
+pub enum CacheError {
     /// It is not there and cannot be made, or cannot be looked into.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -59,50 +59,51 @@ pub enum Unusable {
 
 /// A folder of compiled components.
 #[derive(Debug)]
-pub struct CompiledCode {
+pub struct CompileCache {
     /// The folder by its descriptor: where others can write above it, they can take it away, and put none in its place.
     folder: PathBuf,
-    _open: File,
-    most_bytes: u64,
-    found: Counter,
-    missed: Counter,
+    _handle: File,
+    max_bytes: u64,
+    hits: Counter,
+    misses: Counter,
 }
 
-impl CompiledCode {
+impl CompileCache {
     /// Opens the folder, and makes it where it is not there.
-    pub fn open(folder: &Path) -> Result<Self, Unusable> {
+    pub fn open(folder: &Path) -> Result<Self, CacheError> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        // By its real name, so that nobody can turn a link on the way.
+        // By its real name, so that no link on the path can be redirected later.
         let folder = folder.canonicalize()?;
         if let Some(open) = is_private(&folder)? {
-            return Err(Unusable::NotPrivate(open));
+            return Err(CacheError::NotPrivate(open));
         }
         let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW;
         let open = OpenOptions::new().read(true).custom_flags(flags).open(&folder)?;
         if !is_ours_alone(&open.metadata()?) {
-            return Err(Unusable::NotPrivate(folder));
+            return Err(CacheError::NotPrivate(folder));
         }
         let folder = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd()));
-        let (found, missed) = (Counter::default(), Counter::default());
-        let cache = Self { folder, _open: open, most_bytes: MOST_BYTES, found, missed };
-        let probe = cache.aside();
-        let written = private(&probe).and_then(|mut file| file.write_all(b"?"));
+        let (hits, misses) = (Counter::default(), Counter::default());
+        let cache = Self { folder, _handle: open, max_bytes: MAX_BYTES, hits, misses };
+        // A read-only or full file system is reported at the start, and not at each compilation.
+        let probe = cache.temporary_path();
+        let written = create_private(&probe).and_then(|mut file| file.write_all(b"?"));
         let _ = fs::remove_file(probe);
-        written.map_err(Unusable::NotWritable)?;
+        written.map_err(CacheError::NotWritable)?;
         Ok(cache)
     }
 
     /// Registers this module's metrics.
     pub fn register(&self, registry: &mut Registry) {
         let porthole = registry.sub_registry_with_prefix("porthole_compiled");
-        porthole.register("found", "Files whose compiled code was there", self.found.clone());
-        porthole.register("missed", "Files that had to be compiled", self.missed.clone());
+        porthole.register("found", "Files whose compiled code was there", self.hits.clone());
+        porthole.register("missed", "Files that had to be compiled", self.misses.clone());
     }
 
     /// The component compiled from the file with this digest, if it is here and whole.
     pub(super) fn find(&self, engine: &Engine, wasm: &Digest) -> Option<Component> {
         let found = self.look_up(engine, wasm);
-        if found.is_some() { &self.found } else { &self.missed }.inc();
+        if found.is_some() { &self.hits } else { &self.misses }.inc();
         found
     }
 
@@ -116,9 +117,11 @@ impl CompiledCode {
                 continue;
             };
             let path = self.folder.join(&name);
-            match whole(&path, code).and_then(|()| native::of_file(engine, &path).map_err(io::Error::other)) {
+            match verify(&path, code)
+                .and_then(|()| native::load_file(engine, &path).map_err(io::Error::other))
+            {
                 Ok(component) => {
-                    // So that it is not the first to be thrown away; where it fails it is, and is compiled again.
+                    // So that it is not evicted first. If this fails it may be, and is compiled again.
                     let _ = File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
                     return Some(component);
                 }
@@ -131,15 +134,15 @@ impl CompiledCode {
         None
     }
 
-    /// A file for code that is about to come.
-    pub(super) fn partial(&self) -> io::Result<(Partial, File)> {
-        let partial = Partial { path: self.aside() };
-        let file = private(&partial.path)?;
+    /// Creates a temporary file for code to be received.
+    pub(super) fn partial(&self) -> io::Result<(PartialFile, File)> {
+        let partial = PartialFile { path: self.temporary_path() };
+        let file = create_private(&partial.path)?;
         Ok((partial, file))
     }
 
-    /// Throws away what nobody needs: entries that were not used for long, and, where all take too much room, the
-    /// longest unused first. Those of `served` files stay.
+    /// Evicts entries that were not used for long, and, above the limit of bytes, the least recently used. Those of
+    /// `served` files stay.
     pub fn prune(&self, served: &HashSet<Digest>) -> io::Result<()> {
         let served: HashSet<String> = served.iter().map(Digest::to_string).collect();
         let mut entries = Vec::new();
@@ -149,7 +152,7 @@ impl CompiledCode {
             let (name, metadata) = (entry.file_name(), entry.metadata()?);
             let unused = metadata.modified()?.elapsed().unwrap_or_default();
             let name = name.to_string_lossy();
-            if name.ends_with(ASIDE) && unused > LEFT_BEHIND {
+            if name.ends_with(PARTIAL) && unused > MAX_PARTIAL_AGE {
                 fs::remove_file(entry.path())?;
             }
             if !name.ends_with(ENTRY) {
@@ -162,7 +165,7 @@ impl CompiledCode {
         }
         entries.sort_unstable_by_key(|(unused, ..)| std::cmp::Reverse(*unused));
         for (unused, size, path) in entries {
-            if unused <= UNUSED && bytes <= self.most_bytes {
+            if unused <= MAX_UNUSED && bytes <= self.max_bytes {
                 break;
             }
             fs::remove_file(path)?;
@@ -171,18 +174,18 @@ impl CompiledCode {
         Ok(())
     }
 
-    /// A name that nobody else writes to.
-    fn aside(&self) -> PathBuf {
-        self.folder.join(format!("{}{ASIDE}", uuid::Uuid::new_v4()))
+    /// A unique path for a temporary file.
+    fn temporary_path(&self) -> PathBuf {
+        self.folder.join(format!("{}{PARTIAL}", uuid::Uuid::new_v4()))
     }
 }
 
 /// Code that is still being written; it is removed when this is dropped.
-pub(super) struct Partial {
+pub(super) struct PartialFile {
     path: PathBuf,
 }
 
-impl Partial {
+impl PartialFile {
     /// Makes whole code an entry of the cache: compiled from the file with one digest, and itself with the other. Returns
     /// where it is.
     pub(super) fn keep(&self, engine: &Engine, wasm: &Digest, code: &Digest) -> io::Result<PathBuf> {
@@ -192,9 +195,9 @@ impl Partial {
     }
 }
 
-impl Drop for Partial {
+impl Drop for PartialFile {
     fn drop(&mut self) {
-        // Where it was kept there is nothing left of this name.
+        // After `keep` no file has this name.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -213,7 +216,7 @@ fn prefix(engine: &Engine, wasm: &Digest) -> String {
 
 /// Checks that the file is as it was written: ours, and with the digest in its name. A full disk, a crash of the
 /// machine or a careless copy leaves others.
-fn whole(path: &Path, code: &str) -> io::Result<()> {
+fn verify(path: &Path, code: &str) -> io::Result<()> {
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() || !is_ours_alone(&metadata) {
@@ -232,6 +235,6 @@ fn whole(path: &Path, code: &str) -> io::Result<()> {
     Ok(())
 }
 
-fn private(path: &Path) -> io::Result<File> {
+fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }

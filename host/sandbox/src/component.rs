@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use porthole_contract::{CallLimits, Outcome, Printable, cut};
+use porthole_contract::{CallLimits, Outcome, Printable, truncate};
 use porthole_guard::ReadSummary;
 use porthole_quota::{Account, Exhausted};
 use tokio::{
@@ -14,23 +14,23 @@ use wasmtime::Store;
 use super::{
     CallContext, Description, Engine,
     compile::{Code, CompileError},
-    contract::{Tool, Unlinkable},
+    contract::{LinkError, Tool},
     description::DescriptionError,
     imports,
     meter::Meter,
-    state::{Memory, Refused, State},
+    state::{Memory, Refusal, State},
 };
 
-/// Wall clock of describing. Interpreters start slowly, and other components may have the processor.
+/// Wall-clock limit of `describe`. Interpreters start slowly, and other components may occupy the processor.
 const DESCRIBE_TIME: Duration = Duration::from_secs(10);
-/// Processor time of describing: a description is a constant. One that loops holds a loading up for this long.
+/// CPU limit of `describe`: a description is a constant. One that loops delays loading for this long.
 const DESCRIBE_CPU: Duration = Duration::from_secs(2);
-/// Bytes of a fault's cause that are told.
+/// Max bytes of a fault's cause in an error.
 const MAX_CAUSE: usize = 1 << 10;
 /// Bytes that one call of a host function may bring from the component (wasmtime's default is 128 MiB).
 const HOSTCALL_BYTES: usize = 4 << 20;
 
-/// Bytes of words of a component, or about it, that a reason repeats.
+/// Max bytes of foreign text in an error.
 const MAX_REASON: usize = 256;
 
 /// Reason that a file is not served.
@@ -40,13 +40,13 @@ pub enum LoadError {
     #[error(transparent)]
     Compile(#[from] CompileError),
     /// It imports something that tools do not have.
-    #[error("it imports {}, and {}", imports::named(.0), imports::why(.0))]
+    #[error("it imports {}, and {}", imports::list_names(.0), imports::reason(.0))]
     Imports(Vec<String>),
     /// It is not a tool of a version of the contract that this host serves.
-    #[error("it is not a tool: {}", Printable(cut(&.0.to_string(), MAX_REASON)))]
-    NotATool(#[from] Unlinkable),
+    #[error("it is not a tool: {}", Printable(truncate(&.0.to_string(), MAX_REASON)))]
+    NotATool(#[from] LinkError),
     /// `describe` trapped, or ran out of time or memory.
-    #[error("describe() failed: {}", Printable(cut(.0, MAX_REASON)))]
+    #[error("describe() failed: {}", Printable(truncate(.0, MAX_REASON)))]
     Describe(String),
     /// Calls in flight left `describe` no memory.
     #[error(transparent)]
@@ -69,7 +69,7 @@ pub enum Limit {
 
 /// Reason that a call has no outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stopped {
+pub enum RunError {
     /// The tool's own answer: what went wrong, for the model.
     Error(String),
     /// The host stopped it.
@@ -80,16 +80,16 @@ pub enum Stopped {
     Fault(String),
 }
 
-/// A call that has ended, one way or the other.
+/// Result of a call, with its resource usage.
 #[derive(Debug)]
-pub struct Finished {
-    /// Its outcome, or why there is none.
-    pub result: Result<Outcome, Stopped>,
+pub struct RunReport {
+    /// Outcome, or the reason that there is none.
+    pub result: Result<Outcome, RunError>,
     /// Its reads.
     pub reads: ReadSummary,
     /// Time inside the component.
     pub cpu: Duration,
-    /// Bytes of memory at the most.
+    /// Peak memory in bytes.
     pub memory: usize,
 }
 
@@ -103,7 +103,7 @@ impl Component {
     /// Checks what compiled code imports, and links it.
     pub fn link(engine: &Arc<Engine>, code: &Code) -> Result<Self, LoadError> {
         let ty = code.0.component_type();
-        let refused = imports::refused(ty.imports(engine.wasmtime()).map(|(name, _)| name));
+        let refused = imports::denied(ty.imports(engine.wasmtime()).map(|(name, _)| name));
         if !refused.is_empty() {
             return Err(LoadError::Imports(refused));
         }
@@ -121,25 +121,25 @@ impl Component {
         let job = async move {
             match timeout_at(until, tool.describe(&mut store)).await {
                 Ok(Ok(description)) => Ok(Description::parse(description)?),
-                Ok(Err(error)) => Err(match store.data().memory.refused {
-                    Some(Refused::Total(exhausted)) => LoadError::Memory(exhausted),
-                    _ => LoadError::Describe(explained(&error, store.data())),
+                Ok(Err(error)) => Err(match store.data().memory.refusal {
+                    Some(Refusal::Total(exhausted)) => LoadError::Memory(exhausted),
+                    _ => LoadError::Describe(cause(&error, store.data())),
                 }),
                 Err(_) => Err(LoadError::Describe(format!("it took longer than {DESCRIBE_TIME:?}"))),
             }
         };
         let described = self.engine.executor.spawn(Account::HOST, meter, job).await;
-        described.unwrap_or_else(|error| Err(LoadError::Describe(interrupted(error))))
+        described.unwrap_or_else(|error| Err(LoadError::Describe(join_error(error))))
     }
 
-    /// Serves one call in a fresh instance. Dropping the future ends the component; `permit` is held until it has ended.
+    /// Serves one call in a fresh instance. Dropping the future stops the component; `permit` is held until it has ended.
     pub async fn call(
         &self,
         arguments: String,
         call: CallContext,
         limits: CallLimits,
         permit: impl Send + 'static,
-    ) -> Finished {
+    ) -> RunReport {
         let memory = Memory::new(limits.memory, Arc::clone(&call.memory));
         let meter = Meter::new(limits.cpu);
         let (account, until) = (call.account, deadline(limits.timeout));
@@ -147,13 +147,14 @@ impl Component {
         let tool = Arc::clone(&self.tool);
         let job = async move {
             let served = timeout_at(until, tool.run(&mut store, &arguments)).await;
-            let finished = finished(served.ok(), store.into_data(), &limits);
+            let report = report(served.ok(), store.into_data(), &limits);
+            // After `into_data` has dropped the instance: permits bound the instances that exist.
             drop(permit);
-            finished
+            report
         };
-        let finished = self.engine.executor.spawn(account, meter, job).await;
-        finished.unwrap_or_else(|error| Finished {
-            result: Err(Stopped::Fault(interrupted(error))),
+        let report = self.engine.executor.spawn(account, meter, job).await;
+        report.unwrap_or_else(|error| RunReport {
+            result: Err(RunError::Fault(join_error(error))),
             reads: ReadSummary::default(),
             cpu: Duration::ZERO,
             memory: 0,
@@ -165,40 +166,41 @@ impl Component {
         store.limiter_async(|state| &mut state.memory);
         store.set_hostcall_fuel(HOSTCALL_BYTES);
         store.set_epoch_deadline(1);
-        // A timer alone never stops a component that computes: it must give way at each tick.
+        // A timer alone never stops a component that computes: it must yield at each tick.
         store.epoch_deadline_callback(|store| Ok(store.data().meter.tick()));
         store
     }
 }
 
-/// The end of a call: its outcome, or None where its time ran out.
-fn finished(
+/// Report of a call; `served` is `None` if its time ran out.
+fn report(
     served: Option<wasmtime::Result<Result<Outcome, String>>>,
     state: State,
     limits: &CallLimits,
-) -> Finished {
+) -> RunReport {
     let result = match served {
-        None => Err(Stopped::Limit(Limit::Timeout(limits.timeout))),
+        None => Err(RunError::Limit(Limit::Timeout(limits.timeout))),
         Some(Ok(Ok(outcome))) => Ok(outcome),
-        Some(Ok(Err(text))) => Err(Stopped::Error(text)),
-        Some(Err(error)) => Err(match state.memory.refused {
-            Some(Refused::Limit) => Stopped::Limit(Limit::Memory(limits.memory)),
-            Some(Refused::Total(exhausted)) => Stopped::Memory(exhausted),
-            None if state.meter.is_over() => Stopped::Limit(Limit::Cpu(limits.cpu)),
-            None => Stopped::Fault(explained(&error, &state)),
+        Some(Ok(Err(text))) => Err(RunError::Error(text)),
+        // A trap is the effect of a refused growth or an exceeded limit, so those come first.
+        Some(Err(error)) => Err(match state.memory.refusal {
+            Some(Refusal::Limit) => RunError::Limit(Limit::Memory(limits.memory)),
+            Some(Refusal::Total(exhausted)) => RunError::Memory(exhausted),
+            None if state.meter.is_over() => RunError::Limit(Limit::Cpu(limits.cpu)),
+            None => RunError::Fault(cause(&error, &state)),
         }),
     };
-    let (cpu, memory, said) = (state.meter.spent(), state.memory.peak, state.said.text());
+    let (cpu, memory, output) = (state.meter.spent(), state.memory.peak, state.output.text());
     let call = state.into_call();
-    if !said.is_empty() {
-        tracing::debug!(tool = call.as_ref().map(|call| &*call.tool), "printed: {}", Printable(&said));
+    if !output.is_empty() {
+        tracing::debug!(tool = call.as_ref().map(|call| &*call.tool), "printed: {}", Printable(&output));
     }
     let reads = call.map(|call| call.reader.summary()).unwrap_or_default();
-    Finished { result, reads, cpu, memory }
+    RunReport { result, reads, cpu, memory }
 }
 
 /// Error of a task without a result. A panic is resumed in the awaiting task, as if there were no task in between.
-fn interrupted(error: JoinError) -> String {
+fn join_error(error: JoinError) -> String {
     match error.try_into_panic() {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => "the host is stopping".to_owned(),
@@ -216,10 +218,12 @@ fn root(error: &wasmtime::Error) -> String {
 }
 
 /// The cause of a trap, and what the component printed last: a panic's message is there.
-fn explained(error: &wasmtime::Error, state: &State) -> String {
-    let said = state.said.text();
-    match said.trim().lines().next_back() {
-        Some(last) if !last.is_empty() => format!("{} ({})", root(error), Printable(cut(last, MAX_CAUSE))),
+fn cause(error: &wasmtime::Error, state: &State) -> String {
+    let output = state.output.text();
+    match output.trim().lines().next_back() {
+        Some(last) if !last.is_empty() => {
+            format!("{} ({})", root(error), Printable(truncate(last, MAX_CAUSE)))
+        }
         _ => root(error),
     }
 }

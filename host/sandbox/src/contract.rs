@@ -26,9 +26,9 @@ const PACKAGE: &str = "porthole:tool/";
 
 /// Reason that a component cannot be linked.
 #[derive(Debug, thiserror::Error)]
-pub enum Unlinkable {
+pub enum LinkError {
     /// It was built for a version that this host does not know.
-    #[error("it was built for porthole:tool@{0}, and this host serves {served}", served = served())]
+    #[error("it was built for porthole:tool@{0}, and this host serves {served}", served = served_versions())]
     Version(String),
     /// It does not export what a tool of its version exports, or imports our interfaces in another form.
     #[error("{0:#}")]
@@ -55,7 +55,7 @@ const VERSIONS: &[Version] = &[
     Version { number: "0.2", bind: |pre| next::ToolPre::new(pre).map(Tool::Next) },
 ];
 
-fn served() -> String {
+fn served_versions() -> String {
     VERSIONS.iter().map(|version| version.number).collect::<Vec<_>>().join(" and ")
 }
 
@@ -71,7 +71,7 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
 impl Tool {
     /// Links a component as the version that its imports name. One that imports nothing of the contract is taken for
     /// the first: its exports then fit or do not.
-    pub(super) fn link(engine: &Engine, component: &Component) -> Result<Self, Unlinkable> {
+    pub(super) fn link(engine: &Engine, component: &Component) -> Result<Self, LinkError> {
         let ty = component.component_type();
         let versions: Vec<String> = ty
             .imports(engine.wasmtime())
@@ -85,14 +85,14 @@ impl Tool {
             Some(number) => VERSIONS.iter().find(|version| fits(version, number)),
         };
         let Some(version) = found else {
-            return Err(Unlinkable::Version(versions.join(", ")));
+            return Err(LinkError::Version(versions.join(", ")));
         };
         // One component, one version: pieces of two would each see half of a call.
         if let Some(other) = versions.iter().find(|number| !fits(version, number)) {
-            return Err(Unlinkable::Version(format!("{other} and {}", version.number)));
+            return Err(LinkError::Version(format!("{other} and {}", version.number)));
         }
-        let linker = linker(engine).map_err(Unlinkable::Form)?;
-        linker.instantiate_pre(component).and_then(version.bind).map_err(Unlinkable::Form)
+        let linker = linker(engine).map_err(LinkError::Form)?;
+        linker.instantiate_pre(component).and_then(version.bind).map_err(LinkError::Form)
     }
 
     /// Asks the component what it is, in an instance of its own.

@@ -1,7 +1,7 @@
 //! A component's description, parsed and bounded before anything else of the host sees it.
 //!
 //! A component is as hostile as a request. Its declaration becomes an operator's ClusterRole, a model's list of tools, a
-//! page, and lines on a terminal: each of those may rely on what is said here, and on nothing that is not.
+//! page, and lines on a terminal: each of those may rely on the bounds here, and on nothing else.
 
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
@@ -10,7 +10,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use porthole_contract::{Echo, ReadRule, ToolName, Version, is_label, is_subdomain, steers};
+use porthole_contract::{Echo, ReadRule, ToolName, Version, controls_display, is_label, is_subdomain};
 use porthole_guard::{self, Grant};
 use serde_json::{Map, Value};
 
@@ -66,7 +66,7 @@ pub enum DescriptionError {
     },
     /// The title or the summary could begin a line of its own, or steer a terminal.
     #[error("its {0} holds a control character, a line break or a bidirectional override")]
-    Steers(&'static str),
+    ControlCharacter(&'static str),
     /// A model could not know when to use the tool.
     #[error("its summary is empty: a model could not know when to use it")]
     NoSummary,
@@ -85,8 +85,8 @@ impl Description {
             ToolName::parse(&raw.name).ok_or_else(|| DescriptionError::Name(Echo(&raw.name).to_string()))?;
         let version = Version::parse(&raw.version)
             .ok_or_else(|| DescriptionError::Version(Echo(&raw.version).to_string()))?;
-        line("title", &raw.title, MAX_TITLE)?;
-        line("summary", &raw.summary, MAX_SUMMARY)?;
+        check_line("title", &raw.title, MAX_TITLE)?;
+        check_line("summary", &raw.summary, MAX_SUMMARY)?;
         if raw.summary.trim().is_empty() {
             return Err(DescriptionError::NoSummary);
         }
@@ -98,7 +98,7 @@ impl Description {
                 .map(|text| schema::parse("output-schema", text))
                 .transpose()?
                 .map(Arc::new),
-            grant: Arc::new(Grant::new(rules(&raw.reads).map_err(DescriptionError::Reads)?)),
+            grant: Arc::new(Grant::new(parse_rules(&raw.reads).map_err(DescriptionError::Reads)?)),
             name,
             version,
             title: raw.title,
@@ -108,18 +108,18 @@ impl Description {
 }
 
 /// Refuses text that is long, or more than one plain line.
-fn line(what: &'static str, text: &str, max: usize) -> Result<(), DescriptionError> {
+fn check_line(what: &'static str, text: &str, max: usize) -> Result<(), DescriptionError> {
     if text.len() > max {
         return Err(DescriptionError::TooLong { what, bytes: text.len(), max });
     }
-    if text.chars().any(steers) {
-        return Err(DescriptionError::Steers(what));
+    if text.chars().any(controls_display) {
+        return Err(DescriptionError::ControlCharacter(what));
     }
     Ok(())
 }
 
 /// The rules of a declaration, each of which can stand in a ClusterRole as it is.
-fn rules(declared: &[world::ReadRule]) -> Result<Vec<ReadRule>, String> {
+fn parse_rules(declared: &[world::ReadRule]) -> Result<Vec<ReadRule>, String> {
     if declared.len() > MAX_RULES {
         return Err(format!("{} rules; at most {MAX_RULES} are served", declared.len()));
     }
@@ -129,10 +129,10 @@ fn rules(declared: &[world::ReadRule]) -> Result<Vec<ReadRule>, String> {
     if bytes > MAX_READS {
         return Err(format!("groups and resources of {bytes} bytes; at most {MAX_READS} are served"));
     }
-    declared.iter().map(rule).collect()
+    declared.iter().map(parse_rule).collect()
 }
 
-fn rule(declared: &world::ReadRule) -> Result<ReadRule, String> {
+fn parse_rule(declared: &world::ReadRule) -> Result<ReadRule, String> {
     if declared.api_groups.is_empty() || declared.resources.is_empty() || declared.verbs.is_empty() {
         return Err("a rule without a group, a resource or a verb grants nothing".to_owned());
     }

@@ -10,7 +10,7 @@ use super::executor::Executor;
 
 /// Interval at which a computing component yields, and the precision of its measured time.
 pub(super) const TICK: Duration = Duration::from_millis(10);
-/// The same while another call may wait for it: whoever makes one short call meets a few of these, beside any flood.
+/// Tick under contention: a short call waits for a few of these, however many other calls there are.
 const CONTENDED_TICK: Duration = Duration::from_millis(1);
 /// Instances beyond the calls in flight: components that are being described while calls run.
 const SPARE_INSTANCES: u32 = 4;
@@ -19,11 +19,11 @@ const CORE_INSTANCES: u32 = 64;
 /// Memories and tables of one component: a Rust tool has one of each, one in Python a few.
 const MEMORIES: u32 = 4;
 const TABLES: u32 = 8;
-/// Room for the globals and tables of JavaScript and Python guests; wasmtime's 1 MiB is too small for them.
+/// Max sizes of globals and tables, for JavaScript and Python guests; wasmtime's 1 MiB is too small for them.
 const INSTANCE_BYTES: usize = 16 << 20;
 const TABLE_ELEMENTS: usize = 200_000;
-/// Bytes of an idle table that are cleared, and not given back to the kernel: those of a Rust tool, which a system call
-/// would cost more.
+/// Bytes of an idle table that are cleared, and not returned to the kernel: those of a Rust tool, for which the system
+/// call would cost more.
 const TABLE_KEPT: usize = 8 << 10;
 
 /// Reason that components cannot run on this machine.
@@ -78,7 +78,7 @@ impl Engine {
             .max_memory_size(usize::try_from(memory).unwrap_or(usize::MAX));
         let mut config = code();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-        // The pool reserves terabytes of address space, which gVisor and `ulimit -v` do not give.
+        // The pool reserves terabytes of address space, which gVisor and `ulimit -v` refuse.
         let (engine, pooled) = match wasmtime::Engine::new(&config) {
             Ok(engine) => (engine, true),
             Err(_) => {
@@ -89,7 +89,7 @@ impl Engine {
         let executor = Executor::start()?;
         let contended = executor.contention();
         let weak = engine.weak();
-        // Ends by itself when the engine is gone.
+        // The thread ends when the engine is dropped.
         std::thread::Builder::new().name("epochs".into()).spawn(move || {
             while let Some(engine) = weak.upgrade() {
                 engine.increment_epoch();

@@ -1,7 +1,7 @@
 //! Executor for components: a thread for each processor, on which callers take turns.
 //!
-//! A component computes for up to a tick before it gives way, and the host works for it in between. On the threads that
-//! answer other clients, eight busy components would delay everybody. Here a call stays on one thread, with the
+//! A component computes for up to a tick before it yields, and the host works for it in between. On the threads that
+//! answer other clients, eight busy components would delay every client. Here a call stays on one thread, with the
 //! connections that it opened: on threads that share their tasks, each of its wakes would wake a second thread that looks
 //! for more, and what a call costs would grow by a fifth. Turns go to the caller that has used the least processor time.
 
@@ -19,10 +19,9 @@ use tokio_util::{
 };
 
 use super::meter::Meter;
-use turns::{InTurn, Turns};
+use turns::{TurnFuture, Turns};
 
-/// Tasks that a thread polls before it looks for what has arrived. Between two turns of components that compute it looks
-/// in any case.
+/// Tasks that a thread polls before it checks for I/O. It also checks between two turns of computing components.
 const POLLS: u32 = 16;
 
 /// Threads that run components, and read the cluster for them.
@@ -44,7 +43,7 @@ impl Executor {
     pub(super) fn start() -> io::Result<Self> {
         let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let stop = CancellationToken::new();
-        // From here on: where one cannot be started, those before it end.
+        // Made first, so that if a thread cannot be started, those before it end.
         let guard = stop.clone().drop_guard();
         let first = ComponentThread::start(stop.clone())?;
         let others =
@@ -84,10 +83,11 @@ impl Executor {
     where
         F: Future<Output: Send> + Send + 'static,
     {
+        // Without a lock: the loads may change meanwhile, and a call on the second best thread only waits longer.
         let least = |one: &'_ ComponentThread, other: &ComponentThread| other.turns.load() < one.turns.load();
         let thread =
             self.others.iter().fold(&self.first, |one, other| if least(one, other) { other } else { one });
-        let future = InTurn::new(Arc::clone(&thread.turns), account, meter, future);
+        let future = TurnFuture::new(Arc::clone(&thread.turns), account, meter, future);
         AbortOnDropHandle::new(thread.handle.spawn(future))
     }
 }
@@ -97,6 +97,7 @@ impl ComponentThread {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .event_interval(POLLS)
+            // A call is spawned from another thread; by default it would wait behind up to 31 local tasks.
             .global_queue_interval(1)
             .build()?;
         let (handle, turns) = (runtime.handle().clone(), Arc::new(Turns::default()));

@@ -11,13 +11,13 @@
 
 pub use crate::description::fuzz::description;
 
-use crate::imports::{Import, classify, named, refused};
+use crate::imports::{Import, classify, denied, list_names};
 
 /// Holds that refused imports are listed on one line, and that only our interfaces and the plain ones of WASI are not
 /// refused.
 pub fn imports(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let refused = refused(text.split('\n'));
+    let refused = denied(text.split('\n'));
     for import in text.split('\n') {
         let is_refused = classify(import) == Import::Refused;
         assert_eq!(is_refused, refused.iter().any(|refused| refused == import));
@@ -26,6 +26,6 @@ pub fn imports(data: &[u8]) {
             ["porthole:tool/", "wasi:cli/", "wasi:io/", "wasi:filesystem/", "wasi:clocks/", "wasi:random/"];
         assert!(is_refused || (!network && known.iter().any(|part| import.starts_with(part))), "{import:?}");
     }
-    let said = named(&refused);
-    assert!(!said.chars().any(porthole_contract::steers) && said.len() < 10_000, "{said:?}");
+    let names = list_names(&refused);
+    assert!(!names.chars().any(porthole_contract::controls_display) && names.len() < 10_000, "{names:?}");
 }

@@ -1,9 +1,9 @@
 //! Permitted imports of a component, checked by name before anything is linked.
 //!
-//! Linking alone would not do: an import of an empty `wasi:http/types` links with anything, and a link error names
-//! only the first interface, and blames the wrong thing.
+//! Linking alone is no check: an import of an empty `wasi:http/types` links with anything, and a link error names only
+//! the first interface, with a misleading reason.
 
-use porthole_contract::{MAX_ECHO, Printable, cut};
+use porthole_contract::{MAX_ECHO, Printable, truncate};
 
 /// Whole interfaces, without their version.
 const INTERFACES: [&str; 23] = [
@@ -45,7 +45,7 @@ pub enum Import {
 
 /// Class of this import.
 pub(super) fn classify(import: &str) -> Import {
-    if !refused(std::iter::once(import)).is_empty() {
+    if !denied(std::iter::once(import)).is_empty() {
         Import::Refused
     } else if import.starts_with("porthole:tool") {
         Import::Needed
@@ -54,8 +54,8 @@ pub(super) fn classify(import: &str) -> Import {
     }
 }
 
-/// The imports that a tool may not have.
-pub(super) fn refused<'n>(imports: impl Iterator<Item = &'n str>) -> Vec<String> {
+/// Returns the imports that are not allowed.
+pub(super) fn denied<'n>(imports: impl Iterator<Item = &'n str>) -> Vec<String> {
     let allowed = |import: &str| {
         let interface = import.split('@').next().unwrap_or(import);
         INTERFACES.contains(&interface)
@@ -64,11 +64,11 @@ pub(super) fn refused<'n>(imports: impl Iterator<Item = &'n str>) -> Vec<String>
 }
 
 /// The names of imports for a reason: the first few, each cut short, none of them able to end a line.
-pub(super) fn named(imports: &[String]) -> String {
+pub(super) fn list_names(imports: &[String]) -> String {
     /// Imports that a reason names; a component can have thousands.
     const MAX_NAMED: usize = 8;
     let mut names: Vec<String> =
-        imports.iter().take(MAX_NAMED).map(|name| Printable(cut(name, MAX_ECHO)).to_string()).collect();
+        imports.iter().take(MAX_NAMED).map(|name| Printable(truncate(name, MAX_ECHO)).to_string()).collect();
     if let Some(more) = imports.len().checked_sub(MAX_NAMED).filter(|more| *more > 0) {
         names.push(format!("{more} more"));
     }
@@ -76,7 +76,7 @@ pub(super) fn named(imports: &[String]) -> String {
 }
 
 /// Explanation of refused imports, for the operator.
-pub(super) fn why(refused: &[String]) -> &'static str {
+pub(super) fn reason(refused: &[String]) -> &'static str {
     let any = |prefix: &str| refused.iter().any(|import| import.starts_with(prefix));
     if any("wasi:sockets") || any("wasi:http") {
         "tools have no network"
@@ -101,8 +101,8 @@ mod tests {
             "wasi:random/insecure-seed@0.2.3",
             "anything",
         ];
-        let found = refused(imports.into_iter());
+        let found = denied(imports.into_iter());
         assert_eq!(found, ["wasi:http/types@0.2.0", "wasi:sockets/tcp@0.2.6", "anything"]);
-        assert_eq!(why(&found), "tools have no network");
+        assert_eq!(reason(&found), "tools have no network");
     }
 }

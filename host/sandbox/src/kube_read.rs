@@ -12,16 +12,17 @@ use super::{
     },
 };
 
-type Answer<T> = wasmtime::Result<Result<T, ReadError>>;
+type ReadResult<T> = wasmtime::Result<Result<T, ReadError>>;
 
 impl State {
-    /// The component's time stands still while the host reads for it.
+    /// Pauses the component's meter, and returns the reader.
     fn reader(&mut self) -> wasmtime::Result<&GuardedReader> {
+        // The host's work for a read is not charged to the component; `answer` and `answers` resume the meter.
         self.meter.leave();
         Ok(&self.call()?.reader)
     }
 
-    fn answer<T, F>(&mut self, answer: Result<F, porthole_contract::Failure>) -> Answer<T>
+    fn answer<T, F>(&mut self, answer: Result<F, porthole_contract::Failure>) -> ReadResult<T>
     where
         T: From<F>,
     {
@@ -42,25 +43,25 @@ impl State {
 }
 
 impl Host for State {
-    async fn get_object(&mut self, query: GetQuery) -> Answer<String> {
+    async fn get_object(&mut self, query: GetQuery) -> ReadResult<String> {
         let (kind, query) = query.into();
         let answer = self.reader()?.get_object(&kind, &query).await;
         self.answer(answer)
     }
 
-    async fn list_objects(&mut self, query: ListQuery) -> Answer<Page> {
+    async fn list_objects(&mut self, query: ListQuery) -> ReadResult<Page> {
         let (kind, query) = query.into();
         let answer = self.reader()?.list_objects(&kind, &query).await;
         self.answer(answer)
     }
 
-    async fn pod_log(&mut self, query: LogQuery) -> Answer<LogText> {
+    async fn pod_log(&mut self, query: LogQuery) -> ReadResult<LogText> {
         let query = query.into();
         let answer = self.reader()?.pod_log(&query).await;
         self.answer(answer)
     }
 
-    async fn node_read(&mut self, query: NodeQuery) -> Answer<String> {
+    async fn node_read(&mut self, query: NodeQuery) -> ReadResult<String> {
         let query = query.into();
         let answer = self.reader()?.node_read(&query).await;
         self.answer(answer)
@@ -87,25 +88,25 @@ impl Host for State {
         self.answers(answers)
     }
 
-    async fn kinds(&mut self) -> Answer<Vec<KindInfo>> {
+    async fn kinds(&mut self) -> ReadResult<Vec<KindInfo>> {
         let answer = self.reader()?.kinds().await;
         let answer = answer.map(|kinds| kinds.iter().map(|kind| KindInfo::from(&**kind)).collect::<Vec<_>>());
         self.answer(answer)
     }
 
-    async fn explain(&mut self, kind: KindRef, path: Vec<String>, depth: u32) -> Answer<String> {
+    async fn explain(&mut self, kind: KindRef, path: Vec<String>, depth: u32) -> ReadResult<String> {
         let answer = self.reader()?.explain(&kind.into(), &path, depth).await;
         self.answer(answer)
     }
 
-    async fn can_i(&mut self, query: AccessQuery) -> Answer<Verdict> {
+    async fn can_i(&mut self, query: AccessQuery) -> ReadResult<Verdict> {
         let AccessQuery { verb, kind, subresource, namespace, name } = query;
         let query = porthole_contract::AccessQuery { verb, subresource, namespace, name };
         let answer = self.reader()?.can_i(&kind.into(), &query).await;
         self.answer(answer)
     }
 
-    async fn whoami(&mut self) -> Answer<CallerInfo> {
+    async fn whoami(&mut self) -> ReadResult<CallerInfo> {
         let answer = self.reader()?.whoami().await;
         self.answer(answer)
     }
@@ -114,7 +115,7 @@ impl Host for State {
         Ok(self.call()?.reader.address().to_owned())
     }
 
-    async fn releases(&mut self, namespace: Option<String>) -> Answer<Vec<Release>> {
+    async fn releases(&mut self, namespace: Option<String>) -> ReadResult<Vec<Release>> {
         let answer = self.reader()?.releases(namespace.as_deref()).await;
         let answer = answer.map(|releases| releases.into_iter().map(Release::from).collect::<Vec<_>>());
         self.answer(answer)

@@ -22,9 +22,9 @@ mod schema;
 mod state;
 mod world;
 
-pub use compile::{Code, CompileError, Compiler, Unreadable, WasmFile, compile_child};
-pub use compiled::CompiledCode;
-pub use component::{Component, Finished, LoadError, Stopped};
+pub use compile::{Code, CompileError, Compiler, OpenError, WasmFile, compile_child};
+pub use compiled::CompileCache;
+pub use component::{Component, LoadError, RunError, RunReport};
 pub use description::Description;
 pub use engine::Engine;
 pub use imports::Import;

@@ -1,4 +1,4 @@
-//! Processor time of one component: what its thread used inside of it, without waiting and without the host's own work.
+//! CPU meter of one component: processor time of its thread inside of it, without waiting and without the host's work.
 //!
 //! Wall time between two ticks would also count the turns of others: a call that takes 127 ms alone was once charged four
 //! seconds beside eight busy ones, and stopped for it.
@@ -14,56 +14,57 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::UpdateDeadline;
 
-/// Nanoseconds of a turn before which no tick ends it.
+/// Min nanoseconds of a turn; a tick before that does not end it.
 const MIN_TURN: u64 = 500_000;
 
 /// The time of one component, and its limit. Only the thread that polls the component touches it.
 pub(super) struct Meter {
     limit: Duration,
-    /// Nanoseconds so far.
+    /// Nanoseconds used.
     spent: AtomicU64,
     /// The thread's time, in nanoseconds, when the component was last entered.
     entered: AtomicU64,
     /// The thread's time when its turn began.
     began: AtomicU64,
-    /// The component computes, and not the host for it.
-    inside: AtomicBool,
-    /// It was interrupted by a tick, and has not been polled since.
-    gave_way: AtomicBool,
+    /// True while the component computes, false while the host works for it.
+    in_guest: AtomicBool,
+    /// True if a tick interrupted it since the last poll.
+    yielded: AtomicBool,
 }
 
 impl Meter {
     pub(super) fn new(limit: Duration) -> Arc<Self> {
         let (spent, entered, began) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        let (inside, gave_way) = (AtomicBool::new(true), AtomicBool::new(false));
-        Arc::new(Self { limit, spent, entered, began, inside, gave_way })
+        let (in_guest, yielded) = (AtomicBool::new(true), AtomicBool::new(false));
+        Arc::new(Self { limit, spent, entered, began, in_guest, yielded })
     }
 
-    /// The component has called the host.
+    /// Pauses: the component has called the host.
     pub(super) fn leave(&self) {
         self.pause(thread_nanoseconds());
-        self.inside.store(false, Relaxed);
+        self.in_guest.store(false, Relaxed);
     }
 
-    /// The host returns to the component.
+    /// Resumes: the host returns to the component.
     pub(super) fn enter(&self) {
-        self.inside.store(true, Relaxed);
+        self.in_guest.store(true, Relaxed);
         self.resume(thread_nanoseconds());
     }
 
-    /// At each tick inside the component: gives way to other calls, or stops it.
+    /// Handles a tick inside the component: yields to other calls, or interrupts it at its limit.
     pub(super) fn tick(&self) -> UpdateDeadline {
         let now = thread_nanoseconds();
+        // Charged up to now, so that a component that never calls the host reaches its limit too.
         self.pause(now);
         self.resume(now);
         if self.is_over() {
             return UpdateDeadline::Interrupt;
         }
-        // The tick was long ago, while the host read: a turn that has just begun is not over.
+        // The tick may have been due long ago, while the host read: a turn that has just begun goes on.
         if self.turn(now) < MIN_TURN {
             return UpdateDeadline::Continue(1);
         }
-        self.gave_way.store(true, Relaxed);
+        self.yielded.store(true, Relaxed);
         UpdateDeadline::Yield(1)
     }
 
@@ -75,19 +76,19 @@ impl Meter {
         Duration::from_nanos(self.spent.load(Relaxed))
     }
 
-    /// Takes note that a tick has interrupted it, if one has since this was last asked.
-    pub(super) fn take_gave_way(&self) -> bool {
-        self.gave_way.swap(false, Relaxed)
+    /// Returns and clears the mark that a tick interrupted it.
+    pub(super) fn take_yielded(&self) -> bool {
+        self.yielded.swap(false, Relaxed)
     }
 
-    /// The thread polls the component from now on.
+    /// Begins a turn: the thread polls the component from now on.
     pub(super) fn begin_turn(&self) {
         let now = thread_nanoseconds();
         self.began.store(now, Relaxed);
         self.resume(now);
     }
 
-    /// The thread has polled the component. Returns for how long, with the host's work for it.
+    /// Ends a turn. Returns its duration, with the host's work for the component.
     pub(super) fn end_turn(&self) -> Duration {
         let now = thread_nanoseconds();
         self.pause(now);
@@ -99,16 +100,16 @@ impl Meter {
         now.saturating_sub(self.began.load(Relaxed))
     }
 
-    /// Adds what the thread has used since the component was entered.
+    /// Adds the thread's time since the component was entered.
     fn pause(&self, now: u64) {
-        if self.inside.load(Relaxed) {
+        if self.in_guest.load(Relaxed) {
             self.spent.fetch_add(now.saturating_sub(self.entered.load(Relaxed)), Relaxed);
         }
     }
 
-    /// The thread's time is the component's from now on.
+    /// Charges the thread's time to the component from now on.
     fn resume(&self, now: u64) {
-        if self.inside.load(Relaxed) {
+        if self.in_guest.load(Relaxed) {
             self.entered.store(now, Relaxed);
         }
     }
@@ -170,10 +171,10 @@ mod tests {
     fn a_component_over_its_limit_is_interrupted() {
         let meter = Meter::new(Duration::from_millis(1));
         meter.begin_turn();
-        assert!(matches!(meter.tick(), UpdateDeadline::Continue(1)) && !meter.take_gave_way());
+        assert!(matches!(meter.tick(), UpdateDeadline::Continue(1)) && !meter.take_yielded());
         burn(Duration::from_nanos(MIN_TURN));
         assert!(matches!(meter.tick(), UpdateDeadline::Yield(1)));
-        assert!(meter.take_gave_way() && !meter.take_gave_way());
+        assert!(meter.take_yielded() && !meter.take_yielded());
         burn(Duration::from_millis(2));
         assert!(matches!(meter.tick(), UpdateDeadline::Interrupt));
     }

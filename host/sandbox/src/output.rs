@@ -1,4 +1,4 @@
-//! A component's stdout and stderr: the first bytes are kept for the log, the rest is discarded.
+//! A component's stdout and stderr: the first bytes are captured for the log, the rest is discarded.
 
 use std::{
     pin::Pin,
@@ -14,29 +14,29 @@ use wasmtime_wasi::{
     p2::{OutputStream, Pollable, StreamResult},
 };
 
-/// Enough for a panic's message. A tool that prints in a loop must fill neither the memory nor the log.
-const KEPT: usize = 8 << 10;
+/// Max captured bytes; enough for a panic's message. A tool that prints in a loop must fill neither memory nor log.
+const MAX_CAPTURE: usize = 8 << 10;
 /// Max bytes of one write.
-const PERMIT: usize = 64 << 10;
+const MAX_WRITE: usize = 64 << 10;
 
 /// A stream that never fails and never fills up.
 #[derive(Clone, Default)]
-pub(super) struct Kept(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Capture(Arc<Mutex<Vec<u8>>>);
 
-impl Kept {
+impl Capture {
     fn push(&self, bytes: &[u8]) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = KEPT.saturating_sub(kept.len());
-        kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        let mut captured = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = MAX_CAPTURE.saturating_sub(captured.len());
+        captured.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
-    /// The kept output, as text.
+    /// The captured output, as text.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
     }
 }
 
-impl StdoutStream for Kept {
+impl StdoutStream for Capture {
     fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
         Box::new(self.clone())
     }
@@ -45,18 +45,18 @@ impl StdoutStream for Kept {
     }
 }
 
-impl IsTerminal for Kept {
+impl IsTerminal for Capture {
     fn is_terminal(&self) -> bool {
         false
     }
 }
 
 #[async_trait]
-impl Pollable for Kept {
+impl Pollable for Capture {
     async fn ready(&mut self) {}
 }
 
-impl OutputStream for Kept {
+impl OutputStream for Capture {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
         self.push(&bytes);
         Ok(())
@@ -65,11 +65,11 @@ impl OutputStream for Kept {
         Ok(())
     }
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(PERMIT)
+        Ok(MAX_WRITE)
     }
 }
 
-impl AsyncWrite for Kept {
+impl AsyncWrite for Capture {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         self.push(bytes);
         Poll::Ready(Ok(bytes.len()))

@@ -1,6 +1,6 @@
 //! The schemas of a tool's arguments and result: bounded, and without what clients drop or run for ever on.
 
-use porthole_contract::{Echo, MAX_ECHO, cut};
+use porthole_contract::{Echo, MAX_ECHO, truncate};
 use serde_json::{Map, Value};
 
 /// Bytes of a schema, which every listing repeats (the attack was 60,000 properties: 5 MB a listing).
@@ -17,8 +17,8 @@ const MAX_CHOICE: usize = 256;
 /// Levels of objects and arrays.
 const MAX_DEPTH: usize = 12;
 /// Keywords that refer elsewhere, run a regular expression in the client, or choose between schemas. Clients drop them, or
-/// reject the whole tool; a `pattern` is a denial of service to whoever matches it.
-const REFUSED: [&str; 24] = [
+/// reject the whole tool; a `pattern` is a denial of service to the client that matches it.
+const DENIED: [&str; 24] = [
     "$ref",
     "$dynamicRef",
     "$recursiveRef",
@@ -51,7 +51,7 @@ const DATA: [&str; 4] = ["default", "const", "enum", "examples"];
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     /// It is not a JSON object.
-    #[error("its {what} is not a JSON object: {}", cut(&error.to_string(), MAX_ECHO))]
+    #[error("its {what} is not a JSON object: {}", truncate(&error.to_string(), MAX_ECHO))]
     Json {
         /// `input-schema` or `output-schema`.
         what: &'static str,
@@ -74,27 +74,27 @@ pub(super) fn parse(what: &'static str, text: &str) -> Result<Map<String, Value>
     }
     let schema: Map<String, Value> =
         serde_json::from_str(text).map_err(|error| SchemaError::Json { what, error })?;
-    Walk::default().schema(&schema, 1).map_err(refused)?;
+    SchemaCheck::default().check_schema(&schema, 1).map_err(refused)?;
     Ok(schema)
 }
 
-/// Totals of a walk through a schema.
+/// Counters of a check through a schema.
 #[derive(Default)]
-struct Walk {
+struct SchemaCheck {
     properties: usize,
 }
 
-impl Walk {
-    fn schema(&mut self, schema: &Map<String, Value>, depth: usize) -> Result<(), String> {
+impl SchemaCheck {
+    fn check_schema(&mut self, schema: &Map<String, Value>, depth: usize) -> Result<(), String> {
         if depth > MAX_DEPTH {
             return Err(format!("is nested more than {MAX_DEPTH} levels deep"));
         }
         for (key, value) in schema {
-            if REFUSED.contains(&key.as_str()) {
+            if DENIED.contains(&key.as_str()) {
                 return Err(format!("uses {key}, which clients drop"));
             }
             match (key.as_str(), value) {
-                ("properties", Value::Object(properties)) => self.properties(properties, depth)?,
+                ("properties", Value::Object(properties)) => self.check_properties(properties, depth)?,
                 ("properties", _) => return Err("has properties that are not an object".to_owned()),
                 ("description" | "title", Value::String(text)) if text.len() > MAX_DESCRIPTION => {
                     let bytes = text.len();
@@ -102,15 +102,15 @@ impl Walk {
                         "has a {key} of {bytes} bytes; at most {MAX_DESCRIPTION} are served"
                     ));
                 }
-                ("enum", Value::Array(choices)) => choice(choices)?,
-                (key, value) if DATA.contains(&key) => data(value, depth)?,
-                (_, value) => self.any(value, depth)?,
+                ("enum", Value::Array(choices)) => check_choices(choices)?,
+                (key, value) if DATA.contains(&key) => check_data(value, depth)?,
+                (_, value) => self.check_value(value, depth)?,
             }
         }
         Ok(())
     }
 
-    fn properties(&mut self, properties: &Map<String, Value>, depth: usize) -> Result<(), String> {
+    fn check_properties(&mut self, properties: &Map<String, Value>, depth: usize) -> Result<(), String> {
         self.properties = self.properties.saturating_add(properties.len());
         if self.properties > MAX_PROPERTIES {
             return Err(format!("has more than {MAX_PROPERTIES} properties"));
@@ -125,25 +125,27 @@ impl Walk {
             let Value::Object(property) = property else {
                 return Err(format!("has a property {name:?} that is not an object"));
             };
-            self.schema(property, depth.saturating_add(2))?;
+            // Two levels: the object of properties, and the property.
+            self.check_schema(property, depth.saturating_add(2))?;
         }
         Ok(())
     }
 
     /// The value of any other keyword: schemas in it (`items`) obey the same rules.
-    fn any(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+    fn check_value(&mut self, value: &Value, depth: usize) -> Result<(), String> {
         let depth = depth.saturating_add(1);
         match value {
-            Value::Object(schema) => self.schema(schema, depth),
-            Value::Array(_) if depth > MAX_DEPTH => data(value, depth),
-            Value::Array(items) => items.iter().try_for_each(|item| self.any(item, depth)),
+            Value::Object(schema) => self.check_schema(schema, depth),
+            // Arrays in arrays never reach `schema`, which checks the depth of objects.
+            Value::Array(_) if depth > MAX_DEPTH => check_data(value, depth),
+            Value::Array(items) => items.iter().try_for_each(|item| self.check_value(item, depth)),
             _ => Ok(()),
         }
     }
 }
 
-/// Bounds what an argument may be chosen from.
-fn choice(choices: &[Value]) -> Result<(), String> {
+/// Checks number and size of the values of an `enum`.
+fn check_choices(choices: &[Value]) -> Result<(), String> {
     let long = |choice: &Value| match choice {
         Value::String(text) => text.len() > MAX_CHOICE,
         Value::Object(_) | Value::Array(_) => true,
@@ -155,15 +157,15 @@ fn choice(choices: &[Value]) -> Result<(), String> {
     Ok(())
 }
 
-/// Bounds the depth of what is no schema.
-fn data(value: &Value, depth: usize) -> Result<(), String> {
+/// Checks the depth of a value that is no schema.
+fn check_data(value: &Value, depth: usize) -> Result<(), String> {
     let depth = depth.saturating_add(1);
     if depth > MAX_DEPTH && (value.is_object() || value.is_array()) {
         return Err(format!("is nested more than {MAX_DEPTH} levels deep"));
     }
     match value {
-        Value::Object(fields) => fields.values().try_for_each(|value| data(value, depth)),
-        Value::Array(items) => items.iter().try_for_each(|value| data(value, depth)),
+        Value::Object(fields) => fields.values().try_for_each(|value| check_data(value, depth)),
+        Value::Array(items) => items.iter().try_for_each(|value| check_data(value, depth)),
         _ => Ok(()),
     }
 }

@@ -12,12 +12,12 @@ use wasmtime_wasi::{
     async_trait,
 };
 
-use super::{engine::TICK, meter::Meter, output::Kept};
+use super::{engine::TICK, meter::Meter, output::Capture};
 
 /// Open streams, pollables and the like of one call. A guest that opens more is in a loop.
-const RESOURCES: usize = 1000;
+const MAX_RESOURCES: usize = 1000;
 /// Random bytes in one request (wasmtime's default is 64 MiB, allocated in the host).
-const RANDOM_BYTES: u64 = 64 << 10;
+const MAX_RANDOM_BYTES: u64 = 64 << 10;
 /// Bytes of one table element in the host.
 const TABLE_ELEMENT: usize = 8;
 
@@ -47,7 +47,7 @@ pub(super) struct State {
     pub(super) meter: Arc<Meter>,
     /// None while the component describes itself: then every import of ours traps.
     call: Option<CallContext>,
-    pub(super) said: Kept,
+    pub(super) output: Capture,
     /// Remaining log allowance of the tool.
     pub(super) log: LogAllowance,
 }
@@ -56,38 +56,38 @@ pub(super) struct State {
 pub(super) struct LogAllowance {
     lines: u32,
     bytes: usize,
-    spent: bool,
+    exhausted: bool,
 }
 
 /// Decision on a log message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Logging {
+pub(super) enum LogDecision {
     Logged,
-    /// It is the first that does not fit; so it is, once, that this is said.
+    /// The first message over the allowance; a notice takes its place, once.
     FirstDropped,
     Dropped,
 }
 
 impl Default for LogAllowance {
     fn default() -> Self {
-        Self { lines: 100, bytes: 64 << 10, spent: false }
+        Self { lines: 100, bytes: 64 << 10, exhausted: false }
     }
 }
 
 impl LogAllowance {
     /// Counts a message of this many bytes.
-    pub(super) fn take(&mut self, bytes: usize) -> Logging {
-        if self.spent {
-            return Logging::Dropped;
+    pub(super) fn take(&mut self, bytes: usize) -> LogDecision {
+        if self.exhausted {
+            return LogDecision::Dropped;
         }
         match (self.lines.checked_sub(1), self.bytes.checked_sub(bytes)) {
             (Some(lines), Some(bytes)) => {
                 (self.lines, self.bytes) = (lines, bytes);
-                Logging::Logged
+                LogDecision::Logged
             }
             _ => {
-                self.spent = true;
-                Logging::FirstDropped
+                self.exhausted = true;
+                LogDecision::FirstDropped
             }
         }
     }
@@ -97,8 +97,8 @@ impl State {
     /// For describing: the clock stands at zero and the random source is constant.
     pub(super) fn describing(memory: Memory, meter: Arc<Meter>) -> Self {
         Self::build(memory, meter, None, |wasi| {
-            wasi.wall_clock(Standstill)
-                .monotonic_clock(Standstill)
+            wasi.wall_clock(ZeroClock)
+                .monotonic_clock(ZeroClock)
                 .secure_random(Deterministic::new(vec![7]))
                 .insecure_random(Deterministic::new(vec![7]))
                 .insecure_random_seed(7);
@@ -115,15 +115,15 @@ impl State {
         call: Option<CallContext>,
         more: impl FnOnce(&mut WasiCtxBuilder),
     ) -> Self {
-        let said = Kept::default();
+        let output = Capture::default();
         let mut wasi = WasiCtxBuilder::new();
-        wasi.stdout(said.clone()).stderr(said.clone()).max_random_size(RANDOM_BYTES);
-        // Nothing of wasi:sockets is linked; should that ever change, it stays shut.
+        wasi.stdout(output.clone()).stderr(output.clone()).max_random_size(MAX_RANDOM_BYTES);
+        // Nothing of wasi:sockets is linked. A second lock, should that ever change.
         wasi.allow_tcp(false).allow_udp(false);
         more(&mut wasi);
         let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES);
-        Self { wasi: wasi.build(), table, memory, meter, call, said, log: LogAllowance::default() }
+        table.set_max_capacity(MAX_RESOURCES);
+        Self { wasi: wasi.build(), table, memory, meter, call, output, log: LogAllowance::default() }
     }
 
     /// The call being served. While a component describes itself there is none, and asking for it traps.
@@ -144,10 +144,10 @@ impl WasiView for State {
     }
 }
 
-/// A clock at zero.
-struct Standstill;
+/// A clock that stays at zero.
+struct ZeroClock;
 
-impl HostWallClock for Standstill {
+impl HostWallClock for ZeroClock {
     fn resolution(&self) -> Duration {
         TICK
     }
@@ -156,7 +156,7 @@ impl HostWallClock for Standstill {
     }
 }
 
-impl HostMonotonicClock for Standstill {
+impl HostMonotonicClock for ZeroClock {
     fn resolution(&self) -> u64 {
         1
     }
@@ -172,12 +172,12 @@ pub(super) struct Memory {
     used: usize,
     pub(super) peak: usize,
     /// Reason of the last refused growth: the cause of death, if the component died.
-    pub(super) refused: Option<Refused>,
+    pub(super) refusal: Option<Refusal>,
 }
 
 /// Reason that a component could not grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum Refusal {
     /// Its own limit, `memory`.
     Limit,
     /// The limit of all calls, `memoryTotal`.
@@ -187,19 +187,19 @@ pub(super) enum Refused {
 impl Memory {
     pub(super) fn new(limit: u64, share: Arc<MemoryShare>) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Self { limit, share, used: 0, peak: 0, refused: None }
+        Self { limit, share, used: 0, peak: 0, refusal: None }
     }
 
     async fn grow(&mut self, current: usize, desired: usize) -> wasmtime::Result<bool> {
         let more = desired.saturating_sub(current);
         let used = self.used.saturating_add(more);
-        let refused = if used > self.limit {
-            Some(Refused::Limit)
+        let refusal = if used > self.limit {
+            Some(Refusal::Limit)
         } else {
-            self.share.reserve(more as u64).await.err().map(Refused::Total)
+            self.share.reserve(more as u64).await.err().map(Refusal::Total)
         };
-        if refused.is_some() {
-            self.refused = refused;
+        if refusal.is_some() {
+            self.refusal = refusal;
             // A trap, and not a failed growth: guests go on from that in ways of their own.
             return Err(wasmtime::Error::msg("the memory limit of the tool is reached"));
         }
@@ -241,9 +241,9 @@ mod tests {
         };
         for (bytes, fit) in [(10, 100), (4 << 10, 16), (65 << 10, 0)] {
             let flood = taken(bytes, 200);
-            assert_eq!(flood.iter().filter(|logging| **logging == Logging::Logged).count(), fit);
-            assert_eq!(flood[fit], Logging::FirstDropped);
-            assert!(flood[fit + 1..].iter().all(|logging| *logging == Logging::Dropped));
+            assert_eq!(flood.iter().filter(|logging| **logging == LogDecision::Logged).count(), fit);
+            assert_eq!(flood[fit], LogDecision::FirstDropped);
+            assert!(flood[fit + 1..].iter().all(|logging| *logging == LogDecision::Dropped));
         }
     }
 }

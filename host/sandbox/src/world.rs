@@ -46,9 +46,9 @@ impl HasData for Io {
 }
 
 /// Our own interfaces work on the whole state of a call.
-struct Ours;
+struct Contract;
 
-impl HasData for Ours {
+impl HasData for Contract {
     type Data<'a> = &'a mut State;
 }
 
@@ -77,8 +77,8 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
     cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
     cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    kube_read::add_to_linker::<State, Ours>(l, |state| state)?;
-    call::add_to_linker::<State, Ours>(l, |state| state)?;
+    kube_read::add_to_linker::<State, Contract>(l, |state| state)?;
+    call::add_to_linker::<State, Contract>(l, |state| state)?;
     Ok(linker)
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use porthole_contract::{Content, Outcome};
 use porthole_guard::ReadSummary;
-use porthole_sandbox::Stopped;
+use porthole_sandbox::RunError;
 use serde_json::Value;
 
 use crate::{Tool, Verdict, tool::OverlongAnswer};
@@ -71,25 +71,25 @@ impl Judgement {
     }
 
     /// Judges the result of a call of `tool`.
-    pub(crate) fn of(tool: &Tool, result: Result<Outcome, Stopped>) -> Self {
+    pub(crate) fn of(tool: &Tool, result: Result<Outcome, RunError>) -> Self {
         let name = &tool.description.name;
         match result {
             Ok(outcome) => match tool.fit(outcome) {
                 Ok((outcome, bytes)) => Self::outcome(tool, outcome, bytes),
                 Err(overlong) => Self::overlong(overlong),
             },
-            Err(Stopped::Error(text)) => match tool.fit_error(text) {
+            Err(RunError::Error(text)) => match tool.fit_error(text) {
                 Ok(text) => Self::error(Verdict::Error, text),
                 Err(overlong) => Self::overlong(overlong),
             },
-            Err(Stopped::Memory(exhausted)) => Self::error(Verdict::Busy, format!("{name}: {exhausted}")),
-            Err(Stopped::Limit(limit)) => Self::error(
+            Err(RunError::Memory(exhausted)) => Self::error(Verdict::Busy, format!("{name}: {exhausted}")),
+            Err(RunError::Limit(limit)) => Self::error(
                 Verdict::Limit,
                 format!(
                     "{name} was stopped: {limit}. Ask for less: one namespace, a selector, a limit. The operator can raise it under limits in the configuration."
                 ),
             ),
-            Err(Stopped::Fault(cause)) => Self::fault(tool, &cause),
+            Err(RunError::Fault(cause)) => Self::fault(tool, &cause),
         }
     }
 

@@ -9,7 +9,7 @@ pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 
-use porthole_contract::{Echo, MAX_ECHO, cut};
+use porthole_contract::{Echo, MAX_ECHO, truncate};
 use serde_json::{Map, Number, Value};
 
 /// Maximum size of a call's arguments, in bytes. The longest legitimate value is a `continue` token of a few kilobytes.
@@ -107,11 +107,11 @@ impl Parameters {
     /// Finds a parameter by name; `label_selector` matches `labelSelector`, as other servers call it.
     fn find(&self, name: &str) -> Result<&Parameter, String> {
         let plain = |text: &str| text.replace(['_', '-'], "").to_lowercase();
-        let asked = plain(cut(name, MAX_ECHO));
+        let requested = plain(truncate(name, MAX_ECHO));
         self.0
             .iter()
             .find(|parameter| parameter.name == name)
-            .or_else(|| self.0.iter().find(|parameter| plain(&parameter.name) == asked))
+            .or_else(|| self.0.iter().find(|parameter| plain(&parameter.name) == requested))
             .ok_or_else(|| {
                 let names: Vec<&str> = self.0.iter().map(|parameter| parameter.name.as_str()).collect();
                 if names.is_empty() {
@@ -163,12 +163,7 @@ impl Parameter {
 
     fn coerce(&self, value: Value) -> Result<Value, String> {
         let Some(coerced) = self.ty.coerce(&value) else {
-            return Err(format!(
-                "{} parameter must be {}, not {}",
-                self.name,
-                self.ty.described(),
-                echo(&value)
-            ));
+            return Err(format!("{} parameter must be {}, not {}", self.name, self.ty.noun(), echo(&value)));
         };
         if let Some(text) = coerced.as_str()
             && !self.allowed.is_empty()
@@ -194,7 +189,7 @@ impl Parameter {
 }
 
 impl Type {
-    fn described(self) -> &'static str {
+    fn noun(self) -> &'static str {
         match self {
             Self::Text => "a string",
             Self::Integer => "an integer",
@@ -219,15 +214,15 @@ impl Type {
                 let texts: Vec<&str> = texts.iter().filter_map(Value::as_str).collect();
                 Some(texts.join(",").into())
             }
-            (Self::Integer, Value::Number(number)) => whole(number).map(Value::from),
-            (Self::Integer, Value::String(text)) => whole(&text.trim().parse().ok()?).map(Value::from),
+            (Self::Integer, Value::Number(number)) => as_integer(number).map(Value::from),
+            (Self::Integer, Value::String(text)) => as_integer(&text.trim().parse().ok()?).map(Value::from),
             (Self::Number, Value::String(text)) => Some(Value::Number(text.trim().parse().ok()?)),
             (Self::Boolean, Value::String(text)) => match text.trim().to_lowercase().as_str() {
                 "true" | "yes" | "1" => Some(true.into()),
                 "false" | "no" | "0" => Some(false.into()),
                 _ => None,
             },
-            (Self::Boolean, Value::Number(number)) => match whole(number)? {
+            (Self::Boolean, Value::Number(number)) => match as_integer(number)? {
                 0 => Some(false.into()),
                 1 => Some(true.into()),
                 _ => None,
@@ -246,7 +241,7 @@ impl Type {
 }
 
 /// The number as an integer, if it is whole: clients send 5 as 5.0.
-fn whole(number: &Number) -> Option<i64> {
+fn as_integer(number: &Number) -> Option<i64> {
     /// 2^53: floats above it do not represent every integer.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     number.as_i64().or_else(|| {

@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 pub(crate) use redactor::Redactor;
 pub(crate) use stream::{AuditUnavailable, Reservation};
 
-use porthole_contract::cut;
+use porthole_contract::truncate;
 use porthole_guard::ReadRecord;
 
 use crate::Verdict;
@@ -43,7 +43,7 @@ const MAX_TOOL: usize = 64;
 /// Policy for calls while audit lines cannot be written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum OnFailure {
+pub enum FailurePolicy {
     /// Reject calls before they begin.
     #[default]
     Refuse,
@@ -87,7 +87,7 @@ impl<'c> AuditLine<'c> {
         Self {
             caller,
             client,
-            tool: cut(tool, MAX_TOOL),
+            tool: truncate(tool, MAX_TOOL),
             version: None,
             digest: None,
             arguments: Map::new(),
@@ -108,32 +108,32 @@ pub enum Audit {
     /// Auditing is disabled.
     Off,
     /// A dedicated stream.
-    To(Arc<Stream>),
+    Stream(Arc<Stream>),
 }
 
 impl Audit {
     /// Audits to stdout, which nothing else writes to while the process serves HTTP.
-    pub fn stdout(on_failure: OnFailure) -> io::Result<Self> {
-        Self::to(Sink::Stdout, on_failure)
+    pub fn stdout(on_failure: FailurePolicy) -> io::Result<Self> {
+        Self::start(Sink::Stdout, on_failure)
     }
 
     /// Audits to stderr, shared with the log, whose lines are escaped.
-    pub fn stderr(on_failure: OnFailure) -> io::Result<Self> {
-        Self::to(Sink::Stderr, on_failure)
+    pub fn stderr(on_failure: FailurePolicy) -> io::Result<Self> {
+        Self::start(Sink::Stderr, on_failure)
     }
 
     /// Appends to a file with mode 0600.
-    pub fn file(path: &Path, on_failure: OnFailure) -> io::Result<Self> {
-        Self::to(Sink::file(path)?, on_failure)
+    pub fn file(path: &Path, on_failure: FailurePolicy) -> io::Result<Self> {
+        Self::start(Sink::file(path)?, on_failure)
     }
 
-    fn to(sink: Sink, on_failure: OnFailure) -> io::Result<Self> {
-        Ok(Self::To(Arc::new(Stream::start(sink, on_failure)?)))
+    fn start(sink: Sink, on_failure: FailurePolicy) -> io::Result<Self> {
+        Ok(Self::Stream(Arc::new(Stream::start(sink, on_failure)?)))
     }
 
     /// Registers this module's metrics.
     pub fn register(&self, registry: &mut Registry) {
-        if let Self::To(stream) = self {
+        if let Self::Stream(stream) = self {
             stream.register(registry);
         }
     }
@@ -142,20 +142,20 @@ impl Audit {
     pub fn reserve(&self) -> Result<Reservation, AuditUnavailable> {
         match self {
             Self::Off => Ok(Reservation::none()),
-            Self::To(stream) => stream.reserve(MAX_LINE),
+            Self::Stream(stream) => stream.reserve(MAX_LINE),
         }
     }
 
     /// Queues a line. Without a reservation (a call that did not begin) it is dropped and counted if the queue is full.
     pub fn write(&self, line: &AuditLine<'_>, reservation: Option<Reservation>) {
-        let Self::To(stream) = self else { return };
+        let Self::Stream(stream) = self else { return };
         let Some(text) = render(line) else { return };
         stream.send(text, reservation);
     }
 
     /// Waits until all queued lines are written, up to `at_most`.
     pub async fn flush(&self, at_most: Duration) {
-        if let Self::To(stream) = self {
+        if let Self::Stream(stream) = self {
             stream.flush(at_most).await;
         }
     }
@@ -172,8 +172,8 @@ struct TimestampedLine<'l> {
 fn render(line: &AuditLine<'_>) -> Option<Vec<u8>> {
     let audit = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
     let line = AuditLine {
-        caller: cut(line.caller, MAX_CALLER),
-        client: line.client.map(|client| cut(client, MAX_CLIENT)),
+        caller: truncate(line.caller, MAX_CALLER),
+        client: line.client.map(|client| truncate(client, MAX_CLIENT)),
         arguments: bound_arguments(&line.arguments),
         reads: line.reads.clone(),
         ..*line
@@ -192,7 +192,11 @@ fn render(line: &AuditLine<'_>) -> Option<Vec<u8>> {
 fn shorten(read: &ReadRecord) -> ReadRecord {
     /// Maximum bytes of a resource name. The longest built into Kubernetes has 33.
     const MAX_RESOURCE: usize = 48;
-    ReadRecord { resource: cut(&read.resource, MAX_RESOURCE).to_owned(), namespace: None, ..read.clone() }
+    ReadRecord {
+        resource: truncate(&read.resource, MAX_RESOURCE).to_owned(),
+        namespace: None,
+        ..read.clone()
+    }
 }
 
 fn terminate(mut text: Vec<u8>) -> Vec<u8> {

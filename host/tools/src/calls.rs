@@ -5,17 +5,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use porthole_contract::{Note, TO_FINISH};
+use porthole_contract::{FINISH_MARGIN, Note};
 use porthole_guard::{Guard, ReadLimits, ReadLog, ReadRecord};
 use porthole_identity::{Authenticator, Caller, Owner};
 use porthole_quota::Account;
-use porthole_sandbox::{CallContext, Finished};
+use porthole_sandbox::{CallContext, RunReport};
 use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::{
-    Audit, Busy, CallReport, Catalog, Metrics, Permit, Resource, Tool, Usage, Verdict,
+    Audit, CallReport, Catalog, Metrics, Permit, PermitError, Resource, Tool, Usage, Verdict,
     answer::Judgement,
     audit::{AuditLine, Redactor, Reservation},
     metrics::RecentCall,
@@ -93,7 +93,7 @@ impl Calls {
     /// # Errors
     ///
     /// If the caller, or all callers together, hold the maximum.
-    pub async fn subscribe(&self, owner: &Owner) -> Result<Permit, Busy> {
+    pub async fn subscribe(&self, owner: &Owner) -> Result<Permit, PermitError> {
         self.subscriptions.acquire(owner).await
     }
 
@@ -128,7 +128,7 @@ impl Calls {
         record.began = Instant::now();
         let context = self.context(&tool, caller, notes);
         record.read_log = Some(context.reader.log());
-        let Finished { result, reads, cpu, memory } =
+        let RunReport { result, reads, cpu, memory } =
             tool.component.call(arguments, context, tool.limits, permit).await;
         let token_refused = reads.token_refused;
         let report = record.end(Judgement::of(&tool, result), Usage { reads, cpu, memory });
@@ -144,7 +144,8 @@ impl Calls {
         let limits = &tool.limits;
         let account = Account::of(&*caller.owner);
         let memory = Arc::new(self.catalog.loader.engine.memory.share(account));
-        let reading_time = limits.timeout.saturating_sub(TO_FINISH).max(limits.timeout / 2);
+        // Reads end before the call does, so that a tool can answer with what it has. Half of a short timeout at least.
+        let reading_time = limits.timeout.saturating_sub(FINISH_MARGIN).max(limits.timeout / 2);
         let now = tokio::time::Instant::now();
         let reader = self.guard.reader(
             caller.credential.clone(),
@@ -185,9 +186,10 @@ impl Calls {
     /// Records a call that does not reach its tool: malformed, cancelled before it began, or busy.
     pub fn record_unserved(&self, caller: &Caller, client: Option<String>, tool: &str, verdict: Verdict) {
         let redactor = Redactor::new(caller.presented.as_ref());
-        let (tool, client) = (redactor.text(tool), client.map(|client| redactor.text(&client)));
+        let (tool, client) = (redactor.redact(tool), client.map(|client| redactor.redact(&client)));
         let line = AuditLine::unserved(&caller.owner.username, client.as_deref(), &tool, verdict);
         self.audit.write(&line, None);
+        // Only names of served tools become labels of metrics.
         let known = self.catalog.current().tools.contains_key(line.tool);
         let recent = RecentCall::of(&line, Duration::ZERO);
         self.metrics().record_call(known, recent, &[], &Usage::default());
@@ -205,9 +207,9 @@ impl Calls {
             calls: self,
             reservation: None,
             caller: &caller.owner.username,
-            client: client.map(|client| redactor.text(&client)),
-            name: redactor.text(name),
-            arguments: redactor.arguments(arguments),
+            client: client.map(|client| redactor.redact(&client)),
+            name: redactor.redact(name),
+            arguments: redactor.redact_arguments(arguments),
             redactor,
             tool: None,
             read_log: None,
@@ -248,6 +250,7 @@ impl CallRecord<'_> {
     }
 
     fn write(&mut self, verdict: Verdict, usage: &Usage, bytes: usize) {
+        // Before anything here can panic: a drop during the unwinding would write a second line for this call.
         self.written = true;
         let reservation = self.reservation.take();
         let line = self.line(verdict, usage, bytes);
@@ -260,8 +263,8 @@ impl CallRecord<'_> {
     fn reads(&self, usage: &Usage) -> Vec<ReadRecord> {
         let mut reads = usage.reads.records.clone();
         for read in &mut reads {
-            read.namespace = read.namespace.take().map(|namespace| self.redactor.text(&namespace));
-            read.resource = self.redactor.text(&read.resource);
+            read.namespace = read.namespace.take().map(|namespace| self.redactor.redact(&namespace));
+            read.resource = self.redactor.redact(&read.resource);
         }
         reads
     }

@@ -22,13 +22,13 @@ mod verdict;
 mod watch;
 
 pub use answer::{Answer, CallReport, Usage};
-pub use audit::{Audit, OnFailure};
+pub use audit::{Audit, FailurePolicy};
 pub use calls::{Call, Calls};
 pub use catalog::Catalog;
 pub use folder::files;
-pub use loader::{Loader, Unserved};
+pub use loader::{LoadFailure, Loader};
 pub use metrics::{Metrics, RecentCall, ToolMetrics};
-pub use permits::{Busy, Permit, Resource};
+pub use permits::{Permit, PermitError, Resource};
 pub use settings::Settings;
 pub use snapshot::Snapshot;
 pub use tool::Tool;

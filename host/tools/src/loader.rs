@@ -4,17 +4,17 @@
 use std::{path::Path, sync::Arc};
 
 use porthole_contract::Printable;
-use porthole_sandbox::{Code, CompileError, Compiler, Component, Engine, LoadError, Unreadable, WasmFile};
+use porthole_sandbox::{Code, CompileError, Compiler, Component, Engine, LoadError, OpenError, WasmFile};
 
 use super::{Tool, arguments::Parameters};
 use crate::settings::Settings;
 
 /// Error when a file cannot be served. Its text cannot end a line or control a terminal.
 #[derive(Debug, thiserror::Error)]
-pub enum Unserved {
+pub enum LoadFailure {
     /// The file cannot be read.
     #[error(transparent)]
-    Unreadable(#[from] Unreadable),
+    Open(#[from] OpenError),
     /// The sandbox rejects it.
     #[error(transparent)]
     Load(#[from] LoadError),
@@ -26,11 +26,11 @@ pub enum Unserved {
     Interrupted,
 }
 
-impl Unserved {
+impl LoadFailure {
     /// True if another attempt may succeed although the file stays unchanged.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreadable(error) => error.is_transient(),
+            Self::Open(error) => error.is_transient(),
             Self::Load(LoadError::Compile(error)) => error.is_transient(),
             Self::Load(LoadError::Memory(_)) | Self::Interrupted => true,
             Self::Load(_) | Self::Arguments(_) => false,
@@ -38,13 +38,13 @@ impl Unserved {
     }
 }
 
-impl From<CompileError> for Unserved {
+impl From<CompileError> for LoadFailure {
     fn from(error: CompileError) -> Self {
         Self::Load(error.into())
     }
 }
 
-impl From<tokio::task::JoinError> for Unserved {
+impl From<tokio::task::JoinError> for LoadFailure {
     fn from(_: tokio::task::JoinError) -> Self {
         Self::Interrupted
     }
@@ -66,7 +66,7 @@ impl Loader {
     /// # Errors
     ///
     /// If the file cannot be read, compiled, linked or described, or its schema is not supported.
-    pub async fn load(&self, path: &Path) -> Result<Tool, Unserved> {
+    pub async fn load(&self, path: &Path) -> Result<Tool, LoadFailure> {
         let wasm = self.open(path).await?;
         self.load_open(path, &wasm).await
     }
@@ -76,28 +76,28 @@ impl Loader {
     /// # Errors
     ///
     /// If the file cannot be compiled, linked or described, or its schema is not supported.
-    pub async fn load_open(&self, path: &Path, wasm: &WasmFile) -> Result<Tool, Unserved> {
+    pub async fn load_open(&self, path: &Path, wasm: &WasmFile) -> Result<Tool, LoadFailure> {
         let code = self.code(wasm).await?;
         self.tool(path, wasm, code).await
     }
 
     /// Opens a file.
-    pub async fn open(&self, path: &Path) -> Result<WasmFile, Unserved> {
+    pub async fn open(&self, path: &Path) -> Result<WasmFile, LoadFailure> {
         let path = path.to_owned();
         Ok(tokio::task::spawn_blocking(move || WasmFile::open(&path)).await??)
     }
 
     /// Compiled code of a file, from the cache if possible.
-    pub async fn code(&self, wasm: &WasmFile) -> Result<Code, Unserved> {
+    pub async fn code(&self, wasm: &WasmFile) -> Result<Code, LoadFailure> {
         Ok(self.compiler.code(&self.engine, wasm).await?)
     }
 
     /// Links the compiled code of a file, and parses its declaration.
-    pub async fn tool(&self, path: &Path, wasm: &WasmFile, code: Code) -> Result<Tool, Unserved> {
+    pub async fn tool(&self, path: &Path, wasm: &WasmFile, code: Code) -> Result<Tool, LoadFailure> {
         let engine = Arc::clone(&self.engine);
         let component = tokio::task::spawn_blocking(move || Component::link(&engine, &code)).await??;
         let description = component.describe(self.settings.max_memory()).await?;
-        let parameters = Parameters::parse(&description.input_schema).map_err(Unserved::Arguments)?;
+        let parameters = Parameters::parse(&description.input_schema).map_err(LoadFailure::Arguments)?;
         Ok(Tool {
             grant: Arc::clone(&description.grant),
             limits: self.settings.limits_of(&description.name),

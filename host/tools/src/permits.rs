@@ -49,25 +49,25 @@ impl Resource {
 
 /// Error when no permit is available in time.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Busy {
+pub enum PermitError {
     /// The caller holds all of its permits.
     #[error(
-        "{most} {what} of this account are open, its limit (`{}PerCaller`); ask again when some have ended",
-        .what.key()
+        "{limit} {resource} of this account are open, its limit (`{}PerCaller`); ask again when some have ended",
+        .resource.key()
     )]
     Caller {
         /// Limited resource.
-        what: Resource,
+        resource: Resource,
         /// Limit per caller.
-        most: u32,
+        limit: u32,
     },
     /// All permits of the host are taken.
-    #[error("{most} {what} are open, the limit of this host (`{}`); ask again in a moment", .what.key())]
+    #[error("{limit} {resource} are open, the limit of this host (`{}`); ask again in a moment", .resource.key())]
     Host {
         /// Limited resource.
-        what: Resource,
+        resource: Resource,
         /// Limit of the host.
-        most: u32,
+        limit: u32,
     },
 }
 
@@ -95,9 +95,9 @@ impl Permits {
     }
 
     /// Acquires a permit, first from the caller's share, then from the host's.
-    pub(super) async fn acquire(&self, owner: &Owner) -> Result<Permit, Busy> {
+    pub(super) async fn acquire(&self, owner: &Owner) -> Result<Permit, PermitError> {
         let own = self.permits_of(owner);
-        let busy = Busy::Caller { what: self.resource, most: self.limit_per_caller };
+        let busy = PermitError::Caller { resource: self.resource, limit: self.limit_per_caller };
         // The map holds no strong reference; each waiting request and each permit holds one.
         if Arc::strong_count(&own) > MAX_WAITING.saturating_add(self.limit_per_caller as usize) {
             return Err(busy);
@@ -110,7 +110,7 @@ impl Permits {
         };
         let host = timeout(QUEUE_TIMEOUT, Arc::clone(&self.host).acquire_owned()).await;
         let Ok(Ok(_host)) = host else {
-            return Err(Busy::Host { what: self.resource, most: self.limit });
+            return Err(PermitError::Host { resource: self.resource, limit: self.limit });
         };
         Ok(Permit { _caller, _host })
     }

@@ -8,13 +8,13 @@ use std::{
 
 use futures::{StreamExt, stream::FuturesUnordered};
 use porthole_contract::{Digest, Echo, Printable, nearest};
-use porthole_sandbox::Unreadable;
+use porthole_sandbox::OpenError;
 use tokio::time::{Instant, timeout};
 
 use super::{
     Snapshot, Tool,
     folder::{self, Fingerprint, Listing, MAX_FILES, MAX_NAMES},
-    loader::Unserved,
+    loader::LoadFailure,
     retries::Retries,
     snapshot::FileState,
     watch::Watch,
@@ -54,6 +54,14 @@ struct Files {
     unpublished: bool,
 }
 
+/// Stage of a catalog, which decides how eagerly it loads and what it publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Before the end of the first scan.
+    Startup,
+    Running,
+}
+
 /// Result of a successful load.
 enum LoadOutcome {
     Loaded(Box<Tool>),
@@ -62,20 +70,20 @@ enum LoadOutcome {
 }
 
 /// Result of loading a file, with its name.
-type LoadResult = (String, Result<LoadOutcome, Unserved>);
+type LoadResult = (String, Result<LoadOutcome, LoadFailure>);
 
 impl Catalog {
     /// Loads the folder, then reloads changes until the future is dropped.
     pub async fn keep_loaded(&self) {
         let mut files = Files::default();
         let mut watch = Watch::new(&self.folder);
-        let mut first = true;
+        let mut stage = Stage::Startup;
         let begun = Instant::now();
         loop {
             // Before the scan, so that a change between the two still causes an event.
             watch.follow().await;
-            let next_scan = self.refresh(&mut files, &watch, first).await;
-            if first {
+            let next_scan = self.refresh(&mut files, &watch, stage).await;
+            if stage == Stage::Startup {
                 let snapshot = self.current();
                 tracing::info!(
                     tools = snapshot.tools.len(),
@@ -89,7 +97,7 @@ impl Catalog {
                 if begun.elapsed() > MAX_FIRST_SCAN_WAIT {
                     self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
                 }
-                first = false;
+                stage = Stage::Running;
             }
             watch.wait(&self.rescan, next_scan).await;
             if self.retry_all.swap(false, Ordering::Relaxed) {
@@ -113,7 +121,7 @@ impl Catalog {
     }
 
     /// Loads changed files. Returns the time until the next scan if a file may still be written.
-    async fn refresh(&self, files: &mut Files, watch: &Watch, first: bool) -> Option<Duration> {
+    async fn refresh(&self, files: &mut Files, watch: &Watch, stage: Stage) -> Option<Duration> {
         let mut changed = false;
         let mut due = VecDeque::new();
         let mut in_progress = FuturesUnordered::new();
@@ -122,15 +130,16 @@ impl Catalog {
             if last_scan.is_none_or(|last_scan| last_scan.elapsed() >= SCAN_INTERVAL) {
                 let listing = self.scan().await;
                 last_scan = Some(Instant::now());
-                due = files.apply(listing, watch, first);
+                due = files.apply(listing, watch, stage);
                 if files.unpublished {
-                    self.publish(files, first);
+                    self.publish(files, stage);
                     changed = true;
                 }
             }
             while in_progress.len() < MAX_PARALLEL
                 && let Some((file, fingerprint)) = due.pop_front()
             {
+                // Another content: the waits of the former one do not apply.
                 if files.attempted.insert(file.clone(), fingerprint) != Some(fingerprint) {
                     files.retries.forget(&file);
                 }
@@ -150,12 +159,13 @@ impl Catalog {
             self.record_outcome(files, file, outcome);
             // A tool is published at once; a failure with the next scan.
             if is_new {
-                self.publish(files, first);
+                self.publish(files, stage);
                 changed = true;
             }
         }
-        if files.unpublished || first {
-            self.publish(files, false);
+        // As the stage after: every file was tried, so none is awaited any more.
+        if files.unpublished || stage == Stage::Startup {
+            self.publish(files, Stage::Running);
         }
         // After all loads, because an entry that was just compiled is not in `files.loaded` before.
         if changed {
@@ -177,8 +187,8 @@ impl Catalog {
     }
 
     /// Records the result of loading a file.
-    fn record_outcome(&self, files: &mut Files, file: String, outcome: Result<LoadOutcome, Unserved>) {
-        let transient = outcome.as_ref().is_err_and(Unserved::is_transient);
+    fn record_outcome(&self, files: &mut Files, file: String, outcome: Result<LoadOutcome, LoadFailure>) {
+        let transient = outcome.as_ref().is_err_and(LoadFailure::is_transient);
         if transient {
             files.retries.record_failure(&file, Instant::now());
         } else {
@@ -200,9 +210,7 @@ impl Catalog {
             Ok(LoadOutcome::Unchanged) if before.failure.is_none() => return,
             Ok(LoadOutcome::Unchanged) => FileState { failure: None, ..before },
             // Removed between the scan and the load, as the next scan will show.
-            Err(Unserved::Unreadable(Unreadable::Io(error)))
-                if error.kind() == std::io::ErrorKind::NotFound =>
-            {
+            Err(LoadFailure::Open(OpenError::Io(error))) if error.kind() == std::io::ErrorKind::NotFound => {
                 return;
             }
             Err(reason) => {
@@ -221,12 +229,14 @@ impl Catalog {
     }
 
     /// Builds the next snapshot and swaps it in atomically.
-    fn publish(&self, files: &mut Files, first: bool) {
+    fn publish(&self, files: &mut Files, stage: Stage) {
         files.unpublished = false;
         let before = self.current();
-        let awaited = |file: &str| first && files.present.contains(file) && !files.loaded.contains_key(file);
+        let awaited = |file: &str| {
+            stage == Stage::Startup && files.present.contains(file) && !files.loaded.contains_key(file)
+        };
         // At startup nothing was served before: precedence between two files must not depend on the order of loading.
-        let serving = if first { None } else { Some(&*before) };
+        let serving = (stage == Stage::Running).then_some(&*before);
         let mut next = Snapshot::of(&self.loader.settings, files.loaded.iter(), serving, awaited);
         for file in &files.dangling {
             next.failures.insert(Printable(file).to_string(), DANGLING.to_owned());
@@ -278,13 +288,15 @@ impl Files {
         &mut self,
         listing: std::io::Result<Listing>,
         watch: &Watch,
-        first: bool,
+        stage: Stage,
     ) -> VecDeque<(String, Fingerprint)> {
         let Listing { files, dangling, truncated } = match listing {
             Ok(listing) => listing,
             Err(error) => {
-                let then =
-                    if first { "name another with --plugins" } else { "its tools are served as they were" };
+                let then = match stage {
+                    Stage::Startup => "name another with --plugins",
+                    Stage::Running => "its tools are served as they were",
+                };
                 self.set_folder_error(Some(format!("it cannot be read: {error}; {then}")));
                 return VecDeque::new();
             }
@@ -315,7 +327,7 @@ impl Files {
         self.retries.retain(|file| files.contains_key(file));
         self.unsettled.retain(|file, _| files.contains_key(file));
         self.present = files.keys().cloned().collect();
-        self.due(files, watch, first)
+        self.due(files, watch, stage)
     }
 
     /// Files that changed and are completely written, or whose retry is due, smallest first.
@@ -323,7 +335,7 @@ impl Files {
         &mut self,
         files: BTreeMap<String, Fingerprint>,
         watch: &Watch,
-        first: bool,
+        stage: Stage,
     ) -> VecDeque<(String, Fingerprint)> {
         let now = Instant::now();
         let mut due: Vec<(String, Fingerprint)> = files
@@ -336,7 +348,7 @@ impl Files {
                 if self.attempted.get(file) == Some(fingerprint) {
                     return self.retries.is_due(file, now);
                 }
-                let still = match self.unsettled.get(file) {
+                let is_settled = match self.unsettled.get(file) {
                     Some((before, since)) if before == fingerprint => {
                         now.duration_since(*since) >= SETTLE_TIME
                     }
@@ -347,11 +359,12 @@ impl Files {
                 };
                 // At startup waiting would delay every tool; a half-written file fails and is loaded again after its
                 // next change.
-                let whole = first || fingerprint.link || watch.is_whole(file) || still;
-                if whole {
+                let is_complete =
+                    stage == Stage::Startup || fingerprint.link || watch.is_complete(file) || is_settled;
+                if is_complete {
                     self.unsettled.remove(file);
                 }
-                whole
+                is_complete
             })
             .collect();
         due.sort_by_key(|(_, fingerprint)| fingerprint.size);

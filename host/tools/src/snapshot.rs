@@ -18,7 +18,7 @@ pub struct Snapshot {
     /// Errors of the files that are not served, by file name.
     pub failures: BTreeMap<String, String>,
     /// Tools that the operator's settings exclude.
-    pub closed: BTreeSet<ToolName>,
+    pub disabled: BTreeSet<ToolName>,
 }
 
 /// Load state of a file.
@@ -52,7 +52,7 @@ impl Snapshot {
             if settings.serves(&tool.description.name) {
                 candidates.entry(&tool.description.name).or_default().push(tool);
             } else {
-                snapshot.closed.insert(tool.description.name.clone());
+                snapshot.disabled.insert(tool.description.name.clone());
             }
         }
         for (name, tools) in candidates {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use porthole_contract::{CallLimits, Content, Digest, Embedded, Media, Outcome, cut};
+use porthole_contract::{CallLimits, Content, Digest, Embedded, Media, Outcome, truncate};
 use porthole_guard::Grant;
 use porthole_sandbox::{Component, Description};
 
@@ -46,7 +46,7 @@ impl Tool {
         let mut kept = String::new();
         for content in &outcome.content {
             if let Content::Text(text) = content {
-                kept.push_str(cut(text, limit.saturating_sub(kept.len())));
+                kept.push_str(truncate(text, limit.saturating_sub(kept.len())));
                 kept.push('\n');
             }
             if kept.len() >= limit {
@@ -67,7 +67,7 @@ impl Tool {
 
     fn overlong(&self, bytes: usize, text: &str) -> OverlongAnswer {
         let limit = self.output();
-        let mut text = cut(text, limit).to_owned();
+        let mut text = truncate(text, limit).to_owned();
         if let Some(line) = text.rfind('\n') {
             text.truncate(line);
         }

@@ -39,7 +39,7 @@ pub(super) fn unknown_tool(name: &str, snapshot: &Snapshot) -> String {
             "{name} changes the cluster, and Porthole only reads: it has no tool that writes, and a command in a container counts as writing. Say what should be changed, and let a person do it."
         );
     }
-    if snapshot.closed.contains(name) {
+    if snapshot.disabled.contains(name) {
         return format!(
             "{name} is not served here: the operator has closed it (tools.enabled, tools.disabled)."
         );

@@ -31,7 +31,7 @@ enum WriteState {
     /// Created or written, and not yet closed.
     Open,
     /// Closed after writing, or renamed into place.
-    Whole,
+    Complete,
 }
 
 /// Event state, shared with the thread that receives the events.
@@ -62,6 +62,7 @@ impl Watch {
     pub(super) async fn follow(&mut self) {
         let metadata = tokio::fs::metadata(&self.folder).await;
         let inode = metadata.ok().map(|metadata| (metadata.dev(), metadata.ino()));
+        // Without a watcher it is tried again at each scan: inotify may have been out of watches.
         if inode == self.inode && self.watcher.is_some() {
             return;
         }
@@ -92,8 +93,8 @@ impl Watch {
     }
 
     /// True if the last event marked the file as completely written.
-    pub(super) fn is_whole(&self, file: &str) -> bool {
-        self.files().get(file) == Some(&WriteState::Whole)
+    pub(super) fn is_complete(&self, file: &str) -> bool {
+        self.files().get(file) == Some(&WriteState::Complete)
     }
 
     /// Keeps only the files for which `present` holds.
@@ -118,12 +119,13 @@ impl FileEvents {
         if let Ok(event) = event {
             let state = match event.kind {
                 // Reads change nothing, and the host itself reads these files.
-                EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(WriteState::Whole),
+                EventKind::Access(AccessKind::Close(AccessMode::Write)) => Some(WriteState::Complete),
                 EventKind::Access(_) => return,
                 EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)) => {
-                    Some(WriteState::Whole)
+                    Some(WriteState::Complete)
                 }
                 EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_)) => Some(WriteState::Open),
+                // Removal and changed attributes only trigger the scan.
                 _ => None,
             };
             // A rename event with both names lists the new one last.

@@ -42,7 +42,7 @@ enum Test {
     Exists,
     Equal(String),
     NotEqual(String),
-    More(Operand),
+    Greater(Operand),
     Less(Operand),
     Matches(Regex),
 }
@@ -120,7 +120,7 @@ impl Condition {
             Test::Exists => !values.is_empty(),
             Test::Equal(operand) => any(&|value| is_equal(value, operand)),
             Test::NotEqual(operand) => !any(&|value| is_equal(value, operand)),
-            Test::More(operand) => {
+            Test::Greater(operand) => {
                 any(&|value| operand.compare(value, now).is_some_and(|order| order.is_gt()))
             }
             Test::Less(operand) => {
@@ -148,14 +148,14 @@ impl FromStr for Condition {
                 (letters.next().ok_or_else(malformed)?, letters.as_str())
             }
         };
-        let operand = unquoted(operand.trim());
+        let operand = unquote(operand.trim());
         if operand.is_empty() {
             return Err(malformed());
         }
         let test = match symbol {
             '=' => Test::Equal(operand.to_owned()),
             '!' => Test::NotEqual(operand.to_owned()),
-            '>' => Test::More(operand.parse()?),
+            '>' => Test::Greater(operand.parse()?),
             '<' => Test::Less(operand.parse()?),
             '~' => Test::Matches(pattern(operand)?),
             _ => return Err(malformed()),
@@ -180,7 +180,7 @@ fn operator(text: &str) -> Option<usize> {
 }
 
 /// The operand without the quotes around it, if there are any: they let it hold commas.
-fn unquoted(operand: &str) -> &str {
+fn unquote(operand: &str) -> &str {
     let within = |quote: char| operand.strip_prefix(quote)?.strip_suffix(quote);
     within('\'').or_else(|| within('"')).unwrap_or(operand)
 }

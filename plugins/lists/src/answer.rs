@@ -1,9 +1,9 @@
 //! The text of an answer: counts, rows, and the notice of what is not shown.
 
-use crate::{engine::List, entry::Entry, request::Output, selection::Selected, table::Table};
+use crate::{engine::List, entry::Entry, request::Output, selection::AnswerRows, table::Table};
 
 /// The form of one answer.
-pub(crate) struct Answer<'a> {
+pub(crate) struct AnswerFormat<'a> {
     pub(crate) list: &'a List<'a>,
     pub(crate) output: Output,
     /// The room for rows, in bytes.
@@ -12,7 +12,7 @@ pub(crate) struct Answer<'a> {
     pub(crate) is_narrowed: bool,
 }
 
-impl Answer<'_> {
+impl AnswerFormat<'_> {
     /// The answer for an empty list.
     pub(crate) fn no_objects(&self) -> String {
         let place =
@@ -22,18 +22,18 @@ impl Answer<'_> {
     }
 
     /// The answer with these rows, after `before` rows in earlier answers.
-    pub(crate) fn text(
+    pub(crate) fn render(
         &self,
         header: &[String],
         resource_version: &str,
-        selected: &Selected,
+        selected: &AnswerRows,
         before: u64,
     ) -> String {
         let noun = self.list.noun;
         if selected.entries.is_empty() && selected.after.is_none() && selected.missing(0, before) == 0 {
             return if before == 0 { self.no_objects() } else { format!("No more {noun}.") };
         }
-        let (rows, shown) = self.rows(header, &selected.entries);
+        let (rows, shown) = self.render_rows(header, &selected.entries);
         let until = before.saturating_add(shown as u64);
         let notice = match selected.next(shown, before, resource_version) {
             Some(next) => {
@@ -63,7 +63,11 @@ impl Answer<'_> {
     }
 
     /// The rows as text, and the number of those that there was room for.
-    fn rows(&self, header: &[String], entries: &[(Entry, crate::cursor::Position)]) -> (String, usize) {
+    fn render_rows(
+        &self,
+        header: &[String],
+        entries: &[(Entry, crate::cursor::Position)],
+    ) -> (String, usize) {
         let rows = entries.iter().map(|(entry, _)| entry);
         // If one namespace is read, every row is of it.
         let namespace = |entry: &Entry| match self.list.namespace {

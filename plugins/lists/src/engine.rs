@@ -4,23 +4,30 @@ use porthole_field_path::{Path, PathError};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    answer::Answer,
+    answer::AnswerFormat,
     counts::Counts,
     cursor::{Cursor, Phase, Position},
     entry::Entry,
     pages::{ListError, Pages},
     request::{ListRequest, Order, Output},
-    selection::{Selected, Selection},
-    shape::{Columns, Field, Shape, typed},
-    walk::{Reached, Seen, Walk, Whole},
+    selection::{AnswerRows, Selection},
+    shape::{Columns, Field, Shape, typed_rows},
+    walk::{Item, RowScope, Walk, WalkEnd},
 };
 
 /// Room in an answer for the counts, and for the notice of omissions with its continue token, in bytes.
 pub(crate) const NOTICE: usize = 1024;
 /// The maximum number of objects in a page of rows that are shown and not counted: about as many as an answer holds.
-const SHOWN: u32 = 250;
+const MAX_SHOWN: u32 = 250;
 /// The path behind the column AGE, whose text has no order.
 const CREATED: &str = "metadata.creationTimestamp";
+
+/// The order of a list whose request names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DefaultOrder {
+    ByHealth,
+    NewestFirst,
+}
 
 /// A list to answer.
 #[derive(Debug, Clone, Copy)]
@@ -46,14 +53,15 @@ impl List<'_> {
         columns: &Columns<'_, T>,
         pages: &mut P,
     ) -> Result<String, ListError<P::Error>> {
-        let rows = |json: &str| typed::<T>(json, columns.row);
+        let rows = |json: &str| typed_rows::<T>(json, columns.row);
         let own = Shape::Own {
             fields: columns.fields.iter().map(|field| (*field).to_owned()).collect(),
             header: columns.header,
             rows: &rows,
             outlined: columns.outlined,
         };
-        self.answer(request, own, columns.newest_first, pages)
+        let order = if columns.newest_first { DefaultOrder::NewestFirst } else { DefaultOrder::ByHealth };
+        self.answer(request, own, order, pages)
     }
 
     /// Answers with the table that the API server makes of the objects.
@@ -65,14 +73,14 @@ impl List<'_> {
         request: &ListRequest,
         pages: &mut P,
     ) -> Result<String, ListError<P::Error>> {
-        self.answer(request, Shape::Server { header: Vec::new() }, false, pages)
+        self.answer(request, Shape::Server { header: Vec::new() }, DefaultOrder::ByHealth, pages)
     }
 
     fn answer<P: Pages>(
         &self,
         request: &ListRequest,
         own: Shape<'_>,
-        newest_first: bool,
+        default_order: DefaultOrder,
         pages: &mut P,
     ) -> Result<String, ListError<P::Error>> {
         let (fields, output) = (request.fields(), request.output()?);
@@ -104,7 +112,7 @@ impl List<'_> {
             Output::Yaml | Output::Json => Shape::Bodies { fields: fields.clone(), output },
         };
         let cursor: Option<Cursor> = request.continue_token.as_deref().map(str::parse).transpose()?;
-        let is_sorted = newest_first || order.is_some();
+        let is_sorted = default_order == DefaultOrder::NewestFirst || order.is_some();
         let is_by_health = output == Output::Table && fields.is_empty();
         let query = Query { list: self, request, output, order, cursor: cursor.as_ref() };
         let version = cursor.as_ref().map(|cursor| cursor.resource_version.clone()).unwrap_or_default();
@@ -112,19 +120,22 @@ impl List<'_> {
         if output == Output::Count {
             return query.counts(&mut walk);
         }
+        // A cursor counts objects in the order of its own list; in another it would repeat some and skip others.
         if cursor.as_ref().is_some_and(|cursor| is_sorted != (cursor.phase == Phase::Sorted)) {
             return Err(ListError::Message(
                 "continue parameter is of another order: leave it out to start again".to_owned(),
             ));
         }
         let selected = match &cursor {
-            _ if is_sorted => query.sorted(&mut walk)?,
-            _ if !is_by_health => query.in_order(&mut walk)?,
-            None => query.by_health(&mut walk)?,
-            Some(cursor) if cursor.phase == Phase::Unhealthy => query.more_unhealthy(&mut walk, cursor)?,
-            Some(cursor) => query.rest(&mut walk, cursor)?,
+            _ if is_sorted => query.select_sorted(&mut walk)?,
+            _ if !is_by_health => query.select_in_order(&mut walk)?,
+            None => query.select_by_health(&mut walk)?,
+            Some(cursor) if cursor.phase == Phase::Unhealthy => {
+                query.select_more_unhealthy(&mut walk, cursor)?
+            }
+            Some(cursor) => query.select_rest(&mut walk, cursor)?,
         };
-        Ok(query.text(&walk.header(), walk.resource_version(), &selected))
+        Ok(query.render(&walk.header(), walk.resource_version(), &selected))
     }
 }
 
@@ -157,7 +168,7 @@ impl Query<'_> {
     fn counts<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<String, ListError<P::Error>> {
         let mut counts = Counts::default();
         let page_size = walk.page_size();
-        let reached = walk.walk(Position::default(), page_size, Whole::None, |seen, _| {
+        let reached = walk.walk(Position::default(), page_size, RowScope::None, |seen, _| {
             counts.add(seen.status());
             true
         })?;
@@ -172,23 +183,27 @@ impl Query<'_> {
     }
 
     /// The first answer by health: counts, unhealthy objects, and the rest if there is room.
-    fn by_health<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<Selected, ListError<P::Error>> {
+    fn select_by_health<P: Pages>(
+        &self,
+        walk: &mut Walk<'_, '_, P>,
+    ) -> Result<AnswerRows, ListError<P::Error>> {
         let (mut unhealthy, mut rest) = (self.selection(), self.selection());
         let mut counts = Counts::default();
         let mut outlines = Vec::new();
         let page_size = walk.page_size();
         // An answer has room for a part of a long list; of what follows it is enough to know the status.
-        let reached = walk.walk(self.start(), page_size, Whole::FirstPage, |seen, position| {
+        let reached = walk.walk(self.start(), page_size, RowScope::FirstPage, |seen, position| {
             counts.add(seen.status());
             match (seen.is_healthy(), seen) {
-                (false, Seen::Whole(entry)) => {
+                (false, Item::Row(entry)) => {
                     unhealthy.offer(entry, position);
                 }
-                (true, Seen::Whole(entry)) => {
+                (true, Item::Row(entry)) => {
                     rest.offer(entry, position);
                 }
-                (false, Seen::Outline { .. }) => outlines.push(position),
-                (true, Seen::Outline { .. }) => rest.stop_at(position),
+                (false, Item::Outline { .. }) => outlines.push(position),
+                // Its row was not read, so the next answer goes on here although there may be room.
+                (true, Item::Outline { .. }) => rest.stop_at(position),
             }
             true
         })?;
@@ -197,39 +212,41 @@ impl Query<'_> {
         let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
         let line = counts.line(self.list.noun, NOTICE / 2);
         let total = reached.total.unwrap_or(0);
-        Ok(Selected::by_health(unhealthy, rest, after, total, reached.seen)
+        Ok(AnswerRows::by_health(unhealthy, rest, after, total, reached.seen)
             .with_counts(Some(line), reached.cut))
     }
 
     /// A further answer by health, of unhealthy objects.
-    fn more_unhealthy<P: Pages>(
+    fn select_more_unhealthy<P: Pages>(
         &self,
         walk: &mut Walk<'_, '_, P>,
         cursor: &Cursor,
-    ) -> Result<Selected, ListError<P::Error>> {
+    ) -> Result<AnswerRows, ListError<P::Error>> {
         let mut unhealthy = self.selection();
         let mut outlines = Vec::new();
         let page_size = walk.page_size();
-        let Reached { cut, end, .. } =
-            walk.walk(self.start(), page_size, Whole::None, |seen, position| {
+        let WalkEnd { cut, end, .. } =
+            walk.walk(self.start(), page_size, RowScope::None, |seen, position| {
+                // Unhealthy objects behind the bound were not seen by the first answer, and are shown among the rest.
                 if position.index() >= cursor.bound {
                     return false;
                 }
                 match (seen.is_healthy(), seen) {
                     (true, _) => {}
-                    (false, Seen::Outline { .. }) => outlines.push(position),
-                    (false, Seen::Whole(entry)) => {
+                    (false, Item::Outline { .. }) => outlines.push(position),
+                    (false, Item::Row(entry)) => {
                         unhealthy.offer(entry, position);
                     }
                 }
                 true
             })?;
         self.reread_unhealthy(walk, &outlines, &mut unhealthy)?;
+        // All unhealthy ones are shown, so the next answer reads the list once more for the others.
         let after = match cut {
             Some(_) => (Phase::Unhealthy, end),
             None => (Phase::Rest, Position::default()),
         };
-        Ok(Selected::by_health(unhealthy, self.selection(), Some(after), cursor.total, cursor.bound))
+        Ok(AnswerRows::by_health(unhealthy, self.selection(), Some(after), cursor.total, cursor.bound))
     }
 
     fn reread_unhealthy<P: Pages>(
@@ -251,36 +268,39 @@ impl Query<'_> {
     }
 
     /// A further answer by health, of the objects that earlier answers did not lead with.
-    fn rest<P: Pages>(
+    fn select_rest<P: Pages>(
         &self,
         walk: &mut Walk<'_, '_, P>,
         cursor: &Cursor,
-    ) -> Result<Selected, ListError<P::Error>> {
+    ) -> Result<AnswerRows, ListError<P::Error>> {
         let mut rest = self.selection();
-        let reached = walk.rows(self.start(), SHOWN, |entry, position| {
+        let reached = walk.rows(self.start(), MAX_SHOWN, |entry, position| {
             let has_led = !entry.row.healthy && position.index() < cursor.bound;
             has_led || rest.offer(entry, position)
         })?;
         let total = reached.total.unwrap_or(cursor.total);
         let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
-        Ok(Selected::by_health(self.selection(), rest, after, total, cursor.bound))
+        Ok(AnswerRows::by_health(self.selection(), rest, after, total, cursor.bound))
     }
 
     /// The order of the API server; nothing is read behind the end of the answer.
-    fn in_order<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<Selected, ListError<P::Error>> {
+    fn select_in_order<P: Pages>(
+        &self,
+        walk: &mut Walk<'_, '_, P>,
+    ) -> Result<AnswerRows, ListError<P::Error>> {
         let mut rows = self.selection();
-        let page_size = walk.page_size().min(SHOWN);
+        let page_size = walk.page_size().min(MAX_SHOWN);
         let reached = walk.rows(self.start(), page_size, |entry, position| rows.offer(entry, position))?;
         // `remainingItemCount` may be inexact until the last page.
         let total = reached.total.unwrap_or_else(|| self.cursor.map_or(0, |cursor| cursor.total));
         let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
         let counts = (self.cursor.is_none() && total > 0 && self.output == Output::Table)
             .then(|| format!("{total} {}", self.list.noun));
-        Ok(Selected::by_health(self.selection(), rows, after, total, 0).with_counts(counts, None))
+        Ok(AnswerRows::by_health(self.selection(), rows, after, total, 0).with_counts(counts, None))
     }
 
     /// All objects, sorted.
-    fn sorted<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<Selected, ListError<P::Error>> {
+    fn select_sorted<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<AnswerRows, ListError<P::Error>> {
         let mut counts = Counts::default();
         let mut all: Vec<Entry> = Vec::new();
         // Every answer sorts the objects that the first one read: with others among them it would repeat or skip rows.
@@ -305,11 +325,11 @@ impl Query<'_> {
         }
         match &self.order {
             None => all.sort_by_key(|entry| std::cmp::Reverse(entry.row.time)),
-            Some(Order { by, is_descending }) => {
+            Some(Order { by, direction }) => {
                 if !by.contains('.') {
                     walk.key_by_column(by, &mut all)?;
                 }
-                all.sort_by(|a, b| a.key.compare(&b.key, *is_descending));
+                all.sort_by(|a, b| a.key.compare(&b.key, *direction));
             }
         }
         let shown = self.cursor.map_or(0, |cursor| cursor.shown);
@@ -321,11 +341,11 @@ impl Query<'_> {
             }
         }
         let line = self.cursor.is_none().then(|| counts.line(self.list.noun, NOTICE / 2));
-        Ok(Selected::sorted(rows, total).with_counts(line, reached.cut))
+        Ok(AnswerRows::sorted(rows, total).with_counts(line, reached.cut))
     }
 
-    fn answer(&self) -> Answer<'_> {
-        Answer {
+    fn answer(&self) -> AnswerFormat<'_> {
+        AnswerFormat {
             list: self.list,
             output: self.output,
             budget: self.row_budget(),
@@ -333,8 +353,8 @@ impl Query<'_> {
         }
     }
 
-    fn text(&self, header: &[String], resource_version: &str, selected: &Selected) -> String {
+    fn render(&self, header: &[String], resource_version: &str, selected: &AnswerRows) -> String {
         let before = self.cursor.map_or(0, |cursor| cursor.shown);
-        self.answer().text(header, resource_version, selected, before)
+        self.answer().render(header, resource_version, selected, before)
     }
 }

@@ -3,7 +3,7 @@
 use porthole_field_path::{Path, quantity, text};
 use serde_json::Value;
 
-use crate::request::Output;
+use crate::request::{Direction, Output};
 
 /// An object as a row of a list.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -52,11 +52,11 @@ impl Key {
     /// The largest of the values at a path.
     pub(crate) fn of(object: &Value, path: &Path) -> Self {
         let keys = path.values(object).into_iter().map(|value| Self::of_text(&text(value)));
-        keys.max_by(|a, b| a.compare(b, false)).unwrap_or_default()
+        keys.max_by(|a, b| a.compare(b, Direction::Ascending)).unwrap_or_default()
     }
 
     /// The order of two keys; an object without one comes last in both directions.
-    pub(crate) fn compare(&self, other: &Self, is_descending: bool) -> std::cmp::Ordering {
+    pub(crate) fn compare(&self, other: &Self, direction: Direction) -> std::cmp::Ordering {
         let rank = |key: &Self| match key {
             Self::Number(_) => 0,
             Self::Text(_) => 1,
@@ -67,7 +67,10 @@ impl Key {
             (Self::Text(a), Self::Text(b)) => a.cmp(b),
             _ => return rank(self).cmp(&rank(other)),
         };
-        if is_descending { ascending.reverse() } else { ascending }
+        match direction {
+            Direction::Ascending => ascending,
+            Direction::Descending => ascending.reverse(),
+        }
     }
 }
 

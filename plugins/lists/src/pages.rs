@@ -83,9 +83,9 @@ impl<E> From<String> for ListError<E> {
 
 /// Parses what a page holds.
 pub(crate) fn parse<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, String> {
-    serde_json::from_str(json).map_err(|error| unexpected(&error))
+    serde_json::from_str(json).map_err(|error| parse_error(&error))
 }
 
-fn unexpected(error: &dyn fmt::Display) -> String {
+fn parse_error(error: &dyn fmt::Display) -> String {
     format!("the cluster's answer is not what this tool expects: {error}")
 }

@@ -28,7 +28,14 @@ pub struct ListRequest {
 pub(crate) struct Order {
     /// The title of a column, or a path if it has a dot.
     pub(crate) by: String,
-    pub(crate) is_descending: bool,
+    pub(crate) direction: Direction,
+}
+
+/// The direction of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Ascending,
+    Descending,
 }
 
 impl Order {
@@ -86,11 +93,11 @@ impl ListRequest {
     /// The requested order, if any.
     pub(crate) fn order(&self) -> Option<Order> {
         let by = self.sort_by.as_deref().map(str::trim).filter(|by| !by.is_empty())?;
-        let (by, is_descending) = match by.strip_prefix('-') {
-            Some(by) => (by, true),
-            None => (by, false),
+        let (by, direction) = match by.strip_prefix('-') {
+            Some(by) => (by, Direction::Descending),
+            None => (by, Direction::Ascending),
         };
-        Some(Order { by: by.trim_start_matches('.').to_owned(), is_descending })
+        Some(Order { by: by.trim_start_matches('.').to_owned(), direction })
     }
 
     /// The maximum number of rows.
@@ -115,7 +122,7 @@ mod tests {
             ..ListRequest::default()
         };
         assert_eq!(request.fields(), ["spec.nodeName", "metadata.labels['a,b']"]);
-        assert_eq!(request.order(), Some(Order { by: "spec.x".into(), is_descending: true }));
+        assert_eq!(request.order(), Some(Order { by: "spec.x".into(), direction: Direction::Descending }));
         assert!("tabel".parse::<Output>().is_err());
     }
 }

@@ -48,7 +48,7 @@ impl Selection {
 }
 
 /// The rows of an answer, and the continuation behind them.
-pub(crate) struct Selected {
+pub(crate) struct AnswerRows {
     pub(crate) entries: Vec<(Entry, Position)>,
     /// The number of entries that lead because they are unhealthy.
     leading: usize,
@@ -65,7 +65,7 @@ pub(crate) struct Selected {
     is_sorted: bool,
 }
 
-impl Selected {
+impl AnswerRows {
     /// The unhealthy rows, and the others if there was room for all of the unhealthy ones.
     pub(crate) fn by_health(
         unhealthy: Selection,

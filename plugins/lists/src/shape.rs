@@ -63,9 +63,9 @@ impl Field {
 /// The paths of an object's identity.
 const IDENTITY: [&str; 2] = ["metadata.namespace", "metadata.name"];
 /// The maximum number of whole objects in a page: they are large, and a few fill an answer.
-const WHOLE_OBJECTS: u32 = 25;
+const MAX_WHOLE_OBJECTS: u32 = 25;
 /// The maximum number of objects in any other page.
-const OBJECTS: u32 = 500;
+const MAX_OBJECTS: u32 = 500;
 
 impl Shape<'_> {
     /// The view to ask for; `sort` is one more path to read.
@@ -93,8 +93,8 @@ impl Shape<'_> {
     /// The maximum number of objects in a page.
     pub(crate) fn page_size(&self) -> u32 {
         match self {
-            Self::Bodies { fields, .. } if fields.is_empty() => WHOLE_OBJECTS,
-            _ => OBJECTS,
+            Self::Bodies { fields, .. } if fields.is_empty() => MAX_WHOLE_OBJECTS,
+            _ => MAX_OBJECTS,
         }
     }
 
@@ -169,7 +169,10 @@ fn identities(json: &str) -> Result<Vec<Entry>, String> {
 }
 
 /// Rows that a function makes of typed objects.
-pub(crate) fn typed<T: DeserializeOwned>(json: &str, row: impl Fn(&T) -> Row) -> Result<Vec<Row>, String> {
+pub(crate) fn typed_rows<T: DeserializeOwned>(
+    json: &str,
+    row: impl Fn(&T) -> Row,
+) -> Result<Vec<Row>, String> {
     let objects: Vec<T> = parse(json)?;
     Ok(objects.iter().map(row).collect())
 }

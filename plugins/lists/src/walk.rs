@@ -11,14 +11,14 @@ use crate::{
 };
 
 /// The maximum number of objects in a page of outlines.
-const OUTLINES: u32 = 500;
+const MAX_OUTLINES: u32 = 500;
 /// The maximum number of pages that are read again for objects of which only the outline was read: each may be megabytes
 /// for a single object.
-const REREAD_PAGES: usize = 6;
+const MAX_REREAD_PAGES: usize = 6;
 
 /// The end of a walk.
 #[derive(Debug)]
-pub(crate) struct Reached {
+pub(crate) struct WalkEnd {
     /// The number of objects read.
     pub(crate) seen: u64,
     /// The number of objects in the list, if the API server reports it.
@@ -30,8 +30,8 @@ pub(crate) struct Reached {
 }
 
 /// An object on a walk.
-pub(crate) enum Seen {
-    Whole(Entry),
+pub(crate) enum Item {
+    Row(Entry),
     /// Only its status was read.
     Outline {
         status: String,
@@ -39,17 +39,17 @@ pub(crate) enum Seen {
     },
 }
 
-impl Seen {
+impl Item {
     pub(crate) fn status(&self) -> &str {
         match self {
-            Self::Whole(entry) => &entry.row.status,
+            Self::Row(entry) => &entry.row.status,
             Self::Outline { status, .. } => status,
         }
     }
 
     pub(crate) fn is_healthy(&self) -> bool {
         match self {
-            Self::Whole(entry) => entry.row.healthy,
+            Self::Row(entry) => entry.row.healthy,
             Self::Outline { healthy, .. } => *healthy,
         }
     }
@@ -57,7 +57,7 @@ impl Seen {
 
 /// The objects of which a walk reads the whole row, where the kind has outlines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whole {
+pub(crate) enum RowScope {
     All,
     /// Those of the first page.
     FirstPage,
@@ -103,29 +103,33 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         from: Position,
         page_size: u32,
         mut visit: impl FnMut(Entry, Position) -> bool,
-    ) -> Result<Reached, ListError<P::Error>> {
-        self.walk(from, page_size, Whole::All, |seen, position| match seen {
-            Seen::Whole(entry) => visit(entry, position),
-            Seen::Outline { .. } => true,
+    ) -> Result<WalkEnd, ListError<P::Error>> {
+        self.walk(from, page_size, RowScope::All, |seen, position| match seen {
+            Item::Row(entry) => visit(entry, position),
+            Item::Outline { .. } => true,
         })
     }
 
-    /// As [`rows`](Self::rows), with outlines in the place of the rows that `whole` leaves out.
+    /// As [`rows`](Self::rows), with outlines in the place of the rows outside of `scope`.
     pub(crate) fn walk(
         &mut self,
         from: Position,
         page_size: u32,
-        whole: Whole,
-        mut visit: impl FnMut(Seen, Position) -> bool,
-    ) -> Result<Reached, ListError<P::Error>> {
-        let mut reached = Reached { seen: 0, total: None, cut: None, end: from };
+        scope: RowScope,
+        mut visit: impl FnMut(Item, Position) -> bool,
+    ) -> Result<WalkEnd, ListError<P::Error>> {
+        // `end` is the page that is read next, so a walk that is cut off has it as the position to continue at.
+        let mut reached = WalkEnd { seen: 0, total: None, cut: None, end: from };
         let mut is_first = true;
         loop {
             let at = reached.end.clone();
-            let is_whole = whole == Whole::All || (whole == Whole::FirstPage && is_first);
+            let is_whole = scope == RowScope::All || (scope == RowScope::FirstPage && is_first);
             let is_outline = !is_whole && self.shape.is_outlined();
-            let page = match self.page(&at, if is_outline { OUTLINES } else { page_size }, is_outline) {
+            let (limit, view) =
+                if is_outline { (MAX_OUTLINES, View::Outline) } else { (page_size, self.row_view()) };
+            let page = match self.page(&at, limit, view) {
                 Ok(page) => page,
+                // At the first page there is nothing to show, so the error itself is the answer.
                 Err(error) if !is_first && error.is_limit() => {
                     reached.cut = Some(error.to_string());
                     return Ok(reached);
@@ -133,16 +137,18 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
                 Err(error) => return Err(ListError::Page(error)),
             };
             is_first = false;
-            let seen: Vec<Seen> = if is_outline {
+            let seen: Vec<Item> = if is_outline {
                 let rows = ServerTable::read(&page.items)?.rows.into_iter();
-                rows.map(|row| Seen::Outline { status: row.status, healthy: row.healthy }).collect()
+                rows.map(|row| Item::Outline { status: row.status, healthy: row.healthy }).collect()
             } else {
-                self.shape.entries(&page, self.sort.as_ref())?.into_iter().map(Seen::Whole).collect()
+                self.shape.entries(&page, self.sort.as_ref())?.into_iter().map(Item::Row).collect()
             };
             let count = seen.len() as u64;
+            // Objects before the position were seen by the answer that ended there.
             reached.seen = reached.seen.saturating_add(count.saturating_sub(at.skip));
             let end = at.base.saturating_add(count);
             reached.total = match (&page.continue_token, page.remaining) {
+                // The end of the list is exact; `remaining` may be missing, for example with a selector.
                 (None, _) => Some(end),
                 (Some(_), remaining) => remaining.map(|remaining| end.saturating_add(remaining)),
             };
@@ -158,8 +164,12 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         }
     }
 
-    fn page(&mut self, at: &Position, limit: u32, is_outline: bool) -> Result<Page, P::Error> {
-        let view = if is_outline { View::Outline } else { self.shape.view(self.sort.as_ref()) };
+    /// The view of which rows are made.
+    fn row_view(&self) -> View {
+        self.shape.view(self.sort.as_ref())
+    }
+
+    fn page(&mut self, at: &Position, limit: u32, view: View) -> Result<Page, P::Error> {
         let non_empty = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         let page = self.pages.page(&PageRequest {
             limit,
@@ -167,6 +177,8 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
             resource_version: non_empty(&self.resource_version),
             view,
         })?;
+        // From the first page on all reads are of its version: an object that is created or deleted meanwhile would
+        // shift the positions of those behind it.
         self.resource_version.clone_from(&page.resource_version);
         Ok(page)
     }
@@ -179,37 +191,40 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         mut take: impl FnMut(Entry, Position) -> bool,
     ) -> Result<Option<Position>, ListError<P::Error>> {
         let mut reads = 0;
+        // The outlines of one page are read again together: their token is that of the page.
         for group in positions.chunk_by(|a, b| a.token == b.token) {
             let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
-            let mut wanted = group.iter().peekable();
+            let mut pending = group.iter().peekable();
             let mut at = Position { skip: 0, ..first.clone() };
             // The index of the next object in the page that the outline was read of.
             let mut index = 0;
             // More than one turn only if the page is shorter than when the outline was read.
-            while let Some(next) = wanted.peek().copied() {
+            while let Some(next) = pending.peek().copied() {
+                // No further than the last of them: the rows behind it were not asked for.
                 let limit =
                     u32::try_from(last.skip.saturating_add(1).saturating_sub(index)).unwrap_or(u32::MAX);
                 // From the page reached, not from that of the outline: the next answer may have to read as many pages
                 // again, and would end where this one does.
                 let unread = Position { skip: next.skip.saturating_sub(index), ..at.clone() };
-                if reads >= REREAD_PAGES {
+                if reads >= MAX_REREAD_PAGES {
                     return Ok(Some(unread));
                 }
-                let page = match self.page(&at, limit, false) {
+                let page = match self.page(&at, limit, self.row_view()) {
                     Ok(page) => page,
+                    // As in `walk`: at the first read there is nothing to show instead.
                     Err(error) if reads > 0 && error.is_limit() => return Ok(Some(unread)),
                     Err(error) => return Err(ListError::Page(error)),
                 };
                 reads += 1;
                 for entry in self.shape.entries(&page, self.sort.as_ref())? {
-                    if let Some(position) = wanted.next_if(|position| position.skip == index)
+                    if let Some(position) = pending.next_if(|position| position.skip == index)
                         && !take(entry, position.clone())
                     {
                         return Ok(None);
                     }
                     index = index.saturating_add(1);
                 }
-                match (wanted.peek(), page.continue_token) {
+                match (pending.peek(), page.continue_token) {
                     (None, _) => break,
                     (Some(_), Some(token)) => {
                         at = Position { token, base: first.base.saturating_add(index), skip: 0 };

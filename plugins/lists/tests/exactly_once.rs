@@ -176,10 +176,10 @@ fn continue_token(text: &str) -> Option<String> {
 
 /// Rows of all answers of a list.
 #[derive(Debug, Default)]
-struct Shown {
+struct Observation {
     times: BTreeMap<String, u32>,
     /// An answer said that objects are missing.
-    said_missing: bool,
+    reports_missing: bool,
     answers: u32,
 }
 
@@ -191,10 +191,10 @@ fn read(
     limit: Option<u32>,
     reads: &[u32],
     error: Failed,
-) -> Result<Shown, String> {
+) -> Result<Observation, String> {
     // A long list in very short answers costs time and shows nothing new.
     let limit = limit.map(|limit| limit.max(server.objects.len() as u32 / 20));
-    let mut shown = Shown::default();
+    let mut shown = Observation::default();
     let mut token = None;
     loop {
         let at = shown.answers as usize;
@@ -206,7 +206,7 @@ fn read(
         for name in &names {
             *shown.times.entry(name.clone()).or_default() += 1;
         }
-        shown.said_missing |= text.contains("only the first") || text.contains("are missing here");
+        shown.reports_missing |= text.contains("only the first") || text.contains("are missing here");
         shown.answers += 1;
         match continue_token(&text) {
             None => return Ok(shown),
@@ -220,11 +220,11 @@ fn read(
 }
 
 /// Holds that every object is shown once, or not at all and said to be missing.
-fn check(server: &Server, shown: &Shown) -> Result<(), TestCaseError> {
+fn check(server: &Server, shown: &Observation) -> Result<(), TestCaseError> {
     for at in 0..server.objects.len() {
         match shown.times.get(&name(at)) {
             Some(1) => {}
-            None if shown.said_missing => {}
+            None if shown.reports_missing => {}
             times => {
                 let status = (server.objects[at].status, server.objects[at].outlined_status);
                 prop_assert!(
@@ -299,7 +299,7 @@ proptest! {
         server in server(true), form in form(), budgets in budgets(), limit in limit(),
     ) {
         let shown = read(&server, form, &budgets, limit, &[u32::MAX], Failed::Limit).map_err(TestCaseError::fail)?;
-        prop_assert!(!shown.said_missing);
+        prop_assert!(!shown.reports_missing);
         check(&server, &shown)?;
     }
 
@@ -322,7 +322,7 @@ proptest! {
     fn an_error_midway_is_an_error(server in server(true), form in form(), budgets in budgets(), reads in 1_u32..4) {
         match read(&server, form, &budgets, None, &[reads], Failed::Unavailable) {
             Ok(shown) => {
-                prop_assert!(!shown.said_missing);
+                prop_assert!(!shown.reports_missing);
                 check(&server, &shown)?;
             }
             Err(error) => prop_assert!(error.contains("no more reads"), "{error}"),

@@ -15,7 +15,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the attributes; a key that is not in `allowed` is an error at its place.
+    /// Reads the attributes; a key that is not in `allowed` is an error at its span.
     pub(crate) fn parse(attributes: &[Attribute], allowed: &[&str]) -> Result<Self> {
         let mut options = Self::default();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("argument")) {
@@ -47,7 +47,7 @@ pub(crate) fn doc(attributes: &[Attribute]) -> String {
     let lines =
         attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| {
             match &attribute.meta {
-                Meta::NameValue(pair) => text(&pair.value),
+                Meta::NameValue(pair) => literal(&pair.value),
                 _ => None,
             }
         });
@@ -57,10 +57,10 @@ pub(crate) fn doc(attributes: &[Attribute]) -> String {
 }
 
 /// A literal string; in a macro's output it may stand in a group.
-fn text(expression: &Expr) -> Option<String> {
+fn literal(expression: &Expr) -> Option<String> {
     match expression {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
-        Expr::Group(group) => text(&group.expr),
+        Expr::Group(group) => literal(&group.expr),
         _ => None,
     }
 }
@@ -77,6 +77,6 @@ pub(crate) fn number(expression: &Expr) -> Option<f64> {
 }
 
 /// An error at this token.
-pub(crate) fn refused<T>(at: impl Spanned, message: impl std::fmt::Display) -> Result<T> {
+pub(crate) fn error_at<T>(at: impl Spanned, message: impl std::fmt::Display) -> Result<T> {
     Err(Error::new(at.span(), message))
 }

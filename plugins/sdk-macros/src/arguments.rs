@@ -7,22 +7,25 @@ use syn::{
     spanned::Spanned,
 };
 
-use crate::argument::{Options, doc, number, refused};
+use crate::argument::{Options, doc, error_at, number};
 
 const KEYS: [&str; 5] = ["default", "min", "max", "rename", "flatten"];
 
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let Data::Struct(data) = &input.data else {
-        return refused(&input.ident, "arguments are a struct; an enum is one argument: #[derive(Argument)]");
+        return error_at(
+            &input.ident,
+            "arguments are a struct; an enum is one argument: #[derive(Argument)]",
+        );
     };
     if !input.generics.params.is_empty() {
-        return refused(&input.generics, "arguments have no generics");
+        return error_at(&input.generics, "arguments have no generics");
     }
     let none = syn::FieldsNamed { brace_token: Default::default(), named: Default::default() };
     let fields = match &data.fields {
         Fields::Named(fields) => fields,
         Fields::Unit => &none,
-        Fields::Unnamed(fields) => return refused(fields, "an argument has a name: use named fields"),
+        Fields::Unnamed(fields) => return error_at(fields, "an argument has a name: use named fields"),
     };
     let arguments = fields.named.iter().map(argument).collect::<Result<Vec<_>>>()?;
     let name = &input.ident;
@@ -47,12 +50,12 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
 
 /// A field's part of `declare` and of `read`.
 fn argument(field: &Field) -> Result<(TokenStream, TokenStream)> {
-    let Some(ident) = &field.ident else { return refused(field, "an argument has a name") };
+    let Some(ident) = &field.ident else { return error_at(field, "an argument has a name") };
     let (ty, at) = (&field.ty, field.ty.span());
     let options = Options::parse(&field.attrs, &KEYS)?;
     if let Some(span) = options.flatten {
         let Options { default: None, min: None, max: None, rename: None, .. } = &options else {
-            return refused(span, "a struct of arguments has neither default nor bounds nor a name");
+            return error_at(span, "a struct of arguments has neither default nor bounds nor a name");
         };
         return Ok((
             quote_spanned!(at=> <#ty as ::porthole_sdk::Arguments>::declare(schema);),
@@ -62,7 +65,7 @@ fn argument(field: &Field) -> Result<(TokenStream, TokenStream)> {
     check(field, &options)?;
     let name = match &options.rename {
         Some(name) if is_name(&name.value()) => name.value(),
-        Some(name) => return refused(name, "a name begins with a letter; letters, digits, _ and - follow"),
+        Some(name) => return error_at(name, "a name begins with a letter; letters, digits, _ and - follow"),
         None => camel_case(&ident.to_string()),
     };
     let description = doc(&field.attrs);
@@ -72,7 +75,7 @@ fn argument(field: &Field) -> Result<(TokenStream, TokenStream)> {
     };
     let (min, max) = (bound(&options.min), bound(&options.max));
     let default = match &options.default {
-        Some(value) if is(ty, "String") => {
+        Some(value) if is_type(ty, "String") => {
             quote!(::core::option::Option::Some(::std::string::String::from(#value)))
         }
         Some(value) => quote!(::core::option::Option::Some(#value)),
@@ -81,6 +84,7 @@ fn argument(field: &Field) -> Result<(TokenStream, TokenStream)> {
     let spec = quote! {
         &::porthole_sdk::Spec { name: #name, description: #description, min: #min, max: #max }
     };
+    // Spanned at the type, where the compiler then reports one that is no argument.
     Ok((
         quote_spanned!(at=> schema.add::<#ty>(#spec, #default);),
         quote_spanned!(at=> #ident: given.argument::<#ty>(#spec, #default)?,),
@@ -91,23 +95,23 @@ fn argument(field: &Field) -> Result<(TokenStream, TokenStream)> {
 fn check(field: &Field, options: &Options) -> Result<()> {
     let ty = &field.ty;
     if doc(&field.attrs).is_empty() {
-        return refused(field, "say in a doc comment what it is: models read it");
+        return error_at(field, "say in a doc comment what it is: models read it");
     }
     if let Some(default) = &options.default
-        && (option(ty).is_some() || is(ty, "Vec"))
+        && (option(ty).is_some() || is_type(ty, "Vec"))
     {
-        return refused(default, "an Option or a list has no default: it is None, or empty");
+        return error_at(default, "an Option or a list has no default: it is None, or empty");
     }
     let plain = option(ty).unwrap_or(ty);
-    let is_number = is(plain, "u32") || is(plain, "f64");
+    let is_number = is_type(plain, "u32") || is_type(plain, "f64");
     for bound in [&options.min, &options.max].into_iter().flatten() {
         if !is_number {
-            return refused(bound, "only numbers have bounds: u32, f64, and Option of those");
+            return error_at(bound, "only numbers have bounds: u32, f64, and Option of those");
         }
         match number(bound) {
-            None => return refused(bound, "a bound is a literal number"),
-            Some(number) if is(plain, "u32") && (number < 0.0 || number.fract() != 0.0) => {
-                return refused(bound, "a bound of a u32 is a whole number from 0 on");
+            None => return error_at(bound, "a bound is a literal number"),
+            Some(number) if is_type(plain, "u32") && (number < 0.0 || number.fract() != 0.0) => {
+                return error_at(bound, "a bound of a u32 is a whole number from 0 on");
             }
             Some(_) => {}
         }
@@ -116,19 +120,19 @@ fn check(field: &Field, options: &Options) -> Result<()> {
     if let (Some(min), Some(max), Some(bound)) = (min, max, &options.max)
         && min > max
     {
-        return refused(bound, "max is below min");
+        return error_at(bound, "max is below min");
     }
     if let Some(default) = &options.default
         && let Some(value) = number(default)
         && (min.is_some_and(|min| value < min) || max.is_some_and(|max| value > max))
     {
-        return refused(default, "the default is out of bounds");
+        return error_at(default, "the default is out of bounds");
     }
     Ok(())
 }
 
 /// True if the last word of a type's path is this.
-fn is(ty: &Type, name: &str) -> bool {
+fn is_type(ty: &Type, name: &str) -> bool {
     last(ty).is_some_and(|(ident, _)| ident == name)
 }
 

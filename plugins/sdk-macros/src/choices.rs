@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Data, DeriveInput, Fields, Ident, LitStr, Result};
 
-use crate::argument::{Options, refused};
+use crate::argument::{Options, error_at};
 
 const KEYS: [&str; 2] = ["rename", "alias"];
 
@@ -16,7 +16,7 @@ struct Choice<'v> {
 
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let Data::Enum(data) = &input.data else {
-        return refused(
+        return error_at(
             &input.ident,
             "only an enum is one argument; a struct has several: #[derive(Arguments)]",
         );
@@ -25,7 +25,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let mut taken: Vec<String> = Vec::new();
     for variant in &data.variants {
         if !matches!(variant.fields, Fields::Unit) {
-            return refused(&variant.fields, "a choice is a name alone");
+            return error_at(&variant.fields, "a choice is a name alone");
         }
         let Options { rename, aliases, .. } = Options::parse(&variant.attrs, &KEYS)?;
         let own = rename
@@ -33,14 +33,14 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         let names: Vec<LitStr> = std::iter::once(own).chain(aliases).collect();
         for name in &names {
             if taken.contains(&name.value()) {
-                return refused(name, "this name is taken");
+                return error_at(name, "this name is taken");
             }
             taken.push(name.value());
         }
         choices.push(Choice { variant: &variant.ident, names });
     }
     if choices.is_empty() {
-        return refused(&input.ident, "there is nothing to choose from");
+        return error_at(&input.ident, "there is nothing to choose from");
     }
     let name = &input.ident;
     let own = choices.iter().filter_map(|choice| choice.names.first());

@@ -8,7 +8,7 @@ use syn::{
     punctuated::Punctuated,
 };
 
-use crate::argument::{doc, refused};
+use crate::argument::{doc, error_at};
 
 /// Bytes that the host accepts of a title and of a summary.
 const MAX_TITLE: usize = 128;
@@ -37,7 +37,7 @@ impl Parse for Keys {
         while !input.is_empty() {
             let key: Ident = input.parse()?;
             if seen.contains(&key) {
-                return refused(&key, "given twice");
+                return error_at(&key, "given twice");
             }
             match key.to_string().as_str() {
                 "reads" => {
@@ -55,7 +55,7 @@ impl Parse for Keys {
                         _ => keys.summary = text,
                     }
                 }
-                _ => return refused(&key, "no such key; there are name, title, summary, reads"),
+                _ => return error_at(&key, "no such key; there are name, title, summary, reads"),
             }
             seen.push(key);
             if !input.is_empty() {
@@ -73,12 +73,12 @@ impl Parse for Read {
             "get" => &["Get"],
             "list" => &["List"],
             "get_list" => &["Get", "List"],
-            _ => return refused(&verb, "a tool reads by get, list, or get_list, which is both"),
+            _ => return error_at(&verb, "a tool reads by get, list, or get_list, which is both"),
         };
         let inside;
         parenthesized!(inside in input);
         if inside.is_empty() {
-            return refused(&verb, "name a resource: get(\"pods\"), or get(\"apps\": \"deployments\")");
+            return error_at(&verb, "name a resource: get(\"pods\"), or get(\"apps\": \"deployments\")");
         }
         let group = if inside.peek2(Token![:]) {
             let group = inside.parse()?;
@@ -90,7 +90,7 @@ impl Parse for Read {
         let resources = Punctuated::<LitStr, Token![,]>::parse_separated_nonempty(&inside)?.into_iter();
         let resources: Vec<LitStr> = resources.collect();
         if let Some(resource) = resources.iter().find(|resource| !is_resource(&resource.value())) {
-            return refused(
+            return error_at(
                 resource,
                 "resources are plural and in lower case, as RBAC names them: pods, pods/log",
             );
@@ -111,18 +111,18 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
     let ident = &signature.ident;
     let name = keys.name.unwrap_or_else(|| LitStr::new(&ident.to_string(), ident.span()));
     if !is_tool_name(&name.value()) {
-        return refused(&name, "a tool's name is 1 to 64 of a-z, 0-9 and _");
+        return error_at(&name, "a tool's name is 1 to 64 of a-z, 0-9 and _");
     }
     let Some(title) = keys.title else {
         return Err(Error::new(Span::call_site(), "title is missing: #[tool(title = \"Log of pods\")]"));
     };
-    line(&title, MAX_TITLE)?;
+    check_line(&title, MAX_TITLE)?;
     let summary = keys.summary.unwrap_or_else(|| LitStr::new(&doc(&function.attrs), ident.span()));
     if summary.value().is_empty() {
-        return refused(ident, "say for models what it answers: in its doc comment, or as summary = \"…\"");
+        return error_at(ident, "say for models what it answers: in its doc comment, or as summary = \"…\"");
     }
-    line(&summary, MAX_SUMMARY)?;
-    let (arguments, call) = called(&function)?;
+    check_line(&summary, MAX_SUMMARY)?;
+    let (arguments, call) = parse_signature(&function)?;
     let reads = keys.reads.iter().map(|Read { verbs, group, resources }| {
         quote! {
             ::porthole_sdk::Reads {
@@ -163,32 +163,32 @@ pub(crate) fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenS
 }
 
 /// The type of the function's arguments, and what to call with them.
-fn called(function: &ItemFn) -> Result<(Type, TokenStream)> {
+fn parse_signature(function: &ItemFn) -> Result<(Type, TokenStream)> {
     let signature = &function.sig;
     let ident = &signature.ident;
     if let Some(word) = &signature.asyncness {
-        return refused(word, "a tool is not async: reads wait for their answer");
+        return error_at(word, "a tool is not async: reads wait for their answer");
     }
     if !signature.generics.params.is_empty() {
-        return refused(&signature.generics, "a tool has no generics");
+        return error_at(&signature.generics, "a tool has no generics");
     }
     if matches!(signature.output, ReturnType::Default) {
-        return refused(signature, "a tool returns an Answer: fn(…) -> Answer");
+        return error_at(signature, "a tool returns an Answer: fn(…) -> Answer");
     }
     let mut inputs = signature.inputs.iter();
     match (inputs.next(), inputs.next()) {
         (None, _) => Ok((syn::parse_quote!(()), quote_spanned!(ident.span()=> |()| #ident()))),
         (Some(FnArg::Typed(argument)), None) => Ok(((*argument.ty).clone(), quote!(#ident))),
-        (Some(FnArg::Receiver(receiver)), _) => refused(receiver, "a tool is a function, not a method"),
-        (_, Some(more)) => refused(more, "a tool takes one struct with #[derive(Arguments)], or nothing"),
+        (Some(FnArg::Receiver(receiver)), _) => error_at(receiver, "a tool is a function, not a method"),
+        (_, Some(more)) => error_at(more, "a tool takes one struct with #[derive(Arguments)], or nothing"),
     }
 }
 
 /// Refuses a text that the host would not serve.
-fn line(text: &LitStr, most: usize) -> Result<()> {
+fn check_line(text: &LitStr, max: usize) -> Result<()> {
     let value = text.value();
-    if value.trim().is_empty() || value.len() > most || value.contains(char::is_control) {
-        return refused(text, format!("it is one line of 1 to {most} bytes"));
+    if value.trim().is_empty() || value.len() > max || value.contains(char::is_control) {
+        return error_at(text, format!("it is one line of 1 to {max} bytes"));
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use serde_json::{Map, Number, Value, json};
 
 use crate::Error;
 
-/// Characters of a value that an error repeats.
-const ECHO: usize = 80;
+/// Max characters of a value that an error repeats.
+const MAX_ECHO: usize = 80;
 
 /// The arguments of a tool; [`#[derive(Arguments)]`](derive@crate::Arguments) implements it.
 ///
@@ -225,7 +225,7 @@ impl Schema {
             }
         }
         if let Some(default) = default {
-            // Told in the description too: Dify shows models nothing else of a schema.
+            // In the description too: Dify shows models nothing else of a schema.
             let end = if description.ends_with(['.', '?']) { " " } else { ". " };
             description.push_str(&format!("{end}Default: {default}"));
             property.insert("default".into(), default);
@@ -281,7 +281,7 @@ impl Given {
             let missing = default.or_else(T::missing);
             return missing.ok_or_else(|| spec.error(format!("required: {}", spec.description)));
         };
-        T::from_json(value).ok_or_else(|| spec.misfit(T::EXPECTED, T::CHOICES, value))
+        T::from_json(value).ok_or_else(|| spec.type_error(T::EXPECTED, T::CHOICES, value))
     }
 
     /// The value within its bounds; None for what the host takes for left out, too.
@@ -307,9 +307,9 @@ impl Spec {
         Error::Argument { name: self.name.to_owned(), problem }
     }
 
-    fn misfit(&self, expected: &str, choices: &[&str], value: &Value) -> Error {
-        let mut shown: String = value.to_string().chars().take(ECHO + 1).collect();
-        if shown.chars().count() > ECHO {
+    fn type_error(&self, expected: &str, choices: &[&str], value: &Value) -> Error {
+        let mut shown: String = value.to_string().chars().take(MAX_ECHO + 1).collect();
+        if shown.chars().count() > MAX_ECHO {
             shown.pop();
             shown.push('…');
         }

@@ -20,7 +20,7 @@ pub struct Event {
     r#type: String,
     reason: String,
     message: String,
-    involved_object: Involved,
+    involved_object: ObjectReference,
     count: u64,
     series: Option<Series>,
     event_time: Option<String>,
@@ -38,7 +38,7 @@ struct Metadata {
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Involved {
+struct ObjectReference {
     kind: String,
     name: String,
     uid: String,
@@ -67,8 +67,8 @@ pub const FIELDS: &[&str] = &[
     "firstTimestamp",
     "lastTimestamp",
 ];
-/// Longer messages lose their middle: the cause stands at the end.
-const MESSAGE: usize = 400;
+/// Max characters of a message; a longer one loses its middle, because the cause is at the end.
+const MAX_MESSAGE: usize = 400;
 
 impl Event {
     /// Time of the last occurrence, by the rule of `kubectl describe`.
@@ -97,7 +97,7 @@ impl Event {
             self.reason.clone(),
             format!("{}/{}", self.involved_object.kind, self.involved_object.name),
             if count > 1 { format!("x{count}") } else { String::new() },
-            shortened(&self.message),
+            abbreviate(&self.message),
         ];
         let seen = parse_time(self.last_seen()).and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         Row {
@@ -111,12 +111,12 @@ impl Event {
     }
 }
 
-fn shortened(message: &str) -> String {
+fn abbreviate(message: &str) -> String {
     let letters: Vec<char> = message.chars().collect();
-    if letters.len() <= MESSAGE {
+    if letters.len() <= MAX_MESSAGE {
         return message.to_owned();
     }
-    let half = MESSAGE / 2;
+    let half = MAX_MESSAGE / 2;
     let (head, tail) = letters.split_at(half);
     let tail = tail.split_at(tail.len().saturating_sub(half)).1;
     format!("{} … {}", head.iter().collect::<String>(), tail.iter().collect::<String>())

@@ -28,7 +28,7 @@
 //!
 //! Everything a tool can reach is in [`kube_read`] and [`call`]; both are made from `wit/porthole.wit`.
 
-// What the macros generate says `::porthole_sdk`, here too.
+// The macros generate paths that begin with `::porthole_sdk`, in this crate too.
 extern crate self as porthole_sdk;
 
 mod arguments;

@@ -20,7 +20,7 @@ pub struct List {
 }
 
 /// An answer of the engine, with a caller's request already applied.
-type Listed = Result<String, ListError<Unread>>;
+type ListResult = Result<String, ListError<PageReadError>>;
 
 impl List {
     /// Lists objects with the tool's own columns.
@@ -41,7 +41,7 @@ impl List {
     fn reachable(
         &self,
         request: &ListRequest,
-        answer: impl Fn(porthole_lists::List<'_>, &ListRequest, &mut Reads) -> Listed,
+        answer: impl Fn(porthole_lists::List<'_>, &ListRequest, &mut Reads) -> ListResult,
     ) -> Answer {
         let in_namespace = |namespace: Option<&str>| {
             let list = porthole_lists::List {
@@ -53,10 +53,11 @@ impl List {
             answer(list, request, &mut self.reads(request, namespace))
         };
         match in_namespace(self.namespace.as_deref()) {
-            Err(ListError::Page(Unread(error)))
+            Err(ListError::Page(PageReadError(error)))
                 if error.reason == Reason::Forbidden && self.namespace.is_none() =>
             {
-                let (namespace, notice) = reach::elsewhere(&self.kind, &self.noun, &error.message)?;
+                // Only if the caller named no namespace: for one that it may not read, another is no answer.
+                let (namespace, notice) = reach::readable_namespace(&self.kind, &self.noun, &error.message)?;
                 text(format!("{notice}\n{}", in_namespace(Some(&namespace))?))
             }
             answer => text(answer?),
@@ -82,33 +83,33 @@ struct Reads(ListQuery);
 
 /// A page that could not be read.
 #[derive(Debug)]
-struct Unread(ReadError);
+struct PageReadError(ReadError);
 
-impl std::fmt::Display for Unread {
+impl std::fmt::Display for PageReadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0.message)
     }
 }
 
-impl PageError for Unread {
+impl PageError for PageReadError {
     fn is_limit(&self) -> bool {
         matches!(self.0.reason, Reason::OverReads | Reason::OverBytes | Reason::OverTime | Reason::TooLarge)
     }
 }
 
-impl From<ListError<Unread>> for Error {
-    fn from(error: ListError<Unread>) -> Self {
+impl From<ListError<PageReadError>> for Error {
+    fn from(error: ListError<PageReadError>) -> Self {
         match error {
-            ListError::Page(Unread(error)) => Self::Read(error),
+            ListError::Page(PageReadError(error)) => Self::Read(error),
             ListError::Message(message) => Self::Message(message),
         }
     }
 }
 
 impl Pages for Reads {
-    type Error = Unread;
+    type Error = PageReadError;
 
-    fn page(&mut self, request: &PageRequest) -> Result<porthole_lists::Page, Unread> {
+    fn page(&mut self, request: &PageRequest) -> Result<porthole_lists::Page, PageReadError> {
         let PageRequest { limit, continue_token, resource_version, view } = request.clone();
         let query = ListQuery {
             limit: Some(limit),
@@ -123,7 +124,7 @@ impl Pages for Reads {
             ..self.0.clone()
         };
         let Page { items, continue_token, remaining, resource_version, .. } =
-            kube_read::list_objects(&query).map_err(Unread)?;
+            kube_read::list_objects(&query).map_err(PageReadError)?;
         Ok(porthole_lists::Page { items, continue_token, remaining, resource_version })
     }
 

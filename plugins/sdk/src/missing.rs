@@ -10,13 +10,13 @@ use crate::{
     read::parsed,
 };
 
-/// Names offered at most.
-const MOST: usize = 8;
-/// Names looked at; in a larger namespace the list is not complete.
-const LOOKED_AT: u32 = 2000;
+/// Max suggested names.
+const MAX_NAMES: usize = 8;
+/// Max names scanned; in a larger namespace the suggestions are incomplete.
+const MAX_SCANNED: u32 = 2000;
 
 #[derive(Deserialize)]
-struct Named {
+struct Object {
     metadata: Metadata,
 }
 
@@ -49,11 +49,11 @@ fn with_suggestion(mut error: ReadError, kind: &KindRef, namespace: Option<&str>
 /// A sentence to add to "not found"; empty where nothing is alike, or the caller may not list.
 pub fn suggestion(kind: &KindRef, namespace: Option<&str>, name: &str) -> String {
     let here = ListQuery {
-        limit: Some(LOOKED_AT),
+        limit: Some(MAX_SCANNED),
         ..list_all_of(kind.clone(), namespace.map(str::to_owned), &["metadata.name"])
     };
     let all = names(&here);
-    let near = near(name, &all);
+    let near = similar_names(name, &all);
     if !near.is_empty() {
         let place = namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
         return format!(" There is{place}: {}.", near.join(", "));
@@ -63,12 +63,12 @@ pub fn suggestion(kind: &KindRef, namespace: Option<&str>, name: &str) -> String
     }
     let elsewhere = ListQuery {
         field_selector: Some(format!("metadata.name={name}")),
-        limit: Some(LOOKED_AT),
+        limit: Some(MAX_SCANNED),
         view: View::Fields(vec!["metadata.namespace".to_owned(), "metadata.name".to_owned()]),
         ..list_all_of(kind.clone(), None, &[])
     };
     let found: Vec<String> =
-        names(&elsewhere).into_iter().map(|metadata| metadata.namespace).take(MOST).collect();
+        names(&elsewhere).into_iter().map(|metadata| metadata.namespace).take(MAX_NAMES).collect();
     if found.is_empty() {
         String::new()
     } else {
@@ -78,22 +78,23 @@ pub fn suggestion(kind: &KindRef, namespace: Option<&str>, name: &str) -> String
 
 fn names(query: &ListQuery) -> Vec<Metadata> {
     let page = kube_read::list_objects(query).ok();
-    let named: Option<Vec<Named>> = page.and_then(|page| parsed(&page.items).ok());
+    let named: Option<Vec<Object>> = page.and_then(|page| parsed(&page.items).ok());
     named.unwrap_or_default().into_iter().map(|named| named.metadata).collect()
 }
 
-/// Those that begin as `name` does: all of it, or its part before the first dash.
-fn near<'n>(name: &str, all: &'n [Metadata]) -> Vec<&'n str> {
+/// Names with the longest prefix in common with `name`, cut at a dash.
+fn similar_names<'n>(name: &str, all: &'n [Metadata]) -> Vec<&'n str> {
     let starting = |prefix: &str| -> Vec<&'n str> {
         all.iter()
             .map(|metadata| metadata.name.as_str())
             .filter(|other| other.starts_with(prefix))
-            .take(MOST)
+            .take(MAX_NAMES)
             .collect()
     };
     let mut prefix = name;
     loop {
         let found = starting(prefix);
+        // A single letter would match half of a namespace.
         if !found.is_empty() && prefix.len() >= 2 {
             return found;
         }
@@ -113,9 +114,9 @@ mod tests {
         let all: Vec<Metadata> = ["web-6d4f-k8pq2", "web-6d4f-x2x7q", "cart-0"]
             .map(|name| Metadata { name: name.into(), ..Metadata::default() })
             .into();
-        assert_eq!(near("web", &all), ["web-6d4f-k8pq2", "web-6d4f-x2x7q"]);
-        assert_eq!(near("web-6d4f-gone1", &all).len(), 2);
-        assert_eq!(near("cart-1", &all), ["cart-0"]);
-        assert!(near("database", &all).is_empty());
+        assert_eq!(similar_names("web", &all), ["web-6d4f-k8pq2", "web-6d4f-x2x7q"]);
+        assert_eq!(similar_names("web-6d4f-gone1", &all).len(), 2);
+        assert_eq!(similar_names("cart-1", &all), ["cart-0"]);
+        assert!(similar_names("database", &all).is_empty());
     }
 }

@@ -144,6 +144,7 @@ pub const COLUMNS: Columns<'static, Pod> =
 impl Pod {
     /// The cells under [`HEADER`].
     pub fn row(&self) -> Row {
+        // A sidecar is an init container that goes on running, and counts among the containers.
         let sidecars =
             self.status.init_container_statuses.iter().filter(|status| self.is_sidecar(&status.name));
         let ready = self
@@ -208,6 +209,7 @@ impl Pod {
             Some(init) => text = init,
             None => text = self.containers_status(text),
         }
+        // Last: phase and reason of a pod stay as they were while it is deleted.
         if self.metadata.deletion_timestamp.as_deref().and_then(parse_time).is_some() {
             return if self.status.reason == "NodeLost" {
                 "Unknown".to_owned()
@@ -243,6 +245,7 @@ impl Pod {
 
     fn containers_status(&self, mut text: String) -> String {
         let mut running = false;
+        // From the last on, so that the first container with a reason has the last word.
         for status in self.status.container_statuses.iter().rev() {
             match (&status.state.waiting, &status.state.terminated) {
                 (Some(waiting), _) if !waiting.reason.is_empty() => text = waiting.reason.clone(),

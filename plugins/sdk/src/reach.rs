@@ -7,7 +7,11 @@ use crate::{
 };
 
 /// The only namespace that can be read, and the notice for its list; an error if there is none or a choice.
-pub(crate) fn elsewhere(kind: &KindRef, noun: &str, forbidden: &str) -> Result<(String, String), String> {
+pub(crate) fn readable_namespace(
+    kind: &KindRef,
+    noun: &str,
+    forbidden: &str,
+) -> Result<(String, String), String> {
     let tried = call::namespaces();
     let readable: Vec<&str> =
         tried.iter().map(String::as_str).filter(|namespace| may_list(kind, namespace)).collect();

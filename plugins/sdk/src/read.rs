@@ -22,8 +22,8 @@ pub fn kind(name: &str) -> KindRef {
 }
 
 /// The requested namespace, or the host's default.
-pub fn namespace_or_default(asked: Option<String>) -> String {
-    asked.unwrap_or_else(call::default_namespace)
+pub fn namespace_or_default(requested: Option<String>) -> String {
+    requested.unwrap_or_else(call::default_namespace)
 }
 
 /// Parses JSON that the host returned.

@@ -8,7 +8,7 @@
     reason = "an oracle speaks by a panic"
 )]
 
-use super::{Arc, Group, Groups, Kind, KindRef, MAX_NAMES, Name};
+use super::{Arc, Group, Groups, Kind, KindName, KindRef, MAX_NAMES};
 
 /// The kinds of a discovery document have names that can stand in a path; what a name finds is called so. The first line
 /// is a kind and, after a blank, an apiVersion.
@@ -28,13 +28,13 @@ pub fn kinds(data: &[u8]) {
         assert!(![&kind.version, &kind.plural, &kind.kind].iter().any(|name| name.is_empty()));
         assert!(kind.short_names.len() <= MAX_NAMES && kind.verbs.len() <= MAX_NAMES);
     }
-    let name = match Name::parse(&asked) {
+    let name = match KindName::parse(&asked) {
         Ok(name) => name,
         Err(failure) => return assert!(failure.message.len() < 1000, "{failure}"),
     };
     match name.find(&kinds) {
         Some(kind) => {
-            assert!(kind.is_called(&name.name));
+            assert!(kind.has_name(&name.name));
             assert!(name.version.is_none() || name.group.as_ref() == Some(&kind.group));
         }
         None => {

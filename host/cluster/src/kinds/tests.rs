@@ -18,9 +18,9 @@ fn kinds() -> Vec<Arc<Kind>> {
 }
 
 fn find(kind: &str, api_version: Option<&str>) -> Result<String, Failure> {
-    let name = Name::parse(&KindRef { kind: kind.into(), api_version: api_version.map(Into::into) })?;
+    let name = KindName::parse(&KindRef { kind: kind.into(), api_version: api_version.map(Into::into) })?;
     let found = name.find(&kinds()).ok_or_else(|| name.unknown(&kinds()))?;
-    Ok(format!("{} {}/{}", found.qualified(), found.group, found.version))
+    Ok(format!("{} {}/{}", found.qualified_name(), found.group, found.version))
 }
 
 #[test]

@@ -9,8 +9,8 @@
 )]
 
 use super::{
-    Arc, LogQuery, Regex, Turn,
-    lines::{Lines, Progress},
+    Arc, LogQuery, Regex, TimeSlice,
+    lines::{FeedStatus, Lines},
     patterns::compile,
 };
 
@@ -22,7 +22,8 @@ fn run(
     size: usize,
 ) -> (String, bool) {
     let mut lines = Lines::new(query, pattern.cloned(), limit);
-    let full = log.chunks(size).any(|piece| lines.feed(piece, &mut 0, Turn::endless()) == Progress::Full);
+    let full =
+        log.chunks(size).any(|piece| lines.feed(piece, &mut 0, TimeSlice::unlimited()) == FeedStatus::Full);
     if !full && lines.within_line() {
         lines.end_line();
     }

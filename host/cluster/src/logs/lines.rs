@@ -5,20 +5,22 @@ use std::{collections::VecDeque, sync::Arc};
 use porthole_contract::LogQuery;
 use regex::bytes::Regex;
 
-use crate::work::Turn;
+use crate::work::TimeSlice;
 
 /// Max bytes of a line to search. A pattern over lines of 250 kB once took a core for 68 s.
-const SEARCHED: usize = 16 << 10;
+const MAX_SEARCHED: usize = 16 << 10;
 /// Max context lines: those before a match are held in memory.
 const MAX_CONTEXT: u32 = 100;
 
-/// Progress of a filter.
+/// State of a filter after a feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    More,
+pub(super) enum FeedStatus {
+    /// There is room for more.
+    NeedsMore,
+    /// The text has reached its limit.
     Full,
     /// The time slice is over before the end of these bytes.
-    Turn,
+    SliceOver,
 }
 
 /// Filters a log chunk by chunk into at most `limit` bytes of text.
@@ -30,9 +32,9 @@ pub(super) struct Lines {
     timestamps: bool,
     limit: usize,
     kept: Vec<u8>,
-    /// The current incomplete line, at most `longest` bytes of it, even if the line is endless.
+    /// The current incomplete line, at most `max_line` bytes of it, even if the line is endless.
     line: Vec<u8>,
-    longest: usize,
+    max_line: usize,
     /// True if the text is incomplete: a line exceeded `limit`, or was searched in part.
     overflowed: bool,
     before: VecDeque<Vec<u8>>,
@@ -54,7 +56,7 @@ impl Lines {
             limit,
             kept: Vec::new(),
             line: Vec::new(),
-            longest: if pattern.is_some() { limit.max(SEARCHED) } else { limit },
+            max_line: if pattern.is_some() { limit.max(MAX_SEARCHED) } else { limit },
             overflowed: false,
             before: VecDeque::new(),
             after: 0,
@@ -67,7 +69,7 @@ impl Lines {
     }
 
     /// Filters the bytes of `log` from `at` on, and advances `at` to the first unprocessed byte.
-    pub(super) fn feed(&mut self, log: &[u8], at: &mut usize, turn: Turn) -> Progress {
+    pub(super) fn feed(&mut self, log: &[u8], at: &mut usize, slice: TimeSlice) -> FeedStatus {
         for piece in log.get(*at..).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
             *at = at.saturating_add(piece.len());
             let (text, ended) = match piece.strip_suffix(b"\n") {
@@ -75,7 +77,7 @@ impl Lines {
                 None => (piece, false),
             };
             // Bytes beyond the max are dropped at once, so that an endless line cannot grow the buffer.
-            let room = self.longest.saturating_sub(self.line.len());
+            let room = self.max_line.saturating_sub(self.line.len());
             self.overflowed |= text.len() > room;
             self.line.extend_from_slice(text.get(..room).unwrap_or(text));
             if ended {
@@ -85,14 +87,14 @@ impl Lines {
             // still not match.
             let endless = self.overflowed && self.pattern.is_none();
             if self.kept.len() >= self.limit || endless {
-                return Progress::Full;
+                return FeedStatus::Full;
             }
             // A single line is bounded, a batch of them is not.
-            if self.pattern.is_some() && turn.is_over() {
-                return Progress::Turn;
+            if self.pattern.is_some() && slice.is_over() {
+                return FeedStatus::SliceOver;
             }
         }
-        Progress::More
+        FeedStatus::NeedsMore
     }
 
     /// Processes the current line as complete, including a last line without a line break.
@@ -139,7 +141,7 @@ impl Lines {
     fn line(&mut self, mut line: Vec<u8>) {
         self.read = self.read.saturating_add(1);
         let matches = self.pattern.as_ref().is_none_or(|pattern| {
-            let searched = line.get(..SEARCHED).unwrap_or(&line);
+            let searched = line.get(..MAX_SEARCHED).unwrap_or(&line);
             let whole = searched.len() == line.len();
             // The unsearched rest might match, so the answer is marked as incomplete.
             self.overflowed |= !whole;
@@ -219,8 +221,9 @@ mod tests {
     fn run(query: &LogQuery, limit: usize, log: &[u8], piece: usize) -> (String, u64, bool, bool) {
         let pattern = query.pattern.as_deref().map(|pattern| Arc::new(compile(pattern).unwrap()));
         let mut lines = Lines::new(query, pattern, limit);
-        let full =
-            log.chunks(piece).any(|chunk| lines.feed(chunk, &mut 0, Turn::endless()) == Progress::Full);
+        let full = log
+            .chunks(piece)
+            .any(|chunk| lines.feed(chunk, &mut 0, TimeSlice::unlimited()) == FeedStatus::Full);
         if lines.within_line() {
             lines.end_line();
         }
@@ -277,20 +280,20 @@ mod tests {
         assert_eq!((text.len(), overflowed, full), (50, true, true));
         let mut lines = Lines::new(&grep("nothing"), Some(Arc::new(compile("nothing").unwrap())), 50);
         for chunk in log.chunks(1000) {
-            assert_eq!(lines.feed(chunk, &mut 0, Turn::endless()), Progress::More);
-            assert!(lines.line.len() <= SEARCHED);
+            assert_eq!(lines.feed(chunk, &mut 0, TimeSlice::unlimited()), FeedStatus::NeedsMore);
+            assert!(lines.line.len() <= MAX_SEARCHED);
         }
     }
 
     #[test]
     fn a_line_is_searched_in_its_beginning_and_the_answer_says_so() {
-        let log = [vec![b'x'; SEARCHED], b"needle\n".to_vec()].concat();
+        let log = [vec![b'x'; MAX_SEARCHED], b"needle\n".to_vec()].concat();
         let (text, _, overflowed, _) = run(&grep("needle"), 1 << 20, &log, 5000);
         assert_eq!((text.as_str(), overflowed), ("", true));
         let (text, ..) = run(&grep("(x+)+$"), 1 << 20, &log, 5000);
         assert_eq!(text, "", "the end of the search is not the end of the line");
         assert_eq!(run(&grep("x.*"), 1 << 20, &log, 5000).0.len(), log.len());
-        // The pattern and the lines of finding F3: 68 s for one log.
+        // Pattern and lines of an attack that took 68 s for one log.
         let line: Vec<u8> =
             (0..250_000).map(|n| if n * 7 % 5 < 3 { b'a' } else { b'b' }).chain([b'\n']).collect();
         let began = std::time::Instant::now();
@@ -302,9 +305,9 @@ mod tests {
     fn a_search_gives_way_between_lines() {
         let mut lines = Lines::new(&grep("x"), Some(Arc::new(compile("x").unwrap())), 1 << 20);
         let (log, mut at) = (b"x\nx\nx\n", 0);
-        assert_eq!(lines.feed(log, &mut at, Turn::over()), Progress::Turn);
+        assert_eq!(lines.feed(log, &mut at, TimeSlice::over()), FeedStatus::SliceOver);
         assert_eq!(at, 2);
-        assert_eq!(lines.feed(log, &mut at, Turn::endless()), Progress::More);
+        assert_eq!(lines.feed(log, &mut at, TimeSlice::unlimited()), FeedStatus::NeedsMore);
         assert_eq!(lines.finish().0, "x\nx\nx\n");
     }
 

@@ -28,7 +28,7 @@ pub struct Patterns(Mutex<HashMap<String, Arc<Regex>>>);
 
 impl Patterns {
     /// Returns the pattern, compiled on first use. `None` if there is nothing to search for.
-    pub async fn compiled(
+    pub async fn get_or_compile(
         &self,
         pattern: Option<&str>,
         workers: &Workers,
@@ -124,7 +124,8 @@ mod tests {
     async fn a_long_pattern_is_refused_before_it_is_looked_at() {
         let (patterns, workers) = (Patterns::default(), Workers::default());
         let began = Instant::now();
-        let failure = patterns.compiled(Some(&r"\w".repeat(330_000)), &workers, &budget()).await.unwrap_err();
+        let failure =
+            patterns.get_or_compile(Some(&r"\w".repeat(330_000)), &workers, &budget()).await.unwrap_err();
         assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
         assert_eq!(failure.reason, Reason::Invalid);
         assert!(failure.message.len() < 400, "{failure}");
@@ -147,17 +148,18 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_call_compiles_a_pattern_once_and_few_of_them() {
         let (patterns, workers) = (Patterns::default(), Workers::default());
-        let first = patterns.compiled(Some("x"), &workers, &budget()).await.unwrap().unwrap();
+        let first = patterns.get_or_compile(Some("x"), &workers, &budget()).await.unwrap().unwrap();
         for _ in 0..250 {
-            let again = patterns.compiled(Some("x"), &workers, &budget()).await.unwrap().unwrap();
+            let again = patterns.get_or_compile(Some("x"), &workers, &budget()).await.unwrap().unwrap();
             assert!(Arc::ptr_eq(&first, &again));
         }
         let mut refused = 0;
         for n in 0..250 {
-            refused +=
-                usize::from(patterns.compiled(Some(&format!("x{n}")), &workers, &budget()).await.is_err());
+            refused += usize::from(
+                patterns.get_or_compile(Some(&format!("x{n}")), &workers, &budget()).await.is_err(),
+            );
         }
         assert_eq!(refused, 250 + 1 - MAX_PATTERNS);
-        assert!(patterns.compiled(Some(""), &workers, &budget()).await.unwrap().is_none());
+        assert!(patterns.get_or_compile(Some(""), &workers, &budget()).await.unwrap().is_none());
     }
 }

@@ -11,7 +11,7 @@ const MIB: u64 = 1 << 20;
 async fn searched(memory: &Arc<MemoryShare>, context_lines: u32) -> Result<LogText, Failure> {
     let server = answering([vec![b'x'; 60 << 10], vec![b'\n']].concat().repeat(50)).await;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-    let budget = ReadBudget::new(deadline, 16 * MIB, 1 << 20).within(Arc::clone(memory));
+    let budget = ReadBudget::new(deadline, 16 * MIB, 1 << 20).with_memory(Arc::clone(memory));
     let query = LogQuery {
         namespace: "shop".into(),
         pod: "web".into(),

@@ -24,9 +24,9 @@ fn a_name_that_would_change_the_path_is_refused() {
 
 #[test]
 fn long_parameters_are_refused_and_not_repeated() {
-    let failure = bounded("labelSelector", Some(&"x".repeat(900_000)), MAX_SELECTOR).unwrap_err();
+    let failure = check_length("labelSelector", Some(&"x".repeat(900_000)), MAX_SELECTOR).unwrap_err();
     assert!(failure.reason == Reason::Invalid && failure.message.len() < 250, "{failure}");
-    assert!(bounded("labelSelector", Some("app=web"), MAX_SELECTOR).is_ok());
+    assert!(check_length("labelSelector", Some("app=web"), MAX_SELECTOR).is_ok());
 }
 
 fn fed(body: &[u8]) -> Result<ListMetadata, Failure> {
@@ -72,14 +72,14 @@ fn pods() -> Kind {
 #[test]
 fn an_object_of_another_kind_is_refused() {
     let kind = pods();
-    assert!(of_kind(br#"{"kind":"Pod"}"#, &kind, "pods").is_ok());
+    assert!(check_kind(br#"{"kind":"Pod"}"#, &kind, "pods").is_ok());
     for other in [
         &br#"{"data":{},"kind":"Secret"}"#[..],
         br#"{"kind":"List","items":[]}"#,
         br#"{"kind":"","data":{}}"#,
         br#"{"metadata":{},"data":{"password":"aHVudGVyMg=="}}"#,
     ] {
-        let failure = of_kind(other, &kind, "pods").unwrap_err();
+        let failure = check_kind(other, &kind, "pods").unwrap_err();
         assert_eq!(failure.reason, Reason::Unsupported);
         assert!(!failure.message.contains("aHVudGVyMg"), "{failure}");
     }
@@ -94,13 +94,13 @@ async fn the_copy_of_an_object_counts_as_memory_of_all_calls_while_there_is_the_
     for (total, fits) in [(10 * MIB, false), (14 * MIB, true)] {
         let memory = Arc::new(MemoryTotal::new(total).share(Account::of(&1)));
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-        let budget = ReadBudget::new(deadline, 16 * MIB, 8 << 20).within(Arc::clone(&memory));
+        let budget = ReadBudget::new(deadline, 16 * MIB, 8 << 20).with_memory(Arc::clone(&memory));
         let kind = pods();
         let read = get_object(
             Client { server: &server, credential: &Credential::Connection, budget: &budget },
             &kind,
             &query,
-            Withheld::Bookkeeping,
+            Redaction::Bookkeeping,
         );
         match read.await {
             Ok(text) => assert!(fits && text.len() > 3 << 20, "{total}"),

@@ -13,8 +13,8 @@ use std::io::Write as _;
 use serde_json::Value;
 
 use super::{
-    BASE64_STANDARD, CALL_UNPACKED, Engine as _, MAX_FIELD, MAX_UNPACKED, Relaxed, Release, Turn,
-    UnpackBudget, cut, opened,
+    BASE64_STANDARD, CALL_UNPACKED, Engine as _, MAX_FIELD, MAX_UNPACKED, Relaxed, Release, TimeSlice,
+    UnpackBudget, decode, truncate,
 };
 
 fn secret(packed: &[u8]) -> Vec<u8> {
@@ -24,8 +24,9 @@ fn secret(packed: &[u8]) -> Vec<u8> {
 
 fn unpacked(secret: &[u8]) -> Result<Release, String> {
     let budget = UnpackBudget::default();
-    let opened = opened(secret, &budget, Turn::endless()).map(|inside| inside.release(Release::default()));
-    match &opened {
+    let decode =
+        decode(secret, &budget, TimeSlice::unlimited()).map(|inside| inside.release(Release::default()));
+    match &decode {
         Ok(release) => {
             let Release { chart, chart_version, app_version, updated, status, .. } = release;
             let fields = [chart, chart_version, app_version, updated, status];
@@ -35,26 +36,26 @@ fn unpacked(secret: &[u8]) -> Result<Release, String> {
     }
     let taken = CALL_UNPACKED.saturating_sub(budget.0.load(Relaxed));
     assert!(taken <= MAX_UNPACKED + (64 << 10), "{taken} bytes are unpacked");
-    opened
+    decode
 }
 
-/// A release is told by five short fields of its JSON. The input is the Secret, then what is packed in one, then the JSON
+/// A release is read from five short fields of its JSON. The input is the Secret, then what is packed in one, then the JSON
 /// of a release.
 pub fn helm_release(data: &[u8]) {
     let _ = unpacked(data);
     let _ = unpacked(&secret(data));
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(data).unwrap();
-    let opened = unpacked(&secret(&gzip.finish().unwrap()));
-    // What is skipped may hold numbers and strings that serde_json refuses when it is asked for them.
-    let (Ok(release), Ok(value)) = (opened, serde_json::from_slice::<Value>(data)) else { return };
+    let decode = unpacked(&secret(&gzip.finish().unwrap()));
+    // Skipped fields may hold numbers and strings that serde_json refuses when it is asked for them.
+    let (Ok(release), Ok(value)) = (decode, serde_json::from_slice::<Value>(data)) else { return };
     let objects = ["", "/info", "/chart", "/chart/metadata"];
     if !objects.iter().all(|at| value.pointer(at).is_none_or(Value::is_object)) {
         return;
     }
     let text = |at: &str| {
         let text = value.pointer(at).and_then(Value::as_str).unwrap_or_default();
-        cut(text, MAX_FIELD).to_owned()
+        truncate(text, MAX_FIELD).to_owned()
     };
     let expected = Release {
         chart: text("/chart/metadata/name"),

@@ -2,7 +2,7 @@
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::Wanted;
+use super::FieldSelection;
 
 /// Replacement for a redacted value. It hides the length too, which is a hint at the secret.
 const REDACTED: &str = "<redacted>";
@@ -12,7 +12,7 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Redaction of an object, applied whatever fields are requested. Bookkeeping (`managedFields`, the last-applied
 /// annotation) is removed from every object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Withheld {
+pub enum Redaction {
     /// managedFields, and the last-applied configuration.
     Bookkeeping,
     /// Also every value of a Secret: under `data` and `stringData`, in annotations (kapp, Rancher and OpenShift keep
@@ -22,38 +22,38 @@ pub enum Withheld {
 
 /// Position in the object, as far as redaction depends on it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Place {
-    Root(Withheld),
-    Metadata(Withheld),
-    Annotations(Withheld),
+enum Location {
+    Root(Redaction),
+    Metadata(Redaction),
+    Annotations(Redaction),
     /// Below a redacted field of a Secret: no scalar is copied from here on.
-    Blanked,
+    Redacted,
     Elsewhere,
 }
 
-impl Place {
+impl Location {
     /// The position below `key`; `None` if the key is removed.
     fn below(self, key: &str) -> Option<Self> {
         match (self, key) {
-            (Self::Root(withheld), "metadata") => Some(Self::Metadata(withheld)),
+            (Self::Root(redaction), "metadata") => Some(Self::Metadata(redaction)),
             // An allow list: these fields hold no values. With a deny list, the `items` of an object that merely calls
             // itself a Secret could smuggle Secrets out.
-            (Self::Root(Withheld::SecretValues), "apiVersion" | "kind" | "type" | "immutable") => {
+            (Self::Root(Redaction::SecretValues), "apiVersion" | "kind" | "type" | "immutable") => {
                 Some(Self::Elsewhere)
             }
-            (Self::Root(Withheld::SecretValues), _) => Some(Self::Blanked),
+            (Self::Root(Redaction::SecretValues), _) => Some(Self::Redacted),
             (Self::Metadata(_), "managedFields") | (Self::Annotations(_), LAST_APPLIED) => None,
-            (Self::Metadata(withheld), "annotations") => Some(Self::Annotations(withheld)),
-            (Self::Annotations(Withheld::SecretValues) | Self::Blanked, _) => Some(Self::Blanked),
+            (Self::Metadata(redaction), "annotations") => Some(Self::Annotations(redaction)),
+            (Self::Annotations(Redaction::SecretValues) | Self::Redacted, _) => Some(Self::Redacted),
             _ => Some(Self::Elsewhere),
         }
     }
 
     /// True if a scalar at this position, such as an array element, is redacted.
-    fn blanks(self) -> bool {
+    fn is_redacted(self) -> bool {
         matches!(
             self,
-            Self::Blanked | Self::Root(Withheld::SecretValues) | Self::Annotations(Withheld::SecretValues)
+            Self::Redacted | Self::Root(Redaction::SecretValues) | Self::Annotations(Redaction::SecretValues)
         )
     }
 }
@@ -61,13 +61,13 @@ impl Place {
 /// Appends the selected part of the object `json` to `out`. On an error `out` is unchanged.
 pub(crate) fn copy(
     json: &[u8],
-    wanted: Wanted<'_>,
-    withheld: Withheld,
+    selection: FieldSelection<'_>,
+    redaction: Redaction,
     out: &mut Vec<u8>,
 ) -> Result<(), serde_json::Error> {
     let before = out.len();
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let copied = Copy { wanted, place: Place::Root(withheld), out }
+    let copied = CopySeed { selection, location: Location::Root(redaction), out }
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end());
     // A truncated or malformed object must not leave half of itself in the answer.
@@ -77,22 +77,22 @@ pub(crate) fn copy(
     copied
 }
 
-struct Copy<'p, 'o> {
-    wanted: Wanted<'p>,
-    place: Place,
+struct CopySeed<'p, 'o> {
+    selection: FieldSelection<'p>,
+    location: Location,
     out: &'o mut Vec<u8>,
 }
 
-impl Copy<'_, '_> {
+impl CopySeed<'_, '_> {
     fn scalar<T: serde::Serialize + ?Sized, E: Error>(self, value: &T) -> Result<(), E> {
-        if self.place.blanks() {
+        if self.location.is_redacted() {
             return serde_json::to_writer(self.out, REDACTED).map_err(E::custom);
         }
         serde_json::to_writer(self.out, value).map_err(E::custom)
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Copy<'_, '_> {
+impl<'de> DeserializeSeed<'de> for CopySeed<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -100,7 +100,7 @@ impl<'de> DeserializeSeed<'de> for Copy<'_, '_> {
     }
 }
 
-impl<'de> Visitor<'de> for Copy<'_, '_> {
+impl<'de> Visitor<'de> for CopySeed<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -112,12 +112,17 @@ impl<'de> Visitor<'de> for Copy<'_, '_> {
         let mut first = true;
         while let Some(below) =
             // The key decides about its value, so it is read before the value is parsed or skipped.
-            map.next_key_seed(Key { wanted: self.wanted, place: self.place, first, out: self.out })?
+            map.next_key_seed(KeySeed {
+                selection: self.selection,
+                location: self.location,
+                first,
+                out: self.out,
+            })?
         {
             match below {
-                Some((wanted, place)) => {
+                Some((selection, location)) => {
                     first = false;
-                    map.next_value_seed(Copy { wanted, place, out: self.out })?;
+                    map.next_value_seed(CopySeed { selection, location, out: self.out })?;
                 }
                 None => {
                     // Skipped without allocating.
@@ -139,7 +144,7 @@ impl<'de> Visitor<'de> for Copy<'_, '_> {
             if end > start {
                 self.out.push(b',');
             }
-            let element = Copy { wanted: self.wanted, place: self.place, out: self.out };
+            let element = CopySeed { selection: self.selection, location: self.location, out: self.out };
             if seq.next_element_seed(element)?.is_none() {
                 self.out.truncate(end);
                 break;
@@ -171,30 +176,31 @@ impl<'de> Visitor<'de> for Copy<'_, '_> {
 }
 
 /// Writes a selected key and returns the selection below it.
-struct Key<'p, 'o> {
-    wanted: Wanted<'p>,
-    place: Place,
+struct KeySeed<'p, 'o> {
+    selection: FieldSelection<'p>,
+    location: Location,
     first: bool,
     out: &'o mut Vec<u8>,
 }
 
-impl<'de, 'p> DeserializeSeed<'de> for Key<'p, '_> {
-    type Value = Option<(Wanted<'p>, Place)>;
+impl<'de, 'p> DeserializeSeed<'de> for KeySeed<'p, '_> {
+    type Value = Option<(FieldSelection<'p>, Location)>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl<'p> Visitor<'_> for Key<'p, '_> {
-    type Value = Option<(Wanted<'p>, Place)>;
+impl<'p> Visitor<'_> for KeySeed<'p, '_> {
+    type Value = Option<(FieldSelection<'p>, Location)>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a key")
     }
 
     fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        let below = self.wanted.below(key).zip(self.place.below(key));
+        // Both must allow the key. It is written here, because the value writes itself behind it.
+        let below = self.selection.below(key).zip(self.location.below(key));
         if below.is_some() {
             if !self.first {
                 self.out.push(b',');
@@ -211,12 +217,12 @@ mod tests {
     use super::*;
     use crate::shape::Projection;
 
-    fn copied(json: &str, paths: &[&str], withheld: Withheld) -> String {
+    fn copied(json: &str, paths: &[&str], redaction: Redaction) -> String {
         let paths: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
         let projection = (!paths.is_empty()).then(|| Projection::parse(&paths).unwrap());
-        let wanted = projection.as_ref().map_or(Wanted::Everything, Projection::wanted);
+        let selection = projection.as_ref().map_or(FieldSelection::All, Projection::selection);
         let mut out = Vec::new();
-        copy(json.as_bytes(), wanted, withheld, &mut out).unwrap();
+        copy(json.as_bytes(), selection, redaction, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -236,10 +242,10 @@ mod tests {
             &["metadata.annotations['kubectl.kubernetes.io/last-applied-configuration']"],
             &["metadata", "data", "stringData"],
         ] {
-            let text = copied(SECRET, paths, Withheld::SecretValues);
+            let text = copied(SECRET, paths, Redaction::SecretValues);
             assert!(!text.contains("aHVudGVyMg") && !text.contains("hunter2"), "{paths:?}: {text}");
         }
-        let whole = copied(SECRET, &[], Withheld::SecretValues);
+        let whole = copied(SECRET, &[], Redaction::SecretValues);
         assert_eq!(
             whole,
             r#"{"kind":"Secret","metadata":{"name":"db","annotations":{"team":"<redacted>"}},"data":{"password":"<redacted>","odd":{"deep":["<redacted>","<redacted>","<redacted>",null]}},"stringData":{"x":"<redacted>"},"type":"Opaque"}"#
@@ -259,22 +265,22 @@ mod tests {
             &["metadata.annotations['kapp.k14s.io/original']", "metadata.annotations.odd.deep"],
             &["items", "items[].data.password", "extra"],
         ] {
-            let text = copied(secret, paths, Withheld::SecretValues);
+            let text = copied(secret, paths, Redaction::SecretValues);
             assert!(!text.contains("hunter2"), "{paths:?}: {text}");
         }
-        let whole = copied(secret, &[], Withheld::SecretValues);
+        let whole = copied(secret, &[], Redaction::SecretValues);
         for kept in
             ["\"openshift.io/token-secret.value\":\"<redacted>\"", "{\"app\":\"db\"}", "Opaque", "true"]
         {
             assert!(whole.contains(kept), "{kept} in {whole}");
         }
         let plain = r#"{"metadata":{"annotations":"hunter2"}}"#;
-        assert!(!copied(plain, &[], Withheld::SecretValues).contains("hunter2"));
+        assert!(!copied(plain, &[], Redaction::SecretValues).contains("hunter2"));
     }
 
     #[test]
     fn bookkeeping_is_left_out_of_every_kind_and_values_stay() {
-        let text = copied(SECRET, &[], Withheld::Bookkeeping);
+        let text = copied(SECRET, &[], Redaction::Bookkeeping);
         assert!(
             text.contains("aHVudGVyMg==")
                 && !text.contains("managedFields")
@@ -286,11 +292,11 @@ mod tests {
     fn only_wanted_fields_are_copied_through_arrays() {
         let pod = r#"{"metadata":{"name":"a\"b","uid":"u"},"spec":{"containers":[{"name":"x","image":"i"},{"name":"y"}],"n":1.5},"status":null}"#;
         assert_eq!(
-            copied(pod, &["metadata.name", "spec.containers[].image", "status"], Withheld::Bookkeeping),
+            copied(pod, &["metadata.name", "spec.containers[].image", "status"], Redaction::Bookkeeping),
             r#"{"metadata":{"name":"a\"b"},"spec":{"containers":[{"image":"i"},{}]},"status":null}"#
         );
-        assert_eq!(copied(pod, &[], Withheld::Bookkeeping), pod);
-        assert_eq!(copied("[]", &["a"], Withheld::Bookkeeping), "[]");
+        assert_eq!(copied(pod, &[], Redaction::Bookkeeping), pod);
+        assert_eq!(copied("[]", &["a"], Redaction::Bookkeeping), "[]");
     }
 
     #[test]
@@ -298,7 +304,7 @@ mod tests {
         let mut out = b"kept".to_vec();
         let deep = "[".repeat(500);
         for json in ["{\"a\":", "{} {}", deep.as_str()] {
-            assert!(copy(json.as_bytes(), Wanted::Everything, Withheld::Bookkeeping, &mut out).is_err());
+            assert!(copy(json.as_bytes(), FieldSelection::All, Redaction::Bookkeeping, &mut out).is_err());
             assert_eq!(out, b"kept");
         }
     }

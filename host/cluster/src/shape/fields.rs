@@ -18,17 +18,19 @@ pub(crate) struct Projection {
 
 /// Selection below one position of an object.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Wanted<'p> {
-    Everything,
-    Some(&'p Projection),
+pub(crate) enum FieldSelection<'p> {
+    /// Everything below.
+    All,
+    /// Only these fields.
+    Only(&'p Projection),
 }
 
-impl<'p> Wanted<'p> {
+impl<'p> FieldSelection<'p> {
     /// The selection below `key`; `None` if the key is not selected.
     pub(super) fn below(self, key: &str) -> Option<Self> {
         match self {
-            Self::Everything => Some(Self::Everything),
-            Self::Some(projection) => projection.children.get(key).map(Projection::wanted),
+            Self::All => Some(Self::All),
+            Self::Only(projection) => projection.children.get(key).map(Projection::selection),
         }
     }
 }
@@ -55,8 +57,8 @@ impl Projection {
         Ok(root)
     }
 
-    pub(crate) fn wanted(&self) -> Wanted<'_> {
-        if self.whole { Wanted::Everything } else { Wanted::Some(self) }
+    pub(crate) fn selection(&self) -> FieldSelection<'_> {
+        if self.whole { FieldSelection::All } else { FieldSelection::Only(self) }
     }
 }
 
@@ -67,8 +69,8 @@ mod tests {
     #[test]
     fn a_shorter_path_wins_over_a_longer_one() {
         let projection = Projection::parse(&["a.b".into(), "a".into()]).unwrap();
-        let below = projection.wanted().below("a").unwrap();
-        assert_eq!(below, Wanted::Everything);
-        assert_eq!(projection.wanted().below("b"), None);
+        let below = projection.selection().below("a").unwrap();
+        assert_eq!(below, FieldSelection::All);
+        assert_eq!(projection.selection().below("b"), None);
     }
 }

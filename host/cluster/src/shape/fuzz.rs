@@ -8,7 +8,7 @@
     reason = "an oracle speaks by a panic"
 )]
 
-use super::{Items, NotAList, Projection, Wanted, Withheld, copy};
+use super::{FieldSelection, Items, NotAList, Projection, Redaction, copy};
 use crate::{
     fuzz::{Members, Tree, containers, line},
     objects::envelope,
@@ -60,26 +60,26 @@ pub fn json_splitter(data: &[u8]) {
 }
 
 /// The tree with what is wanted of it.
-fn pruned(tree: Tree, wanted: Wanted<'_>) -> Tree {
+fn pruned(tree: Tree, selection: FieldSelection<'_>) -> Tree {
     match tree {
         Tree::Object(members) => {
             let kept = members.into_iter().filter_map(|(name, value)| {
-                let below = wanted.below(&name)?;
+                let below = selection.below(&name)?;
                 Some((name, pruned(value, below)))
             });
             Tree::Object(kept.collect())
         }
-        Tree::Array(items) => Tree::Array(items.into_iter().map(|item| pruned(item, wanted)).collect()),
+        Tree::Array(items) => Tree::Array(items.into_iter().map(|item| pruned(item, selection)).collect()),
         scalar => scalar,
     }
 }
 
 /// The tree without what no object keeps.
-fn without_bookkeeping(tree: Tree, place: &str) -> Tree {
+fn without_bookkeeping(tree: Tree, location: &str) -> Tree {
     match tree {
         Tree::Object(members) => {
             let kept = members.into_iter().filter_map(|(name, value)| {
-                let below = match (place, name.as_str()) {
+                let below = match (location, name.as_str()) {
                     ("root", "metadata") => "metadata",
                     ("metadata", "annotations") => "annotations",
                     ("metadata", "managedFields")
@@ -92,7 +92,7 @@ fn without_bookkeeping(tree: Tree, place: &str) -> Tree {
             Tree::Object(kept.collect())
         }
         Tree::Array(items) => {
-            Tree::Array(items.into_iter().map(|item| without_bookkeeping(item, place)).collect())
+            Tree::Array(items.into_iter().map(|item| without_bookkeeping(item, location)).collect())
         }
         scalar => scalar,
     }
@@ -112,9 +112,9 @@ fn paths(text: &str) -> Option<Option<Projection>> {
 pub fn projection(data: &[u8]) {
     let (first, json) = line(data);
     let Some(projection) = paths(&first) else { return };
-    let wanted = projection.as_ref().map_or(Wanted::Everything, Projection::wanted);
+    let selection = projection.as_ref().map_or(FieldSelection::All, Projection::selection);
     let mut out = b"kept".to_vec();
-    let copied = copy(json, wanted, Withheld::Bookkeeping, &mut out);
+    let copied = copy(json, selection, Redaction::Bookkeeping, &mut out);
     let expected = serde_json::from_slice::<Tree>(json);
     if copied.is_err() {
         assert_eq!(out, b"kept");
@@ -123,7 +123,7 @@ pub fn projection(data: &[u8]) {
     }
     let found: Tree = serde_json::from_slice(&out[4..]).expect("what is copied is JSON");
     if let Ok(expected) = expected {
-        assert_eq!(found, without_bookkeeping(pruned(expected, wanted), "root"));
+        assert_eq!(found, without_bookkeeping(pruned(expected, selection), "root"));
     }
 }
 
@@ -131,9 +131,11 @@ pub fn projection(data: &[u8]) {
 pub fn redaction(data: &[u8]) {
     let (first, json) = line(data);
     let Some(projection) = paths(&first) else { return };
-    for wanted in [Wanted::Everything, projection.as_ref().map_or(Wanted::Everything, Projection::wanted)] {
+    for selection in
+        [FieldSelection::All, projection.as_ref().map_or(FieldSelection::All, Projection::selection)]
+    {
         let mut out = Vec::new();
-        if copy(json, wanted, Withheld::SecretValues, &mut out).is_ok() {
+        if copy(json, selection, Redaction::SecretValues, &mut out).is_ok() {
             root(&serde_json::from_slice(&out).expect("what is copied is JSON"));
         }
     }
@@ -173,7 +175,7 @@ fn blank(tree: &Tree) {
     }
 }
 
-/// What is written with names is read as these names, in brackets and with dots. The names are the lines of the input.
+/// A path written with names is read as these names, in brackets and with dots. The names are the lines of the input.
 pub fn field_path(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
     if let Ok(parsed) = Projection::parse(std::slice::from_ref(&text)) {
@@ -191,8 +193,8 @@ pub fn field_path(data: &[u8]) {
     }
     let quoted: String = names.iter().map(|name| format!("['{name}']")).collect();
     let parsed = Projection::parse(&[quoted]).expect("names in brackets are a path");
-    let end = names.iter().try_fold(parsed.wanted(), |at, name| at.below(name));
-    assert_eq!(end, Some(Wanted::Everything));
+    let end = names.iter().try_fold(parsed.selection(), |at, name| at.below(name));
+    assert_eq!(end, Some(FieldSelection::All));
     if names.iter().all(|name| *name != "*" && !name.contains(['.', '[', '\'', '"', ' '])) {
         assert_eq!(Projection::parse(&[names.join(".")]).ok(), Some(parsed));
     }

@@ -8,12 +8,12 @@
     reason = "an oracle speaks by a panic"
 )]
 
-use super::{Failure, Page, ReadBudget, Rows};
+use super::{Failure, NamespaceColumn, Page, ReadBudget, Rows};
 use crate::fuzz::{Members, Tree, containers};
 
-fn page(body: &[u8], size: usize, namespaces: bool) -> Result<Page, Failure> {
+fn page(body: &[u8], size: usize, column: NamespaceColumn) -> Result<Page, Failure> {
     let budget = ReadBudget::new(tokio::time::Instant::now(), 0, 1 << 20);
-    let mut rows = Rows::new(namespaces);
+    let mut rows = Rows::new(column);
     for piece in body.chunks(size) {
         rows.feed(piece, &budget, "pods")?;
     }
@@ -23,9 +23,9 @@ fn page(body: &[u8], size: usize, namespaces: bool) -> Result<Page, Failure> {
 /// A table has the cells that serde_json finds, however the bytes are chunked. The first byte is the size of the pieces.
 pub fn table(data: &[u8]) {
     let Some((size, json)) = data.split_first() else { return };
-    for namespaces in [false, true] {
-        let whole = page(json, json.len().max(1), namespaces);
-        let pieces = page(json, usize::from(*size).saturating_add(1), namespaces);
+    for column in [NamespaceColumn::Absent, NamespaceColumn::Added] {
+        let whole = page(json, json.len().max(1), column);
+        let pieces = page(json, usize::from(*size).saturating_add(1), column);
         let shown = |page: &Result<Page, Failure>| {
             page.as_ref().map(|page| (page.items.clone(), page.count)).map_err(ToString::to_string)
         };
@@ -40,7 +40,7 @@ pub fn table(data: &[u8]) {
         for (ours, theirs) in rows.iter().zip(&theirs) {
             let (ours, theirs) = (cells(ours), cells(theirs));
             if let (Some(ours), Some(theirs)) = (ours, theirs) {
-                assert_eq!(ours[usize::from(namespaces)..], theirs);
+                assert_eq!(ours[usize::from(column == NamespaceColumn::Added)..], theirs);
             }
         }
     }

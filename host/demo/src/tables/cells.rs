@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::moments;
+use crate::timestamps;
 
 /// Placeholder for a missing value.
 pub(super) const NONE: &str = "<none>";
@@ -37,7 +37,7 @@ pub(super) fn name(object: &Value) -> Value {
 }
 
 pub(super) fn age(object: &Value, now: Timestamp) -> Value {
-    moments::age(object.pointer("/metadata/creationTimestamp").unwrap_or(&Value::Null), now).into()
+    timestamps::age(object.pointer("/metadata/creationTimestamp").unwrap_or(&Value::Null), now).into()
 }
 
 /// Container names and images of a pod template.

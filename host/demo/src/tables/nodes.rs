@@ -6,7 +6,7 @@ use super::{
     Printer,
     cells::{age, items, name, number, or_none, text},
 };
-use crate::moments;
+use crate::timestamps;
 
 pub(super) const NODES: Printer = Printer {
     columns: &[
@@ -82,7 +82,7 @@ pub(super) const EVENTS: Printer = Printer {
         let since = |pointers: &[&str]| {
             let mut found =
                 pointers.iter().filter_map(|pointer| event.pointer(pointer)).filter(|time| time.is_string());
-            Value::from(moments::age(found.next().unwrap_or(&Value::Null), now))
+            Value::from(timestamps::age(found.next().unwrap_or(&Value::Null), now))
         };
         let count = match event.pointer("/series/count").and_then(Value::as_i64) {
             Some(count) => count,

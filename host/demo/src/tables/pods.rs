@@ -7,7 +7,7 @@ use super::{
     Printer,
     cells::{age, items, name, number, or_none, text},
 };
-use crate::moments;
+use crate::timestamps;
 
 pub(super) const PODS: Printer = Printer {
     columns: &[
@@ -25,7 +25,7 @@ pub(super) const PODS: Printer = Printer {
         let shown = PodColumns::of(pod);
         let restarts = match &shown.last_restart {
             Some(last) if shown.restarts > 0 => {
-                format!("{} ({} ago)", shown.restarts, moments::age(last, now))
+                format!("{} ({} ago)", shown.restarts, timestamps::age(last, now))
             }
             _ => shown.restarts.to_string(),
         };

@@ -6,7 +6,7 @@ use super::{
     Printer,
     cells::{NONE, age, containers, items, name, number, selector, text},
 };
-use crate::moments;
+use crate::timestamps;
 
 pub(super) const DEPLOYMENTS: Printer = Printer {
     columns: &[
@@ -129,9 +129,9 @@ pub(super) const JOBS: Printer = Printer {
             Some(completions) => format!("{succeeded}/{completions}"),
             None => format!("{succeeded}/1"),
         };
-        let began = moments::seconds_since(&object["status"]["startTime"], now);
-        let ended = moments::seconds_since(&object["status"]["completionTime"], now).unwrap_or_default();
-        let took = began.map(|began| moments::duration(began.saturating_sub(ended))).unwrap_or_default();
+        let began = timestamps::seconds_since(&object["status"]["startTime"], now);
+        let ended = timestamps::seconds_since(&object["status"]["completionTime"], now).unwrap_or_default();
+        let took = began.map(|began| timestamps::duration(began.saturating_sub(ended))).unwrap_or_default();
         vec![
             name(object),
             status.into(),
@@ -168,7 +168,7 @@ pub(super) const CRON_JOBS: Printer = Printer {
             super::cells::or_none(object, "/spec/timeZone"),
             suspended.into(),
             items(object, "/status/active").count().into(),
-            if last.is_string() { moments::age(last, now).into() } else { NONE.into() },
+            if last.is_string() { timestamps::age(last, now).into() } else { NONE.into() },
             age(object, now),
             names,
             images,

@@ -24,7 +24,7 @@ pub fn host(data: &[u8]) {
     let uri = lines.next().and_then(|line| Uri::try_from(line).ok()).unwrap_or_default();
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned(), "mine.lan".to_owned()];
     let allowed = AllowedHosts::Only(names.to_vec());
-    if let Some(refusal) = allowed.refuses(&headers, &uri) {
+    if let Some(refusal) = allowed.refusal(&headers, &uri) {
         let refusal = refusal.to_string();
         assert!(refusal.len() < 2000, "{} bytes", refusal.len());
         return;

@@ -22,9 +22,9 @@ use hyper::body::{Frame, SizeHint};
 use tokio::{runtime::Handle, time::timeout};
 
 /// Max bytes to discard of a body: a few messages of maximum size. Beyond it the connection is closed.
-const DISCARDED: usize = 1 << 20;
+const MAX_DISCARDED: usize = 1 << 20;
 /// Max time to discard a body. The attack: bodies that trickle, each holding a connection without a token.
-const TIME: Duration = Duration::from_secs(2);
+const MAX_DISCARD_TIME: Duration = Duration::from_secs(2);
 
 /// Middleware that discards the rest of a body that the routes did not read.
 pub(super) async fn discard(request: Request, next: Next) -> Response {
@@ -71,8 +71,8 @@ impl Drop for Leftover {
         // Without a runtime (shutdown, tests) the body is just dropped.
         if let Ok(runtime) = Handle::try_current() {
             let mut body = mem::take(&mut self.0);
-            runtime.spawn(timeout(TIME, async move {
-                let mut left = DISCARDED;
+            runtime.spawn(timeout(MAX_DISCARD_TIME, async move {
+                let mut left = MAX_DISCARDED;
                 while let Some(Ok(frame)) = body.frame().await {
                     let length = frame.data_ref().map_or(0, Bytes::len);
                     let Some(rest) = left.checked_sub(length) else { break };
@@ -124,12 +124,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_arrives_before_the_body_does() {
-        let (first, second) = converse(DISCARDED / 2).await.unwrap();
+        let (first, second) = converse(MAX_DISCARDED / 2).await.unwrap();
         assert!(first.starts_with("HTTP/1.1 401") && second.starts_with("HTTP/1.1 401"), "{first}{second}");
     }
 
     #[tokio::test]
     async fn a_vast_body_costs_the_connection() {
-        assert!(converse(64 * DISCARDED).await.is_err());
+        assert!(converse(64 * MAX_DISCARDED).await.is_err());
     }
 }

@@ -8,12 +8,12 @@
     reason = "an oracle speaks by a panic"
 )]
 
-use super::{AUTHORIZATION, HeaderMap, HeaderValue, take_token, take_token_or_password};
+use super::{AUTHORIZATION, HeaderMap, HeaderValue, extract_token, extract_token_or_password};
 
 /// A token is one that a request can carry, and its header does not stay.
 pub fn authorization(data: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(data) else { return };
-    for take in [take_token, take_token_or_password] {
+    for take in [extract_token, extract_token_or_password] {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, value.clone());
         let token = take(&mut headers);

@@ -42,7 +42,8 @@ impl<'de> Deserialize<'de> for Names {
     }
 }
 
-/// What is found in a message that serde_json can read is what it reads. The first two bytes are where the message is cut.
+/// An id found in a message that serde_json can read is the one it reads. The first two bytes are the length at which the
+/// message is cut.
 pub fn message_ids(data: &[u8]) {
     let [high, low, body @ ..] = data else { return };
     let found = ids(body);

@@ -14,9 +14,9 @@ use rmcp::{
 };
 
 use super::outbox::Event;
-use crate::lines::escaped;
+use crate::lines::escape;
 
-/// What `splitlines` of Python ends a line at.
+/// Line ends of Python's `splitlines`.
 const ENDS: [char; 10] =
     ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
 
@@ -37,5 +37,5 @@ pub fn sse_event(data: &[u8]) {
         (&message["error"]["message"], &message["id"]),
         (&text.as_str().into(), &text.as_str().into())
     );
-    assert_eq!(escaped(event.bytes.clone()), event.bytes);
+    assert_eq!(escape(event.bytes.clone()), event.bytes);
 }

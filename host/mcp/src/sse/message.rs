@@ -11,9 +11,9 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use porthole_contract::{MAX_ECHO, Printable, Token, cut};
-use porthole_http::{peer, refusal, take_token};
-use porthole_identity::{Authenticator, Caller, UnknownCaller};
+use porthole_contract::{MAX_ECHO, Printable, Token, truncate};
+use porthole_http::{extract_token, peer, refusal};
+use porthole_identity::{AuthError, Authenticator, Caller};
 use porthole_tools::Verdict;
 use rmcp::{
     ErrorData,
@@ -21,7 +21,10 @@ use rmcp::{
 };
 use serde::Deserialize;
 
-use super::session::{AddResult, Session, Sessions};
+use super::{
+    pending::AddResult,
+    session::{Session, Sessions},
+};
 use crate::{
     MAX_MESSAGE,
     body::{BodyPermits, ReadError, ReceivedBody},
@@ -60,7 +63,7 @@ pub(crate) async fn message(
         return (StatusCode::NOT_FOUND, text).into_response();
     };
     let (mut parts, body) = request.into_parts();
-    let token = take_token(&mut parts.headers);
+    let token = extract_token(&mut parts.headers);
     let sender = match sender(&authenticator, token.as_ref(), peer(&parts.extensions), &session).await {
         Ok(sender) => sender,
         Err(response) => {
@@ -84,7 +87,7 @@ async fn sender(
     token: Option<&Token>,
     peer: IpAddr,
     session: &Session,
-) -> Result<Result<Caller, UnknownCaller>, Response> {
+) -> Result<Result<Caller, AuthError>, Response> {
     let fingerprint = authenticator.fingerprint(token).map_err(|unknown| refusal(&unknown))?;
     match authenticator.authenticate(token, peer).await {
         Ok(caller) if caller.owner == session.owner => {
@@ -109,7 +112,7 @@ struct Post<'p> {
 }
 
 impl Post<'_> {
-    fn accept(&self, sender: Result<Caller, UnknownCaller>, received: Result<ReceivedBody, ReadError>) {
+    fn accept(&self, sender: Result<Caller, AuthError>, received: Result<ReceivedBody, ReadError>) {
         let body = match received {
             Ok(ReceivedBody::Whole(body)) => body,
             Ok(ReceivedBody::TooLong { head, tail }) => {
@@ -224,7 +227,7 @@ fn parse(body: &[u8]) -> Result<ClientJsonRpcMessage, ErrorData> {
     }
     let message: ClientJsonRpcMessage = serde_json::from_slice(body).map_err(|error| {
         let error = error.to_string();
-        let error = Printable(cut(&error, MAX_ECHO));
+        let error = Printable(truncate(&error, MAX_ECHO));
         ErrorData::invalid_request(format!("this is not a message of MCP: {error}"), None)
     })?;
     if let JsonRpcMessage::Request(request) = &message

@@ -102,6 +102,7 @@ impl Outbox {
         let over_total = bytes > GUARANTEED_BYTES && queue.total.bytes() > MAX_TOTAL_BYTES;
         // An empty queue accepts an event of any size: the client has read everything before it.
         if !queue.events.is_empty() && (over_own || over_total) {
+            // `cut` takes the lock itself.
             drop(queue);
             tracing::warn!("a session is cut: its client does not read, and {bytes} bytes wait for it");
             return self.cut();
@@ -122,6 +123,7 @@ impl Outbox {
     /// but no memory.
     pub(super) fn cut(&self) {
         let mut queue = self.queue();
+        // Before the service is cancelled: its end would otherwise look like a clean end of the stream.
         queue.cut = true;
         // A small rest fits into socket buffers and is still sent; a large one would stay here until the client
         // disconnects.
@@ -155,6 +157,7 @@ impl Outbox {
                     return NextItem::End;
                 }
             }
+            // A notification between the lock and this await is not lost: `Notify` holds it for the next waiter.
             self.notify.notified().await;
         }
     }
@@ -184,6 +187,7 @@ impl Queue {
 }
 
 impl Drop for Queue {
+    /// Returns the bytes of unwritten events to the total.
     fn drop(&mut self) {
         self.clear();
     }
@@ -200,7 +204,7 @@ impl Event {
         let mut bytes = b"event: message\ndata: ".to_vec();
         serde_json::to_writer(&mut bytes, message)?;
         bytes.extend_from_slice(b"\n\n");
-        Ok(Self { bytes: lines::escaped(bytes.into()), answers })
+        Ok(Self { bytes: lines::escape(bytes.into()), answers })
     }
 }
 

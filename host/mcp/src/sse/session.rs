@@ -1,7 +1,7 @@
 //! SSE sessions: ownership, open requests, limits and shutdown.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
@@ -23,15 +23,16 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::outbox::{Outbox, TotalBytes, Writer};
-use crate::{Stop, handler::Handler};
+use super::{
+    outbox::{Outbox, TotalBytes, Writer},
+    pending::Pending,
+};
+use crate::{Shutdown, handler::Handler};
 
 /// Maximum number of a client's queued messages.
 const MAX_INBOX: usize = 16;
 /// Maximum number of remembered owner tokens; the oldest is dropped first. Tokens are renewed during a session.
 const MAX_TOKENS: usize = 8;
-/// Maximum number of open requests per session: a client that never reads must not grow the host's memory.
-const MAX_PENDING: usize = 64;
 
 /// Error when a session cannot be opened.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,47 +50,6 @@ pub(super) enum OpenError {
     /// The host is shutting down.
     #[error("this Porthole is stopping; connect again in a moment")]
     Stopping,
-}
-
-/// Ids of a session's open requests. An answer is sent only if it removes an id from this set, so each request gets
-/// exactly one, no matter which side sends it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Pending(Arc<Mutex<HashSet<RequestId>>>);
-
-/// Result of adding a request id.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum AddResult {
-    New,
-    /// An open request has the same id.
-    Duplicate,
-    TooMany,
-}
-
-impl Pending {
-    fn ids(&self) -> MutexGuard<'_, HashSet<RequestId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn add(&self, id: &RequestId) -> AddResult {
-        let mut ids = self.ids();
-        if ids.contains(id) {
-            return AddResult::Duplicate;
-        }
-        if ids.len() >= MAX_PENDING {
-            return AddResult::TooMany;
-        }
-        ids.insert(id.clone());
-        AddResult::New
-    }
-
-    /// Removes an id; false if it was not open.
-    pub(super) fn remove(&self, id: &RequestId) -> bool {
-        self.ids().remove(id)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.ids().is_empty()
-    }
 }
 
 /// Tokens used with a session. They identify its client even after they became invalid.
@@ -146,8 +106,8 @@ impl Session {
     }
 
     fn fail_pending(&self, error: &ErrorData) {
-        let open: Vec<RequestId> = self.pending.ids().iter().cloned().collect();
-        for id in open {
+        // The ids stay open until the stream writes: an answer that is queued already takes the place of its error.
+        for id in self.pending.ids() {
             self.send_error(id, error.clone());
         }
     }
@@ -156,6 +116,7 @@ impl Session {
     /// addressed, so the body is broken off: Dify then fails within a second, while a clean end would leave it waiting
     /// forever.
     pub(super) fn abandon(&self, error: &ErrorData) {
+        // Queued before the cut, which still sends a small rest.
         self.fail_pending(error);
         self.outbox.cut();
     }
@@ -178,6 +139,7 @@ impl Stream for Inbox {
 impl Drop for Inbox {
     /// Audits the calls that did not begin before the session ended.
     fn drop(&mut self) {
+        // Closed first, so that no message arrives behind the last one that is drained.
         self.messages.close();
         while let Ok(message) = self.messages.try_recv() {
             self.handler.record_unserved(&message, Verdict::Cancelled, None);
@@ -206,6 +168,7 @@ pub(super) struct SessionGuard {
 impl Drop for SessionGuard {
     fn drop(&mut self) {
         self.end.cancel();
+        // Removed before `drain` is notified, which looks into the registry.
         self.sessions.registry().remove(&self.id);
         self.sessions.closed.send_modify(|closed| *closed = closed.wrapping_add(1));
         tracing::debug!("a session has ended");
@@ -220,7 +183,7 @@ struct Registry {
 }
 
 impl Registry {
-    fn owned(&self, owner: &Arc<Owner>) -> u32 {
+    fn count_of(&self, owner: &Arc<Owner>) -> u32 {
         self.owned.get(owner).copied().unwrap_or_default()
     }
 
@@ -234,6 +197,7 @@ impl Registry {
         let session = self.sessions.remove(id)?;
         if let Some(owned) = self.owned.get_mut(&session.owner) {
             *owned = owned.saturating_sub(1);
+            // Without this, owners that come and go would fill the map.
             if *owned == 0 {
                 self.owned.remove(&session.owner);
             }
@@ -241,8 +205,10 @@ impl Registry {
         Some(session)
     }
 
-    fn ids(&self, matches: impl Fn(&Session) -> bool) -> Vec<String> {
-        self.sessions.iter().filter(|(_, session)| matches(session)).map(|(id, _)| id.clone()).collect()
+    fn remove_all(&mut self, matches: impl Fn(&Session) -> bool) -> Vec<Session> {
+        let matching = self.sessions.iter().filter(|(_, session)| matches(session));
+        let ids: Vec<String> = matching.map(|(id, _)| id.clone()).collect();
+        ids.iter().filter_map(|id| self.remove(id)).collect()
     }
 }
 
@@ -251,20 +217,20 @@ pub struct Sessions {
     pub(super) handler: Handler,
     limits: HostLimits,
     registry: Mutex<Registry>,
-    stop: Stop,
+    shutdown: Shutdown,
     closed: watch::Sender<u64>,
     queued_bytes: TotalBytes,
 }
 
 impl Sessions {
-    /// Creates the session registry; draining it triggers `stop`.
-    pub(crate) fn new(handler: Handler, limits: HostLimits, stop: Stop) -> Self {
+    /// Creates the session registry; draining it triggers `shutdown`.
+    pub(crate) fn new(handler: Handler, limits: HostLimits, shutdown: Shutdown) -> Self {
         let (closed, _) = watch::channel(0);
         Self {
             handler,
             limits,
             registry: Mutex::default(),
-            stop,
+            shutdown,
             closed,
             queued_bytes: TotalBytes::default(),
         }
@@ -275,7 +241,7 @@ impl Sessions {
     }
 
     /// Number of open sessions.
-    pub fn open_now(&self) -> usize {
+    pub fn open_count(&self) -> usize {
         self.registry().sessions.len()
     }
 
@@ -286,20 +252,22 @@ impl Sessions {
 
     /// Opens a session. The id authorizes access to the session, so it must not be guessable: 122 random bits.
     pub(super) fn open(self: &Arc<Self>, caller: &Caller) -> Result<SessionStream, OpenError> {
-        if self.stop.shutdown.is_cancelled() {
+        if self.shutdown.begun.is_cancelled() {
             return Err(OpenError::Stopping);
         }
         let id = uuid::Uuid::new_v4().to_string();
         let (inbox, messages) = mpsc::channel(MAX_INBOX);
         let (end, pending, tokens) = (CancellationToken::new(), Pending::default(), Tokens::default());
         let outbox = Outbox::new(end.clone(), self.queued_bytes.clone());
+        // Before the session can be found: its first message is recognized by this token.
         tokens.remember(&caller.fingerprint);
         {
+            // Limits and insertion under one lock, or sessions that are opened at once would all pass.
             let mut registry = self.registry();
             if registry.sessions.len() >= self.limits.sessions as usize {
                 return Err(OpenError::Host(self.limits.sessions));
             }
-            if registry.owned(&caller.owner) >= self.limits.sessions_per_caller {
+            if registry.count_of(&caller.owner) >= self.limits.sessions_per_caller {
                 return Err(OpenError::Caller(self.limits.sessions_per_caller));
             }
             let session = Session {
@@ -329,22 +297,19 @@ impl Sessions {
 
     /// Ends the open calls of every transport, after the grace period.
     pub fn end_calls(&self) {
-        self.stop.grace_over.cancel();
+        self.shutdown.grace_over.cancel();
     }
 
     /// Shuts down: rejects new sessions, lets calls finish for `grace`, answers the remaining ones with an error, ends
     /// all streams.
     pub async fn drain(&self, grace: Duration) {
-        self.stop.shutdown.cancel();
+        self.shutdown.begun.cancel();
         let deadline = Instant::now().checked_add(grace).unwrap_or_else(Instant::now);
         let mut closed = self.closed.subscribe();
         // Idle sessions end at once, the others once their requests are answered.
         loop {
-            let idle: Vec<Session> = {
-                let mut registry = self.registry();
-                let idle = registry.ids(|session| session.pending.is_empty());
-                idle.iter().filter_map(|id| registry.remove(id)).collect()
-            };
+            // Removed before they end, so that no further message finds an idle one.
+            let idle = self.registry().remove_all(|session| session.pending.is_empty());
             for session in idle {
                 session.end.cancel();
             }
@@ -359,12 +324,9 @@ impl Sessions {
                 break;
             }
         }
-        let error = Stop::error();
-        let open: Vec<Session> = {
-            let mut registry = self.registry();
-            let open = registry.ids(|_| true);
-            open.iter().filter_map(|id| registry.remove(id)).collect()
-        };
+        // Errors are queued before the end of the service, which ends the stream behind them.
+        let error = Shutdown::error();
+        let open = self.registry().remove_all(|_| true);
         for session in open {
             session.fail_pending(&error);
             session.end.cancel();
@@ -375,20 +337,6 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_id_is_answered_once() {
-        let pending = Pending::default();
-        let id = RequestId::Number(0);
-        assert_eq!(pending.add(&id), AddResult::New);
-        assert_eq!(pending.add(&id), AddResult::Duplicate);
-        assert!(pending.remove(&id));
-        assert!(!pending.remove(&id));
-        for n in 0..i64::try_from(MAX_PENDING).unwrap() {
-            assert_eq!(pending.add(&RequestId::Number(n)), AddResult::New);
-        }
-        assert_eq!(pending.add(&RequestId::Number(-1)), AddResult::TooMany);
-    }
 
     #[test]
     fn a_session_remembers_its_newest_tokens() {

@@ -82,6 +82,7 @@ impl Body {
         }
         loop {
             tokio::select! {
+                // Events first: a flood of list changes must not delay an answer.
                 biased;
                 next = self.session.outbox.next() => match next {
                     NextItem::Event(event) => {
@@ -93,6 +94,7 @@ impl Body {
                     NextItem::End if self.session.pending.is_empty() => return None,
                     NextItem::End | NextItem::Cut => return Some(self.cut().await),
                 },
+                // An error means that the catalog is gone, which only disables this branch.
                 Ok(()) = self.session.changes.changed() => if self.answered {
                     let changed = ServerNotification::ToolListChangedNotification(Default::default());
                     let event = Event::of(&ServerJsonRpcMessage::notification(changed));

@@ -15,7 +15,7 @@ pub(crate) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
             Config::read(&file)?;
             println!("{} is fine", file.display());
         }
-        ConfigCommand::Reference => print!("{}", reference::text()),
+        ConfigCommand::Reference => print!("{}", reference::render()),
     }
     Ok(ExitCode::SUCCESS)
 }

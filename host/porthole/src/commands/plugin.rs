@@ -11,11 +11,11 @@ use std::{path::Path, process::ExitCode};
 
 use anyhow::bail;
 use porthole_contract::Printable;
-use porthole_sandbox::{Unreadable, WasmFile};
-use porthole_tools::{Loader, Unserved};
+use porthole_sandbox::{OpenError, WasmFile};
+use porthole_tools::{LoadFailure, Loader};
 
 use crate::{
-    cli::{Compiling, Plugin},
+    cli::{LoadArgs, Plugin},
     config::Config,
     wiring,
 };
@@ -24,9 +24,9 @@ use crate::{
 pub(crate) fn run(command: Plugin) -> anyhow::Result<ExitCode> {
     match command {
         Plugin::New { name, lang } => new::new(&name, lang),
-        Plugin::Inspect { file, compiling } => block_on(inspect::inspect(&file, &loader(compiling)?)),
-        Plugin::Check { files, compiling } => block_on(check::check(&files, &loader(compiling)?)),
-        Plugin::Compile { plugins, compiling } => block_on(compile::compile(&plugins, &loader(compiling)?)),
+        Plugin::Inspect { file, load } => block_on(inspect::inspect(&file, &loader(load)?)),
+        Plugin::Check { files, load } => block_on(check::check(&files, &loader(load)?)),
+        Plugin::Compile { plugins, load } => block_on(compile::compile(&plugins, &loader(load)?)),
         Plugin::Call(options) => block_on(call::call(*options)),
     }
 }
@@ -40,15 +40,15 @@ pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyh
 }
 
 /// Loader of a host with the same options.
-pub(crate) fn loader(compiling: Compiling) -> anyhow::Result<Loader> {
-    wiring::loader(Config::of(&compiling)?.tools, compiling.cache)
+pub(crate) fn loader(load: LoadArgs) -> anyhow::Result<Loader> {
+    wiring::loader(Config::of(&load)?.tools, load.cache)
 }
 
 /// Opens a file; prints the reason and returns `None` if it cannot be a tool.
 async fn open(file: &Path, loader: &Loader) -> anyhow::Result<Option<WasmFile>> {
     match loader.open(file).await {
         Ok(wasm) => Ok(Some(wasm)),
-        Err(Unserved::Unreadable(Unreadable::Io(error))) => bail!("{}: {error}", printable(file)),
+        Err(LoadFailure::Open(OpenError::Io(error))) => bail!("{}: {error}", printable(file)),
         Err(reason) => {
             println!("{} would not be served: {reason}", printable(file));
             Ok(None)

@@ -70,9 +70,9 @@ const KINDS: [(&str, &[&str]); 16] = [
 const EXCLUDED: [(&str, &str); 3] = [("", "secrets"), ("helm.sh", "releases"), ("", "nodes/proxy")];
 
 pub(crate) fn run(options: &Rbac) -> anyhow::Result<ExitCode> {
-    let Rbac { plugins, name, with, compiling } = options;
-    let loader = plugin::loader(compiling.clone())?;
-    let (rules, complete) = plugin::block_on(declared(&porthole_tools::files(plugins)?, &loader))?;
+    let Rbac { plugins, name, with, load } = options;
+    let loader = plugin::loader(load.clone())?;
+    let (rules, complete) = plugin::block_on(read_declarations(&porthole_tools::files(plugins)?, &loader))?;
     if rules.is_empty() {
         anyhow::bail!(
             "there is no tool in {}; build them with `cargo xtask plugins`, or name a folder with --plugins",
@@ -88,7 +88,7 @@ pub(crate) fn run(options: &Rbac) -> anyhow::Result<ExitCode> {
 }
 
 /// Declared rules by tool name, and whether every file was a valid tool.
-async fn declared(
+async fn read_declarations(
     files: &[PathBuf],
     loader: &Loader,
 ) -> anyhow::Result<(Vec<(String, Vec<ReadRule>)>, bool)> {
@@ -144,7 +144,7 @@ fn document(
             }
         }
     }
-    let mut resources = resources(&all, true);
+    let mut resources = resources(&all, Wildcards::Expanded);
     resources.retain(|(group, resource), _| !EXCLUDED.contains(&(group.as_str(), resource.as_str())));
     text.push_str(&role(name.to_owned(), policy(&resources))?);
     for more in with {
@@ -221,8 +221,16 @@ fn yaml(document: &impl Serialize) -> Result<String, serde_saphyr::ser::Error> {
 
 type Resources = BTreeMap<(String, String), BTreeSet<&'static str>>;
 
-/// Verbs by group and resource. `expand` replaces `*` by [`KINDS`].
-fn resources(rules: &[ReadRule], expand: bool) -> Resources {
+/// Treatment of `*` in a declaration.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wildcards {
+    Kept,
+    /// Replaced by [`KINDS`].
+    Expanded,
+}
+
+/// Verbs by group and resource.
+fn resources(rules: &[ReadRule], wildcards: Wildcards) -> Resources {
     let mut found = Resources::new();
     let mut add = |group: &str, resource: &str, rule: &ReadRule| {
         let verbs = rule.verbs.iter().map(|verb| verb.name());
@@ -231,7 +239,7 @@ fn resources(rules: &[ReadRule], expand: bool) -> Resources {
     for rule in rules {
         for group in &rule.api_groups {
             for resource in &rule.resources {
-                if !expand || (group != "*" && resource != "*") {
+                if wildcards == Wildcards::Kept || (group != "*" && resource != "*") {
                     add(group, resource, rule);
                     continue;
                 }
@@ -248,7 +256,7 @@ fn resources(rules: &[ReadRule], expand: bool) -> Resources {
 
 /// Renders a declaration as unexpanded role rules, indented by `indent` spaces.
 pub(crate) fn rules_yaml(rules: &[ReadRule], indent: usize) -> Result<String, serde_saphyr::ser::Error> {
-    let rules = policy(&resources(rules, false));
+    let rules = policy(&resources(rules, Wildcards::Kept));
     if rules.is_empty() {
         return Ok(String::new());
     }

@@ -8,7 +8,7 @@ use porthole_admin::Admin;
 use porthole_contract::{HostLimits, Requirement, Token};
 use porthole_http::{AllowedHosts, Certificate, listen, tls};
 use porthole_identity::NO_PEER;
-use porthole_mcp::{Sessions, Site};
+use porthole_mcp::{MainPort, Sessions};
 use porthole_tools::Catalog;
 use prometheus_client::registry::Registry;
 use tokio::{
@@ -33,7 +33,7 @@ const AUDIT_FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Runs until SIGTERM, SIGINT, or the end of stdin.
 pub(crate) fn run(options: Serve) -> anyhow::Result<()> {
-    let _log = logging::begin(&options.log, options.log_json)?;
+    let _log = logging::init(&options.log, options.log_json)?;
     // Half of the processors suffice: components, and the reads for them, run on their own threads.
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = processors.div_ceil(2);
@@ -45,18 +45,18 @@ pub(crate) fn run(options: Serve) -> anyhow::Result<()> {
 }
 
 async fn serve(options: Serve) -> anyhow::Result<()> {
-    let config = Config::of(&options.compiling)?;
+    let config = Config::of(&options.load)?;
     let account = account(&options)?;
-    let demo = match &options.place.demo {
+    let demo = match &options.cluster.demo {
         Some(folder) => Some(Demo::start(folder.as_deref(), options.demo_kubeconfig.as_deref()).await?),
         None => None,
     };
     let Config { tools: settings, denied, audit: on_failure, admin } = config;
     let audit = wiring::audit(&options, on_failure)?;
     let limits = settings.host;
-    let loader = wiring::loader(settings, options.compiling.cache.clone())?;
+    let loader = wiring::loader(settings, options.load.cache.clone())?;
     let catalog = Catalog::new(options.plugins.clone(), loader);
-    let source = wiring::source(demo.as_ref(), &options.place);
+    let source = wiring::source(demo.as_ref(), &options.cluster);
     let host = Host::new(&source, account, denied, catalog, audit.clone()).await?;
     let result = if options.stdio {
         serve_stdio(&host).await
@@ -131,14 +131,14 @@ impl Ports<'_> {
     /// Serves both ports until a stop signal, then drains them.
     async fn serve(self, host: &Host) -> anyhow::Result<()> {
         let options = self.options;
-        let site = Site {
+        let main_port = MainPort {
             calls: Arc::clone(&host.calls),
             authenticator: Arc::clone(&host.authenticator),
             hosts: AllowedHosts::new(options.listen, &options.allow_host),
             limits: self.limits,
             probes: health::routes(Arc::clone(host.calls.catalog()), Arc::clone(&host.cluster)),
         };
-        let (routes, sessions) = site.routes();
+        let (routes, sessions) = main_port.routes();
         let loading = keep_loaded(Arc::clone(host.calls.catalog()))?;
         // Aborts its tasks when this function returns.
         let mut background = JoinSet::new();
@@ -193,12 +193,12 @@ impl Ports<'_> {
         let mut registry = Registry::default();
         host.cluster.server.register(&mut registry);
         host.calls.register(&mut registry);
-        Admin::new(porthole_admin::Parts {
+        Admin::new(porthole_admin::Dependencies {
             calls: Arc::clone(&host.calls),
             authenticator: Arc::clone(&host.authenticator),
             guard: Arc::clone(&host.guard),
             requires: self.requires.clone(),
-            sessions: Box::new(move || sessions.open_now()),
+            sessions: Box::new(move || sessions.open_count()),
             registry,
             listen,
             names: self.options.allow_host.clone(),

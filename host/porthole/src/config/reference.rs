@@ -10,7 +10,7 @@ fn bytes(bytes: u64) -> String {
 }
 
 /// Renders the reference with the host's defaults.
-pub(crate) fn text() -> String {
+pub(crate) fn render() -> String {
     let CallLimits { timeout, cpu, memory, reads, read_bytes, output } = CallLimits::default();
     let HostLimits { concurrency, concurrency_per_caller, sessions, sessions_per_caller, memory_total: _ } =
         HostLimits::default();
@@ -93,9 +93,9 @@ mod tests {
 
     #[test]
     fn the_reference_is_a_file_of_defaults_that_names_every_key() {
-        assert_eq!(Config::parse(&text()).unwrap(), Config::default());
+        assert_eq!(Config::parse(&render()).unwrap(), Config::default());
         for key in Config::KEYS {
-            assert!(text().contains(&format!("{key}:")), "{key} is not in the reference");
+            assert!(render().contains(&format!("{key}:")), "{key} is not in the reference");
         }
         assert_eq!((bytes(32 << 10), bytes(1000)), ("32Ki".into(), "1000".into()));
     }
@@ -103,6 +103,6 @@ mod tests {
     #[test]
     fn the_reference_in_deploy_is_this_one() {
         let shipped = include_str!("../../../../deploy/porthole.yaml");
-        assert_eq!(shipped, text(), "cargo run -p porthole -- config reference > deploy/porthole.yaml");
+        assert_eq!(shipped, render(), "cargo run -p porthole -- config reference > deploy/porthole.yaml");
     }
 }

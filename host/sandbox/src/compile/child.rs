@@ -40,7 +40,7 @@ pub fn run(memory: u64) -> ExitCode {
                 Failure::Refused(reason) => (reason, REFUSED),
                 Failure::NoMemory => ("out of memory".to_owned(), NO_MEMORY),
             };
-            say(&reason);
+            report(&reason);
             ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
         }
     }
@@ -51,24 +51,26 @@ fn compile(memory: u64) -> Result<(), Failure> {
     let mut missing = confine::limit(memory);
     let input = File::from(io::stdin().as_fd().try_clone_to_owned().map_err(failed)?);
     let size = input.metadata().map_or(0, |metadata| metadata.len()).min(MAX_WASM);
-    // A thread more needs 30 MB more, and a filter that lets threads be started.
-    let engine = wasmtime::Engine::new(engine::code().parallel_compilation(false)).map_err(refused)?;
+    // Without threads: each needs 30 MB more, and a filter that lets threads be started.
+    let engine = wasmtime::Engine::new(engine::code().parallel_compilation(false)).map_err(failure)?;
+    // Before the first byte of the component. The copy of stdin above needs a call that is denied from here on.
     missing.extend(confine::close());
     if !missing.is_empty() {
-        say(&format!("{MISSING}{}", missing.join("; ")));
+        report(&format!("{MISSING}{}", missing.join("; ")));
     }
+    // A reservation that fails can be reported, an allocation that fails aborts.
     let mut wasm = Vec::new();
     let size = usize::try_from(size).unwrap_or_default().saturating_add(1);
     wasm.try_reserve_exact(size).map_err(|_| Failure::NoMemory)?;
     input.take(MAX_WASM).read_to_end(&mut wasm).map_err(failed)?;
-    let code = engine.precompile_component(&wasm).map_err(refused)?;
+    let code = engine.precompile_component(&wasm).map_err(failure)?;
     let header = Header::of(fingerprint(&engine), &wasm, &code);
     let mut output = io::stdout().lock();
     let written = output.write_all(&header.to_bytes()).and_then(|()| output.write_all(&code));
     written.and_then(|()| output.flush()).map_err(failed)
 }
 
-fn refused(error: wasmtime::Error) -> Failure {
+fn failure(error: wasmtime::Error) -> Failure {
     if error.is::<wasmtime::OutOfMemory>() {
         return Failure::NoMemory;
     }
@@ -76,6 +78,6 @@ fn refused(error: wasmtime::Error) -> Failure {
 }
 
 /// Writes a line to stderr, which the host reads.
-fn say(line: &str) {
+fn report(line: &str) {
     let _ = writeln!(io::stderr(), "{}", line.replace('\n', " "));
 }

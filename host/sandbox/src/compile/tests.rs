@@ -12,7 +12,7 @@ pub(super) async fn in_process(
     fingerprint: u64,
     wasm: &WasmFile,
     sink: Sink,
-) -> Result<Received, CompileError> {
+) -> Result<Artifact, CompileError> {
     let bytes = wasm.bytes();
     let code = engine.wasmtime().precompile_component(&bytes);
     let code = code.map_err(|error| CompileError::Refused(error.root_cause().to_string()))?;
@@ -22,8 +22,8 @@ pub(super) async fn in_process(
 
 impl Compiler {
     /// A compiler for unit tests, whose own program is not the host.
-    pub fn in_this_process(cache: Option<CompiledCode>) -> Self {
-        Self::at(Place::Here, cache)
+    pub fn in_this_process(cache: Option<CompileCache>) -> Self {
+        Self::with_backend(Backend::Here, cache)
     }
 }
 
@@ -53,7 +53,7 @@ async fn code_is_loaded_with_a_cache_and_without() {
     let engine = engine();
     let folder = tempfile::tempdir().unwrap();
     let (_file, wasm) = file(&wat::parse_str(COMPONENT).unwrap());
-    let open = || CompiledCode::open(&folder.path().join("compiled")).unwrap();
+    let open = || CompileCache::open(&folder.path().join("compiled")).unwrap();
     for cache in [None, Some(open()), Some(open())] {
         let code = Compiler::in_this_process(cache).code(&engine, &wasm).await.unwrap();
         assert_eq!(code.imports(&engine), [("a:b/c@1.0.0".to_owned(), Import::Refused)]);
@@ -104,26 +104,27 @@ fn an_end_without_code_has_a_reason_that_steers_nothing() {
         (of_signal(9), "", "the compiler ended with signal: 9 (SIGKILL): without a word"),
         (of_code(101), "panicked: x\nnote: y\n", "exit status: 101: panicked: x"),
     ] {
-        let error = ended(status, words, MEMORY).to_string();
+        let error = exit_error(status, words, MEMORY).to_string();
         assert!(error.contains(expected), "{error}");
     }
-    let long = ended(of_code(1), &"x".repeat(MAX_WORDS), MEMORY).to_string();
+    let long = exit_error(of_code(1), &"x".repeat(MAX_STDERR), MEMORY).to_string();
     assert!(long.len() < 400, "{} bytes", long.len());
 }
 
 #[test]
 fn only_a_compiler_that_was_interrupted_is_worth_another_attempt() {
-    let ended = |status: i32, words: &str| ended(ExitStatus::from_raw(status), words, MEMORY).is_transient();
+    let is_transient =
+        |status: i32, stderr: &str| exit_error(ExitStatus::from_raw(status), stderr, MEMORY).is_transient();
     // SIGHUP, SIGINT, SIGKILL, SIGTERM.
     for signal in [1, 2, 9, 15] {
-        assert!(ended(signal, ""), "{signal}");
+        assert!(is_transient(signal, ""), "{signal}");
     }
     // SIGABRT, SIGSEGV, SIGXCPU, SIGSYS.
     for signal in [6, 11, 24, 31] {
-        assert!(!ended(signal, ""), "{signal}");
+        assert!(!is_transient(signal, ""), "{signal}");
     }
     for (code, words) in [(1, "bad"), (3, "out of memory"), (101, "panicked"), (0, "")] {
-        assert!(!ended(code << 8, words), "{code}");
+        assert!(!is_transient(code << 8, words), "{code}");
     }
     assert!(!CompileError::Time("120 s").is_transient());
 }
@@ -138,14 +139,14 @@ async fn a_compiler_that_never_ends_is_killed_with_the_future() {
     let all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&program, all).unwrap();
     let (_file, wasm) = file(b"\0asm\x0d\0\x01\0");
-    let compiler = Compiler::at(Place::Child { program }, None);
+    let compiler = Compiler::with_backend(Backend::Child { program }, None);
     let engine = engine();
     let compiled = timeout(Duration::from_secs(2), compiler.code(&engine, &wasm)).await;
     assert!(compiled.is_err(), "it never ends");
     let pid = std::fs::read_to_string(pid).unwrap();
     let stat = format!("/proc/{}/stat", pid.trim());
     for _ in 0..100 {
-        // Gone, or a zombie that nobody has looked at yet.
+        // Gone, or a zombie that is not reaped yet.
         if std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z ")) {
             return;
         }
@@ -157,14 +158,14 @@ async fn a_compiler_that_never_ends_is_killed_with_the_future() {
 #[tokio::test]
 async fn without_a_compiler_nothing_is_compiled_here() {
     let (_file, wasm) = file(&wat::parse_str(COMPONENT).unwrap());
-    let compiler = Compiler::at(Place::Child { program: "/nonexistent".into() }, None);
+    let compiler = Compiler::with_backend(Backend::Child { program: "/nonexistent".into() }, None);
     let error = compiler.code(&engine(), &wasm).await.err().unwrap();
     assert!(matches!(error, CompileError::Start(_)) && error.is_transient(), "{error}");
 }
 
 #[tokio::test]
 async fn bytes_that_cannot_be_a_component_start_no_compiler() {
-    let compiler = Compiler::at(Place::Child { program: "/nonexistent".into() }, None);
+    let compiler = Compiler::with_backend(Backend::Child { program: "/nonexistent".into() }, None);
     for bytes in [&b""[..], b"hello", b"\0asm", b"\0asm\x01\0\0\0"] {
         let (_file, wasm) = file(bytes);
         let error = compiler.code(&engine(), &wasm).await.err().unwrap();

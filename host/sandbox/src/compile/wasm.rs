@@ -18,9 +18,9 @@ pub(crate) const MAX_WASM: u64 = 128 << 20;
 const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 const MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 
-/// Reason that a file is not read.
+/// Error of opening a component's file.
 #[derive(Debug, thiserror::Error)]
-pub enum Unreadable {
+pub enum OpenError {
     /// It cannot be opened or read; a link that leads nowhere or to itself is one of these.
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
@@ -32,7 +32,7 @@ pub enum Unreadable {
     TooLarge(u64),
 }
 
-impl Unreadable {
+impl OpenError {
     /// True if a retry may succeed with the unchanged file.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Io(_))
@@ -51,24 +51,24 @@ pub struct WasmFile {
 
 impl WasmFile {
     /// Opens a file and reads it once.
-    pub fn open(path: &Path) -> Result<Self, Unreadable> {
-        // Looked at before it is opened, because opening some devices does something; and after, because it may be
-        // another by then. Opening a FIFO waits for a writer, unless it is opened with O_NONBLOCK.
-        if let Some(kind) = kind(std::fs::metadata(path)?.file_type()) {
-            return Err(Unreadable::NotAFile(kind));
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        // Checked before it is opened, because opening some devices has effects, and after, because the path may lead to
+        // another file by then. O_NONBLOCK, because opening a FIFO waits for a writer.
+        if let Some(kind) = special_type(std::fs::metadata(path)?.file_type()) {
+            return Err(OpenError::NotAFile(kind));
         }
         let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
         let metadata = file.metadata()?;
-        if let Some(kind) = kind(metadata.file_type()) {
-            return Err(Unreadable::NotAFile(kind));
+        if let Some(kind) = special_type(metadata.file_type()) {
+            return Err(OpenError::NotAFile(kind));
         }
         if metadata.len() > MAX_WASM {
-            return Err(Unreadable::TooLarge(metadata.len()));
+            return Err(OpenError::TooLarge(metadata.len()));
         }
         let mut hasher = Sha256::new();
         let mut chunk = vec![0; super::CHUNK];
-        // One byte more than is taken: a file may grow while it is read.
+        // One byte more than the limit: a file may grow while it is read.
         let mut bytes = (&file).take(MAX_WASM.saturating_add(1));
         let mut size: u64 = 0;
         loop {
@@ -78,7 +78,7 @@ impl WasmFile {
             size = size.saturating_add(read.len() as u64);
         }
         if size > MAX_WASM {
-            return Err(Unreadable::TooLarge(size));
+            return Err(OpenError::TooLarge(size));
         }
         let mut first = [0; COMPONENT.len()];
         // Of a shorter file the rest stays zero, which begins neither a component nor a module.
@@ -98,7 +98,7 @@ impl WasmFile {
 
     /// The reason that the first bytes are not those of a component, or `None` if they are. No compiler is started for
     /// other files, however many there are.
-    pub(super) fn is_no_component(&self) -> Option<&'static str> {
+    pub(super) fn magic_error(&self) -> Option<&'static str> {
         match self.first {
             COMPONENT => None,
             MODULE => Some("it is a core module; make a component of it"),
@@ -126,14 +126,14 @@ impl WasmFile {
 }
 
 /// Name of a file type that is not a regular file.
-fn kind(of: std::fs::FileType) -> Option<&'static str> {
-    if of.is_file() {
+fn special_type(ty: std::fs::FileType) -> Option<&'static str> {
+    if ty.is_file() {
         None
-    } else if of.is_dir() {
+    } else if ty.is_dir() {
         Some("a folder")
-    } else if of.is_fifo() {
+    } else if ty.is_fifo() {
         Some("a FIFO")
-    } else if of.is_socket() {
+    } else if ty.is_socket() {
         Some("a socket")
     } else {
         Some("a device")

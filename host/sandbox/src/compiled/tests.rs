@@ -19,9 +19,9 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     entries
 }
 
-fn cache() -> (tempfile::TempDir, CompiledCode) {
+fn cache() -> (tempfile::TempDir, CompileCache) {
     let folder = tempfile::tempdir().unwrap();
-    let cache = CompiledCode::open(&folder.path().join("compiled")).unwrap();
+    let cache = CompileCache::open(&folder.path().join("compiled")).unwrap();
     (folder, cache)
 }
 
@@ -29,14 +29,14 @@ fn digest(bytes: &[u8]) -> Digest {
     Digest::new(Sha256::digest(bytes).into())
 }
 
-fn put(cache: &CompiledCode, n: u32) -> Digest {
+fn put(cache: &CompileCache, n: u32) -> Digest {
     let wasm = wasm(n);
     let name = digest(&wasm);
     let code = engine().precompile_component(&wasm).unwrap();
     let (partial, mut file) = cache.partial().unwrap();
     file.write_all(&code).unwrap();
     let path = partial.keep(&engine(), &name, &digest(&code)).unwrap();
-    native::of_file(&engine(), &path).unwrap();
+    native::load_file(&engine(), &path).unwrap();
     name
 }
 
@@ -87,21 +87,21 @@ fn a_folder_that_others_can_write_is_not_used() {
     let mode = |path: &Path, mode: u32| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    CompiledCode::open(&inner).unwrap();
+    CompileCache::open(&inner).unwrap();
     mode(&inner, 0o777);
-    assert!(matches!(CompiledCode::open(&inner), Err(Unusable::NotPrivate(open)) if open == inner));
+    assert!(matches!(CompileCache::open(&inner), Err(CacheError::NotPrivate(open)) if open == inner));
     mode(&inner, 0o700);
     // Whoever can write above it can put another in its place.
     mode(folder.path(), 0o777);
-    assert!(matches!(CompiledCode::open(&inner), Err(Unusable::NotPrivate(open)) if open == folder.path()));
+    assert!(matches!(CompileCache::open(&inner), Err(CacheError::NotPrivate(open)) if open == folder.path()));
     mode(folder.path(), 0o1777);
-    assert!(CompiledCode::open(&inner).is_ok(), "in a sticky folder only the owner can");
+    assert!(CompileCache::open(&inner).is_ok(), "in a sticky folder only the owner can");
     let link = folder.path().join("link");
     std::os::unix::fs::symlink(&inner, &link).unwrap();
-    assert!(CompiledCode::open(&link).is_ok(), "what a link leads to counts");
+    assert!(CompileCache::open(&link).is_ok(), "what a link leads to counts");
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
-    assert!(matches!(CompiledCode::open(&file), Err(Unusable::Io(_))));
+    assert!(matches!(CompileCache::open(&file), Err(CacheError::Io(_))));
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn what_nobody_needs_is_thrown_away_and_what_is_served_stays() {
     let served_ones = HashSet::from([served]);
     cache.prune(&served_ones).unwrap();
     assert_eq!(entries(&cache.folder).len(), 5, "all are fresh and small");
-    File::open(&left_behind).unwrap().set_modified(SystemTime::now() - LEFT_BEHIND * 2).unwrap();
+    File::open(&left_behind).unwrap().set_modified(SystemTime::now() - MAX_PARTIAL_AGE * 2).unwrap();
     age(&others[0], 24 * 31);
     age(&served, 24 * 31);
     cache.prune(&served_ones).unwrap();
@@ -142,7 +142,7 @@ fn what_nobody_needs_is_thrown_away_and_what_is_served_stays() {
     assert!(!left_behind.exists());
     age(&others[2], 2);
     let size = |path: &PathBuf| fs::metadata(path).unwrap().len();
-    cache.most_bytes = entries(&cache.folder).iter().map(size).sum::<u64>() - 1;
+    cache.max_bytes = entries(&cache.folder).iter().map(size).sum::<u64>() - 1;
     cache.prune(&served_ones).unwrap();
     assert!(cache.find(&engine(), &others[1]).is_some(), "used later");
     assert!(cache.find(&engine(), &others[2]).is_none(), "the longest unused");

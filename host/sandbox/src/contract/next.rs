@@ -21,9 +21,9 @@ mod bindings {
 pub(super) use bindings::ToolPre;
 use bindings::porthole::tool::call;
 
-struct Ours;
+struct Contract;
 
-impl HasData for Ours {
+impl HasData for Contract {
     type Data<'a> = &'a mut State;
 }
 
@@ -34,7 +34,7 @@ impl call::Host for State {
 }
 
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    call::add_to_linker::<State, Ours>(linker, |state| state)
+    call::add_to_linker::<State, Contract>(linker, |state| state)
 }
 
 pub(super) async fn describe(

@@ -4,7 +4,7 @@ use porthole_contract::{CallLimits, Content, Credential};
 use porthole_guard::{Grant, ReadLimits};
 use porthole_quota::Account;
 
-use crate::{CallContext, Code, Component, Engine, LoadError, Stopped};
+use crate::{CallContext, Code, Component, Engine, LoadError, RunError};
 
 /// Memory, an allocator that never frees, and texts at fixed places.
 const LIBC: &str = r#"
@@ -128,7 +128,7 @@ async fn two_versions_are_served_side_by_side() {
                 [Content::Text(text)] => text.clone(),
                 other => panic!("{other:?}"),
             },
-            Err(Stopped::Error(text)) => text,
+            Err(RunError::Error(text)) => text,
             Err(stopped) => panic!("{stopped:?}"),
         };
         assert_eq!(said, "harbour");

@@ -8,7 +8,7 @@
     reason = "an oracle speaks by a panic"
 )]
 
-use super::{Description, Value, steers, world};
+use super::{Description, Value, controls_display, world};
 
 /// A declaration is refused in a short line, or steers nothing, grants reading alone, and has a schema within its bounds.
 /// Its lines are name, version, title, summary, groups and resources (separated by commas); the rest is the schema.
@@ -35,10 +35,10 @@ pub fn description(data: &[u8]) {
         Err(error) => {
             let error = error.to_string();
             assert!(error.len() < 1500, "a reason of {} bytes", error.len());
-            return assert!(!error.chars().any(steers), "{error:?}");
+            return assert!(!error.chars().any(controls_display), "{error:?}");
         }
     };
-    assert!(!description.title.chars().chain(description.summary.chars()).any(steers));
+    assert!(!description.title.chars().chain(description.summary.chars()).any(controls_display));
     for rule in description.grant.rules() {
         let only = |name: &str, others: &str| {
             name == "*"

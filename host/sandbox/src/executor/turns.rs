@@ -1,8 +1,8 @@
-//! Turns on one thread: tasks that were woken go first, then of those that compute the account that has used least.
+//! Fair scheduling on one thread: woken tasks first, then, of the computing ones, the account with the least time used.
 //!
-//! As Linux's CFS did it, with one simplification: an account that was idle begins again at the time of the others, so
-//! that waiting earns nothing that could be spent at once. By hand: tokio polls whoever was woken first, and its semaphores
-//! serve whoever came first, which is the caller with the most calls.
+//! As in Linux's CFS, with one simplification: an idle account restarts at the current time of the others, so that
+//! idling saves nothing up. Written by hand, because tokio polls in the order of wake-ups, and its semaphores are first
+//! come, first served: both favour the caller with the most calls.
 
 #[cfg(test)]
 mod tests;
@@ -24,13 +24,13 @@ use tokio::task::yield_now;
 
 use crate::meter::Meter;
 
-/// Idle accounts whose time is still held against them; more are forgotten.
+/// Max idle accounts whose time is remembered; more are forgotten.
 const MAX_IDLE: usize = 1024;
-/// Time that an account may be behind the others: what it did not use while there was nobody else earns no more.
+/// Max time that an account may lag behind the others; unused time beyond it is lost.
 const MAX_LAG: Duration = Duration::from_millis(10);
-/// Time that an account may be ahead of one that waits, and still go first when it is woken: a read or two of its work.
+/// Max time that a woken account may be ahead of a waiting one and still go first: a read or two of its work.
 const MAX_LEAD: Duration = Duration::from_millis(5);
-/// From here on a call computes, and does not only read.
+/// Processor time above which a call counts as computing, and not only reading.
 const HEAVY: Duration = Duration::from_millis(5);
 
 /// A task that waits for its turn.
@@ -42,7 +42,7 @@ pub(super) struct Turns {
     state: Mutex<State>,
     /// Tasks, to be counted without the lock.
     tasks: AtomicUsize,
-    /// Those that have computed for a while, and may go on so.
+    /// Tasks that have computed for longer than [`HEAVY`].
     heavy: AtomicUsize,
 }
 
@@ -50,21 +50,21 @@ pub(super) struct Turns {
 struct State {
     /// Accounts that have a task.
     lanes: HashMap<Account, Lane>,
-    /// Time of idle accounts that is ahead of the floor.
+    /// Used time of idle accounts, if above the floor.
     idle: HashMap<Account, Duration>,
-    /// The ticket whose turn has come, and whose task does not know it yet.
+    /// Ticket that was granted a turn and has not been polled since.
     granted: Option<Ticket>,
     next_ticket: Ticket,
-    /// The time of the account that had the last turn: where an idle one begins again.
+    /// Used time of the account that had the last turn; an idle account restarts here.
     floor: Duration,
-    /// The dispatcher, while it sleeps: woken in its yield it would not yield.
+    /// Waker of the dispatcher while it sleeps. Waking it during its yield would cut the yield short.
     dispatcher: Option<Waker>,
 }
 
 /// One account's tasks.
 #[derive(Default)]
 struct Lane {
-    /// In the order in which they gave way.
+    /// In the order in which they yielded.
     waiting: VecDeque<(Ticket, Waker)>,
     tasks: usize,
     used: Duration,
@@ -80,12 +80,12 @@ impl Turns {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Grants turns, behind all tasks that are woken and those whose read has arrived: a task of the same thread, without end.
+    /// Grants turns after all woken tasks and completed reads; an endless task of the same thread.
     pub(super) async fn dispatch(self: Arc<Self>) {
         loop {
             poll_fn(|context| self.state().poll_wanted(context)).await;
-            // In each the runtime looks for what has arrived. In the first a connection wakes the call that reads, in the
-            // second it sends what that call asks for next.
+            // The runtime polls I/O at each yield. At the first, a connection wakes the call that reads; at the second, it
+            // sends that call's next request.
             yield_now().await;
             yield_now().await;
             let next = self.state().grant();
@@ -95,13 +95,14 @@ impl Turns {
         }
     }
 
-    /// Counts a task in.
-    fn enter(&self, account: Account) {
+    /// Registers a task.
+    fn register(&self, account: Account) {
         self.tasks.fetch_add(1, Relaxed);
         let mut state = self.state();
         let floor = state.floor;
         let used = state.idle.remove(&account).unwrap_or_default();
         let lane = state.lanes.entry(account).or_default();
+        // An account ahead of the floor stays ahead: ending one call and starting another must not reset its time.
         lane.used = lane.used.max(used);
         if lane.tasks == 0 {
             lane.used = lane.used.max(floor);
@@ -109,12 +110,12 @@ impl Turns {
         lane.tasks = lane.tasks.saturating_add(1);
     }
 
-    /// Takes a turn. Err with the ticket to come back with, where others go first.
+    /// Takes a turn. Returns the ticket to retry with if others go first.
     fn take(
         &self,
         account: Account,
         ticket: Option<Ticket>,
-        gave_way: bool,
+        yielded: bool,
         waker: &Waker,
     ) -> Result<(), Ticket> {
         let mut state = self.state();
@@ -124,7 +125,7 @@ impl Turns {
                 state.wake_dispatcher();
                 return Ok(());
             }
-            // Woken by something else.
+            // Woken by something else than the grant.
             let mut waiting = state.lanes.get_mut(&account).into_iter().flat_map(|lane| &mut lane.waiting);
             if let Some((_, known)) = waiting.find(|(waiting, _)| *waiting == ticket) {
                 known.clone_from(waker);
@@ -137,7 +138,9 @@ impl Turns {
         let ticket = state.next_ticket;
         let lane = state.lanes.entry(account).or_default();
         lane.used = lane.used.max(floor.saturating_sub(MAX_LAG));
-        if !gave_way && lane.used <= least.saturating_add(MAX_LEAD) {
+        // A task that yielded always queues. A woken one goes first unless it is far ahead of the queue, so that a call
+        // that mostly reads is not delayed by those that compute.
+        if !yielded && lane.used <= least.saturating_add(MAX_LEAD) {
             state.floor = floor.max(lane.used);
             return Ok(());
         }
@@ -147,17 +150,18 @@ impl Turns {
         Err(ticket)
     }
 
-    /// Ends a turn that took `time`.
-    fn give_back(&self, account: Account, time: Duration) {
+    /// Charges a turn of `time` to the account.
+    fn charge(&self, account: Account, time: Duration) {
         if let Some(lane) = self.state().lanes.get_mut(&account) {
             lane.used = lane.used.saturating_add(time);
         }
     }
 
-    /// Counts a task out, which may have waited.
-    fn leave(&self, account: Account, ticket: Option<Ticket>) {
+    /// Unregisters a task, which may be in the queue.
+    fn unregister(&self, account: Account, ticket: Option<Ticket>) {
         self.tasks.fetch_sub(1, Relaxed);
         let mut state = self.state();
+        // A granted turn that is never polled would block the queue of the thread for ever.
         if ticket.is_some() && state.granted == ticket {
             state.granted = None;
             state.wake_dispatcher();
@@ -168,15 +172,16 @@ impl Turns {
         if lane.tasks == 0 {
             let used = lane.used;
             state.lanes.remove(&account);
-            state.rest(account, used);
+            state.remember(account, used);
         }
     }
 }
 
 impl State {
-    /// Remembers what an account has used beyond the floor.
-    fn rest(&mut self, account: Account, used: Duration) {
+    /// Remembers the time of an idle account above the floor.
+    fn remember(&mut self, account: Account, used: Duration) {
         let floor = self.floor;
+        // Entries at the floor or below say nothing: such an account would restart there anyway.
         if self.idle.len() >= MAX_IDLE {
             self.idle.retain(|_, used| *used > floor);
         }
@@ -185,21 +190,21 @@ impl State {
         }
     }
 
-    /// Lets the dispatcher grant the next turn, once the tasks that were woken have been polled.
+    /// Wakes the dispatcher, which grants the next turn after the woken tasks.
     fn wake_dispatcher(&mut self) {
         if let Some(dispatcher) = self.dispatcher.take() {
             dispatcher.wake();
         }
     }
 
-    /// Ready when somebody waits for a turn, and none is granted.
+    /// Ready if a task waits for a turn and none is granted.
     fn poll_wanted(&mut self, context: &Context<'_>) -> Poll<()> {
         let is_wanted = self.granted.is_none() && self.lanes.values().any(|lane| !lane.waiting.is_empty());
         self.dispatcher = (!is_wanted).then(|| context.waker().clone());
         if is_wanted { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Grants the next turn, unless one is granted already.
+    /// Grants the next turn, unless one is pending.
     fn grant(&mut self) -> Option<Waker> {
         if self.granted.is_some() {
             return None;
@@ -213,8 +218,8 @@ impl State {
     }
 }
 
-/// A future that is polled in the turns of its account only, each turn on its meter.
-pub(super) struct InTurn<F> {
+/// A future that is polled only in the turns of its account, each turn metered.
+pub(super) struct TurnFuture<F> {
     turns: Arc<Turns>,
     account: Account,
     meter: Arc<Meter>,
@@ -223,19 +228,19 @@ pub(super) struct InTurn<F> {
     future: Pin<Box<F>>,
 }
 
-impl<F> InTurn<F> {
+impl<F> TurnFuture<F> {
     pub(super) fn new(turns: Arc<Turns>, account: Account, meter: Arc<Meter>, future: F) -> Self {
-        turns.enter(account);
+        turns.register(account);
         Self { turns, account, meter, ticket: None, is_heavy: false, future: Box::pin(future) }
     }
 }
 
-impl<F: Future> Future for InTurn<F> {
+impl<F: Future> Future for TurnFuture<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
-        let gave_way = self.meter.take_gave_way();
-        if let Err(ticket) = self.turns.take(self.account, self.ticket, gave_way, context.waker()) {
+        let yielded = self.meter.take_yielded();
+        if let Err(ticket) = self.turns.take(self.account, self.ticket, yielded, context.waker()) {
             self.ticket = Some(ticket);
             return Poll::Pending;
         }
@@ -244,6 +249,7 @@ impl<F: Future> Future for InTurn<F> {
         let turn = Turn::begin(turns, *account, meter);
         let polled = future.as_mut().poll(context);
         drop(turn);
+        // Counted once a task: `contention` shortens the tick while such a task runs beside another.
         if !*is_heavy && meter.spent() > HEAVY {
             *is_heavy = true;
             turns.heavy.fetch_add(1, Relaxed);
@@ -252,16 +258,16 @@ impl<F: Future> Future for InTurn<F> {
     }
 }
 
-impl<F> Drop for InTurn<F> {
+impl<F> Drop for TurnFuture<F> {
     fn drop(&mut self) {
-        self.turns.leave(self.account, self.ticket);
+        self.turns.unregister(self.account, self.ticket);
         if self.is_heavy {
             self.turns.heavy.fetch_sub(1, Relaxed);
         }
     }
 }
 
-/// A turn under way. Dropping it ends it, also where the poll panics.
+/// A turn in progress. Dropping it ends it, also if the poll panics.
 struct Turn<'t> {
     turns: &'t Turns,
     account: Account,
@@ -277,6 +283,6 @@ impl<'t> Turn<'t> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.turns.give_back(self.account, self.meter.end_turn());
+        self.turns.charge(self.account, self.meter.end_turn());
     }
 }

@@ -15,14 +15,14 @@ use super::redactor::Redactor;
 
 const OWN: &str = "kx7-opaque-31337";
 
-/// What is logged of arguments is short, and holds the caller's token neither as it is nor percent-encoded.
+/// Logged arguments are short, and hold the caller's token neither as it is nor percent-encoded.
 pub fn audited(data: &[u8]) {
     let redactor = Redactor::new(Some(&Token::parse(OWN).unwrap()));
-    let text = redactor.text(&String::from_utf8_lossy(data));
+    let text = redactor.redact(&String::from_utf8_lossy(data));
     assert!(text.len() < 300, "{text}");
     clean(&text);
     let Ok(arguments) = serde_json::from_slice(data) else { return };
-    let shown = redactor.arguments(&arguments);
+    let shown = redactor.redact_arguments(&arguments);
     assert!(shown.len() <= 32);
     for (name, value) in &shown {
         assert!(name.len() < 300 && value.as_str().is_none_or(|text| text.len() < 300));

@@ -1,7 +1,7 @@
 //! Redaction of arguments, tool names and client names for the audit log: truncates, and removes apparent credentials.
 
 use percent_encoding::percent_decode_str;
-use porthole_contract::{Token, cut};
+use porthole_contract::{Token, truncate};
 use serde_json::{Map, Value};
 
 /// Maximum bytes of one argument or name: bounds what a client can write into the log.
@@ -56,35 +56,35 @@ impl Redactor {
     }
 
     /// Redacts arguments.
-    pub(crate) fn arguments(&self, arguments: &Map<String, Value>) -> Map<String, Value> {
-        let shown = |(name, value): (&String, &Value)| {
-            let value = if is_secret(name) { REDACTED.into() } else { self.value(value) };
-            (self.text(name), value)
+    pub(crate) fn redact_arguments(&self, arguments: &Map<String, Value>) -> Map<String, Value> {
+        let entry = |(name, value): (&String, &Value)| {
+            let value = if is_secret(name) { REDACTED.into() } else { self.redact_value(value) };
+            (self.redact(name), value)
         };
-        arguments.iter().take(MAX_ARGUMENTS).map(shown).collect()
+        arguments.iter().take(MAX_ARGUMENTS).map(entry).collect()
     }
 
     /// Redacts a name or another short text.
-    pub(crate) fn text(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         let own = self.own.as_ref().map_or(0, |own| own.expose().len());
         // The search window is wider than the logged part: truncating first could split a token, and its head would be
         // logged. Each layer of percent-encoding can triple a token.
         let encoded = own.saturating_mul(ENCODED_GROWTH);
-        let searched = cut(text, MAX_TEXT.saturating_add(encoded.max(TOKEN_SPAN)));
+        let searched = truncate(text, MAX_TEXT.saturating_add(encoded.max(TOKEN_SPAN)));
         if self.holds_credential(searched) {
             return REDACTED.to_owned();
         }
-        let kept = cut(text, MAX_TEXT);
+        let kept = truncate(text, MAX_TEXT);
         if kept.len() == text.len() {
             return text.to_owned();
         }
         format!("{kept}… ({} bytes)", text.len())
     }
 
-    fn value(&self, value: &Value) -> Value {
+    fn redact_value(&self, value: &Value) -> Value {
         match value {
             Value::Null | Value::Bool(_) => value.clone(),
-            Value::String(text) => self.text(text).into(),
+            Value::String(text) => self.redact(text).into(),
             // A token of digits is a JSON number.
             Value::Number(number) => {
                 let text = number.to_string();
@@ -92,7 +92,7 @@ impl Redactor {
             }
             // Tools take nothing nested deeper than a list of strings.
             Value::Array(_) | Value::Object(_) if names_secret(value) => REDACTED.into(),
-            Value::Array(_) | Value::Object(_) => self.text(&value.to_string()).into(),
+            Value::Array(_) | Value::Object(_) => self.redact(&value.to_string()).into(),
         }
     }
 
@@ -124,7 +124,7 @@ fn holds_jwt(text: &str) -> bool {
 
 /// True if the values of arguments with this name are redacted.
 fn is_secret(name: &str) -> bool {
-    let name = cut(name, MAX_TEXT);
+    let name = truncate(name, MAX_TEXT);
     let plain: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     if SECRETS.iter().any(|secret| plain.contains(secret)) {
         return true;
@@ -171,7 +171,7 @@ mod tests {
             "query": "Authorization: Bearer abc", "note": "it is eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "long": "z".repeat(5000),
             "nested": {"a": [{"password": "hunter2"}]},
         });
-        let shown = redactor().arguments(arguments.as_object().unwrap());
+        let shown = redactor().redact_arguments(arguments.as_object().unwrap());
         assert_eq!(
             (&shown["name"], &shown["tail"], &shown["author"]),
             (&json!("web"), &json!(5), &json!("passion"))
@@ -211,19 +211,19 @@ mod tests {
             OPAQUE.replace('-', "%2D"),
             format!("{}{OPAQUE}", "z".repeat(MAX_TEXT - 4)),
         ] {
-            assert_eq!(redactor().text(&text), REDACTED, "{text}");
+            assert_eq!(redactor().redact(&text), REDACTED, "{text}");
         }
         for plain in ["keyJson", "moneyJar", "web-6d4f", "100%", "secret-store"] {
-            assert_eq!(redactor().text(plain), plain);
+            assert_eq!(redactor().redact(plain), plain);
         }
         // A long token is found behind its encoding too, not only a part of it.
         let long = "k7-".repeat(1000);
         let encoded: String = long.bytes().map(|byte| format!("%25{byte:02X}")).collect();
         let redactor_of_long = Redactor::new(Some(&Token::parse(&long).unwrap()));
-        assert_eq!(redactor_of_long.text(&encoded), REDACTED);
+        assert_eq!(redactor_of_long.redact(&encoded), REDACTED);
         let named = [(OPAQUE.to_owned(), json!("x"))].into_iter().collect();
-        assert!(redactor().arguments(&named).contains_key(REDACTED));
+        assert!(redactor().redact_arguments(&named).contains_key(REDACTED));
         let digits = Redactor::new(Some(&Token::parse("1234567890").unwrap()));
-        assert_eq!(digits.value(&json!(1_234_567_890)), REDACTED);
+        assert_eq!(digits.redact_value(&json!(1_234_567_890)), REDACTED);
     }
 }

@@ -17,7 +17,7 @@ use std::{
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::OnFailure;
+use super::FailurePolicy;
 
 /// Capacity in bytes, queued or reserved: guarantees the lines of a thousand calls in flight.
 const QUEUE_BYTES: usize = 48 << 20;
@@ -120,12 +120,12 @@ pub struct Stream {
     queue: mpsc::Sender<Message>,
     capacity: Arc<Semaphore>,
     health: Arc<Health>,
-    on_failure: OnFailure,
+    on_failure: FailurePolicy,
     dropped: Counter,
 }
 
 impl Stream {
-    pub(super) fn start(sink: Sink, on_failure: OnFailure) -> io::Result<Self> {
+    pub(super) fn start(sink: Sink, on_failure: FailurePolicy) -> io::Result<Self> {
         let (queue, lines) = mpsc::channel();
         let health = Arc::new(Health {
             began: Instant::now(),
@@ -151,8 +151,8 @@ impl Stream {
     pub(super) fn reserve(&self, bytes: usize) -> Result<Reservation, AuditUnavailable> {
         match (self.capacity(bytes), self.on_failure) {
             (Ok(capacity), _) => Ok(Reservation(Some(capacity))),
-            (Err(_), OnFailure::Drop) => Ok(Reservation::none()),
-            (Err(cause), OnFailure::Refuse) => {
+            (Err(_), FailurePolicy::Drop) => Ok(Reservation::none()),
+            (Err(cause), FailurePolicy::Refuse) => {
                 if self.health.is_log_due() {
                     tracing::error!("the audit log cannot be written ({cause}); calls are refused meanwhile");
                 }
@@ -272,7 +272,7 @@ mod tests {
         }
     }
 
-    fn stream(on_failure: OnFailure) -> (TestSink, Stream) {
+    fn stream(on_failure: FailurePolicy) -> (TestSink, Stream) {
         let sink = TestSink::default();
         let stream = Stream::start(Sink::Test(Box::new(sink.clone())), on_failure).unwrap();
         (sink, stream)
@@ -288,7 +288,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_disk_refuses_calls_and_loses_no_line() {
-        let (sink, stream) = stream(OnFailure::Refuse);
+        let (sink, stream) = stream(FailurePolicy::Refuse);
         let reserved = stream.reserve(100).unwrap();
         let another = stream.reserve(100).unwrap();
         sink.full.store(true, Relaxed);
@@ -305,7 +305,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_pipe_that_nobody_reads_is_noticed_and_nobody_waits_for_it() {
-        let (sink, stream) = stream(OnFailure::Drop);
+        let (sink, stream) = stream(FailurePolicy::Drop);
         sink.stuck.store(true, Relaxed);
         stream.send(b"first\n".to_vec(), None);
         until("noticed", || stream.health.error().is_some());
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn the_queue_has_a_bound() {
-        let (_, stream) = stream(OnFailure::Refuse);
+        let (_, stream) = stream(FailurePolicy::Refuse);
         let held: Vec<Reservation> = std::iter::from_fn(|| stream.reserve(48 << 10).ok()).collect();
         assert!((1000..1100).contains(&held.len()), "{}", held.len());
         assert!(stream.reserve(48 << 10).unwrap_err().to_string().contains("queue is full"));

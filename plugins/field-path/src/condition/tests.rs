@@ -54,7 +54,7 @@ fn conditions_hold_or_not() {
         ("metadata.creationTimestamp < 2h", false),
         ("metadata.creationTimestamp > 2026-03-01T09:00:00Z", true),
         ("metadata.creationTimestamp < 2026-03-01T09:00:00Z", false),
-        // What cannot be compared does not hold.
+        // A value that cannot be compared meets no condition.
         ("status.phase > 5", false),
         ("status.phase < 5", false),
         ("metadata.creationTimestamp > 3Gi", false),

@@ -49,17 +49,17 @@ fn access_check(request: Request) -> Answer {
         "" => "No Role or ClusterRole that is bound to it allows that.".to_owned(),
         reason => reason.to_owned(),
     };
-    let mut told = format!("no: {account} may not {verb} {kind}{object} {place}. {why}\n");
+    let mut output = format!("no: {account} may not {verb} {kind}{object} {place}. {why}\n");
     if namespace.is_none() {
         let may = |namespace: &String| {
             kube_read::can_i(&query(Some(namespace.clone()))).is_ok_and(|verdict| verdict.allowed)
         };
         let tried = call::namespaces();
         let allowed: Vec<String> = tried.iter().filter(|namespace| may(namespace)).cloned().collect();
-        told.push_str(&match allowed.as_slice() {
+        output.push_str(&match allowed.as_slice() {
             [] => format!("Nor in the namespaces tried: {}.\n", tried.join(", ")),
             some => format!("In these it may, of those tried ({}): {}.\n", tried.join(", "), some.join(", ")),
         });
     }
-    text(told)
+    text(output)
 }

@@ -26,10 +26,10 @@ fn api_resources_list(request: Request) -> Answer {
         let names = || [&kind.plural, &kind.kind].into_iter().chain(&kind.short_names);
         let found = search.as_ref().is_none_or(|part| names().any(|name| name.to_lowercase().contains(part)));
         // A group may be given with its version.
-        let in_group = group
-            .as_ref()
-            .is_none_or(|asked| kind.group == *asked || format!("{}/{}", kind.group, kind.version) == *asked);
-        if !found || !in_group || namespaced.is_some_and(|asked| asked != kind.namespaced) {
+        let in_group = group.as_ref().is_none_or(|requested| {
+            kind.group == *requested || format!("{}/{}", kind.group, kind.version) == *requested
+        });
+        if !found || !in_group || namespaced.is_some_and(|requested| requested != kind.namespaced) {
             continue;
         }
         if !kind.verbs.iter().any(|verb| verb == "get" || verb == "list") {

@@ -79,14 +79,19 @@ const FIELDS: &[&str] = &[
 
 impl Deployment {
     /// Reasons that a rollout is stuck: ProgressDeadlineExceeded, FailedCreate, paused.
-    fn held_up(&self) -> String {
-        let told = |condition: &&Condition| match condition.r#type.as_str() {
+    fn blockers(&self) -> String {
+        let is_blocker = |condition: &&Condition| match condition.r#type.as_str() {
             "Progressing" => condition.status == "False",
             "ReplicaFailure" => condition.status == "True",
             _ => false,
         };
-        let mut reasons: Vec<&str> =
-            self.status.conditions.iter().filter(told).map(|condition| condition.reason.as_str()).collect();
+        let mut reasons: Vec<&str> = self
+            .status
+            .conditions
+            .iter()
+            .filter(is_blocker)
+            .map(|condition| condition.reason.as_str())
+            .collect();
         if self.spec.paused {
             reasons.push("paused");
         }
@@ -100,9 +105,9 @@ fn row(deployment: &Deployment) -> Row {
     let Deployment { metadata, spec, status } = deployment;
     let images: Vec<&str> =
         spec.template.spec.containers.iter().map(|container| container.image.as_str()).collect();
-    let held_up = deployment.held_up();
+    let blockers = deployment.blockers();
     let complete = status.ready_replicas >= spec.replicas && status.updated_replicas >= spec.replicas;
-    let healthy = complete && held_up.is_empty();
+    let healthy = complete && blockers.is_empty();
     let summary = match (healthy, spec.replicas) {
         (false, _) => "not complete",
         (true, 0) => "scaled to 0",
@@ -113,7 +118,7 @@ fn row(deployment: &Deployment) -> Row {
         format!("{}/{}", status.ready_replicas, spec.replicas),
         status.updated_replicas.to_string(),
         status.available_replicas.to_string(),
-        held_up,
+        blockers,
         age(&metadata.creation_timestamp),
         images.join(","),
     ];

@@ -40,7 +40,7 @@ fn helm_list(request: Request) -> Answer {
             release.status.clone(),
             chart,
             release.app_version.clone(),
-            ago(&release.updated),
+            relative_time(&release.updated),
         ]);
     }
     let head = format!("{} releases: {} deployed, {failing} not\n", releases.len(), releases.len() - failing);
@@ -52,8 +52,8 @@ fn helm_list(request: Request) -> Answer {
     text(head + &rows + &notice)
 }
 
-/// Helm writes local times with an offset, which `age` does not read; the day is told then.
-fn ago(updated: &str) -> String {
+/// Age of a timestamp; the day itself if it is a local time with an offset, which Helm writes and `age` does not parse.
+fn relative_time(updated: &str) -> String {
     match age(updated) {
         age if age.is_empty() => updated.get(..19).unwrap_or(updated).replace('T', " "),
         age => format!("{age} ago"),

@@ -16,9 +16,9 @@ fn nodes_get(request: Request) -> Answer {
     let images =
         node.get_mut("status").and_then(Value::as_object_mut).and_then(|status| status.remove("images"));
     let images = images.and_then(|images| images.as_array().map(Vec::len)).unwrap_or(0);
-    let mut shown = yaml(node)?;
+    let mut output = yaml(node)?;
     if images > 0 {
-        shown.push_str(&format!("# {images} images on this node are left out\n"));
+        output.push_str(&format!("# {images} images on this node are left out\n"));
     }
-    text(shown)
+    text(output)
 }

@@ -81,8 +81,8 @@ const FIELDS: &[&str] = &[
     "status.nodeInfo.kubeletVersion",
 ];
 const ROLE: &str = "node-role.kubernetes.io/";
-/// The conditions that are bad when true; others are somebody's own and mean what they like.
-const BAD: [&str; 4] = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
+/// Conditions that are unhealthy when true; the meaning of any other is unknown.
+const UNHEALTHY: [&str; 4] = ["MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable"];
 
 impl Node {
     fn status(&self) -> String {
@@ -93,7 +93,10 @@ impl Node {
             _ => "Unknown".to_owned(),
         }];
         words.extend(
-            BAD.iter().filter(|ty| is(ty).is_some_and(|c| c.status == "True")).map(|ty| (*ty).to_owned()),
+            UNHEALTHY
+                .iter()
+                .filter(|ty| is(ty).is_some_and(|c| c.status == "True"))
+                .map(|ty| (*ty).to_owned()),
         );
         if self.spec.unschedulable {
             words.push("SchedulingDisabled".to_owned());

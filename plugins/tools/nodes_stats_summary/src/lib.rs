@@ -103,7 +103,7 @@ struct Reference {
 const NANO: f64 = 1e9;
 
 impl Disk {
-    fn told(&self) -> String {
+    fn render(&self) -> String {
         if self.capacity_bytes <= 0.0 {
             return "not measured".to_owned();
         }
@@ -128,23 +128,23 @@ fn nodes_stats_summary(request: Request) -> Answer {
     let json = node_read(&name, NodeSource::StatsSummary, None)?;
     let Summary { node, mut pods } = parsed(&json)?;
     let Node { node_name, cpu, memory, fs, runtime, network, rlimit } = &node;
-    let mut told = format!(
+    let mut output = format!(
         "node {node_name}\ncpu: {} used\nmemory: {} working set, {} used, {} available\ndisk: {}\nimages' disk: {}\n",
         millicores(cpu.usage_nano_cores / NANO),
         mebibytes(memory.working_set_bytes),
         mebibytes(memory.usage_bytes),
         mebibytes(memory.available_bytes),
-        fs.told(),
-        runtime.image_fs.told(),
+        fs.render(),
+        runtime.image_fs.render(),
     );
-    told.push_str(&format!(
+    output.push_str(&format!(
         "network since its start: {} in, {} out, {} errors\n",
         mebibytes(network.rx_bytes),
         mebibytes(network.tx_bytes),
         network.rx_errors + network.tx_errors
     ));
     if rlimit.maxpid > 0.0 {
-        told.push_str(&format!("processes: {} of {}\n", rlimit.curproc, rlimit.maxpid));
+        output.push_str(&format!("processes: {} of {}\n", rlimit.curproc, rlimit.maxpid));
     }
     pods.retain(|pod| namespace.as_ref().is_none_or(|namespace| pod.pod_ref.namespace == *namespace));
     pods.sort_by(|a, b| b.memory.working_set_bytes.total_cmp(&a.memory.working_set_bytes));
@@ -159,15 +159,15 @@ fn nodes_stats_summary(request: Request) -> Answer {
             mebibytes(pod.storage.used_bytes),
         ]);
     }
-    let (rows, shown) = table.fit((call::output_budget() as usize).saturating_sub(told.len() + 100));
-    told.push_str(&format!("{all} pods\n"));
+    let (rows, shown) = table.fit((call::output_budget() as usize).saturating_sub(output.len() + 100));
+    output.push_str(&format!("{all} pods\n"));
     if all > 0 {
-        told.push_str(&rows);
+        output.push_str(&rows);
     }
     if shown < all {
-        told.push_str(&format!(
+        output.push_str(&format!(
             "shown {shown} of {all} with the most memory; narrow with namespace, or raise limit\n"
         ));
     }
-    text(told)
+    text(output)
 }

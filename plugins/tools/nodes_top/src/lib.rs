@@ -18,19 +18,19 @@ struct Request {
 
 #[derive(Deserialize)]
 struct Usage {
-    metadata: Named,
+    metadata: Metadata,
     #[serde(default)]
     usage: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct Metadata {
     name: String,
 }
 
 #[derive(Deserialize)]
 struct Node {
-    metadata: Named,
+    metadata: Metadata,
     #[serde(default)]
     status: Status,
 }

@@ -3,7 +3,7 @@
 mod one;
 mod targets;
 
-use one::Read;
+use one::ContainerLog;
 use porthole_sdk::{prelude::*, tool};
 use targets::Target;
 
@@ -43,9 +43,9 @@ struct Request {
 /// Kept of the answer for the lines around a log.
 const NOTICE: u32 = 512;
 /// Default number of lines.
-const TAIL: u32 = 100;
+const DEFAULT_TAIL: u32 = 100;
 /// With a pattern: far enough back for what happened today, and read in a second.
-const TAIL_SEARCHED: u32 = 10_000;
+const DEFAULT_TAIL_SEARCHED: u32 = 10_000;
 
 impl Request {
     fn tail(&self) -> Option<u32> {
@@ -53,8 +53,8 @@ impl Request {
         match (&self.grep, since) {
             _ if self.tail.is_some() => self.tail,
             (_, true) => None,
-            (Some(_), false) => Some(TAIL_SEARCHED),
-            (None, false) => Some(TAIL),
+            (Some(_), false) => Some(DEFAULT_TAIL_SEARCHED),
+            (None, false) => Some(DEFAULT_TAIL),
         }
     }
 
@@ -92,22 +92,22 @@ fn pods_log(request: Request) -> Answer {
     let namespace = namespace_or_default(request.namespace.clone());
     let host = call::output_budget();
     let budget = request.max_bytes.filter(|bytes| *bytes > 0).map_or(host, |bytes| bytes.min(host));
-    let chosen = targets::of(&request, &namespace)?;
-    let targets = chosen.targets;
+    let selection = targets::select(&request, &namespace)?;
+    let targets = selection.targets;
     let part = (budget.max(2 * NOTICE) - NOTICE) / u32::try_from(targets.len().max(1)).unwrap_or(1);
     // A title for each where there are several.
     let part = if targets.len() > 1 { part.saturating_sub(NOTICE / 2) } else { part };
-    let reads: Vec<Result<Read, Error>> =
+    let reads: Vec<Result<ContainerLog, Error>> =
         one::read_all(targets.iter().map(|target| request.query(&namespace, target)).collect(), part);
     if let ([target], [read]) = (targets.as_slice(), reads.as_slice()) {
         let read = read.as_ref().map_err(Clone::clone)?;
-        return text(format!("{}{}", chosen.note, read.told(target, &namespace)));
+        return text(format!("{}{}", selection.note, read.render(target, &namespace)));
     }
-    let mut answer = chosen.note;
+    let mut answer = selection.note;
     for (target, read) in targets.iter().zip(&reads) {
         answer.push_str(&format!("== {} ==\n", target.title()));
         match read {
-            Ok(read) => answer.push_str(&read.told(target, &namespace)),
+            Ok(read) => answer.push_str(&read.render(target, &namespace)),
             Err(error) => answer.push_str(&format!("ERROR: {error}\n")),
         }
     }

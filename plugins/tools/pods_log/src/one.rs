@@ -8,27 +8,27 @@ use porthole_sdk::{
 use crate::targets::{self, Target};
 
 /// Max retries with fewer lines, so that the end of the log fits into the answer.
-const ATTEMPTS: usize = 4;
+const MAX_RETRIES: usize = 4;
 
 /// A log that was read.
-pub(crate) struct Read {
+pub(crate) struct ContainerLog {
     log: LogText,
     query: LogQuery,
-    /// Lines that were asked for at first.
-    asked: Option<u32>,
+    /// Lines requested at first.
+    requested: Option<u32>,
     note: String,
 }
 
 /// Reads logs side by side, each into `room` bytes.
-pub(crate) fn read_all(queries: Vec<LogQuery>, room: u32) -> Vec<Result<Read, Error>> {
+pub(crate) fn read_all(queries: Vec<LogQuery>, room: u32) -> Vec<Result<ContainerLog, Error>> {
     let queries: Vec<LogQuery> =
         queries.into_iter().map(|query| LogQuery { limit_bytes: Some(room), ..query }).collect();
     let answers = kube_read::pod_logs(&queries);
-    queries.into_iter().zip(answers).map(|(query, answer)| finish(query, answer)).collect()
+    queries.into_iter().zip(answers).map(|(query, answer)| complete(query, answer)).collect()
 }
 
 /// Asks again where the first answer is not the last word: for a container by its name, or for fewer lines.
-fn finish(mut query: LogQuery, answer: Result<LogText, ReadError>) -> Result<Read, Error> {
+fn complete(mut query: LogQuery, answer: Result<LogText, ReadError>) -> Result<ContainerLog, Error> {
     let mut note = String::new();
     let mut log = match answer {
         // "a container name must be specified for pod web, choose one of: [app proxy]"
@@ -40,11 +40,11 @@ fn finish(mut query: LogQuery, answer: Result<LogText, ReadError>) -> Result<Rea
             query.container = Some(chosen);
             kube_read::pod_log(&query)?
         }
-        Err(error) => return Err(explained(&query, error)),
+        Err(error) => return Err(with_hint(&query, error)),
         Ok(log) => log,
     };
-    let asked = query.tail_lines;
-    for _ in 0..ATTEMPTS {
+    let requested = query.tail_lines;
+    for _ in 0..MAX_RETRIES {
         // The end of a log is what was asked for: ask for as many of the last lines as fit.
         let fitting = u32::try_from(log.text.lines().count()).unwrap_or(u32::MAX).saturating_sub(1);
         let of_the_end = query.pattern.is_none() && query.tail_lines.is_some_and(|tail| fitting < tail);
@@ -54,11 +54,11 @@ fn finish(mut query: LogQuery, answer: Result<LogText, ReadError>) -> Result<Rea
         query.tail_lines = Some(fitting);
         log = kube_read::pod_log(&query)?;
     }
-    Ok(Read { log, query, asked, note })
+    Ok(ContainerLog { log, query, requested, note })
 }
 
 /// The error with what there is instead.
-fn explained(query: &LogQuery, mut error: ReadError) -> Error {
+fn with_hint(query: &LogQuery, mut error: ReadError) -> Error {
     let hint = match error.reason {
         Reason::NotFound => suggestion(&kind("pods"), Some(&query.namespace), &query.pod),
         Reason::Invalid if query.container.is_some() && error.message.contains("is not valid for pod") => {
@@ -74,10 +74,10 @@ fn explained(query: &LogQuery, mut error: ReadError) -> Error {
     error.into()
 }
 
-impl Read {
+impl ContainerLog {
     /// The log with a word on what was cut.
-    pub(crate) fn told(&self, target: &Target, namespace: &str) -> String {
-        let Self { log, query, asked, note } = self;
+    pub(crate) fn render(&self, target: &Target, namespace: &str) -> String {
+        let Self { log, query, requested, note } = self;
         let pod = &target.pod;
         if log.text.is_empty() {
             let cut = if log.cut == Cut::TimeLimit { " before the call's limit was reached" } else { "" };
@@ -112,9 +112,9 @@ impl Read {
                 log.lines_read
             ),
             (Cut::Whole, Some(_), _) => format!("[of {} lines read]\n", log.lines_read),
-            (Cut::Whole, None, Some(shown)) if asked.is_some_and(|asked| shown < asked) => format!(
+            (Cut::Whole, None, Some(shown)) if requested.is_some_and(|requested| shown < requested) => format!(
                 "[the last {shown} lines of the {} asked for: more do not fit into one answer]\n",
-                asked.unwrap_or(shown)
+                requested.unwrap_or(shown)
             ),
             (Cut::Whole, None, _) => String::new(),
         });

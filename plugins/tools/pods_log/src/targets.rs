@@ -6,8 +6,8 @@ use porthole_sdk::{pod::Metadata, prelude::*, selector};
 
 use crate::Request;
 
-/// Logs told in one answer at most: more would each have no room.
-const MOST: usize = 10;
+/// Max logs of one answer: more would each have no room.
+const MAX_LOGS: usize = 10;
 
 /// One container's log.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ impl Target {
 }
 
 /// The logs to read, and a line for what is left out.
-pub(crate) struct Chosen {
+pub(crate) struct Selection {
     pub(crate) targets: Vec<Target>,
     pub(crate) note: String,
 }
@@ -99,7 +99,7 @@ impl Pod {
 }
 
 /// The target that the arguments name.
-pub(crate) fn of(request: &Request, namespace: &str) -> Result<Chosen, Error> {
+pub(crate) fn select(request: &Request, namespace: &str) -> Result<Selection, Error> {
     let name =
         request.name.as_deref().map(|name| name.trim_start_matches("pods/").trim_start_matches("pod/"));
     let selector = match (name, &request.label_selector) {
@@ -112,30 +112,30 @@ pub(crate) fn of(request: &Request, namespace: &str) -> Result<Chosen, Error> {
         (None, Some(selector)) => selector.clone(),
         (Some(name), _) => match name.split_once('/') {
             Some((kind, name)) => pods_of(kind, name, namespace)?,
-            None => return one(request, name, namespace),
+            None => return select_pod(request, name, namespace),
         },
     };
-    several(request, &selector, namespace)
+    select_by_labels(request, &selector, namespace)
 }
 
 /// One pod's log. Which containers it has is only read where that matters.
-fn one(request: &Request, name: &str, namespace: &str) -> Result<Chosen, Error> {
+fn select_pod(request: &Request, name: &str, namespace: &str) -> Result<Selection, Error> {
     let pod = name.to_owned();
     let Some(container) = &request.container else {
-        return Ok(Chosen { targets: vec![Target { pod, container: None }], note: String::new() });
+        return Ok(Selection { targets: vec![Target { pod, container: None }], note: String::new() });
     };
     if container != "*" {
         let container = Some(container.clone());
-        return Ok(Chosen { targets: vec![Target { pod, container }], note: String::new() });
+        return Ok(Selection { targets: vec![Target { pod, container }], note: String::new() });
     }
     let all: Pod = get_or_suggest(kind("pods"), Some(namespace.to_owned()), name, FIELDS)?;
     let targets =
         all.containers().into_iter().map(|container| Target { pod: pod.clone(), container: Some(container) });
-    Ok(Chosen { targets: targets.take(MOST).collect(), note: String::new() })
+    Ok(Selection { targets: targets.take(MAX_LOGS).collect(), note: String::new() })
 }
 
 /// The logs of pods by their labels; those that are not ready come first.
-fn several(request: &Request, labels: &str, namespace: &str) -> Result<Chosen, Error> {
+fn select_by_labels(request: &Request, labels: &str, namespace: &str) -> Result<Selection, Error> {
     let mut query = list_all_of(kind("pods"), Some(namespace.to_owned()), FIELDS);
     query.label_selector = Some(labels.to_owned());
     let mut pods: Vec<Pod> = parsed(&kube_read::list_objects(&query)?.items)?;
@@ -154,16 +154,16 @@ fn several(request: &Request, labels: &str, namespace: &str) -> Result<Chosen, E
         targets.extend(containers.into_iter().map(target));
     }
     let all = targets.len();
-    targets.truncate(MOST);
-    let note = if all > MOST {
+    targets.truncate(MAX_LOGS);
+    let note = if all > MAX_LOGS {
         format!(
-            "{} pods with {labels}; {MOST} of {all} logs shown, those not ready first. Name a pod for another.\n",
+            "{} pods with {labels}; {MAX_LOGS} of {all} logs shown, those not ready first. Name a pod for another.\n",
             pods.len()
         )
     } else {
         String::new()
     };
-    Ok(Chosen { targets, note })
+    Ok(Selection { targets, note })
 }
 
 /// The labels of a workload's pods.
@@ -182,11 +182,11 @@ fn pods_of(workload: &str, name: &str, namespace: &str) -> Result<String, Error>
 fn newest_job(cron: &str, namespace: &str) -> Result<String, Error> {
     #[derive(Deserialize)]
     struct Job {
-        metadata: Owned,
+        metadata: JobMetadata,
     }
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Owned {
+    struct JobMetadata {
         #[serde(flatten)]
         metadata: Metadata,
         #[serde(default)]

@@ -23,13 +23,13 @@ struct Request {
 
 #[derive(Deserialize)]
 struct Usage {
-    metadata: Named,
+    metadata: Metadata,
     #[serde(default)]
     containers: Vec<Container>,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct Metadata {
     name: String,
     #[serde(default)]
     namespace: String,

@@ -7,12 +7,12 @@ use porthole_sdk::{
     selector,
 };
 
-/// Owners above an object: pod, ReplicaSet, Deployment, and perhaps somebody's own kind.
-const OWNERS: usize = 4;
-/// Events told, the newest.
-const EVENTS: usize = 10;
-/// Pods told by name, those that are not well.
-const PODS: usize = 5;
+/// Max owners above an object: pod, ReplicaSet, Deployment, and perhaps a custom kind.
+const MAX_OWNERS: usize = 4;
+/// Max events, the newest.
+const MAX_EVENTS: usize = 10;
+/// Max pods by name, those that are not well.
+const MAX_PODS: usize = 5;
 
 /// Identity of an object.
 pub(crate) struct Identity {
@@ -44,24 +44,24 @@ impl Identity {
     }
 }
 
-/// Everything around it that the caller may see. What may not be read is said, and is not the same as not there.
-pub(crate) fn told(identity: &Identity, object: &Value) -> String {
-    let mut told = owners(identity, object);
+/// Renders the neighbours that the caller may see. Those that may not be read are reported as such, not as missing.
+pub(crate) fn render(identity: &Identity, object: &Value) -> String {
+    let mut output = owners(identity, object);
     match (identity.kind.as_str(), object.pointer("/spec/selector").and_then(selector::text)) {
-        ("Service", labels) => told.push_str(&endpoints(identity, labels)),
+        ("Service", labels) => output.push_str(&endpoints(identity, labels)),
         (
             "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "ReplicationController",
             Some(labels),
         ) => {
-            told.push_str(&pods(identity.namespace.clone(), Some(labels.clone()), None));
+            output.push_str(&pods(identity.namespace.clone(), Some(labels.clone()), None));
         }
         ("Node", _) => {
-            told.push_str(&pods(None, None, Some(format!("spec.nodeName={}", identity.name))));
+            output.push_str(&pods(None, None, Some(format!("spec.nodeName={}", identity.name))));
         }
         _ => {}
     }
-    told.push_str(&events(identity));
-    told
+    output.push_str(&events(identity));
+    output
 }
 
 fn owners(identity: &Identity, object: &Value) -> String {
@@ -69,7 +69,7 @@ fn owners(identity: &Identity, object: &Value) -> String {
     let mut owner = controller(object);
     while let Some((kind, api_version, name)) = owner.take() {
         chain.push(format!("{kind} {name}"));
-        if chain.len() >= OWNERS {
+        if chain.len() >= MAX_OWNERS {
             break;
         }
         let reference = KindRef { kind, api_version: Some(api_version) };
@@ -102,13 +102,13 @@ fn pods(namespace: Option<String>, labels: Option<String>, field_selector: Optio
     };
     let rows: Vec<Row> = pods.iter().map(Pod::row).collect();
     let unhealthy: Vec<&Row> = rows.iter().filter(|row| !row.healthy).collect();
-    let mut told = format!("pods: {}, {} not well\n", rows.len(), unhealthy.len());
+    let mut output = format!("pods: {}, {} not well\n", rows.len(), unhealthy.len());
     let mut table = Table::new(pod::HEADER);
-    unhealthy.iter().take(PODS).for_each(|row| table.row(row.cells.iter().cloned()));
+    unhealthy.iter().take(MAX_PODS).for_each(|row| table.row(row.cells.iter().cloned()));
     if !table.is_empty() {
-        told.push_str(&table.fit(usize::MAX).0);
+        output.push_str(&table.fit(usize::MAX).0);
     }
-    told
+    output
 }
 
 /// Endpoints of a Service.
@@ -151,14 +151,14 @@ fn endpoints(identity: &Identity, labels: Option<String>) -> String {
     let (ready, not): (Vec<&Endpoint>, Vec<&Endpoint>) =
         all.iter().partition(|endpoint| endpoint.conditions.ready.unwrap_or(true));
     let names = |some: &[&Endpoint]| {
-        let named = some.iter().take(PODS).map(|endpoint| match &endpoint.target_ref {
+        let named = some.iter().take(MAX_PODS).map(|endpoint| match &endpoint.target_ref {
             Some(target) => target.name.clone(),
             None => endpoint.addresses.join(","),
         });
         let named: Vec<String> = named.collect();
         if named.is_empty() { String::new() } else { format!(" ({})", named.join(", ")) }
     };
-    let mut told = format!(
+    let mut output = format!(
         "endpoints: {} ready{}, {} not ready{}\n",
         ready.len(),
         names(&ready),
@@ -166,7 +166,7 @@ fn endpoints(identity: &Identity, labels: Option<String>) -> String {
         names(&not)
     );
     if ready.is_empty() {
-        told.push_str(&match labels {
+        output.push_str(&match labels {
             Some(labels) => {
                 format!(
                     "no ready endpoint: it reaches no pod. Selector {labels}:\n{}",
@@ -176,7 +176,7 @@ fn endpoints(identity: &Identity, labels: Option<String>) -> String {
             None => "no ready endpoint, and no selector that could find pods\n".to_owned(),
         });
     }
-    told
+    output
 }
 
 fn events(identity: &Identity) -> String {
@@ -206,9 +206,9 @@ fn events(identity: &Identity) -> String {
     rows.sort_by_key(|row| std::cmp::Reverse(row.time));
     let all = rows.len();
     let mut table = Table::new(event::HEADER.into_iter().filter(|title| *title != "OBJECT"));
-    for row in rows.iter().take(EVENTS) {
+    for row in rows.iter().take(MAX_EVENTS) {
         table.row(row.cells.iter().enumerate().filter(|(at, _)| *at != 3).map(|(_, cell)| cell.clone()));
     }
-    let shown = if all > EVENTS { format!(", the newest {EVENTS}") } else { String::new() };
+    let shown = if all > MAX_EVENTS { format!(", the newest {MAX_EVENTS}") } else { String::new() };
     format!("events: {all}{shown}\n{}", table.fit(usize::MAX).0)
 }

@@ -3,12 +3,12 @@
 use porthole_sdk::prelude::*;
 use serde_json::{Map, json};
 
-/// Longer texts are told by their size: the values of a ConfigMap, certificates, scripts.
-const LONG: usize = 300;
-/// Of a long text this much is shown.
-const BEGINNING: usize = 60;
-/// Longer lists are told by their length.
-const MANY: usize = 40;
+/// Max bytes of a text; a longer one is replaced by its size: the values of a ConfigMap, certificates, scripts.
+const MAX_TEXT: usize = 300;
+/// Bytes shown of a longer text.
+const EXCERPT: usize = 60;
+/// Max items of a list; a longer one ends with its length.
+const MAX_ITEMS: usize = 40;
 
 /// Fields omitted at any depth: they repeat other fields, or only machines read them.
 const NOISE: [&str; 32] = [
@@ -78,7 +78,7 @@ fn is_default(key: &str, value: &Value) -> bool {
 }
 
 /// The object without its name, kind and noise.
-pub(crate) fn reduced(mut object: Value) -> Value {
+pub(crate) fn reduce(mut object: Value) -> Value {
     if let Some(fields) = object.as_object_mut() {
         fields.remove("apiVersion");
         fields.remove("kind");
@@ -108,14 +108,14 @@ fn without_noise(value: Value) -> Option<Value> {
                 .filter(|item| !is_made_by_the_cluster(item))
                 .filter_map(without_noise)
                 .collect();
-            if kept.len() > MANY {
-                kept.truncate(MANY);
+            if kept.len() > MAX_ITEMS {
+                kept.truncate(MAX_ITEMS);
                 kept.push(json!(format!("… {count} in all")));
             }
             (!kept.is_empty()).then_some(Value::Array(kept))
         }
-        Value::String(text) if text.len() > LONG => {
-            let beginning = text.get(..text.floor_char_boundary(BEGINNING)).unwrap_or_default();
+        Value::String(text) if text.len() > MAX_TEXT => {
+            let beginning = text.get(..text.floor_char_boundary(EXCERPT)).unwrap_or_default();
             let beginning = beginning.split_whitespace().collect::<Vec<_>>().join(" ");
             Some(json!(format!("<{} bytes: {beginning}…>", text.len())))
         }

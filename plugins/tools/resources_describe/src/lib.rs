@@ -35,18 +35,18 @@ fn resources_describe(request: Request) -> Answer {
     let namespace = namespace_or_default(namespace);
     let mut object: Value = get_or_suggest(kind, Some(namespace), &name, &[])?;
     let identity = around::Identity::of(&object);
-    let mut told = identity.title();
-    told.push_str(&state::take(&mut object));
-    let around = around::told(&identity, &object);
-    let rest = essentials::reduced(object);
+    let mut output = identity.title();
+    output.push_str(&state::take(&mut object));
+    let around = around::render(&identity, &object);
+    let rest = essentials::reduce(object);
     if rest.as_object().is_some_and(|fields| !fields.is_empty()) {
-        told.push_str(&porthole_sdk::to_yaml(&rest)?);
+        output.push_str(&porthole_sdk::to_yaml(&rest)?);
     }
     // The middle gives way: what is around an object is short, and often the answer.
     let room = (call::output_budget() as usize).saturating_sub(NOTICE + around.len());
-    if told.len() > room {
-        told.truncate(told.floor_char_boundary(room));
-        told.push_str("\n[cut here: ask resources_get with fields for the rest]\n");
+    if output.len() > room {
+        output.truncate(output.floor_char_boundary(room));
+        output.push_str("\n[cut here: ask resources_get with fields for the rest]\n");
     }
-    text(told + &around)
+    text(output + &around)
 }

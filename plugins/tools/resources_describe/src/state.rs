@@ -25,14 +25,14 @@ struct Container {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct State {
-    waiting: Option<Told>,
-    running: Option<Told>,
-    terminated: Option<Told>,
+    waiting: Option<StateDetail>,
+    running: Option<StateDetail>,
+    terminated: Option<StateDetail>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-struct Told {
+struct StateDetail {
     reason: String,
     message: String,
     exit_code: i32,
@@ -42,21 +42,22 @@ struct Told {
 }
 
 impl State {
-    fn told(&self) -> Option<String> {
-        let message = |told: &Told| {
-            if told.message.is_empty() { String::new() } else { format!(": {}", told.message.trim()) }
+    fn render(&self) -> Option<String> {
+        let message = |detail: &StateDetail| {
+            if detail.message.is_empty() { String::new() } else { format!(": {}", detail.message.trim()) }
         };
-        if let Some(told) = &self.waiting {
-            return Some(format!("waiting {}{}", told.reason, message(told)));
+        if let Some(detail) = &self.waiting {
+            return Some(format!("waiting {}{}", detail.reason, message(detail)));
         }
-        if let Some(told) = &self.terminated {
-            let signal = if told.signal == 0 { String::new() } else { format!(", signal {}", told.signal) };
-            let (reason, exit) = (&told.reason, told.exit_code);
-            let when = when(&told.finished_at);
-            return Some(format!("terminated {reason}, exit code {exit}{signal}{when}{}", message(told)));
+        if let Some(detail) = &self.terminated {
+            let signal =
+                if detail.signal == 0 { String::new() } else { format!(", signal {}", detail.signal) };
+            let (reason, exit) = (&detail.reason, detail.exit_code);
+            let when = when(&detail.finished_at);
+            return Some(format!("terminated {reason}, exit code {exit}{signal}{when}{}", message(detail)));
         }
-        let told = self.running.as_ref()?;
-        Some(format!("running{}", when(&told.started_at).replace(" ago", "").replace(", ", " since ")))
+        let detail = self.running.as_ref()?;
+        Some(format!("running{}", when(&detail.started_at).replace(" ago", "").replace(", ", " since ")))
     }
 }
 
@@ -69,8 +70,8 @@ fn when(time: &str) -> String {
 impl Container {
     fn line(&self, kind: &str) -> String {
         let ready = if self.ready { "ready" } else { "not ready" };
-        let state = self.state.told().unwrap_or_else(|| "no state yet".to_owned());
-        let last = self.last_state.told().map(|last| format!("; before: {last}")).unwrap_or_default();
+        let state = self.state.render().unwrap_or_else(|| "no state yet".to_owned());
+        let last = self.last_state.render().map(|last| format!("; before: {last}")).unwrap_or_default();
         format!("{kind} {}: {ready}, {} restarts, {state}{last}\n", self.name, self.restart_count)
     }
 }
@@ -85,10 +86,10 @@ impl Condition {
     }
 }
 
-/// Takes conditions and container states out of the object, and tells them.
+/// Takes conditions and container states out of the object, and renders them.
 pub(crate) fn take(object: &mut Value) -> String {
-    let mut told = deleting(object);
-    let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) else { return told };
+    let mut output = deleting(object);
+    let Some(status) = object.get_mut("status").and_then(Value::as_object_mut) else { return output };
     for (field, kind) in [
         ("initContainerStatuses", "init container"),
         ("containerStatuses", "container"),
@@ -96,14 +97,14 @@ pub(crate) fn take(object: &mut Value) -> String {
     ] {
         let containers: Vec<Container> =
             status.remove(field).and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
-        containers.iter().for_each(|container| told.push_str(&container.line(kind)));
+        containers.iter().for_each(|container| output.push_str(&container.line(kind)));
     }
     let conditions = status.get("conditions").cloned().unwrap_or_default();
     if let Ok(conditions) = serde_json::from_value::<Vec<Condition>>(conditions) {
         status.remove("conditions");
-        conditions.iter().for_each(|condition| told.push_str(&condition.line()));
+        conditions.iter().for_each(|condition| output.push_str(&condition.line()));
     }
-    told
+    output
 }
 
 /// That an object is being deleted, and what holds it.

@@ -3,14 +3,14 @@
 use std::{io::IsTerminal, process::ExitCode, time::Instant};
 
 use anyhow::{Context, bail};
-use porthole_contract::{Content, Note, Printable};
+use porthole_contract::{Content, Note, Printable, PrintableLines};
 use porthole_identity::NO_PEER;
 use porthole_tools::{Answer, Audit, Call, Catalog};
 use serde_json::{Map, Value};
 
 use super::{printable, size};
 use crate::{
-    cli::CallOnce,
+    cli::CallArgs,
     config::Config,
     demo::Demo,
     wiring::{self, Account, Host},
@@ -19,22 +19,22 @@ use crate::{
 /// Maximum number of queued notes.
 const MAX_NOTES: usize = 16;
 
-pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
+pub(super) async fn call(options: CallArgs) -> anyhow::Result<ExitCode> {
     let arguments: Map<String, Value> = serde_json::from_str(&options.args)
         .with_context(|| format!("--args {:?}: not a JSON object", options.args))?;
-    let Config { tools: settings, denied, .. } = Config::of(&options.compiling)?;
-    let loader = wiring::loader(settings, options.compiling.cache)?;
+    let Config { tools: settings, denied, .. } = Config::of(&options.load)?;
+    let loader = wiring::loader(settings, options.load.cache)?;
     let began = Instant::now();
     let tool = match loader.load(&options.file).await {
         Ok(tool) => tool,
         Err(reason) => bail!("{}: {reason}", printable(&options.file)),
     };
     let loaded = began.elapsed();
-    let demo = match &options.place.demo {
+    let demo = match &options.cluster.demo {
         Some(folder) => Some(Demo::start(folder.as_deref(), None).await?),
         None => None,
     };
-    let source = wiring::source(demo.as_ref(), &options.place);
+    let source = wiring::source(demo.as_ref(), &options.cluster);
     let name = tool.description.name.clone();
     let catalog = Catalog::of(tool, loader);
     let host = Host::new(&source, Account::Host(None), denied, catalog, Audit::Off).await?;
@@ -63,7 +63,7 @@ pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
     };
     // A program needs the unchanged bytes; a terminal would interpret control characters.
     if std::io::stdout().is_terminal() {
-        println!("{}", for_terminal(text.trim_end()));
+        println!("{}", PrintableLines(text.trim_end()));
     } else {
         println!("{}", text.trim_end());
     }
@@ -91,15 +91,6 @@ pub(super) async fn call(options: CallOnce) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// Escapes an answer for a terminal, keeping its lines and columns.
-fn for_terminal(text: &str) -> String {
-    let line = |line: &str| {
-        let cells: Vec<String> = line.split('\t').map(|cell| Printable(cell).to_string()).collect();
-        cells.join("\t")
-    };
-    text.lines().map(line).collect::<Vec<_>>().join("\n")
-}
-
 /// Renders content as text.
 fn text_of(content: &Content) -> String {
     match content {
@@ -110,15 +101,5 @@ fn text_of(content: &Content) -> String {
         Content::Image(media) | Content::Audio(media) => {
             format!("[{}, {} bytes]", media.mime_type, media.data.len())
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_on_a_terminal_keeps_its_lines_and_columns_and_steers_nothing() {
-        assert_eq!(for_terminal("a\tb\r\n\u{1b}[2Jc\u{202e}"), "a\tb\n\\u{1b}[2Jc\\u{202e}");
     }
 }

@@ -8,9 +8,9 @@ use super::*;
 
 /// A waker that counts.
 #[derive(Default)]
-struct Woken(AtomicU32);
+struct WakeCounter(AtomicU32);
 
-impl Wake for Woken {
+impl Wake for WakeCounter {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Relaxed);
     }
@@ -18,21 +18,21 @@ impl Wake for Woken {
 
 /// A task of an account that is polled by hand.
 struct Task {
-    future: Pin<Box<InTurn<Pending<()>>>>,
+    future: Pin<Box<TurnFuture<Pending<()>>>>,
     meter: Arc<Meter>,
-    woken: Arc<Woken>,
+    wakes: Arc<WakeCounter>,
 }
 
 impl Task {
     fn new(turns: &Arc<Turns>, account: Account) -> Self {
         let meter = Meter::new(Duration::MAX);
-        let future = InTurn::new(Arc::clone(turns), account, Arc::clone(&meter), pending());
-        Self { future: Box::pin(future), meter, woken: Arc::default() }
+        let future = TurnFuture::new(Arc::clone(turns), account, Arc::clone(&meter), pending());
+        Self { future: Box::pin(future), meter, wakes: Arc::default() }
     }
 
     /// Polls it. Whether it had its turn.
     fn poll(&mut self) -> bool {
-        let waker = Waker::from(Arc::clone(&self.woken));
+        let waker = Waker::from(Arc::clone(&self.wakes));
         let _ = self.future.as_mut().poll(&mut Context::from_waker(&waker));
         self.future.ticket.is_none()
     }
@@ -45,7 +45,7 @@ impl Task {
     }
 
     fn is_woken(&self) -> bool {
-        self.woken.0.swap(0, Relaxed) > 0
+        self.wakes.0.swap(0, Relaxed) > 0
     }
 }
 
@@ -75,14 +75,14 @@ fn the_next_turn_is_of_the_account_that_has_used_the_least_and_idling_saves_noth
     let turns = Arc::new(Turns::default());
     let (first, second) = (Account::of(&1), Account::of(&2));
     let mut flood = Task::new(&turns, first);
-    turns.give_back(first, Duration::from_secs(2));
+    turns.charge(first, Duration::from_secs(2));
     flood.give_way();
     turns.state().grant().unwrap();
     assert!(flood.poll());
     // The second was idle for all that time: it begins where the first was at its last turn, and not at none.
     let mut one = Task::new(&turns, second);
     one.poll();
-    turns.give_back(second, Duration::from_millis(10));
+    turns.charge(second, Duration::from_millis(10));
     one.give_way();
     flood.give_way();
     turns.state().grant().unwrap();
@@ -91,7 +91,7 @@ fn the_next_turn_is_of_the_account_that_has_used_the_least_and_idling_saves_noth
     // Woken, and far ahead of the first, which waits: it waits like those that compute.
     let mut other = Task::new(&turns, second);
     assert!(!other.poll());
-    turns.give_back(first, Duration::from_millis(20));
+    turns.charge(first, Duration::from_millis(20));
     turns.state().grant().unwrap();
     assert!(one.poll() && !flood.poll());
 }
@@ -102,9 +102,9 @@ fn what_was_used_is_held_against_an_account_that_comes_back() {
     let (first, second) = (Account::of(&1), Account::of(&2));
     let mut other = Task::new(&turns, second);
     drop(Task::new(&turns, first));
-    turns.enter(first);
-    turns.give_back(first, Duration::from_secs(1));
-    turns.leave(first, None);
+    turns.register(first);
+    turns.charge(first, Duration::from_secs(1));
+    turns.unregister(first, None);
     assert!(Task::new(&turns, first).poll(), "while nobody waits");
     other.give_way();
     assert!(!Task::new(&turns, first).poll());

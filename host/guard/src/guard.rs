@@ -1,0 +1,85 @@
+//! Guard of one cluster: creates the guarded reader of each call, and reviews access rights.
+
+use std::sync::Arc;
+
+use porthole_cluster::{Client, Cluster, ReadBudget, can_i};
+use porthole_contract::{AccessQuery, Credential, Failure, Kind, Requirement};
+use porthole_quota::MemoryShare;
+
+use crate::{Denied, Grant, GuardedReader, ReadLimits};
+
+/// The cluster behind the operator's policy.
+pub struct Guard {
+    cluster: Arc<Cluster>,
+    denied: Arc<Denied>,
+}
+
+impl Guard {
+    /// Guards a cluster; `denied` applies to every tool.
+    pub fn new(cluster: Arc<Cluster>, denied: Arc<Denied>) -> Self {
+        Self { cluster, denied }
+    }
+
+    /// Creates the reader of one call: with the caller's credential, the tool's grant, and limits.
+    pub fn reader(
+        &self,
+        credential: Credential,
+        grant: Arc<Grant>,
+        limits: ReadLimits,
+        memory: Arc<MemoryShare>,
+    ) -> GuardedReader {
+        let (cluster, denied) = (Arc::clone(&self.cluster), Arc::clone(&self.denied));
+        GuardedReader::new(cluster, credential, grant, denied, limits, memory)
+    }
+
+    /// Default namespace if a caller names none.
+    pub fn default_namespace(&self) -> &str {
+        self.cluster.server.default_namespace()
+    }
+
+    /// The namespace in which a right is required.
+    pub fn namespace_of<'a>(&'a self, requirement: &'a Requirement) -> &'a str {
+        requirement.namespace.as_deref().unwrap_or_else(|| self.default_namespace())
+    }
+
+    /// Address of the API server.
+    pub fn address(&self) -> &str {
+        self.cluster.server.address()
+    }
+
+    /// True if the account has the right, by the API server's own authorizer. The host's own account has every right: a
+    /// holder of the shared token of `--identity host` is the operator.
+    ///
+    /// # Errors
+    ///
+    /// If the API server does not answer, or no longer accepts the token (reason `Unauthorized`).
+    pub async fn is_allowed(
+        &self,
+        credential: &Credential,
+        requirement: &Requirement,
+    ) -> Result<bool, Failure> {
+        if matches!(credential, Credential::Connection) {
+            return Ok(true);
+        }
+        let kind = Kind {
+            group: requirement.group.clone(),
+            // An access review compares group and plural only; the other fields are unused.
+            version: "*".to_owned(),
+            plural: requirement.resource.clone(),
+            singular: String::new(),
+            kind: String::new(),
+            short_names: Vec::new(),
+            namespaced: true,
+            verbs: Vec::new(),
+        };
+        let query = AccessQuery {
+            verb: requirement.verb.clone(),
+            subresource: None,
+            namespace: Some(self.namespace_of(requirement).to_owned()),
+            name: requirement.name.clone(),
+        };
+        let budget = ReadBudget::for_review();
+        let client = Client { server: &self.cluster.server, credential, budget: &budget };
+        Ok(can_i(client, &kind, &query).await?.allowed)
+    }
+}

@@ -1,0 +1,80 @@
+//! Benchmarks: one command for each table of `cargo xtask bench`.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "it talks to developers"
+)]
+
+mod calls;
+mod peer;
+mod process;
+mod reloads;
+mod setup;
+mod tokens;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use setup::Setup;
+
+/// Tables of figures about a host.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    table: Table,
+}
+
+#[derive(Subcommand)]
+enum Table {
+    /// Time calls through the API server, Porthole and another server, in one run
+    Calls {
+        #[command(flatten)]
+        setup: Setup,
+        /// The other server's program
+        #[arg(long)]
+        peer: Option<PathBuf>,
+        /// Another binary of Porthole, to compare with
+        #[arg(long)]
+        beside: Option<PathBuf>,
+    },
+    /// Ask twenty questions of one cluster, of Porthole and of another server, and count what a model pays
+    Tokens {
+        #[command(flatten)]
+        setup: Setup,
+        /// The other server's program
+        #[arg(long)]
+        peer: PathBuf,
+        /// A folder of npm modules with gpt-tokenizer in it
+        #[arg(long)]
+        tokenizer: PathBuf,
+        /// Print our answers too
+        #[arg(long)]
+        show: bool,
+    },
+    /// Time how tools are loaded, dropped and replaced
+    Reload {
+        #[arg(long)]
+        porthole: PathBuf,
+        #[arg(long)]
+        plugins: PathBuf,
+        /// The built examples in other languages
+        #[arg(long)]
+        examples: Option<PathBuf>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Cli::parse().table {
+        Table::Calls { setup, peer, beside } => {
+            calls::run(&setup, calls::ComparedPrograms { peer, porthole: beside }).await
+        }
+        Table::Tokens { setup, peer, tokenizer, show } => tokens::run(&setup, &peer, &tokenizer, show).await,
+        Table::Reload { porthole, plugins, examples } => {
+            reloads::run(&porthole, &plugins, examples.as_deref()).await
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The cluster and the hosts that calls and tokens are measured on.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use anyhow::{Context, Result};
+use porthole_testbed::cluster::Cluster;
+
+/// Programs and folders of a benchmark against a real API server.
+#[derive(clap::Args)]
+pub(crate) struct Setup {
+    /// Folder of the cluster
+    #[arg(long)]
+    folder: PathBuf,
+    /// The testbed's program, which serves as kubelet
+    #[arg(long)]
+    testbed: PathBuf,
+    /// The host
+    #[arg(long)]
+    pub(crate) porthole: PathBuf,
+    /// Its tools
+    #[arg(long)]
+    plugins: PathBuf,
+}
+
+impl Setup {
+    /// The cluster of the folder, started and filled if it is not running.
+    pub(crate) async fn cluster(&self, fill: impl AsyncFn(&Cluster) -> Result<()>) -> Result<Cluster> {
+        Cluster::open_or_start(&self.folder, &self.testbed, fill).await
+    }
+
+    /// Starts a host on the cluster, of this binary or another; stopped on drop.
+    pub(crate) fn host(
+        &self,
+        cluster: &Cluster,
+        porthole: &Path,
+        listen: &str,
+    ) -> Result<tokio::process::Child> {
+        tokio::process::Command::new(porthole)
+            .args(["serve", "--listen", listen, "--admin-listen", "off", "--log", "warn", "--kubeconfig"])
+            .arg(&cluster.kubeconfig)
+            .arg("--plugins")
+            .arg(&self.plugins)
+            // Audit lines are written, as in production, and discarded.
+            .args(["--audit", "/dev/null"])
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting porthole")
+    }
+}

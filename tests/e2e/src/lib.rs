@@ -1,0 +1,12 @@
+//! End-to-end tests: the host as a process, its image, its clients and its documents, each judged from outside.
+//!
+//! The tests are in `tests/`, one binary for each suite of `cargo xtask test`, which builds and starts what they need.
+
+use std::path::{Path, PathBuf};
+
+/// Root of the repository, whose documents and manifests are tested too.
+pub fn root() -> PathBuf {
+    // Two folders above this crate: tests/e2e.
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.ancestors().nth(2).unwrap_or(manifest).to_owned()
+}

@@ -1,0 +1,73 @@
+//! Command line of the testbed, called by `cargo xtask`: starts and stops a cluster.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to developers")]
+
+mod kubelet;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use porthole_testbed::{binaries::Binaries, cluster::Cluster, fixtures};
+
+/// A real API server on loopback.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build etcd, kube-apiserver and kubectl where they are missing
+    Build,
+    /// Start a cluster in a folder and fill it
+    Up {
+        #[arg(long)]
+        folder: PathBuf,
+        /// Pods beyond those of the shop
+        #[arg(long, default_value_t = 0)]
+        pods: usize,
+    },
+    /// Stop the cluster of a folder
+    Down {
+        #[arg(long)]
+        folder: PathBuf,
+    },
+    /// Serve logs as a kubelet does (started by `up`)
+    Kubelet {
+        #[arg(long)]
+        folder: PathBuf,
+        #[arg(long)]
+        port: u16,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Cli::parse().command {
+        Command::Build => Binaries::find_or_build().map(|_| ()),
+        Command::Up { folder, pods } => {
+            let cluster = Cluster::open_or_start(&folder, &std::env::current_exe()?, fixtures::shop).await?;
+            if pods > 0 {
+                eprintln!("making {pods} pods");
+                fixtures::pods(&cluster, pods).await?;
+            }
+            println!("{}", cluster.kubeconfig.display());
+            Ok(())
+        }
+        Command::Down { folder } => {
+            match Cluster::open(&folder) {
+                Ok(cluster) => {
+                    cluster.stop();
+                    eprintln!("stopped");
+                }
+                Err(_) => eprintln!("no cluster is running"),
+            }
+            if folder.exists() {
+                std::fs::remove_dir_all(&folder)?;
+            }
+            Ok(())
+        }
+        Command::Kubelet { folder, port } => kubelet::serve(&folder, port).await,
+    }
+}
