@@ -4,6 +4,7 @@
 //! on objects as a real cluster has them. `RULES.md` beside this crate says how to add one.
 
 mod collect;
+pub mod containers;
 mod event;
 mod facts;
 mod finding;
@@ -21,6 +22,7 @@ mod rules;
 mod source;
 mod subject;
 mod time;
+mod trouble;
 
 use std::collections::BTreeSet;
 

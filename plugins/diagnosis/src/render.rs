@@ -10,6 +10,10 @@ use crate::{
 
 /// Bytes of a quote; the middle of longer ones is cut, because the cause stands at the end.
 const QUOTE: usize = 300;
+/// Bytes of a line of a log.
+const LINE: usize = 240;
+/// Lines of one fact.
+const LINES: usize = 8;
 /// Objects that are named one by one.
 const NAMES: usize = 3;
 /// Facts of one cause.
@@ -105,7 +109,11 @@ fn counted(kind: Kind, count: usize) -> String {
 }
 
 fn fact(evidence: &Evidence) -> String {
-    let Evidence { label, quote, place } = evidence;
+    let Evidence { label, quote, lines, place } = evidence;
+    if !lines.is_empty() {
+        let shown = lines.iter().take(LINES).map(|line| format!("\n    `{}`", cut(line, LINE)));
+        return format!("  {label} [{place}]:{}", shown.collect::<String>());
+    }
     let quote = if quote.is_empty() { String::new() } else { format!("`{}`", quoted(quote)) };
     let between = if label.is_empty() || quote.is_empty() { "" } else { ": " };
     format!("  {label}{between}{quote} [{place}]")
@@ -113,6 +121,10 @@ fn fact(evidence: &Evidence) -> String {
 
 /// Foreign text in one line, without the mark that ends a quote, its middle cut if it is long.
 pub(crate) fn quoted(text: &str) -> String {
+    cut(text, QUOTE)
+}
+
+fn cut(text: &str, limit: usize) -> String {
     let mut line = String::new();
     for letter in text.trim().chars() {
         match letter {
@@ -122,10 +134,10 @@ pub(crate) fn quoted(text: &str) -> String {
             _ => line.push(letter),
         }
     }
-    if line.len() <= QUOTE {
+    if line.len() <= limit {
         return line;
     }
-    let half = (QUOTE - '…'.len_utf8()) / 2;
+    let half = (limit - '…'.len_utf8()) / 2;
     let head = line.get(..line.floor_char_boundary(half)).unwrap_or_default();
     let tail = line.get(line.ceil_char_boundary(line.len() - half)..).unwrap_or_default();
     format!("{head}…{tail}")
@@ -146,8 +158,17 @@ fn fine(facts: &Facts, related: &BTreeSet<Reference>, findings: &[Finding]) -> S
             *counts.entry(reference.kind).or_default() += 1;
         }
     }
-    let counts: Vec<String> = counts.into_iter().map(|(kind, count)| counted(kind, count)).collect();
-    counts.join(", ")
+    let mut fine: Vec<String> = counts.into_iter().map(|(kind, count)| counted(kind, count)).collect();
+    let logs = facts.all_logs().filter(|log| log.is_search && log.is_healthy());
+    fine.extend(logs.map(|log| {
+        let part = if log.unread.is_empty() { "" } else { "read part of the " };
+        let count = log.lines_read;
+        match count {
+            0 => format!("{part}log of container {} (empty)", log.container),
+            _ => format!("{part}log of container {} ({count} lines, no error)", log.container),
+        }
+    }));
+    fine.join(", ")
 }
 
 #[cfg(test)]

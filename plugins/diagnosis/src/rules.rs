@@ -2,7 +2,10 @@
 
 mod claim_class_missing;
 mod image_pull;
+mod out_of_memory;
+mod security_context;
 mod service_selector;
+mod start_failed;
 mod unschedulable;
 
 use crate::{Facts, Finding};
@@ -17,5 +20,12 @@ pub struct Rule {
 }
 
 /// All rules. Their order does not matter.
-pub const RULES: &[Rule] =
-    &[claim_class_missing::RULE, image_pull::RULE, service_selector::RULE, unschedulable::RULE];
+pub const RULES: &[Rule] = &[
+    claim_class_missing::RULE,
+    image_pull::RULE,
+    out_of_memory::RULE,
+    security_context::RULE,
+    service_selector::RULE,
+    start_failed::RULE,
+    unschedulable::RULE,
+];
