@@ -13,6 +13,7 @@ mod kind;
 mod log;
 pub mod needs;
 pub mod object;
+pub mod probes;
 mod rank;
 #[cfg(test)]
 mod recorded;
