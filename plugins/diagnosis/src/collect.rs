@@ -184,6 +184,13 @@ fn read_of(pod: &Object, container: &str) -> LogRead {
 }
 
 fn logs(source: &mut impl Source, facts: &mut Facts, mut reads: Vec<LogRead>) {
+    let is_read = |read: &LogRead| {
+        facts.all_logs().any(|log| {
+            (&log.namespace, &log.pod, &log.container) == (&read.namespace, &read.pod, &read.container)
+                && (log.is_previous, log.is_search) == (read.is_previous, read.pattern.is_some())
+        })
+    };
+    reads.retain(|read| !is_read(read));
     reads.truncate(LOGS);
     for (read, answer) in reads.iter().zip(source.logs(&reads)) {
         match answer {

@@ -71,6 +71,11 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
     let mut findings = judged(&facts, &related);
     if !findings.iter().any(|finding| finding.certainty == Certainty::Certain && !finding.is_symptom) {
         collect::searched_logs(source, &mut facts, &related);
+        let named = rules::services_in_logs(&facts);
+        if named.iter().any(|service| !related.contains(service)) {
+            related.extend(relations::related(&facts, named));
+            collect::ended_logs(source, &mut facts, &related);
+        }
         findings = judged(&facts, &related);
     }
     Ok(render::text(&facts, &subject, &related, &findings))

@@ -152,7 +152,10 @@ fn before<'l>(parts: &[Line<'l>], at: usize) -> Vec<&'l str> {
         Some(error) if error.is_after_gap => earlier.len(),
         _ => earlier.iter().rposition(|line| line.is_after_gap).unwrap_or(0),
     };
-    let earlier: Vec<&str> = earlier.iter().skip(begin).map(|line| line.text).collect();
+    let at = parts.get(at).and_then(|error| error.at);
+    let is_near =
+        |line: &&Line<'_>| line.at.zip(at).is_none_or(|(line, error)| error.saturating_sub(line) <= PAUSE);
+    let earlier: Vec<&str> = earlier.iter().skip(begin).filter(is_near).map(|line| line.text).collect();
     let changes: Vec<&str> = earlier.iter().copied().filter(|line| is_change(line)).collect();
     let (lines, shown) = if changes.is_empty() { (earlier, 2) } else { (changes, SHOWN + 2) };
     lines.get(lines.len().saturating_sub(shown)..).unwrap_or_default().to_vec()

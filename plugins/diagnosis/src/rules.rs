@@ -3,6 +3,7 @@
 mod claim_class_missing;
 mod container_exits;
 mod image_pull;
+mod log_trouble;
 mod out_of_memory;
 mod probe_kills;
 mod probe_unready;
@@ -12,6 +13,8 @@ mod start_failed;
 mod unschedulable;
 
 use crate::{Facts, Finding};
+
+pub(crate) use log_trouble::services as services_in_logs;
 
 /// A rule.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +30,7 @@ pub const RULES: &[Rule] = &[
     claim_class_missing::RULE,
     container_exits::RULE,
     image_pull::RULE,
+    log_trouble::RULE,
     out_of_memory::RULE,
     probe_kills::RULE,
     probe_unready::RULE,
