@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Facts, Kind, Object, Reference, health,
+    Facts, Kind, Object, Reference,
+    containers::containers,
+    health,
     log::Log,
     needs,
     object::text,
     source::{List, LogRead, Source, Unread},
+    trouble,
 };
 
 /// Objects that are read one by one.
@@ -16,10 +19,8 @@ const OBJECTS: usize = 16;
 const LOGS: usize = 6;
 /// Lines at the end of a log of a container that ended.
 const TAIL: u32 = 40;
-/// Lines around an error in a log.
-const CONTEXT: u32 = 6;
-/// Lines that report trouble, in the words of most loggers.
-const TROUBLE: &str = r"(?i)\b(error|err|fatal|panic|exception|fail(ed|ure)?|refused|denied|forbidden|unauthorized|timed? ?out|unreachable|no such host|cannot|unable|lost|killed|out of memory)\b";
+/// Lines around an error in a log: what led to it stands before it.
+const CONTEXT: u32 = 12;
 
 /// Kinds that a first round does not list: Secrets are not granted, and of the others only some objects are read.
 fn is_listed(kind: Kind) -> bool {
@@ -125,27 +126,32 @@ fn keys(source: &mut impl Source, facts: &mut Facts, namespace: &str) {
     objects(source, facts, &needed.into_iter().take(OBJECTS).collect::<Vec<_>>());
 }
 
-/// Reads the end of the logs of containers that ended with an error, one pod of each workload.
+/// Reads the end of the logs of containers that ended with an error or that hold up their pod, one pod of each workload.
 pub(crate) fn ended_logs(source: &mut impl Source, facts: &mut Facts, related: &BTreeSet<Reference>) {
     let mut reads = Vec::new();
-    for pod in representatives(facts, related, |pod| !health::is_ready(pod)) {
-        for status in health::statuses(pod) {
-            let number = |pointer: &str| status.pointer(pointer).and_then(serde_json::Value::as_i64);
-            let has_ended = number("/state/terminated/exitCode").is_some_and(|code| code != 0);
-            let had_ended = number("/lastState/terminated/exitCode").is_some_and(|code| code != 0);
-            let never_ran =
-                |state: &str| text(status, &format!("/{state}/terminated/reason")) == "StartError";
-            if (has_ended && !never_ran("state")) || (had_ended && !never_ran("lastState")) {
-                reads.push(LogRead {
-                    // The present instance may have only just begun.
-                    is_previous: !has_ended,
-                    tail: Some(TAIL),
-                    ..read_of(pod, text(status, "/name"))
-                });
-            }
-        }
+    for pod in representatives(facts, related, |pod| of_ended(pod, facts.now).next().is_some()) {
+        reads.extend(of_ended(pod, facts.now));
     }
     logs(source, facts, reads);
+}
+
+/// The logs of a pod that may say why it does not work.
+fn of_ended(pod: &Object, now: u64) -> impl Iterator<Item = LogRead> {
+    containers(pod).filter_map(move |container| {
+        let is_waiting_init = container.is_init && !container.is_sidecar() && container.is_running();
+        let end = container.recent_end(now);
+        let has_failed = end.filter(|end| {
+            let is_loop = container.waiting().is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
+            // What never began has no log.
+            (end.code != 0 || is_loop) && !matches!(end.reason, "StartError" | "ContainerCannotRun")
+        });
+        (is_waiting_init || has_failed.is_some()).then(|| LogRead {
+            // The present instance may have only just begun.
+            is_previous: !is_waiting_init && has_failed.is_some_and(|end| !end.is_current),
+            tail: Some(TAIL),
+            ..read_of(pod, container.name())
+        })
+    })
 }
 
 /// Searches the logs of running pods for trouble, one pod of each workload.
@@ -153,7 +159,7 @@ pub(crate) fn searched_logs(source: &mut impl Source, facts: &mut Facts, related
     let mut reads = Vec::new();
     for pod in representatives(facts, related, |pod| pod.text("/status/phase") == "Running") {
         for (container, _) in health::containers_with(pod, "/state/running") {
-            let pattern = Some((TROUBLE.to_owned(), CONTEXT));
+            let pattern = Some((trouble::pattern(), CONTEXT));
             reads.push(LogRead { pattern, ..read_of(pod, container) });
         }
     }
@@ -181,6 +187,13 @@ fn read_of(pod: &Object, container: &str) -> LogRead {
 }
 
 fn logs(source: &mut impl Source, facts: &mut Facts, mut reads: Vec<LogRead>) {
+    let is_read = |read: &LogRead| {
+        facts.all_logs().any(|log| {
+            (&log.namespace, &log.pod, &log.container) == (&read.namespace, &read.pod, &read.container)
+                && (log.is_previous, log.is_search) == (read.is_previous, read.pattern.is_some())
+        })
+    };
+    reads.retain(|read| !is_read(read));
     reads.truncate(LOGS);
     for (read, answer) in reads.iter().zip(source.logs(&reads)) {
         match answer {

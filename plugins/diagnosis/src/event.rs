@@ -22,6 +22,17 @@ impl<'f> Event<'f> {
         self.0.text("/message").trim()
     }
 
+    /// The part of the object that it is about: `spec.containers{app}`; may be empty.
+    pub fn field(&self) -> &'f str {
+        self.0.text("/involvedObject/fieldPath")
+    }
+
+    /// Its place in an answer: `event FailedMount x3, last 40s ago`.
+    pub(crate) fn place(&self, now: u64) -> String {
+        let age = time::age(now.saturating_sub(self.last_seen()));
+        format!("event {} x{}, last {age} ago", self.reason(), self.count())
+    }
+
     /// Occurrences, at least 1.
     pub fn count(&self) -> i64 {
         self.0.number("/series/count").or(self.0.number("/count")).unwrap_or(1).max(1)

@@ -30,6 +30,8 @@ pub struct Evidence {
     pub label: String,
     /// Text of the cluster, verbatim: it is foreign, and quoted when it is rendered. May be empty.
     pub quote: String,
+    /// Lines of a log, verbatim, shown below one another instead of the quote.
+    pub lines: Vec<String>,
     /// The place that it stands in: `pod.status`, `event FailedMount x3`, `log app`.
     pub place: String,
 }
@@ -37,12 +39,18 @@ pub struct Evidence {
 impl Evidence {
     /// A fact in our own words.
     pub fn fact(label: impl Into<String>, place: impl Into<String>) -> Self {
-        Self { label: label.into(), quote: String::new(), place: place.into() }
+        Self { label: label.into(), quote: String::new(), lines: Vec::new(), place: place.into() }
     }
 
     /// A fact with the cluster's own text.
     pub fn quote(label: impl Into<String>, quote: impl Into<String>, place: impl Into<String>) -> Self {
-        Self { label: label.into(), quote: quote.into(), place: place.into() }
+        Self { label: label.into(), quote: quote.into(), lines: Vec::new(), place: place.into() }
+    }
+
+    /// Lines of a log.
+    pub fn lines(label: impl Into<String>, lines: &[&str], place: impl Into<String>) -> Self {
+        let lines = lines.iter().map(|line| (*line).to_owned()).collect();
+        Self { label: label.into(), quote: String::new(), lines, place: place.into() }
     }
 }
 

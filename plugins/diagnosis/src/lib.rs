@@ -4,6 +4,7 @@
 //! on objects as a real cluster has them. `RULES.md` beside this crate says how to add one.
 
 mod collect;
+pub mod containers;
 mod event;
 mod facts;
 mod finding;
@@ -12,6 +13,7 @@ mod kind;
 mod log;
 pub mod needs;
 pub mod object;
+pub mod probes;
 mod rank;
 #[cfg(test)]
 mod recorded;
@@ -22,6 +24,7 @@ mod source;
 mod subject;
 mod survey;
 mod time;
+mod trouble;
 
 use std::collections::BTreeSet;
 
@@ -79,6 +82,11 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
     let mut findings = judged(&facts, &related);
     if !findings.iter().any(|finding| finding.certainty == Certainty::Certain && !finding.is_symptom) {
         collect::searched_logs(source, &mut facts, &related);
+        let named = rules::services_in_logs(&facts);
+        if named.iter().any(|service| !related.contains(service)) {
+            related.extend(relations::related(&facts, named));
+            collect::ended_logs(source, &mut facts, &related);
+        }
         findings = judged(&facts, &related);
     }
     Ok(render::text(&facts, &subject, &related, &findings))

@@ -96,8 +96,14 @@ impl Source for Recorded {
                 *container == read.container && *is_previous == read.is_previous
             });
             let Some((_, _, text)) = log else { return Err(Unread::NotFound) };
-            let timed = text.lines().map(|line| format!("2026-11-24T11:59:00Z {line}\n")).collect::<String>();
-            Ok(LogLines { text: timed, lines_read: text.lines().count() as u64, unread: String::new() })
+            let is_timed =
+                |line: &&str| line.split(' ').next().is_some_and(|time| time::parse(time).is_some());
+            let timed = text.lines().map(|line| match is_timed(&line) {
+                true => format!("{line}\n"),
+                false => format!("2026-11-24T11:59:00Z {line}\n"),
+            });
+            let lines_read = text.lines().count() as u64;
+            Ok(LogLines { text: timed.collect(), lines_read, unread: String::new() })
         };
         reads.iter().map(read).collect()
     }

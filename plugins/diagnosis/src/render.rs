@@ -12,6 +12,10 @@ use crate::{
 const QUOTE: usize = 300;
 /// Bytes of any other text of a line.
 const TEXT: usize = 400;
+/// Bytes of a line of a log.
+const LINE: usize = 240;
+/// Lines of one fact.
+const LINES: usize = 8;
 /// Objects that are named one by one.
 const NAMES: usize = 3;
 /// Facts of one cause.
@@ -103,7 +107,11 @@ fn counted(kind: Kind, count: usize) -> String {
 }
 
 fn fact(evidence: &Evidence) -> String {
-    let Evidence { label, quote, place } = evidence;
+    let Evidence { label, quote, lines, place } = evidence;
+    if !lines.is_empty() {
+        let shown = lines.iter().take(LINES).map(|text| format!("\n    `{}`", line(&text.replace('`', "'"), LINE)));
+        return format!("  {} [{}]:{}", line(label, TEXT), line(place, TEXT), shown.collect::<String>());
+    }
     let quote = if quote.is_empty() { String::new() } else { format!("`{}`", quoted(quote)) };
     let between = if label.is_empty() || quote.is_empty() { "" } else { ": " };
     format!("  {}{between}{quote} [{}]", line(label, TEXT), line(place, TEXT))
@@ -158,8 +166,17 @@ fn fine(facts: &Facts, related: &BTreeSet<Reference>, findings: &[Finding]) -> S
             *counts.entry(reference.kind).or_default() += 1;
         }
     }
-    let counts: Vec<String> = counts.into_iter().map(|(kind, count)| counted(kind, count)).collect();
-    counts.join(", ")
+    let mut fine: Vec<String> = counts.into_iter().map(|(kind, count)| counted(kind, count)).collect();
+    let logs = facts.all_logs().filter(|log| log.is_search && log.is_healthy());
+    fine.extend(logs.map(|log| {
+        let part = if log.unread.is_empty() { "" } else { "read part of the " };
+        let count = log.lines_read;
+        match count {
+            0 => format!("{part}log of container {} (empty)", log.container),
+            _ => format!("{part}log of container {} ({count} lines, no error)", log.container),
+        }
+    }));
+    fine.join(", ")
 }
 
 #[cfg(test)]

@@ -1,11 +1,20 @@
 //! The rules: each a fault, its evidence, and what it must not be taken for. A rule sees facts, never the cluster.
 
 mod claim_class_missing;
+mod container_exits;
 mod image_pull;
+mod log_trouble;
+mod out_of_memory;
+mod probe_kills;
+mod probe_unready;
+mod security_context;
 mod service_selector;
+mod start_failed;
 mod unschedulable;
 
 use crate::{Facts, Finding};
+
+pub(crate) use log_trouble::services as services_in_logs;
 
 /// A rule.
 #[derive(Debug, Clone, Copy)]
@@ -17,5 +26,16 @@ pub struct Rule {
 }
 
 /// All rules. Their order does not matter.
-pub const RULES: &[Rule] =
-    &[claim_class_missing::RULE, image_pull::RULE, service_selector::RULE, unschedulable::RULE];
+pub const RULES: &[Rule] = &[
+    claim_class_missing::RULE,
+    container_exits::RULE,
+    image_pull::RULE,
+    log_trouble::RULE,
+    out_of_memory::RULE,
+    probe_kills::RULE,
+    probe_unready::RULE,
+    security_context::RULE,
+    service_selector::RULE,
+    start_failed::RULE,
+    unschedulable::RULE,
+];

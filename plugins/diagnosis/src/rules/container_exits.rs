@@ -1,0 +1,287 @@
+//! A container whose process ends: with an error, by a signal, or with code 0 although it should go on.
+//!
+//! Evidence: the exit code of its last end; its last words (the termination message, or the log of that instance).
+//! Not to be taken for: a kill for memory or by a probe, a process that never began, an end of long ago, a Job that was
+//! done again and is complete. A consequence, if the log speaks of a host that cannot be reached.
+//! Source: kubernetes/pkg/kubelet/kuberuntime; signal(7) for codes above 128.
+
+use super::{Rule, out_of_memory::is_out_of_memory};
+use crate::{
+    Evidence, Facts, Finding, Kind, Log, Object, Presence,
+    containers::{Container, End, containers, judged_pods},
+    probes, time,
+    trouble::all_hosts,
+};
+
+pub(super) const RULE: Rule = Rule { id: "container-exits", find };
+
+fn find(facts: &Facts) -> Vec<Finding> {
+    judged_pods(facts)
+        .flat_map(|pod| containers(pod).filter_map(|container| of(facts, pod, container)))
+        .collect()
+}
+
+fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> {
+    let end = container.recent_end(facts.now)?;
+    let is_other_fault = is_out_of_memory(&end)
+        || matches!(
+            end.reason,
+            "StartError" | "ContainerCannotRun" | "ContainerCreateError" | "ContainerStatusUnknown"
+        )
+        || probes::kill(facts, pod, container).is_some();
+    let is_loop = container.waiting().is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
+    if is_other_fault || (end.code == 0 && !is_loop) {
+        return None;
+    }
+    let log = log(facts, pod, container);
+    let said = log.map(Log::last_words).unwrap_or_default();
+    let words = said.join("\n") + "\n" + end.message;
+    let (clue, next) = clue(&end, &words);
+    let summary = format!("{} exits with code {}{}{clue}", container.title(), end.code, meaning(end.code));
+    let mut finding = Finding::new(RULE.id, facts.root(pod).reference(), summary)
+        .affects(pod.reference())
+        .with(Evidence::fact(state(facts, container, &end), format!("status of {}", pod.reference())));
+    if !end.message.trim().is_empty() {
+        finding = finding.with(Evidence::quote("its last message", end.message, "terminated.message"));
+    }
+    let place = format!("log of {}", container.title());
+    match log {
+        Some(_) if !said.is_empty() => finding = finding.with(Evidence::lines("it logged", &said, place)),
+        Some(_) => finding = finding.with(Evidence::fact("it logged nothing (empty log)", place)),
+        None => {}
+    }
+    let hosts = all_hosts(said.iter().copied());
+    if is_about_a_host(&words) && !hosts.is_empty() {
+        finding = finding.with(named(facts, pod, &hosts)).symptom();
+    }
+    let command = container.command();
+    if said.is_empty() && !command.is_empty() {
+        finding = finding.with(Evidence::quote("command and args", command, "spec"));
+    }
+    Some(finding.next(next))
+}
+
+/// The log of the instance that ended; of a pod of the same workload, if that one's was read.
+fn log<'f>(facts: &'f Facts, pod: &'f Object, container: Container<'_>) -> Option<&'f Log> {
+    let own =
+        |pod: &'f Object| facts.logs(pod).find(|log| log.container == container.name() && !log.is_search);
+    own(pod).or_else(|| facts.pods_of(facts.root(pod)).into_iter().find_map(own))
+}
+
+/// The hosts that the log names, and those of them that should be Services and are not.
+fn named(facts: &Facts, pod: &Object, hosts: &[String]) -> Evidence {
+    let services: Vec<String> = hosts
+        .iter()
+        .filter_map(|host| {
+            let name = host.split(':').next().unwrap_or_default();
+            let is_plain = !name.contains('.') && name.bytes().any(|letter| letter.is_ascii_alphabetic());
+            let found = is_plain.then(|| facts.find(Kind::Service, pod.namespace(), name))?;
+            match found {
+                Presence::Found(_) => Some(format!("{name} is a Service here")),
+                Presence::Absent => Some(format!("there is no Service {name} in {}", pod.namespace())),
+                Presence::Unknown => None,
+            }
+        })
+        .collect();
+    let label = if services.is_empty() {
+        "hosts in it".to_owned()
+    } else {
+        format!("{}; hosts in it", services.join(", "))
+    };
+    Evidence::quote(label, hosts.join(", "), "log")
+}
+
+fn state(facts: &Facts, container: Container<'_>, end: &End<'_>) -> String {
+    let ran = end.started.zip(end.finished).map(|(started, finished)| finished.saturating_sub(started));
+    let ran = ran.map(|ran| format!(", after {}", time::age(ran))).unwrap_or_default();
+    let ago = end.finished.map(|at| time::age(facts.now.saturating_sub(at)));
+    let ago = ago.map(|ago| format!(", last {ago} ago")).unwrap_or_default();
+    let now = match container.waiting() {
+        Some((reason, _)) => format!(", now {reason}"),
+        None if container.is_running() => ", now running again".to_owned(),
+        None => String::new(),
+    };
+    format!("{}, exit code {}, {} restarts{ran}{ago}{now}", end.reason, end.code, container.restarts())
+}
+
+/// The meaning of an exit code that says more than an error.
+fn meaning(code: i64) -> &'static str {
+    match code {
+        0 => " (success), although it should go on",
+        126 => " (not executable)",
+        127 => " (command not found)",
+        132 => " (SIGILL)",
+        134 => " (SIGABRT)",
+        137 => " (SIGKILL)",
+        139 => " (SIGSEGV)",
+        143 => " (SIGTERM)",
+        _ => "",
+    }
+}
+
+/// What its last words mean, and what to do.
+fn clue(end: &End<'_>, words: &str) -> (&'static str, &'static str) {
+    let words = words.to_lowercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    if has(&["exec format error"]) {
+        (
+            ": exec format error, its program is built for another architecture than the node",
+            "use an image for the node's architecture (label kubernetes.io/arch)",
+        )
+    } else if has(&["read-only file system"]) {
+        (
+            ": it writes to a read-only file system",
+            "mount an emptyDir where it writes, or set readOnlyRootFilesystem to false",
+        )
+    } else if has(&["no space left on device"]) {
+        (": no space is left on a device", "see which volume or disk is full")
+    } else if has(&["permission denied", "operation not permitted", "eacces"]) {
+        (
+            ": it lacks a permission",
+            "compare runAsUser and fsGroup with the owner of the file that the log names",
+        )
+    } else if has(&["address already in use"]) {
+        (
+            ": its port is already in use",
+            "look for two containers of the pod, or two pods with hostNetwork, on one port",
+        )
+    } else if has(&[
+        "no such host",
+        "name or service not known",
+        "could not translate host",
+        "enotfound",
+        "unknownhost",
+        "temporary failure in name resolution",
+    ]) {
+        (
+            ": it cannot resolve the name of a host",
+            "correct the name of the host, or make the Service that it names",
+        )
+    } else if is_about_a_host(&words) {
+        (": it cannot reach a host", "see whether what it connects to runs")
+    } else if end.code == 0 {
+        ("", "let the process go on in the foreground, or use a Job for work that ends")
+    } else if end.code == 127 || has(&["command not found"]) {
+        ("", "correct the command; the image may lack it")
+    } else {
+        ("", "correct what its last words name; pods_log with previous=true shows more")
+    }
+}
+
+fn is_about_a_host(words: &str) -> bool {
+    let words = words.to_lowercase();
+    [
+        "connection refused",
+        "econnrefused",
+        "no such host",
+        "i/o timeout",
+        "timed out",
+        "no route to host",
+        "name or service not known",
+        "could not translate host",
+        "enotfound",
+        "unknownhost",
+        "unreachable",
+        "temporary failure in name resolution",
+        "no response",
+    ]
+    .iter()
+    .any(|part| words.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::recorded::{Recorded, object, pod};
+
+    fn crashed(code: i64, message: &str) -> Value {
+        let reason = if code == 0 { "Completed" } else { "Error" };
+        let last = json!({"terminated": {"exitCode": code, "reason": reason, "message": message,
+            "startedAt": "2026-11-24T11:58:00Z", "finishedAt": "2026-11-24T11:58:03Z"}});
+        pod(
+            "store-1",
+            json!({"nodeName": "n1", "containers": [{"name": "db", "command": ["db", "--fast"]}]}),
+            json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}],
+                "containerStatuses": [{"name": "db", "ready": false, "restartCount": 5, "lastState": last,
+                "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}}]}),
+        )
+    }
+
+    #[test]
+    fn the_first_reason_of_the_log_is_quoted() {
+        let log = "starting\n\"root\" execution of the server is not permitted.\nThe server must be started under an unprivileged user";
+        let answer = Recorded::new(&[crashed(1, "")]).log("db", true, log).ask("store-1");
+        assert!(
+            answer.contains(
+                "cause 1 (certain) [container-exits] Pod shop/store-1: container db exits with code 1"
+            ),
+            "{answer}"
+        );
+        assert!(answer.contains("`\"root\" execution of the server is not permitted.`"), "{answer}");
+        assert!(
+            answer.contains("5 restarts, after 3s, last") && answer.contains("now CrashLoopBackOff"),
+            "{answer}"
+        );
+        assert!(!answer.contains("`starting`"), "{answer}");
+    }
+
+    #[test]
+    fn words_of_the_log_say_what_kind_of_fault_it_is() {
+        for (code, log, words) in [
+            (255, "exec /app: exec format error", "built for another architecture"),
+            (1, "mkdir: can't create directory '/data/x': Read-only file system", "read-only file system"),
+            (1, "open /etc/key: permission denied", "lacks a permission"),
+            (127, "sh: foo: not found", "(command not found)"),
+            (139, "", "it logged nothing"),
+            (0, "done", "although it should go on"),
+        ] {
+            let answer = Recorded::new(&[crashed(code, "")]).log("db", true, log).ask("store-1");
+            assert!(answer.contains("[container-exits]") && answer.contains(words), "{words}: {answer}");
+        }
+        let answer = Recorded::new(&[crashed(1, "config: key port is missing")]).ask("store-1");
+        assert!(answer.contains("`config: key port is missing` [terminated.message]"), "{answer}");
+    }
+
+    #[test]
+    fn a_failed_job_shows_the_host_that_it_cannot_reach() {
+        let mut job = object("Job", "check");
+        job["status"] = json!({"failed": 2, "conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]});
+        let mut failed = pod(
+            "check-x",
+            json!({"containers": [{"name": "beans"}]}),
+            json!({"phase": "Failed", "containerStatuses": [{"name": "beans", "ready": false, "restartCount": 0,
+                "state": {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": "2026-11-24T11:58:03Z"}}}]}),
+        );
+        failed["metadata"]["ownerReferences"] = json!([{"kind": "Job", "name": "check", "controller": true}]);
+        let log = "Java Network Exception:\nAttempt 1: java.net.ConnectException: Connection refused\n\tat a.b.C(D.java:1)\nTarget host: main-db, port: 4444\nFATAL: Unable to connect";
+        let answer = Recorded::new(&[job.clone(), failed.clone()]).log("beans", false, log).ask("check");
+        assert!(
+            answer.contains(
+                "[container-exits] Job shop/check: container beans exits with code 1: it cannot reach a host"
+            ),
+            "{answer}"
+        );
+        assert!(
+            answer.contains("there is no Service main-db in shop; hosts in it: `main-db:4444`"),
+            "{answer}"
+        );
+        assert!(answer.contains("`FATAL: Unable to connect`") && !answer.contains("at a.b.C"), "{answer}");
+        job["status"] =
+            json!({"succeeded": 1, "failed": 1, "conditions": [{"type": "Complete", "status": "True"}]});
+        let answer = Recorded::new(&[job, failed]).log("beans", false, log).ask("check");
+        assert!(!answer.contains("container-exits"), "{answer}");
+    }
+
+    #[test]
+    fn what_ended_long_ago_and_serves_again_is_history() {
+        let mut pod = crashed(1, "");
+        pod["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+        let status = &mut pod["status"]["containerStatuses"][0];
+        status["ready"] = true.into();
+        status["state"] = json!({"running": {"startedAt": "2026-11-04T12:00:00Z"}});
+        status["lastState"]["terminated"]["finishedAt"] = "2026-11-04T12:00:00Z".into();
+        let answer = Recorded::new(&[pod]).ask("store-1");
+        assert!(!answer.contains("container-exits"), "{answer}");
+    }
+}
