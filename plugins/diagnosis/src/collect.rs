@@ -1,12 +1,15 @@
 //! Reading the facts: a namespace and what its objects need, in few rounds of reads side by side.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Facts, Kind, Object, Reference, health,
+    Facts, Kind, Object, Reference,
+    demand::{self, Demand},
+    health,
     log::Log,
     needs,
     object::text,
+    placement,
     source::{List, LogRead, Source, Unread},
 };
 
@@ -18,6 +21,18 @@ const LOGS: usize = 6;
 const TAIL: u32 = 40;
 /// Lines around an error in a log.
 const CONTEXT: u32 = 6;
+/// Fields of a pod that say what it takes of its node.
+const REQUESTS: [&str; 9] = [
+    "metadata.name",
+    "metadata.namespace",
+    "spec.nodeName",
+    "spec.containers[].resources",
+    "spec.initContainers[].resources",
+    "spec.initContainers[].restartPolicy",
+    "spec.resources",
+    "spec.overhead",
+    "status.phase",
+];
 /// Lines that report trouble, in the words of most loggers.
 const TROUBLE: &str = r"(?i)\b(error|err|fatal|panic|exception|fail(ed|ure)?|refused|denied|forbidden|unauthorized|timed? ?out|unreachable|no such host|cannot|unable|lost|killed|out of memory)\b";
 
@@ -48,6 +63,36 @@ pub(crate) fn namespace(source: &mut impl Source, facts: &mut Facts, namespace: 
     let wanted: Vec<Reference> = std::iter::once(own).chain(volumes).collect();
     objects(source, facts, &wanted);
     keys(source, facts, namespace);
+    room(source, facts, namespace);
+}
+
+/// Adds what the pods of all namespaces request of each node, if a pod waits for free resources.
+fn room(source: &mut impl Source, facts: &mut Facts, namespace: &str) {
+    let waits = facts.within(Kind::Pod, namespace).any(|pod| {
+        let message = pod.condition("PodScheduled").map_or("", |condition| condition.message);
+        message.contains("Insufficient") || message.contains("Too many pods")
+    });
+    if !waits || facts.requested().is_some() {
+        return;
+    }
+    let list = List { kind: Kind::Pod, namespace: None, name: None, fields: REQUESTS.to_vec() };
+    match source.lists(&[list]).into_iter().next() {
+        Some(Ok(listed)) if listed.cut.is_empty() => {
+            let mut nodes: BTreeMap<String, Demand> = BTreeMap::new();
+            for value in listed.items {
+                let pod = Object::new(Kind::Pod, value);
+                if let Some((node, taken)) = placement::room::taken(&pod) {
+                    demand::add(nodes.entry(node.to_owned()).or_default(), &taken);
+                }
+            }
+            facts.set_requested(nodes);
+        }
+        Some(Ok(listed)) => facts.add_gap("free resources of nodes: some pods", listed.cut),
+        Some(Err(Unread::Failed(why))) => {
+            facts.add_gap("free resources of nodes: pods of all namespaces", why);
+        }
+        Some(Err(_)) | None => {}
+    }
 }
 
 /// Roles and bindings that say what an account may do.

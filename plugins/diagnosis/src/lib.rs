@@ -4,6 +4,7 @@
 //! on objects as a real cluster has them. `RULES.md` beside this crate says how to add one.
 
 mod collect;
+pub mod demand;
 mod event;
 mod facts;
 mod finding;
@@ -12,12 +13,15 @@ mod kind;
 mod log;
 pub mod needs;
 pub mod object;
+pub mod placement;
+pub mod quantity;
 mod rank;
 #[cfg(test)]
 mod recorded;
 mod relations;
 mod render;
 mod rules;
+pub mod selectors;
 mod source;
 mod subject;
 mod time;
