@@ -18,6 +18,7 @@ pub mod quantity;
 mod rank;
 #[cfg(test)]
 mod recorded;
+pub mod refusals;
 mod relations;
 mod render;
 mod rules;

@@ -2,6 +2,8 @@
 
 mod claim_class_missing;
 mod image_pull;
+mod quota_exceeded;
+mod quota_needs_limits;
 mod service_selector;
 mod unschedulable;
 
@@ -17,5 +19,11 @@ pub struct Rule {
 }
 
 /// All rules. Their order does not matter.
-pub const RULES: &[Rule] =
-    &[claim_class_missing::RULE, image_pull::RULE, service_selector::RULE, unschedulable::RULE];
+pub const RULES: &[Rule] = &[
+    claim_class_missing::RULE,
+    image_pull::RULE,
+    quota_exceeded::RULE,
+    quota_needs_limits::RULE,
+    service_selector::RULE,
+    unschedulable::RULE,
+];
