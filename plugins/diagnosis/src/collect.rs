@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Facts, Kind, Object, Reference,
+    Facts, Kind, Object, Presence, Reference,
     demand::{self, Demand},
     health,
     log::Log,
@@ -11,6 +11,7 @@ use crate::{
     object::text,
     placement,
     source::{List, LogRead, Source, Unread},
+    webhooks,
 };
 
 /// Objects that are read one by one.
@@ -64,6 +65,23 @@ pub(crate) fn namespace(source: &mut impl Source, facts: &mut Facts, namespace: 
     objects(source, facts, &wanted);
     keys(source, facts, namespace);
     room(source, facts, namespace);
+    webhooks(source, facts, namespace);
+}
+
+/// Reads the Services behind webhooks that may keep pods of a namespace from being created, and their endpoints.
+fn webhooks(source: &mut impl Source, facts: &mut Facts, namespace: &str) {
+    let services = webhooks::services_to_read(facts, namespace);
+    let unread = |service: &&Reference| {
+        matches!(facts.find(Kind::Service, &service.namespace, &service.name), Presence::Unknown)
+    };
+    let unread: Vec<Reference> = services.iter().filter(unread).take(OBJECTS).cloned().collect();
+    objects(source, facts, &unread);
+    let namespaces: BTreeSet<&str> = services.iter().map(|service| service.namespace.as_str()).collect();
+    let unlisted =
+        namespaces.into_iter().filter(|namespace| !facts.is_listed(Kind::EndpointSlice, namespace));
+    let lists: Vec<List> =
+        unlisted.take(OBJECTS).map(|namespace| in_namespace(Kind::EndpointSlice, namespace)).collect();
+    list(source, facts, &lists);
 }
 
 /// Adds what the pods of all namespaces request of each node, if a pod waits for free resources.

@@ -26,6 +26,7 @@ pub mod selectors;
 mod source;
 mod subject;
 mod time;
+pub mod webhooks;
 
 use std::collections::BTreeSet;
 

@@ -1,11 +1,17 @@
 //! The rules: each a fault, its evidence, and what it must not be taken for. A rule sees facts, never the cluster.
 
+mod account_missing;
 mod claim_class_missing;
 mod image_pull;
+mod limit_range;
+mod pod_refused;
+mod pod_security;
 mod quota_exceeded;
 mod quota_needs_limits;
 mod service_selector;
 mod unschedulable;
+mod webhook_denies;
+mod webhook_down;
 
 use crate::{Facts, Finding};
 
@@ -20,10 +26,17 @@ pub struct Rule {
 
 /// All rules. Their order does not matter.
 pub const RULES: &[Rule] = &[
+    account_missing::ACCOUNT,
+    account_missing::PRIORITY,
     claim_class_missing::RULE,
     image_pull::RULE,
+    limit_range::RULE,
+    pod_refused::RULE,
+    pod_security::RULE,
     quota_exceeded::RULE,
     quota_needs_limits::RULE,
     service_selector::RULE,
     unschedulable::RULE,
+    webhook_denies::RULE,
+    webhook_down::RULE,
 ];
