@@ -198,15 +198,15 @@ fn event<'f>(facts: &'f Facts, workload: &'f Object) -> Option<Refusal<'f>> {
 /// True if a workload has a reason of its own to create no more pods now.
 fn is_waiting(facts: &Facts, workload: &Object) -> bool {
     // Pods of a StatefulSet come one after the other, each when the one before is ready.
+    let status = |field: &str| workload.number(&format!("/status/{field}"));
+    // With minReadySeconds, available comes after ready.
+    let ready = status("readyReplicas").unwrap_or(0).min(status("availableReplicas").unwrap_or(i64::MAX));
     let is_ordered = workload.kind() == Kind::StatefulSet
         && workload.text("/spec/podManagementPolicy") != "Parallel"
-        && workload.number("/status/readyReplicas").unwrap_or(0)
-            < workload.number("/status/replicas").unwrap_or(0);
+        && ready < status("replicas").unwrap_or(0);
     let is_leaving = facts.pods_of(workload).iter().any(|pod| pod.deleted().is_some());
     // One that had pods before waits longer and longer to replace those that failed.
-    let has_begun = ["failed", "succeeded", "active"]
-        .into_iter()
-        .any(|field| workload.number(&format!("/status/{field}")).unwrap_or(0) > 0);
+    let has_begun = ["failed", "succeeded", "active"].into_iter().any(|field| status(field).unwrap_or(0) > 0);
     is_ordered || is_leaving || (workload.kind() == Kind::Job && has_begun)
 }
 

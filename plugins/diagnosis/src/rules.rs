@@ -2,13 +2,17 @@
 
 mod account_missing;
 mod claim_class_missing;
+mod evicted;
 mod image_pull;
 mod limit_range;
 mod pod_refused;
+mod pod_rejected;
 mod pod_security;
 mod quota_exceeded;
 mod quota_needs_limits;
+mod scheduling_gate;
 mod service_selector;
+mod stuck_terminating;
 mod unschedulable;
 mod webhook_denies;
 mod webhook_down;
@@ -29,13 +33,17 @@ pub const RULES: &[Rule] = &[
     account_missing::ACCOUNT,
     account_missing::PRIORITY,
     claim_class_missing::RULE,
+    evicted::RULE,
     image_pull::RULE,
     limit_range::RULE,
     pod_refused::RULE,
+    pod_rejected::RULE,
     pod_security::RULE,
     quota_exceeded::RULE,
     quota_needs_limits::RULE,
+    scheduling_gate::RULE,
     service_selector::RULE,
+    stuck_terminating::RULE,
     unschedulable::RULE,
     webhook_denies::RULE,
     webhook_down::RULE,
