@@ -1,16 +1,18 @@
 //! Reading the facts: a namespace and what its objects need, in few rounds of reads side by side.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    Facts, Kind, Object, Reference,
+    Facts, Kind, Object, Presence, Reference,
     containers::containers,
+    demand::{self, Demand},
     health,
     log::Log,
     needs,
     object::text,
+    placement,
     source::{List, LogRead, Source, Unread},
-    trouble,
+    trouble, webhooks,
 };
 
 /// Objects that are read one by one.
@@ -21,6 +23,18 @@ const LOGS: usize = 6;
 const TAIL: u32 = 40;
 /// Lines around an error in a log: what led to it stands before it.
 const CONTEXT: u32 = 12;
+/// Fields of a pod that say what it takes of its node.
+const REQUESTS: [&str; 9] = [
+    "metadata.name",
+    "metadata.namespace",
+    "spec.nodeName",
+    "spec.containers[].resources",
+    "spec.initContainers[].resources",
+    "spec.initContainers[].restartPolicy",
+    "spec.resources",
+    "spec.overhead",
+    "status.phase",
+];
 
 /// Kinds that a first round does not list: Secrets are not granted, and of the others only some objects are read.
 fn is_listed(kind: Kind) -> bool {
@@ -49,6 +63,53 @@ pub(crate) fn namespace(source: &mut impl Source, facts: &mut Facts, namespace: 
     let wanted: Vec<Reference> = std::iter::once(own).chain(volumes).collect();
     objects(source, facts, &wanted);
     keys(source, facts, namespace);
+    room(source, facts, namespace);
+    webhooks(source, facts, namespace);
+}
+
+/// Reads the Services behind webhooks that may keep pods of a namespace from being created, and their endpoints.
+fn webhooks(source: &mut impl Source, facts: &mut Facts, namespace: &str) {
+    let services = webhooks::services_to_read(facts, namespace);
+    let unread = |service: &&Reference| {
+        matches!(facts.find(Kind::Service, &service.namespace, &service.name), Presence::Unknown)
+    };
+    let unread: Vec<Reference> = services.iter().filter(unread).take(OBJECTS).cloned().collect();
+    objects(source, facts, &unread);
+    let namespaces: BTreeSet<&str> = services.iter().map(|service| service.namespace.as_str()).collect();
+    let unlisted =
+        namespaces.into_iter().filter(|namespace| !facts.is_listed(Kind::EndpointSlice, namespace));
+    let lists: Vec<List> =
+        unlisted.take(OBJECTS).map(|namespace| in_namespace(Kind::EndpointSlice, namespace)).collect();
+    list(source, facts, &lists);
+}
+
+/// Adds what the pods of all namespaces request of each node, if a pod waits for free resources.
+fn room(source: &mut impl Source, facts: &mut Facts, namespace: &str) {
+    let waits = facts.within(Kind::Pod, namespace).any(|pod| {
+        let message = pod.condition("PodScheduled").map_or("", |condition| condition.message);
+        message.contains("Insufficient") || message.contains("Too many pods")
+    });
+    if !waits || facts.requested().is_some() {
+        return;
+    }
+    let list = List { kind: Kind::Pod, namespace: None, field_selector: None, fields: REQUESTS.to_vec() };
+    match source.lists(&[list]).into_iter().next() {
+        Some(Ok(listed)) if listed.cut.is_empty() => {
+            let mut nodes: BTreeMap<String, Demand> = BTreeMap::new();
+            for value in listed.items {
+                let pod = Object::new(Kind::Pod, value);
+                if let Some((node, taken)) = placement::room::taken(&pod) {
+                    demand::add(nodes.entry(node.to_owned()).or_default(), &taken);
+                }
+            }
+            facts.set_requested(nodes);
+        }
+        Some(Ok(listed)) => facts.add_gap("free resources of nodes: some pods", listed.cut),
+        Some(Err(Unread::Failed(why))) => {
+            facts.add_gap("free resources of nodes: pods of all namespaces", why);
+        }
+        Some(Err(_)) | None => {}
+    }
 }
 
 /// Roles and bindings that say what an account may do.

@@ -5,7 +5,7 @@ use std::{
     ops::Bound,
 };
 
-use crate::{Kind, Object, Reference, event::Event, log::Log, needs};
+use crate::{Kind, Object, Reference, demand::Demand, event::Event, log::Log, needs};
 
 /// An object, as far as it is known.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +42,8 @@ pub struct Facts {
     absent: BTreeSet<Reference>,
     gaps: BTreeSet<Gap>,
     logs: Vec<Log>,
+    /// Requests of the pods of all namespaces by node, if all are known.
+    requested: Option<BTreeMap<String, Demand>>,
     /// Seconds since 1970, by the API server's clock.
     pub now: u64,
 }
@@ -103,6 +105,16 @@ impl Facts {
     /// Adds a part of a log.
     pub fn add_log(&mut self, log: Log) {
         self.logs.push(log);
+    }
+
+    /// Sets what the pods of all namespaces request of each node.
+    pub fn set_requested(&mut self, requested: BTreeMap<String, Demand>) {
+        self.requested = Some(requested);
+    }
+
+    /// What the pods of all namespaces request of each node; None if not all pods are known.
+    pub fn requested(&self) -> Option<&BTreeMap<String, Demand>> {
+        self.requested.as_ref()
     }
 
     /// What was not read.

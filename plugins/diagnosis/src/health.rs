@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::{
-    Facts, Kind, Object,
+    Facts, Kind, Object, Reference,
     object::{list, text},
-    relations, time,
+    placement, relations, time,
 };
 
 /// A state, the best first.
@@ -66,9 +66,12 @@ pub fn health(facts: &Facts, object: &Object) -> Option<Health> {
             let (ready, wanted) = (number("/status/numberReady"), number("/status/desiredNumberScheduled"));
             Some(replicas(facts, object, ready, wanted))
         }
-        Kind::Job => Some(job(object)),
+        Kind::Job => Some(job(facts, object)),
         Kind::CronJob if object.flag("/spec/suspend") => figures(State::Intended, "suspended".to_owned()),
         Kind::CronJob => figures(State::Healthy, format!("schedule {}", object.text("/spec/schedule"))),
+        Kind::PersistentVolumeClaim if waits_for_consumer(facts, object) => {
+            figures(State::Intended, "Pending: its class waits for a pod that uses it".to_owned())
+        }
         Kind::PersistentVolumeClaim | Kind::PersistentVolume => {
             let phase = object.text("/status/phase");
             let state = if matches!(phase, "Bound" | "Available") { State::Healthy } else { State::Down };
@@ -90,6 +93,24 @@ pub fn health(facts: &Facts, object: &Object) -> Option<Health> {
     }
 }
 
+/// True if a claim is Pending because its StorageClass makes a volume only for a pod that is placed, and no pod waits.
+pub fn waits_for_consumer(facts: &Facts, claim: &Object) -> bool {
+    let class = Reference::new(Kind::StorageClass, "", claim.text("/spec/storageClassName"));
+    let waits =
+        facts.get(&class).is_some_and(|class| class.text("/volumeBindingMode") == "WaitForFirstConsumer");
+    let pods = placement::volumes::users(facts, claim);
+    waits
+        && claim.text("/status/phase") == "Pending"
+        && facts.is_listed(Kind::Pod, claim.namespace())
+        && pods.iter().all(|pod| matches!(pod.text("/status/phase"), "Succeeded" | "Failed") || is_gated(pod))
+}
+
+/// True if a pod is held back by a scheduling gate.
+pub fn is_gated(pod: &Object) -> bool {
+    pod.condition("PodScheduled").is_some_and(|condition| condition.reason == "SchedulingGated")
+        || (!pod.list("/spec/schedulingGates").is_empty() && pod.text("/spec/nodeName").is_empty())
+}
+
 fn replicas(facts: &Facts, object: &Object, ready: i64, wanted: i64) -> Health {
     let detail = format!("{ready}/{wanted} ready");
     let age = object.created().map_or(u64::MAX, |created| facts.now.saturating_sub(created));
@@ -104,7 +125,7 @@ fn replicas(facts: &Facts, object: &Object, ready: i64, wanted: i64) -> Health {
     Health { state, detail }
 }
 
-fn job(job: &Object) -> Health {
+fn job(facts: &Facts, job: &Object) -> Health {
     let has = |kind: &str| job.condition(kind).filter(|condition| condition.status == "True");
     let number = |pointer: &str| job.number(pointer).unwrap_or(0);
     let (active, failed) = (number("/status/active"), number("/status/failed"));
@@ -116,6 +137,9 @@ fn job(job: &Object) -> Health {
         (State::Intended, "suspended".to_owned())
     } else if failed > 0 {
         (State::Degraded, format!("{active} active, {failed} failed"))
+    } else if active == 0 && number("/status/succeeded") == 0 && facts.pods_of(job).is_empty() {
+        let age = job.created().map_or(u64::MAX, |created| facts.now.saturating_sub(created));
+        (if age < STARTING { State::Starting } else { State::Down }, "no pod".to_owned())
     } else {
         (State::Healthy, format!("{active} active"))
     };
@@ -163,6 +187,7 @@ fn pod(facts: &Facts, pod: &Object) -> Health {
     let age = pod.created().map_or(u64::MAX, |created| facts.now.saturating_sub(created));
     let state = match pod.text("/status/phase") {
         "Succeeded" => State::Intended,
+        "Pending" if is_gated(pod) => State::Intended,
         "Running" if is_ready(pod) => State::Healthy,
         // An error word is a fault at any age.
         "Running" | "Pending" if age < STARTING && !is_error(&word) => State::Starting,
@@ -185,6 +210,41 @@ fn reason(pod: &Object) -> String {
     });
     let own = Some(pod.text("/status/reason")).filter(|reason| !reason.is_empty());
     own.or(waiting).unwrap_or(pod.text("/status/phase")).to_owned()
+}
+
+/// The consequence of a pod that ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aftermath {
+    /// Nothing took its place.
+    Open,
+    /// A younger pod of its workload took its place, and the workload is not well all the same.
+    Replaced,
+    /// Its workload has what it wants.
+    Over,
+}
+
+/// What became of the workload of a pod that ended.
+pub fn aftermath(facts: &Facts, ended: &Object) -> Aftermath {
+    let Some(owner) = facts.owner(ended) else { return Aftermath::Open };
+    // A CronJob is as well as its newest Job; its old ones are judged by themselves.
+    let judge = if owner.kind() == Kind::Job { owner } else { facts.root(ended) };
+    let is_live = |other: &&Object| {
+        other.text("/status/phase") != "Failed"
+            && other.deleted().is_none()
+            && other.created() >= ended.created()
+    };
+    let is_replaced = facts.owned_by(owner).any(|other| other.kind() == Kind::Pod && is_live(&other))
+        || facts.pods_of(judge).iter().any(|other| is_live(other));
+    let is_well =
+        health(facts, judge).is_some_and(|health| matches!(health.state, State::Healthy | State::Intended));
+    match (is_well, is_replaced) {
+        // A Job that still counts on its next try is well only with one.
+        (true, _) if judge.kind() != Kind::Job || is_replaced || judge.condition("Complete").is_some() => {
+            Aftermath::Over
+        }
+        (_, true) => Aftermath::Replaced,
+        _ => Aftermath::Open,
+    }
 }
 
 /// Restarts of a container, or of all containers together.

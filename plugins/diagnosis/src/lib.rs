@@ -5,6 +5,7 @@
 
 mod collect;
 pub mod containers;
+pub mod demand;
 mod event;
 mod facts;
 mod finding;
@@ -13,18 +14,23 @@ mod kind;
 mod log;
 pub mod needs;
 pub mod object;
+pub mod placement;
 pub mod probes;
+pub mod quantity;
 mod rank;
 #[cfg(test)]
 mod recorded;
+pub mod refusals;
 mod relations;
 mod render;
 mod rules;
+pub mod selectors;
 mod source;
 mod subject;
 mod survey;
 mod time;
 mod trouble;
+pub mod webhooks;
 
 use std::collections::BTreeSet;
 

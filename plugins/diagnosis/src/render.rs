@@ -109,7 +109,8 @@ fn counted(kind: Kind, count: usize) -> String {
 fn fact(evidence: &Evidence) -> String {
     let Evidence { label, quote, lines, place } = evidence;
     if !lines.is_empty() {
-        let shown = lines.iter().take(LINES).map(|text| format!("\n    `{}`", line(&text.replace('`', "'"), LINE)));
+        let shown =
+            lines.iter().take(LINES).map(|text| format!("\n    `{}`", line(&text.replace('`', "'"), LINE)));
         return format!("  {} [{}]:{}", line(label, TEXT), line(place, TEXT), shown.collect::<String>());
     }
     let quote = if quote.is_empty() { String::new() } else { format!("`{}`", quoted(quote)) };

@@ -1,16 +1,50 @@
-//! A pod that no node can take, for each reason that the scheduler names, joined with the nodes' labels and taints.
+//! A pod that no node can take, for each reason that the scheduler names, joined with labels, taints and room of the nodes.
 //!
 //! Evidence: the condition PodScheduled; it stays when the events are gone.
-//! Not to be taken for: a claim that is not bound (the claim is the cause), a scheduling gate, the first seconds.
+//! Not to be taken for: a claim that is not bound (the claim is the cause), a scheduling gate, the first seconds, the
+//! taint of a control plane beside a reason that excludes the other nodes.
 //! Source: kubernetes/pkg/scheduler/framework/plugins.
 
 use super::Rule;
 use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object,
-    object::{list, map, text},
+    object::text,
+    placement::{
+        affinity, are_nodes_known, message, room, spread,
+        taints::{self, Origin},
+        volumes,
+    },
 };
 
 pub(super) const RULE: Rule = Rule { id: "unschedulable", find };
+
+/// Seconds for which the scheduler may look for a node.
+const GRACE: u64 = 15;
+
+/// A reason, the most telling first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    /// Something that the pod asks for.
+    Pod,
+    /// A claim, which has findings of its own.
+    Claim,
+    /// Trouble of nodes, or cordons, which have findings of their own.
+    Node,
+    /// No fault beside another reason.
+    Usual,
+}
+
+struct Reason {
+    weight: Weight,
+    summary: String,
+    facts: Vec<String>,
+}
+
+impl Reason {
+    fn new(weight: Weight, (summary, facts): (String, Vec<String>)) -> Self {
+        Self { weight, summary, facts }
+    }
+}
 
 fn find(facts: &Facts) -> Vec<Finding> {
     facts.all(Kind::Pod).filter_map(|pod| of_pod(facts, pod)).collect()
@@ -18,173 +52,153 @@ fn find(facts: &Facts) -> Vec<Finding> {
 
 fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
     let condition = pod.condition("PodScheduled")?;
-    if condition.status != "False" || condition.reason != "Unschedulable" {
+    let age = condition.since.or(pod.created()).map_or(u64::MAX, |since| facts.now.saturating_sub(since));
+    if condition.status != "False"
+        || condition.reason != "Unschedulable"
+        || age < GRACE
+        || pod.deleted().is_some()
+    {
         return None;
     }
-    let message = condition.message;
-    let (summary, facts_of_it) = reason(facts, pod, message);
+    let mut reasons: Vec<Reason> =
+        message::parts(condition.message).into_iter().map(|(_, part)| reason(facts, pod, part)).collect();
+    reasons.sort_by_key(|reason| reason.weight);
+    let worst = reasons.first()?.weight;
+    reasons.retain(|reason| reason.weight == worst);
+    let mut summaries: Vec<&str> = reasons.iter().map(|reason| reason.summary.as_str()).collect();
+    summaries.dedup();
+    summaries.truncate(3);
     let place = format!("PodScheduled of {}", pod.reference());
-    let mut finding = Finding::new(RULE.id, facts.root(pod).reference(), summary)
+    let mut finding = Finding::new(RULE.id, facts.root(pod).reference(), summaries.join("; "))
         .affects(pod.reference())
-        .with(Evidence::quote("", short(message), place))
-        .next("correct what the pod asks for, or add or change a node");
-    for fact in facts_of_it {
-        finding = finding.with(Evidence::fact(fact, "nodes"));
+        .with(Evidence::quote("", message::reasons(condition.message), place))
+        .next(next(worst));
+    let mut seen = Vec::new();
+    for fact in reasons.iter().flat_map(|reason| &reason.facts).filter(|fact| !fact.is_empty()) {
+        if !seen.contains(&fact) {
+            seen.push(fact);
+            finding = finding.with(Evidence::fact(fact, "nodes"));
+        }
     }
-    // The claim is the cause, and has findings of its own.
-    if message.contains("PersistentVolumeClaim") || message.contains("persistentvolumeclaim") {
-        finding = finding.symptom().certainty(Certainty::Likely);
+    let scaling = ["TriggeredScaleUp", "NotTriggerScaleUp"];
+    if let Some(event) = facts.events(pod).into_iter().find(|event| scaling.contains(&event.reason())) {
+        finding =
+            finding.with(Evidence::quote("autoscaler", event.message(), format!("event {}", event.reason())));
     }
-    Some(finding)
-}
-
-/// Without what the scheduler says of preemption.
-fn short(message: &str) -> &str {
-    message.split(" preemption:").next().unwrap_or(message)
-}
-
-/// The reason in a few words, and what the nodes say of it.
-fn reason(facts: &Facts, pod: &Object, message: &str) -> (String, Vec<String>) {
-    let has = |part: &str| message.contains(part);
-    if has("node affinity/selector") {
-        let selector = pod.map("/spec/nodeSelector");
-        let wrong = selector.iter().filter(|label| !any_node_has(facts, label));
-        let wrong: Vec<&(&str, &str)> = wrong.collect();
-        let summary = match wrong.first() {
-            Some((key, value)) => format!("no node has the label {key}={value} of its nodeSelector"),
-            None => "no node fits its nodeSelector or node affinity".to_owned(),
-        };
-        return (summary, wrong.iter().map(|(key, _)| values(facts, key)).collect());
+    // A claim whose class waits for the first consumer waits for this pod.
+    for claim in volumes::claims(pod).iter().filter_map(|claim| facts.get(claim)) {
+        if claim.text("/status/phase") == "Pending" && worst != Weight::Claim {
+            finding = finding.affects(claim.reference());
+        }
     }
-    if has("untolerated taint") {
-        let taints = facts.all(Kind::Node).flat_map(|node| {
-            let taints = node.list("/spec/taints").iter();
-            taints.map(move |taint| {
-                format!(
-                    "{}={}:{} on {}",
-                    text(taint, "/key"),
-                    text(taint, "/value"),
-                    text(taint, "/effect"),
-                    node.name()
-                )
-            })
-        });
-        return ("it does not tolerate the taints of the nodes".to_owned(), taints.take(3).collect());
-    }
-    if has("Insufficient") {
-        let resource = message
-            .split("Insufficient ")
-            .nth(1)
-            .and_then(|rest| rest.split([',', '.']).next())
-            .unwrap_or_default();
-        return (
-            format!("no node has enough free {resource} for its requests"),
-            requests(facts, pod, resource),
-        );
-    }
-    let summary = if has("anti-affinity") {
-        "its anti-affinity rules leave no node"
-    } else if has("topology spread") {
-        "its topology spread constraints leave no node"
-    } else if has("free ports") {
-        "its host port is taken on every node"
-    } else if has("volume node affinity") {
-        "its volume is bound to a node or zone that cannot take it"
-    } else if has("PersistentVolumeClaim") || has("persistentvolumeclaim") {
-        "a claim of it is not bound"
-    } else if has("were unschedulable") {
-        "the nodes are cordoned"
+    Some(if matches!(worst, Weight::Claim | Weight::Node) {
+        finding.symptom().certainty(Certainty::Likely)
     } else {
-        "no node can take it"
-    };
-    (summary.to_owned(), Vec::new())
+        finding
+    })
 }
 
-fn any_node_has(facts: &Facts, label: &(&str, &str)) -> bool {
-    facts.all(Kind::Node).any(|node| node.map("/metadata/labels").contains(label))
-}
-
-/// The values of a label on the nodes.
-fn values(facts: &Facts, key: &str) -> String {
-    let mut values: Vec<&str> = facts
-        .all(Kind::Node)
-        .flat_map(|node| node.map("/metadata/labels"))
-        .filter(|(other, _)| *other == key)
-        .map(|(_, value)| value)
-        .collect();
-    values.sort_unstable();
-    values.dedup();
-    match values.as_slice() {
-        [] => format!("no node has a label {key}"),
-        values => format!("values of {key} on the nodes: {}", values.join(", ")),
+fn next(weight: Weight) -> &'static str {
+    match weight {
+        Weight::Claim => "see the claim: resources_describe of it",
+        Weight::Node => "mend or uncordon the nodes: nodes_list shows them",
+        Weight::Pod | Weight::Usual => "correct what the pod asks for, or add or change a node",
     }
 }
 
-/// The request of each container, and what each node has in all.
-fn requests(facts: &Facts, pod: &Object, resource: &str) -> Vec<String> {
-    let of = |container: &serde_json::Value| {
-        let requests = map(container.pointer("/resources/requests"));
-        requests.into_iter().find(|(key, _)| *key == resource).map(|(_, value)| value.to_owned())
+/// What a reason of the scheduler means, and what the nodes say of it.
+fn reason(facts: &Facts, pod: &Object, part: &str) -> Reason {
+    let has = |text: &str| part.contains(text);
+    let plain = |weight: Weight, summary: &str| Reason::new(weight, (summary.to_owned(), Vec::new()));
+    if has("node affinity/selector") || has("didn't match node selector") || has("plugin(s) [NodeAffinity]") {
+        return match () {
+            // Those of a DaemonSet are for one node each: that others do not fit is by design.
+            () if affinity::is_for_one_node(pod) => {
+                plain(Weight::Usual, "its node does not exist, or does not fit")
+            }
+            () if are_nodes_known(facts) => {
+                let fits = facts.all(Kind::Node).any(|node| affinity::fits(pod, node));
+                let weight = if fits { Weight::Usual } else { Weight::Pod };
+                Reason::new(weight, affinity::explain(facts, pod))
+            }
+            () => plain(Weight::Pod, "no node fits its nodeSelector or node affinity"),
+        };
+    }
+    if has("untolerated taint") || has("that the pod didn't tolerate") {
+        return taint(facts, pod, part);
+    }
+    if let Some((_, resource)) = part.split_once("Insufficient ") {
+        return Reason::new(Weight::Pod, room::explain(facts, pod, resource.trim()));
+    }
+    if has("Too many pods") {
+        return Reason::new(Weight::Pod, room::explain(facts, pod, "pods"));
+    }
+    if has("existing pods anti-affinity") {
+        return plain(Weight::Pod, "the anti-affinity of pods that run keeps it off");
+    }
+    if has("anti-affinity") {
+        return Reason::new(Weight::Pod, spread::anti_affinity(facts, pod));
+    }
+    if has("pod affinity rules") {
+        return Reason::new(Weight::Pod, spread::affinity(facts, pod));
+    }
+    if has("topology spread") {
+        return Reason::new(Weight::Pod, spread::spread(facts, pod, part));
+    }
+    if has("free ports") {
+        return Reason::new(Weight::Pod, spread::ports(pod));
+    }
+    if has("volume node affinity")
+        || has("PersistentVolume's node affinity")
+        || has("no available volume zone")
+    {
+        let summary = || ("its volume is bound to a node or zone that cannot take it".to_owned(), Vec::new());
+        return Reason::new(Weight::Pod, volumes::explain(facts, pod).unwrap_or_else(summary));
+    }
+    if has("ersistentVolumeClaim") || has("ersistentvolumeclaim") {
+        return plain(Weight::Claim, "a claim of it is not bound");
+    }
+    if has("find available persistent volumes to bind") {
+        return plain(Weight::Claim, "no volume that is free fits its claim");
+    }
+    let (weight, summary) = match () {
+        () if has("were unschedulable") => (Weight::Node, "nodes are cordoned"),
+        () if has("nodes available to schedule pods") => (Weight::Pod, "the cluster has no node"),
+        () if has("max volume count") => (Weight::Pod, "no node can attach one more volume"),
+        () if has("enough free storage") => (Weight::Pod, "no node has enough free storage for its claim"),
+        () => (Weight::Pod, "no node can take it"),
     };
-    let asked: Vec<String> = list(pod.at("/spec").unwrap_or(&serde_json::Value::Null), "/containers")
-        .iter()
-        .filter_map(of)
-        .collect();
-    let nodes = facts.all(Kind::Node).filter_map(|node| {
-        let allocatable = node.map("/status/allocatable").into_iter().find(|(key, _)| *key == resource)?;
-        Some(format!("{} has {}", node.name(), allocatable.1))
+    plain(weight, summary)
+}
+
+fn taint(facts: &Facts, pod: &Object, part: &str) -> Reason {
+    // The message names the key, or from Kubernetes 1.35 on nothing: then the nodes say it.
+    let key = part.split_once('{').and_then(|(_, taint)| taint.split([':', '}']).next());
+    let mut taints = taints::all(facts, pod);
+    if let Some(key) = key {
+        taints.retain(|(taint, _)| text(taint, "/key") == key);
+    }
+    let unknown = || {
+        key.map_or("it does not tolerate the taints of the nodes".to_owned(), |key| {
+            format!("it does not tolerate the taint {key}")
+        })
+    };
+    let origins = [
+        (Origin::Chosen, Weight::Pod),
+        (Origin::Trouble, Weight::Node),
+        (Origin::Cordon, Weight::Node),
+        (Origin::ControlPlane, Weight::Usual),
+    ];
+    let explained = origins.iter().find_map(|(origin, weight)| {
+        taints::explain(&taints, &[*origin]).map(|found| Reason::new(*weight, found))
     });
-    let nodes: Vec<String> = nodes.take(3).collect();
-    if asked.is_empty() {
-        return Vec::new();
-    }
-    vec![format!("it requests {resource} {}; allocatable: {}", asked.join(" + "), nodes.join(", "))]
+    let weight = match key.map(Origin::of) {
+        Some(Origin::ControlPlane) => Weight::Usual,
+        Some(Origin::Trouble | Origin::Cordon) => Weight::Node,
+        Some(Origin::Chosen) | None => Weight::Pod,
+    };
+    explained.unwrap_or_else(|| Reason::new(weight, (unknown(), Vec::new())))
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use crate::recorded::{Recorded, object, pod};
-
-    fn cluster(spec: Value, message: &str) -> Recorded {
-        let mut node = object("Node", "n1");
-        node["metadata"]["labels"] = json!({"disktype": "hdd"});
-        node["status"] =
-            json!({"allocatable": {"cpu": "4"}, "conditions": [{"type": "Ready", "status": "True"}]});
-        let status = json!({"phase": "Pending", "conditions": [
-            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]});
-        Recorded::new(&[node, pod("job", spec, status)])
-    }
-
-    #[test]
-    fn what_no_node_has_is_named() {
-        let message =
-            "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. preemption: none.";
-        let answer =
-            cluster(json!({"containers": [], "nodeSelector": {"disktype": "ssd"}}), message).ask("job");
-        assert!(
-            answer.contains("[unschedulable] Pod shop/job: no node has the label disktype=ssd"),
-            "{answer}"
-        );
-        assert!(answer.contains("values of disktype on the nodes: hdd"), "{answer}");
-        assert!(!answer.contains("preemption"), "{answer}");
-        let container = json!({"name": "a", "resources": {"requests": {"cpu": "8"}}});
-        let answer =
-            cluster(json!({"containers": [container]}), "0/1 nodes are available: 1 Insufficient cpu.")
-                .ask("job");
-        assert!(answer.contains("it requests cpu 8; allocatable: n1 has 4"), "{answer}");
-    }
-
-    #[test]
-    fn a_gate_is_no_fault() {
-        let gated = pod(
-            "job",
-            json!({}),
-            json!({"phase": "Pending", "conditions": [
-            {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "x"}]}),
-        );
-        let answer = Recorded::new(&[gated]).ask("job");
-        assert!(!answer.contains("unschedulable"), "{answer}");
-    }
-}
+mod tests;

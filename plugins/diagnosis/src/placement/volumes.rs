@@ -1,0 +1,60 @@
+//! Volumes that only some nodes can use.
+
+use super::names;
+use crate::{Facts, Kind, Object, Reference, needs, object::list, selectors};
+
+/// The claims that a pod uses, those that ephemeral volumes make included.
+pub fn claims(pod: &Object) -> Vec<Reference> {
+    let named = needs::needs(pod).into_iter().map(|need| need.object);
+    let mut claims: Vec<Reference> =
+        named.filter(|object| object.kind == Kind::PersistentVolumeClaim).collect();
+    for volume in pod.list("/spec/volumes").iter().filter(|volume| volume.pointer("/ephemeral").is_some()) {
+        let name = format!("{}-{}", pod.name(), crate::object::text(volume, "/name"));
+        claims.push(Reference::new(Kind::PersistentVolumeClaim, pod.namespace(), &name));
+    }
+    claims
+}
+
+/// The pods of a claim's namespace that use it.
+pub fn users<'f>(facts: &'f Facts, claim: &Object) -> Vec<&'f Object> {
+    let reference = claim.reference();
+    let pods = facts.all(Kind::Pod).filter(|pod| pod.namespace() == reference.namespace);
+    pods.filter(|pod| claims(pod).contains(&reference)).collect()
+}
+
+/// The volume that keeps a pod on nodes that cannot take it, and the nodes that can use the volume.
+pub fn explain(facts: &Facts, pod: &Object) -> Option<(String, Vec<String>)> {
+    claims(pod).iter().find_map(|claim| {
+        let bound = facts.get(claim)?.text("/spec/volumeName");
+        let volume = facts.get(&Reference::new(Kind::PersistentVolume, "", bound))?;
+        let terms = volume.list("/spec/nodeAffinity/required/nodeSelectorTerms");
+        if terms.is_empty() {
+            return None;
+        }
+        let wanted: Vec<String> = terms
+            .iter()
+            .map(|term| {
+                let all: Vec<String> = list(term, "/matchExpressions").iter().map(selectors::show).collect();
+                all.join(" and ")
+            })
+            .collect();
+        let summary = format!(
+            "its claim {} is bound to a volume that only nodes with {} can use",
+            claim.name,
+            wanted.join(", or ")
+        );
+        let fits = |node: &&Object| {
+            let labels = node.map("/metadata/labels");
+            terms.iter().any(|term| {
+                list(term, "/matchExpressions").iter().all(|expression| selectors::holds(&labels, expression))
+            })
+        };
+        let nodes: Vec<&str> = facts.all(Kind::Node).filter(fits).map(Object::name).collect();
+        let fact = match nodes.as_slice() {
+            [] if super::are_nodes_known(facts) => format!("no node can use volume {bound}"),
+            [] => format!("volume {bound}"),
+            nodes => format!("volume {bound} can be used on {}, which cannot take the pod", names(nodes)),
+        };
+        Some((summary, vec![fact]))
+    })
+}

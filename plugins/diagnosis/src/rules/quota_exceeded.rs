@@ -1,0 +1,236 @@
+//! A ResourceQuota that is used up: the API server refuses to create what would exceed it.
+//!
+//! Evidence: the API server's words in the condition ReplicaFailure or an event; without them the join of what a quota
+//! leaves with what a pod of the template asks for.
+//! Not to be taken for: a quota that is full while all workloads have their pods, one with scopes (unless named), a
+//! quota that wants limits (`quota-needs-limits`).
+//! Source: kubernetes/staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/controller.go.
+
+use std::cmp::Reverse;
+
+use super::Rule;
+use crate::{
+    Certainty, Evidence, Facts, Finding, Kind, Object, Reference,
+    demand::{self, Bound, Demand},
+    needs, quantity,
+    refusals::{Check, Shortage, between, shortages},
+};
+
+pub(super) const RULE: Rule = Rule { id: "quota-exceeded", find };
+
+const NEXT: &str = "raise the quota, or lower what the workloads of the namespace ask for: resources_describe of the quota shows its use";
+
+fn find(facts: &Facts) -> Vec<Finding> {
+    shortages(facts)
+        .iter()
+        .flat_map(|shortage| match shortage.message(Check::Quota) {
+            Some(message) => named(facts, shortage, message),
+            None if shortage.refusal.is_none() => joined(facts, shortage),
+            None => Vec::new(),
+        })
+        .collect()
+}
+
+/// The quotas that a message names.
+fn named(facts: &Facts, shortage: &Shortage<'_>, message: &str) -> Vec<Finding> {
+    let parts = message.split("exceeded quota: ").skip(1);
+    parts
+        .filter_map(|part| {
+            let name = part.split(',').next().map(str::trim).filter(|name| !name.is_empty())?;
+            let values = |mark: &str| pairs(between(part, mark, &[' ', '\n']).unwrap_or_default());
+            let (asked, used, limited) = (values("requested: "), values("used: "), values("limited: "));
+            let reference = Reference::new(Kind::ResourceQuota, shortage.workload.namespace(), name);
+            let quota = facts.get(&reference);
+            let of = |values: &[(&str, &str)], field: &str, key: &str| {
+                let now = quota.and_then(|quota| at(quota, field, key));
+                now.or_else(|| {
+                    values.iter().find(|(other, _)| *other == key).map(|(_, value)| (*value).to_owned())
+                })
+            };
+            let full = asked.iter().map(|(key, _)| {
+                let used = of(&used, "used", key).unwrap_or_default();
+                let hard = of(&limited, "hard", key).unwrap_or_default();
+                format!("{used} of {hard} {key} is used")
+            });
+            let full: Vec<String> = full.collect();
+            let full = if full.is_empty() { "it is used up".to_owned() } else { full.join(", ") };
+            let asked: Vec<String> = asked.iter().map(|(key, value)| format!("{key} {value}")).collect();
+            let summary = format!("it leaves too little for new pods: {full}");
+            let mut finding = shortage.explained_by(facts, Finding::new(RULE.id, reference, summary));
+            if !asked.is_empty() {
+                finding = finding
+                    .with(Evidence::fact(format!("one more asks for {}", asked.join(", ")), "the message"));
+            }
+            Some(with_users(facts, shortage, part, finding).next(NEXT))
+        })
+        .collect()
+}
+
+/// `limits.cpu=2,pods=1` as pairs.
+fn pairs(text: &str) -> Vec<(&str, &str)> {
+    text.split(',').filter_map(|pair| pair.split_once('=')).collect()
+}
+
+fn at(quota: &Object, field: &str, key: &str) -> Option<String> {
+    let values = quota.map(&format!("/status/{field}"));
+    values.into_iter().find(|(other, _)| *other == key).map(|(_, value)| value.to_owned())
+}
+
+/// The quotas that leave less than a pod of the template asks for.
+fn joined(facts: &Facts, shortage: &Shortage<'_>) -> Vec<Finding> {
+    let Some(spec) = needs::pod_spec(shortage.workload) else { return Vec::new() };
+    let asked = of_quota(&demand::of_spec(spec, Bound::Requests), &demand::of_spec(spec, Bound::Limits));
+    let of_quota = |quota: &Object| {
+        let lacking: Vec<String> = quota
+            .map("/status/hard")
+            .into_iter()
+            .filter_map(|(key, hard)| {
+                let used = at(quota, "used", key).unwrap_or_default();
+                let asks = *asked.get(key)?;
+                let free = quantity::parse(hard)? - quantity::parse(&used)?;
+                (asks > free).then(|| {
+                    format!("{used} of {hard} {key} is used, one more asks for {}", quantity::show(key, asks))
+                })
+            })
+            .collect();
+        let has_scopes = !quota.list("/spec/scopes").is_empty() || quota.at("/spec/scopeSelector").is_some();
+        if lacking.is_empty() || has_scopes {
+            return None;
+        }
+        let summary = format!("it leaves too little for new pods: {}", lacking.join("; "));
+        let finding = Finding::new(RULE.id, quota.reference(), summary).certainty(Certainty::Likely);
+        let finding = shortage.explained_by(facts, finding);
+        Some(with_users(facts, shortage, &lacking.join(","), finding).next(NEXT))
+    };
+    facts.within(Kind::ResourceQuota, shortage.workload.namespace()).filter_map(of_quota).collect()
+}
+
+/// A pod's demand by the names that quotas have for it.
+fn of_quota(requests: &Demand, limits: &Demand) -> Demand {
+    let mut asked: Demand =
+        [("pods", 1000), ("count/pods", 1000)].map(|(key, value)| (key.to_owned(), value)).into();
+    for (key, value) in requests {
+        asked.insert(format!("requests.{key}"), *value);
+        if matches!(key.as_str(), "cpu" | "memory" | "ephemeral-storage") {
+            asked.insert(key.clone(), *value);
+        }
+    }
+    asked.extend(limits.iter().map(|(key, value)| (format!("limits.{key}"), *value)));
+    asked
+}
+
+/// Adds the workloads that use the most of the first resource that `text` names.
+fn with_users(facts: &Facts, shortage: &Shortage<'_>, text: &str, finding: Finding) -> Finding {
+    let bound = if text.contains("limits.") { Bound::Limits } else { Bound::Requests };
+    let Some(resource) = ["cpu", "memory"].into_iter().find(|resource| text.contains(resource)) else {
+        return finding;
+    };
+    let namespace = shortage.workload.namespace();
+    if !facts.is_listed(Kind::Pod, namespace) {
+        return finding;
+    }
+    let mut users: Vec<(Reference, i128)> = Vec::new();
+    let is_live = |pod: &&Object| !matches!(pod.text("/status/phase"), "Succeeded" | "Failed");
+    for pod in facts.within(Kind::Pod, namespace).filter(is_live) {
+        let Some(spec) = pod.at("/spec") else { continue };
+        let asks = demand::of_spec(spec, bound).get(resource).copied().unwrap_or_default();
+        let root = facts.root(pod).reference();
+        match users.iter_mut().find(|(user, _)| *user == root) {
+            Some((_, sum)) => *sum += asks,
+            None => users.push((root, asks)),
+        }
+    }
+    users.sort_by_key(|(user, sum)| (Reverse(*sum), user.clone()));
+    let users: Vec<String> = users
+        .iter()
+        .filter(|(_, sum)| *sum > 0)
+        .take(3)
+        .map(|(user, sum)| format!("{} {} {}", user.kind, user.name, quantity::show(resource, *sum)))
+        .collect();
+    if users.is_empty() {
+        return finding;
+    }
+    let label = format!("{}.{resource} of the namespace: {}", bound.field(), users.join(", "));
+    finding.with(Evidence::fact(label, "pods"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::{
+        Kind,
+        recorded::{Recorded, event, object, running},
+    };
+
+    const MESSAGE: &str = "pods \"cart-6d4-x\" is forbidden: exceeded quota: team, requested: limits.cpu=2, used: limits.cpu=3, limited: limits.cpu=4";
+
+    fn quota(used: &str) -> Value {
+        let mut quota = object("ResourceQuota", "team");
+        quota["spec"] = json!({"hard": {"limits.cpu": "4"}});
+        quota["status"] = json!({"hard": {"limits.cpu": "4"}, "used": {"limits.cpu": used}});
+        quota
+    }
+
+    fn workload(kind: &str, name: &str) -> Value {
+        let mut workload = object(kind, name);
+        let container = json!({"name": "app", "resources": {"limits": {"cpu": "2"}}});
+        workload["spec"] = json!({"replicas": 3, "template": {"spec": {"containers": [container]}}});
+        workload["status"] = json!({"replicas": 1, "readyReplicas": 1, "desiredNumberScheduled": 3, "currentNumberScheduled": 1});
+        workload
+    }
+
+    fn deployment() -> Vec<Value> {
+        let mut set = workload("ReplicaSet", "cart-6d4");
+        set["metadata"]["ownerReferences"] =
+            json!([{"kind": "Deployment", "name": "cart", "controller": true}]);
+        set["status"]["conditions"] = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": MESSAGE}]);
+        let mut user = running("cart-6d4-a");
+        user["spec"]["containers"][0]["resources"] = json!({"limits": {"cpu": "2"}});
+        user["metadata"]["ownerReferences"] =
+            json!([{"kind": "ReplicaSet", "name": "cart-6d4", "controller": true}]);
+        vec![workload("Deployment", "cart"), set, user]
+    }
+
+    #[test]
+    fn the_quota_is_the_cause_and_its_users_are_named() {
+        let mut objects = deployment();
+        objects.push(quota("3"));
+        let answer = Recorded::new(&objects).ask("cart");
+        assert!(answer.contains("cause 1 (certain) [quota-exceeded] ResourceQuota shop/team: it leaves too little for new pods: 3 of 4 limits.cpu is used (affects 1 Deployment)"), "{answer}");
+        assert!(answer.contains("one more asks for limits.cpu 2"), "{answer}");
+        assert!(answer.contains("limits.cpu of the namespace: Deployment cart 2"), "{answer}");
+        let denied = Recorded::new(&objects).deny(Kind::ResourceQuota).ask("cart");
+        assert!(denied.contains("3 of 4 limits.cpu is used"), "{denied}");
+        let only = Recorded::new(&[deployment().remove(0)]).ask("cart");
+        assert!(!only.contains("quota-exceeded"), "{only}");
+    }
+
+    #[test]
+    fn events_of_sets_say_it_and_without_them_the_sums_do() {
+        for kind in ["StatefulSet", "DaemonSet"] {
+            let db = workload(kind, "db");
+            let said = event(&db, "FailedCreate", MESSAGE);
+            let answer = Recorded::new(&[db.clone(), quota("3"), said]).ask("db");
+            assert!(
+                answer.contains("cause 1 (certain) [quota-exceeded] ResourceQuota shop/team"),
+                "{answer}"
+            );
+            let answer = Recorded::new(&[db.clone(), quota("3")]).ask("db");
+            assert!(answer.contains("cause 1 (likely) [quota-exceeded] ResourceQuota shop/team: it leaves too little for new pods: 3 of 4 limits.cpu is used, one more asks for 2"), "{answer}");
+            assert!(answer.contains("1 of 3 pods exist"), "{answer}");
+            let answer = Recorded::new(&[db.clone(), quota("1")]).ask("db");
+            assert!(!answer.contains("quota-exceeded"), "{answer}");
+            let answer = Recorded::new(&[db, quota("3")]).deny(Kind::ResourceQuota).ask("db");
+            assert!(!answer.contains("quota-exceeded"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_full_quota_is_no_fault_of_a_workload_that_has_its_pods() {
+        let mut db = workload("StatefulSet", "db");
+        db["status"]["replicas"] = 3.into();
+        let answer = Recorded::new(&[db, quota("4")]).ask("db");
+        assert!(!answer.contains("quota-exceeded"), "{answer}");
+    }
+}

@@ -1,0 +1,183 @@
+//! An object that is not gone long after its deletion: a finalizer keeps it, or no kubelet confirms that a pod ended.
+//!
+//! Evidence: `deletionTimestamp`, which holds the grace period already, `finalizers`, and for a pod the state of its node.
+//! Not to be taken for: a grace period that is not over; an owner that waits for what it owns.
+//! Source: kubernetes/pkg/kubelet/kubelet_pods.go, kubernetes/pkg/controller/volume/pvcprotection.
+
+use serde_json::Value;
+
+use super::Rule;
+use crate::{
+    Certainty, Evidence, Facts, Finding, Kind, Object, Presence, Reference, health::STARTING,
+    placement::volumes, time,
+};
+
+pub(super) const RULE: Rule = Rule { id: "stuck-terminating", find };
+
+fn find(facts: &Facts) -> Vec<Finding> {
+    let is_late = |object: &&Object| {
+        object.deleted().is_some_and(|deleted| facts.now.saturating_sub(deleted) > STARTING)
+    };
+    // A namespace waits for what is in it, and has a rule of its own.
+    let objects = facts.objects().filter(|object| !matches!(object.kind(), Kind::Namespace | Kind::Event));
+    objects.filter(is_late).filter_map(|object| of_object(facts, object)).collect()
+}
+
+fn of_object(facts: &Facts, object: &Object) -> Option<Finding> {
+    let late = facts.now.saturating_sub(object.deleted()?);
+    let finalizers: Vec<&str> =
+        object.list("/metadata/finalizers").iter().filter_map(Value::as_str).collect();
+    let mut finding = match (object.kind(), finalizers.as_slice()) {
+        (Kind::PersistentVolumeClaim, [.., "kubernetes.io/pvc-protection"]) => in_use(facts, object)?,
+        (_, [only]) if matches!(*only, "foregroundDeletion" | "orphan") => waiting(facts, object),
+        (Kind::Pod, []) => unconfirmed(facts, object),
+        // Nothing keeps it: the API server removes it at once.
+        (_, []) => return None,
+        (_, finalizers) => kept(facts, object, finalizers),
+    };
+    let label = format!("deletion was due {} ago", time::age(late));
+    finding = finding.with(Evidence::fact(label, format!("deletionTimestamp of {}", object.reference())));
+    if object.kind() == Kind::Pod {
+        finding = finding.affects(facts.root(object).reference());
+        let events = facts.events(object);
+        if let Some(event) = events.iter().find(|event| event.reason() == "FailedKillPod") {
+            finding = finding.with(Evidence::quote(
+                "",
+                event.message(),
+                format!("event FailedKillPod x{}", event.count()),
+            ));
+        }
+    }
+    Some(finding)
+}
+
+fn kept(facts: &Facts, object: &Object, finalizers: &[&str]) -> Finding {
+    let names = finalizers.join(", ");
+    let summary = format!("it cannot be deleted: its finalizer {names} is not removed by its controller");
+    let target = if object.kind() == Kind::Pod { facts.root(object).reference() } else { object.reference() };
+    Finding::new(RULE.id, target, summary)
+        .affects(object.reference())
+        .with(Evidence::fact(format!("finalizers: {names}"), "metadata.finalizers"))
+        .next("look whether the controller behind that finalizer runs, and at its log")
+}
+
+/// A claim that pods still use.
+fn in_use(facts: &Facts, claim: &Object) -> Option<Finding> {
+    let is_live = |pod: &&&Object| !matches!(pod.text("/status/phase"), "Succeeded" | "Failed");
+    let users = volumes::users(facts, claim);
+    let users: Vec<&&Object> = users.iter().filter(is_live).collect();
+    if users.is_empty() {
+        return facts
+            .is_listed(Kind::Pod, claim.namespace())
+            .then(|| kept(facts, claim, &["kubernetes.io/pvc-protection"]));
+    }
+    let roots: std::collections::BTreeSet<Reference> =
+        users.iter().map(|pod| facts.root(pod).reference()).collect();
+    let names: Vec<String> = roots.iter().take(3).map(Reference::to_string).collect();
+    Some(
+        Finding::new(
+            RULE.id,
+            claim.reference(),
+            format!("its deletion waits, because {} still uses it", names.join(", ")),
+        )
+        .next("end what uses it, if the claim is to go; the deletion cannot be taken back"),
+    )
+}
+
+/// An owner that waits for what it owns.
+fn waiting(facts: &Facts, owner: &Object) -> Finding {
+    let owned = facts.owned_by(owner).count();
+    Finding::new(RULE.id, owner.reference(), format!("its deletion waits for {owned} objects that it owns"))
+        .next("see which of them stay: resources_describe of each")
+        .symptom()
+}
+
+/// A pod whose end no kubelet confirms.
+fn unconfirmed(facts: &Facts, pod: &Object) -> Finding {
+    let name = pod.text("/spec/nodeName");
+    let node = Reference::new(Kind::Node, "", name);
+    let is_ready =
+        |node: &Object| node.condition("Ready").is_some_and(|condition| condition.status == "True");
+    let (object, summary, certainty) = match facts.find(Kind::Node, "", name) {
+        Presence::Found(found) if !is_ready(found) => (
+            node,
+            "it is not ready, so that its kubelet cannot confirm that deleted pods ended",
+            Certainty::Certain,
+        ),
+        Presence::Absent if !name.is_empty() => (
+            node,
+            "it does not exist any more, so that no kubelet confirms that deleted pods ended",
+            Certainty::Likely,
+        ),
+        _ => (
+            facts.root(pod).reference(),
+            "a deleted pod is not gone: its kubelet does not confirm that all its containers ended",
+            Certainty::Likely,
+        ),
+    };
+    Finding::new(RULE.id, object, summary)
+        .affects(pod.reference())
+        .certainty(certainty)
+        .next(format!("look at the kubelet of node {name}: nodes_log"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::{
+        Kind,
+        recorded::{Recorded, object, running},
+    };
+
+    fn deleted(mut object: Value, at: &str, finalizers: Value) -> Value {
+        object["metadata"]["deletionTimestamp"] = at.into();
+        object["metadata"]["finalizers"] = finalizers;
+        object
+    }
+
+    fn node(ready: &str) -> Value {
+        let mut node = object("Node", "n1");
+        node["status"] = json!({"conditions": [{"type": "Ready", "status": ready}]});
+        node
+    }
+
+    const LATE: &str = "2026-11-24T11:30:00Z";
+
+    #[test]
+    fn a_finalizer_or_a_silent_node_keeps_a_pod() {
+        let pod = deleted(running("web"), LATE, json!(["example.com/drain"]));
+        let answer = Recorded::new(&[pod, node("True")]).ask("web");
+        assert!(answer.contains("cause 1 (certain) [stuck-terminating] Pod shop/web: it cannot be deleted: its finalizer example.com/drain is not removed"), "{answer}");
+        let pod = deleted(running("web"), LATE, json!([]));
+        let answer = Recorded::new(&[pod.clone(), node("Unknown")]).ask("web");
+        assert!(answer.contains("(certain) [stuck-terminating] Node n1: it is not ready"), "{answer}");
+        let answer = Recorded::new(&[pod.clone()]).ask("web");
+        assert!(
+            answer.contains("(likely) [stuck-terminating] Node n1: it does not exist any more"),
+            "{answer}"
+        );
+        let answer = Recorded::new(&[pod]).deny(Kind::Node).ask("web");
+        assert!(
+            answer.contains("(likely) [stuck-terminating] Pod shop/web: a deleted pod is not gone"),
+            "{answer}"
+        );
+    }
+
+    #[test]
+    fn a_claim_names_its_users() {
+        let claim =
+            deleted(object("PersistentVolumeClaim", "data"), LATE, json!(["kubernetes.io/pvc-protection"]));
+        let mut user = running("db-0");
+        user["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]);
+        let answer = Recorded::new(&[claim, user]).ask("data");
+        assert!(answer.contains("[stuck-terminating] PersistentVolumeClaim shop/data: its deletion waits, because Pod shop/db-0 still uses it"), "{answer}");
+    }
+
+    #[test]
+    fn a_grace_period_that_is_not_over_is_no_fault() {
+        let pod = deleted(running("web"), "2026-11-24T12:00:25Z", json!([]));
+        let answer = Recorded::new(&[pod, node("True")]).ask("web");
+        assert!(!answer.contains("stuck-terminating"), "{answer}");
+    }
+}
