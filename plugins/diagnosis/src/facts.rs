@@ -78,6 +78,11 @@ impl Facts {
         self.logs.iter().filter(|log| log.namespace == pod.namespace() && log.pod == pod.name())
     }
 
+    /// Every log that was read.
+    pub fn all_logs(&self) -> impl Iterator<Item = &Log> {
+        self.logs.iter()
+    }
+
     /// True if all objects of a kind in a namespace are known.
     pub fn is_listed(&self, kind: Kind, namespace: &str) -> bool {
         let namespace = if kind.is_namespaced() { namespace } else { "" };

@@ -8,18 +8,23 @@ mod event;
 mod facts;
 mod finding;
 pub mod health;
+mod history;
 mod kind;
 mod log;
 pub mod needs;
 pub mod object;
+mod policy;
 mod rank;
 #[cfg(test)]
 mod recorded;
 mod relations;
 mod render;
+mod rights;
 mod rules;
+mod schedule;
 mod source;
 mod subject;
+pub mod template;
 mod time;
 
 use std::collections::BTreeSet;
@@ -30,7 +35,7 @@ pub use finding::{Certainty, Evidence, Finding};
 pub use kind::Kind;
 pub use log::Log;
 pub use object::{Condition, Object, Reference};
-pub use relations::{has_labels, related, selected};
+pub use relations::{called, has_labels, related, selected, workloads_behind};
 pub use rules::{RULES, Rule};
 pub use source::{List, Listed, LogLines, LogRead, Source, Unread};
 
@@ -65,9 +70,11 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
     let mut related = related(&facts, subject.iter().cloned());
     related.extend(subject.iter().map(|object| Reference::new(Kind::Namespace, "", &object.namespace)));
     collect::ended_logs(source, &mut facts, &related);
+    collect::denials(source, &mut facts);
     let mut findings = judged(&facts, &related);
     if !findings.iter().any(|finding| finding.certainty == Certainty::Certain && !finding.is_symptom) {
         collect::searched_logs(source, &mut facts, &related);
+        collect::denials(source, &mut facts);
         findings = judged(&facts, &related);
     }
     Ok(render::text(&facts, &subject, &related, &findings))
@@ -75,7 +82,12 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
 
 /// The findings of all rules, ranked.
 fn judged(facts: &Facts, related: &BTreeSet<Reference>) -> Vec<Finding> {
-    rank::ranked(RULES.iter().flat_map(|rule| (rule.find)(facts)).collect(), related)
+    // A run that a newer one has superseded is no fault, unless the question is about it.
+    let is_past = |reference: &Reference| {
+        !related.contains(reference) && facts.get(reference).is_some_and(|object| history::is_past(facts, object))
+    };
+    let findings = RULES.iter().flat_map(|rule| (rule.find)(facts));
+    rank::ranked(findings.filter(|finding| !finding.affects.iter().any(is_past)).collect(), related)
 }
 
 /// A namespace: everything in it that is not well.
@@ -92,8 +104,17 @@ fn of_namespace(
         health::health(facts, object).is_some_and(|health| health.state >= health::State::Degraded)
     };
     let top = facts.objects().filter(|object| object.namespace() == namespace && object.owner().is_none());
-    let unwell: Vec<Reference> = top.filter(is_unwell).map(Object::reference).collect();
-    Ok(if unwell.is_empty() { vec![Reference::new(Kind::Namespace, "", namespace)] } else { unwell })
+    let mut unwell: BTreeSet<Reference> = top.filter(is_unwell).map(Object::reference).collect();
+    // Kinds without a health of their own, such as an Ingress, are judged by the rules.
+    let certain = RULES.iter().flat_map(|rule| (rule.find)(facts)).filter(|finding| {
+        finding.certainty == Certainty::Certain && !finding.is_symptom && finding.object.namespace == namespace
+    });
+    unwell.extend(certain.map(|finding| finding.object).filter(|object| facts.get(object).is_some()));
+    Ok(if unwell.is_empty() {
+        vec![Reference::new(Kind::Namespace, "", namespace)]
+    } else {
+        unwell.into_iter().collect()
+    })
 }
 
 /// The objects of a name: in the namespace that is given, or else wherever they are.

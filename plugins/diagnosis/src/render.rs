@@ -76,12 +76,12 @@ fn verdict(facts: &Facts, subject: &[Reference], findings: &[Finding]) -> Vec<St
 }
 
 fn cause(number: usize, finding: &Finding, lines: &mut Vec<String>) {
-    let Finding { certainty, rule, object, summary, affects, evidence, next, .. } = finding;
+    let Finding { certainty, rule, object, summary, affects, evidence, next, change, .. } = finding;
     lines.push(format!(
         "cause {number} ({certainty}) [{rule}] {object}: {summary}{}",
         affected(object, affects)
     ));
-    lines.extend(evidence.iter().take(FACTS).map(fact));
+    lines.extend(evidence.iter().take(FACTS).chain(change).map(fact));
     if !next.is_empty() {
         lines.push(format!("  next: {next}"));
     }

@@ -1,8 +1,22 @@
 //! The rules: each a fault, its evidence, and what it must not be taken for. A rule sees facts, never the cluster.
 
+mod autoscaler_at_maximum;
+mod autoscaler_blind;
 mod claim_class_missing;
+mod cronjob_blocked;
+mod cronjob_missed;
+mod cronjob_suspended;
+mod daemonset_short;
+mod disruption_budget;
 mod image_pull;
+mod job_failed;
+mod rollout_paused;
+mod rollout_stuck;
+mod scaled_to_zero;
+mod service_port;
 mod service_selector;
+mod service_unready;
+mod statefulset_order;
 mod unschedulable;
 
 use crate::{Facts, Finding};
@@ -17,5 +31,23 @@ pub struct Rule {
 }
 
 /// All rules. Their order does not matter.
-pub const RULES: &[Rule] =
-    &[claim_class_missing::RULE, image_pull::RULE, service_selector::RULE, unschedulable::RULE];
+pub const RULES: &[Rule] = &[
+    autoscaler_at_maximum::RULE,
+    autoscaler_blind::RULE,
+    claim_class_missing::RULE,
+    cronjob_blocked::RULE,
+    cronjob_missed::RULE,
+    cronjob_suspended::RULE,
+    daemonset_short::RULE,
+    disruption_budget::RULE,
+    image_pull::RULE,
+    job_failed::RULE,
+    rollout_paused::RULE,
+    rollout_stuck::RULE,
+    scaled_to_zero::RULE,
+    service_port::RULE,
+    service_selector::RULE,
+    service_unready::RULE,
+    statefulset_order::RULE,
+    unschedulable::RULE,
+];
