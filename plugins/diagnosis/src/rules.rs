@@ -1,5 +1,7 @@
 //! The rules: each a fault, its evidence, and what it must not be taken for. A rule sees facts, never the cluster.
 
+mod access_denied;
+mod api_service_down;
 mod autoscaler_at_maximum;
 mod autoscaler_blind;
 mod claim_class_missing;
@@ -9,7 +11,12 @@ mod cronjob_suspended;
 mod daemonset_short;
 mod disruption_budget;
 mod image_pull;
+mod ingress_backend;
+mod ingress_class;
+mod ingress_tls;
 mod job_failed;
+mod load_balancer_pending;
+mod namespace_terminating;
 mod rollout_paused;
 mod rollout_stuck;
 mod scaled_to_zero;
@@ -32,6 +39,8 @@ pub struct Rule {
 
 /// All rules. Their order does not matter.
 pub const RULES: &[Rule] = &[
+    access_denied::RULE,
+    api_service_down::RULE,
     autoscaler_at_maximum::RULE,
     autoscaler_blind::RULE,
     claim_class_missing::RULE,
@@ -41,7 +50,12 @@ pub const RULES: &[Rule] = &[
     daemonset_short::RULE,
     disruption_budget::RULE,
     image_pull::RULE,
+    ingress_backend::RULE,
+    ingress_class::RULE,
+    ingress_tls::RULE,
     job_failed::RULE,
+    load_balancer_pending::RULE,
+    namespace_terminating::RULE,
     rollout_paused::RULE,
     rollout_stuck::RULE,
     scaled_to_zero::RULE,
