@@ -86,8 +86,8 @@ fn names_an_account_of(binding: &Object, namespace: &str) -> bool {
     let of_namespace = format!("system:serviceaccounts:{namespace}");
     let groups = [of_namespace.as_str(), "system:serviceaccounts", "system:authenticated"];
     binding.list("/subjects").iter().any(|subject| {
-        let is_account =
-            text(subject, "/kind") == "ServiceAccount" && [namespace, ""].contains(&text(subject, "/namespace"));
+        let is_account = text(subject, "/kind") == "ServiceAccount"
+            && [namespace, ""].contains(&text(subject, "/namespace"));
         is_account || (text(subject, "/kind") == "Group" && groups.contains(&text(subject, "/name")))
     })
 }

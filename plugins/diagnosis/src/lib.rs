@@ -11,6 +11,7 @@ pub mod health;
 mod history;
 mod kind;
 mod log;
+mod names;
 pub mod needs;
 pub mod object;
 mod policy;
@@ -21,6 +22,8 @@ mod relations;
 mod render;
 mod rights;
 mod rules;
+#[cfg(test)]
+mod scenarios;
 mod schedule;
 mod source;
 mod subject;
@@ -84,7 +87,8 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
 fn judged(facts: &Facts, related: &BTreeSet<Reference>) -> Vec<Finding> {
     // A run that a newer one has superseded is no fault, unless the question is about it.
     let is_past = |reference: &Reference| {
-        !related.contains(reference) && facts.get(reference).is_some_and(|object| history::is_past(facts, object))
+        !related.contains(reference)
+            && facts.get(reference).is_some_and(|object| history::is_past(facts, object))
     };
     let findings = RULES.iter().flat_map(|rule| (rule.find)(facts));
     rank::ranked(findings.filter(|finding| !finding.affects.iter().any(is_past)).collect(), related)
@@ -107,7 +111,9 @@ fn of_namespace(
     let mut unwell: BTreeSet<Reference> = top.filter(is_unwell).map(Object::reference).collect();
     // Kinds without a health of their own, such as an Ingress, are judged by the rules.
     let certain = RULES.iter().flat_map(|rule| (rule.find)(facts)).filter(|finding| {
-        finding.certainty == Certainty::Certain && !finding.is_symptom && finding.object.namespace == namespace
+        finding.certainty == Certainty::Certain
+            && !finding.is_symptom
+            && finding.object.namespace == namespace
     });
     unwell.extend(certain.map(|finding| finding.object).filter(|object| facts.get(object).is_some()));
     Ok(if unwell.is_empty() {

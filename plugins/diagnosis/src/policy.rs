@@ -3,8 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    Facts, Kind, Object,
-    has_labels,
+    Facts, Kind, Object, has_labels,
     object::{list, map, text},
 };
 
@@ -53,7 +52,13 @@ pub(crate) fn policies<'f>(facts: &'f Facts, pod: &'f Object, direction: Directi
 }
 
 /// True unless no rule of a policy lets `peer` through at `port`. What is not known counts as let through.
-pub(crate) fn allows(facts: &Facts, policy: &Object, direction: Direction, peer: Option<&Object>, port: Port) -> bool {
+pub(crate) fn allows(
+    facts: &Facts,
+    policy: &Object,
+    direction: Direction,
+    peer: Option<&Object>,
+    port: Port,
+) -> bool {
     let (_, rules, peers) = direction.words();
     policy.list(rules).iter().any(|rule| {
         let of_peers = list(rule, peers);
@@ -73,7 +78,9 @@ fn fits(facts: &Facts, policy: &Object, wanted: &Value, peer: &Object) -> bool {
         None => peer.namespace() == policy.namespace(),
         Some(selector) => {
             let namespace = crate::Reference::new(Kind::Namespace, "", peer.namespace());
-            facts.get(&namespace).is_none_or(|namespace| selects(Some(selector), &namespace.map("/metadata/labels")))
+            facts
+                .get(&namespace)
+                .is_none_or(|namespace| selects(Some(selector), &namespace.map("/metadata/labels")))
         }
     };
     is_namespace

@@ -16,7 +16,7 @@ const NOW: &str = "2026-11-24T12:00:00Z";
 pub(crate) struct Recorded {
     objects: Vec<Value>,
     denied: BTreeSet<Kind>,
-    /// Container, true for the previous instance, and the text without times.
+    /// Container, true for the previous instance, and the text; lines without a time are a minute old.
     logs: Vec<(String, bool, String)>,
 }
 
@@ -97,7 +97,11 @@ impl Source for Recorded {
                 *container == read.container && *is_previous == read.is_previous
             });
             let Some((_, _, text)) = log else { return Err(Unread::NotFound) };
-            let timed = text.lines().map(|line| format!("2026-11-24T11:59:00Z {line}\n")).collect::<String>();
+            let timed = text.lines().map(|line| match line.split_once(' ') {
+                Some((time, _)) if time::parse(time).is_some() => format!("{line}\n"),
+                _ => format!("2026-11-24T11:59:00Z {line}\n"),
+            });
+            let timed: String = timed.collect();
             Ok(LogLines { text: timed, lines_read: text.lines().count() as u64, unread: String::new() })
         };
         reads.iter().map(read).collect()

@@ -17,7 +17,9 @@ pub fn related(facts: &Facts, subject: impl IntoIterator<Item = Reference>) -> B
             open.extend(edges(facts, object));
         }
     }
-    found.extend(asked.iter().filter_map(|reference| facts.get(reference)).flat_map(|object| doors(facts, object)));
+    found.extend(
+        asked.iter().filter_map(|reference| facts.get(reference)).flat_map(|object| doors(facts, object)),
+    );
     found
 }
 
@@ -60,8 +62,7 @@ pub fn workloads_behind<'f>(facts: &'f Facts, service: &'f Object) -> impl Itera
     let selector = service.map("/spec/selector");
     let kinds = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet];
     let workloads = kinds.into_iter().flat_map(|kind| facts.within(kind, service.namespace()));
-    workloads
-        .filter(move |workload| !selector.is_empty() && has_labels(&labels_of_pods(workload), &selector))
+    workloads.filter(move |workload| !selector.is_empty() && has_labels(&labels_of_pods(workload), &selector))
 }
 
 /// The nearest objects that `object` depends on, or that it consists of.

@@ -33,6 +33,9 @@ impl Denial {
     /// The refusal in a text: `User "system:serviceaccount:NS:SA" cannot VERB resource "R" in API group "G" in the
     /// namespace "N"`, or `at the cluster scope`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
+        if !text.contains(" cannot ") {
+            return None;
+        }
         // Loggers that write JSON escape the quotes.
         let plain = text.replace("\\\"", "\"");
         let (before, rest) = plain.split_once("User \"system:serviceaccount:")?;
@@ -41,9 +44,11 @@ impl Denial {
         let (account_namespace, account) = account.split_once(':')?;
         let (verb, rest) = rest.split_once(" resource \"")?;
         let (resource, rest) = rest.split_once('"')?;
-        let after = |mark: &str| rest.split_once(mark).and_then(|(_, rest)| rest.split_once('"')).map(|part| part.0);
+        let after =
+            |mark: &str| rest.split_once(mark).and_then(|(_, rest)| rest.split_once('"')).map(|part| part.0);
         let is_word = |text: &str| {
-            !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-./:*".contains(letter))
+            !text.is_empty()
+                && text.chars().all(|letter| letter.is_ascii_alphanumeric() || "-./:*".contains(letter))
         };
         if ![account_namespace, account, verb, resource].into_iter().all(is_word) {
             return None;
@@ -56,7 +61,9 @@ impl Denial {
             resource: resource.to_owned(),
             group: after("in API group \"").filter(|group| is_word(group)).unwrap_or_default().to_owned(),
             namespace: namespace.to_owned(),
-            quote: format!("{subject}User \"system:serviceaccount:{account_namespace}:{account}\" cannot {verb} resource \"{resource}\"{rest}"),
+            quote: format!(
+                "{subject}User \"system:serviceaccount:{account_namespace}:{account}\" cannot {verb} resource \"{resource}\"{rest}"
+            ),
         })
     }
 }
@@ -67,7 +74,10 @@ pub(crate) fn denials(facts: &Facts) -> BTreeSet<Denial> {
     let logs = facts.all_logs().flat_map(|log| log.lines().filter_map(|(_, line)| Denial::parse(line)));
     let mut denials: BTreeSet<Denial> = BTreeSet::new();
     for denial in events.chain(logs) {
-        let is_same = |other: &Denial| Denial { quote: String::new(), ..other.clone() } == Denial { quote: String::new(), ..denial.clone() };
+        let is_same = |other: &Denial| {
+            Denial { quote: String::new(), ..other.clone() }
+                == Denial { quote: String::new(), ..denial.clone() }
+        };
         if !denials.iter().any(is_same) {
             denials.insert(denial);
         }
@@ -104,9 +114,10 @@ fn verbs<'f>(role: &'f Object, denial: &Denial) -> Vec<&'f str> {
     let has = |rule: &Value, field: &str, wanted: &str| {
         list(rule, field).iter().filter_map(Value::as_str).any(|value| value == "*" || value == wanted)
     };
-    let rules = role.list("/rules").iter().filter(|rule| {
-        has(rule, "/apiGroups", &denial.group) && has(rule, "/resources", &denial.resource)
-    });
+    let rules = role
+        .list("/rules")
+        .iter()
+        .filter(|rule| has(rule, "/apiGroups", &denial.group) && has(rule, "/resources", &denial.resource));
     // A rule for some names gives no list, and perhaps not the object that was asked for.
     let rules = rules.filter(|rule| list(rule, "/resourceNames").is_empty());
     rules.flat_map(|rule| list(rule, "/verbs").iter().filter_map(Value::as_str)).collect()

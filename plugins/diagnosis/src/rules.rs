@@ -10,6 +10,7 @@ mod cronjob_missed;
 mod cronjob_suspended;
 mod daemonset_short;
 mod disruption_budget;
+mod dns;
 mod image_pull;
 mod ingress_backend;
 mod ingress_class;
@@ -17,6 +18,7 @@ mod ingress_tls;
 mod job_failed;
 mod load_balancer_pending;
 mod namespace_terminating;
+mod network_policy;
 mod rollout_paused;
 mod rollout_stuck;
 mod scaled_to_zero;
@@ -49,6 +51,7 @@ pub const RULES: &[Rule] = &[
     cronjob_suspended::RULE,
     daemonset_short::RULE,
     disruption_budget::RULE,
+    dns::RULE,
     image_pull::RULE,
     ingress_backend::RULE,
     ingress_class::RULE,
@@ -56,6 +59,7 @@ pub const RULES: &[Rule] = &[
     job_failed::RULE,
     load_balancer_pending::RULE,
     namespace_terminating::RULE,
+    network_policy::RULE,
     rollout_paused::RULE,
     rollout_stuck::RULE,
     scaled_to_zero::RULE,

@@ -57,7 +57,10 @@ pub fn changes(old: &Value, new: &Value) -> Vec<String> {
         }
     }
     changes.extend(
-        before.keys().filter(|name| !after.contains_key(*name)).map(|name| format!("container {name} is gone")),
+        before
+            .keys()
+            .filter(|name| !after.contains_key(*name))
+            .map(|name| format!("container {name} is gone")),
     );
     let differs = |field: &&&str| old.get(**field) != new.get(**field);
     changes.extend(FIELDS.iter().filter(differs).map(|field| format!("{field} differs")));

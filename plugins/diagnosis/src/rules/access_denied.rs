@@ -24,38 +24,107 @@ fn find(facts: &Facts) -> Vec<Finding> {
 
 fn of(facts: &Facts, denial: &Denial) -> Option<Finding> {
     let Denial { account, verb, resource, namespace, .. } = denial;
-    let scope = if namespace.is_empty() { "in the whole cluster".to_owned() } else { format!("in namespace {namespace}") };
+    let scope = if namespace.is_empty() {
+        "in the whole cluster".to_owned()
+    } else {
+        format!("in namespace {namespace}")
+    };
     let bindings = rights::bindings(facts, denial);
-    let grants: Vec<Grant> = bindings.iter().filter(|binding| rights::binds(binding, account)).map(|binding| rights::grant(facts, binding, denial)).collect();
-    let gives = |grant: &Grant| grant.verbs.as_ref().is_some_and(|verbs| verbs.contains(&verb.as_str()) || verbs.contains(&"*"));
+    let grants: Vec<Grant> = bindings
+        .iter()
+        .filter(|binding| rights::binds(binding, account))
+        .map(|binding| rights::grant(facts, binding, denial))
+        .collect();
+    let gives = |grant: &Grant| {
+        grant.verbs.as_ref().is_some_and(|verbs| verbs.contains(&verb.as_str()) || verbs.contains(&"*"))
+    };
     // The right was given since.
     if grants.iter().any(gives) {
         return None;
     }
-    let is_known = facts.is_listed(Kind::ClusterRoleBinding, "") && (namespace.is_empty() || facts.is_listed(Kind::RoleBinding, namespace));
-    let all_read = grants.iter().all(|grant| grant.verbs.is_some() || matches!(facts.find(grant.role.kind, &grant.role.namespace, &grant.role.name), Presence::Absent));
-    let about: Vec<&Grant> = grants.iter().filter(|grant| grant.verbs.as_ref().is_some_and(|verbs| !verbs.is_empty())).collect();
+    let is_known = facts.is_listed(Kind::ClusterRoleBinding, "")
+        && (namespace.is_empty() || facts.is_listed(Kind::RoleBinding, namespace));
+    let all_read = grants.iter().all(|grant| {
+        grant.verbs.is_some()
+            || matches!(
+                facts.find(grant.role.kind, &grant.role.namespace, &grant.role.name),
+                Presence::Absent
+            )
+    });
+    let about: Vec<&Grant> =
+        grants.iter().filter(|grant| grant.verbs.as_ref().is_some_and(|verbs| !verbs.is_empty())).collect();
     let who = format!("its ServiceAccount {} may not {verb} {resource} {scope}", account.name);
     let (summary, mut facts_of_it) = if let [first, ..] = about.as_slice() {
-        (format!("{who}: {} gives it only {}", first.role, verbs(first)), about.iter().take(SHOWN).map(|grant| Evidence::fact(format!("{} of {}: {resource}: {}", grant.role, grant.binding.reference(), verbs(grant)), "rules of the role")).collect())
+        (
+            format!("{who}: {} gives it only {}", first.role, verbs(first)),
+            about
+                .iter()
+                .take(SHOWN)
+                .map(|grant| {
+                    Evidence::fact(
+                        format!(
+                            "{} of {}: {resource}: {}",
+                            grant.role,
+                            grant.binding.reference(),
+                            verbs(grant)
+                        ),
+                        "rules of the role",
+                    )
+                })
+                .collect(),
+        )
     } else if !is_known || !all_read {
         (who, Vec::new())
     } else if let Some(grant) = grants.first() {
-        let missing = matches!(facts.find(grant.role.kind, &grant.role.namespace, &grant.role.name), Presence::Absent);
+        let missing =
+            matches!(facts.find(grant.role.kind, &grant.role.namespace, &grant.role.name), Presence::Absent);
         let why = if missing { "does not exist" } else { "does not list that resource" };
-        (format!("{who}: its {} {why}", grant.role), grants.iter().take(SHOWN).map(|grant| Evidence::fact(format!("{} gives it {}, with nothing for {resource}", grant.binding.reference(), grant.role), "roles and bindings")).collect())
+        (
+            format!("{who}: its {} {why}", grant.role),
+            grants
+                .iter()
+                .take(SHOWN)
+                .map(|grant| {
+                    Evidence::fact(
+                        format!(
+                            "{} gives it {}, with nothing for {resource}",
+                            grant.binding.reference(),
+                            grant.role
+                        ),
+                        "roles and bindings",
+                    )
+                })
+                .collect(),
+        )
     } else {
         let others = of_others(facts, denial, &bindings);
-        (format!("{who}: no binding gives it a role there"), if others.is_empty() { vec![Evidence::fact(format!("no RoleBinding or ClusterRoleBinding names {account}"), "list of bindings")] } else { others })
+        (
+            format!("{who}: no binding gives it a role there"),
+            if others.is_empty() {
+                vec![Evidence::fact(
+                    format!("no RoleBinding or ClusterRoleBinding names {account}"),
+                    "list of bindings",
+                )]
+            } else {
+                others
+            },
+        )
     };
     let is_joined = !facts_of_it.is_empty();
-    let mut finding = Finding::new(RULE.id, account.clone(), summary).certainty(if is_joined { Certainty::Certain } else { Certainty::Likely });
+    let mut finding = Finding::new(RULE.id, account.clone(), summary).certainty(if is_joined {
+        Certainty::Certain
+    } else {
+        Certainty::Likely
+    });
     finding = finding.with(Evidence::quote("the API server refused", &denial.quote, place(facts, denial)));
     finding.evidence.append(&mut facts_of_it);
     for pod in facts.within(Kind::Pod, &account.namespace).filter(|pod| runs_as(pod, account)) {
         finding = finding.affects(pod.reference()).affects(facts.root(pod).reference());
     }
-    Some(finding.next(format!("add the verb {verb} for {resource} to a role that is bound to {}, or use another account", account.name)))
+    Some(finding.next(format!(
+        "add the verb {verb} for {resource} to a role that is bound to {}, or use another account",
+        account.name
+    )))
 }
 
 /// Bindings whose role has the verb, but which name another account.
@@ -63,10 +132,21 @@ fn of_others(facts: &Facts, denial: &Denial, bindings: &[&Object]) -> Vec<Eviden
     let mut others = Vec::new();
     for binding in bindings.iter().filter(|binding| binding.kind() == Kind::RoleBinding) {
         let grant = rights::grant(facts, binding, denial);
-        let has = grant.verbs.is_some_and(|verbs| verbs.iter().any(|verb| *verb == "*" || *verb == denial.verb));
-        for subject in binding.list("/subjects").iter().filter(|subject| has && text(subject, "/kind") == "ServiceAccount") {
+        let has =
+            grant.verbs.is_some_and(|verbs| verbs.iter().any(|verb| *verb == "*" || *verb == denial.verb));
+        for subject in binding
+            .list("/subjects")
+            .iter()
+            .filter(|subject| has && text(subject, "/kind") == "ServiceAccount")
+        {
             let name = format!("{}/{}", rights::namespace(binding, subject), text(subject, "/name"));
-            let label = format!("{} gives {} to ServiceAccount {name}, not to {}/{}", binding.reference(), grant.role, denial.account.namespace, denial.account.name);
+            let label = format!(
+                "{} gives {} to ServiceAccount {name}, not to {}/{}",
+                binding.reference(),
+                grant.role,
+                denial.account.namespace,
+                denial.account.name
+            );
             others.push(Evidence::fact(label, "subjects of the binding"));
         }
     }
@@ -87,7 +167,11 @@ fn runs_as(pod: &Object, account: &Reference) -> bool {
 }
 
 fn place(facts: &Facts, denial: &Denial) -> String {
-    let is_same = |text: &str| Denial::parse(text).is_some_and(|other| other.verb == denial.verb && other.resource == denial.resource && other.account == denial.account);
+    let is_same = |text: &str| {
+        Denial::parse(text).is_some_and(|other| {
+            other.verb == denial.verb && other.resource == denial.resource && other.account == denial.account
+        })
+    };
     let log = facts.all_logs().find(|log| log.lines().any(|(_, line)| is_same(line)));
     log.map_or("event".to_owned(), |log| format!("log {}", log.container))
 }
@@ -96,7 +180,10 @@ fn place(facts: &Facts, denial: &Denial) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::{Kind, recorded::{Recorded, event, object, running}};
+    use crate::{
+        Kind,
+        recorded::{Recorded, event, object, running},
+    };
 
     const REFUSAL: &str = "Error from server (Forbidden): pods is forbidden: User \"system:serviceaccount:shop:watcher\" cannot list resource \"pods\" in API group \"\" in the namespace \"shop\"";
 
@@ -106,24 +193,33 @@ mod tests {
         let mut role = object("Role", "watch");
         role["rules"] = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": verbs}, {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list"]}]);
         let mut binding = object("RoleBinding", "watch");
-        binding["roleRef"] = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "watch"});
+        binding["roleRef"] =
+            json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "watch"});
         binding["subjects"] = json!([{"kind": "ServiceAccount", "name": subject, "namespace": "shop"}]);
         vec![pod, role, binding, object("ServiceAccount", "watcher")]
     }
 
     #[test]
     fn the_verb_that_the_role_lacks_is_named() {
-        let answer = Recorded::new(&cluster("watcher", json!(["get"]))).log("app", false, REFUSAL).ask("watch");
+        let answer =
+            Recorded::new(&cluster("watcher", json!(["get"]))).log("app", false, REFUSAL).ask("watch");
         assert!(answer.contains("cause 1 (certain) [access-denied] ServiceAccount shop/watcher: its ServiceAccount watcher may not list pods in namespace shop: Role shop/watch gives it only get (affects 1 Pod)"), "{answer}");
-        assert!(answer.contains("cannot list resource \"pods\"") && answer.contains("RoleBinding shop/watch: pods: get"), "{answer}");
+        assert!(
+            answer.contains("cannot list resource \"pods\"")
+                && answer.contains("RoleBinding shop/watch: pods: get"),
+            "{answer}"
+        );
         let json = REFUSAL.replace('"', "\\\"");
-        let answer = Recorded::new(&cluster("watcher", json!(["get"]))).log("app", false, &format!("{{\"msg\":\"{json}\"}}")).ask("watch");
+        let answer = Recorded::new(&cluster("watcher", json!(["get"])))
+            .log("app", false, &format!("{{\"msg\":\"{json}\"}}"))
+            .ask("watch");
         assert!(answer.contains("Role shop/watch gives it only get"), "{answer}");
     }
 
     #[test]
     fn a_binding_of_another_account_is_named() {
-        let answer = Recorded::new(&cluster("watch", json!(["list"]))).log("app", false, REFUSAL).ask("watch");
+        let answer =
+            Recorded::new(&cluster("watch", json!(["list"]))).log("app", false, REFUSAL).ask("watch");
         assert!(answer.contains("no binding gives it a role there"), "{answer}");
         assert!(answer.contains("RoleBinding shop/watch gives Role shop/watch to ServiceAccount shop/watch, not to shop/watcher"), "{answer}");
         let mut objects = cluster("watcher", json!(["get"]));
@@ -135,8 +231,14 @@ mod tests {
 
     #[test]
     fn roles_that_may_not_be_read_prove_nothing_and_a_right_given_since_is_history() {
-        let answer = Recorded::new(&cluster("watcher", json!(["get"]))).log("app", false, REFUSAL).deny(Kind::RoleBinding).ask("watch");
-        assert!(answer.contains("cause 1 (likely) [access-denied]") && !answer.contains("no binding"), "{answer}");
+        let answer = Recorded::new(&cluster("watcher", json!(["get"])))
+            .log("app", false, REFUSAL)
+            .deny(Kind::RoleBinding)
+            .ask("watch");
+        assert!(
+            answer.contains("cause 1 (likely) [access-denied]") && !answer.contains("no binding"),
+            "{answer}"
+        );
         let answer = Recorded::new(&cluster("watcher", json!(["*"]))).log("app", false, REFUSAL).ask("watch");
         assert!(!answer.contains("access-denied"), "{answer}");
     }

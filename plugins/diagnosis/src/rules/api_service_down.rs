@@ -27,7 +27,9 @@ fn of(facts: &Facts, api: &Object) -> Option<Finding> {
     let mut finding = Finding::new(RULE.id, api.reference(), summary)
         .with(Evidence::quote("", condition.message, "condition Available"))
         .affects(service.clone())
-        .next(format!("find out why the pods of its Service are not ready: diagnose name={name} namespace={namespace}"));
+        .next(format!(
+            "find out why the pods of its Service are not ready: diagnose name={name} namespace={namespace}"
+        ));
     // The figures of an autoscaler come from these APIs; a namespace is deleted only if every API answers.
     let group = api.name().split_once('.').map(|(_, group)| group).unwrap_or_default();
     for scaler in facts.all(Kind::HorizontalPodAutoscaler).filter(|scaler| uses(scaler, group)) {
@@ -59,14 +61,18 @@ mod tests {
     use crate::recorded::{Recorded, object, with};
 
     pub(super) fn api(reason: &str, message: &str) -> Value {
-        let conditions = json!([{"type": "Available", "status": "False", "reason": reason, "message": message}]);
+        let conditions =
+            json!([{"type": "Available", "status": "False", "reason": reason, "message": message}]);
         let spec = json!({"service": {"namespace": "kube-system", "name": "metrics-server", "port": 443}});
         with("APIService", "v1beta1.metrics.k8s.io", spec, json!({"conditions": conditions}))
     }
 
     #[test]
     fn it_is_the_cause_of_autoscalers_and_of_namespaces_that_stay() {
-        let down = api("MissingEndpoints", "endpointslices for service/metrics-server in \"kube-system\" have no addresses with port name \"https\"");
+        let down = api(
+            "MissingEndpoints",
+            "endpointslices for service/metrics-server in \"kube-system\" have no addresses with port name \"https\"",
+        );
         let message = "the HPA was unable to compute the replica count: failed to get cpu utilization: unable to get metrics for resource cpu: unable to fetch metrics from resource metrics API: the server is currently unable to handle the request (get pods.metrics.k8s.io)";
         let scaler = with(
             "HorizontalPodAutoscaler",
@@ -82,7 +88,10 @@ mod tests {
         namespace["status"] = json!({"phase": "Terminating", "conditions": [{"type": "NamespaceDeletionDiscoveryFailure", "status": "True", "reason": "DiscoveryFailed",
             "message": "Discovery failed for some groups, 1 failing: unable to retrieve the complete list of server APIs: metrics.k8s.io/v1beta1: the server is currently unable to handle the request"}]});
         let answer = Recorded::new(&[down, namespace]).ask_for("", "shop", "");
-        assert!(answer.contains("cause 1 (certain) [api-service-down]") && answer.contains("affects 1 Namespace"), "{answer}");
+        assert!(
+            answer.contains("cause 1 (certain) [api-service-down]") && answer.contains("affects 1 Namespace"),
+            "{answer}"
+        );
         assert!(!answer.contains("[namespace-terminating]"), "{answer}");
     }
 

@@ -24,17 +24,25 @@ fn of(facts: &Facts, scaler: &Object) -> Option<Finding> {
     if !is_limited || is_short || scaler.number("/status/currentReplicas").unwrap_or(0) < most {
         return None;
     }
-    let mut finding = Finding::new(RULE.id, scaler.reference(), format!("it is at its maximum of {most} replicas and wants more"))
-        .with(Evidence::quote("", condition.message, "condition ScalingLimited"))
-        .next("raise maxReplicas if quota and nodes have room, or give each pod more")
-        .symptom();
+    let mut finding = Finding::new(
+        RULE.id,
+        scaler.reference(),
+        format!("it is at its maximum of {most} replicas and wants more"),
+    )
+    .with(Evidence::quote("", condition.message, "condition ScalingLimited"))
+    .next("raise maxReplicas if quota and nodes have room, or give each pod more")
+    .symptom();
     for metric in scaler.list("/status/currentMetrics").iter().take(2) {
         let name = text(metric, "/resource/name");
-        let wanted = scaler.list("/spec/metrics").iter().find(|metric| text(metric, "/resource/name") == name);
+        let wanted =
+            scaler.list("/spec/metrics").iter().find(|metric| text(metric, "/resource/name") == name);
         let target = wanted.and_then(|metric| metric.pointer("/resource/target/averageUtilization"));
         let current = metric.pointer("/resource/current/averageUtilization");
         if let (Some(current), Some(target)) = (current, target) {
-            finding = finding.with(Evidence::fact(format!("{name} is at {current} %, the target is {target} %"), "status.currentMetrics"));
+            finding = finding.with(Evidence::fact(
+                format!("{name} is at {current} %, the target is {target} %"),
+                "status.currentMetrics",
+            ));
         }
     }
     Some(needs::needs(scaler).into_iter().fold(finding, |finding, need| finding.affects(need.object)))
@@ -60,10 +68,18 @@ mod tests {
     #[test]
     fn the_use_stands_beside_the_maximum() {
         let target = with("Deployment", "web", json!({"replicas": 10}), json!({"readyReplicas": 10}));
-        let answer = Recorded::new(&[scaler("TooManyReplicas", "2026-11-24T11:00:00Z"), target.clone()]).ask("web");
-        assert!(answer.contains("[autoscaler-at-maximum] HorizontalPodAutoscaler shop/web: it is at its maximum of 10"), "{answer}");
+        let answer =
+            Recorded::new(&[scaler("TooManyReplicas", "2026-11-24T11:00:00Z"), target.clone()]).ask("web");
+        assert!(
+            answer.contains(
+                "[autoscaler-at-maximum] HorizontalPodAutoscaler shop/web: it is at its maximum of 10"
+            ),
+            "{answer}"
+        );
         assert!(answer.contains("cpu is at 190 %, the target is 80 %"), "{answer}");
-        for (reason, since) in [("TooFewReplicas", "2026-11-24T11:00:00Z"), ("TooManyReplicas", "2026-11-24T11:55:00Z")] {
+        for (reason, since) in
+            [("TooFewReplicas", "2026-11-24T11:00:00Z"), ("TooManyReplicas", "2026-11-24T11:55:00Z")]
+        {
             let answer = Recorded::new(&[scaler(reason, since), target.clone()]).ask("web");
             assert!(!answer.contains("autoscaler-at-maximum"), "{answer}");
         }

@@ -7,8 +7,8 @@
 
 use super::Rule;
 use crate::{
-    Certainty, Condition, Evidence, Facts, Finding, Kind, Object, Presence, Reference, health,
-    needs, object::{list, text},
+    Certainty, Condition, Evidence, Facts, Finding, Kind, Object, Presence, Reference, health, needs,
+    object::{list, text},
 };
 
 pub(super) const RULE: Rule = Rule { id: "autoscaler-blind", find };
@@ -33,14 +33,19 @@ fn of(facts: &Facts, scaler: &Object) -> Option<Finding> {
     {
         let summary = format!("its target {} {name} does not exist", target.kind);
         let mut finding = Finding::new(RULE.id, scaler.reference(), summary).next("correct scaleTargetRef");
-        finding = finding.with(Evidence::fact(there(facts, target), format!("list of {}", target.kind.plural())));
+        finding =
+            finding.with(Evidence::fact(there(facts, target), format!("list of {}", target.kind.plural())));
         return Some(match failing("AbleToScale") {
             Some(condition) => quote(finding, condition),
             None => finding,
         });
     }
     if let Some(condition) = failing("AbleToScale").filter(|condition| condition.reason == "FailedGetScale") {
-        let finding = Finding::new(RULE.id, scaler.reference(), format!("the scale of its target {name} cannot be read"));
+        let finding = Finding::new(
+            RULE.id,
+            scaler.reference(),
+            format!("the scale of its target {name} cannot be read"),
+        );
         return Some(quote(finding, condition).next("check kind, apiVersion and name of scaleTargetRef"));
     }
     let condition = failing("ScalingActive").filter(|condition| condition.reason != "ScalingDisabled")?;
@@ -48,17 +53,30 @@ fn of(facts: &Facts, scaler: &Object) -> Option<Finding> {
     let message = condition.message;
     let finding = if let Some(resource) = after(message, "missing request for ") {
         let owner = target.unwrap_or(scaler);
-        Finding::new(RULE.id, owner.reference(), format!("its containers lack a {resource} request, so the autoscaler cannot compute its use"))
-            .with(Evidence::fact(requests(target, resource), "spec.template"))
-            .affects(scaler.reference())
-            .next(format!("set resources.requests.{resource} on every container of the template"))
-    } else if message.contains("metrics.k8s.io") && (message.contains("could not find the requested resource") || message.contains("unable to handle the request")) {
+        Finding::new(
+            RULE.id,
+            owner.reference(),
+            format!("its containers lack a {resource} request, so the autoscaler cannot compute its use"),
+        )
+        .with(Evidence::fact(requests(target, resource), "spec.template"))
+        .affects(scaler.reference())
+        .next(format!("set resources.requests.{resource} on every container of the template"))
+    } else if message.contains("metrics.k8s.io")
+        && (message.contains("could not find the requested resource")
+            || message.contains("unable to handle the request"))
+    {
         match facts.find(Kind::ApiService, "", METRICS) {
-            Presence::Absent => Finding::new(RULE.id, Reference::new(Kind::ApiService, "", METRICS), "the cluster has no metrics API, so the autoscaler has no figures")
-                .with(Evidence::fact(format!("no APIService {METRICS}"), "list of APIServices"))
-                .affects(scaler.reference())
-                .next("install metrics-server"),
-            _ => Finding::new(RULE.id, scaler.reference(), "the metrics API does not answer the autoscaler").next("check metrics-server").symptom(),
+            Presence::Absent => Finding::new(
+                RULE.id,
+                Reference::new(Kind::ApiService, "", METRICS),
+                "the cluster has no metrics API, so the autoscaler has no figures",
+            )
+            .with(Evidence::fact(format!("no APIService {METRICS}"), "list of APIServices"))
+            .affects(scaler.reference())
+            .next("install metrics-server"),
+            _ => Finding::new(RULE.id, scaler.reference(), "the metrics API does not answer the autoscaler")
+                .next("check metrics-server")
+                .symptom(),
         }
     } else {
         let age = condition.since.map_or(u64::MAX, |since| facts.now.saturating_sub(since));
@@ -88,7 +106,8 @@ fn requests(target: Option<&Object>, resource: &str) -> String {
     let Some(spec) = target.and_then(needs::pod_spec) else { return format!("no {resource} request") };
     let containers = list(spec, "/containers").iter().map(|container| {
         let requests = container.pointer("/resources/requests").or(container.pointer("/resources/limits"));
-        let request = requests.and_then(|requests| requests.get(resource)).and_then(serde_json::Value::as_str);
+        let request =
+            requests.and_then(|requests| requests.get(resource)).and_then(serde_json::Value::as_str);
         format!("{} {}", text(container, "/name"), request.unwrap_or("none"))
     });
     let containers: Vec<String> = containers.take(4).collect();
@@ -97,23 +116,40 @@ fn requests(target: Option<&Object>, resource: &str) -> String {
 
 fn there(facts: &Facts, target: &Reference) -> String {
     let names: Vec<&str> = facts.within(target.kind, &target.namespace).map(Object::name).take(6).collect();
-    if names.is_empty() { format!("there is no {} in the namespace", target.kind) } else { format!("there are: {}", names.join(", ")) }
+    if names.is_empty() {
+        format!("there is no {} in the namespace", target.kind)
+    } else {
+        format!("there are: {}", names.join(", "))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::{Kind, recorded::{Recorded, object, with}};
+    use crate::{
+        Kind,
+        recorded::{Recorded, object, with},
+    };
 
     fn scaler(kind: &str, reason: &str, message: &str) -> Value {
         let condition = json!({"type": kind, "status": "False", "reason": reason, "message": message, "lastTransitionTime": "2026-11-24T11:00:00Z"});
-        with("HorizontalPodAutoscaler", "web-hpa", json!({"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 5}), json!({"conditions": [condition]}))
+        with(
+            "HorizontalPodAutoscaler",
+            "web-hpa",
+            json!({"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 5}),
+            json!({"conditions": [condition]}),
+        )
     }
 
     fn target() -> Value {
         let containers = json!([{"name": "app", "resources": {"requests": {"memory": "1Gi"}}}, {"name": "proxy", "resources": {"requests": {"cpu": "10m"}}}]);
-        with("Deployment", "web", json!({"replicas": 1, "template": {"spec": {"containers": containers}}}), json!({"readyReplicas": 1}))
+        with(
+            "Deployment",
+            "web",
+            json!({"replicas": 1, "template": {"spec": {"containers": containers}}}),
+            json!({"readyReplicas": 1}),
+        )
     }
 
     #[test]
@@ -128,25 +164,48 @@ mod tests {
         let message = "the HPA was unable to compute the replica count: failed to get cpu utilization: unable to get metrics for resource cpu: unable to fetch metrics from resource metrics API: the server could not find the requested resource (get pods.metrics.k8s.io)";
         let cluster = Recorded::new(&[scaler("ScalingActive", "FailedGetResourceMetric", message), target()]);
         let answer = cluster.clone().ask("web-hpa");
-        assert!(answer.contains("[autoscaler-blind] APIService v1beta1.metrics.k8s.io: the cluster has no metrics API"), "{answer}");
+        assert!(
+            answer.contains(
+                "[autoscaler-blind] APIService v1beta1.metrics.k8s.io: the cluster has no metrics API"
+            ),
+            "{answer}"
+        );
         let answer = cluster.deny(Kind::ApiService).ask("web-hpa");
-        assert!(answer.contains("the metrics API does not answer") && !answer.contains("has no metrics API"), "{answer}");
+        assert!(
+            answer.contains("the metrics API does not answer") && !answer.contains("has no metrics API"),
+            "{answer}"
+        );
     }
 
     #[test]
     fn a_target_that_does_not_exist_is_named_if_the_list_was_read() {
         let mut other = target();
         other["metadata"]["name"] = "web-v2".into();
-        let cluster = Recorded::new(&[scaler("AbleToScale", "FailedGetScale", "the HPA controller was unable to get the target's current scale: deployments.apps \"web\" not found"), other]);
+        let cluster = Recorded::new(&[
+            scaler(
+                "AbleToScale",
+                "FailedGetScale",
+                "the HPA controller was unable to get the target's current scale: deployments.apps \"web\" not found",
+            ),
+            other,
+        ]);
         let answer = cluster.clone().ask("web-hpa");
-        assert!(answer.contains("its target Deployment web does not exist") && answer.contains("there are: web-v2"), "{answer}");
+        assert!(
+            answer.contains("its target Deployment web does not exist")
+                && answer.contains("there are: web-v2"),
+            "{answer}"
+        );
         let answer = cluster.deny(Kind::Deployment).ask("web-hpa");
         assert!(answer.contains("the scale of its target web cannot be read"), "{answer}");
     }
 
     #[test]
     fn a_target_scaled_to_0_is_no_fault() {
-        let scaler = scaler("ScalingActive", "ScalingDisabled", "scaling is disabled since the replica count of the target is zero");
+        let scaler = scaler(
+            "ScalingActive",
+            "ScalingDisabled",
+            "scaling is disabled since the replica count of the target is zero",
+        );
         let answer = Recorded::new(&[scaler, target(), object("Namespace", "shop")]).ask("web-hpa");
         assert!(!answer.contains("autoscaler-blind"), "{answer}");
     }

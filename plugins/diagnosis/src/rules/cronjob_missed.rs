@@ -20,7 +20,11 @@ fn find(facts: &Facts) -> Vec<Finding> {
 fn of(facts: &Facts, job: &Object) -> Option<Finding> {
     let last = time::parse(job.text("/status/lastScheduleTime"));
     // What was said before a run started is over.
-    let events: Vec<Event> = facts.events(job).into_iter().filter(|event| last.is_none_or(|last| event.last_seen() > last)).collect();
+    let events: Vec<Event> = facts
+        .events(job)
+        .into_iter()
+        .filter(|event| last.is_none_or(|last| event.last_seen() > last))
+        .collect();
     let named = events.iter().find_map(|event| Some((event, cause(event.reason())?)));
     if let Some((event, (summary, next))) = named {
         let place = format!("event {} x{}", event.reason(), event.count());
@@ -30,14 +34,19 @@ fn of(facts: &Facts, job: &Object) -> Option<Finding> {
                 .next(next),
         );
     }
-    let is_blocked = !job.list("/status/active").is_empty() && job.text("/spec/concurrencyPolicy") == "Forbid";
+    let is_blocked =
+        !job.list("/status/active").is_empty() && job.text("/spec/concurrencyPolicy") == "Forbid";
     let schedule = Schedule::parse(job.text("/spec/schedule")).filter(|_| !is_blocked)?;
     let since = last.or(job.created())?;
     let first = schedule.next(since)?;
     // Time zones shift a due time, but cannot bring a second one nearer than the schedule has it.
     let second = schedule.next(first).filter(|second| second + SLACK < facts.now)?;
     let age = time::age(facts.now.saturating_sub(since));
-    let since = if last.is_some() { format!("its last Job was started {age} ago") } else { format!("it has started no Job since it was made {age} ago") };
+    let since = if last.is_some() {
+        format!("its last Job was started {age} ago")
+    } else {
+        format!("it has started no Job since it was made {age} ago")
+    };
     let mut finding = Finding::new(RULE.id, job.reference(), "runs of its schedule were not started")
         .with(Evidence::fact(
             format!("{since}, and at least two were due since: schedule {}", job.text("/spec/schedule")),
@@ -86,16 +95,32 @@ mod tests {
     fn missed_runs_are_found_with_and_without_events() {
         let job = cron("*/10 * * * *", json!("2026-11-24T09:00:00Z"));
         let answer = Recorded::new(&[job.clone()]).ask("report");
-        assert!(answer.contains("cause 1 (likely) [cronjob-missed] CronJob shop/report: runs of its schedule were not started"), "{answer}");
+        assert!(
+            answer.contains(
+                "cause 1 (likely) [cronjob-missed] CronJob shop/report: runs of its schedule were not started"
+            ),
+            "{answer}"
+        );
         assert!(answer.contains("its last Job was started 3h ago"), "{answer}");
-        let event = event(&job, "UnknownTimeZone", "invalid timeZone: \"Mars/Base\": unknown time zone Mars/Base");
+        let event =
+            event(&job, "UnknownTimeZone", "invalid timeZone: \"Mars/Base\": unknown time zone Mars/Base");
         let answer = Recorded::new(&[job, event]).ask("report");
-        assert!(answer.contains("cause 1 (certain) [cronjob-missed] CronJob shop/report: its timeZone is not known"), "{answer}");
+        assert!(
+            answer.contains(
+                "cause 1 (certain) [cronjob-missed] CronJob shop/report: its timeZone is not known"
+            ),
+            "{answer}"
+        );
     }
 
     #[test]
     fn a_cron_job_between_its_runs_is_no_fault() {
-        for (schedule, last) in [("*/10 * * * *", json!("2026-11-24T11:50:00Z")), ("0 3 * * *", json!("2026-11-24T03:00:00Z")), ("0 3 * * *", Value::Null), ("@every 5m", Value::Null)] {
+        for (schedule, last) in [
+            ("*/10 * * * *", json!("2026-11-24T11:50:00Z")),
+            ("0 3 * * *", json!("2026-11-24T03:00:00Z")),
+            ("0 3 * * *", Value::Null),
+            ("@every 5m", Value::Null),
+        ] {
             let answer = Recorded::new(&[cron(schedule, last)]).ask("report");
             assert!(answer.contains("no fault found"), "{answer}");
         }

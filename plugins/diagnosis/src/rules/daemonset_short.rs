@@ -54,7 +54,8 @@ fn of(facts: &Facts, set: &Object) -> Option<Finding> {
     let free: BTreeSet<String> = free.filter(|node| !taken.contains(node)).collect();
     // Nodes that it is not meant for are without a pod, too.
     if scheduled < desired && i64::try_from(free.len()).is_ok_and(|free| free == desired - scheduled) {
-        finding = finding.with(Evidence::fact(format!("no pod on {}", names(&free)), "its pods and the nodes"));
+        finding =
+            finding.with(Evidence::fact(format!("no pod on {}", names(&free)), "its pods and the nodes"));
     }
     if let Some(event) = facts.events(set).into_iter().find(|event| event.reason().starts_with("Failed")) {
         finding = finding.with(Evidence::quote("", event.message(), format!("event {}", event.reason())));
@@ -73,7 +74,11 @@ fn no_node(facts: &Facts, set: &Object) -> Option<Finding> {
     let values = facts.all(Kind::Node).flat_map(|node| node.map("/metadata/labels"));
     let values: BTreeSet<String> =
         values.filter(|(other, _)| other == key).map(|(_, value)| value.to_owned()).collect();
-    let there = if values.is_empty() { format!("no node has a label {key}") } else { format!("values of {key} on the nodes: {}", names(&values)) };
+    let there = if values.is_empty() {
+        format!("no node has a label {key}")
+    } else {
+        format!("values of {key} on the nodes: {}", names(&values))
+    };
     Some(
         Finding::new(RULE.id, set.reference(), summary)
             .with(Evidence::fact("desired 0", format!("status of {}", set.reference())))

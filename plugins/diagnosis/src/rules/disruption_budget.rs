@@ -15,16 +15,26 @@ fn find(facts: &Facts) -> Vec<Finding> {
 
 fn of(facts: &Facts, budget: &Object) -> Option<Finding> {
     let number = |field: &str| budget.number(&format!("/status/{field}")).unwrap_or(0);
-    let (expected, healthy, wanted) = (number("expectedPods"), number("currentHealthy"), number("desiredHealthy"));
+    let (expected, healthy, wanted) =
+        (number("expectedPods"), number("currentHealthy"), number("desiredHealthy"));
     if budget.at("/status").is_none() || number("disruptionsAllowed") > 0 || expected == 0 {
         return None;
     }
     let (summary, next) = if healthy < wanted {
-        (format!("it lets no pod go, because {} of its pods are not healthy", expected - healthy), "find out why those pods are not ready")
+        (
+            format!("it lets no pod go, because {} of its pods are not healthy", expected - healthy),
+            "find out why those pods are not ready",
+        )
     } else if wanted >= expected {
-        ("it lets no pod ever go: it wants all of its pods healthy".to_owned(), "lower minAvailable, raise maxUnavailable, or add replicas")
+        (
+            "it lets no pod ever go: it wants all of its pods healthy".to_owned(),
+            "lower minAvailable, raise maxUnavailable, or add replicas",
+        )
     } else {
-        (format!("it lets no pod go now: it wants {wanted} healthy pods and has {healthy}"), "wait for more healthy pods, or add replicas")
+        (
+            format!("it lets no pod go now: it wants {wanted} healthy pods and has {healthy}"),
+            "wait for more healthy pods, or add replicas",
+        )
     };
     let mut finding = Finding::new(RULE.id, budget.reference(), summary)
         .with(Evidence::fact(
@@ -34,19 +44,29 @@ fn of(facts: &Facts, budget: &Object) -> Option<Finding> {
         .certainty(Certainty::Likely)
         .next(next)
         .symptom();
-    if let Some(condition) = budget.condition("DisruptionAllowed").filter(|condition| condition.reason == "SyncFailed") {
+    if let Some(condition) =
+        budget.condition("DisruptionAllowed").filter(|condition| condition.reason == "SyncFailed")
+    {
         finding = finding.with(Evidence::quote("", condition.message, "condition DisruptionAllowed"));
     }
     let selector = budget.at("/spec/selector");
-    let pods: Vec<&Object> = facts.within(Kind::Pod, budget.namespace()).filter(|pod| selects(selector, &pod.map("/metadata/labels"))).collect();
+    let pods: Vec<&Object> = facts
+        .within(Kind::Pod, budget.namespace())
+        .filter(|pod| selects(selector, &pod.map("/metadata/labels")))
+        .collect();
     let cordoned = facts.all(Kind::Node).filter(|node| node.flag("/spec/unschedulable"));
-    let drained: Vec<&Object> = cordoned.filter(|node| pods.iter().any(|pod| pod.text("/spec/nodeName") == node.name())).collect();
+    let drained: Vec<&Object> =
+        cordoned.filter(|node| pods.iter().any(|pod| pod.text("/spec/nodeName") == node.name())).collect();
     for node in drained {
         finding = finding
-            .with(Evidence::fact(format!("{} is cordoned and still has pods of it", node.reference()), "spec.unschedulable"))
+            .with(Evidence::fact(
+                format!("{} is cordoned and still has pods of it", node.reference()),
+                "spec.unschedulable",
+            ))
             .affects(node.reference());
     }
-    let unhealthy: Vec<&str> = pods.iter().filter(|pod| !health::is_ready(pod)).map(|pod| pod.name()).take(3).collect();
+    let unhealthy: Vec<&str> =
+        pods.iter().filter(|pod| !health::is_ready(pod)).map(|pod| pod.name()).take(3).collect();
     if !unhealthy.is_empty() {
         finding = finding.with(Evidence::fact(format!("not ready: {}", unhealthy.join(", ")), "its pods"));
     }
@@ -64,15 +84,28 @@ mod tests {
         pod["metadata"]["labels"] = json!({"app": "db"});
         let status = json!({"disruptionsAllowed": allowed, "expectedPods": 1, "currentHealthy": 1, "desiredHealthy": 1,
             "conditions": [{"type": "DisruptionAllowed", "status": "False", "reason": "InsufficientPods", "message": ""}]});
-        let budget = with("PodDisruptionBudget", "db", json!({"minAvailable": 1, "selector": {"matchLabels": {"app": "db"}}}), status);
-        let node = with("Node", "n1", json!({"unschedulable": is_cordoned}), json!({"conditions": [{"type": "Ready", "status": "True"}]}));
+        let budget = with(
+            "PodDisruptionBudget",
+            "db",
+            json!({"minAvailable": 1, "selector": {"matchLabels": {"app": "db"}}}),
+            status,
+        );
+        let node = with(
+            "Node",
+            "n1",
+            json!({"unschedulable": is_cordoned}),
+            json!({"conditions": [{"type": "Ready", "status": "True"}]}),
+        );
         vec![pod, budget, node]
     }
 
     #[test]
     fn a_budget_that_blocks_a_drain_is_named_at_the_node() {
         let answer = Recorded::new(&cluster(true, 0)).ask("n1");
-        assert!(answer.contains("[disruption-budget] PodDisruptionBudget shop/db: it lets no pod ever go"), "{answer}");
+        assert!(
+            answer.contains("[disruption-budget] PodDisruptionBudget shop/db: it lets no pod ever go"),
+            "{answer}"
+        );
         assert!(answer.contains("Node n1 is cordoned and still has pods of it"), "{answer}");
         let answer = Recorded::new(&cluster(false, 0)).ask_for("db", "shop", "pdb");
         assert!(answer.contains("[disruption-budget]"), "{answer}");

@@ -20,7 +20,8 @@ fn find(facts: &Facts) -> Vec<Finding> {
 }
 
 fn of(facts: &Facts, ingress: &Object) -> Vec<Finding> {
-    let default = ingress.at("/spec/defaultBackend/service").map(|service| ("the default backend".to_owned(), service));
+    let default =
+        ingress.at("/spec/defaultBackend/service").map(|service| ("the default backend".to_owned(), service));
     let rules = ingress.list("/spec/rules").iter().flat_map(|rule| {
         let host = match text(rule, "/host") {
             "" => "any host",
@@ -30,7 +31,11 @@ fn of(facts: &Facts, ingress: &Object) -> Vec<Finding> {
             Some((format!("path {} of {host}", text(path, "/path")), path.pointer("/backend/service")?))
         })
     });
-    default.into_iter().chain(rules).filter_map(|(place, backend)| of_backend(facts, ingress, &place, backend)).collect()
+    default
+        .into_iter()
+        .chain(rules)
+        .filter_map(|(place, backend)| of_backend(facts, ingress, &place, backend))
+        .collect()
 }
 
 fn of_backend(facts: &Facts, ingress: &Object, place: &str, backend: &Value) -> Option<Finding> {
@@ -39,8 +44,13 @@ fn of_backend(facts: &Facts, ingress: &Object, place: &str, backend: &Value) -> 
     match facts.find(Kind::Service, ingress.namespace(), name) {
         Presence::Unknown => None,
         Presence::Absent => {
-            let names: Vec<&str> = facts.within(Kind::Service, ingress.namespace()).map(Object::name).take(8).collect();
-            let there = if names.is_empty() { "there is no Service in the namespace".to_owned() } else { format!("there are: {}", names.join(", ")) };
+            let names: Vec<&str> =
+                facts.within(Kind::Service, ingress.namespace()).map(Object::name).take(8).collect();
+            let there = if names.is_empty() {
+                "there is no Service in the namespace".to_owned()
+            } else {
+                format!("there are: {}", names.join(", "))
+            };
             Some(
                 finding(format!("its backend Service {name} does not exist"))
                     .with(Evidence::fact(format!("{place} goes to Service {name}"), "spec.rules"))
@@ -50,9 +60,11 @@ fn of_backend(facts: &Facts, ingress: &Object, place: &str, backend: &Value) -> 
         }
         Presence::Found(service) => {
             let ports = service.list("/spec/ports");
-            let (wanted, number) = (text(backend, "/port/name"), backend.pointer("/port/number").and_then(Value::as_i64));
+            let (wanted, number) =
+                (text(backend, "/port/name"), backend.pointer("/port/number").and_then(Value::as_i64));
             let is_named = |port: &Value| !wanted.is_empty() && text(port, "/name") == wanted;
-            let is_numbered = |port: &Value| number.is_some() && port.pointer("/port").and_then(Value::as_i64) == number;
+            let is_numbered =
+                |port: &Value| number.is_some() && port.pointer("/port").and_then(Value::as_i64) == number;
             if ports.is_empty() || ports.iter().any(|port| is_named(port) || is_numbered(port)) {
                 return None;
             }
@@ -64,11 +76,17 @@ fn of_backend(facts: &Facts, ingress: &Object, place: &str, backend: &Value) -> 
             });
             let there: Vec<String> = ports.iter().map(shown).collect();
             Some(
-                finding(format!("it asks its backend Service {name} for port {asked}, which has only {}", there.join(", ")))
-                    .with(Evidence::fact(format!("{place} goes to {name}:{asked}"), "spec.rules"))
-                    .with(Evidence::fact(format!("ports: {}", there.join(", ")), format!("spec of {}", service.reference())))
-                    .certainty(if is_target { Certainty::Likely } else { Certainty::Certain })
-                    .next("correct the port of the backend"),
+                finding(format!(
+                    "it asks its backend Service {name} for port {asked}, which has only {}",
+                    there.join(", ")
+                ))
+                .with(Evidence::fact(format!("{place} goes to {name}:{asked}"), "spec.rules"))
+                .with(Evidence::fact(
+                    format!("ports: {}", there.join(", ")),
+                    format!("spec of {}", service.reference()),
+                ))
+                .certainty(if is_target { Certainty::Likely } else { Certainty::Certain })
+                .next("correct the port of the backend"),
             )
         }
     }
@@ -78,7 +96,10 @@ fn of_backend(facts: &Facts, ingress: &Object, place: &str, backend: &Value) -> 
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::{Kind, recorded::{Recorded, object, running, with}};
+    use crate::{
+        Kind,
+        recorded::{Recorded, object, running, with},
+    };
 
     fn cluster(backend: Value) -> Vec<Value> {
         let rules = json!([{"host": "shop.example.com", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": backend}}]}}]);
@@ -87,7 +108,12 @@ mod tests {
         vec![
             with("Ingress", "front", json!({"ingressClassName": "nginx", "rules": rules}), json!({})),
             object("IngressClass", "nginx"),
-            with("Service", "web", json!({"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}), json!({})),
+            with(
+                "Service",
+                "web",
+                json!({"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}),
+                json!({}),
+            ),
             pod,
         ]
     }
@@ -95,14 +121,34 @@ mod tests {
     #[test]
     fn what_the_backend_lacks_is_named() {
         for (backend, certainty, words) in [
-            (json!({"name": "wbe", "port": {"number": 80}}), "certain", "its backend Service wbe does not exist"),
-            (json!({"name": "web", "port": {"number": 81}}), "certain", "for port 81, which has only 80 (http)"),
-            (json!({"name": "web", "port": {"name": "https"}}), "certain", "for port https, which has only 80 (http)"),
-            (json!({"name": "web", "port": {"number": 8080}}), "likely", "for port 8080, which has only 80 (http)"),
+            (
+                json!({"name": "wbe", "port": {"number": 80}}),
+                "certain",
+                "its backend Service wbe does not exist",
+            ),
+            (
+                json!({"name": "web", "port": {"number": 81}}),
+                "certain",
+                "for port 81, which has only 80 (http)",
+            ),
+            (
+                json!({"name": "web", "port": {"name": "https"}}),
+                "certain",
+                "for port https, which has only 80 (http)",
+            ),
+            (
+                json!({"name": "web", "port": {"number": 8080}}),
+                "likely",
+                "for port 8080, which has only 80 (http)",
+            ),
         ] {
             for name in ["front", "shop.example.com"] {
                 let answer = Recorded::new(&cluster(backend.clone())).ask(name);
-                assert!(answer.contains(&format!("cause 1 ({certainty}) [ingress-backend] Ingress shop/front")) && answer.contains(words), "{answer}");
+                assert!(
+                    answer.contains(&format!("cause 1 ({certainty}) [ingress-backend] Ingress shop/front"))
+                        && answer.contains(words),
+                    "{answer}"
+                );
             }
         }
         let missing = json!({"name": "wbe", "port": {"number": 80}});

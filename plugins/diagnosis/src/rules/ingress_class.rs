@@ -16,7 +16,11 @@ const DEFAULT: (&str, &str) = ("ingressclass.kubernetes.io/is-default-class", "t
 
 fn find(facts: &Facts) -> Vec<Finding> {
     let is_served = |ingress: &&Object| !ingress.list("/status/loadBalancer/ingress").is_empty();
-    facts.all(Kind::Ingress).filter(|ingress| !is_served(ingress)).filter_map(|ingress| of(facts, ingress)).collect()
+    facts
+        .all(Kind::Ingress)
+        .filter(|ingress| !is_served(ingress))
+        .filter_map(|ingress| of(facts, ingress))
+        .collect()
 }
 
 fn of(facts: &Facts, ingress: &Object) -> Option<Finding> {
@@ -33,7 +37,10 @@ fn of(facts: &Facts, ingress: &Object) -> Option<Finding> {
         ("it names no IngressClass, and no class is the default".to_owned(), Certainty::Likely)
     } else {
         match facts.find(Kind::IngressClass, "", class) {
-            Presence::Absent => (format!("its IngressClass {class} does not exist, so no controller serves it"), Certainty::Certain),
+            Presence::Absent => (
+                format!("its IngressClass {class} does not exist, so no controller serves it"),
+                Certainty::Certain,
+            ),
             Presence::Found(_) | Presence::Unknown => return None,
         }
     };
@@ -41,7 +48,10 @@ fn of(facts: &Facts, ingress: &Object) -> Option<Finding> {
     Some(
         Finding::new(RULE.id, ingress.reference(), summary)
             .with(Evidence::fact(classes(facts), "list of IngressClasses"))
-            .with(Evidence::fact(format!("it has no address; hosts: {}", if hosts.is_empty() { "any" } else { &hosts }), format!("status of {}", ingress.reference())))
+            .with(Evidence::fact(
+                format!("it has no address; hosts: {}", if hosts.is_empty() { "any" } else { &hosts }),
+                format!("status of {}", ingress.reference()),
+            ))
             .certainty(certainty)
             .next("set ingressClassName to a class that exists, or install the controller of the class"),
     )
@@ -53,14 +63,21 @@ fn classes(facts: &Facts) -> String {
         format!("{}{default}", class.name())
     };
     let names: Vec<String> = facts.all(Kind::IngressClass).map(name).take(8).collect();
-    if names.is_empty() { "there is no IngressClass at all".to_owned() } else { format!("there are: {}", names.join(", ")) }
+    if names.is_empty() {
+        "there is no IngressClass at all".to_owned()
+    } else {
+        format!("there are: {}", names.join(", "))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::{Kind, recorded::{Recorded, object, with}};
+    use crate::{
+        Kind,
+        recorded::{Recorded, object, with},
+    };
 
     fn ingress(class: Value) -> Value {
         let spec = json!({"ingressClassName": class, "rules": [{"host": "shop.example.com", "http": {"paths": []}}]});
@@ -69,11 +86,21 @@ mod tests {
 
     #[test]
     fn a_class_that_does_not_exist_is_named_with_those_that_do() {
-        let answer = Recorded::new(&[ingress(json!("ngnix")), object("IngressClass", "nginx")]).ask("shop.example.com");
-        assert!(answer.contains("cause 1 (certain) [ingress-class] Ingress shop/front: its IngressClass ngnix does not exist"), "{answer}");
+        let answer = Recorded::new(&[ingress(json!("ngnix")), object("IngressClass", "nginx")])
+            .ask("shop.example.com");
+        assert!(
+            answer.contains(
+                "cause 1 (certain) [ingress-class] Ingress shop/front: its IngressClass ngnix does not exist"
+            ),
+            "{answer}"
+        );
         assert!(answer.contains("there are: nginx"), "{answer}");
-        let answer = Recorded::new(&[ingress(Value::Null)]).ask_for("https://shop.example.com/cart?x=1", "", "");
-        assert!(answer.contains("cause 1 (likely) [ingress-class] Ingress shop/front: it names no IngressClass"), "{answer}");
+        let answer =
+            Recorded::new(&[ingress(Value::Null)]).ask_for("https://shop.example.com/cart?x=1", "", "");
+        assert!(
+            answer.contains("cause 1 (likely) [ingress-class] Ingress shop/front: it names no IngressClass"),
+            "{answer}"
+        );
         assert!(answer.contains("there is no IngressClass at all"), "{answer}");
         let namespace = with("Namespace", "shop", json!({}), json!({"phase": "Active"}));
         let answer = Recorded::new(&[ingress(json!("ngnix")), namespace]).ask_for("", "shop", "");

@@ -18,9 +18,22 @@ fn of(facts: &Facts, ingress: &Object) -> Vec<Finding> {
     let events = facts.events(ingress);
     let finding = |secret: &str| {
         let names_it = |message: &str| {
-            message.split(|letter: char| !(letter.is_ascii_alphanumeric() || "-.".contains(letter))).any(|word| word.trim_end_matches('.') == secret)
+            message
+                .split(|letter: char| !(letter.is_ascii_alphanumeric() || "-.".contains(letter)))
+                .any(|word| word.trim_end_matches('.') == secret)
         };
-        let is_bad = |message: &str| ["not found", "does not exist", "doesn't exist", "no object matching key", "invalid", "unexpected error"].iter().any(|part| message.contains(part));
+        let is_bad = |message: &str| {
+            [
+                "not found",
+                "does not exist",
+                "doesn't exist",
+                "no object matching key",
+                "invalid",
+                "unexpected error",
+            ]
+            .iter()
+            .any(|part| message.contains(part))
+        };
         let event = events.iter().find(|event| names_it(event.message()) && is_bad(event.message()))?;
         Some(
             Finding::new(RULE.id, ingress.reference(), format!("its controller cannot use the TLS Secret {secret}"))
@@ -40,11 +53,20 @@ mod tests {
 
     #[test]
     fn a_secret_is_only_named_if_an_event_does() {
-        let ingress = with("Ingress", "front", json!({"ingressClassName": "nginx", "tls": [{"hosts": ["a.example"], "secretName": "front-tls"}]}), json!({}));
+        let ingress = with(
+            "Ingress",
+            "front",
+            json!({"ingressClassName": "nginx", "tls": [{"hosts": ["a.example"], "secretName": "front-tls"}]}),
+            json!({}),
+        );
         let class = object("IngressClass", "nginx");
         let answer = Recorded::new(&[ingress.clone(), class.clone()]).ask("front");
         assert!(answer.contains("no fault found"), "{answer}");
-        let event = event(&ingress, "Sync", "Error syncing to GCP: error running load balancer syncing routine: could not find TLS certificate: secrets \"front-tls\" not found");
+        let event = event(
+            &ingress,
+            "Sync",
+            "Error syncing to GCP: error running load balancer syncing routine: could not find TLS certificate: secrets \"front-tls\" not found",
+        );
         let answer = Recorded::new(&[ingress, class, event]).ask("front");
         assert!(answer.contains("cause 1 (likely) [ingress-tls] Ingress shop/front: its controller cannot use the TLS Secret front-tls"), "{answer}");
     }

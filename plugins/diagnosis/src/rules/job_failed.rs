@@ -6,8 +6,8 @@
 
 use super::Rule;
 use crate::{
-    Evidence, Facts, Finding, Kind, Object, health,
-    history, object::{list, text},
+    Evidence, Facts, Finding, Kind, Object, health, history,
+    object::{list, text},
 };
 
 pub(super) const RULE: Rule = Rule { id: "job-failed", find };
@@ -24,11 +24,17 @@ fn of(facts: &Facts, job: &Object) -> Option<Finding> {
     let tries = number("/status/failed");
     let (summary, next) = match condition.reason {
         "BackoffLimitExceeded" => (
-            format!("it has given up after {tries} failed pods (backoffLimit {})", job.number("/spec/backoffLimit").unwrap_or(6)),
+            format!(
+                "it has given up after {tries} failed pods (backoffLimit {})",
+                job.number("/spec/backoffLimit").unwrap_or(6)
+            ),
             "mend what fails in its pods, then make the Job anew",
         ),
         "DeadlineExceeded" => (
-            format!("it was ended because it ran longer than its activeDeadlineSeconds of {}", number("/spec/activeDeadlineSeconds")),
+            format!(
+                "it was ended because it ran longer than its activeDeadlineSeconds of {}",
+                number("/spec/activeDeadlineSeconds")
+            ),
             "find out what took so long, or give it more time, then make the Job anew",
         ),
         "PodFailurePolicy" => (
@@ -42,7 +48,11 @@ fn of(facts: &Facts, job: &Object) -> Option<Finding> {
         reason => (format!("it has failed: {reason}"), "look at its pods, then make the Job anew"),
     };
     let mut finding = Finding::new(RULE.id, job.reference(), summary)
-        .with(Evidence::quote(condition.reason, condition.message, format!("condition of {}", job.reference())))
+        .with(Evidence::quote(
+            condition.reason,
+            condition.message,
+            format!("condition of {}", job.reference()),
+        ))
         .affects(facts.root(job).reference())
         .next(next)
         .symptom();
@@ -52,7 +62,8 @@ fn of(facts: &Facts, job: &Object) -> Option<Finding> {
     if let Some(pod) = pods.first() {
         finding = with_pod(facts, pod, finding);
     } else if facts.is_listed(Kind::Pod, job.namespace()) {
-        finding = finding.with(Evidence::fact("its failed pods are gone, and their logs with them", "list of pods"));
+        finding = finding
+            .with(Evidence::fact("its failed pods are gone, and their logs with them", "list of pods"));
     }
     if let Some(complete) = last_success(facts, job) {
         finding = finding.with(Evidence::fact(
@@ -78,12 +89,22 @@ fn with_pod(facts: &Facts, pod: &Object, mut finding: Finding) -> Finding {
             finding = finding.with(Evidence::quote("last line", line, format!("log {container}")));
         }
     } else if !pod.text("/status/message").is_empty() {
-        finding = finding.with(Evidence::quote("", pod.text("/status/message"), format!("status of {}", pod.reference())));
+        finding = finding.with(Evidence::quote(
+            "",
+            pod.text("/status/message"),
+            format!("status of {}", pod.reference()),
+        ));
     }
     let policy = list(pod.at("/status").unwrap_or(&serde_json::Value::Null), "/conditions").iter();
-    let target = policy.filter(|condition| text(condition, "/type") == "DisruptionTarget").find(|condition| text(condition, "/status") == "True");
+    let target = policy
+        .filter(|condition| text(condition, "/type") == "DisruptionTarget")
+        .find(|condition| text(condition, "/status") == "True");
     match target {
-        Some(target) => finding.with(Evidence::quote("the pod was disrupted", text(target, "/message"), "condition DisruptionTarget")),
+        Some(target) => finding.with(Evidence::quote(
+            "the pod was disrupted",
+            text(target, "/message"),
+            "condition DisruptionTarget",
+        )),
         None => finding,
     }
 }
@@ -101,7 +122,12 @@ mod tests {
 
     fn failed(name: &str, reason: &str, created: &str) -> Value {
         let conditions = json!([{"type": "Failed", "status": "True", "reason": reason, "message": "Job has reached the specified backoff limit"}]);
-        let mut job = with("Job", name, json!({"backoffLimit": 2, "activeDeadlineSeconds": 60}), json!({"failed": 3, "conditions": conditions}));
+        let mut job = with(
+            "Job",
+            name,
+            json!({"backoffLimit": 2, "activeDeadlineSeconds": 60}),
+            json!({"failed": 3, "conditions": conditions}),
+        );
         job["metadata"]["creationTimestamp"] = created.into();
         job
     }
@@ -117,11 +143,26 @@ mod tests {
     #[test]
     fn the_newest_failed_pod_and_its_log_say_why() {
         let job = failed("migrate", "BackoffLimitExceeded", "2026-11-24T11:00:00Z");
-        let pods = [attempt("migrate-z", 9, &job, "2026-11-24T11:01:00Z"), attempt("migrate-a", 3, &job, "2026-11-24T11:02:00Z")];
-        let cluster = Recorded::new(&[&[job.clone()][..], &pods].concat()).log("app", false, "begin\nno such table: users");
+        let pods = [
+            attempt("migrate-z", 9, &job, "2026-11-24T11:01:00Z"),
+            attempt("migrate-a", 3, &job, "2026-11-24T11:02:00Z"),
+        ];
+        let cluster = Recorded::new(&[&[job.clone()][..], &pods].concat()).log(
+            "app",
+            false,
+            "begin\nno such table: users",
+        );
         let answer = cluster.ask("migrate");
-        assert!(answer.contains("[job-failed] Job shop/migrate: it has given up after 3 failed pods (backoffLimit 2)"), "{answer}");
-        assert!(answer.contains("exit code 3, Error") && answer.contains("`no such table: users`"), "{answer}");
+        assert!(
+            answer.contains(
+                "[job-failed] Job shop/migrate: it has given up after 3 failed pods (backoffLimit 2)"
+            ),
+            "{answer}"
+        );
+        assert!(
+            answer.contains("exit code 3, Error") && answer.contains("`no such table: users`"),
+            "{answer}"
+        );
         let answer = Recorded::new(&[job]).ask("migrate");
         assert!(answer.contains("its failed pods are gone"), "{answer}");
         let answer = Recorded::new(&[failed("slow", "DeadlineExceeded", "2026-11-24T11:00:00Z")]).ask("slow");
@@ -130,18 +171,41 @@ mod tests {
 
     #[test]
     fn a_run_that_a_newer_one_superseded_is_no_fault() {
-        let cron = with("CronJob", "report", json!({"schedule": "0 * * * *"}), json!({"lastScheduleTime": "2026-11-24T11:00:00Z"}));
+        let cron = with(
+            "CronJob",
+            "report",
+            json!({"schedule": "0 * * * *"}),
+            json!({"lastScheduleTime": "2026-11-24T11:00:00Z"}),
+        );
         let old = owned(failed("report-1", "BackoffLimitExceeded", "2026-11-24T10:00:00Z"), &cron);
         let pod = attempt("report-1-x", 1, &old, "2026-11-24T10:00:00Z");
-        let mut good = owned(with("Job", "report-2", json!({}), json!({"conditions": [{"type": "Complete", "status": "True"}]})), &cron);
+        let mut good = owned(
+            with(
+                "Job",
+                "report-2",
+                json!({}),
+                json!({"conditions": [{"type": "Complete", "status": "True"}]}),
+            ),
+            &cron,
+        );
         good["metadata"]["creationTimestamp"] = "2026-11-24T11:00:00Z".into();
         let answer = Recorded::new(&[cron.clone(), old.clone(), pod.clone(), good.clone()]).ask("report");
         assert!(answer.contains("no fault found"), "{answer}");
-        let answer = Recorded::new(&[cron.clone(), old.clone(), pod.clone(), good.clone(), object("Namespace", "shop")]).ask_for("", "shop", "");
+        let answer = Recorded::new(&[
+            cron.clone(),
+            old.clone(),
+            pod.clone(),
+            good.clone(),
+            object("Namespace", "shop"),
+        ])
+        .ask_for("", "shop", "");
         assert!(answer.contains("no fault found"), "{answer}");
         good["metadata"]["creationTimestamp"] = "2026-11-24T09:00:00Z".into();
         let answer = Recorded::new(&[cron, old, pod, good]).ask("report");
         assert!(answer.contains("[job-failed] Job shop/report-1"), "{answer}");
-        assert!(answer.contains("its last run failed") && answer.contains("completed is report-2"), "{answer}");
+        assert!(
+            answer.contains("its last run failed") && answer.contains("completed is report-2"),
+            "{answer}"
+        );
     }
 }

@@ -20,15 +20,21 @@ fn of(facts: &Facts, namespace: &Object) -> Option<Finding> {
     let since = namespace.deleted()?;
     let age = facts.now.saturating_sub(since);
     let has = |kind: &str| namespace.condition(kind).filter(|condition| condition.status == "True");
-    let quote = |condition: &Condition| Evidence::quote("", condition.message, format!("condition {}", condition.reason));
-    let since = format!("it has been being deleted for {}", time::age(age));
+    let quote = |condition: &Condition| {
+        Evidence::quote("", condition.message, format!("condition {}", condition.reason))
+    };
+    let since = format!("its deletion has been under way for {}", time::age(age));
     let object = namespace.reference();
     if let Some(condition) = has("NamespaceDeletionDiscoveryFailure") {
         return Some(
-            Finding::new(RULE.id, object, format!("{since}: an API of the cluster does not answer, so its content is not known"))
-                .with(quote(&condition))
-                .next("mend or remove the APIService that is down: resources_list kind=APIService")
-                .symptom(),
+            Finding::new(
+                RULE.id,
+                object,
+                format!("{since}: an API of the cluster does not answer, so its content is not known"),
+            )
+            .with(quote(&condition))
+            .next("mend or remove the APIService that is down: resources_list kind=APIService")
+            .symptom(),
         );
     }
     if age < PATIENCE {
@@ -36,12 +42,18 @@ fn of(facts: &Facts, namespace: &Object) -> Option<Finding> {
     }
     let remaining = has("NamespaceContentRemaining");
     if let Some(condition) = has("NamespaceFinalizersRemaining") {
-        let finding = Finding::new(RULE.id, object, format!("{since}: objects in it have finalizers that nothing removes"))
-            .with(quote(&condition))
-            .next("find out why the controller of that finalizer does not remove it: it may be gone");
+        let finding = Finding::new(
+            RULE.id,
+            object,
+            format!("{since}: objects in it have finalizers that nothing removes"),
+        )
+        .with(quote(&condition))
+        .next("find out why the controller of that finalizer does not remove it: it may be gone");
         return Some(remaining.iter().map(quote).fold(finding, Finding::with));
     }
-    if let Some(condition) = has("NamespaceDeletionContentFailure").or(has("NamespaceDeletionGroupVersionParsingFailure")) {
+    if let Some(condition) =
+        has("NamespaceDeletionContentFailure").or(has("NamespaceDeletionGroupVersionParsingFailure"))
+    {
         return Some(
             Finding::new(RULE.id, object, format!("{since}: its content cannot be deleted"))
                 .with(quote(&condition))
@@ -53,7 +65,8 @@ fn of(facts: &Facts, namespace: &Object) -> Option<Finding> {
         .symptom();
     let finalizers = namespace.list("/spec/finalizers").iter().chain(namespace.list("/metadata/finalizers"));
     let finalizers: Vec<&str> = finalizers.filter_map(serde_json::Value::as_str).collect();
-    let finding = finding.with(Evidence::quote("its own finalizers", finalizers.join(", "), "spec.finalizers"));
+    let finding =
+        finding.with(Evidence::quote("its own finalizers", finalizers.join(", "), "spec.finalizers"));
     Some(remaining.iter().map(quote).fold(finding, Finding::with))
 }
 
@@ -77,14 +90,18 @@ mod tests {
             {"type": "NamespaceContentRemaining", "status": "True", "reason": "SomeResourcesRemain", "message": "Some resources are remaining: widgets.example.com has 5 resource instances"},
             {"type": "NamespaceFinalizersRemaining", "status": "True", "reason": "SomeFinalizersRemain", "message": "Some content in the namespace has finalizers remaining: example.com/cleanup in 5 resource instances"}]);
         let answer = Recorded::new(&[namespace("2026-11-24T11:00:00Z", conditions)]).ask_for("", "shop", "");
-        assert!(answer.contains("cause 1 (certain) [namespace-terminating] Namespace shop: it has been being deleted for 60m: objects in it have finalizers"), "{answer}");
-        assert!(answer.contains("example.com/cleanup in 5") && answer.contains("widgets.example.com"), "{answer}");
+        assert!(answer.contains("cause 1 (certain) [namespace-terminating] Namespace shop: its deletion has been under way for 60m: objects in it have finalizers"), "{answer}");
+        assert!(
+            answer.contains("example.com/cleanup in 5") && answer.contains("widgets.example.com"),
+            "{answer}"
+        );
     }
 
     #[test]
     fn the_first_minutes_are_no_fault() {
         let conditions = json!([{"type": "NamespaceContentRemaining", "status": "True", "reason": "SomeResourcesRemain", "message": "Some resources are remaining: pods. has 1 resource instances"}]);
-        let answer = Recorded::new(&[namespace("2026-11-24T11:59:30Z", conditions), running("web")]).ask_for("", "shop", "");
+        let answer = Recorded::new(&[namespace("2026-11-24T11:59:30Z", conditions), running("web")])
+            .ask_for("", "shop", "");
         assert!(!answer.contains("namespace-terminating"), "{answer}");
     }
 }

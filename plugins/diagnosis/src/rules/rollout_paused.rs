@@ -30,7 +30,10 @@ fn of(facts: &Facts, deployment: &Object) -> Finding {
         (!changes.is_empty()).then(|| Evidence::quote("not rolled out", changes.join("; "), place))
     });
     Finding::new(RULE.id, deployment.reference(), "it is paused, so its change is not rolled out")
-        .with(Evidence::fact(format!("paused; {updated} of {wanted} pods have the present template"), "spec.paused"))
+        .with(Evidence::fact(
+            format!("paused; {updated} of {wanted} pods have the present template"),
+            "spec.paused",
+        ))
         .change(change)
         .next("resume the rollout, if the pause is no longer meant")
         .symptom()

@@ -27,9 +27,9 @@ fn of(facts: &Facts, deployment: &Object) -> Option<Finding> {
         [newest, older @ ..] => (Some(*newest), older),
         [] => (None, [].as_slice()),
     };
-    let condition = deployment.condition("Progressing").filter(|condition| {
-        condition.status == "False" && condition.reason == "ProgressDeadlineExceeded"
-    });
+    let condition = deployment
+        .condition("Progressing")
+        .filter(|condition| condition.status == "False" && condition.reason == "ProgressDeadlineExceeded");
     let pods: Vec<&Object> = newest.map(|set| facts.pods_of(set)).unwrap_or_default();
     let is_old_serving = older.iter().any(|set| set.number("/status/readyReplicas").unwrap_or(0) > 0);
     // Without a rollout, pods that fail are a matter of other rules.
@@ -102,7 +102,12 @@ mod tests {
     fn set(name: &str, revision: &str, image: &str, ready: i64, deployment: &Value) -> Value {
         let template = json!({"spec": {"containers": [{"name": "app", "image": image}]}});
         let mut set = owned(
-            with("ReplicaSet", name, json!({"replicas": 1, "template": template}), json!({"replicas": 1, "readyReplicas": ready})),
+            with(
+                "ReplicaSet",
+                name,
+                json!({"replicas": 1, "template": template}),
+                json!({"replicas": 1, "readyReplicas": ready}),
+            ),
             deployment,
         );
         set["metadata"]["annotations"] = json!({"deployment.kubernetes.io/revision": revision});
@@ -117,7 +122,8 @@ mod tests {
             json!({"replicas": 2, "readyReplicas": 1, "updatedReplicas": 1, "unavailableReplicas": 1, "conditions": [progressing]}),
         );
         // Revision 10 is after 9.
-        let (old, new) = (set("web-b", "9", "app:1.8", 1, &deployment), set("web-a", "10", "app:1.9", 0, &deployment));
+        let (old, new) =
+            (set("web-b", "9", "app:1.8", 1, &deployment), set("web-a", "10", "app:1.9", 0, &deployment));
         let pod = pod(
             "web-a-1",
             json!({"containers": [{"name": "app", "image": "app:1.9"}]}),
@@ -136,9 +142,14 @@ mod tests {
     fn the_change_stands_with_the_rollout_or_with_its_cause() {
         let answer = Recorded::new(&cluster(stuck(), json!({"reason": "ContainerCreating"}))).ask("web");
         assert!(answer.contains("cause 1 (certain) [rollout-stuck] Deployment shop/web: its rollout does not get on: 0 of 1 pods of the newest revision are ready; pods of an older revision still serve"), "{answer}");
-        assert!(answer.contains("changed from revision 9 to 10: `image of app: app:1.8 -> app:1.9`"), "{answer}");
+        assert!(
+            answer.contains("changed from revision 9 to 10: `image of app: app:1.8 -> app:1.9`"),
+            "{answer}"
+        );
         let waiting = json!({"reason": "ImagePullBackOff", "message": "Back-off pulling image \"app:1.9\": ErrImagePull: rpc error: not found"});
-        for condition in [stuck(), json!({"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"})] {
+        for condition in
+            [stuck(), json!({"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"})]
+        {
             let answer = Recorded::new(&cluster(condition, waiting.clone())).ask("web");
             assert!(answer.contains("cause 1 (certain) [image-pull] Deployment shop/web"), "{answer}");
             assert!(answer.contains("changed from revision 9 to 10"), "{answer}");

@@ -12,16 +12,24 @@ pub(super) const RULE: Rule = Rule { id: "scaled-to-zero", find };
 fn find(facts: &Facts) -> Vec<Finding> {
     let kinds = [Kind::Deployment, Kind::StatefulSet, Kind::ReplicaSet];
     let is_idle = |workload: &&Object| {
-        workload.number("/spec/replicas") == Some(0) && workload.owner().is_none() && workload.deleted().is_none()
+        workload.number("/spec/replicas") == Some(0)
+            && workload.owner().is_none()
+            && workload.deleted().is_none()
     };
-    kinds.into_iter().flat_map(|kind| facts.all(kind)).filter(is_idle).map(|workload| of(facts, workload)).collect()
+    kinds
+        .into_iter()
+        .flat_map(|kind| facts.all(kind))
+        .filter(is_idle)
+        .map(|workload| of(facts, workload))
+        .collect()
 }
 
 fn of(facts: &Facts, workload: &Object) -> Finding {
-    let mut finding = Finding::new(RULE.id, workload.reference(), "it is scaled to 0: it has no pods, and is not meant to")
-        .with(Evidence::fact("replicas: 0", format!("spec of {}", workload.reference())))
-        .next("scale it up, if it is to run")
-        .symptom();
+    let mut finding =
+        Finding::new(RULE.id, workload.reference(), "it is scaled to 0: it has no pods, and is not meant to")
+            .with(Evidence::fact("replicas: 0", format!("spec of {}", workload.reference())))
+            .next("scale it up, if it is to run")
+            .symptom();
     let is_scaler =
         |scaler: &&Object| needs::needs(scaler).iter().any(|need| need.object == workload.reference());
     let namespace = workload.namespace();
@@ -34,7 +42,8 @@ fn of(facts: &Facts, workload: &Object) -> Finding {
     let services = facts.within(Kind::Service, namespace).filter(|service| {
         // Others may serve in its place.
         !relations::selected(facts, service).any(health::is_ready)
-            && relations::workloads_behind(facts, service).any(|other| other.reference() == workload.reference())
+            && relations::workloads_behind(facts, service)
+                .any(|other| other.reference() == workload.reference())
     });
     services.fold(finding, |finding, service| finding.affects(service.reference()))
 }
@@ -49,17 +58,26 @@ mod tests {
     fn it_is_named_to_who_asks_about_it_or_depends_on_it() {
         let template = json!({"metadata": {"labels": {"app": "db"}}, "spec": {"containers": []}});
         let mut client = running("client");
-        client["spec"]["containers"][0]["env"] = json!([{"name": "DB", "value": "postgres://database:5432/x"}]);
+        client["spec"]["containers"][0]["env"] =
+            json!([{"name": "DB", "value": "postgres://database:5432/x"}]);
         let cluster = Recorded::new(&[
             with("StatefulSet", "db", json!({"replicas": 0, "template": template}), json!({"replicas": 0})),
-            with("Service", "database", json!({"selector": {"app": "db"}, "ports": [{"port": 5432}]}), json!({})),
+            with(
+                "Service",
+                "database",
+                json!({"selector": {"app": "db"}, "ports": [{"port": 5432}]}),
+                json!({}),
+            ),
             client,
             running("other"),
             object("Namespace", "shop"),
         ]);
         for name in ["db", "database", "client"] {
             let answer = cluster.clone().ask(name);
-            assert!(answer.contains("[scaled-to-zero] StatefulSet shop/db: it is scaled to 0"), "{name}: {answer}");
+            assert!(
+                answer.contains("[scaled-to-zero] StatefulSet shop/db: it is scaled to 0"),
+                "{name}: {answer}"
+            );
             assert!(answer.contains("(affects 1 Service)"), "{name}: {answer}");
         }
         let answer = cluster.clone().ask("other");

@@ -19,16 +19,27 @@ fn find(facts: &Facts) -> Vec<Finding> {
 fn of(facts: &Facts, service: &Object) -> Option<Finding> {
     let pods: Vec<&Object> = selected(facts, service).collect();
     let age = |pod: &Object| pod.created().map_or(u64::MAX, |created| facts.now.saturating_sub(created));
-    if pods.is_empty() || pods.iter().any(|pod| health::is_ready(pod)) || pods.iter().all(|pod| age(pod) < health::STARTING) {
+    if pods.is_empty()
+        || pods.iter().any(|pod| health::is_ready(pod))
+        || pods.iter().all(|pod| age(pod) < health::STARTING)
+    {
         return None;
     }
-    let states: Vec<String> = pods.iter().take(3).filter_map(|pod| Some(format!("{} {}", pod.name(), health::health(facts, pod)?.detail))).collect();
+    let states: Vec<String> = pods
+        .iter()
+        .take(3)
+        .filter_map(|pod| Some(format!("{} {}", pod.name(), health::health(facts, pod)?.detail)))
+        .collect();
     let summary = format!("it has no ready endpoint: 0 of {} selected pods are ready", pods.len());
     let finding = Finding::new(RULE.id, service.reference(), summary)
         .with(Evidence::fact(states.join("; "), "status of the pods"))
         .next("find out why the pods are not ready")
         .symptom();
-    Some(pods.into_iter().fold(finding, |finding, pod| finding.affects(pod.reference()).affects(facts.root(pod).reference())))
+    Some(
+        pods.into_iter().fold(finding, |finding, pod| {
+            finding.affects(pod.reference()).affects(facts.root(pod).reference())
+        }),
+    )
 }
 
 #[cfg(test)]
@@ -39,7 +50,14 @@ mod tests {
 
     #[test]
     fn a_service_whose_pods_are_not_ready_is_a_symptom() {
-        let service = |published: bool| with("Service", "api", json!({"selector": {"app": "api"}, "publishNotReadyAddresses": published}), json!({}));
+        let service = |published: bool| {
+            with(
+                "Service",
+                "api",
+                json!({"selector": {"app": "api"}, "publishNotReadyAddresses": published}),
+                json!({}),
+            )
+        };
         let mut pod = running("api-1");
         pod["metadata"]["labels"] = json!({"app": "api"});
         let answer = Recorded::new(&[service(false), pod.clone()]).ask("api");
@@ -47,7 +65,12 @@ mod tests {
         pod["status"]["conditions"][0]["status"] = "False".into();
         pod["status"]["containerStatuses"][0]["ready"] = false.into();
         let answer = Recorded::new(&[service(false), pod.clone()]).ask("api");
-        assert!(answer.contains("[service-unready] Service shop/api: it has no ready endpoint: 0 of 1 selected pods are ready"), "{answer}");
+        assert!(
+            answer.contains(
+                "[service-unready] Service shop/api: it has no ready endpoint: 0 of 1 selected pods are ready"
+            ),
+            "{answer}"
+        );
         let answer = Recorded::new(&[service(true), pod]).ask_for("api", "shop", "service");
         assert!(!answer.contains("service-unready"), "{answer}");
     }

@@ -35,10 +35,13 @@ fn of(facts: &Facts, set: &Object) -> Vec<Finding> {
         return Vec::new();
     };
     let mut findings = Vec::new();
-    let absent: Vec<String> =
-        wanted.filter(|other| *other > ordinal && pod(*other).is_none()).map(|other| other.to_string()).collect();
+    let absent: Vec<String> = wanted
+        .filter(|other| *other > ordinal && pod(*other).is_none())
+        .map(|other| other.to_string())
+        .collect();
     let state = health::health(facts, holder).map(|health| health.detail).unwrap_or_default();
-    let state = || Evidence::fact(format!("pod {ordinal}: {state}"), format!("status of {}", holder.reference()));
+    let state =
+        || Evidence::fact(format!("pod {ordinal}: {state}"), format!("status of {}", holder.reference()));
     if !absent.is_empty() {
         let summary = format!(
             "pod {ordinal} is not ready, so {} of its pods are not created: they are made in order",
@@ -47,19 +50,26 @@ fn of(facts: &Facts, set: &Object) -> Vec<Finding> {
         findings.push(
             Finding::new(RULE.id, set.reference(), summary)
                 .with(state())
-                .with(Evidence::fact(format!("no pod {}", absent.join(", ")), "podManagementPolicy OrderedReady"))
+                .with(Evidence::fact(
+                    format!("no pod {}", absent.join(", ")),
+                    "podManagementPolicy OrderedReady",
+                ))
                 .affects(holder.reference())
                 .next(format!("find out why pod {ordinal} is not ready: diagnose name={}", holder.name()))
                 .symptom(),
         );
     }
     let revision = holder.map("/metadata/labels");
-    let revision = revision.iter().find(|(key, _)| *key == "controller-revision-hash").map(|(_, value)| *value);
+    let revision =
+        revision.iter().find(|(key, _)| *key == "controller-revision-hash").map(|(_, value)| *value);
     let newest = set.text("/status/updateRevision");
     let is_kept = set.text("/spec/updateStrategy/type") == "OnDelete"
         || set.number("/spec/updateStrategy/rollingUpdate/partition").is_some_and(|least| ordinal < least);
-    if let Some(revision) = revision.filter(|revision| !newest.is_empty() && *revision != newest && !is_kept) {
-        let summary = format!("pod {ordinal} is not ready and of an older revision; it is not replaced by one of the new template until it is ready");
+    if let Some(revision) = revision.filter(|revision| !newest.is_empty() && *revision != newest && !is_kept)
+    {
+        let summary = format!(
+            "pod {ordinal} is not ready and of an older revision; it is not replaced by one of the new template until it is ready"
+        );
         findings.push(
             Finding::new(RULE.id, set.reference(), summary)
                 .with(state())
@@ -69,7 +79,9 @@ fn of(facts: &Facts, set: &Object) -> Vec<Finding> {
                 ))
                 .affects(holder.reference())
                 .certainty(Certainty::Likely)
-                .next("let the pod be replaced by hand: the controller makes it anew from the present template"),
+                .next(
+                    "let the pod be replaced by hand: the controller makes it anew from the present template",
+                ),
         );
     }
     findings
@@ -110,7 +122,9 @@ mod tests {
 
     #[test]
     fn pods_that_are_made_side_by_side_or_just_start_are_no_fault() {
-        for (policy, created) in [("Parallel", "2026-11-24T11:00:00Z"), ("OrderedReady", "2026-11-24T11:59:40Z")] {
+        for (policy, created) in
+            [("Parallel", "2026-11-24T11:00:00Z"), ("OrderedReady", "2026-11-24T11:59:40Z")]
+        {
             let answer = Recorded::new(&cluster(policy, "db-1", created)).ask("db");
             assert!(!answer.contains("statefulset-order"), "{answer}");
         }
