@@ -10,13 +10,15 @@ use crate::{
     log::Log,
     needs,
     object::text,
-    placement,
+    placement, rights,
     source::{List, LogRead, Source, Unread},
     trouble, webhooks,
 };
 
 /// Objects that are read one by one.
 const OBJECTS: usize = 16;
+/// Namespaces in which the rights of refused accounts are read.
+const DENIALS: usize = 2;
 /// Logs that are read.
 const LOGS: usize = 6;
 /// Lines at the end of a log of a container that ended.
@@ -112,15 +114,29 @@ fn room(source: &mut impl Source, facts: &mut Facts, namespace: &str) {
     }
 }
 
-/// Roles and bindings that say what an account may do.
-pub(crate) fn rights(source: &mut impl Source, facts: &mut Facts, namespace: &str) {
+/// Reads the rights of the accounts that logs and events say were refused by the API server.
+pub(crate) fn denials(source: &mut impl Source, facts: &mut Facts) {
+    let places: BTreeSet<(String, String)> = rights::denials(facts)
+        .into_iter()
+        .map(|denial| (denial.account.namespace, denial.namespace))
+        // A refusal of the whole cluster is one of bindings of the cluster; Roles are read all the same, for what they give.
+        .map(|(account, asked)| if asked.is_empty() { (account.clone(), account) } else { (account, asked) })
+        .filter(|(_, asked)| !facts.is_listed(Kind::RoleBinding, asked))
+        .collect();
+    for (account, asked) in places.into_iter().take(DENIALS) {
+        rights(source, facts, &asked, &account);
+    }
+}
+
+/// Roles and bindings that say what accounts of a namespace may do in another, which may be the same.
+fn rights(source: &mut impl Source, facts: &mut Facts, namespace: &str, of_accounts: &str) {
     let kinds = [Kind::Role, Kind::RoleBinding, Kind::ClusterRoleBinding];
     let lists: Vec<List> = kinds.into_iter().map(|kind| in_namespace(kind, namespace)).collect();
     list(source, facts, &lists);
     let bindings = facts.within(Kind::RoleBinding, namespace).chain(facts.all(Kind::ClusterRoleBinding));
     let roles: BTreeSet<Reference> = bindings
         .filter(|binding| {
-            binding.text("/roleRef/kind") == "ClusterRole" && names_an_account_of(binding, namespace)
+            binding.text("/roleRef/kind") == "ClusterRole" && names_an_account_of(binding, of_accounts)
         })
         .map(|binding| Reference::new(Kind::ClusterRole, "", binding.text("/roleRef/name")))
         .collect();
@@ -128,8 +144,12 @@ pub(crate) fn rights(source: &mut impl Source, facts: &mut Facts, namespace: &st
 }
 
 fn names_an_account_of(binding: &Object, namespace: &str) -> bool {
+    let of_namespace = format!("system:serviceaccounts:{namespace}");
+    let groups = [of_namespace.as_str(), "system:serviceaccounts", "system:authenticated"];
     binding.list("/subjects").iter().any(|subject| {
-        text(subject, "/kind") == "ServiceAccount" && [namespace, ""].contains(&text(subject, "/namespace"))
+        let is_account = text(subject, "/kind") == "ServiceAccount"
+            && [namespace, ""].contains(&text(subject, "/namespace"));
+        is_account || (text(subject, "/kind") == "Group" && groups.contains(&text(subject, "/name")))
     })
 }
 
@@ -227,7 +247,7 @@ pub(crate) fn searched_logs(source: &mut impl Source, facts: &mut Facts, related
     logs(source, facts, reads);
 }
 
-/// Related pods, one of each workload: the first by name that `is_wanted`.
+/// Related pods, one of each workload: the newest that `is_wanted`, since an older one may be history.
 fn representatives<'f>(
     facts: &'f Facts,
     related: &BTreeSet<Reference>,
@@ -235,7 +255,9 @@ fn representatives<'f>(
 ) -> Vec<&'f Object> {
     let mut roots = BTreeSet::new();
     let pods = facts.all(Kind::Pod).filter(|pod| related.contains(&pod.reference()) && is_wanted(pod));
-    pods.filter(|pod| roots.insert(facts.root(pod).reference())).collect()
+    let mut pods: Vec<&Object> = pods.collect();
+    pods.sort_by_key(|pod| std::cmp::Reverse(pod.created()));
+    pods.into_iter().filter(|pod| roots.insert(facts.root(pod).reference())).collect()
 }
 
 fn read_of(pod: &Object, container: &str) -> LogRead {

@@ -72,6 +72,8 @@ pub struct Finding {
     pub affects: Vec<Reference>,
     /// A person's action, or one call of a tool.
     pub next: String,
+    /// A change that came before it. It is shown with the cause, if that is another finding.
+    pub change: Option<Evidence>,
     /// True if it may be the consequence of another finding that affects the same objects, which then is shown instead.
     pub is_symptom: bool,
 }
@@ -87,6 +89,7 @@ impl Finding {
             summary: summary.into(),
             evidence: Vec::new(),
             next: String::new(),
+            change: None,
             is_symptom: false,
         }
     }
@@ -118,6 +121,13 @@ impl Finding {
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Self {
         self.next = next.into();
+        self
+    }
+
+    /// Sets the change that came before it.
+    #[must_use]
+    pub fn change(mut self, change: Option<Evidence>) -> Self {
+        self.change = change;
         self
     }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    Facts, Kind, Object, Reference,
+    Facts, Kind, Object, Reference, history,
     object::{list, text},
     placement, relations, time,
 };
@@ -68,7 +68,7 @@ pub fn health(facts: &Facts, object: &Object) -> Option<Health> {
         }
         Kind::Job => Some(job(facts, object)),
         Kind::CronJob if object.flag("/spec/suspend") => figures(State::Intended, "suspended".to_owned()),
-        Kind::CronJob => figures(State::Healthy, format!("schedule {}", object.text("/spec/schedule"))),
+        Kind::CronJob => Some(cron_job(facts, object)),
         Kind::PersistentVolumeClaim if waits_for_consumer(facts, object) => {
             figures(State::Intended, "Pending: its class waits for a pod that uses it".to_owned())
         }
@@ -146,6 +146,21 @@ fn job(facts: &Facts, job: &Object) -> Health {
     Health { state, detail }
 }
 
+/// A CronJob is as well as its newest run that has ended.
+fn cron_job(facts: &Facts, cron_job: &Object) -> Health {
+    let last = history::runs(facts, cron_job).into_iter().find(|job| history::has_ended(job));
+    let schedule = format!("schedule {}", cron_job.text("/spec/schedule"));
+    match last.filter(|job| is_condition(job, "Failed")) {
+        Some(_) => Health { state: State::Degraded, detail: format!("{schedule}, its last run failed") },
+        None => Health { state: State::Healthy, detail: schedule },
+    }
+}
+
+/// True if a condition of an object is met.
+pub fn is_condition(object: &Object, kind: &str) -> bool {
+    object.condition(kind).is_some_and(|condition| condition.status == "True")
+}
+
 fn service(facts: &Facts, service: &Object) -> Option<Health> {
     if service.text("/spec/type") == "ExternalName" || service.map("/spec/selector").is_empty() {
         return Some(Health { state: State::Healthy, detail: "without a selector".to_owned() });
@@ -155,7 +170,12 @@ fn service(facts: &Facts, service: &Object) -> Option<Health> {
     }
     let pods: Vec<&Object> = relations::selected(facts, service).collect();
     let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+    let is_idle = || {
+        let mut workloads = relations::workloads_behind(facts, service).peekable();
+        workloads.peek().is_some() && workloads.all(|workload| workload.number("/spec/replicas") == Some(0))
+    };
     let state = match ready {
+        0 if pods.is_empty() && is_idle() => State::Intended,
         0 => State::Down,
         _ if ready < pods.len() => State::Degraded,
         _ => State::Healthy,

@@ -10,11 +10,14 @@ mod event;
 mod facts;
 mod finding;
 pub mod health;
+mod history;
 mod kind;
 mod log;
+mod names;
 pub mod needs;
 pub mod object;
 pub mod placement;
+mod policy;
 pub mod probes;
 pub mod quantity;
 mod rank;
@@ -23,11 +26,16 @@ mod recorded;
 pub mod refusals;
 mod relations;
 mod render;
+mod rights;
 mod rules;
+#[cfg(test)]
+mod scenarios;
+mod schedule;
 pub mod selectors;
 mod source;
 mod subject;
 mod survey;
+pub mod template;
 mod time;
 mod trouble;
 pub mod webhooks;
@@ -40,7 +48,7 @@ pub use finding::{Certainty, Evidence, Finding};
 pub use kind::Kind;
 pub use log::Log;
 pub use object::{Condition, Object, Reference};
-pub use relations::{has_labels, related, selected};
+pub use relations::{called, has_labels, related, selected, workloads_behind};
 pub use rules::{RULES, Rule};
 pub use source::{List, Listed, LogLines, LogRead, Source, Unread};
 
@@ -85,6 +93,7 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
     let mut related = related(&facts, subject.iter().cloned());
     related.extend(subject.iter().map(|object| Reference::new(Kind::Namespace, "", &object.namespace)));
     collect::ended_logs(source, &mut facts, &related);
+    collect::denials(source, &mut facts);
     let mut findings = judged(&facts, &related);
     if !findings.iter().any(|finding| finding.certainty == Certainty::Certain && !finding.is_symptom) {
         collect::searched_logs(source, &mut facts, &related);
@@ -93,6 +102,7 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
             related.extend(relations::related(&facts, named));
             collect::ended_logs(source, &mut facts, &related);
         }
+        collect::denials(source, &mut facts);
         findings = judged(&facts, &related);
     }
     Ok(render::text(&facts, &subject, &related, &findings))
@@ -100,16 +110,28 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
 
 /// The findings of all rules, ranked.
 fn judged(facts: &Facts, related: &BTreeSet<Reference>) -> Vec<Finding> {
-    rank::ranked(RULES.iter().flat_map(|rule| (rule.find)(facts)).collect(), related)
+    // A run that a newer one has superseded is no fault, unless the question is about it.
+    let is_past = |reference: &Reference| {
+        !related.contains(reference)
+            && facts.get(reference).is_some_and(|object| history::is_past(facts, object))
+    };
+    let findings = RULES.iter().flat_map(|rule| (rule.find)(facts));
+    rank::ranked(findings.filter(|finding| !finding.affects.iter().any(is_past)).collect(), related)
 }
 
 /// The namespaces of the cluster that have the most trouble; a sentence for the model if none has any.
 fn of_cluster(source: &mut impl Source, facts: &mut Facts) -> Result<Vec<Reference>, String> {
     let survey = survey::survey(source, facts);
     if survey.namespaces.is_empty() {
-        let gaps: Vec<String> = facts.gaps().map(|gap| format!("{} ({})", gap.what, gap.why)).collect();
-        let gaps =
-            if gaps.is_empty() { String::new() } else { format!("\nnot checked: {}", gaps.join("; ")) };
+        let gaps = render::gaps(facts);
+        let gaps = if gaps.is_empty() {
+            gaps
+        } else {
+            format!(
+                "
+not checked: {gaps}"
+            )
+        };
         return Err(format!("no trouble in any namespace: {} objects looked at{gaps}", survey.looked_at));
     }
     let mut subject = Vec::new();
@@ -147,8 +169,19 @@ fn unwell(facts: &Facts, namespace: &str) -> Vec<Reference> {
         health::health(facts, object).is_some_and(|health| health.state >= health::State::Degraded)
     };
     let top = facts.objects().filter(|object| object.namespace() == namespace && object.owner().is_none());
-    let unwell: Vec<Reference> = top.filter(is_unwell).map(Object::reference).collect();
-    if unwell.is_empty() { vec![Reference::new(Kind::Namespace, "", namespace)] } else { unwell }
+    let mut unwell: BTreeSet<Reference> = top.filter(is_unwell).map(Object::reference).collect();
+    // Kinds without a health of their own, such as an Ingress, are judged by the rules.
+    let certain = RULES.iter().flat_map(|rule| (rule.find)(facts)).filter(|finding| {
+        finding.certainty == Certainty::Certain
+            && !finding.is_symptom
+            && finding.object.namespace == namespace
+    });
+    unwell.extend(certain.map(|finding| finding.object).filter(|object| facts.get(object).is_some()));
+    if unwell.is_empty() {
+        vec![Reference::new(Kind::Namespace, "", namespace)]
+    } else {
+        unwell.into_iter().collect()
+    }
 }
 
 /// The objects of a name: in the namespace that is given, or else wherever they are.

@@ -145,15 +145,32 @@ fn of_pod_spec(namespace: &str, spec: &Value, needs: &mut Vec<Need>) {
     }
 }
 
-/// The words of a pod spec that may be hosts: values of its environment, commands and arguments.
-pub fn words(spec: &Value) -> Vec<&str> {
-    let texts = containers(spec).flat_map(|container| {
+/// Values of the environment, commands and arguments of a pod spec.
+fn texts(spec: &Value) -> impl Iterator<Item = &str> {
+    containers(spec).flat_map(|container| {
         let env = list(container, "/env").iter().map(|env| text(env, "/value"));
         let arguments = ["/command", "/args"].into_iter().flat_map(|field| list(container, field));
         env.chain(arguments.filter_map(Value::as_str))
-    });
+    })
+}
+
+/// The addresses of the form `host:port` in a pod spec.
+pub fn addresses(spec: &Value) -> Vec<(&str, i64)> {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | ':');
+    let words = texts(spec).flat_map(|text| text.split(move |letter| !is_part(letter)));
+    let is_port = |port: &i64| (1..=65_535).contains(port);
+    words
+        .filter_map(|word| {
+            let (host, port) = word.rsplit_once(':')?;
+            Some((host, port.trim_end_matches('.').parse().ok().filter(is_port)?))
+        })
+        .collect()
+}
+
+/// The words of a pod spec that may be hosts: values of its environment, commands and arguments.
+pub fn words(spec: &Value) -> Vec<&str> {
     let is_host = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
-    texts
+    texts(spec)
         .flat_map(|text| text.split(move |letter| !is_host(letter)))
         .filter(|word| !word.is_empty())
         .collect()

@@ -21,7 +21,19 @@ pub(crate) fn ranked(findings: Vec<Finding>, related: &BTreeSet<Reference>) -> V
     };
     let mut ranked: Vec<Finding> = merged.iter().filter(|finding| !is_explained(finding)).cloned().collect();
     ranked.sort_by(|a, b| key(a).cmp(&key(b)));
+    for symptom in merged.iter().filter(|finding| finding.change.is_some() && is_explained(finding)) {
+        let cause = ranked.iter_mut().find(|cause| !cause.is_symptom && explains(cause, symptom));
+        if let Some(cause) = cause.filter(|cause| cause.change.is_none()) {
+            cause.change.clone_from(&symptom.change);
+        }
+    }
     ranked
+}
+
+/// True if a cause affects what a symptom is about.
+fn explains(cause: &Finding, symptom: &Finding) -> bool {
+    let affected = |object: &Reference| cause.affects.contains(object);
+    affected(&symptom.object) || symptom.affects.iter().any(affected)
 }
 
 /// Certain before likely, causes before symptoms, near to the root before far, many affected before few; then by name, so

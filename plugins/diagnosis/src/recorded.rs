@@ -16,7 +16,7 @@ const NOW: &str = "2026-11-24T12:00:00Z";
 pub(crate) struct Recorded {
     objects: Vec<Value>,
     denied: BTreeSet<Kind>,
-    /// Container, true for the previous instance, and the text without times.
+    /// Container, true for the previous instance, and the text; lines without a time are a minute old.
     logs: Vec<(String, bool, String)>,
 }
 
@@ -38,8 +38,14 @@ impl Recorded {
     }
 
     /// The answer for a name in the namespace `shop`.
-    pub(crate) fn ask(mut self, name: &str) -> String {
-        let request = Request { name: Some(name.to_owned()), namespace: Some("shop".to_owned()), kind: None };
+    pub(crate) fn ask(self, name: &str) -> String {
+        self.ask_for(name, "shop", "")
+    }
+
+    /// The answer for a name, a namespace and a kind, each of which may be empty.
+    pub(crate) fn ask_for(mut self, name: &str, namespace: &str, kind: &str) -> String {
+        let given = |text: &str| Some(text.to_owned());
+        let request = Request { name: given(name), namespace: given(namespace), kind: given(kind) };
         diagnose(&request, &mut self).unwrap_or_else(|error| error)
     }
 
@@ -133,6 +139,21 @@ pub(crate) fn pod(name: &str, spec: Value, status: Value) -> Value {
     pod["spec"] = spec;
     pod["status"] = status;
     pod
+}
+
+/// A workload, Service or other object with a spec and a status.
+pub(crate) fn with(kind: &str, name: &str, spec: Value, status: Value) -> Value {
+    let mut object = object(kind, name);
+    object["spec"] = spec;
+    object["status"] = status;
+    object
+}
+
+/// `object`, controlled by `owner`.
+pub(crate) fn owned(mut object: Value, owner: &Value) -> Value {
+    object["metadata"]["ownerReferences"] = json!([{"kind": owner["kind"], "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"], "controller": true}]);
+    object
 }
 
 /// A pod that runs and is ready.

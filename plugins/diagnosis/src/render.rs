@@ -79,11 +79,11 @@ fn verdict(facts: &Facts, subject: &[Reference], findings: &[Finding]) -> Vec<St
 }
 
 fn cause(number: usize, finding: &Finding, lines: &mut Vec<String>) {
-    let Finding { certainty, rule, object, summary, affects, evidence, next, .. } = finding;
+    let Finding { certainty, rule, object, summary, affects, evidence, next, change, .. } = finding;
     // A name that the cluster gave may hold a line break too: nothing but our own lines begins with a cause.
     let summary = line(&format!("{object}: {summary}"), TEXT);
     lines.push(format!("cause {number} ({certainty}) [{rule}] {summary}{}", affected(object, affects)));
-    lines.extend(evidence.iter().take(FACTS).map(fact));
+    lines.extend(evidence.iter().take(FACTS).chain(change).map(fact));
     if !next.is_empty() {
         lines.push(format!("  next: {}", line(next, TEXT)));
     }

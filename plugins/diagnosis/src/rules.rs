@@ -1,12 +1,29 @@
 //! The rules: each a fault, its evidence, and what it must not be taken for. A rule sees facts, never the cluster.
 
+mod access_denied;
 mod account_missing;
+mod api_service_down;
+mod autoscaler_at_maximum;
+mod autoscaler_blind;
 mod claim_class_missing;
 mod container_exits;
+mod cronjob_blocked;
+mod cronjob_missed;
+mod cronjob_suspended;
+mod daemonset_short;
+mod disruption_budget;
+mod dns;
 mod evicted;
 mod image_pull;
+mod ingress_backend;
+mod ingress_class;
+mod ingress_tls;
+mod job_failed;
 mod limit_range;
+mod load_balancer_pending;
 mod log_trouble;
+mod namespace_terminating;
+mod network_policy;
 mod out_of_memory;
 mod pod_refused;
 mod pod_rejected;
@@ -15,10 +32,16 @@ mod probe_kills;
 mod probe_unready;
 mod quota_exceeded;
 mod quota_needs_limits;
+mod rollout_paused;
+mod rollout_stuck;
+mod scaled_to_zero;
 mod scheduling_gate;
 mod security_context;
+mod service_port;
 mod service_selector;
+mod service_unready;
 mod start_failed;
+mod statefulset_order;
 mod stuck_terminating;
 mod unschedulable;
 mod webhook_denies;
@@ -63,4 +86,27 @@ pub const RULES: &[Rule] = &[
     stuck_terminating::RULE,
     webhook_denies::RULE,
     webhook_down::RULE,
+    access_denied::RULE,
+    api_service_down::RULE,
+    autoscaler_at_maximum::RULE,
+    autoscaler_blind::RULE,
+    cronjob_blocked::RULE,
+    cronjob_missed::RULE,
+    cronjob_suspended::RULE,
+    daemonset_short::RULE,
+    disruption_budget::RULE,
+    dns::RULE,
+    ingress_backend::RULE,
+    ingress_class::RULE,
+    ingress_tls::RULE,
+    job_failed::RULE,
+    load_balancer_pending::RULE,
+    namespace_terminating::RULE,
+    network_policy::RULE,
+    rollout_paused::RULE,
+    rollout_stuck::RULE,
+    scaled_to_zero::RULE,
+    service_port::RULE,
+    service_unready::RULE,
+    statefulset_order::RULE,
 ];

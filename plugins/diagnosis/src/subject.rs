@@ -34,6 +34,9 @@ const FIELDS: [&str; 5] = [
 /// Labels whose value is the name of an application or of a Helm release.
 const NAME_LABELS: [&str; 4] = ["app.kubernetes.io/instance", "app.kubernetes.io/name", "app", "k8s-app"];
 
+/// The label whose value is a Helm release: all of its objects are meant, whatever they are called.
+const RELEASE: &str = "app.kubernetes.io/instance";
+
 /// A name, and the kind if it was given: `deployment/web` has both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name {
@@ -45,7 +48,7 @@ impl Name {
     /// # Errors
     /// A sentence for the model, if `kind` is none that a diagnosis knows.
     pub(crate) fn parse(name: &str, kind: Option<&str>) -> Result<Self, String> {
-        let name = name.trim();
+        let name = without_scheme(name.trim());
         let (prefix, rest) =
             name.split_once('/').map_or((None, name), |(kind, name)| (Kind::parse(kind), name));
         let kind = match kind.map(str::trim).filter(|kind| !kind.is_empty()) {
@@ -89,12 +92,10 @@ enum Fit {
 impl Fit {
     fn holds(self, name: &str, object: &Object) -> bool {
         match self {
-            Self::Whole => {
-                let hosts = || object.list("/spec/rules").iter().any(|rule| text(rule, "/host") == name);
-                object.name() == name || (object.kind() == Kind::Ingress && hosts())
-            }
+            Self::Whole => object.name() == name || has_host(object, name),
             Self::Beginning => {
                 object.name().strip_prefix(name).is_some_and(|rest| rest.starts_with(['-', '.']))
+                    || object.map("/metadata/labels").contains(&(RELEASE, name))
             }
             Self::Label => object
                 .map("/metadata/labels")
@@ -102,6 +103,31 @@ impl Fit {
                 .any(|(key, value)| NAME_LABELS.contains(key) && *value == name),
             Self::Part => object.name().contains(name),
         }
+    }
+}
+
+/// True if an Ingress serves a host, or a Service has it in the DNS of the cluster.
+fn has_host(object: &Object, name: &str) -> bool {
+    match object.kind() {
+        Kind::Ingress => hosts(object).into_iter().any(|host| match host.strip_prefix("*.") {
+            // A star stands for one label.
+            Some(parent) => name.split_once('.').is_some_and(|(_, rest)| rest == parent),
+            None => !host.is_empty() && host == name,
+        }),
+        Kind::Service => {
+            let rest = name.strip_prefix(object.name()).and_then(|rest| rest.strip_prefix('.'));
+            let rest = rest.and_then(|rest| rest.strip_prefix(object.namespace()));
+            rest.is_some_and(|rest| rest.is_empty() || rest == ".svc" || rest.starts_with(".svc."))
+        }
+        _ => false,
+    }
+}
+
+/// `app.example.com` of `https://app.example.com:8443/cart`.
+fn without_scheme(name: &str) -> &str {
+    match name.split_once("://") {
+        Some((_, rest)) => rest.split(['/', '?', '#', ':']).next().unwrap_or(rest),
+        None => name,
     }
 }
 
@@ -146,4 +172,14 @@ pub(crate) fn places(source: &mut impl Source, facts: &mut Facts, name: &Name) -
 
 fn everywhere(kind: Kind, field_selector: Option<String>) -> List {
     List { kind, namespace: None, field_selector, fields: FIELDS.to_vec() }
+}
+
+/// Hosts of an Ingress.
+pub(crate) fn hosts(ingress: &Object) -> Vec<&str> {
+    ingress
+        .list("/spec/rules")
+        .iter()
+        .map(|rule| text(rule, "/host"))
+        .filter(|host| !host.is_empty())
+        .collect()
 }

@@ -1,0 +1,36 @@
+//! Runs that are over and that a later one has superseded: they say nothing of the present.
+
+use crate::{Facts, Kind, Object, health};
+
+/// True for a Job of a CronJob after which another one has ended, for the pods of such a Job, and for the failed pods of a
+/// Job that is complete.
+pub(crate) fn is_past(facts: &Facts, object: &Object) -> bool {
+    match object.kind() {
+        Kind::Job => is_superseded(facts, object),
+        Kind::Pod => {
+            let has_ended = matches!(object.text("/status/phase"), "Succeeded" | "Failed");
+            let job = facts.owner(object).filter(|owner| has_ended && owner.kind() == Kind::Job);
+            job.is_some_and(|job| health::is_condition(job, "Complete") || is_superseded(facts, job))
+        }
+        _ => false,
+    }
+}
+
+fn is_superseded(facts: &Facts, job: &Object) -> bool {
+    let Some(owner) = facts.owner(job).filter(|owner| owner.kind() == Kind::CronJob) else { return false };
+    has_ended(job)
+        && runs(facts, owner).iter().any(|other| has_ended(other) && other.created() > job.created())
+}
+
+/// The Jobs of a CronJob, the newest first.
+pub(crate) fn runs<'f>(facts: &'f Facts, cron_job: &'f Object) -> Vec<&'f Object> {
+    let mut jobs: Vec<&Object> =
+        facts.owned_by(cron_job).filter(|object| object.kind() == Kind::Job).collect();
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.created()));
+    jobs
+}
+
+/// True if a Job is complete or has failed.
+pub(crate) fn has_ended(job: &Object) -> bool {
+    ["Complete", "Failed"].iter().any(|kind| health::is_condition(job, kind))
+}

@@ -1,0 +1,219 @@
+//! A Service that sends to a port that its pods do not have, or that others ask for a port that it does not have.
+//!
+//! Evidence: a named `targetPort` that no container declares (certain: there is no endpoint); a number that none declares
+//! (a hint, since containers need not declare ports); a `host:port` in a workload's environment or arguments.
+//! Not to be taken for: a headless Service, whose pods are asked directly; containers that declare no port at all.
+//! Source: kubernetes/pkg/api/v1/pod/util.go (FindPort), staging/src/k8s.io/endpointslice.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Rule;
+use crate::{
+    Certainty, Evidence, Facts, Finding, Kind, Object, called, health, needs, object::text, selected,
+};
+
+pub(super) const RULE: Rule = Rule { id: "service-port", find };
+
+fn find(facts: &Facts) -> Vec<Finding> {
+    let services = facts.all(Kind::Service).filter(|service| service.text("/spec/type") != "ExternalName");
+    let mut findings: Vec<Finding> = services.flat_map(|service| of_service(facts, service)).collect();
+    let kinds = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet, Kind::CronJob, Kind::Job, Kind::Pod];
+    let callers =
+        kinds.into_iter().flat_map(|kind| facts.all(kind)).filter(|caller| caller.owner().is_none());
+    findings.extend(callers.flat_map(|caller| of_caller(facts, caller)));
+    findings
+}
+
+fn of_service(facts: &Facts, service: &Object) -> Vec<Finding> {
+    let pods: Vec<&Object> = selected(facts, service).collect();
+    let declared: BTreeSet<(i64, &str)> = pods
+        .iter()
+        .filter_map(|pod| pod.at("/spec"))
+        .flat_map(needs::containers)
+        .flat_map(health::ports)
+        .collect();
+    if pods.is_empty() {
+        return Vec::new();
+    }
+    let there: Vec<String> = declared
+        .iter()
+        .map(|(number, name)| if name.is_empty() { number.to_string() } else { format!("{number} ({name})") })
+        .collect();
+    let there = if there.is_empty() {
+        "the containers of its pods declare no port".to_owned()
+    } else {
+        format!("the containers of its pods declare {}", there.join(", "))
+    };
+    let has_number =
+        |port: &Value| target(port).is_ok_and(|number| declared.iter().any(|(other, _)| *other == number));
+    let ports = service.list("/spec/ports");
+    let is_any_right = ports.iter().any(has_number);
+    ports.iter().filter_map(|port| {
+        let number = port.pointer("/port").and_then(Value::as_i64).unwrap_or_default();
+        let (summary, certainty) = match target(port) {
+            Err(name) if declared.iter().any(|(_, other)| *other == name) => return None,
+            Err(name) => (format!("its port {number} goes to the port named {name}, which no container of its pods has: it has no endpoint"), Certainty::Certain),
+            Ok(_) if declared.is_empty() || has_number(port) => return None,
+            Ok(target) => (
+                format!("its port {number} goes to port {target}, which no container of its pods declares"),
+                // Ports that are only for metrics often stay undeclared.
+                if is_any_right { Certainty::Guess } else { Certainty::Likely },
+            ),
+        };
+        let finding = Finding::new(RULE.id, service.reference(), summary)
+            .with(Evidence::fact(there.clone(), "spec of its pods"))
+            .certainty(certainty)
+            .next("correct targetPort of the Service, or the port of the container");
+        Some(if certainty == Certainty::Certain { finding } else { finding.with(Evidence::fact("a container may listen on a port that it does not declare", "a hint only")) })
+    }).collect()
+}
+
+/// The number, or else the name, of the pods' port.
+fn target(port: &Value) -> Result<i64, &str> {
+    match port.pointer("/targetPort") {
+        Some(Value::String(name)) => name.parse().map_err(|_| name.as_str()),
+        Some(number) if number.as_i64().is_some_and(|number| number != 0) => {
+            Ok(number.as_i64().unwrap_or_default())
+        }
+        _ => Ok(port.pointer("/port").and_then(Value::as_i64).unwrap_or_default()),
+    }
+}
+
+fn of_caller(facts: &Facts, caller: &Object) -> Vec<Finding> {
+    let Some(spec) = needs::pod_spec(caller) else { return Vec::new() };
+    let addresses = needs::addresses(spec);
+    let services = called(facts, caller).into_iter().filter_map(|reference| facts.get(&reference));
+    let services = services.filter(|service| {
+        service.text("/spec/clusterIP") != "None" && service.text("/spec/type") != "ExternalName"
+    });
+    services
+        .flat_map(|service| {
+            let ports: BTreeSet<i64> = service
+                .list("/spec/ports")
+                .iter()
+                .filter_map(|port| port.pointer("/port")?.as_i64())
+                .collect();
+            let is_of = |host: &str| {
+                let mut labels = host.split('.');
+                labels.next() == Some(service.name())
+                    && labels.next().unwrap_or(caller.namespace()) == service.namespace()
+            };
+            let wrong: BTreeSet<i64> = addresses
+                .iter()
+                .filter(|(host, port)| is_of(host) && !ports.contains(port))
+                .map(|(_, port)| *port)
+                .collect();
+            let there: Vec<String> = ports.iter().map(i64::to_string).collect();
+            let asked = addresses.iter().any(|(host, port)| is_of(host) && ports.contains(port));
+            wrong
+                .into_iter()
+                .filter(move |_| !asked)
+                .map(move |port| {
+                    let summary = format!(
+                        "it asks the Service {} for port {port}, which has only {}",
+                        service.name(),
+                        there.join(", ")
+                    );
+                    Finding::new(RULE.id, caller.reference(), summary)
+                        .with(Evidence::fact(
+                            format!("ports of {}: {}", service.reference(), there.join(", ")),
+                            "spec.ports",
+                        ))
+                        .with(Evidence::fact(
+                            format!("{}:{port}", service.name()),
+                            "environment or arguments of the containers",
+                        ))
+                        .certainty(Certainty::Likely)
+                        .next("correct the address, or give the Service that port")
+                })
+                .collect::<Vec<Finding>>()
+        })
+        .collect()
+}
+
+/// The name of a Service's port, for a sentence: `80 (http)`.
+pub(super) fn shown(port: &Value) -> String {
+    let number = port.pointer("/port").and_then(Value::as_i64).unwrap_or_default();
+    match text(port, "/name") {
+        "" => number.to_string(),
+        name => format!("{number} ({name})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::{
+        Kind,
+        recorded::{Recorded, running, with},
+    };
+
+    fn cluster(target: Value, declared: Value) -> Vec<Value> {
+        let mut pod = running("api-1");
+        pod["metadata"]["labels"] = json!({"app": "api"});
+        pod["spec"]["containers"][0]["ports"] = declared;
+        let service = with(
+            "Service",
+            "api",
+            json!({"clusterIP": "10.0.0.9", "selector": {"app": "api"}, "ports": [{"port": 80, "targetPort": target}]}),
+            json!({}),
+        );
+        vec![pod, service]
+    }
+
+    #[test]
+    fn a_named_port_that_no_container_has_is_certain_and_a_number_a_hint() {
+        let declared = json!([{"containerPort": 8080, "name": "http"}]);
+        let cluster_of = |target: Value| Recorded::new(&cluster(target, declared.clone()));
+        let answer = cluster_of(json!("http-web")).ask("api");
+        assert!(answer.contains("cause 1 (certain) [service-port] Service shop/api: its port 80 goes to the port named http-web"), "{answer}");
+        assert!(answer.contains("declare 8080 (http)"), "{answer}");
+        let answer = cluster_of(json!(9090)).ask("api");
+        assert!(
+            answer
+                .contains("cause 1 (likely) [service-port] Service shop/api: its port 80 goes to port 9090"),
+            "{answer}"
+        );
+        let answer = cluster_of(json!("http-web")).deny(Kind::Pod).ask("api");
+        assert!(!answer.contains("service-port"), "{answer}");
+    }
+
+    #[test]
+    fn a_port_that_fits_or_that_nothing_is_known_of_is_no_fault() {
+        for (target, declared) in [
+            (json!("http"), json!([{"containerPort": 8080, "name": "http"}])),
+            (json!(8080), json!([{"containerPort": 8080}])),
+            (json!(9090), json!([])),
+            (Value::Null, json!([{"containerPort": 80}])),
+        ] {
+            let answer = Recorded::new(&cluster(target, declared)).ask("api");
+            assert!(answer.contains("no fault found"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_caller_that_asks_for_another_port_is_named() {
+        for (address, is_wrong) in [
+            ("http://api:8080/v1", true),
+            ("api.shop.svc.cluster.local:8080", true),
+            ("http://api:80", false),
+            ("http://api", false),
+        ] {
+            let mut objects = cluster(json!(80), json!([{"containerPort": 80}]));
+            let mut client = running("client");
+            client["spec"]["containers"][0]["env"] = json!([{"name": "API", "value": address}]);
+            objects.push(client);
+            let answer = Recorded::new(&objects).ask("client");
+            assert_eq!(
+                answer.contains(
+                    "[service-port] Pod shop/client: it asks the Service api for port 8080, which has only 80"
+                ),
+                is_wrong,
+                "{address}: {answer}"
+            );
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Questions as people ask them, from the name to the answer, over several rules.
+
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use serde_json::{Value, json};
+
+use crate::recorded::{Recorded, object, owned, running, with};
+
+/// A Deployment that is ready, its ReplicaSet and its pod.
+fn deployment(name: &str, labels: Value, spec: Value) -> Vec<Value> {
+    let template = json!({"metadata": {"labels": labels}, "spec": spec});
+    let deployment =
+        with("Deployment", name, json!({"replicas": 1, "template": template}), json!({"readyReplicas": 1}));
+    let set = owned(
+        with(
+            "ReplicaSet",
+            &format!("{name}-5d8"),
+            json!({"replicas": 1, "template": template}),
+            json!({"readyReplicas": 1}),
+        ),
+        &deployment,
+    );
+    let mut pod = owned(running(&format!("{name}-5d8-x")), &set);
+    pod["metadata"]["labels"] = labels;
+    pod["spec"]["containers"] = spec["containers"].clone();
+    if let Some(account) = spec.get("serviceAccountName") {
+        pod["spec"]["serviceAccountName"] = account.clone();
+    }
+    vec![pod, set, deployment]
+}
+
+fn app(ports: Value) -> Value {
+    json!({"containers": [{"name": "app", "image": "app:1", "ports": ports}]})
+}
+
+#[test]
+fn a_host_leads_to_the_class_that_is_missing() {
+    let mut objects = deployment("store", json!({"app": "store"}), app(json!([{"containerPort": 80}])));
+    let backend = json!({"service": {"name": "store-svc", "port": {"number": 80}}});
+    let rules = json!([{"host": "buy.example.org", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}]);
+    objects.extend([
+        with(
+            "Service",
+            "store-svc",
+            json!({"selector": {"app": "store"}, "ports": [{"port": 80, "targetPort": 80}]}),
+            json!({"loadBalancer": {}}),
+        ),
+        with(
+            "Ingress",
+            "store-front",
+            json!({"ingressClassName": "edge-class", "rules": rules}),
+            json!({"loadBalancer": {}}),
+        ),
+    ]);
+    let cluster = Recorded::new(&objects);
+    // The host alone, and the workload behind it.
+    for (name, namespace) in [
+        ("buy.example.org", ""),
+        ("https://buy.example.org/cart", ""),
+        ("store", "shop"),
+        ("store-svc.shop.svc.cluster.local", "shop"),
+    ] {
+        let answer = cluster.clone().ask_for(name, namespace, "");
+        if name.starts_with("store-svc") {
+            assert!(answer.contains("Service shop/store-svc: healthy"), "{answer}");
+        } else {
+            assert!(answer.contains("IngressClass edge-class does not exist"), "{name}: {answer}");
+            assert!(answer.contains("there is no IngressClass at all"), "{name}: {answer}");
+        }
+    }
+}
+
+#[test]
+fn a_caller_leads_to_the_selector_of_what_it_calls() {
+    let mut objects =
+        deployment("orders", json!({"app": "orders", "track": "blue"}), app(json!([{"containerPort": 80}])));
+    objects.push(with(
+        "Service",
+        "orders-api",
+        json!({"selector": {"app": "orders", "track": "green"}, "ports": [{"port": 80, "targetPort": 80}]}),
+        json!({}),
+    ));
+    let mut caller = app(json!([]));
+    caller["containers"][0]["args"] =
+        json!(["-c", "while true; do wget -O- http://orders-api:80 -T 5; sleep 10; done"]);
+    objects.extend(deployment("shopfront", json!({"app": "shopfront"}), caller));
+    let cluster = Recorded::new(&objects).log(
+        "app",
+        false,
+        "wget: can't connect to remote host (10.96.7.1): Connection refused",
+    );
+    for (name, kind) in [("orders", "service"), ("orders-api", ""), ("shopfront", ""), ("shopfront", "pod")] {
+        let answer = cluster.clone().ask_for(name, "shop", kind);
+        assert!(
+            answer.contains("cause 1 (certain) [service-selector] Service shop/orders-api"),
+            "{name}: {answer}"
+        );
+        assert!(
+            answer.contains("track=green")
+                && answer.contains("has track=blue")
+                && answer.contains("no endpoint"),
+            "{name}: {answer}"
+        );
+    }
+}
+
+#[test]
+fn a_refused_account_leads_to_the_role_that_lacks_the_verb() {
+    let spec =
+        json!({"serviceAccountName": "scraper", "containers": [{"name": "app", "image": "kubectl:1"}]});
+    let mut objects = deployment("collector", json!({"app": "collector"}), spec);
+    let mut role = object("Role", "scraper-role");
+    role["rules"] = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}, {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list"]}]);
+    let mut binding = object("RoleBinding", "scraper-binding");
+    binding["roleRef"] =
+        json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "scraper-role"});
+    binding["subjects"] = json!([{"kind": "ServiceAccount", "name": "scraper", "namespace": "shop"}]);
+    objects.extend([role, binding, object("ServiceAccount", "scraper")]);
+    let log = "Attempting to list pods in namespace...\nError from server (Forbidden): pods is forbidden: User \"system:serviceaccount:shop:scraper\" cannot list resource \"pods\" in API group \"\" in the namespace \"shop\"\nERROR: Permission denied - cannot list pods";
+    let answer = Recorded::new(&objects).log("app", false, log).ask("collector");
+    for part in ["[access-denied]", "cannot list resource \"pods\"", "scraper-role", "pods: get"] {
+        assert!(answer.contains(part), "{part}: {answer}");
+    }
+    assert!(answer.contains("affects 1 Deployment, 1 Pod"), "{answer}");
+}
+
+#[test]
+fn a_right_of_the_whole_cluster_is_looked_up_in_bindings_of_the_cluster() {
+    let spec =
+        json!({"serviceAccountName": "scraper", "containers": [{"name": "app", "image": "kubectl:1"}]});
+    let mut objects = deployment("collector", json!({"app": "collector"}), spec);
+    let mut role = object("ClusterRole", "see-nodes");
+    role["rules"] = json!([{"apiGroups": [""], "resources": ["nodes"], "verbs": ["get", "list"]}]);
+    let mut binding = object("ClusterRoleBinding", "see-nodes");
+    binding["roleRef"] =
+        json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "see-nodes"});
+    binding["subjects"] = json!([{"kind": "Group", "name": "system:serviceaccounts:shop"}]);
+    objects.extend([role, binding]);
+    let log = "E1124 reflector.go:148] failed to watch *v1.Node: nodes is forbidden: User \"system:serviceaccount:shop:scraper\" cannot watch resource \"nodes\" in API group \"\" at the cluster scope";
+    let answer = Recorded::new(&objects).log("app", false, log).ask("collector");
+    assert!(
+        answer.contains(
+            "may not watch nodes in the whole cluster: ClusterRole see-nodes gives it only get, list"
+        ),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_namespace_that_does_not_exist_leads_to_the_one_that_has_the_name() {
+    let objects = deployment("player", json!({"app": "player"}), app(json!([])));
+    for namespace in ["shopp", "other"] {
+        let answer = Recorded::new(&objects).ask_for("player", namespace, "");
+        assert!(
+            answer.contains("nothing of that name is in namespace") && answer.contains("It is in shop"),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
+fn a_release_means_all_of_its_objects() {
+    let labels = json!({"app.kubernetes.io/instance": "ledger", "app.kubernetes.io/name": "mongo"});
+    let mut objects = deployment("ledger-web", json!({"app": "web"}), app(json!([])));
+    let mut store = deployment("mongo", labels.clone(), app(json!([])));
+    for object in &mut store {
+        object["metadata"]["labels"] = labels.clone();
+    }
+    store[2]["status"] = json!({"readyReplicas": 0});
+    objects.extend(store);
+    let answer = Recorded::new(&objects).ask("ledger");
+    assert!(
+        answer.contains("Deployment shop/mongo: down")
+            && answer.contains("Deployment shop/ledger-web: healthy"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_service_behind_a_service_is_reached_by_the_environment() {
+    let mut front = app(json!([{"containerPort": 8080}]));
+    front["containers"][0]["env"] = json!([{"name": "STORE_URL", "value": "http://store.shop.svc:9000/api"}]);
+    let mut objects = deployment("front", json!({"app": "front"}), front);
+    objects.push(with(
+        "Service",
+        "front",
+        json!({"selector": {"app": "front"}, "ports": [{"port": 80, "targetPort": 8080}]}),
+        json!({}),
+    ));
+    objects.push(with(
+        "Service",
+        "store",
+        json!({"selector": {"app": "store"}, "ports": [{"port": 9000, "targetPort": "api"}]}),
+        json!({}),
+    ));
+    objects.extend(deployment(
+        "store",
+        json!({"app": "store"}),
+        app(json!([{"containerPort": 9000, "name": "http"}])),
+    ));
+    let answer = Recorded::new(&objects).ask_for("front", "shop", "service");
+    assert!(
+        answer.contains("[service-port] Service shop/store: its port 9000 goes to the port named api"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_namespace_in_which_all_is_well_has_no_fault() {
+    let mut objects =
+        deployment("web", json!({"app": "web"}), app(json!([{"containerPort": 80, "name": "http"}])));
+    let mut class = object("IngressClass", "nginx");
+    class["metadata"]["annotations"] = json!({"ingressclass.kubernetes.io/is-default-class": "true"});
+    let backend = json!({"service": {"name": "web", "port": {"name": "http"}}});
+    objects.extend([
+        with("Namespace", "shop", json!({}), json!({"phase": "Active"})),
+        with("Service", "web", json!({"clusterIP": "10.0.0.1", "selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}), json!({})),
+        with("Ingress", "web", json!({"rules": [{"http": {"paths": [{"path": "/", "backend": backend}]}}]}), json!({})),
+        class,
+        with("CronJob", "clean", json!({"schedule": "0 3 * * *", "suspend": true}), json!({})),
+        with("Deployment", "spare", json!({"replicas": 0, "template": {"metadata": {"labels": {"app": "spare"}}, "spec": {}}}), json!({})),
+        with("Service", "spare", json!({"selector": {"app": "spare"}, "ports": [{"port": 80}]}), json!({})),
+        with("PodDisruptionBudget", "web", json!({"selector": {"matchLabels": {"app": "web"}}}), json!({"disruptionsAllowed": 0, "expectedPods": 1, "currentHealthy": 1, "desiredHealthy": 1})),
+    ]);
+    let answer = Recorded::new(&objects).ask_for("", "shop", "");
+    assert!(answer.contains("no fault found"), "{answer}");
+    let answer = Recorded::new(&objects).ask("web");
+    assert!(answer.contains("no fault found"), "{answer}");
+}
