@@ -1,4 +1,6 @@
 //! Mapping of API server errors to failures of the contract.
+//!
+//! Status by hand, because kube's refuses a body for any field of another type, and the message would be lost with it.
 
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use porthole_contract::{Failure, Reason, truncate};
@@ -80,4 +82,34 @@ pub(crate) fn over_time(what: &str) -> Failure {
             "{what}: no answer within the call's time limit (`timeout`); ask for less, or narrow it with a selector"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_counts_whatever_stands_beside_it() {
+        // Aggregated API servers need not be written in Go: kube's Status would be refused here.
+        let body = br#"{"status":503,"code":"busy","message":"metrics are being collected","details":{"causes":{}}}"#;
+        let failure =
+            from_status(StatusCode::SERVICE_UNAVAILABLE, &HeaderMap::new(), body, "nodes.metrics.k8s.io");
+        assert_eq!(failure.reason, Reason::Unavailable);
+        assert_eq!(failure.message, "nodes.metrics.k8s.io: metrics are being collected");
+    }
+
+    #[test]
+    fn a_404_is_of_an_object_if_it_has_a_name() {
+        for (body, reason) in [
+            (r#"{"message":"pods \"web\" not found","details":{"name":"web"}}"#, Reason::NotFound),
+            (
+                r#"{"message":"the server could not find the requested resource","details":{}}"#,
+                Reason::Unsupported,
+            ),
+            ("404 page not found", Reason::Unsupported),
+        ] {
+            let failure = from_status(StatusCode::NOT_FOUND, &HeaderMap::new(), body.as_bytes(), "pods");
+            assert_eq!(failure.reason, reason, "{body}");
+        }
+    }
 }

@@ -3,6 +3,8 @@
 //! Filled by aggregated discovery (two requests) with the token of the first caller, and shared with other callers
 //! whose token the API server has accepted: every authenticated account may read it. Refreshed when it is old, or when
 //! a name is unknown.
+//!
+//! By hand, because moka has no stale-if-error: while the API server does not answer, old kinds are served.
 
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
@@ -120,6 +122,8 @@ async fn discover(client: Client<'_>) -> Result<Vec<Arc<Kind>>, Failure> {
 }
 
 // === the wire: apidiscovery.k8s.io/v2 ===
+// By hand, because kube's types are for an API server that is trusted: an empty group, three bytes of an answer, takes
+// 384 bytes there and 48 here, and an answer without `items` is an empty cluster there.
 
 #[derive(Deserialize)]
 struct Groups {

@@ -6,12 +6,10 @@ use serde::Deserialize;
 
 use super::{
     Client,
-    objects::{decode_error, envelope, namespace_segment, parameter},
+    objects::{METADATA, METADATA_LIST, decode_error, envelope, namespace_segment, parameter},
     shape::Items,
 };
 
-const ONE: &str = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
-const MANY: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 /// Max namespaces to compare for similar names.
 const MAX_SCANNED: u32 = 1000;
 /// Max names to suggest.
@@ -33,7 +31,7 @@ struct Metadata {
 /// True if the namespace exists.
 pub async fn namespace_exists(client: Client<'_>, name: &str) -> Result<bool, Failure> {
     let path = format!("/api/v1/namespaces/{}", namespace_segment(name)?);
-    match client.get(&path, ONE, "the namespace").await {
+    match client.get(&path, METADATA, "the namespace").await {
         Ok(_) => Ok(true),
         Err(failure) if failure.reason == Reason::NotFound => Ok(false),
         Err(failure) => Err(failure),
@@ -45,7 +43,7 @@ pub async fn similar_namespaces(client: Client<'_>, name: &str) -> Result<Vec<St
     let what = "the namespaces";
     let mut path = "/api/v1/namespaces".to_owned();
     parameter(&mut path, "limit", &MAX_SCANNED.to_string());
-    let mut answer = client.get(&path, MANY, what).await?;
+    let mut answer = client.get(&path, METADATA_LIST, what).await?;
     let mut list = Items::of("items");
     let mut names = Vec::new();
     while let Some(chunk) = answer.chunk().await? {

@@ -1,4 +1,6 @@
 //! Objects and lists, in the views of the contract.
+//!
+//! Paths by hand, because kube's requests put names into them unescaped.
 
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,9 @@ use super::{
 
 const JSON: &str = "application/json";
 pub(super) const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
+/// One object, and a list, without anything but metadata.
+pub(super) const METADATA: &str = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+pub(super) const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 /// Characters to escape in a path or query: all but the unreserved ones of RFC 3986.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 

@@ -23,12 +23,11 @@ use serde::Deserialize;
 
 use super::{
     Client,
-    objects::{decode_error, envelope, namespace_segment, parameter, segment},
+    objects::{METADATA_LIST, decode_error, envelope, namespace_segment, parameter, segment},
     shape::Items,
     work::{TimeSlice, Workers},
 };
 
-const METADATA: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
 /// Max bytes of an unpacked release. Packed it has at most 1 MiB in etcd; more than this is a decompression bomb.
 const MAX_UNPACKED: u64 = 16 << 20;
 /// Max bytes that one call unpacks. Sixty bombs took a core for 34 s.
@@ -103,7 +102,7 @@ pub async fn stored_releases(
     };
     parameter(&mut path, "labelSelector", "owner=helm");
     parameter(&mut path, "fieldSelector", "type=helm.sh/release.v1");
-    let mut answer = client.get(&path, METADATA, &what).await?;
+    let mut answer = client.get(&path, METADATA_LIST, &what).await?;
     let mut items = Items::of("items");
     let mut newest: BTreeMap<(String, String), StoredRelease> = BTreeMap::new();
     while let Some(chunk) = answer.chunk().await? {

@@ -1,7 +1,5 @@
 //! Records that the cluster returns: the answers of `kube-read` in the contract.
 
-use serde::Deserialize;
-
 /// A resource that the API server serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kind {
@@ -100,26 +98,21 @@ pub struct Release {
 }
 
 /// The account behind a credential: `status.userInfo` of a SelfSubjectReview (`authentication.k8s.io/v1`).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct UserInfo {
     /// For example `system:serviceaccount:NAMESPACE:NAME`.
-    #[serde(default)]
     pub username: String,
     /// Empty for accounts without one.
-    #[serde(default)]
     pub uid: String,
     /// The groups that RBAC may bind.
-    #[serde(default)]
     pub groups: Vec<String>,
 }
 
 /// Decision of the API server's authorizer.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct AccessDecision {
     /// True if the account may do it.
-    #[serde(default)]
     pub allowed: bool,
     /// The rule that decided, or the reason that none did.
-    #[serde(default)]
     pub reason: String,
 }

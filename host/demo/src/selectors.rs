@@ -1,4 +1,6 @@
 //! Label and field selectors, in the grammar of `k8s.io/apimachinery/pkg/labels` and `…/fields`.
+//!
+//! By hand, because kube's Selector has no parser and no fields; its matching is eight lines of this.
 
 use serde_json::Value;
 

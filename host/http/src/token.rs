@@ -1,4 +1,6 @@
 //! Token extraction from Authorization headers.
+//!
+//! By hand, because `headers` refuses a bare token, keeps the blanks behind one, and brings sha1 for WebSocket.
 
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;

@@ -21,7 +21,7 @@ use tokio::sync::Mutex;
 /// unbounded.
 const CACHE_TTL: Duration = Duration::from_secs(5);
 
-/// API server status, cached.
+/// API server status, cached. A mutex around one value; moka is for many keys.
 struct ApiServerHealth {
     cluster: Arc<Cluster>,
     last: Mutex<Option<(Instant, Option<String>)>>,

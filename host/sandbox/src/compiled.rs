@@ -5,6 +5,8 @@
 //!
 //! An entry is one file, `<engine>-<digest of the .wasm>-<digest of the code>.cwasm`, written aside and renamed into
 //! place, so a process that dies at any point leaves a whole entry or none. Its name holds the digests to verify.
+//!
+//! By hand, because wasmtime's Cache does not check who can write to it, and compiled code is run as it is.
 
 pub(super) mod native;
 mod ownership;

@@ -1,4 +1,6 @@
 //! A component's stdout and stderr: the first bytes are captured for the log, the rest is discarded.
+//!
+//! By hand, because wasmtime's MemoryOutputPipe traps when it is full.
 
 use std::{
     pin::Pin,

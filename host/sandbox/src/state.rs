@@ -1,4 +1,6 @@
 //! The state of one instance: its empty WASI, its memory and time so far, and the call that it serves.
+//!
+//! The memory limiter is by hand, because wasmtime's StoreLimits bounds each memory and table, and not all together.
 
 use std::{sync::Arc, time::Duration};
 

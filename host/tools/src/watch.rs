@@ -2,6 +2,8 @@
 //!
 //! Events only trigger a scan, and report unfinished writes; the scan finds out what changed. A lost, merged or missing
 //! event, as on a network file system or after the folder itself was replaced, therefore only delays the reload.
+//!
+//! Polling by hand, because notify's PollWatcher would walk the folder a second time beside the scan.
 
 use std::{
     collections::HashMap,

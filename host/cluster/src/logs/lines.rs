@@ -1,4 +1,6 @@
 //! Log-line filter: grep with context, folding of repeats, truncation.
+//!
+//! By hand, because grep-searcher pulls from a blocking reader, and folds nothing.
 
 use std::{collections::VecDeque, sync::Arc};
 

@@ -1,5 +1,7 @@
 //! JSON array splitter: cuts the elements of a list's `items`, or a table's `rows`, out of a byte stream, holding one
 //! element at a time.
+//!
+//! By hand, because serde_json cannot pause between two chunks; `shape/fuzz.rs` compares both.
 
 use memchr::memchr2;
 

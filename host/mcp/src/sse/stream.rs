@@ -1,4 +1,6 @@
 //! Body of an SSE stream: endpoint event, messages, keep-alive comments, and its end.
+//!
+//! By hand, because axum's Sse knows neither the cut of a stream that is not read nor the comments that Dify needs.
 
 use std::{collections::VecDeque, io, time::Duration};
 

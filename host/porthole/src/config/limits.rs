@@ -1,6 +1,9 @@
 //! Limits in the configuration file: keys, units and bounds. The table is in docs/operating.md.
+//!
+//! By hand, because bytesize takes `1.5Ki` and `32KB`, turns an overflow into the max and prints `256.0 MiB`, and
+//! humantime-serde has no bounds.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use porthole_contract::{CallLimits, HostLimits};
 use serde::Deserialize;
@@ -25,7 +28,10 @@ impl TryFrom<String> for Span {
     }
 }
 
-/// A number of bytes in Kubernetes notation: `32768`, `32Ki`, `128Mi`, `1Gi`.
+/// Units of bytes, the largest first.
+const UNITS: [(&str, u64); 3] = [("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
+
+/// A number of bytes in Kubernetes notation: `32768`, `32Ki`, `128Mi`, `1Gi`. Displayed in its largest exact unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "NumberOrText")]
 pub(crate) struct Bytes(pub u64);
@@ -44,7 +50,7 @@ impl TryFrom<NumberOrText> for Bytes {
             NumberOrText::Number(bytes) => return Ok(Self(bytes)),
             NumberOrText::Text(text) => text,
         };
-        let (number, factor) = [("Ki", 1u64 << 10), ("Mi", 1 << 20), ("Gi", 1 << 30)]
+        let (number, factor) = UNITS
             .iter()
             .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)))
             .unwrap_or((&text, 1));
@@ -55,6 +61,16 @@ impl TryFrom<NumberOrText> for Bytes {
             .and_then(|number| number.checked_mul(factor))
             .map(Self)
             .ok_or_else(|| format!("{text:?} is not a number of bytes; write it like 32Ki or 128Mi"))
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = |factor: u64| self.0 >= factor && self.0.is_multiple_of(factor);
+        match UNITS.iter().find(|(_, factor)| fits(*factor)) {
+            Some((unit, factor)) => write!(f, "{}{unit}", self.0 / factor),
+            None => write!(f, "{}", self.0),
+        }
     }
 }
 

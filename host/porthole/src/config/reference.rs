@@ -2,12 +2,7 @@
 
 use porthole_contract::{CallLimits, HostLimits};
 
-/// Formats a number of bytes with its largest exact unit.
-fn bytes(bytes: u64) -> String {
-    let units = [("Gi", 1_u64 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)];
-    let fitting = units.iter().find(|(_, factor)| bytes >= *factor && bytes.is_multiple_of(*factor));
-    fitting.map_or_else(|| bytes.to_string(), |(unit, factor)| format!("{}{unit}", bytes / factor))
-}
+use super::limits::Bytes;
 
 /// Renders the reference with the host's defaults.
 pub(crate) fn render() -> String {
@@ -80,9 +75,9 @@ admin:
 ",
         span(timeout),
         span(cpu),
-        bytes(memory),
-        bytes(read_bytes),
-        bytes(u64::from(output)),
+        Bytes(memory),
+        Bytes(read_bytes),
+        Bytes(u64::from(output)),
     )
 }
 
@@ -97,7 +92,7 @@ mod tests {
         for key in Config::KEYS {
             assert!(render().contains(&format!("{key}:")), "{key} is not in the reference");
         }
-        assert_eq!((bytes(32 << 10), bytes(1000)), ("32Ki".into(), "1000".into()));
+        assert_eq!((Bytes(32 << 10).to_string(), Bytes(1000).to_string()), ("32Ki".into(), "1000".into()));
     }
 
     #[test]
