@@ -194,16 +194,21 @@ fn logs(source: &mut impl Source, facts: &mut Facts, mut reads: Vec<LogRead>) {
     reads.truncate(LOGS);
     for (read, answer) in reads.iter().zip(source.logs(&reads)) {
         match answer {
-            Ok(lines) => facts.add_log(Log {
-                namespace: read.namespace.clone(),
-                pod: read.pod.clone(),
-                container: read.container.clone(),
-                is_previous: read.is_previous,
-                is_search: read.pattern.is_some(),
-                text: lines.text,
-                lines_read: lines.lines_read,
-                unread: lines.unread,
-            }),
+            Ok(lines) => {
+                if read.pattern.is_some() && !lines.unread.is_empty() {
+                    facts.add_gap(format!("part of the log of {}", read.container), lines.unread.clone());
+                }
+                facts.add_log(Log {
+                    namespace: read.namespace.clone(),
+                    pod: read.pod.clone(),
+                    container: read.container.clone(),
+                    is_previous: read.is_previous,
+                    is_search: read.pattern.is_some(),
+                    text: lines.text,
+                    lines_read: lines.lines_read,
+                    unread: lines.unread,
+                });
+            }
             Err(Unread::NotFound | Unread::Unsupported) => {}
             Err(Unread::Failed(why)) => facts.add_gap(format!("log of {}", read.container), why),
         }

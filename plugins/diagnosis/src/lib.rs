@@ -5,12 +5,14 @@
 
 mod collect;
 pub mod containers;
+pub mod creation;
 mod event;
 mod facts;
 mod finding;
 pub mod health;
 mod kind;
 mod log;
+pub mod names;
 pub mod needs;
 pub mod object;
 pub mod probes;

@@ -1,16 +1,20 @@
 //! The rules: each a fault, its evidence, and what it must not be taken for. A rule sees facts, never the cluster.
 
 mod claim_class_missing;
+mod config_missing;
 mod container_exits;
 mod image_pull;
 mod log_trouble;
 mod out_of_memory;
 mod probe_kills;
 mod probe_unready;
+mod sandbox_failed;
 mod security_context;
 mod service_selector;
 mod start_failed;
 mod unschedulable;
+mod volume_attach;
+mod volume_mount;
 
 use crate::{Facts, Finding};
 
@@ -28,14 +32,18 @@ pub struct Rule {
 /// All rules. Their order does not matter.
 pub const RULES: &[Rule] = &[
     claim_class_missing::RULE,
+    config_missing::RULE,
     container_exits::RULE,
     image_pull::RULE,
     log_trouble::RULE,
     out_of_memory::RULE,
     probe_kills::RULE,
     probe_unready::RULE,
+    sandbox_failed::RULE,
     security_context::RULE,
     service_selector::RULE,
     start_failed::RULE,
     unschedulable::RULE,
+    volume_attach::RULE,
+    volume_mount::RULE,
 ];
