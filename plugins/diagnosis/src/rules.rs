@@ -4,13 +4,16 @@ mod claim_class_missing;
 mod config_missing;
 mod container_exits;
 mod image_pull;
+mod init_waits;
 mod log_trouble;
 mod out_of_memory;
 mod probe_kills;
 mod probe_unready;
+mod readiness_gate;
 mod sandbox_failed;
 mod security_context;
 mod service_selector;
+mod sidecar_holds;
 mod start_failed;
 mod unschedulable;
 mod volume_attach;
@@ -35,13 +38,16 @@ pub const RULES: &[Rule] = &[
     config_missing::RULE,
     container_exits::RULE,
     image_pull::RULE,
+    init_waits::RULE,
     log_trouble::RULE,
     out_of_memory::RULE,
     probe_kills::RULE,
     probe_unready::RULE,
+    readiness_gate::RULE,
     sandbox_failed::RULE,
     security_context::RULE,
     service_selector::RULE,
+    sidecar_holds::RULE,
     start_failed::RULE,
     unschedulable::RULE,
     volume_attach::RULE,
