@@ -9,6 +9,7 @@ use crate::{
     log::Log,
     needs,
     object::text,
+    relations,
     source::{List, LogRead, Source, Unread},
     trouble,
 };
@@ -124,9 +125,14 @@ fn keys(source: &mut impl Source, facts: &mut Facts, namespace: &str) {
 }
 
 /// Reads the end of the logs of containers that ended with an error or that hold up their pod, one pod of each workload.
-pub(crate) fn ended_logs(source: &mut impl Source, facts: &mut Facts, related: &BTreeSet<Reference>) {
+pub(crate) fn ended_logs(
+    source: &mut impl Source,
+    facts: &mut Facts,
+    subject: &[Reference],
+    related: &BTreeSet<Reference>,
+) {
     let mut reads = Vec::new();
-    for pod in representatives(facts, related, |pod| of_ended(pod, facts.now).next().is_some()) {
+    for pod in representatives(facts, subject, related, |pod| of_ended(pod, facts.now).next().is_some()) {
         reads.extend(of_ended(pod, facts.now));
     }
     logs(source, facts, reads);
@@ -152,9 +158,14 @@ fn of_ended(pod: &Object, now: u64) -> impl Iterator<Item = LogRead> {
 }
 
 /// Searches the logs of running pods for trouble, one pod of each workload.
-pub(crate) fn searched_logs(source: &mut impl Source, facts: &mut Facts, related: &BTreeSet<Reference>) {
+pub(crate) fn searched_logs(
+    source: &mut impl Source,
+    facts: &mut Facts,
+    subject: &[Reference],
+    related: &BTreeSet<Reference>,
+) {
     let mut reads = Vec::new();
-    for pod in representatives(facts, related, |pod| pod.text("/status/phase") == "Running") {
+    for pod in representatives(facts, subject, related, |pod| pod.text("/status/phase") == "Running") {
         for (container, _) in health::containers_with(pod, "/state/running") {
             let pattern = Some((trouble::pattern(), CONTEXT));
             reads.push(LogRead { pattern, ..read_of(pod, container) });
@@ -163,15 +174,29 @@ pub(crate) fn searched_logs(source: &mut impl Source, facts: &mut Facts, related
     logs(source, facts, reads);
 }
 
-/// Related pods, one of each workload: the first by name that `is_wanted`.
+/// Related pods that are wanted, one of each workload: those of the subject first, and those that are not ready.
 fn representatives<'f>(
     facts: &'f Facts,
+    subject: &[Reference],
     related: &BTreeSet<Reference>,
     is_wanted: impl Fn(&Object) -> bool,
 ) -> Vec<&'f Object> {
-    let mut roots = BTreeSet::new();
+    let is_selected = |pod: &Object| {
+        let asked =
+            subject.iter().filter(|asked| asked.kind == Kind::Service).filter_map(|asked| facts.get(asked));
+        asked.flat_map(|service| relations::selected(facts, service)).any(|other| other.name() == pod.name())
+    };
+    let is_asked = |pod: &Object| {
+        subject.contains(&pod.reference())
+            || subject.contains(&facts.root(pod).reference())
+            || is_selected(pod)
+    };
     let pods = facts.all(Kind::Pod).filter(|pod| related.contains(&pod.reference()) && is_wanted(pod));
-    pods.filter(|pod| roots.insert(facts.root(pod).reference())).collect()
+    let mut pods: Vec<&Object> = pods.collect();
+    pods.sort_by_cached_key(|pod| (!is_asked(pod), health::is_ready(pod)));
+    let mut roots = BTreeSet::new();
+    pods.retain(|pod| roots.insert(facts.root(pod).reference()));
+    pods
 }
 
 fn read_of(pod: &Object, container: &str) -> LogRead {

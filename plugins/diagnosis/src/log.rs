@@ -37,7 +37,7 @@ impl Log {
     /// Time and text of each line.
     pub fn lines(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         self.text.lines().map(|line| match line.split_once(' ') {
-            Some((time, text)) if crate::time::parse(time).is_some() => (time, text),
+            Some((time, text)) if time::parse(time).is_some() => (time, text),
             _ => ("", line),
         })
     }

@@ -54,6 +54,9 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
     if is_about_a_host(&words) && !hosts.is_empty() {
         finding = finding.with(named(facts, pod, &hosts)).symptom();
     }
+    if container.is_ready() {
+        finding = finding.symptom();
+    }
     let command = container.command();
     if said.is_empty() && !command.is_empty() {
         finding = finding.with(Evidence::quote("command and args", command, "spec"));
@@ -125,24 +128,24 @@ fn clue(end: &End<'_>, words: &str) -> (&'static str, &'static str) {
     let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
     if has(&["exec format error"]) {
         (
-            ": exec format error, its program is built for another architecture than the node",
+            "; its log says: exec format error (built for another architecture than the node's)",
             "use an image for the node's architecture (label kubernetes.io/arch)",
         )
     } else if has(&["read-only file system"]) {
         (
-            ": it writes to a read-only file system",
+            "; its log says: read-only file system",
             "mount an emptyDir where it writes, or set readOnlyRootFilesystem to false",
         )
     } else if has(&["no space left on device"]) {
-        (": no space is left on a device", "see which volume or disk is full")
+        ("; its log says: no space left on device", "see which volume or disk is full")
     } else if has(&["permission denied", "operation not permitted", "eacces"]) {
         (
-            ": it lacks a permission",
+            "; its log says: permission denied",
             "compare runAsUser and fsGroup with the owner of the file that the log names",
         )
     } else if has(&["address already in use"]) {
         (
-            ": its port is already in use",
+            "; its log says: address already in use",
             "look for two containers of the pod, or two pods with hostNetwork, on one port",
         )
     } else if has(&[
@@ -154,11 +157,11 @@ fn clue(end: &End<'_>, words: &str) -> (&'static str, &'static str) {
         "temporary failure in name resolution",
     ]) {
         (
-            ": it cannot resolve the name of a host",
+            "; its log says: the name of a host cannot be resolved",
             "correct the name of the host, or make the Service that it names",
         )
     } else if is_about_a_host(&words) {
-        (": it cannot reach a host", "see whether what it connects to runs")
+        ("; its log says: a host cannot be reached", "see whether what it connects to runs")
     } else if end.code == 0 {
         ("", "let the process go on in the foreground, or use a Job for work that ends")
     } else if end.code == 127 || has(&["command not found"]) {
@@ -230,8 +233,12 @@ mod tests {
     fn words_of_the_log_say_what_kind_of_fault_it_is() {
         for (code, log, words) in [
             (255, "exec /app: exec format error", "built for another architecture"),
-            (1, "mkdir: can't create directory '/data/x': Read-only file system", "read-only file system"),
-            (1, "open /etc/key: permission denied", "lacks a permission"),
+            (
+                1,
+                "mkdir: can't create directory '/data/x': Read-only file system",
+                "its log says: read-only file system",
+            ),
+            (1, "open /etc/key: permission denied", "its log says: permission denied"),
             (127, "sh: foo: not found", "(command not found)"),
             (139, "", "it logged nothing"),
             (0, "done", "although it should go on"),
@@ -258,7 +265,7 @@ mod tests {
         let answer = Recorded::new(&[job.clone(), failed.clone()]).log("beans", false, log).ask("check");
         assert!(
             answer.contains(
-                "[container-exits] Job shop/check: container beans exits with code 1: it cannot reach a host"
+                "[container-exits] Job shop/check: container beans exits with code 1; its log says: a host cannot be reached"
             ),
             "{answer}"
         );

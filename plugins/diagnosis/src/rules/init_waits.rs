@@ -11,7 +11,7 @@ use super::Rule;
 use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object, Presence, Reference,
     containers::{Container, containers, judged_pods},
-    health, names, needs, relations, time,
+    health, names, needs, time,
     trouble::all_hosts,
 };
 
@@ -84,16 +84,10 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
         Some(Awaited::NoService(name)) => finding
             .certainty(Certainty::Likely)
             .next(format!("make the Service {name}, or correct the name that the init container asks")),
-        Some(Awaited::NotReady(service)) => {
-            // What ails the Service's pods also ails this pod.
-            let selected: Vec<Reference> =
-                relations::selected(facts, service).map(Object::reference).collect();
-            let finding = selected.into_iter().fold(finding.affects(service.reference()), Finding::affects);
-            finding
-                .certainty(Certainty::Likely)
-                .symptom()
-                .next(format!("see why Service {} has no ready pod: diagnose it", service.name()))
-        }
+        Some(Awaited::NotReady(service)) => finding
+            .certainty(Certainty::Likely)
+            .symptom()
+            .next(format!("see why Service {} has no ready pod: diagnose it", service.name())),
         None => finding.certainty(Certainty::Guess).symptom().next(format!(
             "see with pods_log, container={}, what it is doing: waiting, or a long piece of work",
             init.name()

@@ -8,7 +8,7 @@
 use super::Rule;
 use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object, Reference,
-    containers::{judged_pods, seconds_on_node},
+    containers::{containers, judged_pods, seconds_on_node},
     creation,
     health::STARTING,
     time,
@@ -35,14 +35,34 @@ fn of_event(facts: &Facts, pod: &Object) -> Option<Finding> {
     }
     let node = pod.text("/spec/nodeName");
     let (is_of_node, words, next) = cause(event.message());
-    let object = if is_of_node { Reference::new(Kind::Node, "", node) } else { facts.root(pod).reference() };
-    Some(
-        Finding::new(RULE.id, object, format!("pods cannot be started on node {node}: {words}"))
+    let works = started_since(facts, pod);
+    let object = if is_of_node && works.is_none() {
+        Reference::new(Kind::Node, "", node)
+    } else {
+        facts.root(pod).reference()
+    };
+    let mut finding =
+        Finding::new(RULE.id, object, format!("a pod's sandbox cannot be made on node {node}: {words}"))
             .affects(pod.reference())
             .affects(facts.root(pod).reference())
             .with(Evidence::quote("", event.message(), event.place(facts.now)))
-            .next(next),
-    )
+            .next(next);
+    if let Some(other) = works {
+        let label =
+            format!("{} has started on that node since, so not all pods fail there", other.reference());
+        finding = finding.with(Evidence::fact(label, "state.running"));
+    }
+    Some(finding)
+}
+
+/// A pod that has come to the same node later, and has started.
+fn started_since<'f>(facts: &'f Facts, pod: &Object) -> Option<&'f Object> {
+    facts.all(Kind::Pod).find(|other| {
+        other.created() > pod.created()
+            && other.text("/spec/nodeName") == pod.text("/spec/nodeName")
+            && !other.flag("/spec/hostNetwork")
+            && containers(other).any(|container| container.is_running())
+    })
 }
 
 /// True if the node is at fault, the words for it, and what to do.
@@ -152,7 +172,7 @@ mod tests {
             let answer = Recorded::new(&[pod, failed]).ask("web-1");
             assert!(
                 answer.contains(
-                    "cause 1 (certain) [sandbox-failed] Node n7: pods cannot be started on node n7:"
+                    "cause 1 (certain) [sandbox-failed] Node n7: a pod's sandbox cannot be made on node n7:"
                 ),
                 "{answer}"
             );

@@ -45,7 +45,7 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
         .with(Evidence::quote("", message, event.place(facts.now)))
         .next(next);
     if !source.is_empty() {
-        finding = finding.with(Evidence::fact(source, "spec.volumes"));
+        finding = finding.with(Evidence::quote("", source, "spec.volumes"));
     }
     finding = finding.with(Evidence::fact(format!("node {}", pod.text("/spec/nodeName")), "spec.nodeName"));
     // A timeout says that something is amiss, and not what.
