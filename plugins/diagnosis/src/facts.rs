@@ -28,6 +28,10 @@ pub struct Gap {
 #[derive(Debug, Default)]
 pub struct Facts {
     objects: BTreeMap<Reference, Object>,
+    /// Events by kind and name of the object that they are about: a scan of all for each object takes seconds.
+    events: BTreeMap<(String, String), BTreeSet<Reference>>,
+    /// Objects by namespace, kind and name of their owner.
+    owned: BTreeMap<(String, String, String), BTreeSet<Reference>>,
     /// Lists that were read whole, by kind and namespace; an empty namespace is the whole cluster.
     listed: BTreeSet<(Kind, String)>,
     absent: BTreeSet<Reference>,
@@ -45,7 +49,19 @@ impl Facts {
 
     /// Adds an object.
     pub fn add(&mut self, object: Object) {
-        self.objects.insert(object.reference(), object);
+        let reference = object.reference();
+        if object.kind() == Kind::Event {
+            let about = (object.text("/involvedObject/kind"), object.text("/involvedObject/name"));
+            self.events
+                .entry((about.0.to_owned(), about.1.to_owned()))
+                .or_default()
+                .insert(reference.clone());
+        }
+        if let Some((kind, name)) = object.owner() {
+            let owner = (object.namespace().to_owned(), kind.to_owned(), name.to_owned());
+            self.owned.entry(owner).or_default().insert(reference.clone());
+        }
+        self.objects.insert(reference, object);
     }
 
     /// Notes that all objects of a kind in a namespace (empty: in all of them) were added.
@@ -106,7 +122,9 @@ impl Facts {
 
     /// All objects of a kind that were read, by namespace and name.
     pub fn all(&self, kind: Kind) -> impl Iterator<Item = &Object> {
-        self.objects.values().filter(move |object| object.kind() == kind)
+        let first = Reference { kind, namespace: String::new(), name: String::new() };
+        let from = self.objects.range(first..).map(|(_, object)| object);
+        from.take_while(move |object| object.kind() == kind)
     }
 
     /// Those of a namespace; of a cluster-scoped kind, all of them.
@@ -128,11 +146,8 @@ impl Facts {
 
     /// The objects whose controller or first owner is `owner`.
     pub fn owned_by<'f>(&'f self, owner: &'f Object) -> impl Iterator<Item = &'f Object> {
-        let is_owned = |object: &&Object| {
-            object.namespace() == owner.namespace()
-                && object.owner() == Some((owner.kind().name(), owner.name()))
-        };
-        self.objects.values().filter(is_owned)
+        let key = (owner.namespace().to_owned(), owner.kind().name().to_owned(), owner.name().to_owned());
+        self.owned.get(&key).into_iter().flatten().filter_map(|reference| self.get(reference))
     }
 
     /// The controller of an object, if it was read.
@@ -150,18 +165,23 @@ impl Facts {
 
     /// The pods under a workload.
     pub fn pods_of<'f>(&'f self, workload: &'f Object) -> Vec<&'f Object> {
-        let pods = self.within(Kind::Pod, workload.namespace());
-        pods.filter(|pod| {
-            let chain = std::iter::successors(self.owner(pod), |object| self.owner(object));
-            chain.take(4).any(|owner| owner.reference() == workload.reference())
-        })
-        .collect()
+        let mut pods = Vec::new();
+        let mut open = vec![workload];
+        // A chain is CronJob, Job, pod; an object that owns itself would be a loop.
+        for _ in 0..4 {
+            open = open.into_iter().flat_map(|owner| self.owned_by(owner)).collect();
+            pods.extend(open.iter().copied().filter(|object| object.kind() == Kind::Pod));
+        }
+        pods.sort_by_key(|pod| pod.name());
+        pods
     }
 
     /// The events of an object, the newest first.
     pub fn events(&self, object: &Object) -> Vec<Event<'_>> {
-        let mut events: Vec<Event<'_>> =
-            self.all(Kind::Event).map(Event::new).filter(|event| event.is_of(object)).collect();
+        let about = (object.kind().name().to_owned(), object.name().to_owned());
+        let events =
+            self.events.get(&about).into_iter().flatten().filter_map(|reference| self.get(reference));
+        let mut events: Vec<Event<'_>> = events.map(Event::new).filter(|event| event.is_of(object)).collect();
         events.sort_by_key(|event| (std::cmp::Reverse(event.last_seen()), event.reason()));
         events
     }

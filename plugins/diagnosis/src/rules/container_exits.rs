@@ -7,7 +7,7 @@
 
 use super::{Rule, out_of_memory::is_out_of_memory};
 use crate::{
-    Evidence, Facts, Finding, Kind, Log, Object, Presence,
+    Evidence, Facts, Finding, Kind, Log, Object, Presence, Reference,
     containers::{Container, End, containers, judged_pods},
     probes, time,
     trouble::all_hosts,
@@ -66,9 +66,12 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
 
 /// The log of the instance that ended; of a pod of the same workload, if that one's was read.
 fn log<'f>(facts: &'f Facts, pod: &'f Object, container: Container<'_>) -> Option<&'f Log> {
-    let own =
-        |pod: &'f Object| facts.logs(pod).find(|log| log.container == container.name() && !log.is_search);
-    own(pod).or_else(|| facts.pods_of(facts.root(pod)).into_iter().find_map(own))
+    let is_its = |log: &&Log| log.container == container.name() && !log.is_search;
+    let is_sibling = |log: &&Log| {
+        let other = facts.get(&Reference::new(Kind::Pod, &log.namespace, &log.pod));
+        other.is_some_and(|other| facts.root(other).reference() == facts.root(pod).reference())
+    };
+    facts.logs(pod).find(is_its).or_else(|| facts.all_logs().filter(is_its).find(is_sibling))
 }
 
 /// The hosts that the log names, and those of them that should be Services and are not.
