@@ -142,15 +142,18 @@ pub(crate) fn ended_logs(
 fn of_ended(pod: &Object, now: u64) -> impl Iterator<Item = LogRead> {
     containers(pod).filter_map(move |container| {
         let is_waiting_init = container.is_init && !container.is_sidecar() && container.is_running();
+        let is_loop = container.waiting().is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
         let end = container.recent_end(now);
-        let has_failed = end.filter(|end| {
-            let is_loop = container.waiting().is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
+        let has_failed = match &end {
             // What never began has no log.
-            (end.code != 0 || is_loop) && !matches!(end.reason, "StartError" | "ContainerCannotRun")
-        });
-        (is_waiting_init || has_failed.is_some()).then(|| LogRead {
+            Some(end) => {
+                (end.code != 0 || is_loop) && !matches!(end.reason, "StartError" | "ContainerCannotRun")
+            }
+            None => is_loop,
+        };
+        (is_waiting_init || has_failed).then(|| LogRead {
             // The present instance may have only just begun.
-            is_previous: !is_waiting_init && has_failed.is_some_and(|end| !end.is_current),
+            is_previous: !is_waiting_init && end.is_none_or(|end| !end.is_current),
             tail: Some(TAIL),
             ..read_of(pod, container.name())
         })

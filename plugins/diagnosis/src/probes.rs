@@ -137,8 +137,7 @@ pub fn undeclared_port(pod: &Object, container: Container<'_>, probe: &Value) ->
     if is_declared || own.is_empty() {
         return None;
     }
-    let asked = asked.as_str().map_or_else(|| asked.to_string(), str::to_owned);
-    Some(format!("it asks port {asked}; the container declares containerPort {}", own.join(", ")))
+    Some(format!("the container declares containerPort {} only", own.join(", ")))
 }
 
 /// The times of a probe: `after 10s, every 5s, 3 failures, timeout 1s`.

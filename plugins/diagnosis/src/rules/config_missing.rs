@@ -75,6 +75,11 @@ fn said<'f>(facts: &'f Facts, pod: &'f Object) -> Vec<(String, &'f str)> {
     said
 }
 
+/// True if the kubelet's words name something that is missing.
+pub(super) fn is_about_it(message: &str) -> bool {
+    parse(message).is_some()
+}
+
 /// What is missing by the kubelet's words: `configmap "app" not found`, `couldn't find key url in ConfigMap shop/app`,
 /// `configmap references non-existent config key: url`.
 fn parse(message: &str) -> Option<Missing> {

@@ -5,9 +5,9 @@
 //! done again and is complete. A consequence, if the log speaks of a host that cannot be reached.
 //! Source: kubernetes/pkg/kubelet/kuberuntime; signal(7) for codes above 128.
 
-use super::{Rule, out_of_memory::is_out_of_memory};
+use super::{Rule, log_trouble::hosts_in_log, out_of_memory::is_out_of_memory};
 use crate::{
-    Evidence, Facts, Finding, Kind, Log, Object, Presence, Reference,
+    Evidence, Facts, Finding, Kind, Log, Object, Reference,
     containers::{Container, End, containers, judged_pods},
     probes, time,
     trouble::all_hosts,
@@ -22,15 +22,19 @@ fn find(facts: &Facts) -> Vec<Finding> {
 }
 
 fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> {
-    let end = container.recent_end(facts.now)?;
+    let is_loop = container.waiting().is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
+    let Some(end) = container.recent_end(facts.now) else {
+        return is_loop.then(|| unknown(facts, pod, container));
+    };
     let is_other_fault = is_out_of_memory(&end)
         || matches!(
             end.reason,
             "StartError" | "ContainerCannotRun" | "ContainerCreateError" | "ContainerStatusUnknown"
         )
         || probes::kill(facts, pod, container).is_some();
-    let is_loop = container.waiting().is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
-    if is_other_fault || (end.code == 0 && !is_loop) {
+    // Sidecars are told to end when the others have ended.
+    let is_told = container.is_sidecar() && pod.text("/status/phase") == "Failed" && end.code != 1;
+    if is_other_fault || is_told || (end.code == 0 && !is_loop) {
         return None;
     }
     let log = log(facts, pod, container);
@@ -38,30 +42,48 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
     let words = said.join("\n") + "\n" + end.message;
     let (clue, next) = clue(&end, &words);
     let summary = format!("{} exits with code {}{}{clue}", container.title(), end.code, meaning(end.code));
-    let mut finding = Finding::new(RULE.id, facts.root(pod).reference(), summary)
+    let finding = Finding::new(RULE.id, facts.root(pod).reference(), summary)
         .affects(pod.reference())
         .with(Evidence::fact(state(facts, container, &end), format!("status of {}", pod.reference())));
+    let mut finding = with_log(finding, log, container);
+    // A pod that is ended as a whole has a reason of its own, such as DeadlineExceeded.
+    if container.is_ready() || !pod.text("/status/reason").is_empty() {
+        finding = finding.symptom();
+    }
     if !end.message.trim().is_empty() {
         finding = finding.with(Evidence::quote("its last message", end.message, "terminated.message"));
     }
-    let place = format!("log of {}", container.title());
-    match log {
-        Some(_) if !said.is_empty() => finding = finding.with(Evidence::lines("it logged", &said, place)),
-        Some(_) => finding = finding.with(Evidence::fact("it logged nothing (empty log)", place)),
-        None => {}
-    }
     let hosts = all_hosts(said.iter().copied());
     if is_about_a_host(&words) && !hosts.is_empty() {
-        finding = finding.with(named(facts, pod, &hosts)).symptom();
-    }
-    if container.is_ready() {
-        finding = finding.symptom();
+        finding = finding.with(hosts_in_log(facts, pod, &hosts)).symptom();
     }
     let command = container.command();
     if said.is_empty() && !command.is_empty() {
         finding = finding.with(Evidence::quote("command and args", command, "spec"));
     }
     Some(finding.next(next))
+}
+
+/// A container that is restarted again and again, of whose ends nothing is known: a runtime that lost its state.
+fn unknown(facts: &Facts, pod: &Object, container: Container<'_>) -> Finding {
+    let (reason, message) = container.waiting().unwrap_or_default();
+    let summary =
+        format!("{} is restarted again and again, and its last exit code is not known", container.title());
+    let finding = Finding::new(RULE.id, facts.root(pod).reference(), summary)
+        .affects(pod.reference())
+        .symptom()
+        .with(Evidence::quote(reason, message, format!("status of {}", pod.reference())));
+    with_log(finding, log(facts, pod, container), container)
+        .next("see with pods_log, previous=true, how it ended")
+}
+
+fn with_log(finding: Finding, log: Option<&Log>, container: Container<'_>) -> Finding {
+    let place = format!("log of {}", container.title());
+    let Some(log) = log else { return finding };
+    match log.last_words() {
+        said if said.is_empty() => finding.with(Evidence::fact("it logged nothing (empty log)", place)),
+        said => finding.with(Evidence::lines("it logged", &said, place)),
+    }
 }
 
 /// The log of the instance that ended; of a pod of the same workload, if that one's was read.
@@ -72,29 +94,6 @@ fn log<'f>(facts: &'f Facts, pod: &'f Object, container: Container<'_>) -> Optio
         other.is_some_and(|other| facts.root(other).reference() == facts.root(pod).reference())
     };
     facts.logs(pod).find(is_its).or_else(|| facts.all_logs().filter(is_its).find(is_sibling))
-}
-
-/// The hosts that the log names, and those of them that should be Services and are not.
-fn named(facts: &Facts, pod: &Object, hosts: &[String]) -> Evidence {
-    let services: Vec<String> = hosts
-        .iter()
-        .filter_map(|host| {
-            let name = host.split(':').next().unwrap_or_default();
-            let is_plain = !name.contains('.') && name.bytes().any(|letter| letter.is_ascii_alphabetic());
-            let found = is_plain.then(|| facts.find(Kind::Service, pod.namespace(), name))?;
-            match found {
-                Presence::Found(_) => Some(format!("{name} is a Service here")),
-                Presence::Absent => Some(format!("there is no Service {name} in {}", pod.namespace())),
-                Presence::Unknown => None,
-            }
-        })
-        .collect();
-    let label = if services.is_empty() {
-        "hosts in it".to_owned()
-    } else {
-        format!("{}; hosts in it", services.join(", "))
-    };
-    Evidence::quote(label, hosts.join(", "), "log")
 }
 
 fn state(facts: &Facts, container: Container<'_>, end: &End<'_>) -> String {
@@ -281,6 +280,17 @@ mod tests {
             json!({"succeeded": 1, "failed": 1, "conditions": [{"type": "Complete", "status": "True"}]});
         let answer = Recorded::new(&[job, failed]).log("beans", false, log).ask("check");
         assert!(!answer.contains("container-exits"), "{answer}");
+    }
+
+    #[test]
+    fn a_loop_without_a_known_end_is_told_as_one() {
+        let mut pod = crashed(1, "");
+        pod["status"]["containerStatuses"][0]["lastState"] = json!({});
+        let answer = Recorded::new(&[pod]).log("db", true, "FATAL: no licence").ask("store-1");
+        assert!(
+            answer.contains("restarted again and again") && answer.contains("FATAL: no licence"),
+            "{answer}"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! a user or profile that the security context forbids.
 //! Source: runc/libcontainer, containerd/pkg/cri, kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go.
 
-use super::{Rule, out_of_memory::is_out_of_memory, security_context};
+use super::{Rule, config_missing, out_of_memory::is_out_of_memory, security_context};
 use crate::{
     Evidence, Facts, Finding, Object,
     containers::{Container, containers, judged_pods},
@@ -15,7 +15,8 @@ use crate::{
 pub(super) const RULE: Rule = Rule { id: "start-failed", find };
 
 /// Waiting reasons of a container that the runtime could not create or start.
-const WAITING: [&str; 5] = [
+const WAITING: [&str; 6] = [
+    "CreateContainerConfigError",
     "RunContainerError",
     "CreateContainerError",
     "PostStartHookError",
@@ -41,7 +42,10 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
         (Some(waiting), _) => waiting,
         _ => return None,
     };
-    if end.is_some_and(|end| is_out_of_memory(&end)) || security_context::cause(message).is_some() {
+    if end.is_some_and(|end| is_out_of_memory(&end))
+        || security_context::cause(message).is_some()
+        || config_missing::is_about_it(message)
+    {
         return None;
     }
     let program = program(message);
@@ -113,6 +117,11 @@ fn cause(reason: &str, message: &str, is_exec: bool) -> (&'static str, &'static 
         (
             "does not exist in the image (no such file or directory)",
             "correct the path, or the interpreter that the script names",
+        )
+    } else if has(&[" cache: timed out"]) {
+        (
+            "waits for a ConfigMap or Secret that the kubelet does not get in time",
+            "see whether it exists, and whether the node reaches the API server",
         )
     } else if has(&["is reserved for", "already in use"]) {
         (
@@ -193,6 +202,11 @@ mod tests {
                 "mounted onto a file",
             ),
             ("CreateContainerError", "context deadline exceeded", "does not answer in time"),
+            (
+                "CreateContainerConfigError",
+                "failed to prepare subPath for volumeMount \"data\" of container \"fetch\"",
+                "the subPath of a mount",
+            ),
             (
                 "PostStartHookError",
                 "Exec lifecycle hook ([/x]) for Container \"fetch\" in Pod \"agent\" failed",
