@@ -20,6 +20,8 @@ const OBJECTS: usize = 16;
 const LOGS: usize = 6;
 /// Lines at the end of a log of a container that ended.
 const TAIL: u32 = 40;
+/// Lines at the end of a log that are searched where the whole is too long.
+const END: u32 = 5000;
 /// Lines around an error in a log: what led to it stands before it.
 const CONTEXT: u32 = 12;
 
@@ -175,6 +177,23 @@ pub(crate) fn searched_logs(
         }
     }
     logs(source, facts, reads);
+    let cut = facts.all_logs().filter(|log| log.is_search && !log.unread.is_empty());
+    let ends: Vec<LogRead> = cut
+        .map(|log| LogRead {
+            namespace: log.namespace.clone(),
+            pod: log.pod.clone(),
+            container: log.container.clone(),
+            tail: Some(END),
+            pattern: Some((trouble::pattern(), CONTEXT)),
+            ..LogRead::default()
+        })
+        .collect();
+    for (read, answer) in ends.iter().zip(source.logs(&ends)) {
+        if let Ok(lines) = answer {
+            let pod = Reference::new(Kind::Pod, &read.namespace, &read.pod);
+            facts.add_log_end(&pod, &read.container, &lines.text);
+        }
+    }
 }
 
 /// Related pods that are wanted, one of each workload: those of the subject first, and those that are not ready.
@@ -233,6 +252,7 @@ fn logs(source: &mut impl Source, facts: &mut Facts, mut reads: Vec<LogRead>) {
                     is_previous: read.is_previous,
                     is_search: read.pattern.is_some(),
                     text: lines.text,
+                    end: String::new(),
                     lines_read: lines.lines_read,
                     unread: lines.unread,
                 });

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Kind, Object, Reference, event::Event, log::Log};
+use crate::{Kind, Object, Reference, event::Event, log::Log, time};
 
 /// An object, as far as it is known.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +82,20 @@ impl Facts {
     /// Adds a part of a log.
     pub fn add_log(&mut self, log: Log) {
         self.logs.push(log);
+    }
+
+    /// Adds the end of a log whose search did not come that far: its lines that are later than the last one found.
+    pub(crate) fn add_log_end(&mut self, pod: &Reference, container: &str, text: &str) {
+        let is_it = |log: &&mut Log| {
+            log.is_search
+                && (&log.namespace, &log.pod) == (&pod.namespace, &pod.name)
+                && log.container == container
+        };
+        let Some(log) = self.logs.iter_mut().find(is_it) else { return };
+        let at = |line: &str| time::parse(line.split(' ').next().unwrap_or_default());
+        let last = log.text.lines().rev().find_map(at);
+        let later = text.lines().skip_while(|line| at(line) <= last);
+        log.end = later.collect::<Vec<_>>().join("\n");
     }
 
     /// What was not read.

@@ -183,6 +183,25 @@ mod tests {
     }
 
     #[test]
+    fn a_long_log_is_read_at_its_begin_and_at_its_end() {
+        let mut log: Vec<String> = vec!["2026-11-24T11:00:00Z INFO version 2 deployed".into()];
+        log.extend(
+            (0..6000)
+                .map(|at| format!("2026-11-24T11:{:02}:{:02}Z ERROR lost order {at}", at / 120, at / 2 % 60)),
+        );
+        let answer = Recorded::new(&[running("gateway-1")])
+            .log("app", false, &log.join("\n"))
+            .cut(500)
+            .ask("gateway-1");
+        assert!(answer.contains("at least 5499 lines since 60m ago, the last 10m ago"), "{answer}");
+        assert!(
+            answer.contains("`INFO version 2 deployed`") && answer.contains("`ERROR lost order 0`"),
+            "{answer}"
+        );
+        assert!(answer.contains("not checked: part of the log of app (the answer is full)"), "{answer}");
+    }
+
+    #[test]
     fn a_log_without_an_error_is_said_to_be_read() {
         let answer = ask("INFO: started\nINFO: all systems healthy\nINFO: 0 errors");
         assert!(answer.contains("no fault found"), "{answer}");
