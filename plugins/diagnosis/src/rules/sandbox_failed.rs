@@ -5,12 +5,15 @@
 //! Not to be taken for: a volume that cannot be mounted, the first seconds, an application's own network trouble.
 //! Source: kubernetes/pkg/kubelet/kuberuntime/kuberuntime_sandbox.go, containerd/pkg/cri, containernetworking/cni.
 
+use std::collections::BTreeSet;
+
 use super::Rule;
 use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object, Reference,
     containers::{containers, judged_pods, seconds_on_node},
     creation,
     health::STARTING,
+    needs::needs,
     time,
 };
 
@@ -20,6 +23,8 @@ pub(super) const RULE: Rule = Rule { id: "sandbox-failed", find };
 const REASONS: [&str; 2] = ["FailedCreatePodSandBox", "FailedCreatePodSandbox"];
 /// Reasons of events that name another hold-up.
 const OTHERS: [&str; 3] = ["FailedMount", "FailedAttachVolume", "FailedMapVolume"];
+/// Secrets that an answer names.
+const NAMES: usize = 5;
 /// Seconds without a container after which a silent pod is in trouble, and not only slow.
 const SILENT: u64 = 300;
 
@@ -116,26 +121,45 @@ fn cause(message: &str) -> (bool, &'static str, &'static str) {
 
 /// A pod that has waited for long, and of which no event tells why.
 fn of_state(facts: &Facts, pod: &Object) -> Option<Finding> {
-    let condition = pod.condition("PodReadyToStartContainers")?;
     let waited = seconds_on_node(facts, pod);
     let has_words = !creation::events(facts, pod, &OTHERS).is_empty();
-    if condition.status != "False" || !creation::is_waiting(pod) || waited <= SILENT || has_words {
+    if !creation::is_waiting(pod) || waited <= SILENT || has_words {
         return None;
     }
+    let summary = match pod.condition("PodReadyToStartContainers") {
+        Some(condition) if condition.status == "False" => {
+            "the node has not mounted the pod's volumes or not made its network, and no event says which"
+        }
+        // Then its image is being pulled.
+        Some(_) => return None,
+        // Kubernetes before 1.29.
+        None => {
+            "the node has not mounted the pod's volumes, not made its network or not pulled its image, and no event says which"
+        }
+    };
     let place = format!("status of {}", pod.reference());
-    let summary =
-        "the node has not mounted the pod's volumes or not made its network, and no event says which";
-    Some(
-        Finding::new(RULE.id, facts.root(pod).reference(), summary)
-            .affects(pod.reference())
-            .certainty(Certainty::Guess)
-            .symptom()
-            .with(Evidence::fact(
-                format!("on node {} for {}, PodReadyToStartContainers is False", pod.text("/spec/nodeName"), time::age(waited)),
-                place,
-            ))
-            .next("see whether other pods start on that node; the kubelet's log there has the reason (nodes_log)"),
-    )
+    let node = pod.text("/spec/nodeName");
+    let finding = Finding::new(RULE.id, facts.root(pod).reference(), summary)
+        .affects(pod.reference())
+        .certainty(Certainty::Guess)
+        .symptom()
+        .with(Evidence::fact(format!("on node {node} for {} without a container", time::age(waited)), place))
+        .next(
+            "see whether other pods start on that node; the kubelet's log there has the reason (nodes_log)",
+        );
+    let secrets: BTreeSet<String> = needs(pod)
+        .into_iter()
+        .filter(|need| need.object.kind == Kind::Secret && !need.is_optional)
+        .map(|need| need.object.name)
+        .collect();
+    if secrets.is_empty() {
+        return Some(finding);
+    }
+    let names = secrets.into_iter().take(NAMES).collect::<Vec<_>>().join(", ");
+    Some(finding.with(Evidence::fact(
+        format!("it needs Secrets that are not read here, and that may be missing: {names}"),
+        "spec",
+    )))
 }
 
 #[cfg(test)]
@@ -198,6 +222,14 @@ mod tests {
             answer.contains("cause 1 (guess) [sandbox-failed]") && answer.contains("no event says which"),
             "{answer}"
         );
+        let mut secret = creating();
+        secret["spec"]["volumes"] = json!([{"name": "tls", "secret": {"secretName": "web-tls"}}]);
+        let answer = Recorded::new(&[secret]).ask("web-1");
+        assert!(answer.contains("may be missing: web-tls"), "{answer}");
+        let mut pulling = creating();
+        pulling["status"]["conditions"][0]["status"] = "True".into();
+        let answer = Recorded::new(&[pulling]).ask("web-1");
+        assert!(!answer.contains("sandbox-failed"), "{answer}");
         let mut young = creating();
         young["status"]["startTime"] = "2026-11-24T11:59:30Z".into();
         let answer = Recorded::new(&[young]).ask("web-1");

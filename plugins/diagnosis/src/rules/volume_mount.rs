@@ -60,7 +60,10 @@ fn is_timeout(message: &str) -> bool {
 fn is_of_other_rule(message: &str) -> bool {
     let has = |part: &str| message.contains(part);
     let is_object = (has("configmap") || has("secret")) && has("not found");
-    is_object || has("references non-existent") || has(" cache: timed out waiting for the condition")
+    is_object
+        || has("references non-existent")
+        || has(" cache: timed out waiting for the condition")
+        || has(" not registered")
 }
 
 fn volume(message: &str) -> &str {
