@@ -13,6 +13,7 @@ use crate::{
     containers::{containers, judged_pods, seconds_on_node},
     creation,
     health::STARTING,
+    missing::Missing,
     names,
     needs::{Need, needs},
 };
@@ -21,15 +22,6 @@ pub(super) const RULE: Rule = Rule { id: "config-missing", find };
 
 /// Keys of an object that an answer lists.
 const KEYS: usize = 8;
-
-/// Something missing, in the kubelet's words.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Missing {
-    /// A whole object.
-    Object(Kind, String),
-    /// A key of an object; the name is empty where the kubelet gives none.
-    Key(Kind, String, String),
-}
 
 /// A missing object, and the key of it that is missing; an empty one stands for the whole.
 type Identity = (Reference, String);
@@ -47,7 +39,7 @@ fn of_pod(facts: &Facts, pod: &Object) -> Vec<Finding> {
         }
     };
     for (place, message) in said(facts, pod) {
-        if let Some(missing) = parse(message) {
+        if let Some(missing) = Missing::parse(message) {
             for (identity, finding) in of_words(facts, pod, &missing) {
                 add((identity, finding.with(Evidence::quote("", message, place.clone()))));
             }
@@ -73,49 +65,6 @@ fn said<'f>(facts: &'f Facts, pod: &'f Object) -> Vec<(String, &'f str)> {
     let events = creation::events(facts, pod, &["FailedMount"]);
     said.extend(events.into_iter().map(|event| (event.place(facts.now), event.message())));
     said
-}
-
-/// True if the kubelet's words name something that is missing.
-pub(super) fn is_about_it(message: &str) -> bool {
-    parse(message).is_some()
-}
-
-/// What is missing by the kubelet's words: `configmap "app" not found`, `couldn't find key url in ConfigMap shop/app`,
-/// `configmap references non-existent config key: url`.
-fn parse(message: &str) -> Option<Missing> {
-    if let Some(rest) = message.split("couldn't find key ").nth(1) {
-        let (key, rest) = rest.split_once(" in ")?;
-        let (kind, name) = rest.split_once(' ')?;
-        let kind = if kind == "Secret" { Kind::Secret } else { Kind::ConfigMap };
-        let name = name.split([' ', ',']).next()?;
-        let name = name.rsplit('/').next().unwrap_or(name);
-        return Some(Missing::Key(kind, name.to_owned(), key.to_owned()));
-    }
-    for (words, kind) in
-        [("non-existent config key: ", Kind::ConfigMap), ("non-existent secret key: ", Kind::Secret)]
-    {
-        if let Some(key) = message.split(words).nth(1) {
-            let key = key.split([',', ' ', ']']).next()?.trim_end_matches('.');
-            return Some(Missing::Key(kind, String::new(), key.to_owned()));
-        }
-    }
-    for (words, kind) in [
-        ("configmap \"", Kind::ConfigMap),
-        ("configmaps \"", Kind::ConfigMap),
-        ("secret \"", Kind::Secret),
-        ("secrets \"", Kind::Secret),
-    ] {
-        for rest in message.split(words).skip(1) {
-            if let Some((name, after)) = rest.split_once('"')
-                && after.starts_with(" not found")
-                // It becomes part of a sentence of ours.
-                && name.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"-._".contains(&letter))
-            {
-                return Some(Missing::Object(kind, name.to_owned()));
-            }
-        }
-    }
-    None
 }
 
 /// The findings for something that the kubelet misses.

@@ -6,10 +6,11 @@
 //! a user or profile that the security context forbids.
 //! Source: runc/libcontainer, containerd/pkg/cri, kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go.
 
-use super::{Rule, config_missing, out_of_memory::is_out_of_memory, security_context};
+use super::{Rule, out_of_memory::is_out_of_memory, security_context};
 use crate::{
     Evidence, Facts, Finding, Object,
     containers::{Container, containers, judged_pods},
+    missing::Missing,
 };
 
 pub(super) const RULE: Rule = Rule { id: "start-failed", find };
@@ -44,7 +45,7 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
     };
     if end.is_some_and(|end| is_out_of_memory(&end))
         || security_context::cause(message).is_some()
-        || config_missing::is_about_it(message)
+        || Missing::parse(message).is_some()
     {
         return None;
     }
