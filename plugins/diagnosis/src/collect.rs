@@ -10,7 +10,7 @@ use crate::{
     log::Log,
     needs,
     object::text,
-    placement, rights,
+    placement, relations, rights,
     source::{List, LogRead, Source, Unread},
     trouble, webhooks,
 };
@@ -23,6 +23,8 @@ const DENIALS: usize = 2;
 const LOGS: usize = 6;
 /// Lines at the end of a log of a container that ended.
 const TAIL: u32 = 40;
+/// Lines at the end of a log that are searched where the whole is too long.
+const END: u32 = 5000;
 /// Lines around an error in a log: what led to it stands before it.
 const CONTEXT: u32 = 12;
 /// Fields of a pod that say what it takes of its node.
@@ -208,9 +210,14 @@ fn keys(source: &mut impl Source, facts: &mut Facts, namespace: &str) {
 }
 
 /// Reads the end of the logs of containers that ended with an error or that hold up their pod, one pod of each workload.
-pub(crate) fn ended_logs(source: &mut impl Source, facts: &mut Facts, related: &BTreeSet<Reference>) {
+pub(crate) fn ended_logs(
+    source: &mut impl Source,
+    facts: &mut Facts,
+    subject: &[Reference],
+    related: &BTreeSet<Reference>,
+) {
     let mut reads = Vec::new();
-    for pod in representatives(facts, related, |pod| of_ended(pod, facts.now).next().is_some()) {
+    for pod in representatives(facts, subject, related, |pod| of_ended(pod, facts.now).next().is_some()) {
         reads.extend(of_ended(pod, facts.now));
     }
     logs(source, facts, reads);
@@ -220,15 +227,18 @@ pub(crate) fn ended_logs(source: &mut impl Source, facts: &mut Facts, related: &
 fn of_ended(pod: &Object, now: u64) -> impl Iterator<Item = LogRead> {
     containers(pod).filter_map(move |container| {
         let is_waiting_init = container.is_init && !container.is_sidecar() && container.is_running();
+        let is_loop = container.waiting().is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
         let end = container.recent_end(now);
-        let has_failed = end.filter(|end| {
-            let is_loop = container.waiting().is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
+        let has_failed = match &end {
             // What never began has no log.
-            (end.code != 0 || is_loop) && !matches!(end.reason, "StartError" | "ContainerCannotRun")
-        });
-        (is_waiting_init || has_failed.is_some()).then(|| LogRead {
+            Some(end) => {
+                (end.code != 0 || is_loop) && !matches!(end.reason, "StartError" | "ContainerCannotRun")
+            }
+            None => is_loop,
+        };
+        (is_waiting_init || has_failed).then(|| LogRead {
             // The present instance may have only just begun.
-            is_previous: !is_waiting_init && has_failed.is_some_and(|end| !end.is_current),
+            is_previous: !is_waiting_init && end.is_none_or(|end| !end.is_current),
             tail: Some(TAIL),
             ..read_of(pod, container.name())
         })
@@ -236,28 +246,62 @@ fn of_ended(pod: &Object, now: u64) -> impl Iterator<Item = LogRead> {
 }
 
 /// Searches the logs of running pods for trouble, one pod of each workload.
-pub(crate) fn searched_logs(source: &mut impl Source, facts: &mut Facts, related: &BTreeSet<Reference>) {
+pub(crate) fn searched_logs(
+    source: &mut impl Source,
+    facts: &mut Facts,
+    subject: &[Reference],
+    related: &BTreeSet<Reference>,
+) {
     let mut reads = Vec::new();
-    for pod in representatives(facts, related, |pod| pod.text("/status/phase") == "Running") {
+    for pod in representatives(facts, subject, related, |pod| pod.text("/status/phase") == "Running") {
         for (container, _) in health::containers_with(pod, "/state/running") {
             let pattern = Some((trouble::pattern(), CONTEXT));
             reads.push(LogRead { pattern, ..read_of(pod, container) });
         }
     }
     logs(source, facts, reads);
+    let cut = facts.all_logs().filter(|log| log.is_search && !log.unread.is_empty());
+    let ends: Vec<LogRead> = cut
+        .map(|log| LogRead {
+            namespace: log.namespace.clone(),
+            pod: log.pod.clone(),
+            container: log.container.clone(),
+            tail: Some(END),
+            pattern: Some((trouble::pattern(), CONTEXT)),
+            ..LogRead::default()
+        })
+        .collect();
+    for (read, answer) in ends.iter().zip(source.logs(&ends)) {
+        if let Ok(lines) = answer {
+            let pod = Reference::new(Kind::Pod, &read.namespace, &read.pod);
+            facts.add_log_end(&pod, &read.container, &lines.text);
+        }
+    }
 }
 
-/// Related pods, one of each workload: the newest that `is_wanted`, since an older one may be history.
+/// Related pods that are wanted, one of each workload: those of the subject first, and those that are not ready.
 fn representatives<'f>(
     facts: &'f Facts,
+    subject: &[Reference],
     related: &BTreeSet<Reference>,
     is_wanted: impl Fn(&Object) -> bool,
 ) -> Vec<&'f Object> {
-    let mut roots = BTreeSet::new();
+    let is_selected = |pod: &Object| {
+        let asked =
+            subject.iter().filter(|asked| asked.kind == Kind::Service).filter_map(|asked| facts.get(asked));
+        asked.flat_map(|service| relations::selected(facts, service)).any(|other| other.name() == pod.name())
+    };
+    let is_asked = |pod: &Object| {
+        subject.contains(&pod.reference())
+            || subject.contains(&facts.root(pod).reference())
+            || is_selected(pod)
+    };
     let pods = facts.all(Kind::Pod).filter(|pod| related.contains(&pod.reference()) && is_wanted(pod));
     let mut pods: Vec<&Object> = pods.collect();
-    pods.sort_by_key(|pod| std::cmp::Reverse(pod.created()));
-    pods.into_iter().filter(|pod| roots.insert(facts.root(pod).reference())).collect()
+    pods.sort_by_cached_key(|pod| (!is_asked(pod), health::is_ready(pod)));
+    let mut roots = BTreeSet::new();
+    pods.retain(|pod| roots.insert(facts.root(pod).reference()));
+    pods
 }
 
 fn read_of(pod: &Object, container: &str) -> LogRead {
@@ -280,16 +324,22 @@ fn logs(source: &mut impl Source, facts: &mut Facts, mut reads: Vec<LogRead>) {
     reads.truncate(LOGS);
     for (read, answer) in reads.iter().zip(source.logs(&reads)) {
         match answer {
-            Ok(lines) => facts.add_log(Log {
-                namespace: read.namespace.clone(),
-                pod: read.pod.clone(),
-                container: read.container.clone(),
-                is_previous: read.is_previous,
-                is_search: read.pattern.is_some(),
-                text: lines.text,
-                lines_read: lines.lines_read,
-                unread: lines.unread,
-            }),
+            Ok(lines) => {
+                if read.pattern.is_some() && !lines.unread.is_empty() {
+                    facts.add_gap(format!("part of the log of {}", read.container), lines.unread.clone());
+                }
+                facts.add_log(Log {
+                    namespace: read.namespace.clone(),
+                    pod: read.pod.clone(),
+                    container: read.container.clone(),
+                    is_previous: read.is_previous,
+                    is_search: read.pattern.is_some(),
+                    text: lines.text,
+                    end: String::new(),
+                    lines_read: lines.lines_read,
+                    unread: lines.unread,
+                });
+            }
             Err(Unread::NotFound | Unread::Unsupported) => {}
             Err(Unread::Failed(why)) => facts.add_gap(format!("log of {}", read.container), why),
         }

@@ -180,3 +180,100 @@ pub fn seconds_on_node(facts: &Facts, pod: &Object) -> u64 {
         since.or(pod.condition("PodScheduled").and_then(|condition| condition.since)).or(pod.created());
     since.map_or(0, |since| facts.now.saturating_sub(since))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::recorded::{Recorded, event, object, pod, running};
+
+    fn status(name: &str, ready: bool, state: Value) -> Value {
+        json!({"name": name, "ready": ready, "restartCount": 0, "state": state})
+    }
+
+    fn ended(code: i64) -> Value {
+        json!({"terminated": {"exitCode": code, "reason": "Error", "finishedAt": "2026-11-24T11:30:00Z"}})
+    }
+
+    fn of(kind: &str, name: &str, mut object: Value) -> Value {
+        object["metadata"]["ownerReferences"] = json!([{"kind": kind, "name": name, "controller": true}]);
+        object
+    }
+
+    #[test]
+    fn healthy_look_alikes_are_no_fault() {
+        let spec = json!({"nodeName": "n1", "containers": [{"name": "app"}]});
+        let done = pod(
+            "subject",
+            spec.clone(),
+            json!({"phase": "Succeeded", "containerStatuses": [status("app", false, ended(0)), status("proxy", false, ended(255))]}),
+        );
+        let mut deleted = pod(
+            "subject",
+            spec.clone(),
+            json!({"phase": "Running", "containerStatuses": [status("app", false, ended(137))]}),
+        );
+        deleted["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:20Z".into();
+        let creating = json!({"waiting": {"reason": "ContainerCreating"}});
+        let young = pod(
+            "subject",
+            spec.clone(),
+            json!({"phase": "Pending", "startTime": "2026-11-24T11:59:40Z", "containerStatuses": [status("app", false, creating)],
+                "conditions": [{"type": "PodReadyToStartContainers", "status": "False"}]}),
+        );
+        for pod in [done, deleted, young] {
+            let answer = Recorded::new(&[pod]).ask("subject");
+            assert!(answer.contains("no fault found"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_failed_run_that_a_later_one_made_good_is_history() {
+        let mut cron = object("CronJob", "subject");
+        cron["spec"] = json!({"schedule": "@hourly"});
+        let job = |name: &str, at: &str, condition: &str| {
+            let mut job = of("CronJob", "subject", object("Job", name));
+            job["metadata"]["creationTimestamp"] = at.into();
+            job["status"] = json!({"conditions": [{"type": condition, "status": "True", "reason": "x"}]});
+            job
+        };
+        let failed = of(
+            "Job",
+            "subject-1",
+            pod(
+                "subject-1-x",
+                json!({}),
+                json!({"phase": "Failed", "containerStatuses": [status("app", false, ended(1))]}),
+            ),
+        );
+        let first = job("subject-1", "2026-11-24T10:00:00Z", "Failed");
+        let answer = Recorded::new(&[cron.clone(), first.clone(), failed.clone()]).ask("subject");
+        assert!(answer.contains("[container-exits] CronJob shop/subject"), "{answer}");
+        let second = job("subject-2", "2026-11-24T11:00:00Z", "Complete");
+        let answer = Recorded::new(&[cron, first, second, failed]).ask("subject");
+        assert!(!answer.contains("container-exits"), "{answer}");
+    }
+
+    #[test]
+    fn events_count_in_the_form_of_a_series_and_not_of_an_older_pod() {
+        let mut web = running("subject");
+        web["status"] = json!({"phase": "Pending", "startTime": "2026-11-24T11:00:00Z",
+            "containerStatuses": [status("app", false, json!({"waiting": {"reason": "ContainerCreating"}}))]});
+        let mut failed = event(
+            &web,
+            "FailedMount",
+            "MountVolume.SetUp failed for volume \"key\" : secret \"tls-web\" not found",
+        );
+        failed["lastTimestamp"] = Value::Null;
+        failed["eventTime"] = "2026-11-24T11:01:00.000000Z".into();
+        failed["series"] = json!({"count": 30, "lastObservedTime": "2026-11-24T11:59:10.000000Z"});
+        let answer = Recorded::new(&[web.clone(), failed.clone()]).ask("subject");
+        assert!(
+            answer.contains("[config-missing] Secret shop/tls-web") && answer.contains("x30, last 50s ago"),
+            "{answer}"
+        );
+        failed["involvedObject"]["uid"] = "of-an-older-one".into();
+        let answer = Recorded::new(&[web, failed]).ask("subject");
+        assert!(!answer.contains("config-missing"), "{answer}");
+    }
+}

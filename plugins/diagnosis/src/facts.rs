@@ -5,7 +5,7 @@ use std::{
     ops::Bound,
 };
 
-use crate::{Kind, Object, Reference, demand::Demand, event::Event, log::Log, needs};
+use crate::{Kind, Object, Reference, demand::Demand, event::Event, log::Log, needs, time};
 
 /// An object, as far as it is known.
 #[derive(Debug, Clone, Copy)]
@@ -117,6 +117,20 @@ impl Facts {
         self.requested.as_ref()
     }
 
+    /// Adds the end of a log whose search did not come that far: its lines that are later than the last one found.
+    pub(crate) fn add_log_end(&mut self, pod: &Reference, container: &str, text: &str) {
+        let is_it = |log: &&mut Log| {
+            log.is_search
+                && (&log.namespace, &log.pod) == (&pod.namespace, &pod.name)
+                && log.container == container
+        };
+        let Some(log) = self.logs.iter_mut().find(is_it) else { return };
+        let at = |line: &str| time::parse(line.split(' ').next().unwrap_or_default());
+        let last = log.text.lines().rev().find_map(at);
+        let later = text.lines().skip_while(|line| at(line) <= last);
+        log.end = later.collect::<Vec<_>>().join("\n");
+    }
+
     /// What was not read.
     pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
         self.gaps.iter()
@@ -216,7 +230,7 @@ impl Facts {
 
     /// The pods under a workload.
     pub fn pods_of<'f>(&'f self, workload: &'f Object) -> Vec<&'f Object> {
-        let mut pods = Vec::new();
+        let mut pods: Vec<&Object> = Vec::new();
         let mut open: Vec<&Object> = vec![workload];
         // CronJob, Job, pod: no chain is longer.
         for _ in 0..3 {
@@ -224,6 +238,7 @@ impl Facts {
             pods.extend(owned.iter().filter(|object| object.kind() == Kind::Pod));
             open = owned.into_iter().filter(|object| object.kind() != Kind::Pod).collect();
         }
+        pods.sort_by_key(|pod: &&Object| pod.name());
         pods
     }
 

@@ -5,15 +5,18 @@
 
 mod collect;
 pub mod containers;
+pub mod creation;
 pub mod demand;
 mod event;
+mod exit;
 mod facts;
 mod finding;
 pub mod health;
 mod history;
 mod kind;
 mod log;
-mod names;
+mod missing;
+pub mod names;
 pub mod needs;
 pub mod object;
 pub mod placement;
@@ -92,15 +95,15 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
     };
     let mut related = related(&facts, subject.iter().cloned());
     related.extend(subject.iter().map(|object| Reference::new(Kind::Namespace, "", &object.namespace)));
-    collect::ended_logs(source, &mut facts, &related);
+    collect::ended_logs(source, &mut facts, &subject, &related);
     collect::denials(source, &mut facts);
     let mut findings = judged(&facts, &related);
     if !findings.iter().any(|finding| finding.certainty == Certainty::Certain && !finding.is_symptom) {
-        collect::searched_logs(source, &mut facts, &related);
+        collect::searched_logs(source, &mut facts, &subject, &related);
         let named = rules::services_in_logs(&facts);
         if named.iter().any(|service| !related.contains(service)) {
             related.extend(relations::related(&facts, named));
-            collect::ended_logs(source, &mut facts, &related);
+            collect::ended_logs(source, &mut facts, &subject, &related);
         }
         collect::denials(source, &mut facts);
         findings = judged(&facts, &related);

@@ -25,6 +25,8 @@ pub struct Log {
     pub is_previous: bool,
     /// Its lines, the oldest first, each after its time in RFC 3339.
     pub text: String,
+    /// Lines at its end, later than those, if the search did not come that far.
+    pub end: String,
     /// Lines that were read to find these.
     pub lines_read: u64,
     /// True if it was searched for errors, and not read at its end.
@@ -36,17 +38,14 @@ pub struct Log {
 impl Log {
     /// Time and text of each line.
     pub fn lines(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
-        self.text.lines().map(|line| match line.split_once(' ') {
-            Some((time, text)) if crate::time::parse(time).is_some() => (time, text),
-            _ => ("", line),
-        })
+        timed(&self.text)
     }
 
     /// Its lines with the marks of folded and skipped ones resolved.
-    fn parts(&self) -> Vec<Line<'_>> {
+    fn parts(text: &str) -> Vec<Line<'_>> {
         let mut parts: Vec<Line<'_>> = Vec::new();
         let mut is_after_gap = false;
-        for (stamp, text) in self.lines() {
+        for (stamp, text) in timed(text) {
             let repeats = text.strip_prefix("… ").and_then(|rest| rest.strip_suffix(" times"));
             if let (Some(last), Some(repeats)) =
                 (parts.last_mut(), repeats.and_then(|count| count.parse().ok()))
@@ -64,44 +63,23 @@ impl Log {
 
     /// True if no line of it reports trouble.
     pub(crate) fn is_healthy(&self) -> bool {
-        !self.lines().any(|(_, text)| is_trouble(text))
+        !self.lines().chain(timed(&self.end)).any(|(_, text)| is_trouble(text))
     }
 
     /// The errors since the last long time without one.
     pub(crate) fn newest_streak(&self) -> Option<Streak<'_>> {
-        let parts = self.parts();
-        let errors: Vec<(usize, &Line<'_>)> =
-            parts.iter().enumerate().filter(|(_, line)| is_trouble(line.text)).collect();
-        let is_pause = |pair: &[(usize, &Line<'_>)]| match pair {
-            [(_, before), (_, after)] => match (before.at, after.at) {
-                (Some(before), Some(after)) => after.saturating_sub(before) > PAUSE,
-                _ => false,
-            },
-            _ => false,
-        };
-        let begin = errors.windows(2).rposition(is_pause).map_or(0, |at| at + 1);
-        let streak = errors.get(begin..)?;
-        let ((at, first), (_, last)) = (*streak.first()?, *streak.last()?);
-        let mut seen: Vec<&str> = Vec::new();
-        for (_, line) in streak {
-            if seen.len() < 3 && !seen.iter().any(|seen| same_words(seen, line.text)) {
-                seen.push(line.text);
+        match (Streak::newest(&self.text), Streak::newest(&self.end)) {
+            (Some(begin), Some(end)) if !end.is_after_pause => {
+                Some(Streak { end: end.end, last: end.last, count: begin.count + end.count, ..begin })
             }
+            (begin, end) => end.or(begin),
         }
-        Some(Streak {
-            begin: first.at,
-            end: last.at,
-            count: streak.iter().map(|(_, line)| line.times).sum(),
-            kinds: seen,
-            last: last.text,
-            before: before(&parts, at),
-        })
     }
 
     /// The lines that most likely say why the container ended: the first that gives a reason with those after it, and the
     /// last one that does; or else its last lines.
     pub(crate) fn last_words(&self) -> Vec<&str> {
-        let lines: Vec<&str> = self.parts().iter().map(|line| line.text).collect();
+        let lines: Vec<&str> = Self::parts(&self.text).iter().map(|line| line.text).collect();
         let said: Vec<&str> = lines.iter().copied().filter(|line| !is_stack(line)).collect();
         let Some(first) = said.iter().position(|line| is_reason(line)) else {
             return lines.get(lines.len().saturating_sub(SHOWN - 1)..).unwrap_or_default().to_vec();
@@ -135,6 +113,8 @@ pub(crate) struct Streak<'l> {
     pub(crate) begin: Option<u64>,
     /// Seconds since 1970 of the last.
     pub(crate) end: Option<u64>,
+    /// True if errors before it were left out.
+    is_after_pause: bool,
     /// Number of lines.
     pub(crate) count: u64,
     /// The first error, and the next that differ from it.
@@ -143,6 +123,47 @@ pub(crate) struct Streak<'l> {
     pub(crate) last: &'l str,
     /// Lines before the first error: those of a change, or else the last ones.
     pub(crate) before: Vec<&'l str>,
+}
+
+impl<'l> Streak<'l> {
+    fn newest(text: &'l str) -> Option<Self> {
+        let parts = Log::parts(text);
+        let errors: Vec<(usize, &Line<'_>)> =
+            parts.iter().enumerate().filter(|(_, line)| is_trouble(line.text)).collect();
+        let is_pause = |pair: &[(usize, &Line<'_>)]| match pair {
+            [(_, before), (_, after)] => match (before.at, after.at) {
+                (Some(before), Some(after)) => after.saturating_sub(before) > PAUSE,
+                _ => false,
+            },
+            _ => false,
+        };
+        let begin = errors.windows(2).rposition(is_pause).map_or(0, |at| at + 1);
+        let streak = errors.get(begin..)?;
+        let ((at, first), (_, last)) = (*streak.first()?, *streak.last()?);
+        let mut seen: Vec<&str> = Vec::new();
+        for (_, line) in streak {
+            if seen.len() < 3 && !seen.iter().any(|seen| same_words(seen, line.text)) {
+                seen.push(line.text);
+            }
+        }
+        Some(Self {
+            is_after_pause: begin > 0,
+            begin: first.at,
+            end: last.at,
+            count: streak.iter().map(|(_, line)| line.times).sum(),
+            kinds: seen,
+            last: last.text,
+            before: before(&parts, at),
+        })
+    }
+}
+
+/// Time and text of each line.
+fn timed(text: &str) -> impl DoubleEndedIterator<Item = (&str, &str)> {
+    text.lines().map(|line| match line.split_once(' ') {
+        Some((time, text)) if time::parse(time).is_some() => (time, text),
+        _ => ("", line),
+    })
 }
 
 /// The lines before the error at `at`, which often name its cause.

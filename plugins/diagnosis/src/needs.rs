@@ -118,7 +118,13 @@ fn of_pod_spec(namespace: &str, spec: &Value, needs: &mut Vec<Need>) {
             needs.push(Need::plain(Kind::PersistentVolumeClaim, namespace, claim, &field));
         }
         let mut add = |kind: Kind, source: Option<&Value>| {
-            needs.extend(source.and_then(|source| Need::source(kind, namespace, source, field.clone())));
+            let Some(source) = source else { return };
+            let Some(need) = Need::source(kind, namespace, source, field.clone()) else { return };
+            for item in list(source, "/items") {
+                let key = Some(text(item, "/key").to_owned());
+                needs.push(Need { key, ..need.clone() });
+            }
+            needs.push(need);
         };
         add(Kind::ConfigMap, volume.pointer("/configMap"));
         add(Kind::Secret, volume.pointer("/secret"));

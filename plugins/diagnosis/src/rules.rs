@@ -6,6 +6,7 @@ mod api_service_down;
 mod autoscaler_at_maximum;
 mod autoscaler_blind;
 mod claim_class_missing;
+mod config_missing;
 mod container_exits;
 mod cronjob_blocked;
 mod cronjob_missed;
@@ -18,6 +19,7 @@ mod image_pull;
 mod ingress_backend;
 mod ingress_class;
 mod ingress_tls;
+mod init_waits;
 mod job_failed;
 mod limit_range;
 mod load_balancer_pending;
@@ -32,18 +34,23 @@ mod probe_kills;
 mod probe_unready;
 mod quota_exceeded;
 mod quota_needs_limits;
+mod readiness_gate;
 mod rollout_paused;
 mod rollout_stuck;
+mod sandbox_failed;
 mod scaled_to_zero;
 mod scheduling_gate;
 mod security_context;
 mod service_port;
 mod service_selector;
 mod service_unready;
+mod sidecar_holds;
 mod start_failed;
 mod statefulset_order;
 mod stuck_terminating;
 mod unschedulable;
+mod volume_attach;
+mod volume_mount;
 mod webhook_denies;
 mod webhook_down;
 
@@ -63,14 +70,19 @@ pub struct Rule {
 /// All rules. Their order does not matter.
 pub const RULES: &[Rule] = &[
     claim_class_missing::RULE,
+    config_missing::RULE,
     container_exits::RULE,
     image_pull::RULE,
+    init_waits::RULE,
     log_trouble::RULE,
     out_of_memory::RULE,
     probe_kills::RULE,
     probe_unready::RULE,
+    readiness_gate::RULE,
+    sandbox_failed::RULE,
     security_context::RULE,
     service_selector::RULE,
+    sidecar_holds::RULE,
     start_failed::RULE,
     unschedulable::RULE,
     account_missing::ACCOUNT,
@@ -109,4 +121,6 @@ pub const RULES: &[Rule] = &[
     service_port::RULE,
     service_unready::RULE,
     statefulset_order::RULE,
+    volume_attach::RULE,
+    volume_mount::RULE,
 ];

@@ -3,116 +3,32 @@
 
 use std::collections::BTreeSet;
 
+// Each list is separated by `|`.
+
 /// Words that may be the end of a longer one: `KeyError`, `ConnectException`.
-const ENDINGS: [&str; 4] = ["error", "errors", "exception", "exceptions"];
+const ENDINGS: &str = "error|errors|exception|exceptions";
 /// Words and phrases that stand alone.
-const WORDS: [&str; 52] = [
-    "err",
-    "fatal",
-    "panic",
-    "panicked",
-    "fail",
-    "failed",
-    "failing",
-    "fails",
-    "failure",
-    "refused",
-    "denied",
-    "forbidden",
-    "unauthorized",
-    "unavailable",
-    "timeout",
-    "timed out",
-    "unreachable",
-    "no such host",
-    "no such file",
-    "no route to host",
-    "no response",
-    "not permitted",
-    "not accessible",
-    "cannot",
-    "can't",
-    "could not",
-    "unable",
-    "lost",
-    "killed",
-    "crashed",
-    "critical",
-    "severe",
-    "emerg",
-    "segfault",
-    "deadlock",
-    "out of memory",
-    "no space left",
-    "connection reset",
-    "broken pipe",
-    "not known",
-    "temporary failure",
-    "too many open files",
-    "certificate has expired",
-    "unknown host",
-    "read-only file system",
-    "econnrefused",
-    "econnreset",
-    "etimedout",
-    "enotfound",
-    "eai_again",
-    "eacces",
-    "down",
-];
+const WORDS: &str = "err|fatal|panic|panicked|fail|failed|failing|fails|failure|refused|denied|forbidden|\
+    unauthorized|unavailable|timeout|timed out|unreachable|no such host|no such file|\
+    no route to host|no response|not permitted|not accessible|cannot|can't|could not|unable|lost|\
+    killed|crashed|critical|severe|emerg|segfault|deadlock|out of memory|no space left|\
+    connection reset|broken pipe|not known|temporary failure|too many open files|\
+    certificate has expired|unknown host|read-only file system|econnrefused|econnreset|etimedout|\
+    enotfound|eai_again|eacces|down";
 /// Words of lines that report trouble although their level is that of information.
-const HARD: [&str; 14] = [
-    "refused",
-    "exception",
-    "panic",
-    "no such host",
-    "timed out",
-    "timeout",
-    "unreachable",
-    "permission denied",
-    "internal server error",
-    "service unavailable",
-    "failed to",
-    "cannot",
-    "unable to",
-    "lost connection",
-];
+const HARD: &str = "refused|exception|panic|no such host|timed out|timeout|unreachable|permission denied|\
+    internal server error|service unavailable|failed to|cannot|unable to|lost connection";
+/// Words that tell why a process ended, beside those.
+const REASONS: &str = "not found|missing|invalid|required|usage|undefined|unknown|no module|unsupported|\
+    must|is not set|not allowed";
 /// Words before `down` that mean no trouble.
-const DOWN: [&str; 9] = ["shut", "shutting", "scale", "scaling", "cool", "slow", "spin", "break", "tear"];
+const DOWN: &str = "shut|shutting|scale|scaling|cool|slow|spin|break|tear";
 /// Words of a change, which often is the cause of the errors after it.
-const CHANGES: [&str; 26] = [
-    "reload",
-    "reloading",
-    "reloaded",
-    "config",
-    "configuration",
-    "settings",
-    "changed",
-    "change",
-    "was",
-    "switched",
-    "switching",
-    "updated",
-    "update",
-    "upgrade",
-    "upgraded",
-    "version",
-    "deploy",
-    "deployed",
-    "restarted",
-    "restarting",
-    "migration",
-    "rotated",
-    "revoked",
-    "expired",
-    "mismatch",
-    "using",
-];
+const CHANGES: &str = "reload|reloading|reloaded|config|configuration|settings|changed|change|was|switched|switching|\
+    updated|update|upgrade|upgraded|version|deploy|deployed|restarted|restarting|migration|rotated|\
+    revoked|expired|mismatch|using";
 /// Endings of files: `main.go:12` is no host.
-const FILES: [&str; 16] = [
-    ".go", ".py", ".java", ".js", ".ts", ".rs", ".rb", ".php", ".c", ".cc", ".cpp", ".cs", ".kt", ".scala",
-    ".h", ".sh",
-];
+const FILES: &str = ".go|.py|.java|.js|.ts|.rs|.rb|.php|.c|.cc|.cpp|.cs|.kt|.scala|.h|.sh";
 /// Phrases before the name of a host.
 const BEFORE_HOST: [&str; 9] = [
     "lookup ",
@@ -132,15 +48,14 @@ const HOSTS: usize = 4;
 
 /// The regular expression of lines that may report trouble; [`is_trouble`] is stricter.
 pub(crate) fn pattern() -> String {
-    let words: Vec<String> = WORDS.iter().map(|word| word.replace(' ', r"\s")).collect();
-    format!(r#"(?i)((error|exception)s?\b|\b({})\b|http/\S+ 5\d\d\b)"#, words.join("|"))
+    format!(r#"(?i)((error|exception)s?\b|\b({})\b|http/\S+ 5\d\d\b)"#, WORDS.replace(' ', r"\s"))
 }
 
 /// True if a line reports trouble: not `0 errors`, not a line of level INFO without a hard word.
 pub(crate) fn is_trouble(line: &str) -> bool {
     let line = lowercase(line);
-    let has_word =
-        WORDS.iter().any(|word| has(&line, word, false)) || ENDINGS.iter().any(|word| has(&line, word, true));
+    let has_word = WORDS.split('|').any(|word| has(&line, word, false))
+        || ENDINGS.split('|').any(|word| has(&line, word, true));
     let is_5xx = line.split("http/").skip(1).any(|rest| {
         let code = rest.split(' ').nth(1).unwrap_or_default();
         code.len() == 3 && code.starts_with('5')
@@ -148,35 +63,23 @@ pub(crate) fn is_trouble(line: &str) -> bool {
     if !is_information(&line) {
         return has_word || is_5xx;
     }
-    is_5xx || (has_word && HARD.iter().any(|word| has(&line, word, true)))
+    is_5xx || (has_word && HARD.split('|').any(|word| has(&line, word, true)))
 }
 
 /// True if a line of the end of a crashed container's log may tell why: trouble, or something that is missing or wrong.
 pub(crate) fn is_reason(line: &str) -> bool {
-    const REASONS: [&str; 12] = [
-        "not found",
-        "missing",
-        "invalid",
-        "required",
-        "usage",
-        "undefined",
-        "unknown",
-        "no module",
-        "unsupported",
-        "must",
-        "is not set",
-        "not allowed",
-    ];
     is_trouble(line) || {
         let line = lowercase(line);
-        !is_information(&line) && REASONS.iter().any(|word| has(&line, word, false))
+        !is_information(&line) && REASONS.split('|').any(|word| has(&line, word, false))
     }
 }
 
 /// True if a line tells of a change: a new configuration, version or setting.
 pub(crate) fn is_change(line: &str) -> bool {
     let line = lowercase(line);
-    CHANGES.iter().any(|word| has(&line, word, false)) || line.contains("=false") || line.contains("=true")
+    CHANGES.split('|').any(|word| has(&line, word, false))
+        || line.contains("=false")
+        || line.contains("=true")
 }
 
 /// The hosts that a line names, with their ports: `db:5432`.
@@ -226,7 +129,7 @@ fn is_host(text: &str) -> bool {
         && text.len() <= 253
         && text.bytes().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, b'-' | b'.'))
         && text.bytes().next().is_some_and(|letter| letter.is_ascii_alphanumeric())
-        && !FILES.iter().any(|ending| text.ends_with(ending))
+        && !FILES.split('|').any(|ending| text.ends_with(ending))
         // A time such as `2026-11-24T10:05`.
         && !text.bytes().take(4).all(|letter| letter.is_ascii_digit());
     is_address || is_name
@@ -262,7 +165,7 @@ fn is_denied(before: &str, word: &str, after: &str) -> bool {
         || value.is_some_and(is_nothing)
         || after.starts_with(".log")
         || before.ends_with(['/', '-'])
-        || (word == "down" && DOWN.contains(&last))
+        || (word == "down" && DOWN.split('|').any(|word| word == last))
 }
 
 /// True if a lower-case line says that its level is below a warning.
@@ -283,6 +186,15 @@ fn is_information(line: &str) -> bool {
     };
     let first = levels.into_iter().next();
     is_klog('i') || first == Some(true)
+}
+
+/// Seconds for which a line of the log of a pod that is ready says something of the present.
+const RECENT: u64 = 15 * 60;
+
+/// True if a line of a pod's log of `time` says something of its present state.
+pub(crate) fn recent(facts: &crate::Facts, pod: &crate::Object, time: &str) -> bool {
+    !crate::health::is_ready(pod)
+        || crate::time::parse(time).is_none_or(|time| facts.now.saturating_sub(time) <= RECENT)
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@
 //! done again and is complete. A consequence, if the log speaks of a host that cannot be reached.
 //! Source: kubernetes/pkg/kubelet/kuberuntime; signal(7) for codes above 128.
 
-use super::{Rule, out_of_memory::is_out_of_memory};
+use super::{Rule, log_trouble::hosts_in_log, out_of_memory::is_out_of_memory};
 use crate::{
-    Evidence, Facts, Finding, Kind, Log, Object, Presence,
+    Evidence, Facts, Finding, Kind, Log, Object, Reference,
     containers::{Container, End, containers, judged_pods},
-    probes, time,
+    exit::{clue, is_about_a_host, meaning},
+    health, probes, time,
     trouble::all_hosts,
 };
 
@@ -22,15 +23,24 @@ fn find(facts: &Facts) -> Vec<Finding> {
 }
 
 fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> {
-    let end = container.recent_end(facts.now)?;
+    let job = facts.owner(pod).filter(|owner| owner.kind() == Kind::Job);
+    // Of the tries of a Job the last one counts.
+    if job.is_some_and(|job| facts.pods_of(job).iter().any(|other| other.created() > pod.created())) {
+        return None;
+    }
+    let is_loop = container.waiting().is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
+    let Some(end) = container.recent_end(facts.now) else {
+        return is_loop.then(|| unknown(facts, pod, container));
+    };
     let is_other_fault = is_out_of_memory(&end)
         || matches!(
             end.reason,
             "StartError" | "ContainerCannotRun" | "ContainerCreateError" | "ContainerStatusUnknown"
         )
         || probes::kill(facts, pod, container).is_some();
-    let is_loop = container.waiting().is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
-    if is_other_fault || (end.code == 0 && !is_loop) {
+    // Sidecars are told to end when the others have ended.
+    let is_told = container.is_sidecar() && pod.text("/status/phase") == "Failed" && end.code != 1;
+    if is_other_fault || is_told || (end.code == 0 && !is_loop) {
         return None;
     }
     let log = log(facts, pod, container);
@@ -38,21 +48,29 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
     let words = said.join("\n") + "\n" + end.message;
     let (clue, next) = clue(&end, &words);
     let summary = format!("{} exits with code {}{}{clue}", container.title(), end.code, meaning(end.code));
-    let mut finding = Finding::new(RULE.id, facts.root(pod).reference(), summary)
+    let finding = Finding::new(RULE.id, facts.root(pod).reference(), summary)
         .affects(pod.reference())
         .with(Evidence::fact(state(facts, container, &end), format!("status of {}", pod.reference())));
+    let mut finding = with_log(finding, log, container);
+    let gave_up =
+        |job: &&Object| ["Failed", "FailureTarget"].iter().any(|kind| health::is_condition(job, kind));
+    if let Some(job) = job.filter(gave_up) {
+        let tries = job.number("/status/failed").unwrap_or(0);
+        finding = finding.affects(job.reference()).with(Evidence::fact(
+            format!("the Job has given up after {tries} failed pods"),
+            format!("status of {}", job.reference()),
+        ));
+    }
+    // A pod that is ended as a whole has a reason of its own, such as DeadlineExceeded.
+    if container.is_ready() || !pod.text("/status/reason").is_empty() {
+        finding = finding.symptom();
+    }
     if !end.message.trim().is_empty() {
         finding = finding.with(Evidence::quote("its last message", end.message, "terminated.message"));
     }
-    let place = format!("log of {}", container.title());
-    match log {
-        Some(_) if !said.is_empty() => finding = finding.with(Evidence::lines("it logged", &said, place)),
-        Some(_) => finding = finding.with(Evidence::fact("it logged nothing (empty log)", place)),
-        None => {}
-    }
     let hosts = all_hosts(said.iter().copied());
     if is_about_a_host(&words) && !hosts.is_empty() {
-        finding = finding.with(named(facts, pod, &hosts)).symptom();
+        finding = finding.with(hosts_in_log(facts, pod, &hosts)).symptom();
     }
     let command = container.command();
     if said.is_empty() && !command.is_empty() {
@@ -61,34 +79,36 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
     Some(finding.next(next))
 }
 
-/// The log of the instance that ended; of a pod of the same workload, if that one's was read.
-fn log<'f>(facts: &'f Facts, pod: &'f Object, container: Container<'_>) -> Option<&'f Log> {
-    let own =
-        |pod: &'f Object| facts.logs(pod).find(|log| log.container == container.name() && !log.is_search);
-    own(pod).or_else(|| facts.pods_of(facts.root(pod)).into_iter().find_map(own))
+/// A container that is restarted again and again, of whose ends nothing is known: a runtime that lost its state.
+fn unknown(facts: &Facts, pod: &Object, container: Container<'_>) -> Finding {
+    let (reason, message) = container.waiting().unwrap_or_default();
+    let summary =
+        format!("{} is restarted again and again, and its last exit code is not known", container.title());
+    let finding = Finding::new(RULE.id, facts.root(pod).reference(), summary)
+        .affects(pod.reference())
+        .symptom()
+        .with(Evidence::quote(reason, message, format!("status of {}", pod.reference())));
+    with_log(finding, log(facts, pod, container), container)
+        .next("see with pods_log, previous=true, how it ended")
 }
 
-/// The hosts that the log names, and those of them that should be Services and are not.
-fn named(facts: &Facts, pod: &Object, hosts: &[String]) -> Evidence {
-    let services: Vec<String> = hosts
-        .iter()
-        .filter_map(|host| {
-            let name = host.split(':').next().unwrap_or_default();
-            let is_plain = !name.contains('.') && name.bytes().any(|letter| letter.is_ascii_alphabetic());
-            let found = is_plain.then(|| facts.find(Kind::Service, pod.namespace(), name))?;
-            match found {
-                Presence::Found(_) => Some(format!("{name} is a Service here")),
-                Presence::Absent => Some(format!("there is no Service {name} in {}", pod.namespace())),
-                Presence::Unknown => None,
-            }
-        })
-        .collect();
-    let label = if services.is_empty() {
-        "hosts in it".to_owned()
-    } else {
-        format!("{}; hosts in it", services.join(", "))
+fn with_log(finding: Finding, log: Option<&Log>, container: Container<'_>) -> Finding {
+    let place = format!("log of {}", container.title());
+    let Some(log) = log else { return finding };
+    match log.last_words() {
+        said if said.is_empty() => finding.with(Evidence::fact("it logged nothing (empty log)", place)),
+        said => finding.with(Evidence::lines("it logged", &said, place)),
+    }
+}
+
+/// The log of the instance that ended; of a pod of the same workload, if that one's was read.
+fn log<'f>(facts: &'f Facts, pod: &'f Object, container: Container<'_>) -> Option<&'f Log> {
+    let is_its = |log: &&Log| log.container == container.name() && !log.is_search;
+    let is_sibling = |log: &&Log| {
+        let other = facts.get(&Reference::new(Kind::Pod, &log.namespace, &log.pod));
+        other.is_some_and(|other| facts.root(other).reference() == facts.root(pod).reference())
     };
-    Evidence::quote(label, hosts.join(", "), "log")
+    facts.logs(pod).find(is_its).or_else(|| facts.all_logs().filter(is_its).find(is_sibling))
 }
 
 fn state(facts: &Facts, container: Container<'_>, end: &End<'_>) -> String {
@@ -102,91 +122,6 @@ fn state(facts: &Facts, container: Container<'_>, end: &End<'_>) -> String {
         None => String::new(),
     };
     format!("{}, exit code {}, {} restarts{ran}{ago}{now}", end.reason, end.code, container.restarts())
-}
-
-/// The meaning of an exit code that says more than an error.
-fn meaning(code: i64) -> &'static str {
-    match code {
-        0 => " (success), although it should go on",
-        126 => " (not executable)",
-        127 => " (command not found)",
-        132 => " (SIGILL)",
-        134 => " (SIGABRT)",
-        137 => " (SIGKILL)",
-        139 => " (SIGSEGV)",
-        143 => " (SIGTERM)",
-        _ => "",
-    }
-}
-
-/// What its last words mean, and what to do.
-fn clue(end: &End<'_>, words: &str) -> (&'static str, &'static str) {
-    let words = words.to_lowercase();
-    let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
-    if has(&["exec format error"]) {
-        (
-            ": exec format error, its program is built for another architecture than the node",
-            "use an image for the node's architecture (label kubernetes.io/arch)",
-        )
-    } else if has(&["read-only file system"]) {
-        (
-            ": it writes to a read-only file system",
-            "mount an emptyDir where it writes, or set readOnlyRootFilesystem to false",
-        )
-    } else if has(&["no space left on device"]) {
-        (": no space is left on a device", "see which volume or disk is full")
-    } else if has(&["permission denied", "operation not permitted", "eacces"]) {
-        (
-            ": it lacks a permission",
-            "compare runAsUser and fsGroup with the owner of the file that the log names",
-        )
-    } else if has(&["address already in use"]) {
-        (
-            ": its port is already in use",
-            "look for two containers of the pod, or two pods with hostNetwork, on one port",
-        )
-    } else if has(&[
-        "no such host",
-        "name or service not known",
-        "could not translate host",
-        "enotfound",
-        "unknownhost",
-        "temporary failure in name resolution",
-    ]) {
-        (
-            ": it cannot resolve the name of a host",
-            "correct the name of the host, or make the Service that it names",
-        )
-    } else if is_about_a_host(&words) {
-        (": it cannot reach a host", "see whether what it connects to runs")
-    } else if end.code == 0 {
-        ("", "let the process go on in the foreground, or use a Job for work that ends")
-    } else if end.code == 127 || has(&["command not found"]) {
-        ("", "correct the command; the image may lack it")
-    } else {
-        ("", "correct what its last words name; pods_log with previous=true shows more")
-    }
-}
-
-fn is_about_a_host(words: &str) -> bool {
-    let words = words.to_lowercase();
-    [
-        "connection refused",
-        "econnrefused",
-        "no such host",
-        "i/o timeout",
-        "timed out",
-        "no route to host",
-        "name or service not known",
-        "could not translate host",
-        "enotfound",
-        "unknownhost",
-        "unreachable",
-        "temporary failure in name resolution",
-        "no response",
-    ]
-    .iter()
-    .any(|part| words.contains(part))
 }
 
 #[cfg(test)]
@@ -230,8 +165,12 @@ mod tests {
     fn words_of_the_log_say_what_kind_of_fault_it_is() {
         for (code, log, words) in [
             (255, "exec /app: exec format error", "built for another architecture"),
-            (1, "mkdir: can't create directory '/data/x': Read-only file system", "read-only file system"),
-            (1, "open /etc/key: permission denied", "lacks a permission"),
+            (
+                1,
+                "mkdir: can't create directory '/data/x': Read-only file system",
+                "its log says: read-only file system",
+            ),
+            (1, "open /etc/key: permission denied", "its log says: permission denied"),
             (127, "sh: foo: not found", "(command not found)"),
             (139, "", "it logged nothing"),
             (0, "done", "although it should go on"),
@@ -258,7 +197,7 @@ mod tests {
         let answer = Recorded::new(&[job.clone(), failed.clone()]).log("beans", false, log).ask("check");
         assert!(
             answer.contains(
-                "[container-exits] Job shop/check: container beans exits with code 1: it cannot reach a host"
+                "[container-exits] Job shop/check: container beans exits with code 1; its log says: a host cannot be reached"
             ),
             "{answer}"
         );
@@ -271,6 +210,17 @@ mod tests {
             json!({"succeeded": 1, "failed": 1, "conditions": [{"type": "Complete", "status": "True"}]});
         let answer = Recorded::new(&[job, failed]).log("beans", false, log).ask("check");
         assert!(!answer.contains("container-exits"), "{answer}");
+    }
+
+    #[test]
+    fn a_loop_without_a_known_end_is_told_as_one() {
+        let mut pod = crashed(1, "");
+        pod["status"]["containerStatuses"][0]["lastState"] = json!({});
+        let answer = Recorded::new(&[pod]).log("db", true, "FATAL: no licence").ask("store-1");
+        assert!(
+            answer.contains("restarted again and again") && answer.contains("FATAL: no licence"),
+            "{answer}"
+        );
     }
 
     #[test]

@@ -153,16 +153,13 @@ mod tests {
             "begin\nno such table: users",
         );
         let answer = cluster.ask("migrate");
+        // The end of the container is the cause, and says so of the Job.
         assert!(
-            answer.contains(
-                "[job-failed] Job shop/migrate: it has given up after 3 failed pods (backoffLimit 2)"
-            ),
+            answer.contains("[container-exits] Job shop/migrate: container app exits with code 3"),
             "{answer}"
         );
-        assert!(
-            answer.contains("exit code 3, Error") && answer.contains("`no such table: users`"),
-            "{answer}"
-        );
+        assert!(!answer.contains("code 9") && answer.contains("`no such table: users`"), "{answer}");
+        assert!(answer.contains("the Job has given up after 3 failed pods"), "{answer}");
         let answer = Recorded::new(&[job]).ask("migrate");
         assert!(answer.contains("its failed pods are gone"), "{answer}");
         let answer = Recorded::new(&[failed("slow", "DeadlineExceeded", "2026-11-24T11:00:00Z")]).ask("slow");
@@ -202,10 +199,7 @@ mod tests {
         assert!(answer.contains("no fault found"), "{answer}");
         good["metadata"]["creationTimestamp"] = "2026-11-24T09:00:00Z".into();
         let answer = Recorded::new(&[cron, old, pod, good]).ask("report");
-        assert!(answer.contains("[job-failed] Job shop/report-1"), "{answer}");
-        assert!(
-            answer.contains("its last run failed") && answer.contains("completed is report-2"),
-            "{answer}"
-        );
+        assert!(answer.contains("[container-exits] CronJob shop/report"), "{answer}");
+        assert!(answer.contains("its last run failed"), "{answer}");
     }
 }

@@ -8,8 +8,8 @@
 
 use super::Rule;
 use crate::{
-    Certainty, Evidence, Facts, Finding, Kind, Log, Object, Reference, containers::judged_pods, log::Streak,
-    time, trouble::all_hosts,
+    Certainty, Evidence, Facts, Finding, Kind, Log, Object, Presence, Reference, containers::judged_pods,
+    log::Streak, time, trouble::all_hosts,
 };
 
 pub(super) const RULE: Rule = Rule { id: "log-trouble", find };
@@ -37,10 +37,7 @@ fn of(facts: &Facts, pod: &Object, log: &Log) -> Option<Finding> {
     }
     let hosts = all_hosts(streak.kinds.iter().copied());
     if !hosts.is_empty() {
-        finding = finding.with(Evidence::quote("hosts in the errors", hosts.join(", "), "log"));
-    }
-    for service in named(facts, pod, &hosts) {
-        finding = finding.affects(service);
+        finding = finding.with(hosts_in_log(facts, pod, &hosts));
     }
     Some(finding.next(format!(
         "pods_log with name={}, container={}, grep and context shows more around these lines",
@@ -71,6 +68,29 @@ fn first(facts: &Facts, streak: &Streak<'_>) -> String {
         Some(at) => format!("first error{several}, {} ago", time::age(facts.now.saturating_sub(at))),
         None => format!("first error{several}"),
     }
+}
+
+/// The hosts that a log names, and those of them that should be Services and are not.
+pub(super) fn hosts_in_log(facts: &Facts, pod: &Object, hosts: &[String]) -> Evidence {
+    let services: Vec<String> = hosts
+        .iter()
+        .filter_map(|host| {
+            let name = host.split(':').next().unwrap_or_default();
+            let is_plain = !name.contains('.') && name.bytes().any(|letter| letter.is_ascii_alphabetic());
+            let found = is_plain.then(|| facts.find(Kind::Service, pod.namespace(), name))?;
+            match found {
+                Presence::Found(_) => Some(format!("{name} is a Service here")),
+                Presence::Absent => Some(format!("there is no Service {name} in {}", pod.namespace())),
+                Presence::Unknown => None,
+            }
+        })
+        .collect();
+    let label = if services.is_empty() {
+        "hosts in it".to_owned()
+    } else {
+        format!("{}; hosts in it", services.join(", "))
+    };
+    Evidence::quote(label, hosts.join(", "), "log")
 }
 
 /// The Services of the pod's namespace that hosts of its log name.
@@ -143,7 +163,7 @@ mod tests {
             "FEATURE_LIVE=false",
             "first errors, 40s ago",
             "`[ERROR] Failed to connect: Connection refused (db-test.internal:5432)`",
-            "hosts in the errors: `db-test.internal:5432`",
+            "hosts in it: `db-test.internal:5432`",
         ] {
             assert!(answer.contains(words), "{words}: {answer}");
         }
@@ -160,6 +180,25 @@ mod tests {
                 && answer.contains("cache:6379"),
             "{answer}"
         );
+    }
+
+    #[test]
+    fn a_long_log_is_read_at_its_begin_and_at_its_end() {
+        let mut log: Vec<String> = vec!["2026-11-24T11:00:00Z INFO version 2 deployed".into()];
+        log.extend(
+            (0..6000)
+                .map(|at| format!("2026-11-24T11:{:02}:{:02}Z ERROR lost order {at}", at / 120, at / 2 % 60)),
+        );
+        let answer = Recorded::new(&[running("gateway-1")])
+            .log("app", false, &log.join("\n"))
+            .cut(500)
+            .ask("gateway-1");
+        assert!(answer.contains("at least 5499 lines since 60m ago, the last 10m ago"), "{answer}");
+        assert!(
+            answer.contains("`INFO version 2 deployed`") && answer.contains("`ERROR lost order 0`"),
+            "{answer}"
+        );
+        assert!(answer.contains("not checked: part of the log of app (the answer is full)"), "{answer}");
     }
 
     #[test]

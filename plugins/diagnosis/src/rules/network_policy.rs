@@ -11,11 +11,11 @@ use serde_json::Value;
 use super::{Rule, dns};
 use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object, called, health,
-    names::recent,
     needs::{self, containers},
     object::{list, map, text},
     policy::{Direction, Port, allows, policies},
     selected,
+    trouble::recent,
 };
 
 pub(super) const RULE: Rule = Rule { id: "network-policy", find };

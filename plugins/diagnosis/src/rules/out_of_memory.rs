@@ -7,9 +7,8 @@
 
 use super::Rule;
 use crate::{
-    Evidence, Facts, Finding, Kind, Object,
+    Certainty, Evidence, Facts, Finding, Kind, Object,
     containers::{Container, End, containers, judged_pods},
-    health,
     object::text,
     time,
 };
@@ -35,9 +34,9 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
     let (limit, of) = limit(pod, container);
     let title = container.title();
     let summary = if limit.is_empty() {
-        format!("{title} is killed for its memory (OOMKilled) although it has no limit: its node has no more")
+        format!("{title} is killed for want of memory (OOMKilled); it has no memory limit")
     } else {
-        format!("{title} is killed (OOMKilled): it needs more memory than its {of} of {limit}")
+        format!("{title} is killed for want of memory (OOMKilled); its {of} is {limit}")
     };
     let next = match limit {
         "" => {
@@ -68,9 +67,11 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
         let event = facts.events(node).into_iter().find(|event| event.reason() == "SystemOOM")?;
         Some(Evidence::quote("", event.message(), format!("event SystemOOM of {}", node.reference())))
     };
-    Some(match limit {
-        "" => pressure().into_iter().fold(finding, Finding::with),
-        _ => finding,
+    Some(match (pressure(), limit) {
+        (Some(event), _) => finding.with(event),
+        // Then it was the node's memory, or a limit that is not in the pod's spec.
+        (None, "") => finding.certainty(Certainty::Likely),
+        (None, _) => finding,
     })
 }
 
@@ -122,7 +123,7 @@ mod tests {
     fn the_limit_that_is_too_small_is_named() {
         let pod = killed(json!({"memory": "96Mi"}), back_off(), false, "2026-11-24T11:50:02Z");
         let answer = Recorded::new(&[pod]).ask("cruncher-0");
-        assert!(answer.contains("cause 1 (certain) [out-of-memory] Pod shop/cruncher-0: container work is killed (OOMKilled): it needs more memory than its memory limit of 96Mi"), "{answer}");
+        assert!(answer.contains("cause 1 (certain) [out-of-memory] Pod shop/cruncher-0: container work is killed for want of memory (OOMKilled); its memory limit is 96Mi"), "{answer}");
         assert!(answer.contains("exit code 137, 7 restarts, last 9m ago"), "{answer}");
         assert!(answer.contains("ran 2s at once"), "{answer}");
         assert!(!answer.contains("container-exits"), "{answer}");
@@ -141,7 +142,7 @@ mod tests {
         event["involvedObject"] = json!({"kind": "Node", "name": "n1", "uid": "n1"});
         let pod = killed(json!({}), back_off(), false, "2026-11-24T11:50:02Z");
         let answer = Recorded::new(&[pod, node, event]).ask("cruncher-0");
-        assert!(answer.contains("although it has no limit"), "{answer}");
+        assert!(answer.contains("it has no memory limit"), "{answer}");
         assert!(answer.contains("victim process: java"), "{answer}");
     }
 

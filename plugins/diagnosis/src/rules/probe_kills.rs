@@ -107,7 +107,7 @@ mod tests {
         unhealthy["involvedObject"]["fieldPath"] = "spec.containers{web}".into();
         let killing = event(&pod, "Killing", "Container web failed liveness probe, will be restarted");
         let answer = Recorded::new(&[pod, unhealthy, killing]).ask("shop-1");
-        assert!(answer.contains("cause 1 (certain) [probe-kills] Pod shop/shop-1: container web is ended by its liveness probe, which asks for GET /live on port 9090; it asks port 9090; the container declares containerPort 80"), "{answer}");
+        assert!(answer.contains("cause 1 (certain) [probe-kills] Pod shop/shop-1: container web is ended by its liveness probe, which asks for GET /live on port 9090; the container declares containerPort 80 only"), "{answer}");
         assert!(answer.contains("9090: connect: connection refused"), "{answer}");
         assert!(!answer.contains("cause 2"), "{answer}");
     }

@@ -24,8 +24,19 @@ fn find(facts: &Facts) -> Vec<Finding> {
 }
 
 fn of_container(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> {
-    let waiting = container.waiting().map(|(_, message)| message);
-    let ended = container.end().filter(|_| !container.is_running()).map(|end| end.message);
+    let is_of_start = |reason: &str| {
+        matches!(
+            reason,
+            "CreateContainerConfigError"
+                | "CreateContainerError"
+                | "RunContainerError"
+                | "StartError"
+                | "ContainerCannotRun"
+        )
+    };
+    let waiting = container.waiting().filter(|(reason, _)| is_of_start(reason)).map(|(_, message)| message);
+    let ended = container.end().filter(|end| !container.is_running() && is_of_start(end.reason));
+    let ended = ended.map(|end| end.message);
     let (message, (words, next)) =
         waiting.into_iter().chain(ended).find_map(|message| Some((message, cause(message)?)))?;
     let mut finding = Finding::new(

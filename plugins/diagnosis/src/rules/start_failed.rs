@@ -10,12 +10,14 @@ use super::{Rule, out_of_memory::is_out_of_memory, security_context};
 use crate::{
     Evidence, Facts, Finding, Object,
     containers::{Container, containers, judged_pods},
+    missing::Missing,
 };
 
 pub(super) const RULE: Rule = Rule { id: "start-failed", find };
 
 /// Waiting reasons of a container that the runtime could not create or start.
-const WAITING: [&str; 5] = [
+const WAITING: [&str; 6] = [
+    "CreateContainerConfigError",
     "RunContainerError",
     "CreateContainerError",
     "PostStartHookError",
@@ -41,13 +43,17 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
         (Some(waiting), _) => waiting,
         _ => return None,
     };
-    if end.is_some_and(|end| is_out_of_memory(&end)) || security_context::cause(message).is_some() {
+    if end.is_some_and(|end| is_out_of_memory(&end))
+        || security_context::cause(message).is_some()
+        || Missing::parse(message).is_some()
+    {
         return None;
     }
-    let (cause, next) = cause(reason, message);
     let program = program(message);
-    let subject = if program.is_empty() { String::new() } else { format!(" its command {program}") };
-    let summary = format!("{} cannot be started:{subject} {cause}", container.title());
+    let (cause, next) = cause(reason, message, !program.is_empty());
+    let subject =
+        if program.is_empty() { "its process".to_owned() } else { format!("its command {program}") };
+    let summary = format!("{} cannot be started: {subject} {cause}", container.title());
     let mut finding = Finding::new(RULE.id, facts.root(pod).reference(), summary)
         .affects(pod.reference())
         .with(Evidence::quote(reason, message, format!("status of {}", pod.reference())))
@@ -70,7 +76,7 @@ fn program(message: &str) -> String {
 }
 
 /// What the runtime's words mean, and what to do.
-fn cause(reason: &str, message: &str) -> (&'static str, &'static str) {
+fn cause(reason: &str, message: &str, is_exec: bool) -> (&'static str, &'static str) {
     let has = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     if has(&["executable file not found"]) {
         (
@@ -79,7 +85,7 @@ fn cause(reason: &str, message: &str) -> (&'static str, &'static str) {
         )
     } else if has(&["exec format error"]) {
         ("is built for another architecture than the node", "use an image for the node's architecture")
-    } else if has(&["not a directory", "mount a directory onto a file", "Are you trying to mount"]) {
+    } else if has(&["mount a directory onto a file", "Are you trying to mount"]) {
         (
             "cannot be run: a directory is mounted onto a file, or the reverse",
             "correct mountPath or subPath of that mount",
@@ -103,15 +109,20 @@ fn cause(reason: &str, message: &str) -> (&'static str, &'static str) {
             "cannot be run: a mount point cannot be made in a read-only file system",
             "mount elsewhere, or create the path in the image",
         )
-    } else if has(&["permission denied"]) {
+    } else if is_exec && has(&["permission denied"]) {
         (
             "may not be executed (permission denied)",
             "make the file executable in the image or volume (defaultMode 0755)",
         )
-    } else if has(&["no such file or directory"]) {
+    } else if is_exec && has(&["no such file or directory"]) {
         (
             "does not exist in the image (no such file or directory)",
             "correct the path, or the interpreter that the script names",
+        )
+    } else if has(&[" cache: timed out"]) {
+        (
+            "waits for a ConfigMap or Secret that the kubelet does not get in time",
+            "see whether it exists, and whether the node reaches the API server",
         )
     } else if has(&["is reserved for", "already in use"]) {
         (
@@ -123,7 +134,7 @@ fn cause(reason: &str, message: &str) -> (&'static str, &'static str) {
             "waits for the node's container runtime, which does not answer in time",
             "look at the node's load and its container runtime",
         )
-    } else if has(&["device", "CDI"]) && !has(&["device or resource busy"]) {
+    } else if has(&["device plugin", "unresolvable CDI devices", "could not select device driver"]) {
         ("cannot be run: a device is not available", "check the node's device plugin")
     } else if reason == "PostStartHookError" {
         ("is stopped again because its postStart hook fails", "correct lifecycle.postStart")
@@ -192,6 +203,11 @@ mod tests {
                 "mounted onto a file",
             ),
             ("CreateContainerError", "context deadline exceeded", "does not answer in time"),
+            (
+                "CreateContainerConfigError",
+                "failed to prepare subPath for volumeMount \"data\" of container \"fetch\"",
+                "the subPath of a mount",
+            ),
             (
                 "PostStartHookError",
                 "Exec lifecycle hook ([/x]) for Container \"fetch\" in Pod \"agent\" failed",
