@@ -95,14 +95,18 @@ pub fn health(facts: &Facts, object: &Object) -> Option<Health> {
 
 /// True if a claim is Pending because its StorageClass makes a volume only for a pod that is placed, and no pod waits.
 pub fn waits_for_consumer(facts: &Facts, claim: &Object) -> bool {
-    let class = Reference::new(Kind::StorageClass, "", claim.text("/spec/storageClassName"));
-    let waits =
-        facts.get(&class).is_some_and(|class| class.text("/volumeBindingMode") == "WaitForFirstConsumer");
-    let pods = placement::volumes::users(facts, claim);
-    waits
-        && claim.text("/status/phase") == "Pending"
+    let is_idle =
+        |pod: &&Object| matches!(pod.text("/status/phase"), "Succeeded" | "Failed") || is_gated(pod);
+    claim.text("/status/phase") == "Pending"
+        && binds_late(facts, claim)
         && facts.is_listed(Kind::Pod, claim.namespace())
-        && pods.iter().all(|pod| matches!(pod.text("/status/phase"), "Succeeded" | "Failed") || is_gated(pod))
+        && placement::volumes::users(facts, claim).iter().all(is_idle)
+}
+
+/// True if the StorageClass of a claim makes a volume only for a pod that is placed.
+pub fn binds_late(facts: &Facts, claim: &Object) -> bool {
+    let class = Reference::new(Kind::StorageClass, "", claim.text("/spec/storageClassName"));
+    facts.get(&class).is_some_and(|class| class.text("/volumeBindingMode") == "WaitForFirstConsumer")
 }
 
 /// True if a pod is held back by a scheduling gate.

@@ -5,6 +5,7 @@ pub mod message;
 pub mod room;
 pub mod spread;
 pub mod taints;
+pub mod trouble;
 pub mod volumes;
 
 use crate::{Facts, Kind, Object};

@@ -146,9 +146,14 @@ fn counts(facts: &Facts, workload: &Object) -> Option<(i64, i64)> {
         Kind::Job if is_over(workload) => (0, 0),
         Kind::Job => {
             let left = number("/spec/completions").unwrap_or(1) - status("succeeded");
-            let own = i64::try_from(facts.pods_of(workload).len()).unwrap_or(i64::MAX);
-            let has = status("active") + status("terminating");
-            (has.max(own), number("/spec/parallelism").unwrap_or(1).min(left))
+            let active = status("active") + status("terminating");
+            // The controller counts only after a pod is there.
+            let has = if active > 0 {
+                active
+            } else {
+                i64::try_from(facts.pods_of(workload).len()).unwrap_or(i64::MAX)
+            };
+            (has, number("/spec/parallelism").unwrap_or(1).min(left))
         }
         _ => return None,
     })

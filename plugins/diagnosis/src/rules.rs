@@ -2,9 +2,15 @@
 
 mod account_missing;
 mod claim_class_missing;
+mod claim_lost;
+mod claim_provisioner;
+mod claim_waits;
 mod evicted;
 mod image_pull;
 mod limit_range;
+mod node_cordoned;
+mod node_not_ready;
+mod node_pressure;
 mod pod_refused;
 mod pod_rejected;
 mod pod_security;
@@ -33,9 +39,16 @@ pub const RULES: &[Rule] = &[
     account_missing::ACCOUNT,
     account_missing::PRIORITY,
     claim_class_missing::RULE,
+    claim_lost::LOST,
+    claim_lost::MISSING,
+    claim_provisioner::RULE,
+    claim_waits::RULE,
     evicted::RULE,
     image_pull::RULE,
     limit_range::RULE,
+    node_cordoned::RULE,
+    node_not_ready::RULE,
+    node_pressure::RULE,
     pod_refused::RULE,
     pod_rejected::RULE,
     pod_security::RULE,

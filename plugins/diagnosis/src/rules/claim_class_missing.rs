@@ -7,7 +7,10 @@
 //! Source: kubernetes/pkg/controller/volume/persistentvolume.
 
 use super::Rule;
-use crate::{Evidence, Facts, Finding, Kind, Object, Presence};
+use crate::{
+    Evidence, Facts, Finding, Kind, Object, Presence,
+    placement::{trouble, volumes},
+};
 
 pub(super) const RULE: Rule = Rule { id: "claim-class-missing", find };
 
@@ -46,10 +49,7 @@ fn of_claim(facts: &Facts, claim: &Object) -> Option<Finding> {
     if let Some(event) = facts.events(claim).first() {
         finding = finding.with(Evidence::quote("", event.message(), format!("event {}", event.reason())));
     }
-    for pod in facts.within(Kind::Pod, claim.namespace()).filter(|pod| uses(pod, claim)) {
-        finding = finding.affects(pod.reference()).affects(facts.root(pod).reference());
-    }
-    Some(finding)
+    Some(trouble::with(facts, volumes::users(facts, claim).into_iter(), finding))
 }
 
 fn default(facts: &Facts) -> Option<&Object> {
@@ -64,10 +64,6 @@ fn classes(facts: &Facts) -> String {
     } else {
         format!("there are: {}", names.join(", "))
     }
-}
-
-fn uses(pod: &Object, claim: &Object) -> bool {
-    crate::needs::needs(pod).iter().any(|need| need.object == claim.reference())
 }
 
 #[cfg(test)]

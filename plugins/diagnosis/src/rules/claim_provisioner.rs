@@ -1,0 +1,260 @@
+//! A claim that waits for its provisioner: it fails, is not there, or makes no volumes by itself.
+//!
+//! Evidence: events of the claim with the provisioner's words; without them the claim's annotations, and its age.
+//! Not to be taken for: a claim that waits for its first consumer, a class that is missing, the first minutes.
+//! Source: kubernetes/pkg/controller/volume/persistentvolume, kubernetes-csi/external-provisioner.
+
+use super::Rule;
+use crate::{
+    Certainty, Evidence, Facts, Finding, Kind, Object, Presence,
+    health::{STARTING, binds_late},
+    placement::{trouble, volumes},
+    time,
+};
+
+pub(super) const RULE: Rule = Rule { id: "claim-provisioner", find };
+
+/// The node that the scheduler chose for the first consumer: from then on a volume is made.
+const SELECTED: &str = "volume.kubernetes.io/selected-node";
+/// The provisioner of classes whose volumes people make.
+const BY_HAND: &str = "kubernetes.io/no-provisioner";
+/// Seconds that a provisioner has to make a volume.
+const PATIENCE: u64 = 120;
+
+fn find(facts: &Facts) -> Vec<Finding> {
+    let pending = |claim: &&Object| {
+        claim.text("/status/phase") == "Pending"
+            && claim.text("/spec/volumeName").is_empty()
+            && claim.deleted().is_none()
+    };
+    facts
+        .all(Kind::PersistentVolumeClaim)
+        .filter(pending)
+        .filter_map(|claim| of_claim(facts, claim))
+        .collect()
+}
+
+fn of_claim(facts: &Facts, claim: &Object) -> Option<Finding> {
+    let age = claim.created().map_or(0, |created| facts.now.saturating_sub(created));
+    let events = facts.events(claim);
+    let last = |reason: &str| events.iter().find(|event| event.reason() == reason);
+    let class = match claim.at("/spec/storageClassName").and_then(serde_json::Value::as_str) {
+        None => return None,
+        Some("") if age < STARTING => return None,
+        Some("") => {
+            let summary =
+                "it asks for a volume that a person makes (its class is empty), and none that is free fits";
+            let next = "create a PersistentVolume that fits, or make the claim anew with a class";
+            return Some(finding(facts, claim, summary.to_owned()).certainty(Certainty::Likely).next(next));
+        }
+        Some(name) => match facts.find(Kind::StorageClass, "", name) {
+            Presence::Found(class) => class,
+            Presence::Absent | Presence::Unknown => return failure(facts, claim, None),
+        },
+    };
+    if let Some(found) = failure(facts, claim, Some(class)) {
+        return Some(found);
+    }
+    let provisioner = class.text("/provisioner");
+    let annotations = claim.map("/metadata/annotations");
+    let is_due = !binds_late(facts, claim) || annotations.iter().any(|(key, _)| *key == SELECTED);
+    if provisioner == BY_HAND {
+        // A late class waits for a pod first; its pod then says that no volume fits.
+        let is_wanted = is_due
+            || trouble::waiting(facts, &["find available persistent volumes to bind"])
+                .any(|pod| volumes::claims(pod).contains(&claim.reference()));
+        let summary = format!(
+            "its class {} makes no volumes, and none that is free fits: a person has to make one",
+            class.name()
+        );
+        return (is_wanted && age >= STARTING).then(|| {
+            finding(facts, claim, summary)
+                .certainty(Certainty::Likely)
+                .next("create a PersistentVolume of that class, size and access mode")
+        });
+    }
+    let waiting = last("ExternalProvisioning");
+    if !is_due || age < PATIENCE {
+        return None;
+    }
+    let summary = format!("the provisioner {provisioner} of its class {} has made no volume", class.name());
+    let mut found = finding(facts, claim, summary)
+        .certainty(Certainty::Likely)
+        .with(Evidence::fact(format!("Pending for {}", time::age(age)), "metadata.creationTimestamp"))
+        .next(format!(
+            "look whether the pods of the provisioner {provisioner} run, and at their log: pods_list"
+        ));
+    if let Some(event) = waiting {
+        let place = format!("event ExternalProvisioning x{}", event.count());
+        found = found.with(Evidence::quote("", event.message(), place));
+    }
+    Some(found)
+}
+
+/// The provisioner's own words.
+fn failure(facts: &Facts, claim: &Object, class: Option<&Object>) -> Option<Finding> {
+    let events = facts.events(claim);
+    let event = events.iter().find(|event| event.reason() == "ProvisioningFailed")?;
+    // That the class is missing is another fault, and one that may have been mended since.
+    if event.message().contains("storageclass") && event.message().contains("not found") {
+        return None;
+    }
+    let who = class.map_or("its provisioner".to_owned(), |class| {
+        format!("the provisioner {} of its class {}", class.text("/provisioner"), class.name())
+    });
+    let (cause, next) = cause(event.message());
+    let place = format!("event ProvisioningFailed x{}", event.count());
+    Some(
+        finding(facts, claim, format!("{who} fails to make a volume{cause}"))
+            .with(Evidence::quote("", event.message(), place))
+            .next(next),
+    )
+}
+
+fn cause(message: &str) -> (&'static str, &'static str) {
+    let lower = message.to_lowercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
+    if has(&[
+        "quota",
+        "resourceexhausted",
+        "limitexceeded",
+        "out of capacity",
+        "not enough free",
+        "insufficient",
+    ]) {
+        (
+            ": there is no capacity or quota left",
+            "free or add storage, or raise the quota of the storage provider",
+        )
+    } else if has(&["unauthorized", "permissiondenied", "forbidden", "accessdenied", "credential"]) {
+        (": it lacks a right or a credential", "give the provisioner the right that the quote names")
+    } else if has(&[
+        "deadlineexceeded",
+        "deadline exceeded",
+        "connection refused",
+        "unavailable",
+        "no such host",
+        "timeout",
+    ]) {
+        (": its storage does not answer", "look at the storage backend, and at the log of the provisioner")
+    } else if has(&["secret"]) && has(&["not found"]) {
+        (
+            ": a Secret that its class names does not exist",
+            "create that Secret, or correct the parameters of the class",
+        )
+    } else if has(&["invalidargument", "not supported", "unsupported", "invalid"]) {
+        (
+            ": it does not support what is asked",
+            "correct the parameters of the class, or the access modes and size of the claim",
+        )
+    } else {
+        ("", "do as the quote says, or look at the log of the provisioner")
+    }
+}
+
+fn finding(facts: &Facts, claim: &Object, summary: String) -> Finding {
+    let finding = Finding::new(RULE.id, claim.reference(), summary);
+    trouble::with(facts, volumes::users(facts, claim).into_iter(), finding)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::{
+        Kind,
+        recorded::{Recorded, event, object, pod},
+    };
+
+    fn claim(class: &str) -> Value {
+        let mut claim = object("PersistentVolumeClaim", "data");
+        claim["spec"] = json!({"storageClassName": class});
+        claim["status"] = json!({"phase": "Pending"});
+        claim
+    }
+
+    fn class(provisioner: &str, mode: &str) -> Value {
+        let mut class = object("StorageClass", "fast");
+        class["provisioner"] = provisioner.into();
+        class["volumeBindingMode"] = mode.into();
+        class
+    }
+
+    fn user() -> Value {
+        let volumes = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]);
+        let message = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
+        pod(
+            "db",
+            json!({"containers": [], "volumes": volumes}),
+            json!({"phase": "Pending", "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]}),
+        )
+    }
+
+    #[test]
+    fn a_provisioner_that_is_silent_or_fails_is_named() {
+        let objects = [claim("fast"), class("ebs.csi.example", "Immediate"), user()];
+        let head = "[claim-provisioner] PersistentVolumeClaim shop/data: the provisioner ebs.csi.example of its class fast";
+        let answer = Recorded::new(&objects).ask("db");
+        assert!(
+            answer.contains(&format!("cause 1 (likely) {head} has made no volume (affects 1 Pod)")),
+            "{answer}"
+        );
+        assert!(!answer.contains("cause 2"), "{answer}");
+        for (words, cause) in [
+            (
+                "failed to provision volume with StorageClass \"fast\": rpc error: code = ResourceExhausted desc = out of space",
+                "there is no capacity or quota left",
+            ),
+            (
+                "failed to provision volume with StorageClass \"fast\": rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+                "its storage does not answer",
+            ),
+            (
+                "failed to provision volume with StorageClass \"fast\": error getting secret csi in namespace kube-system: secrets \"csi\" not found",
+                "a Secret that its class names does not exist",
+            ),
+        ] {
+            let mut with = objects.to_vec();
+            with.push(event(&with[0], "ProvisioningFailed", words));
+            let answer = Recorded::new(&with).ask("db");
+            assert!(
+                answer.contains(&format!("cause 1 (certain) {head} fails to make a volume: {cause}")),
+                "{answer}"
+            );
+            assert!(answer.contains(words), "{answer}");
+        }
+    }
+
+    #[test]
+    fn volumes_that_people_make_are_asked_of_people() {
+        let answer = Recorded::new(&[claim("")]).ask("data");
+        assert!(
+            answer.contains("(likely) [claim-provisioner]") && answer.contains("its class is empty"),
+            "{answer}"
+        );
+        let answer =
+            Recorded::new(&[claim("fast"), class("kubernetes.io/no-provisioner", "Immediate")]).ask("data");
+        assert!(answer.contains("its class fast makes no volumes"), "{answer}");
+    }
+
+    #[test]
+    fn a_claim_that_waits_for_its_consumer_or_is_young_is_no_fault() {
+        let mut young = claim("fast");
+        young["metadata"]["creationTimestamp"] = "2026-11-24T11:59:00Z".into();
+        let late = || class("ebs.csi.example", "WaitForFirstConsumer");
+        for objects in [vec![claim("fast"), late()], vec![young, class("ebs.csi.example", "Immediate")]] {
+            let answer = Recorded::new(&objects).ask("data");
+            assert!(!answer.contains("claim-provisioner"), "{answer}");
+        }
+        let answer = Recorded::new(&[claim("fast"), late()]).ask("data");
+        assert!(answer.starts_with("PersistentVolumeClaim shop/data: not running, as intended, Pending: its class waits for a pod"), "{answer}");
+        let mut chosen = claim("fast");
+        chosen["metadata"]["annotations"] = json!({"volume.kubernetes.io/selected-node": "n1"});
+        let answer = Recorded::new(&[chosen, late()]).ask("data");
+        assert!(answer.contains("has made no volume"), "{answer}");
+        let answer =
+            Recorded::new(&[claim("fast"), class("x", "Immediate")]).deny(Kind::StorageClass).ask("data");
+        assert!(!answer.contains("claim-provisioner"), "{answer}");
+    }
+}
