@@ -105,7 +105,8 @@ pub fn waits_for_consumer(facts: &Facts, claim: &Object) -> bool {
 
 /// True if the StorageClass of a claim makes a volume only for a pod that is placed.
 pub fn binds_late(facts: &Facts, claim: &Object) -> bool {
-    let class = Reference::new(Kind::StorageClass, "", claim.text("/spec/storageClassName"));
+    let class =
+        Reference::new(Kind::StorageClass, "", placement::volumes::class_of(claim).unwrap_or_default());
     facts.get(&class).is_some_and(|class| class.text("/volumeBindingMode") == "WaitForFirstConsumer")
 }
 
@@ -238,7 +239,7 @@ pub fn aftermath(facts: &Facts, ended: &Object) -> Aftermath {
             && other.created() >= ended.created()
     };
     let is_replaced = facts.owned_by(owner).any(|other| other.kind() == Kind::Pod && is_live(&other))
-        || facts.pods_of(judge).iter().any(|other| is_live(other));
+        || facts.pods_of(judge).iter().any(is_live);
     let is_well =
         health(facts, judge).is_some_and(|health| matches!(health.state, State::Healthy | State::Intended));
     match (is_well, is_replaced) {

@@ -11,6 +11,7 @@ mod limit_range;
 mod node_cordoned;
 mod node_not_ready;
 mod node_pressure;
+mod not_scheduled;
 mod pod_refused;
 mod pod_rejected;
 mod pod_security;
@@ -49,6 +50,7 @@ pub const RULES: &[Rule] = &[
     node_cordoned::RULE,
     node_not_ready::RULE,
     node_pressure::RULE,
+    not_scheduled::RULE,
     pod_refused::RULE,
     pod_rejected::RULE,
     pod_security::RULE,

@@ -24,7 +24,10 @@ impl Origin {
         match key {
             "node-role.kubernetes.io/control-plane" | "node-role.kubernetes.io/master" => Self::ControlPlane,
             "node.kubernetes.io/unschedulable" => Self::Cordon,
-            "node.cloudprovider.kubernetes.io/uninitialized" => Self::Trouble,
+            "node.cloudprovider.kubernetes.io/uninitialized"
+            | "ToBeDeletedByClusterAutoscaler"
+            | "DeletionCandidateOfClusterAutoscaler"
+            | "karpenter.sh/disrupted" => Self::Trouble,
             _ if key.starts_with("node.kubernetes.io/") => Self::Trouble,
             _ => Self::Chosen,
         }

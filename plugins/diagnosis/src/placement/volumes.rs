@@ -15,11 +15,37 @@ pub fn claims(pod: &Object) -> Vec<Reference> {
     claims
 }
 
+/// The class of a claim: from its field, or from the annotation that was there before.
+pub fn class_of(claim: &Object) -> Option<&str> {
+    let annotation = claim
+        .map("/metadata/annotations")
+        .into_iter()
+        .find(|(key, _)| *key == "volume.beta.kubernetes.io/storage-class")
+        .map(|(_, value)| value);
+    annotation.or_else(|| claim.at("/spec/storageClassName").and_then(serde_json::Value::as_str))
+}
+
 /// The pods of a claim's namespace that use it.
 pub fn users<'f>(facts: &'f Facts, claim: &Object) -> Vec<&'f Object> {
     let reference = claim.reference();
     let pods = facts.all(Kind::Pod).filter(|pod| pod.namespace() == reference.namespace);
     pods.filter(|pod| claims(pod).contains(&reference)).collect()
+}
+
+/// The claim for one pod at a time that another pod uses.
+pub fn exclusive(facts: &Facts, pod: &Object) -> (String, Vec<String>) {
+    let claims = claims(pod);
+    let mut found = claims
+        .iter()
+        .filter_map(|claim| facts.get(claim))
+        .filter(|claim| claim.list("/spec/accessModes").iter().any(|mode| mode == "ReadWriteOncePod"));
+    let Some(claim) = found.next() else {
+        return ("a claim of it is for one pod at a time, and another pod uses it".to_owned(), Vec::new());
+    };
+    let holder = users(facts, claim).into_iter().find(|user| !user.text("/spec/nodeName").is_empty());
+    let fact = holder.map(|user| format!("{} uses it", user.reference()));
+    let summary = format!("its claim {} is ReadWriteOncePod, and another pod uses it", claim.name());
+    (summary, fact.into_iter().collect())
 }
 
 /// The volume that keeps a pod on nodes that cannot take it, and the nodes that can use the volume.

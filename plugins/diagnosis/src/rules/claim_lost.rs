@@ -30,12 +30,12 @@ fn of_claim(facts: &Facts, claim: &Object) -> Option<Finding> {
             "restore the claimRef of the volume, or make the claim anew",
         ),
         ("Lost", Presence::Absent) => (
-            format!("it is Lost: its volume {name} was deleted, and the data with it"),
-            "make the claim anew, and restore the data from a backup",
+            format!("it is Lost: its volume {name} was deleted"),
+            "make the claim anew; the data is where the deleted volume was, if it was kept",
         ),
         ("Lost", Presence::Unknown) => (
             "it is Lost: its volume is gone".to_owned(),
-            "make the claim anew, and restore the data from a backup",
+            "make the claim anew; the data is where the deleted volume was, if it was kept",
         ),
         ("Pending", _) if name.is_empty() || age < STARTING => return None,
         ("Pending", Presence::Absent) => (

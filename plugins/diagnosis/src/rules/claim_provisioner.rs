@@ -38,7 +38,7 @@ fn of_claim(facts: &Facts, claim: &Object) -> Option<Finding> {
     let age = claim.created().map_or(0, |created| facts.now.saturating_sub(created));
     let events = facts.events(claim);
     let last = |reason: &str| events.iter().find(|event| event.reason() == reason);
-    let class = match claim.at("/spec/storageClassName").and_then(serde_json::Value::as_str) {
+    let class = match volumes::class_of(claim) {
         None => return None,
         Some("") if age < STARTING => return None,
         Some("") => {

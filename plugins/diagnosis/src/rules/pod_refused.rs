@@ -42,6 +42,12 @@ fn cause(message: &str, kind: Kind) -> (String, &'static str) {
             "create the RuntimeClass, or correct its name in the template",
         );
     }
+    if message.contains("security context constraint") {
+        return (
+            "no SecurityContextConstraints that its ServiceAccount may use allows its pods".to_owned(),
+            "set the fields that the quote names, or let the ServiceAccount use another constraint",
+        );
+    }
     let cause = if message.contains("is being terminated") {
         return (
             "its namespace is being deleted, so no pod is created".to_owned(),

@@ -10,9 +10,11 @@ use std::cmp::Reverse;
 
 use super::Rule;
 use crate::{
-    Certainty, Evidence, Facts, Finding, Kind, Object, Reference,
+    Certainty, Evidence, Facts, Finding, Kind, Object, Presence, Reference,
     demand::{self, Bound, Demand},
-    needs, quantity,
+    needs,
+    object::text,
+    quantity,
     refusals::{Check, Shortage, between, shortages},
 };
 
@@ -79,7 +81,8 @@ fn at(quota: &Object, field: &str, key: &str) -> Option<String> {
 /// The quotas that leave less than a pod of the template asks for.
 fn joined(facts: &Facts, shortage: &Shortage<'_>) -> Vec<Finding> {
     let Some(spec) = needs::pod_spec(shortage.workload) else { return Vec::new() };
-    let asked = of_quota(&demand::of_spec(spec, Bound::Requests), &demand::of_spec(spec, Bound::Limits));
+    let mut asked = of_quota(&demand::of_spec(spec, Bound::Requests), &demand::of_spec(spec, Bound::Limits));
+    asked.extend(of_claims(facts, shortage.workload));
     let of_quota = |quota: &Object| {
         let lacking: Vec<String> = quota
             .map("/status/hard")
@@ -116,6 +119,31 @@ fn of_quota(requests: &Demand, limits: &Demand) -> Demand {
         }
     }
     asked.extend(limits.iter().map(|(key, value)| (format!("limits.{key}"), *value)));
+    asked
+}
+
+/// The demand of the claims that the next pod of a StatefulSet brings.
+fn of_claims(facts: &Facts, workload: &Object) -> Demand {
+    let mut asked = Demand::new();
+    if workload.kind() != Kind::StatefulSet {
+        return asked;
+    }
+    let number = |pointer: &str| workload.number(pointer).unwrap_or(0);
+    let next = number("/spec/ordinals/start") + number("/status/replicas");
+    for template in workload.list("/spec/volumeClaimTemplates") {
+        let name = format!("{}-{}-{next}", text(template, "/metadata/name"), workload.name());
+        if !matches!(facts.find(Kind::PersistentVolumeClaim, workload.namespace(), &name), Presence::Absent) {
+            continue;
+        }
+        let class = text(template, "/spec/storageClassName");
+        let storage = quantity::parse(text(template, "/spec/resources/requests/storage")).unwrap_or_default();
+        for (key, value) in [("persistentvolumeclaims", 1000), ("requests.storage", storage)] {
+            let own = (!class.is_empty()).then(|| format!("{class}.storageclass.storage.k8s.io/{key}"));
+            for key in own.into_iter().chain([key.to_owned()]) {
+                *asked.entry(key).or_default() += value;
+            }
+        }
+    }
     asked
 }
 
@@ -224,6 +252,26 @@ mod tests {
             let answer = Recorded::new(&[db, quota("3")]).deny(Kind::ResourceQuota).ask("db");
             assert!(!answer.contains("quota-exceeded"), "{answer}");
         }
+    }
+
+    #[test]
+    fn the_claims_of_a_set_count_too() {
+        let mut db = workload("StatefulSet", "db");
+        db["spec"]["volumeClaimTemplates"] = json!([{"metadata": {"name": "data"},
+            "spec": {"resources": {"requests": {"storage": "8Gi"}}}}]);
+        let mut quota = quota("0");
+        quota["status"] = json!({"hard": {"requests.storage": "10Gi"}, "used": {"requests.storage": "8Gi"}});
+        let answer = Recorded::new(&[db.clone(), quota.clone()]).ask("db");
+        assert!(
+            answer.contains(
+                "(likely) [quota-exceeded] ResourceQuota shop/team: it leaves too little for new pods: 8Gi of 10Gi requests.storage is used, one more asks for 8Gi"
+            ),
+            "{answer}"
+        );
+        let mut kept = object("PersistentVolumeClaim", "data-db-1");
+        kept["status"] = json!({"phase": "Bound"});
+        let answer = Recorded::new(&[db, quota, kept]).ask("db");
+        assert!(!answer.contains("quota-exceeded"), "{answer}");
     }
 
     #[test]

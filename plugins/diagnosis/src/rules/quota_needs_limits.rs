@@ -106,7 +106,7 @@ fn without<'s>(
     };
     let gives = |limit: &Value| {
         let has = |field: &&str| limit.get(*field).is_some_and(|values| values.get(resource).is_some());
-        text(limit, "/type") == "Container" && defaults.iter().any(|field| has(field))
+        text(limit, "/type") == "Container" && defaults.iter().any(has)
     };
     if facts.within(Kind::LimitRange, namespace).any(|range| range.list("/spec/limits").iter().any(gives)) {
         return Vec::new();

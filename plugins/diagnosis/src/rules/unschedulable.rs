@@ -54,7 +54,7 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
     let condition = pod.condition("PodScheduled")?;
     let age = condition.since.or(pod.created()).map_or(u64::MAX, |since| facts.now.saturating_sub(since));
     if condition.status != "False"
-        || condition.reason != "Unschedulable"
+        || !matches!(condition.reason, "Unschedulable" | "SchedulerError")
         || age < GRACE
         || pod.deleted().is_some()
     {
@@ -155,6 +155,9 @@ fn reason(facts: &Facts, pod: &Object, part: &str) -> Reason {
         let summary = || ("its volume is bound to a node or zone that cannot take it".to_owned(), Vec::new());
         return Reason::new(Weight::Pod, volumes::explain(facts, pod).unwrap_or_else(summary));
     }
+    if has("ReadWriteOncePod") {
+        return Reason::new(Weight::Pod, volumes::exclusive(facts, pod));
+    }
     if has("ersistentVolumeClaim") || has("ersistentvolumeclaim") {
         return plain(Weight::Claim, "a claim of it is not bound");
     }
@@ -162,6 +165,10 @@ fn reason(facts: &Facts, pod: &Object, part: &str) -> Reason {
         return plain(Weight::Claim, "no volume that is free fits its claim");
     }
     let (weight, summary) = match () {
+        () if has("binding volumes") => (Weight::Claim, "its volume was not bound in time"),
+        () if has("cannot allocate all claims") || has("resource claim") || has("resourceclaim") => {
+            (Weight::Pod, "no node can give it the devices that its ResourceClaim asks for")
+        }
         () if has("were unschedulable") => (Weight::Node, "nodes are cordoned"),
         () if has("nodes available to schedule pods") => (Weight::Pod, "the cluster has no node"),
         () if has("max volume count") => (Weight::Pod, "no node can attach one more volume"),

@@ -134,6 +134,48 @@ fn more_replicas_than_hosts_are_counted() {
 }
 
 #[test]
+fn the_additional_pod_of_a_rolling_update_has_no_host() {
+    let term =
+        json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}});
+    let affinity = json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+    let owned = |mut object: Value, kind: &str, name: &str| {
+        object["metadata"]["ownerReferences"] = json!([{"kind": kind, "name": name, "controller": true}]);
+        object["metadata"]["labels"] = json!({"app": "web"});
+        object
+    };
+    let mut web = object("Deployment", "web");
+    web["spec"] = json!({"replicas": 1});
+    let message = "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules.";
+    let new = pending("web-2-x", json!({"containers": [], "affinity": affinity}), message);
+    let old = placed("web-1-x", "shop", "1", "Running");
+    let objects = [
+        web,
+        owned(object("ReplicaSet", "web-1"), "Deployment", "web"),
+        owned(object("ReplicaSet", "web-2"), "Deployment", "web"),
+        owned(old, "ReplicaSet", "web-1"),
+        owned(new, "ReplicaSet", "web-2"),
+        node("n1", json!({}), json!([])),
+    ];
+    let answer = Recorded::new(&objects).ask("web");
+    assert!(answer.contains("the additional pod of the rolling update finds none"), "{answer}");
+}
+
+#[test]
+fn a_claim_for_one_pod_names_the_pod_that_has_it() {
+    let mut claim = object("PersistentVolumeClaim", "data");
+    claim["spec"] = json!({"accessModes": ["ReadWriteOncePod"]});
+    claim["status"] = json!({"phase": "Bound"});
+    let volumes = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]);
+    let mut holder = placed("old", "shop", "1", "Running");
+    holder["spec"]["volumes"] = volumes.clone();
+    let message = "0/1 nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode.";
+    let pod = pending("new", json!({"containers": [], "volumes": volumes}), message);
+    let answer = Recorded::new(&[claim, holder, pod, node("n1", json!({}), json!([]))]).ask("new");
+    assert!(answer.contains("[unschedulable] Pod shop/new: its claim data is ReadWriteOncePod"), "{answer}");
+    assert!(answer.contains("Pod shop/old uses it"), "{answer}");
+}
+
+#[test]
 fn a_volume_in_another_zone_is_named() {
     let mut claim = object("PersistentVolumeClaim", "data");
     claim["spec"] = json!({"volumeName": "pv-7"});
