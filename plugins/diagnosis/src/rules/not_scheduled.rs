@@ -7,7 +7,7 @@
 use super::Rule;
 use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object, Presence,
-    health::{STARTING, is_gated},
+    health::{STARTING, is_gated, statuses},
 };
 
 pub(super) const RULE: Rule = Rule { id: "not-scheduled", find };
@@ -24,7 +24,9 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
     let (node, scheduler) = (pod.text("/spec/nodeName"), pod.text("/spec/schedulerName"));
     let (summary, next) = if !node.is_empty() {
         let is_absent = matches!(facts.find(Kind::Node, "", node), Presence::Absent);
-        if !is_absent {
+        // A kubelet that took it was there, and a cluster without nodes is one whose nodes are not seen.
+        let is_taken = pod.at("/status/startTime").is_some() || statuses(pod).next().is_some();
+        if !is_absent || is_taken || facts.all(Kind::Node).next().is_none() {
             return None;
         }
         (
@@ -75,7 +77,7 @@ mod tests {
                 "it is for node n9, which does not exist",
             ),
         ] {
-            let answer = Recorded::new(&[pending(spec)]).ask("web");
+            let answer = Recorded::new(&[pending(spec), object("Node", "n1")]).ask("web");
             assert!(
                 answer.contains(&format!("cause 1 (likely) [not-scheduled] Pod shop/web: {summary}")),
                 "{answer}"
