@@ -82,7 +82,11 @@ pub fn health(facts: &Facts, object: &Object) -> Option<Health> {
             let ready = object.condition("Ready").is_some_and(|condition| condition.status == "True");
             figures(
                 if ready { State::Healthy } else { State::Down },
-                (if ready { "Ready" } else { "not Ready" }).to_owned(),
+                match (ready, object.flag("/spec/unschedulable")) {
+                    (true, false) => "Ready".to_owned(),
+                    (true, true) => "Ready, cordoned".to_owned(),
+                    (false, _) => "not Ready".to_owned(),
+                },
             )
         }
         Kind::Namespace => {

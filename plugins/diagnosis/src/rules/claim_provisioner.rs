@@ -8,14 +8,15 @@ use super::Rule;
 use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object, Presence,
     health::{STARTING, binds_late},
-    placement::{trouble, volumes},
+    placement::{
+        trouble,
+        volumes::{self, SELECTED},
+    },
     time,
 };
 
 pub(super) const RULE: Rule = Rule { id: "claim-provisioner", find };
 
-/// The node that the scheduler chose for the first consumer: from then on a volume is made.
-const SELECTED: &str = "volume.kubernetes.io/selected-node";
 /// The provisioner of classes whose volumes people make.
 const BY_HAND: &str = "kubernetes.io/no-provisioner";
 /// Seconds that a provisioner has to make a volume.
@@ -52,9 +53,6 @@ fn of_claim(facts: &Facts, claim: &Object) -> Option<Finding> {
             Presence::Absent | Presence::Unknown => return failure(facts, claim, None),
         },
     };
-    if let Some(found) = failure(facts, claim, Some(class)) {
-        return Some(found);
-    }
     let provisioner = class.text("/provisioner");
     let annotations = claim.map("/metadata/annotations");
     let is_due = !binds_late(facts, claim) || annotations.iter().any(|(key, _)| *key == SELECTED);
@@ -72,6 +70,9 @@ fn of_claim(facts: &Facts, claim: &Object) -> Option<Finding> {
                 .certainty(Certainty::Likely)
                 .next("create a PersistentVolume of that class, size and access mode")
         });
+    }
+    if let Some(found) = failure(facts, claim, Some(class)) {
+        return Some(found);
     }
     let waiting = last("ExternalProvisioning");
     if !is_due || age < PATIENCE {
@@ -153,7 +154,13 @@ fn cause(message: &str) -> (&'static str, &'static str) {
 }
 
 fn finding(facts: &Facts, claim: &Object, summary: String) -> Finding {
-    let finding = Finding::new(RULE.id, claim.reference(), summary);
+    let mut finding = Finding::new(RULE.id, claim.reference(), summary);
+    let class =
+        volumes::class_of(claim).map_or("none", |class| if class.is_empty() { "empty" } else { class });
+    finding = finding.with(Evidence::fact(
+        format!("the claim is Pending, its class is {class}"),
+        format!("status of {}", claim.reference()),
+    ));
     trouble::with(facts, volumes::users(facts, claim).into_iter(), finding)
 }
 

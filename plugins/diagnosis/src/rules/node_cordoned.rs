@@ -7,11 +7,10 @@
 use super::Rule;
 use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object,
-    object::text,
     placement::{
-        affinity, message, names,
-        taints::{self, Origin},
+        candidates, could_run, message, names,
         trouble::{waiting, with},
+        volumes,
     },
 };
 
@@ -24,26 +23,24 @@ fn find(facts: &Facts) -> Vec<Finding> {
 }
 
 fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
+    if volumes::is_being_made(facts, pod) {
+        return None;
+    }
     // A node that the pod could not use without the cordon does not matter.
-    let others = |node: &Object| {
-        let mut taints = taints::untolerated(pod, node);
-        affinity::fits(pod, node) && taints.all(|taint| Origin::of(text(taint, "/key")) == Origin::Cordon)
-    };
-    let is_cordoned = |node: &&Object| node.flag("/spec/unschedulable") && others(node);
+    let is_cordoned = |node: &&Object| node.flag("/spec/unschedulable") && could_run(facts, pod, node);
     let cordoned: Vec<&Object> = facts.all(Kind::Node).filter(is_cordoned).collect();
     let first = cordoned.first()?;
     let all = facts.all(Kind::Node).count();
     let summary = match cordoned.len() {
-        1 => format!("it is cordoned, 1 of {all} nodes: no new pod goes to it"),
+        1 => format!("node {} is cordoned, 1 of {all}: no new pod goes to it", first.name()),
         count => format!("{count} of {all} nodes are cordoned, so that no new pod goes to them"),
     };
     let condition = pod.condition("PodScheduled")?;
-    // If other nodes have other reasons, those may be the ones to mend.
-    let is_only = message::parts(condition.message)
-        .iter()
-        .all(|(_, part)| WORDS.iter().any(|word| part.contains(word)) || part.contains("control-plane"));
+    // If a node without a cordon has labels and taints that fit, what keeps the pod off that one may be mended instead.
+    let is_only = candidates(facts, pod).is_empty();
     let list = names(&cordoned.iter().map(|node| node.name()).collect::<Vec<_>>());
-    let finding = Finding::new(RULE.id, first.reference(), summary)
+    // The workload, and not the node: other pods run there without trouble.
+    let finding = Finding::new(RULE.id, facts.root(pod).reference(), summary)
         .certainty(if is_only { Certainty::Certain } else { Certainty::Likely })
         .with(Evidence::fact(format!("cordoned: {list}"), "spec.unschedulable"))
         .with(Evidence::quote(
@@ -82,14 +79,14 @@ mod tests {
     fn a_cordon_that_keeps_a_pod_waiting_is_named() {
         let message = "0/1 nodes are available: 1 node(s) were unschedulable. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
         let answer = Recorded::new(&[node("n1"), waiting(json!({}), message)]).ask("web");
-        assert!(answer.contains("cause 1 (certain) [node-cordoned] Node n1: it is cordoned, 1 of 1 nodes: no new pod goes to it (affects 1 Pod)"), "{answer}");
+        assert!(answer.contains("cause 1 (certain) [node-cordoned] Pod shop/web: node n1 is cordoned, 1 of 1: no new pod goes to it\n"), "{answer}");
         assert!(!answer.contains("[unschedulable]"), "{answer}");
         let message = "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) were unschedulable.";
         let answer =
             Recorded::new(&[node("n1"), node("n2"), object("Node", "n3"), waiting(json!({}), message)])
                 .ask("web");
         assert!(
-            answer.contains("cause 2 (likely) [node-cordoned] Node n1: 2 of 3 nodes are cordoned"),
+            answer.contains("cause 2 (likely) [node-cordoned] Pod shop/web: 2 of 3 nodes are cordoned"),
             "{answer}"
         );
     }

@@ -49,20 +49,15 @@ fn named(facts: &Facts, shortage: &Shortage<'_>, message: &str) -> Vec<Finding> 
                     values.iter().find(|(other, _)| *other == key).map(|(_, value)| (*value).to_owned())
                 })
             };
-            let full = asked.iter().map(|(key, _)| {
+            let full = asked.iter().map(|(key, one)| {
                 let used = of(&used, "used", key).unwrap_or_default();
                 let hard = of(&limited, "hard", key).unwrap_or_default();
-                format!("{used} of {hard} {key} is used")
+                format!("{used} of {hard} {key} is used, one more asks for {one}")
             });
             let full: Vec<String> = full.collect();
-            let full = if full.is_empty() { "it is used up".to_owned() } else { full.join(", ") };
-            let asked: Vec<String> = asked.iter().map(|(key, value)| format!("{key} {value}")).collect();
+            let full = if full.is_empty() { "it is used up".to_owned() } else { full.join("; ") };
             let summary = format!("it leaves too little for new pods: {full}");
-            let mut finding = shortage.explained_by(facts, Finding::new(RULE.id, reference, summary));
-            if !asked.is_empty() {
-                finding = finding
-                    .with(Evidence::fact(format!("one more asks for {}", asked.join(", ")), "the message"));
-            }
+            let finding = shortage.explained_by(facts, Finding::new(RULE.id, reference, summary));
             Some(with_users(facts, shortage, part, finding).next(NEXT))
         })
         .collect()
@@ -225,8 +220,7 @@ mod tests {
         let mut objects = deployment();
         objects.push(quota("3"));
         let answer = Recorded::new(&objects).ask("cart");
-        assert!(answer.contains("cause 1 (certain) [quota-exceeded] ResourceQuota shop/team: it leaves too little for new pods: 3 of 4 limits.cpu is used (affects 1 Deployment)"), "{answer}");
-        assert!(answer.contains("one more asks for limits.cpu 2"), "{answer}");
+        assert!(answer.contains("cause 1 (certain) [quota-exceeded] ResourceQuota shop/team: it leaves too little for new pods: 3 of 4 limits.cpu is used, one more asks for 2 (affects 1 Deployment)"), "{answer}");
         assert!(answer.contains("limits.cpu of the namespace: Deployment cart 2"), "{answer}");
         let denied = Recorded::new(&objects).deny(Kind::ResourceQuota).ask("cart");
         assert!(denied.contains("3 of 4 limits.cpu is used"), "{denied}");

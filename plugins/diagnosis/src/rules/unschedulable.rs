@@ -10,7 +10,7 @@ use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object,
     object::text,
     placement::{
-        affinity, are_nodes_known, message, room, spread,
+        affinity, are_nodes_known, candidates, message, room, spread,
         taints::{self, Origin},
         volumes,
     },
@@ -64,8 +64,10 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
         message::parts(condition.message).into_iter().map(|(_, part)| reason(facts, pod, part)).collect();
     reasons.sort_by_key(|reason| reason.weight);
     let worst = reasons.first()?.weight;
-    reasons.retain(|reason| reason.weight == worst);
-    let mut summaries: Vec<&str> = reasons.iter().map(|reason| reason.summary.as_str()).collect();
+    // What is usual is no reason, and stands as a fact beside it.
+    reasons.retain(|reason| reason.weight == worst || reason.weight == Weight::Usual);
+    let of_worst = reasons.iter().filter(|reason| reason.weight == worst);
+    let mut summaries: Vec<&str> = of_worst.map(|reason| reason.summary.as_str()).collect();
     summaries.dedup();
     summaries.truncate(3);
     let place = format!("PodScheduled of {}", pod.reference());
@@ -87,11 +89,15 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
     }
     // A claim whose class waits for the first consumer waits for this pod.
     for claim in volumes::claims(pod).iter().filter_map(|claim| facts.get(claim)) {
-        if claim.text("/status/phase") == "Pending" && worst != Weight::Claim {
+        if claim.text("/status/phase") == "Pending"
+            && !matches!(worst, Weight::Claim)
+            && !volumes::is_being_made(facts, pod)
+        {
             finding = finding.affects(claim.reference());
         }
     }
-    Some(if matches!(worst, Weight::Claim | Weight::Node) {
+    let is_old = volumes::is_being_made(facts, pod);
+    Some(if is_old || matches!(worst, Weight::Claim | Weight::Node) {
         finding.symptom().certainty(Certainty::Likely)
     } else {
         finding
@@ -124,7 +130,7 @@ fn reason(facts: &Facts, pod: &Object, part: &str) -> Reason {
             () => plain(Weight::Pod, "no node fits its nodeSelector or node affinity"),
         };
     }
-    if has("untolerated taint") || has("that the pod didn't tolerate") {
+    if has("untolerated taint") || has("taints that the pod didn't tolerate") || has("had taint {") {
         return taint(facts, pod, part);
     }
     if let Some((_, resource)) = part.split_once("Insufficient ") {
@@ -154,6 +160,9 @@ fn reason(facts: &Facts, pod: &Object, part: &str) -> Reason {
     {
         let summary = || ("its volume is bound to a node or zone that cannot take it".to_owned(), Vec::new());
         return Reason::new(Weight::Pod, volumes::explain(facts, pod).unwrap_or_else(summary));
+    }
+    if has("non-existent pv") {
+        return plain(Weight::Claim, "its claim is bound to a volume that does not exist");
     }
     if has("ReadWriteOncePod") {
         return Reason::new(Weight::Pod, volumes::exclusive(facts, pod));
@@ -197,8 +206,21 @@ fn taint(facts: &Facts, pod: &Object, part: &str) -> Reason {
         (Origin::ControlPlane, Weight::Usual),
     ];
     let explained = origins.iter().find_map(|(origin, weight)| {
-        taints::explain(&taints, &[*origin]).map(|found| Reason::new(*weight, found))
+        let (summary, nodes) = taints::explain(&taints, &[*origin])?;
+        // A node that has no such taint is nearer: what keeps the pod off that one is the reason.
+        let is_beside = *origin == Origin::Chosen && !candidates(facts, pod).is_empty();
+        let weight = if is_beside { Weight::Usual } else { *weight };
+        let nodes = if *origin == Origin::ControlPlane { Vec::new() } else { nodes };
+        Some(Reason::new(weight, (summary, nodes)))
     });
+    // Nodes whose labels do not fit have it, so that it does not matter.
+    let is_there = facts
+        .all(Kind::Node)
+        .flat_map(|node| node.list("/spec/taints"))
+        .any(|taint| key.is_none_or(|key| text(taint, "/key") == key));
+    if explained.is_none() && is_there {
+        return Reason::new(Weight::Usual, (unknown(), Vec::new()));
+    }
     let weight = match key.map(Origin::of) {
         Some(Origin::ControlPlane) => Weight::Usual,
         Some(Origin::Trouble | Origin::Cordon) => Weight::Node,

@@ -42,7 +42,11 @@ fn named(facts: &Facts, shortage: &Shortage<'_>, message: &str) -> Option<Findin
         format!("admission webhook {name} fails, and without it no pod is created: {cause}"),
     );
     let mut finding = shortage.explained_by(facts, finding).next(next);
-    if let Some(outage) = service.as_ref().and_then(|service| webhooks::outage(facts, service)) {
+    if let Some(outage) = service
+        .as_ref()
+        .and_then(|service| webhooks::outage(facts, service))
+        .filter(|outage| *outage != cause)
+    {
         finding = finding.with(Evidence::fact(outage, "list of endpointslices"));
     }
     if let Some(webhook) = webhook {
