@@ -1,5 +1,7 @@
 //! The state of an object in one word and a few figures, by the definitions of kstatus and `kubectl get`.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::{
@@ -230,6 +232,22 @@ pub enum Aftermath {
     Replaced,
     /// Its workload has what it wants.
     Over,
+}
+
+/// Pods of one workload that are judged by their end: what is true of these is true of the older ones.
+const ENDED: usize = 3;
+
+/// The newest of `pods`, a few of each workload: after trouble of a node there may be hundreds.
+pub fn newest<'f>(facts: &'f Facts, pods: impl Iterator<Item = &'f Object>) -> Vec<&'f Object> {
+    let mut pods: Vec<&Object> = pods.collect();
+    pods.sort_by_key(|pod| std::cmp::Reverse(pod.created()));
+    let mut counts: BTreeMap<Reference, usize> = BTreeMap::new();
+    pods.retain(|pod| {
+        let count = counts.entry(facts.root(pod).reference()).or_default();
+        *count += 1;
+        *count <= ENDED
+    });
+    pods
 }
 
 /// What became of the workload of a pod that ended.

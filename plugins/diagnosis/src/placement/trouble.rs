@@ -1,6 +1,9 @@
 //! The pods that the state of a node puts in trouble.
 
-use crate::{Facts, Finding, Kind, Object};
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use super::affinity;
+use crate::{Facts, Finding, Kind, Object, Reference};
 
 /// Adds to a finding the pods on a node that did not end, and their workloads.
 pub fn with_pods_on(facts: &Facts, node: &Object, finding: Finding) -> Finding {
@@ -14,6 +17,36 @@ pub fn with_pods_on(facts: &Facts, node: &Object, finding: Finding) -> Finding {
 /// Adds pods and their workloads to a finding.
 pub fn with<'f>(facts: &'f Facts, pods: impl Iterator<Item = &'f Object>, finding: Finding) -> Finding {
     pods.fold(finding, |finding, pod| finding.affects(pod.reference()).affects(facts.root(pod).reference()))
+}
+
+/// The findings of pods that no node can take. Those of one workload with one message are judged once: there may be
+/// hundreds of them.
+pub fn judged<'f>(
+    facts: &'f Facts,
+    pods: impl Iterator<Item = &'f Object>,
+    judge: impl Fn(&'f Object) -> Option<Finding>,
+    affected: impl Fn(&'f Object) -> Vec<Reference>,
+) -> Vec<Finding> {
+    let mut alike: BTreeMap<(Reference, &str), Option<Finding>> = BTreeMap::new();
+    let mut findings = Vec::new();
+    for pod in pods {
+        // Those of a DaemonSet are for a node each.
+        if affinity::is_for_one_node(pod) {
+            findings.extend(judge(pod));
+            continue;
+        }
+        let message = pod.condition("PodScheduled").map_or("", |condition| condition.message);
+        match alike.entry((facts.root(pod).reference(), message)) {
+            Entry::Vacant(entry) => _ = entry.insert(judge(pod)),
+            Entry::Occupied(mut entry) => {
+                if let Some(finding) = entry.get_mut() {
+                    finding.affects.extend(affected(pod));
+                }
+            }
+        }
+    }
+    findings.extend(alike.into_values().flatten());
+    findings
 }
 
 /// Pods that no node can take, if the scheduler's message has one of the words.

@@ -9,7 +9,7 @@ use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object,
     placement::{
         candidates, could_run, message, names,
-        trouble::{waiting, with},
+        trouble::{judged, waiting, with},
         volumes,
     },
 };
@@ -19,7 +19,7 @@ pub(super) const RULE: Rule = Rule { id: "node-cordoned", find };
 const WORDS: [&str; 3] = ["were unschedulable", "{node.kubernetes.io/unschedulable", "untolerated taint(s)"];
 
 fn find(facts: &Facts) -> Vec<Finding> {
-    waiting(facts, &WORDS).filter_map(|pod| of_pod(facts, pod)).collect()
+    judged(facts, waiting(facts, &WORDS), |pod| of_pod(facts, pod), |pod| vec![pod.reference()])
 }
 
 fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {

@@ -8,7 +8,7 @@
 use super::Rule;
 use crate::{
     Evidence, Facts, Finding, Kind, Object,
-    health::{Aftermath, aftermath},
+    health::{Aftermath, aftermath, newest},
     placement::trouble::{waiting, with},
     time,
 };
@@ -37,10 +37,10 @@ fn of_node(facts: &Facts, node: &Object) -> Vec<Finding> {
             .with(Evidence::quote(condition.reason, condition.message, place))
             .next(format!("see what uses it: nodes_stats_summary of {}", node.name()));
         let evicted = facts.all(Kind::Pod).filter(|pod| {
-            pod.text("/spec/nodeName") == node.name()
-                && pod.text("/status/reason") == "Evicted"
-                && aftermath(facts, pod) != Aftermath::Over
+            pod.text("/spec/nodeName") == node.name() && pod.text("/status/reason") == "Evicted"
         });
+        let evicted =
+            newest(facts, evicted).into_iter().filter(|pod| aftermath(facts, pod) != Aftermath::Over);
         let own = finding.affects.len();
         let words = [*taint];
         let finding = with(facts, waiting(facts, &words), with(facts, evicted, finding));

@@ -8,6 +8,7 @@ use super::Rule;
 use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object, Presence,
     health::{STARTING, is_gated, statuses},
+    placement::volumes,
 };
 
 pub(super) const RULE: Rule = Rule { id: "not-scheduled", find };
@@ -33,7 +34,11 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
             format!("it is for node {node}, which does not exist"),
             "correct nodeName in the template, or leave it out",
         )
-    } else if pod.condition("PodScheduled").is_some() || scheduler.is_empty() {
+    } else if pod.condition("PodScheduled").is_some()
+        || scheduler.is_empty()
+        // The scheduler has chosen a node, and waits for a volume there.
+        || volumes::is_being_made(facts, pod)
+    {
         return None;
     } else if scheduler == "default-scheduler" {
         ("no scheduler has looked at it".to_owned(), "look whether kube-scheduler runs, and at its log")
@@ -90,8 +95,14 @@ mod tests {
         let mut young = pending(json!({"schedulerName": "volcano"}));
         young["metadata"]["creationTimestamp"] = "2026-11-24T11:59:30Z".into();
         let placed = pending(json!({"nodeName": "n1", "schedulerName": "default-scheduler"}));
+        let mut bound = pending(json!({"schedulerName": "default-scheduler"}));
+        bound["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]);
+        let mut claim = object("PersistentVolumeClaim", "data");
+        claim["metadata"]["annotations"] = json!({"volume.kubernetes.io/selected-node": "n1"});
+        claim["status"] = json!({"phase": "Pending"});
         for cluster in [
             Recorded::new(&[young]),
+            Recorded::new(&[bound, claim]),
             Recorded::new(&[placed.clone(), object("Node", "n1")]),
             Recorded::new(&[placed]).deny(Kind::Node),
         ] {

@@ -56,7 +56,7 @@ fn named(facts: &Facts, shortage: &Shortage<'_>, message: &str) -> Vec<Finding> 
             });
             let full: Vec<String> = full.collect();
             let full = if full.is_empty() { "it is used up".to_owned() } else { full.join("; ") };
-            let summary = format!("it leaves too little for new pods: {full}");
+            let summary = format!("it leaves too little: {full}");
             let finding = shortage.explained_by(facts, Finding::new(RULE.id, reference, summary));
             Some(with_users(facts, shortage, part, finding).next(NEXT))
         })
@@ -95,7 +95,7 @@ fn joined(facts: &Facts, shortage: &Shortage<'_>) -> Vec<Finding> {
         if lacking.is_empty() || has_scopes {
             return None;
         }
-        let summary = format!("it leaves too little for new pods: {}", lacking.join("; "));
+        let summary = format!("it leaves too little: {}", lacking.join("; "));
         let finding = Finding::new(RULE.id, quota.reference(), summary).certainty(Certainty::Likely);
         let finding = shortage.explained_by(facts, finding);
         Some(with_users(facts, shortage, &lacking.join(","), finding).next(NEXT))
@@ -220,7 +220,7 @@ mod tests {
         let mut objects = deployment();
         objects.push(quota("3"));
         let answer = Recorded::new(&objects).ask("cart");
-        assert!(answer.contains("cause 1 (certain) [quota-exceeded] ResourceQuota shop/team: it leaves too little for new pods: 3 of 4 limits.cpu is used, one more asks for 2 (affects 1 Deployment)"), "{answer}");
+        assert!(answer.contains("cause 1 (certain) [quota-exceeded] ResourceQuota shop/team: it leaves too little: 3 of 4 limits.cpu is used, one more asks for 2 (affects 1 Deployment)"), "{answer}");
         assert!(answer.contains("limits.cpu of the namespace: Deployment cart 2"), "{answer}");
         let denied = Recorded::new(&objects).deny(Kind::ResourceQuota).ask("cart");
         assert!(denied.contains("3 of 4 limits.cpu is used"), "{denied}");
@@ -239,7 +239,7 @@ mod tests {
                 "{answer}"
             );
             let answer = Recorded::new(&[db.clone(), quota("3")]).ask("db");
-            assert!(answer.contains("cause 1 (likely) [quota-exceeded] ResourceQuota shop/team: it leaves too little for new pods: 3 of 4 limits.cpu is used, one more asks for 2"), "{answer}");
+            assert!(answer.contains("cause 1 (likely) [quota-exceeded] ResourceQuota shop/team: it leaves too little: 3 of 4 limits.cpu is used, one more asks for 2"), "{answer}");
             assert!(answer.contains("1 of 3 pods exist"), "{answer}");
             let answer = Recorded::new(&[db.clone(), quota("1")]).ask("db");
             assert!(!answer.contains("quota-exceeded"), "{answer}");
@@ -258,7 +258,7 @@ mod tests {
         let answer = Recorded::new(&[db.clone(), quota.clone()]).ask("db");
         assert!(
             answer.contains(
-                "(likely) [quota-exceeded] ResourceQuota shop/team: it leaves too little for new pods: 8Gi of 10Gi requests.storage is used, one more asks for 8Gi"
+                "(likely) [quota-exceeded] ResourceQuota shop/team: it leaves too little: 8Gi of 10Gi requests.storage is used, one more asks for 8Gi"
             ),
             "{answer}"
         );

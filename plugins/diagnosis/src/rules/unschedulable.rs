@@ -7,11 +7,12 @@
 
 use super::Rule;
 use crate::{
-    Certainty, Evidence, Facts, Finding, Kind, Object,
+    Certainty, Evidence, Facts, Finding, Kind, Object, Reference, health,
     object::text,
     placement::{
         affinity, are_nodes_known, candidates, message, room, spread,
         taints::{self, Origin},
+        trouble::judged,
         volumes,
     },
 };
@@ -47,19 +48,35 @@ impl Reason {
 }
 
 fn find(facts: &Facts) -> Vec<Finding> {
-    facts.all(Kind::Pod).filter_map(|pod| of_pod(facts, pod)).collect()
+    judged(
+        facts,
+        facts.all(Kind::Pod).filter(|pod| is_refused(facts, pod)),
+        |pod| of_pod(facts, pod),
+        |pod| std::iter::once(pod.reference()).chain(waiting_claims(facts, pod)).collect(),
+    )
+}
+
+/// True if the scheduler has looked for a node, and found none for some time.
+fn is_refused(facts: &Facts, pod: &Object) -> bool {
+    let Some(condition) = pod.condition("PodScheduled") else { return false };
+    let age = condition.since.or(pod.created()).map_or(u64::MAX, |since| facts.now.saturating_sub(since));
+    condition.status == "False"
+        && matches!(condition.reason, "Unschedulable" | "SchedulerError")
+        && age >= GRACE
+        && pod.deleted().is_none()
+}
+
+/// Claims of a pod whose class waits for the first consumer: they wait for this pod.
+fn waiting_claims(facts: &Facts, pod: &Object) -> Vec<Reference> {
+    let waits =
+        |claim: &&Object| claim.text("/status/phase") == "Pending" && health::binds_late(facts, claim);
+    let claims = volumes::claims(pod);
+    let claims = claims.iter().filter_map(|claim| facts.get(claim)).filter(waits);
+    claims.map(Object::reference).collect()
 }
 
 fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
     let condition = pod.condition("PodScheduled")?;
-    let age = condition.since.or(pod.created()).map_or(u64::MAX, |since| facts.now.saturating_sub(since));
-    if condition.status != "False"
-        || !matches!(condition.reason, "Unschedulable" | "SchedulerError")
-        || age < GRACE
-        || pod.deleted().is_some()
-    {
-        return None;
-    }
     let mut reasons: Vec<Reason> =
         message::parts(condition.message).into_iter().map(|(_, part)| reason(facts, pod, part)).collect();
     reasons.sort_by_key(|reason| reason.weight);
@@ -87,16 +104,10 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
         finding =
             finding.with(Evidence::quote("autoscaler", event.message(), format!("event {}", event.reason())));
     }
-    // A claim whose class waits for the first consumer waits for this pod.
-    for claim in volumes::claims(pod).iter().filter_map(|claim| facts.get(claim)) {
-        if claim.text("/status/phase") == "Pending"
-            && !matches!(worst, Weight::Claim)
-            && !volumes::is_being_made(facts, pod)
-        {
-            finding = finding.affects(claim.reference());
-        }
-    }
     let is_old = volumes::is_being_made(facts, pod);
+    if worst != Weight::Claim && !is_old {
+        finding.affects.extend(waiting_claims(facts, pod));
+    }
     Some(if is_old || matches!(worst, Weight::Claim | Weight::Node) {
         finding.symptom().certainty(Certainty::Likely)
     } else {

@@ -114,6 +114,68 @@ fn a_taint_that_is_not_tolerated_is_named_and_that_of_a_control_plane_is_usual()
 }
 
 #[test]
+fn a_taint_counts_only_where_it_alone_keeps_the_pod_off() {
+    let gpu = json!([{"key": "gpu", "value": "true", "effect": "NoSchedule"}]);
+    let cordon = json!([{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]);
+    let mut cordoned = node("n3", json!({"zone": "b"}), cordon);
+    cordoned["spec"]["unschedulable"] = true.into();
+    let nodes =
+        [node("n1", json!({"zone": "a"}), json!([])), node("n2", json!({"zone": "a"}), gpu), cordoned];
+    let ask = |spec: Value, message: &str| {
+        let mut objects = nodes.to_vec();
+        objects.push(pending("job", spec, message));
+        Recorded::new(&objects).ask("job")
+    };
+    // The labels of the tainted node do not fit: the cordon is the cause.
+    let message = "0/3 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable.";
+    let answer = ask(json!({"containers": [], "nodeSelector": {"zone": "b"}}), message);
+    assert!(
+        answer.contains("cause 1 (certain) [node-cordoned] Pod shop/job: node n3 is cordoned"),
+        "{answer}"
+    );
+    assert!(!answer.contains("gpu"), "{answer}");
+    // A node without a taint is full: the taint of another is beside it, and the cordoned one is too small.
+    let message = "0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable.";
+    let answer = ask(asks("5"), message);
+    assert!(
+        answer.contains("it requests cpu 5, and no node that it may use has more than 4 at all\n"),
+        "{answer}"
+    );
+    assert!(!answer.contains("cause 2"), "{answer}");
+}
+
+#[test]
+fn the_older_words_for_a_taint_are_known() {
+    let gpu = json!([{"key": "gpu", "value": "true", "effect": "NoSchedule"}]);
+    let message = "0/1 nodes are available: 1 node(s) had taint {gpu: true}, that the pod didn't tolerate.";
+    let pod = pending("job", json!({"containers": []}), message);
+    let answer = Recorded::new(&[node("n1", json!({}), gpu), pod]).ask("job");
+    assert!(
+        answer.contains("[unschedulable] Pod shop/job: it does not tolerate the taint gpu=true:NoSchedule\n"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_volume_that_is_being_made_is_newer_than_the_message() {
+    let mut claim = object("PersistentVolumeClaim", "data");
+    claim["metadata"]["annotations"] = json!({"volume.kubernetes.io/selected-node": "n1"});
+    claim["spec"] = json!({"storageClassName": "late"});
+    claim["status"] = json!({"phase": "Pending"});
+    let mut class = object("StorageClass", "late");
+    class["provisioner"] = "csi.example".into();
+    class["volumeBindingMode"] = "WaitForFirstConsumer".into();
+    let volumes = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]);
+    let message = "0/1 nodes are available: 1 node(s) had untolerated taint(s).";
+    let pod = pending("job", json!({"containers": [], "volumes": volumes}), message);
+    let answer = Recorded::new(&[claim, class, pod, node("n1", json!({}), json!([]))]).ask("job");
+    assert!(
+        answer.contains("cause 1 (likely) [claim-provisioner]") && !answer.contains("cause 2"),
+        "{answer}"
+    );
+}
+
+#[test]
 fn more_replicas_than_hosts_are_counted() {
     let mut workload = object("StatefulSet", "db");
     workload["spec"] = json!({"replicas": 3, "template": {"spec": {"containers": []}}});
