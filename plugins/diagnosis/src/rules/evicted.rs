@@ -7,7 +7,7 @@
 use super::Rule;
 use crate::{
     Evidence, Facts, Finding, Kind, Object,
-    health::{Aftermath, aftermath, newest},
+    aftermath::{Aftermath, aftermath, newest},
     refusals::between,
     time,
 };

@@ -8,7 +8,7 @@
 use super::Rule;
 use crate::{
     Evidence, Facts, Finding, Kind, Object,
-    health::{Aftermath, aftermath, newest},
+    aftermath::{Aftermath, aftermath, newest},
     placement::trouble::{waiting, with},
     time,
 };

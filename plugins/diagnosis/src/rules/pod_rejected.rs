@@ -7,7 +7,8 @@
 use super::Rule;
 use crate::{
     Evidence, Facts, Finding, Kind, Object,
-    health::{Aftermath, aftermath, newest, statuses},
+    aftermath::{Aftermath, aftermath, newest},
+    health::statuses,
 };
 
 pub(super) const RULE: Rule = Rule { id: "pod-rejected", find };
