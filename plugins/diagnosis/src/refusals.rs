@@ -212,7 +212,9 @@ fn is_waiting(facts: &Facts, workload: &Object) -> bool {
     let is_leaving = facts.pods_of(workload).iter().any(|pod| pod.deleted().is_some());
     // One that had pods before waits longer and longer to replace those that failed.
     let has_begun = ["failed", "succeeded", "active"].into_iter().any(|field| status(field).unwrap_or(0) > 0);
-    is_ordered || is_leaving || (workload.kind() == Kind::Job && has_begun)
+    // Another controller than Kubernetes' own makes the pods.
+    let is_foreign = !matches!(workload.text("/spec/managedBy"), "" | "kubernetes.io/job-controller");
+    is_foreign || is_ordered || is_leaving || (workload.kind() == Kind::Job && has_begun)
 }
 
 /// The text between two marks of a message.

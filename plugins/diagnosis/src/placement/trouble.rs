@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use super::affinity;
+use super::{affinity, could_run, taints::Origin};
 use crate::{Facts, Finding, Kind, Object, Reference};
 
 /// Adds to a finding the pods on a node that did not end, and their workloads.
@@ -49,8 +49,18 @@ pub fn judged<'f>(
     findings
 }
 
+/// Pods that wait for a node, if the scheduler's message has one of the words, and that could run on `node` if it was well.
+pub fn waiting<'f>(
+    facts: &'f Facts,
+    words: &'f [&'f str],
+    node: &'f Object,
+) -> impl Iterator<Item = &'f Object> {
+    const MARKS: [Origin; 2] = [Origin::Trouble, Origin::Cordon];
+    unplaced(facts, words).filter(move |pod| could_run(facts, pod, node, &MARKS))
+}
+
 /// Pods that no node can take, if the scheduler's message has one of the words.
-pub fn waiting<'f>(facts: &'f Facts, words: &'f [&'f str]) -> impl Iterator<Item = &'f Object> {
+pub fn unplaced<'f>(facts: &'f Facts, words: &'f [&'f str]) -> impl Iterator<Item = &'f Object> {
     facts.all(Kind::Pod).filter(move |pod| {
         pod.deleted().is_none()
             && pod.condition("PodScheduled").is_some_and(|condition| {

@@ -59,7 +59,7 @@ fn of_claim(facts: &Facts, claim: &Object) -> Option<Finding> {
     if provisioner == BY_HAND {
         // A late class waits for a pod first; its pod then says that no volume fits.
         let is_wanted = is_due
-            || trouble::waiting(facts, &["find available persistent volumes to bind"])
+            || trouble::unplaced(facts, &["find available persistent volumes to bind"])
                 .any(|pod| volumes::claims(pod).contains(&claim.reference()));
         let summary = format!(
             "its class {} makes no volumes, and none that is free fits: a person has to make one",

@@ -9,7 +9,8 @@ use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object,
     placement::{
         candidates, could_run, message, names,
-        trouble::{judged, waiting, with},
+        taints::Origin,
+        trouble::{judged, unplaced, with},
         volumes,
     },
 };
@@ -19,7 +20,7 @@ pub(super) const RULE: Rule = Rule { id: "node-cordoned", find };
 const WORDS: [&str; 3] = ["were unschedulable", "{node.kubernetes.io/unschedulable", "untolerated taint(s)"];
 
 fn find(facts: &Facts) -> Vec<Finding> {
-    judged(facts, waiting(facts, &WORDS), |pod| of_pod(facts, pod), |pod| vec![pod.reference()])
+    judged(facts, unplaced(facts, &WORDS), |pod| of_pod(facts, pod), |pod| vec![pod.reference()])
 }
 
 fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
@@ -27,7 +28,8 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
         return None;
     }
     // A node that the pod could not use without the cordon does not matter.
-    let is_cordoned = |node: &&Object| node.flag("/spec/unschedulable") && could_run(facts, pod, node);
+    let is_cordoned =
+        |node: &&Object| node.flag("/spec/unschedulable") && could_run(facts, pod, node, &[Origin::Cordon]);
     let cordoned: Vec<&Object> = facts.all(Kind::Node).filter(is_cordoned).collect();
     let first = cordoned.first()?;
     let all = facts.all(Kind::Node).count();

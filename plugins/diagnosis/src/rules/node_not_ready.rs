@@ -50,7 +50,8 @@ fn of_node(facts: &Facts, node: &Object) -> Option<Finding> {
     let finding = Finding::new(RULE.id, node.reference(), summary)
         .with(Evidence::quote("", condition.message, place))
         .next(next);
-    Some(with(facts, waiting(facts, &TAINTS), with_pods_on(facts, node, finding)))
+    let pods = waiting(facts, &TAINTS, node);
+    Some(with(facts, pods, with_pods_on(facts, node, finding)))
 }
 
 /// What a kubelet's words mean.
@@ -78,7 +79,7 @@ mod tests {
 
     use crate::{
         Kind,
-        recorded::{Recorded, object, running},
+        recorded::{Recorded, object, pod, running},
     };
 
     fn node(status: &str, reason: &str, message: &str) -> Value {
@@ -119,6 +120,27 @@ mod tests {
             );
             assert!(answer.contains("(affects 1 Pod)") && answer.contains("since 12m"), "{answer}");
         }
+    }
+
+    #[test]
+    fn a_pod_that_waits_for_such_a_node_is_affected_only_if_it_could_run_there() {
+        let waiting = |spec: Value| {
+            let message = "0/1 nodes are available: 1 node(s) had untolerated taint(s).";
+            pod(
+                "job",
+                spec,
+                json!({"phase": "Pending", "conditions": [
+                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]}),
+            )
+        };
+        let mut silent = node("Unknown", "NodeStatusUnknown", "Kubelet stopped posting node status.");
+        silent["spec"] =
+            json!({"taints": [{"key": "node.kubernetes.io/unreachable", "effect": "NoSchedule"}]});
+        let answer = Recorded::new(&[silent.clone(), waiting(json!({}))]).ask("job");
+        assert!(answer.contains("cause 1 (certain) [node-not-ready] Node n1"), "{answer}");
+        assert!(!answer.contains("cause 2"), "{answer}");
+        let answer = Recorded::new(&[silent, waiting(json!({"nodeSelector": {"disk": "ssd"}}))]).ask("job");
+        assert!(!answer.contains("node-not-ready"), "{answer}");
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn of_node(facts: &Facts, node: &Object) -> Vec<Finding> {
             newest(facts, evicted).into_iter().filter(|pod| aftermath(facts, pod) != Aftermath::Over);
         let own = finding.affects.len();
         let words = [*taint];
-        let finding = with(facts, waiting(facts, &words), with(facts, evicted, finding));
+        let finding = with(facts, waiting(facts, &words, node), with(facts, evicted, finding));
         Some(if finding.affects.len() == own { finding.symptom() } else { finding })
     };
     PRESSURES.iter().filter_map(of_pressure).collect()

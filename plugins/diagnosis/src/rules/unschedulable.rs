@@ -108,10 +108,12 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
     if worst != Weight::Claim && !is_old {
         finding.affects.extend(waiting_claims(facts, pod));
     }
-    Some(if is_old || matches!(worst, Weight::Claim | Weight::Node) {
-        finding.symptom().certainty(Certainty::Likely)
-    } else {
-        finding
+    Some(match worst {
+        Weight::Claim | Weight::Node => finding.symptom().certainty(Certainty::Likely),
+        _ if is_old => finding.symptom().certainty(Certainty::Likely),
+        // The nodes have changed since, or what is usual is all there is.
+        Weight::Usual => finding.certainty(Certainty::Likely),
+        Weight::Pod => finding,
     })
 }
 
