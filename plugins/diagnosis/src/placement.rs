@@ -26,12 +26,13 @@ pub fn candidates<'f>(facts: &'f Facts, pod: &Object) -> Vec<&'f Object> {
     facts.all(Kind::Node).filter(fits).collect()
 }
 
-/// True if a node could run a pod but for taints of some origins: labels, other taints, volumes and free resources, as far
+/// True if a node could run a pod but for taints of some origins: labels, other taints, spread, volumes and free resources, as far
 /// as they are known.
 pub fn could_run(facts: &Facts, pod: &Object, node: &Object, but_for: &[Origin]) -> bool {
     let mut taints = taints::untolerated(pod, node);
     affinity::fits(pod, node)
         && taints.all(|taint| but_for.contains(&Origin::of(text(taint, "/key"))))
+        && spread::fits(pod, node)
         && volumes::fits(facts, pod, node)
         && room::fits(facts, pod, node)
 }

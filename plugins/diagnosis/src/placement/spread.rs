@@ -102,6 +102,13 @@ fn shown(selector: &Value) -> String {
     labels.chain(expressions).collect::<Vec<_>>().join(",")
 }
 
+/// True if a node has the labels that hard topology spread constraints of a pod count by.
+pub fn fits(pod: &Object, node: &Object) -> bool {
+    let hard = pod.list("/spec/topologySpreadConstraints").iter();
+    let mut hard = hard.filter(|constraint| text(constraint, "/whenUnsatisfiable") != "ScheduleAnyway");
+    hard.all(|constraint| label(node, text(constraint, "/topologyKey")).is_some())
+}
+
 /// The topology spread constraints of a pod that may keep it waiting.
 pub fn spread(facts: &Facts, pod: &Object, reason: &str) -> (String, Vec<String>) {
     let hard = pod.list("/spec/topologySpreadConstraints").iter();
