@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Kind, Object, Reference, demand::Demand, event::Event, log::Log};
+use crate::{Kind, Object, Reference, event::Event, log::Log};
 
 /// An object, as far as it is known.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ pub struct Facts {
     gaps: BTreeSet<Gap>,
     logs: Vec<Log>,
     /// Requests of the pods of all namespaces by node, if all are known.
-    requested: Option<BTreeMap<String, Demand>>,
+    requested: Option<BTreeMap<String, crate::demand::Demand>>,
     /// Seconds since 1970, by the API server's clock.
     pub now: u64,
 }
@@ -68,16 +68,6 @@ impl Facts {
     /// Adds a part of a log.
     pub fn add_log(&mut self, log: Log) {
         self.logs.push(log);
-    }
-
-    /// Sets what the pods of all namespaces request of each node.
-    pub fn set_requested(&mut self, requested: BTreeMap<String, Demand>) {
-        self.requested = Some(requested);
-    }
-
-    /// What the pods of all namespaces request of each node; None if not all pods are known.
-    pub fn requested(&self) -> Option<&BTreeMap<String, Demand>> {
-        self.requested.as_ref()
     }
 
     /// What was not read.
@@ -171,5 +161,15 @@ impl Facts {
             self.all(Kind::Event).map(Event::new).filter(|event| event.is_of(object)).collect();
         events.sort_by_key(|event| (std::cmp::Reverse(event.last_seen()), event.reason()));
         events
+    }
+
+    /// Sets what the pods of all namespaces request of each node.
+    pub fn set_requested(&mut self, requested: BTreeMap<String, crate::demand::Demand>) {
+        self.requested = Some(requested);
+    }
+
+    /// What the pods of all namespaces request of each node; None if not all pods are known.
+    pub fn requested(&self) -> Option<&BTreeMap<String, crate::demand::Demand>> {
+        self.requested.as_ref()
     }
 }
