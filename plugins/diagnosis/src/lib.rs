@@ -3,6 +3,7 @@
 //! A component gives a [`Source`]; everything else is a function of what it reads, so that a [`Rule`] is tested natively,
 //! on objects as a real cluster has them. `RULES.md` beside this crate says how to add one.
 
+pub mod aftermath;
 mod collect;
 pub mod containers;
 pub mod creation;
