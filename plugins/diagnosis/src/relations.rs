@@ -74,7 +74,10 @@ fn edges(facts: &Facts, object: &Object) -> Vec<Reference> {
         Kind::Node | Kind::Namespace | Kind::Event => return Vec::new(),
         Kind::Service => {
             edges.extend(selected(facts, object).map(Object::reference));
-            edges.extend(workloads_behind(facts, object).map(Object::reference));
+            // A workload without pods is the reason only if no other serves in its place.
+            if edges.is_empty() {
+                edges.extend(workloads_behind(facts, object).map(Object::reference));
+            }
             let slices = facts.within(Kind::EndpointSlice, namespace);
             edges.extend(slices.filter(|slice| is_slice_of(slice, object)).map(Object::reference));
         }

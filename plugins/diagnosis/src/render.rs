@@ -77,13 +77,11 @@ fn verdict(facts: &Facts, subject: &[Reference], findings: &[Finding]) -> Vec<St
 
 fn cause(number: usize, finding: &Finding, lines: &mut Vec<String>) {
     let Finding { certainty, rule, object, summary, affects, evidence, next, change, .. } = finding;
-    lines.push(format!(
-        "cause {number} ({certainty}) [{rule}] {object}: {summary}{}",
-        affected(object, affects)
-    ));
+    let affected = affected(object, affects);
+    lines.push(plain(&format!("cause {number} ({certainty}) [{rule}] {object}: {summary}{affected}")));
     lines.extend(evidence.iter().take(FACTS).chain(change).map(fact));
     if !next.is_empty() {
-        lines.push(format!("  next: {next}"));
+        lines.push(plain(&format!("  next: {next}")));
     }
 }
 
@@ -108,20 +106,23 @@ fn fact(evidence: &Evidence) -> String {
     let Evidence { label, quote, place } = evidence;
     let quote = if quote.is_empty() { String::new() } else { format!("`{}`", quoted(quote)) };
     let between = if label.is_empty() || quote.is_empty() { "" } else { ": " };
-    format!("  {label}{between}{quote} [{place}]")
+    format!("  {}{between}{quote} [{}]", plain(label), plain(place))
+}
+
+/// Text in one line and without the mark of a quote. Names are checked by the API server, but not all of them strictly.
+fn plain(text: &str) -> String {
+    let plain = |letter: char| match letter {
+        '`' => '\'',
+        // Line breaks, escapes, and marks that reorder what is shown.
+        _ if letter.is_control() || is_format(letter) => ' ',
+        _ => letter,
+    };
+    text.chars().map(plain).collect()
 }
 
 /// Foreign text in one line, without the mark that ends a quote, its middle cut if it is long.
 pub(crate) fn quoted(text: &str) -> String {
-    let mut line = String::new();
-    for letter in text.trim().chars() {
-        match letter {
-            '`' => line.push('\''),
-            // Line breaks, escapes, and marks that reorder what is shown.
-            _ if letter.is_control() || is_format(letter) => line.push(' '),
-            _ => line.push(letter),
-        }
-    }
+    let line = plain(text.trim());
     if line.len() <= QUOTE {
         return line;
     }

@@ -120,7 +120,8 @@ fn verbs<'f>(role: &'f Object, denial: &Denial) -> Vec<&'f str> {
         .filter(|rule| has(rule, "/apiGroups", &denial.group) && has(rule, "/resources", &denial.resource));
     // A rule for some names gives no list, and perhaps not the object that was asked for.
     let rules = rules.filter(|rule| list(rule, "/resourceNames").is_empty());
-    rules.flat_map(|rule| list(rule, "/verbs").iter().filter_map(Value::as_str)).collect()
+    let verbs = rules.flat_map(|rule| list(rule, "/verbs").iter().filter_map(Value::as_str));
+    verbs.filter(|verb| *verb == "*" || verb.chars().all(|letter| letter.is_ascii_alphabetic())).collect()
 }
 
 /// True if a subject of the binding is the account, or a group that it is in.
@@ -135,6 +136,14 @@ pub(crate) fn binds(binding: &Object, account: &Reference) -> bool {
             _ => [of_namespace.as_str(), "system:serviceaccounts", "system:authenticated"].contains(&name),
         }
     })
+}
+
+/// True if the binding is made for the account itself, and not for a group that all accounts are in.
+pub(crate) fn is_own(binding: &Object, account: &Reference) -> bool {
+    let groups = ["system:serviceaccounts", "system:authenticated"];
+    let is_general =
+        |subject: &Value| text(subject, "/kind") == "Group" && groups.contains(&text(subject, "/name"));
+    binds(binding, account) && !binding.list("/subjects").iter().any(is_general)
 }
 
 /// The namespace of a subject; that of a RoleBinding, if it names none.

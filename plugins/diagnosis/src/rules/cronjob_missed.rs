@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn missed_runs_are_found_with_and_without_events() {
         let job = cron("*/10 * * * *", json!("2026-11-24T09:00:00Z"));
-        let answer = Recorded::new(&[job.clone()]).ask("report");
+        let answer = Recorded::new(std::slice::from_ref(&job)).ask("report");
         assert!(
             answer.contains(
                 "cause 1 (likely) [cronjob-missed] CronJob shop/report: runs of its schedule were not started"

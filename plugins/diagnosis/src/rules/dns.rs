@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::Rule;
 use crate::{
-    Certainty, Evidence, Facts, Finding, Kind, Log, Object, Presence, health,
+    Certainty, Evidence, Facts, Finding, Kind, Log, Object, Presence,
     names::{near, recent},
 };
 

@@ -71,7 +71,7 @@ fn of_backend(facts: &Facts, ingress: &Object, place: &str, backend: &Value) -> 
             let asked = number.map_or(wanted.to_owned(), |number| number.to_string());
             let is_target = ports.iter().any(|port| match port.pointer("/targetPort") {
                 Some(Value::String(name)) => *name == asked,
-                Some(target) => target.to_string() == asked,
+                Some(target) => number.is_some() && target.as_i64() == number,
                 None => false,
             });
             let there: Vec<String> = ports.iter().map(shown).collect();
