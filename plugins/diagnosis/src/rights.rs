@@ -12,6 +12,9 @@ use crate::{
 /// Bytes between the parts of a refusal that are looked at.
 const SENTENCE: usize = 600;
 
+/// Different refusals that are looked at: a log may be full of them.
+const DENIALS: usize = 24;
+
 /// A request that the API server refused, by its own sentence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Denial {
@@ -72,17 +75,20 @@ impl Denial {
 pub(crate) fn denials(facts: &Facts) -> BTreeSet<Denial> {
     let events = facts.all(Kind::Event).filter_map(|event| Denial::parse(Event::new(event).message()));
     let logs = facts.all_logs().flat_map(|log| log.lines().filter_map(|(_, line)| Denial::parse(line)));
-    let mut denials: BTreeSet<Denial> = BTreeSet::new();
+    let mut denials: Vec<Denial> = Vec::new();
     for denial in events.chain(logs) {
         let is_same = |other: &Denial| {
-            Denial { quote: String::new(), ..other.clone() }
-                == Denial { quote: String::new(), ..denial.clone() }
+            (&other.account, &other.verb, &other.resource, &other.group, &other.namespace)
+                == (&denial.account, &denial.verb, &denial.resource, &denial.group, &denial.namespace)
         };
         if !denials.iter().any(is_same) {
-            denials.insert(denial);
+            denials.push(denial);
+        }
+        if denials.len() == DENIALS {
+            break;
         }
     }
-    denials
+    denials.into_iter().collect()
 }
 
 /// What a binding gives to an account.

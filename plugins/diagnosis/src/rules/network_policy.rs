@@ -13,8 +13,8 @@ use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object, called, health,
     names::recent,
     needs::{self, containers},
-    object::{list, map, text},
-    policy::{Direction, Port, allows, policies},
+    object::text,
+    policy::{Direction, Port, allows, described, policies},
     selected,
 };
 
@@ -199,55 +199,6 @@ fn ports<'f>(caller: &Object, service: &'f Object, peer: &'f Object) -> Vec<Port
             Some(Port { protocol, number, name })
         })
         .collect()
-}
-
-/// The rules of a policy in a few words: `lets in only: pods with tier=backend at 5432`.
-fn described(policy: &Object, direction: Direction) -> String {
-    let (field, peers, word) = match direction {
-        Direction::Ingress => ("/spec/ingress", "/from", "lets in"),
-        Direction::Egress => ("/spec/egress", "/to", "lets out"),
-    };
-    let labels = |selector: &Value| {
-        let labels: Vec<String> = map(selector.pointer("/matchLabels"))
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        let more = if list(selector, "/matchExpressions").is_empty() { "" } else { " and expressions" };
-        if labels.is_empty() && more.is_empty() {
-            "any labels".to_owned()
-        } else {
-            format!("{}{more}", labels.join(","))
-        }
-    };
-    let rules: Vec<String> = policy
-        .list(field)
-        .iter()
-        .take(3)
-        .map(|rule| {
-            let who: Vec<String> = list(rule, peers)
-                .iter()
-                .take(3)
-                .map(|peer| {
-                    let pods = peer
-                        .pointer("/podSelector")
-                        .map(|selector| format!("pods with {}", labels(selector)));
-                    let namespaces = peer
-                        .pointer("/namespaceSelector")
-                        .map(|selector| format!("namespaces with {}", labels(selector)));
-                    let block = peer.pointer("/ipBlock").map(|block| text(block, "/cidr").to_owned());
-                    [pods, namespaces, block].into_iter().flatten().collect::<Vec<_>>().join(" of ")
-                })
-                .collect();
-            let ports: Vec<String> = list(rule, "/ports")
-                .iter()
-                .filter_map(|port| port.pointer("/port"))
-                .map(|port| port.as_str().map_or(port.to_string(), str::to_owned))
-                .collect();
-            let who = if who.is_empty() { "all".to_owned() } else { who.join(" or ") };
-            if ports.is_empty() { who } else { format!("{who} at {}", ports.join(", ")) }
-        })
-        .collect();
-    if rules.is_empty() { format!("{word} nothing") } else { format!("{word} only: {}", rules.join("; ")) }
 }
 
 #[cfg(test)]

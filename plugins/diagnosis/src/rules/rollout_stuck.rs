@@ -152,6 +152,9 @@ mod tests {
             answer.contains("changed from revision 9 to 10: `image of app: app:1.8 -> app:1.9`"),
             "{answer}"
         );
+        let denied = Recorded::new(&cluster(stuck(), json!({"reason": "ContainerCreating"})));
+        let answer = denied.deny(crate::Kind::ReplicaSet).ask("web");
+        assert!(answer.contains("[rollout-stuck]") && !answer.contains("changed"), "{answer}");
         let waiting = json!({"reason": "ImagePullBackOff", "message": "Back-off pulling image \"app:1.9\": ErrImagePull: rpc error: not found"});
         for condition in
             [stuck(), json!({"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"})]
