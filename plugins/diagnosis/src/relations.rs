@@ -72,6 +72,11 @@ fn edges(facts: &Facts, object: &Object) -> Vec<Reference> {
     match object.kind() {
         // Of a namespace that is in trouble itself, not all that it contains.
         Kind::Node | Kind::Namespace | Kind::Event => return Vec::new(),
+        Kind::ApiService => {
+            let (namespace, name) =
+                (object.text("/spec/service/namespace"), object.text("/spec/service/name"));
+            edges.push(Reference::new(Kind::Service, namespace, name));
+        }
         Kind::Service => {
             edges.extend(selected(facts, object).map(Object::reference));
             // A workload without pods is the reason only if no other serves in its place.

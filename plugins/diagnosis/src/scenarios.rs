@@ -227,3 +227,64 @@ fn a_namespace_in_which_all_is_well_has_no_fault() {
     let answer = Recorded::new(&objects).ask("web");
     assert!(answer.contains("no fault found"), "{answer}");
 }
+
+#[test]
+fn a_namespace_and_an_api_are_asked_about_by_their_names() {
+    let conditions = json!([{"type": "NamespaceFinalizersRemaining", "status": "True", "reason": "SomeFinalizersRemain",
+        "message": "Some content in the namespace has finalizers remaining: example.com/keep in 2 resource instances"}]);
+    let mut namespace =
+        with("Namespace", "shop", json!({}), json!({"phase": "Terminating", "conditions": conditions}));
+    namespace["metadata"]["deletionTimestamp"] = "2026-11-24T11:00:00Z".into();
+    for (name, kind) in [("shop", "namespace"), ("shop", ""), ("namespace/shop", "")] {
+        let answer = Recorded::new(std::slice::from_ref(&namespace)).ask_for(name, "", kind);
+        assert!(answer.contains("[namespace-terminating] Namespace shop"), "{name} {kind}: {answer}");
+    }
+    let conditions = json!([{"type": "Available", "status": "False", "reason": "MissingEndpoints", "message": "endpointslices for service/figures in \"shop\" have no addresses with port name \"https\""}]);
+    let api = with(
+        "APIService",
+        "v1beta1.metrics.k8s.io",
+        json!({"service": {"namespace": "shop", "name": "figures"}}),
+        json!({"conditions": conditions}),
+    );
+    let mut pod = running("figures-1");
+    pod["metadata"]["labels"] = json!({"app": "figs"});
+    let service = with(
+        "Service",
+        "figures",
+        json!({"selector": {"app": "figures"}, "ports": [{"port": 443, "name": "https"}]}),
+        json!({}),
+    );
+    let answer = Recorded::new(&[api, service, pod]).ask_for("v1beta1.metrics.k8s.io", "", "apiservice");
+    assert!(answer.contains("[api-service-down] APIService v1beta1.metrics.k8s.io"), "{answer}");
+    assert!(answer.contains("[service-selector] Service shop/figures"), "{answer}");
+}
+
+#[test]
+fn a_kind_that_is_named_is_found_in_any_namespace() {
+    let status =
+        json!({"disruptionsAllowed": 0, "expectedPods": 2, "currentHealthy": 1, "desiredHealthy": 2});
+    let budget = with("PodDisruptionBudget", "quorum", json!({}), status);
+    let answer = Recorded::new(&[budget]).ask_for("quorum", "", "pdb");
+    assert!(answer.contains("[disruption-budget] PodDisruptionBudget shop/quorum: it lets no pod go, because 1 of its pods are not healthy"), "{answer}");
+}
+
+#[test]
+fn a_namespace_in_which_something_is_only_likely_says_so() {
+    let mut front = app(json!([{"containerPort": 8080}]));
+    front["containers"][0]["env"] = json!([{"name": "API", "value": "http://front:9999"}]);
+    let mut objects = deployment("front", json!({"app": "front"}), front);
+    objects.push(with(
+        "Service",
+        "front",
+        json!({"selector": {"app": "front"}, "ports": [{"port": 80, "targetPort": 8080}]}),
+        json!({}),
+    ));
+    objects.push(with("Namespace", "shop", json!({}), json!({"phase": "Active"})));
+    let answer = Recorded::new(&objects).ask_for("", "shop", "");
+    assert!(
+        answer.contains(
+            "(likely) [service-port] Deployment shop/front: it asks the Service front for port 9999"
+        ),
+        "{answer}"
+    );
+}
