@@ -144,9 +144,14 @@ fn keys(source: &mut impl Source, facts: &mut Facts, namespace: &str) {
 }
 
 /// Reads the end of the logs of containers that ended with an error, one pod of each workload.
-pub(crate) fn ended_logs(source: &mut impl Source, facts: &mut Facts, related: &BTreeSet<Reference>) {
+pub(crate) fn ended_logs(
+    source: &mut impl Source,
+    facts: &mut Facts,
+    subject: &[Reference],
+    related: &BTreeSet<Reference>,
+) {
     let mut reads = Vec::new();
-    for pod in representatives(facts, related, |pod| !health::is_ready(pod)) {
+    for pod in representatives(facts, subject, related, |pod| !health::is_ready(pod)) {
         for status in health::statuses(pod) {
             let number = |pointer: &str| status.pointer(pointer).and_then(serde_json::Value::as_i64);
             let has_ended = number("/state/terminated/exitCode").is_some_and(|code| code != 0);
@@ -167,9 +172,14 @@ pub(crate) fn ended_logs(source: &mut impl Source, facts: &mut Facts, related: &
 }
 
 /// Searches the logs of running pods for trouble, one pod of each workload.
-pub(crate) fn searched_logs(source: &mut impl Source, facts: &mut Facts, related: &BTreeSet<Reference>) {
+pub(crate) fn searched_logs(
+    source: &mut impl Source,
+    facts: &mut Facts,
+    subject: &[Reference],
+    related: &BTreeSet<Reference>,
+) {
     let mut reads = Vec::new();
-    for pod in representatives(facts, related, |pod| pod.text("/status/phase") == "Running") {
+    for pod in representatives(facts, subject, related, |pod| pod.text("/status/phase") == "Running") {
         for (container, _) in health::containers_with(pod, "/state/running") {
             let pattern = Some((TROUBLE.to_owned(), CONTEXT));
             reads.push(LogRead { pattern, ..read_of(pod, container) });
@@ -178,16 +188,20 @@ pub(crate) fn searched_logs(source: &mut impl Source, facts: &mut Facts, related
     logs(source, facts, reads);
 }
 
-/// Related pods, one of each workload: the newest that `is_wanted`, since an older one may be history.
+/// Related pods, one of each workload: the newest that `is_wanted`, since an older one may be history. Those of the subject
+/// come first, because only some logs are read.
 fn representatives<'f>(
     facts: &'f Facts,
+    subject: &[Reference],
     related: &BTreeSet<Reference>,
     is_wanted: impl Fn(&Object) -> bool,
 ) -> Vec<&'f Object> {
     let mut roots = BTreeSet::new();
     let pods = facts.all(Kind::Pod).filter(|pod| related.contains(&pod.reference()) && is_wanted(pod));
     let mut pods: Vec<&Object> = pods.collect();
-    pods.sort_by_key(|pod| std::cmp::Reverse(pod.created()));
+    let is_asked =
+        |pod: &Object| [pod.reference(), facts.root(pod).reference()].iter().any(|own| subject.contains(own));
+    pods.sort_by_key(|pod| (!is_asked(pod), std::cmp::Reverse(pod.created())));
     pods.into_iter().filter(|pod| roots.insert(facts.root(pod).reference())).collect()
 }
 

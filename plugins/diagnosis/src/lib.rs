@@ -78,11 +78,11 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
     };
     let mut related = related(&facts, subject.iter().cloned());
     related.extend(subject.iter().map(|object| Reference::new(Kind::Namespace, "", &object.namespace)));
-    collect::ended_logs(source, &mut facts, &related);
+    collect::ended_logs(source, &mut facts, &subject, &related);
     collect::denials(source, &mut facts);
     let mut findings = judged(&facts, &related);
     if !findings.iter().any(|finding| finding.certainty == Certainty::Certain && !finding.is_symptom) {
-        collect::searched_logs(source, &mut facts, &related);
+        collect::searched_logs(source, &mut facts, &subject, &related);
         collect::denials(source, &mut facts);
         findings = judged(&facts, &related);
     }

@@ -14,6 +14,8 @@ use crate::{
 
 pub(super) const RULE: Rule = Rule { id: "access-denied", find };
 
+/// Verbs of a role that are shown.
+const VERBS: usize = 8;
 /// Bindings that are shown.
 const SHOWN: usize = 2;
 
@@ -140,7 +142,8 @@ fn of_others(facts: &Facts, denial: &Denial, bindings: &[&Object]) -> Vec<Eviden
 }
 
 fn verbs(grant: &Grant) -> String {
-    grant.verbs.as_ref().map(|verbs| verbs.join(", ")).unwrap_or_default()
+    let verbs = grant.verbs.iter().flatten().copied();
+    verbs.take(VERBS).collect::<Vec<_>>().join(", ")
 }
 
 fn runs_as(pod: &Object, account: &Reference) -> bool {

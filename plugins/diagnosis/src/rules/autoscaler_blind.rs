@@ -62,7 +62,8 @@ fn of(facts: &Facts, scaler: &Object) -> Option<Finding> {
         .affects(scaler.reference())
         .next(format!("set resources.requests.{resource} on every container of the template"))
     } else if let Some(group) = unserved(message) {
-        let is_served = facts.all(Kind::ApiService).any(|api| api.name().ends_with(&format!(".{group}")));
+        let is_of_group = |api: &Object| api.name().split_once('.').is_some_and(|(_, name)| name == group);
+        let is_served = facts.all(Kind::ApiService).any(is_of_group);
         if !is_served && facts.is_listed(Kind::ApiService, "") {
             let api = Reference::new(Kind::ApiService, "", &format!("v1beta1.{group}"));
             let summary = format!("the cluster does not serve {group}, so the autoscaler has no figures");

@@ -18,6 +18,9 @@ use crate::{
 
 pub(super) const RULE: Rule = Rule { id: "service-port", find };
 
+/// Ports that are named.
+const PORTS: usize = 8;
+
 fn find(facts: &Facts) -> Vec<Finding> {
     let services = facts.all(Kind::Service).filter(|service| service.text("/spec/type") != "ExternalName");
     let mut findings: Vec<Finding> = services.flat_map(|service| of_service(facts, service)).collect();
@@ -74,9 +77,9 @@ fn shown_ports(declared: &BTreeSet<(i64, &str)>, listened: &BTreeSet<i64>) -> St
         "" => number.to_string(),
         name => format!("{number} ({name})"),
     };
-    let names: Vec<String> = declared.iter().map(shown).collect();
+    let names: Vec<String> = declared.iter().take(PORTS).map(shown).collect();
     let others = listened.iter().filter(|number| !declared.iter().any(|(other, _)| other == *number));
-    let others: Vec<String> = others.map(i64::to_string).collect();
+    let others: Vec<String> = others.take(PORTS).map(i64::to_string).collect();
     let mut text = match names.as_slice() {
         [] => "the containers of its pods declare no port".to_owned(),
         names => format!("the containers of its pods declare {}", names.join(", ")),
@@ -133,7 +136,7 @@ fn of_caller(facts: &Facts, caller: &Object) -> Vec<Finding> {
         if asked.iter().any(|port| ports.contains(port)) || ports.is_empty() {
             return Vec::new();
         }
-        let there: Vec<String> = ports.iter().map(i64::to_string).collect();
+        let there: Vec<String> = ports.iter().take(PORTS).map(i64::to_string).collect();
         let there = there.join(", ");
         let finding = |port: &i64| {
             let name = service.name();
@@ -144,7 +147,7 @@ fn of_caller(facts: &Facts, caller: &Object) -> Vec<Finding> {
                 .certainty(Certainty::Likely)
                 .next("correct the address, or give the Service that port")
         };
-        asked.iter().map(finding).collect()
+        asked.iter().take(PORTS).map(finding).collect()
     };
     services.flat_map(of_service).collect()
 }
