@@ -24,10 +24,18 @@ pub struct Gap {
     pub why: String,
 }
 
+/// Identities by three words.
+type Index = BTreeMap<(String, String, String), BTreeSet<Reference>>;
+
 /// The facts of one diagnosis.
 #[derive(Debug, Default)]
 pub struct Facts {
+    /// The order of identities is by kind and namespace, so that those of a kind or namespace are a range.
     objects: BTreeMap<Reference, Object>,
+    /// Objects by their owner: its namespace, kind and name.
+    owned: Index,
+    /// Events by what they are about: its kind and name.
+    events: Index,
     /// Lists that were read whole, by kind and namespace; an empty namespace is the whole cluster.
     listed: BTreeSet<(Kind, String)>,
     absent: BTreeSet<Reference>,
@@ -45,7 +53,17 @@ impl Facts {
 
     /// Adds an object.
     pub fn add(&mut self, object: Object) {
-        self.objects.insert(object.reference(), object);
+        let reference = object.reference();
+        let words = |one: &str, two: &str, three: &str| (one.to_owned(), two.to_owned(), three.to_owned());
+        if let Some((kind, name)) = object.owner() {
+            let key = words(object.namespace(), kind, name);
+            self.owned.entry(key).or_default().insert(reference.clone());
+        }
+        if object.kind() == Kind::Event {
+            let key = words("", object.text("/involvedObject/kind"), object.text("/involvedObject/name"));
+            self.events.entry(key).or_default().insert(reference.clone());
+        }
+        self.objects.insert(reference, object);
     }
 
     /// Notes that all objects of a kind in a namespace (empty: in all of them) were added.
@@ -106,12 +124,19 @@ impl Facts {
 
     /// All objects of a kind that were read, by namespace and name.
     pub fn all(&self, kind: Kind) -> impl Iterator<Item = &Object> {
-        self.objects.values().filter(move |object| object.kind() == kind)
+        let first = Reference { kind, namespace: String::new(), name: String::new() };
+        let objects = self.objects.range(first..).map(|(_, object)| object);
+        objects.take_while(move |object| object.kind() == kind)
     }
 
     /// Those of a namespace; of a cluster-scoped kind, all of them.
     pub fn within<'f>(&'f self, kind: Kind, namespace: &'f str) -> impl Iterator<Item = &'f Object> {
-        self.all(kind).filter(move |object| !kind.is_namespaced() || object.namespace() == namespace)
+        let place = if kind.is_namespaced() { namespace } else { "" };
+        let first = Reference { kind, namespace: place.to_owned(), name: String::new() };
+        let objects = self.objects.range(first..);
+        objects
+            .take_while(move |(reference, _)| reference.kind == kind && reference.namespace == place)
+            .map(|(_, object)| object)
     }
 
     /// The objects of every kind in a namespace, and the nodes.
@@ -128,11 +153,8 @@ impl Facts {
 
     /// The objects whose controller or first owner is `owner`.
     pub fn owned_by<'f>(&'f self, owner: &'f Object) -> impl Iterator<Item = &'f Object> {
-        let is_owned = |object: &&Object| {
-            object.namespace() == owner.namespace()
-                && object.owner() == Some((owner.kind().name(), owner.name()))
-        };
-        self.objects.values().filter(is_owned)
+        let key = (owner.namespace().to_owned(), owner.kind().name().to_owned(), owner.name().to_owned());
+        self.owned.get(&key).into_iter().flatten().filter_map(|reference| self.get(reference))
     }
 
     /// The controller of an object, if it was read.
@@ -150,18 +172,23 @@ impl Facts {
 
     /// The pods under a workload.
     pub fn pods_of<'f>(&'f self, workload: &'f Object) -> Vec<&'f Object> {
-        let pods = self.within(Kind::Pod, workload.namespace());
-        pods.filter(|pod| {
-            let chain = std::iter::successors(self.owner(pod), |object| self.owner(object));
-            chain.take(4).any(|owner| owner.reference() == workload.reference())
-        })
-        .collect()
+        let mut pods = Vec::new();
+        let mut level: Vec<&Object> = self.owned_by(workload).collect();
+        // As deep as the chains of `root`.
+        for _ in 0..4 {
+            let next = level.iter().flat_map(|object| self.owned_by(object)).collect();
+            pods.extend(level.into_iter().filter(|object| object.kind() == Kind::Pod));
+            level = next;
+        }
+        pods.sort_by_key(|pod| pod.name());
+        pods
     }
 
     /// The events of an object, the newest first.
     pub fn events(&self, object: &Object) -> Vec<Event<'_>> {
-        let mut events: Vec<Event<'_>> =
-            self.all(Kind::Event).map(Event::new).filter(|event| event.is_of(object)).collect();
+        let key = (String::new(), object.kind().name().to_owned(), object.name().to_owned());
+        let about = self.events.get(&key).into_iter().flatten().filter_map(|reference| self.get(reference));
+        let mut events: Vec<Event<'_>> = about.map(Event::new).filter(|event| event.is_of(object)).collect();
         events.sort_by_key(|event| (std::cmp::Reverse(event.last_seen()), event.reason()));
         events
     }

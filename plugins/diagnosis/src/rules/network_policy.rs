@@ -6,11 +6,13 @@
 //! let through; clusters whose network plugin does not enforce policies.
 //! Source: kubernetes.io/docs/concepts/services-networking/network-policies.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{Rule, dns};
 use crate::{
-    Certainty, Evidence, Facts, Finding, Kind, Object, called, health,
+    Certainty, Evidence, Facts, Finding, Kind, Object, Reference, called, health,
     names::recent,
     needs::{self, containers},
     object::text,
@@ -37,8 +39,15 @@ fn find(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let running = |pod: &&Object| pod.text("/status/phase") == "Running" && pod.deleted().is_none();
-    let pods = facts.all(Kind::Pod).filter(running);
-    let mut findings: Vec<Finding> = pods.flat_map(|pod| of_pod(facts, pod)).collect();
+    // The pods of a workload have the same labels: one that has a log stands for all.
+    let mut pods: BTreeMap<Reference, &Object> = BTreeMap::new();
+    for pod in facts.all(Kind::Pod).filter(running) {
+        let other = pods.entry(facts.root(pod).reference()).or_insert(pod);
+        if facts.logs(pod).next().is_some() {
+            *other = pod;
+        }
+    }
+    let mut findings: Vec<Finding> = pods.into_values().flat_map(|pod| of_pod(facts, pod)).collect();
     findings.extend(facts.all(Kind::Service).filter_map(|service| of_service(facts, service)));
     findings
 }
