@@ -1,13 +1,13 @@
 //! Reading the facts: a namespace and what its objects need, in few rounds of reads side by side.
 
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet};
 
 use crate::{
     Facts, Kind, Object, Reference, health,
     log::Log,
     needs,
     object::text,
-    rights,
+    relations, rights,
     source::{List, LogRead, Source, Unread},
 };
 
@@ -196,13 +196,23 @@ fn representatives<'f>(
     related: &BTreeSet<Reference>,
     is_wanted: impl Fn(&Object) -> bool,
 ) -> Vec<&'f Object> {
-    let mut roots = BTreeSet::new();
+    let is_selected = |pod: &Object| {
+        let asked =
+            subject.iter().filter(|asked| asked.kind == Kind::Service).filter_map(|asked| facts.get(asked));
+        asked.flat_map(|service| relations::selected(facts, service)).any(|other| other.name() == pod.name())
+    };
+    let is_asked = |pod: &Object| {
+        subject.contains(&pod.reference())
+            || subject.contains(&facts.root(pod).reference())
+            || is_selected(pod)
+    };
     let pods = facts.all(Kind::Pod).filter(|pod| related.contains(&pod.reference()) && is_wanted(pod));
     let mut pods: Vec<&Object> = pods.collect();
-    let is_asked =
-        |pod: &Object| [pod.reference(), facts.root(pod).reference()].iter().any(|own| subject.contains(own));
-    pods.sort_by_key(|pod| (!is_asked(pod), std::cmp::Reverse(pod.created())));
-    pods.into_iter().filter(|pod| roots.insert(facts.root(pod).reference())).collect()
+    // An older pod of a Job may be history.
+    pods.sort_by_cached_key(|pod| (!is_asked(pod), health::is_ready(pod), Reverse(pod.created())));
+    let mut roots = BTreeSet::new();
+    pods.retain(|pod| roots.insert(facts.root(pod).reference()));
+    pods
 }
 
 fn read_of(pod: &Object, container: &str) -> LogRead {

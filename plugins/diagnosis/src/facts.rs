@@ -24,18 +24,14 @@ pub struct Gap {
     pub why: String,
 }
 
-/// Identities by three words.
-type Index = BTreeMap<(String, String, String), BTreeSet<Reference>>;
-
 /// The facts of one diagnosis.
 #[derive(Debug, Default)]
 pub struct Facts {
-    /// The order of identities is by kind and namespace, so that those of a kind or namespace are a range.
     objects: BTreeMap<Reference, Object>,
-    /// Objects by their owner: its namespace, kind and name.
-    owned: Index,
-    /// Events by what they are about: its kind and name.
-    events: Index,
+    /// Events by kind and name of the object that they are about: a scan of all for each object takes seconds.
+    events: BTreeMap<(String, String), BTreeSet<Reference>>,
+    /// Objects by namespace, kind and name of their owner.
+    owned: BTreeMap<(String, String, String), BTreeSet<Reference>>,
     /// Lists that were read whole, by kind and namespace; an empty namespace is the whole cluster.
     listed: BTreeSet<(Kind, String)>,
     absent: BTreeSet<Reference>,
@@ -54,14 +50,16 @@ impl Facts {
     /// Adds an object.
     pub fn add(&mut self, object: Object) {
         let reference = object.reference();
-        let words = |one: &str, two: &str, three: &str| (one.to_owned(), two.to_owned(), three.to_owned());
-        if let Some((kind, name)) = object.owner() {
-            let key = words(object.namespace(), kind, name);
-            self.owned.entry(key).or_default().insert(reference.clone());
-        }
         if object.kind() == Kind::Event {
-            let key = words("", object.text("/involvedObject/kind"), object.text("/involvedObject/name"));
-            self.events.entry(key).or_default().insert(reference.clone());
+            let about = (object.text("/involvedObject/kind"), object.text("/involvedObject/name"));
+            self.events
+                .entry((about.0.to_owned(), about.1.to_owned()))
+                .or_default()
+                .insert(reference.clone());
+        }
+        if let Some((kind, name)) = object.owner() {
+            let owner = (object.namespace().to_owned(), kind.to_owned(), name.to_owned());
+            self.owned.entry(owner).or_default().insert(reference.clone());
         }
         self.objects.insert(reference, object);
     }
@@ -96,7 +94,7 @@ impl Facts {
         self.logs.iter().filter(|log| log.namespace == pod.namespace() && log.pod == pod.name())
     }
 
-    /// Every log that was read.
+    /// All logs that were read.
     pub fn all_logs(&self) -> impl Iterator<Item = &Log> {
         self.logs.iter()
     }
@@ -125,8 +123,8 @@ impl Facts {
     /// All objects of a kind that were read, by namespace and name.
     pub fn all(&self, kind: Kind) -> impl Iterator<Item = &Object> {
         let first = Reference { kind, namespace: String::new(), name: String::new() };
-        let objects = self.objects.range(first..).map(|(_, object)| object);
-        objects.take_while(move |object| object.kind() == kind)
+        let from = self.objects.range(first..).map(|(_, object)| object);
+        from.take_while(move |object| object.kind() == kind)
     }
 
     /// Those of a namespace; of a cluster-scoped kind, all of them.
@@ -173,12 +171,11 @@ impl Facts {
     /// The pods under a workload.
     pub fn pods_of<'f>(&'f self, workload: &'f Object) -> Vec<&'f Object> {
         let mut pods = Vec::new();
-        let mut level: Vec<&Object> = self.owned_by(workload).collect();
-        // As deep as the chains of `root`.
+        let mut open = vec![workload];
+        // A chain is CronJob, Job, pod; an object that owns itself would be a loop.
         for _ in 0..4 {
-            let next = level.iter().flat_map(|object| self.owned_by(object)).collect();
-            pods.extend(level.into_iter().filter(|object| object.kind() == Kind::Pod));
-            level = next;
+            open = open.into_iter().flat_map(|owner| self.owned_by(owner)).collect();
+            pods.extend(open.iter().copied().filter(|object| object.kind() == Kind::Pod));
         }
         pods.sort_by_key(|pod| pod.name());
         pods
@@ -186,9 +183,10 @@ impl Facts {
 
     /// The events of an object, the newest first.
     pub fn events(&self, object: &Object) -> Vec<Event<'_>> {
-        let key = (String::new(), object.kind().name().to_owned(), object.name().to_owned());
-        let about = self.events.get(&key).into_iter().flatten().filter_map(|reference| self.get(reference));
-        let mut events: Vec<Event<'_>> = about.map(Event::new).filter(|event| event.is_of(object)).collect();
+        let about = (object.kind().name().to_owned(), object.name().to_owned());
+        let events =
+            self.events.get(&about).into_iter().flatten().filter_map(|reference| self.get(reference));
+        let mut events: Vec<Event<'_>> = events.map(Event::new).filter(|event| event.is_of(object)).collect();
         events.sort_by_key(|event| (std::cmp::Reverse(event.last_seen()), event.reason()));
         events
     }

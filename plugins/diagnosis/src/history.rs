@@ -1,6 +1,9 @@
-//! Runs that are over and that a later one has superseded: they say nothing of the present.
+//! The past, which says nothing of the present: runs that a later one has superseded, and old lines of logs.
 
-use crate::{Facts, Kind, Object, health};
+use crate::{Facts, Kind, Object, health, time};
+
+/// Seconds for which a line of the log of a pod that is ready says something of the present.
+const RECENT: u64 = 15 * 60;
 
 /// True for a Job of a CronJob after which another one has ended, for the pods of such a Job, and for the failed pods of a
 /// Job that is complete.
@@ -33,4 +36,9 @@ pub(crate) fn runs<'f>(facts: &'f Facts, cron_job: &'f Object) -> Vec<&'f Object
 /// True if a Job is complete or has failed.
 pub(crate) fn has_ended(job: &Object) -> bool {
     ["Complete", "Failed"].iter().any(|kind| health::is_condition(job, kind))
+}
+
+/// True if a line of a pod's log of `time` says something of its present state.
+pub(crate) fn is_recent(facts: &Facts, pod: &Object, time: &str) -> bool {
+    !health::is_ready(pod) || time::parse(time).is_none_or(|time| facts.now.saturating_sub(time) <= RECENT)
 }

@@ -11,7 +11,7 @@ pub mod health;
 mod history;
 mod kind;
 mod log;
-mod names;
+pub mod names;
 pub mod needs;
 pub mod object;
 mod policy;

@@ -1,42 +1,66 @@
-//! Names that are nearly another one, and lines of a log that are of the present.
-
-use std::collections::BTreeSet;
-
-use crate::{Facts, Object, health, time};
+//! Names that are nearly the one that was looked for.
 
 /// Names that are offered.
-const NAMES: usize = 3;
-/// Seconds for which a line of the log of a pod that is ready says something of the present.
-const RECENT: u64 = 15 * 60;
+const OFFERED: usize = 3;
 
-/// Those of `names` that `name` may have been meant for: contained in it or the other way round, or a few letters apart.
-pub(crate) fn near<'n>(name: &str, names: &BTreeSet<&'n str>) -> Vec<&'n str> {
-    let is_near = |other: &&&str| {
-        let is_part = name.len() > 2 && other.len() > 2 && (other.contains(name) || name.contains(**other));
-        is_part || distance(name, other) <= 1 + name.len() / 6
-    };
-    names.iter().filter(is_near).take(NAMES).copied().collect()
+/// The names among `candidates` that a person may have meant by `name`, the nearest first.
+pub fn near<'n>(name: &str, candidates: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
+    let mut near: Vec<(usize, &str)> = candidates
+        .filter(|other| *other != name)
+        .filter_map(|other| Some((distance(name, other)?, other)))
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().map(|(_, name)| name).take(OFFERED).collect()
 }
 
-/// Letters to insert, delete or replace.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
+/// A small number for near names; None for others.
+fn distance(one: &str, other: &str) -> Option<usize> {
+    let (short, long) = if one.len() < other.len() { (one, other) } else { (other, one) };
+    let edits = edits(one, other);
+    let allowed = (short.len() / 4).clamp(1, 3);
+    if edits <= allowed && short.len() > 2 {
+        return Some(edits);
+    }
+    // `app-config` and `app-configuration`, `config` and `app-config`.
+    let is_part = short.len() > 3 && (long.starts_with(short) || long.ends_with(short));
+    let words = |text: &str| -> Vec<String> {
+        let mut words: Vec<String> =
+            text.split(|letter: char| !letter.is_alphanumeric()).map(str::to_lowercase).collect();
+        words.sort_unstable();
+        words
+    };
+    if is_part || is_short_form(short, long) {
+        return Some(4 + long.len() - short.len());
+    }
+    (words(one) == words(other)).then_some(4)
+}
+
+/// True for `app-cfg` of `app-config`: some letters are left out, and the beginning is the same.
+fn is_short_form(short: &str, long: &str) -> bool {
+    let mut letters = long.chars();
+    let is_contained = short.chars().all(|letter| letters.any(|other| other == letter));
+    is_contained && short.len() > 3 && long.get(..3) == short.get(..3)
+}
+
+/// The number of letters to add, to leave out or to change.
+fn edits(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().take(100).collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, letter) in one.chars().enumerate() {
-        let mut next = vec![at + 1];
-        for (column, wanted) in other.iter().enumerate() {
-            let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
-            let replaced = cell(&row, column) + usize::from(letter != *wanted);
-            next.push(replaced.min(cell(&row, column + 1) + 1).min(cell(&next, column) + 1));
+    for (at, letter) in one.chars().take(100).enumerate() {
+        let mut diagonal = at;
+        let mut left = at + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
         }
-        row = next;
+        for (cell, wanted) in row.iter_mut().skip(1).zip(&other) {
+            let changed = diagonal + usize::from(letter != *wanted);
+            diagonal = *cell;
+            *cell = changed.min(left + 1).min(*cell + 1);
+            left = *cell;
+        }
     }
     row.last().copied().unwrap_or_default()
-}
-
-/// True if a line of a pod's log of `time` says something of its present state.
-pub(crate) fn recent(facts: &Facts, pod: &Object, time: &str) -> bool {
-    !health::is_ready(pod) || time::parse(time).is_none_or(|time| facts.now.saturating_sub(time) <= RECENT)
 }
 
 #[cfg(test)]
@@ -44,11 +68,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_near_if_it_is_a_part_or_a_slip() {
-        let names = BTreeSet::from(["redis-cache", "mail", "postgres"]);
-        assert_eq!(near("cache", &names), ["redis-cache"]);
-        assert_eq!(near("postgers", &names), ["postgres"]);
-        assert_eq!(near("postgre", &names), ["postgres"]);
-        assert_eq!(near("mial-server", &names), [] as [&str; 0]);
+    fn near_names_are_typing_errors_and_longer_forms() {
+        let all = ["app-configuration", "app-cfg", "redis", "ap-config", "config-app"];
+        assert_eq!(near("app-config", all.into_iter()), ["ap-config", "config-app", "app-cfg"]);
+        assert_eq!(near("db", ["dc", "database"].into_iter()), Vec::<&str>::new());
+        assert_eq!(edits("kitten", "sitting"), 3);
     }
 }

@@ -79,7 +79,11 @@ fn cause(number: usize, finding: &Finding, lines: &mut Vec<String>) {
     let Finding { certainty, rule, object, summary, affects, evidence, next, change, .. } = finding;
     let affected = affected(object, affects);
     lines.push(plain(&format!("cause {number} ({certainty}) [{rule}] {object}: {summary}{affected}")));
-    lines.extend(evidence.iter().take(FACTS).chain(change).map(fact));
+    let shown = evidence.iter().take(FACTS).chain(change);
+    lines.extend(shown.map(|evidence| {
+        let (label, place) = (plain(&evidence.label), plain(&evidence.place));
+        fact(&Evidence { label, place, ..evidence.clone() })
+    }));
     if !next.is_empty() {
         lines.push(plain(&format!("  next: {next}")));
     }
@@ -106,23 +110,20 @@ fn fact(evidence: &Evidence) -> String {
     let Evidence { label, quote, place } = evidence;
     let quote = if quote.is_empty() { String::new() } else { format!("`{}`", quoted(quote)) };
     let between = if label.is_empty() || quote.is_empty() { "" } else { ": " };
-    format!("  {}{between}{quote} [{}]", plain(label), plain(place))
-}
-
-/// Text in one line and without the mark of a quote. Names are checked by the API server, but not all of them strictly.
-fn plain(text: &str) -> String {
-    let plain = |letter: char| match letter {
-        '`' => '\'',
-        // Line breaks, escapes, and marks that reorder what is shown.
-        _ if letter.is_control() || is_format(letter) => ' ',
-        _ => letter,
-    };
-    text.chars().map(plain).collect()
+    format!("  {label}{between}{quote} [{place}]")
 }
 
 /// Foreign text in one line, without the mark that ends a quote, its middle cut if it is long.
 pub(crate) fn quoted(text: &str) -> String {
-    let line = plain(text.trim());
+    let mut line = String::new();
+    for letter in text.trim().chars() {
+        match letter {
+            '`' => line.push('\''),
+            // Line breaks, escapes, and marks that reorder what is shown.
+            _ if letter.is_control() || is_format(letter) => line.push(' '),
+            _ => line.push(letter),
+        }
+    }
     if line.len() <= QUOTE {
         return line;
     }
@@ -130,6 +131,16 @@ pub(crate) fn quoted(text: &str) -> String {
     let head = line.get(..line.floor_char_boundary(half)).unwrap_or_default();
     let tail = line.get(line.ceil_char_boundary(line.len() - half)..).unwrap_or_default();
     format!("{head}…{tail}")
+}
+
+/// Text in one line and without the mark of a quote: the API server does not check all names strictly.
+fn plain(text: &str) -> String {
+    let plain = |letter: char| match letter {
+        '`' => '\'',
+        _ if letter.is_control() || is_format(letter) => ' ',
+        _ => letter,
+    };
+    text.chars().map(plain).collect()
 }
 
 /// Separators of lines and marks of direction, which are no control characters.

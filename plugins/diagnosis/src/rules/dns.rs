@@ -8,8 +8,7 @@ use std::collections::BTreeSet;
 
 use super::Rule;
 use crate::{
-    Certainty, Evidence, Facts, Finding, Kind, Log, Object, Presence,
-    names::{near, recent},
+    Certainty, Evidence, Facts, Finding, Kind, Log, Object, Presence, history::is_recent, names::near,
 };
 
 pub(super) const RULE: Rule = Rule { id: "dns", find };
@@ -60,7 +59,7 @@ pub(super) fn unresolved<'l>(
     pod: &Object,
     log: &'l Log,
 ) -> Option<(&'l str, Option<&'l str>)> {
-    log.lines().rev().filter(|(time, _)| recent(facts, pod, time)).find_map(|(_, line)| {
+    log.lines().rev().filter(|(time, _)| is_recent(facts, pod, time)).find_map(|(_, line)| {
         let host = host(line);
         let is_trouble = || TROUBLE.iter().any(|word| line.contains(word));
         (host.is_some() || is_trouble()).then_some((line, host))
@@ -118,7 +117,7 @@ fn of(facts: &Facts, pod: &Object, log: &Log) -> Option<Finding> {
     Some(match facts.find(Kind::Service, namespace, name) {
         Presence::Absent => {
             let services: BTreeSet<&str> = facts.within(Kind::Service, namespace).map(Object::name).collect();
-            let names = near(name, &services);
+            let names = near(name, services.iter().copied());
             let there = if names.is_empty() {
                 let all: Vec<&str> = services.into_iter().take(8).collect();
                 if all.is_empty() {

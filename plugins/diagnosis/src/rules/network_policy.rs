@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::{Rule, dns};
 use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object, Reference, called, health,
-    names::recent,
+    history::is_recent,
     needs::{self, containers},
     object::text,
     policy::{Direction, Port, allows, described, policies},
@@ -116,7 +116,7 @@ fn blocked(
     // Without a line of it, the traffic may be one that is never tried.
     let lines = facts.logs(pod).flat_map(|log| log.lines().rev().map(move |line| (log, line)));
     let line = lines
-        .filter(|(_, (time, _))| recent(facts, pod, time))
+        .filter(|(_, (time, _))| is_recent(facts, pod, time))
         .find(|(_, (_, line))| TROUBLE.iter().any(|word| line.contains(word)));
     if let Some((log, (_, line))) = line {
         finding = finding
