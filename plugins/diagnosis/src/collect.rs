@@ -1,6 +1,6 @@
 //! Reading the facts: a namespace and what its objects need, in few rounds of reads side by side.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::{
     Facts, Kind, Object, Reference, health,
@@ -209,7 +209,7 @@ fn representatives<'f>(
     let pods = facts.all(Kind::Pod).filter(|pod| related.contains(&pod.reference()) && is_wanted(pod));
     let mut pods: Vec<&Object> = pods.collect();
     // An older pod of a Job may be history.
-    pods.sort_by_cached_key(|pod| (!is_asked(pod), health::is_ready(pod), Reverse(pod.created())));
+    pods.sort_by_cached_key(|pod| (!is_asked(pod), health::is_ready(pod), std::cmp::Reverse(pod.created())));
     let mut roots = BTreeSet::new();
     pods.retain(|pod| roots.insert(facts.root(pod).reference()));
     pods
