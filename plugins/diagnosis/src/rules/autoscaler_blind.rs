@@ -208,6 +208,14 @@ mod tests {
     }
 
     #[test]
+    fn a_target_of_another_api_group_is_not_looked_for_here() {
+        let mut scaler = scaler("ScalingActive", "ScalingDisabled", "");
+        scaler["spec"]["scaleTargetRef"]["apiVersion"] = "apps.kruise.io/v1alpha1".into();
+        let answer = Recorded::new(&[scaler]).ask("web-hpa");
+        assert!(!answer.contains("does not exist"), "{answer}");
+    }
+
+    #[test]
     fn a_target_scaled_to_0_is_no_fault() {
         let scaler = scaler(
             "ScalingActive",

@@ -33,7 +33,8 @@ fn find(facts: &Facts) -> Vec<Finding> {
 
 fn of_service(facts: &Facts, service: &Object) -> Vec<Finding> {
     let pods: Vec<&Object> = selected(facts, service).collect();
-    if pods.is_empty() {
+    // The pods of a headless Service are asked directly, at any port.
+    if pods.is_empty() || service.text("/spec/clusterIP") == "None" {
         return Vec::new();
     }
     let containers = || pods.iter().filter_map(|pod| pod.at("/spec")).flat_map(needs::containers);
@@ -49,7 +50,7 @@ fn of_service(facts: &Facts, service: &Object) -> Vec<Finding> {
         let (summary, certainty) = match target(port) {
             Err(name) if declared.iter().any(|(_, other)| *other == name) => return None,
             Err(name) => {
-                let fault = "which no container of its pods has: it has no endpoint";
+                let fault = "which no container of its pods has, so that port has no endpoint";
                 (format!("its port {number} goes to the port named {name}, {fault}"), Certainty::Certain)
             }
             Ok(_) if listened.is_empty() || has_number(port) => return None,
@@ -211,6 +212,12 @@ mod tests {
             let answer = Recorded::new(&cluster(target, declared)).ask("api");
             assert!(answer.contains("no fault found"), "{answer}");
         }
+        let mut headless = cluster(json!("gone"), json!([{"containerPort": 80, "name": "http"}]));
+        if let Some(service) = headless.last_mut() {
+            service["spec"]["clusterIP"] = "None".into();
+        }
+        let answer = Recorded::new(&headless).ask("api");
+        assert!(answer.contains("no fault found"), "{answer}");
     }
 
     #[test]
