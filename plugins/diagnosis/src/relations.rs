@@ -24,7 +24,7 @@ pub fn related(facts: &Facts, subject: impl IntoIterator<Item = Reference>) -> B
 }
 
 /// The objects through which others use a workload: Services that select its pods, Ingresses before them, autoscalers.
-/// What these depend on beside it is another question.
+/// Their other dependencies are another question.
 fn doors(facts: &Facts, object: &Object) -> Vec<Reference> {
     let namespace = object.namespace();
     let reference = object.reference();

@@ -91,7 +91,7 @@ pub(crate) fn denials(facts: &Facts) -> BTreeSet<Denial> {
     denials.into_iter().collect()
 }
 
-/// What a binding gives to an account.
+/// The right that a binding gives to an account.
 #[derive(Debug)]
 pub(crate) struct Grant<'f> {
     /// The RoleBinding or ClusterRoleBinding.

@@ -19,7 +19,7 @@ fn find(facts: &Facts) -> Vec<Finding> {
 
 fn of(facts: &Facts, job: &Object) -> Option<Finding> {
     let last = time::parse(job.text("/status/lastScheduleTime"));
-    // What was said before a run started is over.
+    // Events from before the last run are over.
     let events: Vec<Event> = facts
         .events(job)
         .into_iter()
@@ -33,7 +33,7 @@ fn of(facts: &Facts, job: &Object) -> Option<Finding> {
         let finding = Finding::new(RULE.id, job.reference(), summary)
             .with(Evidence::quote("", event.message(), place))
             .next(next);
-        // What keeps a Job from being created has rules of its own.
+        // The reason has rules of its own.
         return Some(if event.reason() == "FailedCreate" {
             finding.certainty(Certainty::Likely).symptom()
         } else {

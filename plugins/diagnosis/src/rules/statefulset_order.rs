@@ -23,7 +23,7 @@ fn find(facts: &Facts) -> Vec<Finding> {
 
 fn of(facts: &Facts, set: &Object) -> Vec<Finding> {
     let first = set.number("/spec/ordinals/start").unwrap_or(0);
-    let wanted = first..first + set.number("/spec/replicas").unwrap_or(1).clamp(0, ORDINALS);
+    let wanted = first..first.saturating_add(set.number("/spec/replicas").unwrap_or(1).clamp(0, ORDINALS));
     let pods = facts.pods_of(set);
     let pod = |ordinal: i64| {
         let name = format!("{}-{ordinal}", set.name());
