@@ -177,7 +177,7 @@ fn service(facts: &Facts, service: &Object) -> Option<Health> {
     if !facts.is_listed(Kind::Pod, service.namespace()) {
         return None;
     }
-    let pods: Vec<&Object> = relations::selected(facts, service).collect();
+    let pods: Vec<&Object> = relations::selected(facts, service).filter(|pod| !has_ended(pod)).collect();
     let ready = pods.iter().filter(|pod| is_ready(pod)).count();
     let is_idle = || {
         let mut workloads = relations::workloads_behind(facts, service).peekable();
@@ -190,6 +190,11 @@ fn service(facts: &Facts, service: &Object) -> Option<Health> {
         _ => State::Healthy,
     };
     Some(Health { state, detail: format!("{ready} of {} selected pods ready", pods.len()) })
+}
+
+/// True if all containers of a pod have ended for good.
+pub fn has_ended(pod: &Object) -> bool {
+    matches!(pod.text("/status/phase"), "Succeeded" | "Failed")
 }
 
 /// True if a pod is ready to serve.
