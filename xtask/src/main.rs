@@ -36,9 +36,14 @@ enum Command {
         listen: String,
     },
     /// Run every test; exits 2 where a suite could not be run
+    #[command(
+        after_help = "Examples:\n  cargo xtask test unit            one suite\n  cargo xtask test attacks helm    the attacks whose name contains helm"
+    )]
     Test {
         /// Only suites whose name contains this
         suite: Option<String>,
+        /// Of them, only tests whose name contains this
+        name: Option<String>,
     },
     /// Look for inputs that break a parser; exits 2 where there is no C++ compiler
     #[command(
@@ -82,7 +87,7 @@ enum Kube {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo { listen } => demo::demo(&listen).map(|never| match never {}),
-        Command::Test { suite } => suites::test(suite.as_deref()),
+        Command::Test { suite, name } => suites::test(suite.as_deref(), name),
         Command::Fuzz { target, seconds } => match fuzz::can_run() {
             Err(missing) => {
                 eprintln!("xtask: {missing:#}");

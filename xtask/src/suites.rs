@@ -46,6 +46,8 @@ struct Environment {
     guests: PathBuf,
     /// True if every suite runs.
     is_whole: bool,
+    /// Part of the name of the tests to run; all of them without it.
+    name: Option<String>,
 }
 
 const SUITES: [Suite; 15] = [
@@ -93,15 +95,16 @@ const SUITES: [Suite; 15] = [
     Suite { name: "readme", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "readme"]) },
 ];
 
-/// Runs the suites whose names contain `only`, in sequence, and reports the results.
-pub(crate) fn test(only: Option<&str>) -> Result<ExitCode> {
+/// Runs the suites whose names contain `only`, in sequence, and reports the results. With a `name` it runs those of
+/// their tests whose names contain it.
+pub(crate) fn test(only: Option<&str>, name: Option<String>) -> Result<ExitCode> {
     let begun = Instant::now();
     build_workspace()?;
     let guests = plugins::build_with_guests()?;
     run_aside(&mut command("cargo", &["test", "--release", "--workspace", "--no-run"]))?;
     let folder = cache().join(format!("test-{}", std::process::id()));
     let environment =
-        Environment { cluster: folder.join("cluster"), folder, guests, is_whole: only.is_none() };
+        Environment { cluster: folder.join("cluster"), folder, guests, is_whole: only.is_none(), name };
     let outcomes = environment.with_cluster(|| {
         let mut outcomes = Vec::new();
         for suite in SUITES.iter().filter(|suite| only.is_none_or(|only| suite.name.contains(only))) {
@@ -120,7 +123,7 @@ pub(crate) fn test(only: Option<&str>) -> Result<ExitCode> {
         }
         // Last, because it checks the logs of all other suites, written at the most verbose level.
         eprintln!("\n=== suite logs ===");
-        let logs = match environment.cargo_test(&["--test", "logs"]) {
+        let logs = match environment.run_cargo_test(&["--test", "logs"]) {
             Ok(()) => Outcome::Passed,
             Err(error) => Outcome::Failed(format!("{error:#}")),
         };
@@ -181,7 +184,21 @@ impl Environment {
         Ok(std::fs::remove_dir_all(&self.folder)?)
     }
 
+    /// Runs the tests of a suite, or those that were named.
     fn cargo_test(&self, arguments: &[&str]) -> Result<()> {
+        let Some(name) = &self.name else { return self.run_cargo_test(arguments) };
+        let mut list = command("cargo", &["test", "--release", "--workspace", "--quiet", name]);
+        list.args(arguments.iter().take_while(|argument| **argument != "--"));
+        self.add_environment(list.args(["--", "--list", "--format", "terse"]));
+        let listed = list.output().context("cannot run cargo")?;
+        // A filter that fits nothing passes, and a misspelt name would look like a test that holds.
+        if listed.status.success() && listed.stdout.is_empty() {
+            bail!("no test has {name} in its name");
+        }
+        self.run_cargo_test(&[&[name.as_str()], arguments].concat())
+    }
+
+    fn run_cargo_test(&self, arguments: &[&str]) -> Result<()> {
         let mut cargo = command("cargo", &["test", "--release", "--workspace"]);
         self.add_environment(cargo.args(arguments));
         run(&mut cargo)

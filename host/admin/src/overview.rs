@@ -124,7 +124,7 @@ fn tool_row(tool: &Tool, metrics: &Metrics) -> Markup {
             }
             td.number { (quantile(0.5)) }
             td.number { (quantile(0.99)) }
-            td.wide { (describe_rules(tool.grant.rules())) }
+            td.wide { (describe_rules(tool.description.grant.rules())) }
             td { (tool.description.version) }
             td.mono title=(tool.digest) { (tool.digest.short()) }
         }

@@ -4,7 +4,7 @@ use k8s_openapi::api::{
     authentication::v1::SelfSubjectReview,
     authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
 };
-use porthole_contract::{AccessDecision, AccessQuery, Failure, Kind, Reason, UserInfo};
+use porthole_contract::{AccessDecision, AccessQuery, Failure, Reason, ResourceName, UserInfo};
 use serde::{
     Deserialize, Serialize,
     de::{DeserializeOwned, Error as _},
@@ -27,13 +27,17 @@ pub async fn who_am_i(client: Client<'_>) -> Result<UserInfo, Failure> {
 }
 
 /// Asks the API server's authorizer about one right of the caller.
-pub async fn can_i(client: Client<'_>, kind: &Kind, query: &AccessQuery) -> Result<AccessDecision, Failure> {
+pub async fn can_i(
+    client: Client<'_>,
+    resource: ResourceName<'_>,
+    query: &AccessQuery,
+) -> Result<AccessDecision, Failure> {
     let what = "an access review";
     let attributes = ResourceAttributes {
         verb: Some(query.verb.clone()),
-        group: Some(kind.group.clone()),
-        version: Some(kind.version.clone()),
-        resource: Some(kind.plural.clone()),
+        group: Some(resource.group.to_owned()),
+        version: Some(resource.version.to_owned()),
+        resource: Some(resource.plural.to_owned()),
         subresource: query.subresource.clone(),
         namespace: query.namespace.clone(),
         name: query.name.clone(),

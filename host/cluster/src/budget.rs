@@ -78,7 +78,11 @@ impl ReadBudget {
     }
 
     /// Rejects an answer that would not fit into the component.
-    pub(crate) fn check_size(&self, bytes: usize, what: &str) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::TooLarge`] if it has more bytes than one answer may have.
+    pub fn check_size(&self, bytes: usize, what: &str) -> Result<(), Failure> {
         if bytes <= self.answer {
             return Ok(());
         }

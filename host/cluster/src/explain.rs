@@ -147,6 +147,12 @@ impl Schemas<'_> {
         let mut fields = 0;
         self.fields(&self.resolve(&schema), depth.clamp(1, MAX_DEPTH), 0, &mut text, &mut fields);
         self.check_deadline()?;
+        if fields > MAX_FIELDS {
+            let _ = writeln!(text, "… cut at {MAX_FIELDS} fields; name a field to see those below it");
+        }
+        if depth > MAX_DEPTH {
+            let _ = writeln!(text, "… {MAX_DEPTH} levels at most; name a field to see those below it");
+        }
         Ok(text)
     }
 
@@ -244,10 +250,10 @@ impl Schemas<'_> {
 
     fn fields(&self, schema: &Schema, depth: u32, level: usize, text: &mut String, count: &mut usize) {
         for (name, field) in &schema.properties {
-            if *count >= MAX_FIELDS || self.slice.is_past_deadline() {
+            *count = count.saturating_add(1);
+            if *count > MAX_FIELDS || self.slice.is_past_deadline() {
                 return;
             }
-            *count = count.saturating_add(1);
             let required = if schema.required.contains(name) { " required" } else { "" };
             let allowed: Vec<String> =
                 field.r#enum.iter().map(|value| value.to_string().replace('"', "")).collect();
@@ -294,7 +300,11 @@ mod tests {
             "x-kubernetes-group-version-kind":[{"group":"example.com","version":"v1","kind":"Box"}]}}}}"##;
 
     fn text(path: &[&str], depth: u32) -> Result<String, Failure> {
-        let document: Document<'_> = serde_json::from_str(DOCUMENT).unwrap();
+        text_of(DOCUMENT, path, depth)
+    }
+
+    fn text_of(document: &str, path: &[&str], depth: u32) -> Result<String, Failure> {
+        let document: Document<'_> = serde_json::from_str(document).unwrap();
         let kind = Kind {
             group: "example.com".into(),
             version: "v1".into(),
@@ -323,6 +333,22 @@ mod tests {
     #[test]
     fn a_schema_that_holds_itself_ends() {
         assert!(text(&["spec"], 1000).unwrap().lines().count() <= MAX_FIELDS + 2);
+    }
+
+    #[test]
+    fn what_is_cut_off_is_said() {
+        assert!(text(&["spec"], 1000).unwrap().contains("\n… 10 levels at most"));
+        assert!(!text(&["spec"], 10).unwrap().contains('…'));
+        // With `spec` itself as many as an answer has, and one more.
+        for (count, cut) in [(MAX_FIELDS - 1, false), (MAX_FIELDS, true)] {
+            let properties: Vec<String> =
+                (0..count).map(|n| format!(r#""f{n}":{{"type":"string"}}"#)).collect();
+            let document = DOCUMENT.replace(r#""spec":{"#, &format!(r#"{},"spec":{{"#, properties.join(",")));
+            let text = text_of(&document, &[], 1).unwrap();
+            // The kind's title has a type too.
+            let fields = text.lines().filter(|line| line.contains(" <")).count() - 1;
+            assert_eq!((fields, text.contains("\n… cut at 2000 fields")), (MAX_FIELDS, cut));
+        }
     }
 
     #[test]

@@ -11,7 +11,13 @@ pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use porthole_contract::{
@@ -50,6 +56,8 @@ struct DiscoverySnapshot {
 #[derive(Default)]
 pub struct Kinds {
     snapshot: ArcSwapOption<DiscoverySnapshot>,
+    /// Set once the operator was warned that there are too many kinds.
+    warned: AtomicBool,
     discovery: tokio::sync::Mutex<()>,
 }
 
@@ -90,7 +98,7 @@ impl Kinds {
         if let Some(snapshot) = young(&held) {
             return Ok(snapshot);
         }
-        match discover(client).await {
+        match discover(client, &self.warned).await {
             Ok(kinds) => {
                 let snapshot = Arc::new(DiscoverySnapshot { kinds, read_at: Instant::now() });
                 self.snapshot.store(Some(Arc::clone(&snapshot)));
@@ -102,7 +110,7 @@ impl Kinds {
     }
 }
 
-async fn discover(client: Client<'_>) -> Result<Vec<Arc<Kind>>, Failure> {
+async fn discover(client: Client<'_>, warned: &AtomicBool) -> Result<Vec<Arc<Kind>>, Failure> {
     let mut kinds = Vec::new();
     for path in ["/api", "/apis"] {
         let what = "the kinds that the cluster serves";
@@ -116,7 +124,13 @@ async fn discover(client: Client<'_>) -> Result<Vec<Arc<Kind>>, Failure> {
         })?;
         kinds.extend(groups.items.into_iter().flat_map(Group::kinds).map(Arc::new));
         // The core group is read first, so that aggregated API servers cannot push it out.
-        kinds.truncate(MAX_KINDS);
+        if kinds.len() > MAX_KINDS {
+            let excluded = kinds.len().saturating_sub(MAX_KINDS);
+            if !warned.swap(true, Relaxed) {
+                tracing::warn!("the cluster serves more than {MAX_KINDS} kinds; {excluded} are not read");
+            }
+            kinds.truncate(MAX_KINDS);
+        }
     }
     Ok(kinds)
 }

@@ -3,8 +3,8 @@
 //! Every request carries the credential of the call that it belongs to. No function here writes.
 
 mod access;
-#[cfg(test)]
-mod answering;
+#[cfg(any(test, feature = "answering"))]
+pub mod answering;
 mod budget;
 mod builtin;
 mod connections;

@@ -45,8 +45,10 @@ pub async fn similar_namespaces(client: Client<'_>, name: &str) -> Result<Vec<St
     parameter(&mut path, "limit", &MAX_SCANNED.to_string());
     let mut answer = client.get(&path, METADATA_LIST, what).await?;
     let mut list = Items::of("items");
+    let scratch = client.budget.scratch();
     let mut names = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
+        scratch.hold_up_to(list.buffered().saturating_add(chunk.len()), what).await?;
         list.feed(&chunk, |item| {
             let Item { metadata } =
                 serde_json::from_slice(item).map_err(|error| decode_error(what, &error))?;

@@ -267,9 +267,12 @@ async fn items(
 ) -> Result<Page, Failure> {
     let mut answer = client.get(path, JSON, what).await?;
     let mut list = Items::of("items");
+    let scratch = client.budget.scratch();
     let mut out = vec![b'['];
     let mut count: u32 = 0;
     while let Some(chunk) = answer.chunk().await? {
+        // An element of an aggregated API may be as large as `readBytes`, and is held while it arrives.
+        scratch.hold_up_to(list.buffered().saturating_add(chunk.len()), what).await?;
         let before = out.len();
         list.feed(&chunk, |element| {
             if count > 0 {

@@ -105,7 +105,10 @@ pub async fn stored_releases(
     let mut answer = client.get(&path, METADATA_LIST, &what).await?;
     let mut items = Items::of("items");
     let mut newest: BTreeMap<(String, String), StoredRelease> = BTreeMap::new();
+    let (scratch, mut kept) = (client.budget.scratch(), 0_usize);
     while let Some(chunk) = answer.chunk().await? {
+        scratch.hold_up_to(items.buffered().saturating_add(chunk.len()), &what).await?;
+        let before = kept;
         items.feed(&chunk, |item| {
             let SecretItem { metadata } =
                 serde_json::from_slice(item).map_err(|error| decode_error(&what, &error))?;
@@ -113,10 +116,13 @@ pub async fn stored_releases(
             let release = &stored.release;
             let key = (release.namespace.clone(), release.name.clone());
             if newest.get(&key).is_none_or(|known| known.release.revision < release.revision) {
+                // An older revision is not subtracted: what it held is free again, but a bound need not be exact.
+                kept = kept.saturating_add(stored.bytes());
                 newest.insert(key, stored);
             }
             Ok::<_, Failure>(())
         })?;
+        client.budget.hold(kept.saturating_sub(before), &what).await?;
     }
     envelope(items, &what)?;
     Ok(newest.into_values().collect())
@@ -157,6 +163,13 @@ fn secrets(namespace: Option<&str>) -> Result<String, Failure> {
 }
 
 impl StoredRelease {
+    /// Bytes in the host, with those of its key.
+    fn bytes(&self) -> usize {
+        let Release { name, namespace, status, .. } = &self.release;
+        let texts = [name, namespace, name, namespace, status, &self.secret];
+        texts.iter().fold(size_of::<((String, String), Self)>(), |sum, text| sum.saturating_add(text.len()))
+    }
+
     fn of(metadata: SecretMetadata) -> Self {
         let label = |key: &str| metadata.labels.get(key).cloned().unwrap_or_default();
         Self {
@@ -251,9 +264,13 @@ fn decode(secret: &[u8], budget: &UnpackBudget, slice: TimeSlice) -> Result<Helm
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::{io::Write, time::Duration};
+
+    use porthole_contract::Credential;
+    use porthole_quota::{Account, MemoryTotal};
 
     use super::*;
+    use crate::{ReadBudget, answering::answering};
 
     fn secret(json: &[u8], zip: bool) -> Vec<u8> {
         let packed = if zip {
@@ -265,6 +282,32 @@ mod tests {
         };
         let release = BASE64_STANDARD.encode(BASE64_STANDARD.encode(packed));
         serde_json::json!({"data": {"release": release}}).to_string().into_bytes()
+    }
+
+    #[tokio::test]
+    async fn the_releases_kept_count_as_memory_of_all_calls() {
+        const MIB: u64 = 1 << 20;
+        let item = |n: u32| {
+            format!(
+                r#"{{"metadata":{{"name":"s{n}","namespace":"shop","labels":{{"name":"release-{n}"}}}}}}"#
+            )
+        };
+        let items: Vec<String> = (0..20_000).map(item).collect();
+        let list = format!(r#"{{"kind":"SecretList","metadata":{{}},"items":[{}]}}"#, items.join(","));
+        // One element that never ends is held too.
+        let element = format!(r#"{{"kind":"SecretList","items":[{{"x":"{}"}}]}}"#, "x".repeat(3 << 20));
+        for body in [list, element] {
+            let server = answering(body).await;
+            for (total, expected) in [(64 * MIB, None), (2 * MIB, Some(Reason::Throttled))] {
+                let memory = Arc::new(MemoryTotal::new(total).share(Account::of(&1)));
+                let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+                let budget = ReadBudget::new(deadline, 8 * MIB, 1 << 20).with_memory(memory);
+                let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+                let read = stored_releases(client, Some("shop")).await;
+                let reason = read.err().map(|failure| failure.reason);
+                assert_eq!(reason.filter(|reason| *reason == Reason::Throttled), expected, "{total}");
+            }
+        }
     }
 
     #[test]
@@ -309,7 +352,7 @@ mod tests {
             assert!(error.contains("too large"), "{error}");
         }
         assert!(budget.0.load(Relaxed) < 1 << 20, "{budget:?}");
-        assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         let release = decode(&secret(b"{}", true), &UnpackBudget::default(), TimeSlice::unlimited());
         assert!(release.is_ok());
     }

@@ -65,7 +65,9 @@ pub(super) async fn table(
     what: &str,
 ) -> Result<Page, Failure> {
     let mut rows = Rows::new(column);
+    let scratch = budget.scratch();
     while let Some(chunk) = answer.chunk().await? {
+        scratch.hold_up_to(rows.items.buffered().saturating_add(chunk.len()), what).await?;
         let before = rows.out.len();
         rows.feed(&chunk, budget, what)?;
         budget.hold(rows.out.len().saturating_sub(before), what).await?;

@@ -21,7 +21,23 @@ pub struct Kind {
     pub verbs: Vec<String>,
 }
 
+/// Name of a resource, as an access review compares it.
+#[derive(Debug, Clone, Copy)]
+pub struct ResourceName<'n> {
+    /// Empty for the core group.
+    pub group: &'n str,
+    /// `*` for every version.
+    pub version: &'n str,
+    /// `pods`.
+    pub plural: &'n str,
+}
+
 impl Kind {
+    /// The name for an access review.
+    pub fn resource_name(&self) -> ResourceName<'_> {
+        ResourceName { group: &self.group, version: &self.version, plural: &self.plural }
+    }
+
     /// `pods` or `deployments.apps`.
     pub fn qualified_name(&self) -> String {
         if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }

@@ -18,7 +18,7 @@ mod rule;
 mod suggest;
 mod token;
 
-pub use answer::{AccessDecision, Cut, Kind, LogText, Page, Release, UserInfo};
+pub use answer::{AccessDecision, Cut, Kind, LogText, Page, Release, ResourceName, UserInfo};
 pub use component::{Digest, ToolName, Version};
 pub use failure::{Failure, Reason};
 pub use foreign::{Echo, MAX_ECHO, Printable, PrintableLines, controls_display, truncate};

@@ -81,15 +81,14 @@ impl Denied {
         ))
     }
 
-    /// Warns once of entries in custom groups that match no kind of the cluster.
-    pub(super) fn warn_of_idle_entries(&self, kinds: impl FnOnce() -> Option<Vec<Arc<Kind>>>) {
-        // Discovery runs after startup and again later; one warning per process is enough.
-        static ONCE: Once = Once::new();
-        if ONCE.is_completed() {
+    /// Warns of entries in custom groups that match no kind of the cluster, once for each `warned`: discovery runs after
+    /// startup and again later.
+    pub(super) fn warn_of_idle_entries(&self, warned: &Once, kinds: impl FnOnce() -> Option<Vec<Arc<Kind>>>) {
+        if warned.is_completed() {
             return;
         }
         let Some(kinds) = kinds() else { return };
-        ONCE.call_once(|| {
+        warned.call_once(|| {
             for idle in self.idle(&kinds) {
                 tracing::warn!("denied: {idle} closes nothing: the cluster serves no such kind");
             }

@@ -1,23 +1,25 @@
 //! Guard of one cluster: creates the guarded reader of each call, and reviews access rights.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use porthole_cluster::{Client, Cluster, ReadBudget, can_i};
-use porthole_contract::{AccessQuery, Credential, Failure, Kind, Requirement};
+use porthole_contract::{AccessQuery, Credential, Failure, Requirement, ResourceName};
 use porthole_quota::MemoryShare;
 
-use crate::{Denied, Grant, GuardedReader, ReadLimits};
+use crate::{Denied, Grant, GuardedReader, ReadLimits, policy::Policy};
 
 /// The cluster behind the operator's policy.
 pub struct Guard {
     cluster: Arc<Cluster>,
     denied: Arc<Denied>,
+    /// Set once the operator was warned of entries of `denied` that match nothing.
+    idle_warned: Arc<Once>,
 }
 
 impl Guard {
     /// Guards a cluster; `denied` applies to every tool.
     pub fn new(cluster: Arc<Cluster>, denied: Arc<Denied>) -> Self {
-        Self { cluster, denied }
+        Self { cluster, denied, idle_warned: Arc::new(Once::new()) }
     }
 
     /// Creates the reader of one call: with the caller's credential, the tool's grant, and limits.
@@ -29,7 +31,8 @@ impl Guard {
         memory: Arc<MemoryShare>,
     ) -> GuardedReader {
         let (cluster, denied) = (Arc::clone(&self.cluster), Arc::clone(&self.denied));
-        GuardedReader::new(cluster, credential, grant, denied, limits, memory)
+        let idle_warned = Arc::clone(&self.idle_warned);
+        GuardedReader::new(cluster, credential, Policy::new(grant, denied, idle_warned), limits, memory)
     }
 
     /// Default namespace if a caller names none.
@@ -61,17 +64,9 @@ impl Guard {
         if matches!(credential, Credential::Connection) {
             return Ok(true);
         }
-        let kind = Kind {
-            group: requirement.group.clone(),
-            // An access review compares group and plural only; the other fields are unused.
-            version: "*".to_owned(),
-            plural: requirement.resource.clone(),
-            singular: String::new(),
-            kind: String::new(),
-            short_names: Vec::new(),
-            namespaced: true,
-            verbs: Vec::new(),
-        };
+        // A right covers every version.
+        let resource =
+            ResourceName { group: &requirement.group, version: "*", plural: &requirement.resource };
         let query = AccessQuery {
             verb: requirement.verb.clone(),
             subresource: None,
@@ -80,6 +75,6 @@ impl Guard {
         };
         let budget = ReadBudget::for_review();
         let client = Client { server: &self.cluster.server, credential, budget: &budget };
-        Ok(can_i(client, &kind, &query).await?.allowed)
+        Ok(can_i(client, resource, &query).await?.allowed)
     }
 }

@@ -1,9 +1,11 @@
 //! Only path from tools to the cluster: each read is declared by the tool, not denied by the operator, within the
 //! call's budget, redacted, and recorded.
 
+mod answer_size;
 mod denied;
 mod grant;
 mod guard;
+mod policy;
 mod read_log;
 mod reader;
 mod redaction;

@@ -1,6 +1,9 @@
 //! Log of the reads of one call, for the audit line and for tool authors.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use porthole_cluster::ReadBudget;
 use porthole_contract::{Failure, truncate};
@@ -43,12 +46,13 @@ pub struct ReadRecord {
 /// All reads of a call. Outlives a call that is dropped.
 pub struct ReadLog {
     reads: Mutex<Vec<ReadRecord>>,
+    token_refused: AtomicBool,
     budget: Arc<ReadBudget>,
 }
 
 impl ReadLog {
     pub(super) fn new(budget: Arc<ReadBudget>) -> Self {
-        Self { reads: Mutex::default(), budget }
+        Self { reads: Mutex::default(), token_refused: AtomicBool::new(false), budget }
     }
 
     /// Begins a read. If the entry is dropped before its end, the read is recorded as cut off.
@@ -82,10 +86,19 @@ impl ReadLog {
         }
     }
 
+    /// Records that the API server rejected the token itself.
+    pub(super) fn record_refused_token(&self) {
+        self.token_refused.store(true, Relaxed);
+    }
+
     /// The reads so far.
     pub fn summary(&self) -> ReadSummary {
         let records = self.reads.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        ReadSummary { records, bytes: self.budget.bytes_read(), token_refused: false }
+        ReadSummary {
+            records,
+            bytes: self.budget.bytes_read(),
+            token_refused: self.token_refused.load(Relaxed),
+        }
     }
 }
 

@@ -1,20 +1,25 @@
 //! Guarded reads of one call: under a credential, a grant and limits.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    atomic::{AtomicU32, Ordering::Relaxed},
 };
 
 use futures::{StreamExt, stream};
 use porthole_cluster::{Client, Cluster, Patterns, ReadBudget, StoredRelease, UnpackBudget};
 use porthole_contract::{
     AccessDecision, AccessQuery, Credential, Echo, Failure, GetQuery, Kind, KindRef, ListQuery, LogQuery,
-    LogText, NodeQuery, Page, Reason, Release, UserInfo, Verb,
+    LogText, NodeQuery, NodeSource, Page, Reason, Release, UserInfo, Verb,
 };
 use porthole_quota::MemoryShare;
 use tokio::time::Instant;
 
-use super::{Denied, Grant, ReadLog, ReadRecord, redaction::redaction};
+use super::{
+    ReadLog, ReadRecord, answer_size::AnswerSize, policy::Policy, read_log::Entry, redaction::redaction,
+};
 
 /// Max queries in one `…-all` request. More are rejected, so that one line of a tool cannot flood the API server.
 const MAX_BATCH: usize = 64;
@@ -52,13 +57,11 @@ pub struct ReadSummary {
 pub struct GuardedReader {
     cluster: Arc<Cluster>,
     credential: Credential,
-    grant: Arc<Grant>,
-    denied: Arc<Denied>,
+    policy: Policy,
     budget: Arc<ReadBudget>,
     max_reads: u32,
     reads: AtomicU32,
     log: Arc<ReadLog>,
-    token_refused: AtomicBool,
     /// Patterns compiled by this call. Bounded, because they cost the host's CPU and not the component's.
     patterns: Patterns,
     unpacked: Arc<UnpackBudget>,
@@ -68,8 +71,7 @@ impl GuardedReader {
     pub(crate) fn new(
         cluster: Arc<Cluster>,
         credential: Credential,
-        grant: Arc<Grant>,
-        denied: Arc<Denied>,
+        policy: Policy,
         limits: ReadLimits,
         memory: Arc<MemoryShare>,
     ) -> Self {
@@ -78,13 +80,11 @@ impl GuardedReader {
         Self {
             cluster,
             credential,
-            grant,
-            denied,
+            policy,
             log: Arc::new(ReadLog::new(Arc::clone(&budget))),
             budget,
             max_reads: limits.reads,
             reads: AtomicU32::new(0),
-            token_refused: AtomicBool::new(false),
             patterns: Patterns::default(),
             unpacked: Arc::default(),
         }
@@ -107,7 +107,7 @@ impl GuardedReader {
 
     /// Summary of the reads so far.
     pub fn summary(&self) -> ReadSummary {
-        ReadSummary { token_refused: self.token_refused.load(Relaxed), ..self.log.summary() }
+        self.log.summary()
     }
 
     /// Reads one object.
@@ -119,8 +119,7 @@ impl GuardedReader {
                 porthole_cluster::get_object(self.client(), &kind, query, redaction(&kind)).await
             })
             .await;
-        entry.end(answer.as_ref().map(String::len));
-        answer
+        self.deliver(Some(entry), &kind.kind, answer)
     }
 
     /// Reads one page of a list.
@@ -143,14 +142,13 @@ impl GuardedReader {
                 Ok(page)
             })
             .await;
-        entry.end(page.as_ref().map(|page| page.items.len()));
-        page
+        self.deliver(Some(entry), &kind.kind, page)
     }
 
     /// Returns an error if the namespace is missing; `None` if it exists or the caller may not read namespaces. Only a
     /// tool that declares to list namespaces gets similar names: any other would learn them by misspelling one.
     async fn missing_namespace(&self, name: &str) -> Option<Failure> {
-        self.denied.check_built_in("", "namespaces").ok()?;
+        self.policy.allow_undeclared("", "namespaces").ok()?;
         let entry = self.log.begin("get", "namespaces", Some(name));
         let read = porthole_cluster::namespace_exists(self.client(), name);
         let exists = self.count_read(read).await;
@@ -160,7 +158,7 @@ impl GuardedReader {
             return None;
         }
         let mut near = None;
-        if self.grant.check(Verb::List, "", "namespaces").is_ok() {
+        if self.policy.allow_built_in(Verb::List, "", "namespaces").is_ok() {
             let entry = self.log.begin("list", "namespaces", None);
             let read = porthole_cluster::similar_namespaces(self.client(), name);
             let names = self.count_read(read).await;
@@ -179,16 +177,14 @@ impl GuardedReader {
         let entry = self.log.begin("get", "pods/log", Some(&query.namespace));
         let log = self
             .count_read(async {
-                self.grant.check(Verb::Get, "", "pods/log")?;
-                self.denied.check_built_in("", "pods/log")?;
+                self.policy.allow_built_in(Verb::Get, "", "pods/log")?;
                 let workers = &self.cluster.workers;
                 let pattern =
                     self.patterns.get_or_compile(query.pattern.as_deref(), workers, &self.budget).await?;
                 porthole_cluster::pod_log(self.client(), query, pattern, workers).await
             })
             .await;
-        entry.end(log.as_ref().map(|log| log.text.len()));
-        log
+        self.deliver(Some(entry), "the log", log)
     }
 
     /// Reads a log or the statistics of a node.
@@ -196,13 +192,15 @@ impl GuardedReader {
         let entry = self.log.begin("get", "nodes/proxy", None);
         let read = self
             .count_read(async {
-                self.grant.check(Verb::Get, "", "nodes/proxy")?;
-                self.denied.check_built_in("", "nodes/proxy")?;
+                self.policy.allow_built_in(Verb::Get, "", "nodes/proxy")?;
                 porthole_cluster::node_read(self.client(), query).await
             })
             .await;
-        entry.end(read.as_ref().map(String::len));
-        read
+        let what = match &query.source {
+            NodeSource::Log(name) => format!("the log {} of node {}", Echo(name), Echo(&query.node)),
+            NodeSource::StatsSummary => format!("the statistics of node {}", Echo(&query.node)),
+        };
+        self.deliver(Some(entry), &what, read)
     }
 
     /// Reads all Helm releases in their newest revision. If a Secret cannot be opened, the release has the fields of
@@ -211,10 +209,9 @@ impl GuardedReader {
         let entry = self.log.begin("list", "releases.helm.sh", namespace);
         let stored = self
             .count_read(async {
-                self.grant.check(Verb::List, RELEASES.0, RELEASES.1)?;
-                self.denied.check_built_in(RELEASES.0, RELEASES.1)?;
+                self.policy.allow_built_in(Verb::List, RELEASES.0, RELEASES.1)?;
                 // Releases are read from Secrets, so an operator who denies those denies both.
-                self.denied.check_built_in("", "secrets")?;
+                self.policy.allow_undeclared("", "secrets")?;
                 porthole_cluster::stored_releases(self.client(), namespace).await
             })
             .await;
@@ -225,8 +222,7 @@ impl GuardedReader {
             }
             Err(failure) => Err(failure),
         };
-        entry.end(releases.as_ref().map(|releases| releases.len().saturating_mul(size_of::<Release>())));
-        releases
+        self.deliver(Some(entry), "Helm's releases", releases)
     }
 
     /// Reads one release; the fields of its labels if its Secret cannot be opened.
@@ -241,11 +237,13 @@ impl GuardedReader {
 
     /// Reads the documentation of a kind's fields. Every account may read it.
     pub async fn explain(&self, kind: &KindRef, path: &[String], depth: u32) -> Result<String, Failure> {
-        self.count_read(async {
-            let kind = self.resolve(kind).await?;
-            porthole_cluster::explain(self.client(), &kind, path, depth, &self.cluster.workers).await
-        })
-        .await
+        let text = self
+            .count_read(async {
+                let kind = self.resolve(kind).await?;
+                porthole_cluster::explain(self.client(), &kind, path, depth, &self.cluster.workers).await
+            })
+            .await;
+        self.deliver(None, "the documentation", text)
     }
 
     /// Reads several objects concurrently.
@@ -265,25 +263,30 @@ impl GuardedReader {
 
     /// Lists every readable kind.
     pub async fn kinds(&self) -> Result<Vec<Arc<Kind>>, Failure> {
-        self.count_read(async { self.cluster.kinds.all(self.client()).await }).await
+        let kinds = self.count_read(async { self.cluster.kinds.all(self.client()).await }).await;
+        self.deliver(None, "the kinds that the cluster serves", kinds)
     }
 
     /// Reviews the caller's access with the API server's authorizer.
     pub async fn can_i(&self, kind: &KindRef, query: &AccessQuery) -> Result<AccessDecision, Failure> {
-        self.count_read(async {
-            let kind = self.resolve(kind).await?;
-            porthole_cluster::can_i(self.client(), &kind, query).await
-        })
-        .await
+        let decision = self
+            .count_read(async {
+                let kind = self.resolve(kind).await?;
+                porthole_cluster::can_i(self.client(), kind.resource_name(), query).await
+            })
+            .await;
+        self.deliver(None, "an access review", decision)
     }
 
     /// The caller, and the API server's version.
     pub async fn whoami(&self) -> Result<(UserInfo, String), Failure> {
-        self.count_read(async {
-            let user = porthole_cluster::who_am_i(self.client()).await?;
-            Ok((user, porthole_cluster::server_version(self.client()).await?))
-        })
-        .await
+        let caller = self
+            .count_read(async {
+                let user = porthole_cluster::who_am_i(self.client()).await?;
+                Ok((user, porthole_cluster::server_version(self.client()).await?))
+            })
+            .await;
+        self.deliver(None, "who this token belongs to", caller)
     }
 
     fn client(&self) -> Client<'_> {
@@ -305,7 +308,25 @@ impl GuardedReader {
         }
         let answer = read.await;
         if answer.as_ref().is_err_and(|failure| failure.reason == Reason::Unauthorized) {
-            self.token_refused.store(true, Relaxed);
+            self.log.record_refused_token();
+        }
+        answer
+    }
+
+    /// Ends a read: the only way of an answer to the component. Rejects what would not fit into it, and records the
+    /// result.
+    fn deliver<T: AnswerSize>(
+        &self,
+        entry: Option<Entry<'_>>,
+        what: &str,
+        answer: Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let answer = answer.and_then(|answer| {
+            self.budget.check_size(answer.bytes(), what)?;
+            Ok(answer)
+        });
+        if let Some(entry) = entry {
+            entry.end(answer.as_ref().map(AnswerSize::bytes));
         }
         answer
     }
@@ -325,9 +346,8 @@ impl GuardedReader {
         let kind = self.resolve(kind).await?;
         // From here on the log names the kind as the operator knows it, and not as the component wrote it.
         *resource = kind.qualified_name();
-        self.denied.warn_of_idle_entries(|| self.cluster.kinds.cached());
-        self.grant.check(verb, &kind.group, &kind.plural)?;
-        self.denied.check(&kind)?;
+        self.policy.warn_of_idle_entries(|| self.cluster.kinds.cached());
+        self.policy.allow(verb, &kind)?;
         Ok(kind)
     }
 

@@ -159,7 +159,10 @@ impl Authenticator {
     /// If the token is missing, is rejected, or cannot be reviewed now.
     pub async fn authenticate(&self, token: Option<&Token>, peer: IpAddr) -> Result<Caller, AuthError> {
         match &self.0 {
-            Policy::Host { caller, shared_token: None } => Ok(caller.clone()),
+            // Nothing asks for a token, and a client may send one all the same: the audit log must not repeat it.
+            Policy::Host { caller, shared_token: None } => {
+                Ok(Caller { presented: token.cloned(), ..caller.clone() })
+            }
             Policy::Host { caller, shared_token: Some(shared) } => {
                 let token = token.ok_or(AuthError::Missing)?;
                 if !Fingerprint::of(token).matches(shared) {
@@ -264,5 +267,11 @@ mod tests {
         ));
         assert!(matches!(callers.authenticate(None, NO_PEER).await, Err(AuthError::Missing)));
         assert!(Authenticator::host(None).authenticate(None, NO_PEER).await.is_ok());
+        let caller = Authenticator::host(None).authenticate(Some(&token("s3cret")), NO_PEER).await.unwrap();
+        assert_eq!(
+            caller.presented.unwrap().expose(),
+            "s3cret",
+            "the audit log redacts what nobody asked for, too"
+        );
     }
 }

@@ -13,14 +13,14 @@ pub(super) fn descriptor(tool: &Tool) -> rmcp::model::Tool {
     let mut descriptor = rmcp::model::Tool::new(
         description.name.to_string(),
         description.summary.clone(),
-        Arc::clone(&tool.input_schema),
+        Arc::clone(&tool.description.input_schema),
     )
     // The other hints do not apply to a read-only tool, and each costs the model tokens.
     .with_annotations(ToolAnnotations::new().read_only(true));
     if !description.title.is_empty() {
         descriptor = descriptor.with_title(description.title.clone());
     }
-    match &tool.output_schema {
+    match &tool.description.output_schema {
         Some(schema) => descriptor.with_raw_output_schema(Arc::clone(schema)),
         None => descriptor,
     }

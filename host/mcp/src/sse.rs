@@ -1,7 +1,7 @@
 //! The 2024-11-05 transport at `/sse`, which Dify uses: a stream to the client, and POSTs from it.
 //!
-//! Requirements of Dify's client (`research/dify-verified.md`), and the module that implements each: the endpoint event
-//! in the first write, as a path, never `id:` or `retry:` ([`stream`]); comments soon after each response, because only
+//! Requirements of Dify's client (`docs/research/dify-verified.md`), and the module that implements each: the endpoint
+//! event in the first write, as a path, never `id:` or `retry:` ([`stream`]); comments soon after each response, because only
 //! a write detects that Dify has disconnected ([`stream`]); 202 at once for the session's own client, and every failure
 //! as a JSON-RPC error on the stream with the id of its request ([`mod@message`]); exactly one response per id
 //! ([`pending::Pending`]); an error for every open request before a stream ends, or a broken body ([`session`],

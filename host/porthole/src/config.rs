@@ -88,36 +88,6 @@ struct ToolText {
 }
 
 impl Config {
-    /// Every configuration key.
-    #[cfg(test)]
-    const KEYS: [&str; 25] = [
-        "limits",
-        "timeout",
-        "cpu",
-        "memory",
-        "reads",
-        "readBytes",
-        "output",
-        "concurrency",
-        "concurrencyPerCaller",
-        "sessions",
-        "sessionsPerCaller",
-        "memoryTotal",
-        "tools",
-        "disabled",
-        "denied",
-        "namespaces",
-        "audit",
-        "onFailure",
-        "admin",
-        "requires",
-        "verb",
-        "group",
-        "resource",
-        "name",
-        "namespace",
-    ];
-
     /// Configuration named by a command's options, or the default.
     pub(crate) fn of(options: &LoadArgs) -> Result<Self, ConfigError> {
         options.config.as_deref().map_or_else(|| Ok(Self::default()), Self::read)

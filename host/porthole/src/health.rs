@@ -1,6 +1,7 @@
 //! Health probes: `/healthz`, and `/readyz` with served tools, failed files and API server status.
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -20,6 +21,9 @@ use tokio::sync::Mutex;
 /// Cache lifetime of the API server status. The probes need no token, so requests must not reach the API server
 /// unbounded.
 const CACHE_TTL: Duration = Duration::from_secs(5);
+
+/// Failed files that are listed, in the order of their names: no token is needed to ask. The operator's page has all.
+const MAX_FAILED: usize = 50;
 
 /// API server status, cached. A mutex around one value; moka is for many keys.
 struct ApiServerHealth {
@@ -49,6 +53,9 @@ struct Readiness {
     ready: bool,
     tools: Vec<ToolStatus>,
     failed: Vec<FileError>,
+    /// Failed files that are not in `failed`.
+    #[serde(skip_serializing_if = "is_zero")]
+    more_failed: usize,
     api_server: ApiServer,
 }
 
@@ -71,6 +78,16 @@ struct ApiServer {
     answers: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+}
+
+fn failed(failures: &BTreeMap<String, String>) -> Vec<FileError> {
+    let error = |(file, reason): (&String, &String)| FileError { file: file.clone(), reason: reason.clone() };
+    failures.iter().take(MAX_FAILED).map(error).collect()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// Routes of the probes.
@@ -97,13 +114,22 @@ async fn ready(State((catalog, health)): State<(Arc<Catalog>, Arc<ApiServerHealt
                 digest: format!("sha256:{}", tool.digest),
             })
             .collect(),
-        failed: snapshot
-            .failures
-            .iter()
-            .map(|(file, reason)| FileError { file: file.clone(), reason: reason.clone() })
-            .collect(),
+        failed: failed(&snapshot.failures),
+        more_failed: snapshot.failures.len().saturating_sub(MAX_FAILED),
         api_server: ApiServer { answers: reason.is_none(), reason },
     };
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_failures_are_listed_as_a_stranger_may_ask_for() {
+        let failures = (0..4096).map(|n| (format!("{n:04}.wasm"), "x".repeat(1024))).collect();
+        let listed = failed(&failures);
+        assert_eq!(listed.last().map(|last| last.file.as_str()), Some("0049.wasm"));
+    }
 }

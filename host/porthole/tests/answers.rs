@@ -89,6 +89,62 @@ fn tools() -> PathBuf {
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/dist"), PathBuf::from)
 }
 
+/// More of everything than an answer has room for: containers, endpoints, pods that are not well, and an owner that is
+/// gone.
+fn crowd() -> String {
+    let containers: Vec<_> = (0..12).map(|n| json!({"name": format!("c{n:02}"), "image": "x"})).collect();
+    let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "gone", "uid": "1", "controller": true});
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "spec": {"containers": containers},
+        "metadata": {"name": "many", "namespace": "shop", "labels": {"app": "web"}, "ownerReferences": [owner]},
+    });
+    let endpoints: Vec<_> = (0..9)
+        .map(|n| json!({"addresses": [format!("10.0.0.{n}")], "conditions": {"ready": true}}))
+        .collect();
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "endpoints": endpoints,
+        "metadata": {"name": "web-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "web"}},
+    });
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "spec": {"selector": {"app": "web"}},
+        "metadata": {"name": "web", "namespace": "shop"},
+    });
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    [namespace, pod, service, slice].map(|object| object.to_string()).join("\n---\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_answer_has_no_room_for_is_said() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("crowd.yaml"), crowd()).unwrap();
+    let cluster = EmbeddedCluster::start(Some(folder.path())).await.unwrap();
+    let (calls, authenticator) = calls(&cluster).await;
+    let caller = authenticator.authenticate(None, NO_PEER).await.unwrap();
+    for (tool, arguments, expected) in [
+        (
+            "pods_log",
+            json!({"name": "many", "namespace": "shop", "container": "*"}),
+            "12 containers of many; 10 of 12 logs shown. Name a container for another.",
+        ),
+        (
+            "resources_describe",
+            json!({"kind": "Pod", "name": "many", "namespace": "shop"}),
+            "owned by: ReplicaSet gone (not read: ",
+        ),
+        (
+            "resources_describe",
+            json!({"kind": "Service", "name": "web", "namespace": "shop"}),
+            "10.0.0.4, … and 4 more)",
+        ),
+    ] {
+        let Value::Object(arguments) = arguments else { panic!("{tool}: arguments are an object") };
+        let call = Call { tool: tool.to_owned(), arguments, client: None, notes: None };
+        let answer = text(calls.call(call, &caller).await.answer);
+        assert!(answer.contains(expected), "{tool}: {answer}");
+    }
+}
+
 /// The calls of a host that reads the shop with its own account.
 async fn calls(cluster: &EmbeddedCluster) -> (Arc<Calls>, Arc<Authenticator>) {
     let source = Source::Text(cluster.kubeconfig());

@@ -14,69 +14,56 @@ use super::{
 
 type ReadResult<T> = wasmtime::Result<Result<T, ReadError>>;
 
+/// Failure or answer of the guard.
+type ReadResult<T> = Result<T, porthole_contract::Failure>;
+
 impl State {
-    /// Pauses the component's meter, and returns the reader.
-    fn reader(&mut self) -> wasmtime::Result<&GuardedReader> {
-        // The host's work for a read is not charged to the component; `answer` and `answers` resume the meter.
-        self.meter.leave();
-        Ok(&self.call()?.reader)
+    /// Reads through the guard. The host's work for it is not charged to the component: its meter is paused meanwhile,
+    /// and resumed however the read ends.
+    async fn read<T>(&mut self, read: impl AsyncFnOnce(&GuardedReader) -> T) -> wasmtime::Result<T> {
+        let _paused = self.meter.paused();
+        Ok(read(&self.call()?.reader).await)
     }
+}
 
-    fn answer<T, F>(&mut self, answer: Result<F, porthole_contract::Failure>) -> ReadResult<T>
-    where
-        T: From<F>,
-    {
-        self.meter.enter();
-        Ok(answer.map(T::from).map_err(ReadError::from))
-    }
+/// Translates an answer for the component.
+fn translate<T: From<F>, F>(answer: ReadResult<F>) -> Result<T, ReadError> {
+    answer.map(T::from).map_err(ReadError::from)
+}
 
-    fn answers<T, F>(
-        &mut self,
-        answers: Vec<Result<F, porthole_contract::Failure>>,
-    ) -> wasmtime::Result<Vec<Result<T, ReadError>>>
-    where
-        T: From<F>,
-    {
-        self.meter.enter();
-        Ok(answers.into_iter().map(|answer| answer.map(T::from).map_err(ReadError::from)).collect())
-    }
+fn translate_all<T: From<F>, F>(answers: Vec<ReadResult<F>>) -> Vec<Result<T, ReadError>> {
+    answers.into_iter().map(translate).collect()
 }
 
 impl Host for State {
     async fn get_object(&mut self, query: GetQuery) -> ReadResult<String> {
         let (kind, query) = query.into();
-        let answer = self.reader()?.get_object(&kind, &query).await;
-        self.answer(answer)
+        Ok(translate(self.read(async |reader| reader.get_object(&kind, &query).await).await?))
     }
 
     async fn list_objects(&mut self, query: ListQuery) -> ReadResult<Page> {
         let (kind, query) = query.into();
-        let answer = self.reader()?.list_objects(&kind, &query).await;
-        self.answer(answer)
+        Ok(translate(self.read(async |reader| reader.list_objects(&kind, &query).await).await?))
     }
 
     async fn pod_log(&mut self, query: LogQuery) -> ReadResult<LogText> {
         let query = query.into();
-        let answer = self.reader()?.pod_log(&query).await;
-        self.answer(answer)
+        Ok(translate(self.read(async |reader| reader.pod_log(&query).await).await?))
     }
 
     async fn node_read(&mut self, query: NodeQuery) -> ReadResult<String> {
         let query = query.into();
-        let answer = self.reader()?.node_read(&query).await;
-        self.answer(answer)
+        Ok(translate(self.read(async |reader| reader.node_read(&query).await).await?))
     }
 
     async fn get_all(&mut self, queries: Vec<GetQuery>) -> wasmtime::Result<Vec<Result<String, ReadError>>> {
         let queries: Vec<_> = queries.into_iter().map(Into::into).collect();
-        let answers = self.reader()?.get_all(&queries).await;
-        self.answers(answers)
+        Ok(translate_all(self.read(async |reader| reader.get_all(&queries).await).await?))
     }
 
     async fn list_all(&mut self, queries: Vec<ListQuery>) -> wasmtime::Result<Vec<Result<Page, ReadError>>> {
         let queries: Vec<_> = queries.into_iter().map(Into::into).collect();
-        let answers = self.reader()?.list_all(&queries).await;
-        self.answers(answers)
+        Ok(translate_all(self.read(async |reader| reader.list_all(&queries).await).await?))
     }
 
     async fn pod_logs(
@@ -84,31 +71,27 @@ impl Host for State {
         queries: Vec<LogQuery>,
     ) -> wasmtime::Result<Vec<Result<LogText, ReadError>>> {
         let queries: Vec<_> = queries.into_iter().map(Into::into).collect();
-        let answers = self.reader()?.pod_logs(&queries).await;
-        self.answers(answers)
+        Ok(translate_all(self.read(async |reader| reader.pod_logs(&queries).await).await?))
     }
 
     async fn kinds(&mut self) -> ReadResult<Vec<KindInfo>> {
-        let answer = self.reader()?.kinds().await;
+        let answer = self.read(async |reader| reader.kinds().await).await?;
         let answer = answer.map(|kinds| kinds.iter().map(|kind| KindInfo::from(&**kind)).collect::<Vec<_>>());
-        self.answer(answer)
+        Ok(translate(answer))
     }
 
     async fn explain(&mut self, kind: KindRef, path: Vec<String>, depth: u32) -> ReadResult<String> {
-        let answer = self.reader()?.explain(&kind.into(), &path, depth).await;
-        self.answer(answer)
+        Ok(translate(self.read(async |reader| reader.explain(&kind.into(), &path, depth).await).await?))
     }
 
     async fn can_i(&mut self, query: AccessQuery) -> ReadResult<Verdict> {
         let AccessQuery { verb, kind, subresource, namespace, name } = query;
         let query = porthole_contract::AccessQuery { verb, subresource, namespace, name };
-        let answer = self.reader()?.can_i(&kind.into(), &query).await;
-        self.answer(answer)
+        Ok(translate(self.read(async |reader| reader.can_i(&kind.into(), &query).await).await?))
     }
 
     async fn whoami(&mut self) -> ReadResult<CallerInfo> {
-        let answer = self.reader()?.whoami().await;
-        self.answer(answer)
+        Ok(translate(self.read(async |reader| reader.whoami().await).await?))
     }
 
     async fn cluster_address(&mut self) -> wasmtime::Result<String> {
@@ -116,13 +99,13 @@ impl Host for State {
     }
 
     async fn releases(&mut self, namespace: Option<String>) -> ReadResult<Vec<Release>> {
-        let answer = self.reader()?.releases(namespace.as_deref()).await;
+        let answer = self.read(async |reader| reader.releases(namespace.as_deref()).await).await?;
         let answer = answer.map(|releases| releases.into_iter().map(Release::from).collect::<Vec<_>>());
-        self.answer(answer)
+        Ok(translate(answer))
     }
 }
 
-// === from the contract ===
+// === from the component ===
 
 impl From<KindRef> for porthole_contract::KindRef {
     fn from(kind: KindRef) -> Self {
@@ -219,7 +202,7 @@ impl From<NodeQuery> for porthole_contract::NodeQuery {
     }
 }
 
-// === to the contract ===
+// === to the component ===
 
 impl From<porthole_contract::Release> for Release {
     fn from(release: porthole_contract::Release) -> Self {

@@ -39,16 +39,11 @@ impl Meter {
         Arc::new(Self { limit, spent, entered, began, in_guest, yielded })
     }
 
-    /// Pauses: the component has called the host.
-    pub(super) fn leave(&self) {
+    /// Pauses while the host works for the component that has called it; dropping the result resumes.
+    pub(super) fn paused(self: &Arc<Self>) -> Paused {
         self.pause(thread_nanoseconds());
         self.in_guest.store(false, Relaxed);
-    }
-
-    /// Resumes: the host returns to the component.
-    pub(super) fn enter(&self) {
-        self.in_guest.store(true, Relaxed);
-        self.resume(thread_nanoseconds());
+        Paused(Arc::clone(self))
     }
 
     /// Handles a tick inside the component: yields to other calls, or interrupts it at its limit.
@@ -122,6 +117,16 @@ impl Meter {
     }
 }
 
+/// A meter that does not charge; it charges again once this is dropped.
+pub(super) struct Paused(Arc<Meter>);
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        self.0.in_guest.store(true, Relaxed);
+        self.0.resume(thread_nanoseconds());
+    }
+}
+
 /// Processor time of the calling thread so far (`CLOCK_THREAD_CPUTIME_ID`).
 pub(super) fn thread_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
@@ -147,10 +152,10 @@ mod tests {
             burn(Duration::from_millis(20));
             tokio::time::sleep(Duration::from_millis(100)).await;
             burn(Duration::from_millis(20));
-            meter.leave();
+            let paused = meter.paused();
             burn(Duration::from_millis(100));
             tokio::time::sleep(Duration::from_millis(10)).await;
-            meter.enter();
+            drop(paused);
             burn(Duration::from_millis(20));
         };
         let mut work = Box::pin(work);

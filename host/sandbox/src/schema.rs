@@ -103,6 +103,7 @@ impl SchemaCheck {
                     ));
                 }
                 ("enum", Value::Array(choices)) => check_choices(choices)?,
+                ("required", Value::Array(names)) => check_required(names)?,
                 (key, value) if DATA.contains(&key) => check_data(value, depth)?,
                 (_, value) => self.check_value(value, depth)?,
             }
@@ -141,6 +142,22 @@ impl SchemaCheck {
             Value::Array(items) => items.iter().try_for_each(|item| self.check_value(item, depth)),
             _ => Ok(()),
         }
+    }
+}
+
+/// Checks that only names of properties are required: a reason that a file is not served repeats them.
+fn check_required(names: &[Value]) -> Result<(), String> {
+    if names.len() > MAX_PROPERTIES {
+        return Err(format!("requires more than {MAX_PROPERTIES} properties"));
+    }
+    let is_name = |name: &&Value| name.as_str().is_some_and(is_property_name);
+    match names.iter().find(|name| !is_name(name)) {
+        Some(Value::String(name)) => Err(format!("requires {}, which is no name of a property", Echo(name))),
+        Some(other) => {
+            let other = other.to_string();
+            Err(format!("requires {}, which is no name of a property", truncate(&other, MAX_ECHO)))
+        }
+        None => Ok(()),
     }
 }
 

@@ -15,6 +15,9 @@ use serde_json::{Map, Number, Value};
 /// Maximum size of a call's arguments, in bytes. The longest legitimate value is a `continue` token of a few kilobytes.
 const MAX_ARGUMENTS: usize = 64 << 10;
 
+/// Maximum bytes of the choices that an error lists; a schema may hold 128 of 256 bytes.
+const MAX_CHOICES: usize = 1 << 10;
+
 /// Type of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Type {
@@ -65,7 +68,7 @@ impl Parameters {
             .map(|(name, property)| Parameter::parse(name, property, required.contains(&name.as_str())))
             .collect::<Result<Vec<_>, _>>()?;
         match required.iter().find(|name| !properties.contains_key(**name)) {
-            Some(name) => Err(format!("its input-schema requires {name:?} and does not describe it")),
+            Some(name) => Err(format!("its input-schema requires {} and does not describe it", Echo(name))),
             None => Ok(Self(parameters)),
         }
     }
@@ -135,7 +138,8 @@ impl Parameter {
             }
             _ => {
                 return Err(format!(
-                    "its argument {name:?} is not a string, integer, number, boolean or array of string; clients drop other types"
+                    "its argument {} is not a string, integer, number, boolean or array of string; clients drop other types",
+                    Echo(name)
                 ));
             }
         };
@@ -172,7 +176,7 @@ impl Parameter {
             return Err(format!(
                 "{} parameter must be one of {}, not {}",
                 self.name,
-                self.allowed.join(", "),
+                choices(&self.allowed),
                 Echo(text)
             ));
         }
@@ -286,6 +290,20 @@ fn within_limit(arguments: &Map<String, Value>) -> bool {
         })
     }
     entries(arguments, &mut MAX_ARGUMENTS.clone())
+}
+
+/// The values to choose from, as many as an error has room for.
+fn choices(allowed: &[String]) -> String {
+    let mut text = String::new();
+    for (at, choice) in allowed.iter().enumerate() {
+        let separator = if at == 0 { "" } else { ", " };
+        if text.len().saturating_add(choice.len()) > MAX_CHOICES {
+            return format!("{text} and {} others", allowed.len().saturating_sub(at));
+        }
+        text.push_str(separator);
+        text.push_str(choice);
+    }
+    text
 }
 
 /// Renders a value for an error message, on at most one line.

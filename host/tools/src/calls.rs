@@ -58,7 +58,7 @@ impl Calls {
         authenticator: Arc<Authenticator>,
         audit: Audit,
     ) -> Self {
-        let limits = catalog.loader.settings.host;
+        let limits = catalog.settings().host;
         Self {
             in_flight: Permits::new(Resource::Calls, limits.concurrency, limits.concurrency_per_caller),
             subscriptions: Permits::new(Resource::Subscriptions, limits.sessions, limits.sessions_per_caller),
@@ -76,16 +76,14 @@ impl Calls {
 
     /// Metrics of these calls.
     pub fn metrics(&self) -> &Metrics {
-        &self.catalog.metrics
+        self.catalog.metrics()
     }
 
     /// Registers the metrics of calls, of the audit log and of the compile cache.
     pub fn register(&self, registry: &mut Registry) {
         self.metrics().register(registry);
         self.audit.register(registry.sub_registry_with_prefix("porthole"));
-        if let Some(compiled) = &self.catalog.loader.compiler.cache {
-            compiled.register(registry);
-        }
+        self.catalog.register_cache(registry);
     }
 
     /// A permit for one subscription to catalog changes; limited per caller.
@@ -143,13 +141,13 @@ impl Calls {
     fn context(&self, tool: &Tool, caller: &Caller, notes: Option<mpsc::Sender<Note>>) -> CallContext {
         let limits = &tool.limits;
         let account = Account::of(&*caller.owner);
-        let memory = Arc::new(self.catalog.loader.engine.memory.share(account));
+        let memory = Arc::new(self.catalog.memory().share(account));
         // Reads end before the call does, so that a tool can answer with what it has. Half of a short timeout at least.
         let reading_time = limits.timeout.saturating_sub(FINISH_MARGIN).max(limits.timeout / 2);
         let now = tokio::time::Instant::now();
         let reader = self.guard.reader(
             caller.credential.clone(),
-            Arc::clone(&tool.grant),
+            Arc::clone(&tool.description.grant),
             ReadLimits {
                 deadline: now.checked_add(reading_time).unwrap_or(now),
                 reads: limits.reads,
@@ -171,7 +169,7 @@ impl Calls {
 
     /// Namespaces to suggest to a caller who may not list cluster-wide.
     fn namespaces(&self, owner: &Owner) -> Vec<String> {
-        let configured = self.catalog.loader.settings.namespaces.iter().map(String::as_str);
+        let configured = self.catalog.settings().namespaces.iter().map(String::as_str);
         let usual = [owner.namespace(), Some(self.guard.default_namespace()), Some("default")];
         let mut namespaces: Vec<String> = Vec::new();
         for namespace in configured.chain(usual.into_iter().flatten()) {

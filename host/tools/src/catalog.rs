@@ -1,7 +1,7 @@
 //! Catalog of tools: the current snapshot, and notification of its changes.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,25 +10,27 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use porthole_quota::MemoryTotal;
+use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, watch};
 
-use crate::{Loader, Metrics, Snapshot, Tool, snapshot::FileState};
+use crate::{Loader, Metrics, Settings, Snapshot, Tool, snapshot::FileState};
 
 /// Maximum wait of a request for the first scan, so that a client connecting at startup receives every tool.
 pub(crate) const MAX_FIRST_SCAN_WAIT: Duration = Duration::from_secs(10);
 
 /// Tools of one folder.
 pub struct Catalog {
-    pub(crate) folder: PathBuf,
-    pub(crate) loader: Loader,
-    pub(crate) metrics: Metrics,
-    pub(crate) snapshot: ArcSwap<Snapshot>,
+    folder: PathBuf,
+    loader: Loader,
+    metrics: Metrics,
+    snapshot: ArcSwap<Snapshot>,
     /// True after the first scan.
-    pub(crate) loaded: watch::Sender<bool>,
+    loaded: watch::Sender<bool>,
     /// Incremented if a new snapshot serves other tools than its predecessor.
-    pub(crate) changes: watch::Sender<u64>,
-    pub(crate) rescan: Notify,
-    pub(crate) retry_all: AtomicBool,
+    changes: watch::Sender<u64>,
+    rescan: Notify,
+    retry_all: AtomicBool,
 }
 
 impl Catalog {
@@ -70,6 +72,74 @@ impl Catalog {
     /// Notifies when the set of served tools changes.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
+    }
+
+    /// The folder of the tools' files.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The loader of files.
+    pub(crate) fn loader(&self) -> &Loader {
+        &self.loader
+    }
+
+    /// The operator's settings.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.loader.settings
+    }
+
+    /// Metrics of loads, tools and calls.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Memory of all calls together.
+    pub(crate) fn memory(&self) -> &MemoryTotal {
+        &self.loader.engine.memory
+    }
+
+    /// Registers the metrics of the compile cache.
+    pub(crate) fn register_cache(&self, registry: &mut Registry) {
+        if let Some(compiled) = &self.loader.compiler.cache {
+            compiled.register(registry);
+        }
+    }
+
+    /// Replaces the snapshot as a whole, and notifies if it serves other tools.
+    pub(crate) fn swap(&self, next: Snapshot) {
+        let next = Arc::new(next);
+        self.metrics.set_tools(next.tools.values().map(|tool| {
+            let (name, version) = (&tool.description.name, &tool.description.version);
+            (name.to_string(), version.to_string(), tool.digest.to_string())
+        }));
+        let before = self.snapshot.swap(Arc::clone(&next));
+        // Before the end of the first scan, requests wait for it and need no notification.
+        if *self.loaded.borrow() && !next.serves_same_tools(&before) {
+            self.notify();
+        }
+    }
+
+    /// Ends the wait for the first scan; `late` if requests gave it up before.
+    pub(crate) fn end_first_scan(&self, late: bool) {
+        self.loaded.send_replace(true);
+        if late {
+            self.notify();
+        }
+    }
+
+    /// Notified when a scan is asked for.
+    pub(crate) fn rescan_asked(&self) -> &Notify {
+        &self.rescan
+    }
+
+    /// True once after a scan of every file was asked for.
+    pub(crate) fn take_retry_all(&self) -> bool {
+        self.retry_all.swap(false, Ordering::Relaxed)
+    }
+
+    fn notify(&self) {
+        self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
     }
 
     /// The current snapshot.

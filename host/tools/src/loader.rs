@@ -3,11 +3,14 @@
 
 use std::{path::Path, sync::Arc};
 
-use porthole_contract::Printable;
+use porthole_contract::{Printable, truncate};
 use porthole_sandbox::{Code, CompileError, Compiler, Component, Engine, LoadError, OpenError, WasmFile};
 
 use super::{Tool, arguments::Parameters};
 use crate::settings::Settings;
+
+/// Maximum bytes of a reason that a file is not served; `/readyz` shows it to anyone.
+const MAX_REASON: usize = 1 << 10;
 
 /// Error when a file cannot be served. Its text cannot end a line or control a terminal.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +30,13 @@ pub enum LoadFailure {
 }
 
 impl LoadFailure {
+    /// The reason as it is kept, logged and listed: short, whatever the file holds. Thousands of files may fail.
+    pub fn reason(&self) -> String {
+        let reason = self.to_string();
+        let kept = truncate(&reason, MAX_REASON);
+        if kept.len() == reason.len() { reason } else { format!("{kept}… ({} bytes)", reason.len()) }
+    }
+
     /// True if another attempt may succeed although the file stays unchanged.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -99,15 +109,24 @@ impl Loader {
         let description = component.describe(self.settings.max_memory()).await?;
         let parameters = Parameters::parse(&description.input_schema).map_err(LoadFailure::Arguments)?;
         Ok(Tool {
-            grant: Arc::clone(&description.grant),
             limits: self.settings.limits_of(&description.name),
             file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             digest: *wasm.digest(),
-            input_schema: Arc::clone(&description.input_schema),
-            output_schema: description.output_schema.clone(),
             parameters,
             component,
             description,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_kept_short() {
+        let reason = LoadFailure::Arguments("\u{e0001}".repeat(16_300)).reason();
+        assert!(reason.len() < MAX_REASON + 40 && reason.ends_with(" bytes)"), "{} bytes", reason.len());
+        assert_eq!(LoadFailure::Interrupted.reason(), "loading it was interrupted");
     }
 }

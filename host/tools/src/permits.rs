@@ -1,13 +1,9 @@
 //! Permits for concurrent calls and subscriptions, per host and per caller.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use porthole_identity::Owner;
+use porthole_quota::{Account, PerAccount};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -84,21 +80,21 @@ pub(super) struct Permits {
     host: Arc<Semaphore>,
     limit: u32,
     limit_per_caller: u32,
-    /// Semaphores of the callers that hold or await a permit. Weak: entries of idle callers are pruned.
-    callers: Mutex<HashMap<Owner, Weak<Semaphore>>>,
+    callers: PerAccount,
 }
 
 impl Permits {
     pub(super) fn new(resource: Resource, limit: u32, limit_per_caller: u32) -> Self {
         let host = Arc::new(Semaphore::new(limit as usize));
-        Self { resource, host, limit, limit_per_caller, callers: Mutex::default() }
+        let callers = PerAccount::new(limit_per_caller as usize);
+        Self { resource, host, limit, limit_per_caller, callers }
     }
 
     /// Acquires a permit, first from the caller's share, then from the host's.
     pub(super) async fn acquire(&self, owner: &Owner) -> Result<Permit, PermitError> {
-        let own = self.permits_of(owner);
+        let own = self.callers.of(Account::of(owner));
         let busy = PermitError::Caller { resource: self.resource, limit: self.limit_per_caller };
-        // The map holds no strong reference; each waiting request and each permit holds one.
+        // `PerAccount` holds no strong reference; each waiting request and each permit holds one.
         if Arc::strong_count(&own) > MAX_WAITING.saturating_add(self.limit_per_caller as usize) {
             return Err(busy);
         }
@@ -113,17 +109,5 @@ impl Permits {
             return Err(PermitError::Host { resource: self.resource, limit: self.limit });
         };
         Ok(Permit { _caller, _host })
-    }
-
-    fn permits_of(&self, owner: &Owner) -> Arc<Semaphore> {
-        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(permits) = callers.get(owner).and_then(Weak::upgrade) {
-            return permits;
-        }
-        // Pruned at each insertion: the map never outgrows the callers that hold or await a permit by more than one.
-        callers.retain(|_, permits| permits.strong_count() > 0);
-        let permits = Arc::new(Semaphore::new(self.limit_per_caller as usize));
-        callers.insert(owner.clone(), Arc::downgrade(&permits));
-        permits
     }
 }

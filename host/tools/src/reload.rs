@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::Duration,
 };
 
@@ -75,44 +75,53 @@ type LoadResult = (String, Result<LoadOutcome, LoadFailure>);
 impl Catalog {
     /// Loads the folder, then reloads changes until the future is dropped.
     pub async fn keep_loaded(&self) {
-        let mut files = Files::default();
-        let mut watch = Watch::new(&self.folder);
-        let mut stage = Stage::Startup;
+        let (files, watch) = (Files::default(), Watch::new(self.folder()));
+        Reloader { catalog: self, files, watch, stage: Stage::Startup }.run().await;
+    }
+}
+
+/// Keeps one catalog in step with its folder.
+struct Reloader<'c> {
+    catalog: &'c Catalog,
+    files: Files,
+    watch: Watch,
+    stage: Stage,
+}
+
+impl Reloader<'_> {
+    async fn run(mut self) {
         let begun = Instant::now();
         loop {
             // Before the scan, so that a change between the two still causes an event.
-            watch.follow().await;
-            let next_scan = self.refresh(&mut files, &watch, stage).await;
-            if stage == Stage::Startup {
-                let snapshot = self.current();
+            self.watch.follow().await;
+            let is_first = self.stage == Stage::Startup;
+            let next_scan = self.refresh().await;
+            if is_first {
+                let snapshot = self.catalog.current();
                 tracing::info!(
                     tools = snapshot.tools.len(),
                     failed = snapshot.failures.len(),
                     "tools loaded from {}",
-                    self.folder.display()
+                    self.catalog.folder().display()
                 );
-                self.warn_of_unknown_tools(&files);
-                self.loaded.send_replace(true);
+                self.warn_of_unknown_tools();
                 // Requests that gave up waiting for the first scan were answered with an incomplete list: notify them.
-                if begun.elapsed() > MAX_FIRST_SCAN_WAIT {
-                    self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
-                }
-                stage = Stage::Running;
+                self.catalog.end_first_scan(begun.elapsed() > MAX_FIRST_SCAN_WAIT);
             }
-            watch.wait(&self.rescan, next_scan).await;
-            if self.retry_all.swap(false, Ordering::Relaxed) {
-                tracing::info!("looking at {} again, as asked", self.folder.display());
-                files.attempted.clear();
+            self.watch.wait(self.catalog.rescan_asked(), next_scan).await;
+            if self.catalog.take_retry_all() {
+                tracing::info!("looking at {} again, as asked", self.catalog.folder().display());
+                self.files.attempted.clear();
             }
         }
     }
 
     /// Warns of configured tool names that no file declares: a misspelt name in `disabled` excludes nothing.
-    fn warn_of_unknown_tools(&self, files: &Files) {
-        let tools = files.loaded.values().filter_map(|loaded| loaded.tool.as_ref());
+    fn warn_of_unknown_tools(&self) {
+        let tools = self.files.loaded.values().filter_map(|loaded| loaded.tool.as_ref());
         let names: Vec<&str> = tools.map(|tool| &*tool.description.name).collect();
         for unknown in
-            self.loader.settings.named_tools().filter(|name| !names.iter().any(|known| known == name))
+            self.catalog.settings().named_tools().filter(|name| !names.iter().any(|known| known == name))
         {
             let near = nearest(unknown, names.iter().copied(), 0.8, 1);
             let meant = near.first().map(|near| format!("; is {near} meant?")).unwrap_or_default();
@@ -121,7 +130,7 @@ impl Catalog {
     }
 
     /// Loads changed files. Returns the time until the next scan if a file may still be written.
-    async fn refresh(&self, files: &mut Files, watch: &Watch, stage: Stage) -> Option<Duration> {
+    async fn refresh(&mut self) -> Option<Duration> {
         let mut changed = false;
         let mut due = VecDeque::new();
         let mut in_progress = FuturesUnordered::new();
@@ -130,9 +139,9 @@ impl Catalog {
             if last_scan.is_none_or(|last_scan| last_scan.elapsed() >= SCAN_INTERVAL) {
                 let listing = self.scan().await;
                 last_scan = Some(Instant::now());
-                due = files.apply(listing, watch, stage);
-                if files.unpublished {
-                    self.publish(files, stage);
+                due = self.files.apply(listing, &self.watch, self.stage);
+                if self.files.unpublished {
+                    self.publish();
                     changed = true;
                 }
             }
@@ -140,11 +149,11 @@ impl Catalog {
                 && let Some((file, fingerprint)) = due.pop_front()
             {
                 // Another content: the waits of the former one do not apply.
-                if files.attempted.insert(file.clone(), fingerprint) != Some(fingerprint) {
-                    files.retries.forget(&file);
+                if self.files.attempted.insert(file.clone(), fingerprint) != Some(fingerprint) {
+                    self.files.retries.forget(&file);
                 }
-                files.loading.insert(file.clone());
-                in_progress.push(self.load_one(file.clone(), files.digest(&file)));
+                self.files.loading.insert(file.clone());
+                in_progress.push(load_one(self.catalog, file.clone(), self.files.digest(&file)));
             }
             if in_progress.is_empty() {
                 // Files added since the last scan cause an event, or are found by the next poll.
@@ -154,40 +163,30 @@ impl Catalog {
             let Ok(Some((file, outcome))) = timeout(SCAN_INTERVAL, in_progress.next()).await else {
                 continue;
             };
-            files.loading.remove(&file);
+            self.files.loading.remove(&file);
             let is_new = matches!(outcome, Ok(LoadOutcome::Loaded(_)));
-            self.record_outcome(files, file, outcome);
+            self.record_outcome(file, outcome);
             // A tool is published at once; a failure with the next scan.
             if is_new {
-                self.publish(files, stage);
+                self.publish();
                 changed = true;
             }
         }
-        // As the stage after: every file was tried, so none is awaited any more.
-        if files.unpublished || stage == Stage::Startup {
-            self.publish(files, Stage::Running);
+        // Every file was tried, so none is awaited any more.
+        let is_first = std::mem::replace(&mut self.stage, Stage::Running) == Stage::Startup;
+        if self.files.unpublished || is_first {
+            self.publish();
         }
         // After all loads, because an entry that was just compiled is not in `files.loaded` before.
         if changed {
-            self.prune(files).await;
+            self.prune().await;
         }
-        (!files.unsettled.is_empty()).then_some(SETTLE_TIME)
-    }
-
-    async fn load_one(&self, file: String, served: Option<Digest>) -> LoadResult {
-        let path = self.folder.join(&file);
-        let loading = async {
-            let wasm = self.loader.open(&path).await?;
-            if served.as_ref() == Some(wasm.digest()) {
-                return Ok(LoadOutcome::Unchanged);
-            }
-            Ok(LoadOutcome::Loaded(Box::new(self.loader.load_open(&path, &wasm).await?)))
-        };
-        (file, loading.await)
+        (!self.files.unsettled.is_empty()).then_some(SETTLE_TIME)
     }
 
     /// Records the result of loading a file.
-    fn record_outcome(&self, files: &mut Files, file: String, outcome: Result<LoadOutcome, LoadFailure>) {
+    fn record_outcome(&mut self, file: String, outcome: Result<LoadOutcome, LoadFailure>) {
+        let files = &mut self.files;
         let transient = outcome.as_ref().is_err_and(LoadFailure::is_transient);
         if transient {
             files.retries.record_failure(&file, Instant::now());
@@ -213,9 +212,11 @@ impl Catalog {
             Err(LoadFailure::Open(OpenError::Io(error))) if error.kind() == std::io::ErrorKind::NotFound => {
                 return;
             }
-            Err(reason) => {
-                let reason =
-                    if transient { format!("{reason}; it is tried again") } else { reason.to_string() };
+            Err(failure) => {
+                let mut reason = failure.reason();
+                if transient {
+                    reason.push_str("; it is tried again");
+                }
                 // Logged once, not at every automatic retry.
                 if !transient || before.failure.as_ref() != Some(&reason) {
                     tracing::error!("{} is not served: {reason}", Printable(&file));
@@ -223,26 +224,28 @@ impl Catalog {
                 FileState { failure: Some(reason), ..before }
             }
         };
-        self.metrics.record_load(loaded.failure.is_none());
+        self.catalog.metrics().record_load(loaded.failure.is_none());
         files.loaded.insert(file, loaded);
         files.unpublished = true;
     }
 
     /// Builds the next snapshot and swaps it in atomically.
-    fn publish(&self, files: &mut Files, stage: Stage) {
+    fn publish(&mut self) {
+        let Self { catalog, files, stage, .. } = self;
+        let stage = *stage;
         files.unpublished = false;
-        let before = self.current();
+        let before = catalog.current();
         let awaited = |file: &str| {
             stage == Stage::Startup && files.present.contains(file) && !files.loaded.contains_key(file)
         };
         // At startup nothing was served before: precedence between two files must not depend on the order of loading.
         let serving = (stage == Stage::Running).then_some(&*before);
-        let mut next = Snapshot::of(&self.loader.settings, files.loaded.iter(), serving, awaited);
+        let mut next = Snapshot::of(catalog.settings(), files.loaded.iter(), serving, awaited);
         for file in &files.dangling {
             next.failures.insert(Printable(file).to_string(), DANGLING.to_owned());
         }
         if let Some(reason) = &files.folder {
-            next.failures.insert(Printable(&self.folder.to_string_lossy()).to_string(), reason.clone());
+            next.failures.insert(Printable(&catalog.folder().to_string_lossy()).to_string(), reason.clone());
         }
         for file in files.loaded.iter().filter(|(_, loaded)| loaded.failure.is_none()).map(|(file, _)| file) {
             let file = Printable(file).to_string();
@@ -253,26 +256,18 @@ impl Catalog {
                 tracing::error!("{file} is not served: {reason}");
             }
         }
-        let next = Arc::new(next);
-        self.metrics.set_tools(next.tools.values().map(|tool| {
-            let (name, version) = (&tool.description.name, &tool.description.version);
-            (name.to_string(), version.to_string(), tool.digest.to_string())
-        }));
-        let before = self.snapshot.swap(Arc::clone(&next));
-        // Before the end of the first scan, requests wait for it and need no notification.
-        if *self.loaded.borrow() && !next.serves_same_tools(&before) {
-            self.changes.send_modify(|changes| *changes = changes.wrapping_add(1));
-        }
+        catalog.swap(next);
     }
 
     /// Scans the folder on a blocking thread: a hanging file system must not block an async one.
     async fn scan(&self) -> std::io::Result<Listing> {
-        let folder = self.folder.clone();
+        let folder = self.catalog.folder().to_owned();
         tokio::task::spawn_blocking(move || folder::scan(&folder)).await.map_err(std::io::Error::other)?
     }
 
-    async fn prune(&self, files: &Files) {
-        let Some(cache) = self.loader.compiler.cache.clone() else { return };
+    async fn prune(&self) {
+        let files = &self.files;
+        let Some(cache) = self.catalog.loader().compiler.cache.clone() else { return };
         let served: HashSet<Digest> =
             files.loaded.values().filter_map(|loaded| Some(loaded.tool.as_ref()?.digest)).collect();
         let pruned = tokio::task::spawn_blocking(move || cache.prune(&served)).await;
@@ -280,6 +275,19 @@ impl Catalog {
             tracing::warn!("compiled code is not tidied up: {error}");
         }
     }
+}
+
+/// Loads one file, unless it is the one that is served.
+async fn load_one(catalog: &Catalog, file: String, served: Option<Digest>) -> LoadResult {
+    let path = catalog.folder().join(&file);
+    let loading = async {
+        let wasm = catalog.loader().open(&path).await?;
+        if served.as_ref() == Some(wasm.digest()) {
+            return Ok(LoadOutcome::Unchanged);
+        }
+        Ok(LoadOutcome::Loaded(Box::new(catalog.loader().load_open(&path, &wasm).await?)))
+    };
+    (file, loading.await)
 }
 
 impl Files {

@@ -1,9 +1,6 @@
 //! A served tool.
 
-use std::sync::Arc;
-
 use porthole_contract::{CallLimits, Content, Digest, Embedded, Media, Outcome, truncate};
-use porthole_guard::Grant;
 use porthole_sandbox::{Component, Description};
 
 use super::arguments::Parameters;
@@ -22,13 +19,7 @@ pub struct Tool {
     pub file: String,
     /// SHA-256 of the file.
     pub digest: Digest,
-    /// Input schema, as clients see it.
-    pub input_schema: Arc<serde_json::Map<String, serde_json::Value>>,
-    /// Schema of the structured result.
-    pub output_schema: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
     pub(super) parameters: Parameters,
-    /// Declared reads.
-    pub grant: Arc<Grant>,
     pub(super) limits: CallLimits,
     pub(super) component: Component,
 }

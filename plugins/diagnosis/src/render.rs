@@ -18,6 +18,8 @@ const LINE: usize = 240;
 const LINES: usize = 8;
 /// Objects that are named one by one.
 const NAMES: usize = 3;
+/// Further causes that are named in a few words.
+const MORE: usize = 6;
 /// Facts of one cause.
 const FACTS: usize = 5;
 /// Gaps that are named.
@@ -40,7 +42,7 @@ pub(crate) fn text(
         .map(|finding| format!("[{}] {}", finding.rule, finding.object))
         .collect();
     if !more.is_empty() {
-        let shown: Vec<String> = more.iter().take(NAMES).cloned().collect();
+        let shown: Vec<String> = more.iter().take(MORE).cloned().collect();
         lines.push(format!("also: {} more: {}", more.len(), shown.join("; ")));
     }
     let fine = fine(facts, related, findings);

@@ -1,5 +1,6 @@
 //! Conditions on the values at a path: `status.phase!=Running, metadata.creationTimestamp > 2d`.
 
+mod parts;
 #[cfg(test)]
 mod tests;
 
@@ -8,14 +9,21 @@ use std::{str::FromStr, time::SystemTime};
 use regex_lite::{Regex, RegexBuilder};
 use serde_json::Value;
 
-use crate::{Path, PathError, quantity, split, text};
+use crate::{Path, PathError, cut, echo, quantity, text};
 
+/// The maximum length of a filter, in bytes.
+pub const MAX_FILTER: usize = 16 << 10;
 /// The maximum number of conditions in a filter.
 pub const MAX_CONDITIONS: usize = 16;
 /// The maximum length of a regular expression, in bytes. Matching takes time linear in the value (regex-lite).
 pub const MAX_PATTERN: usize = 256;
-/// The maximum size of a compiled regular expression, in bytes: `(a{99}){99}` is short and large.
-const MAX_COMPILED: usize = 256 * 1024;
+/// The maximum size of a compiled regular expression, in bytes: `(a{99}){99}` is short and large, and each byte of a value
+/// costs as much time as the expression is large.
+const MAX_COMPILED: usize = 64 << 10;
+/// The bytes of a value that a regular expression is matched with; what follows is not looked at.
+pub const MAX_MATCHED: usize = 16 << 10;
+/// 2^53: floats above it do not represent every integer.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 /// The form of a condition, for error messages.
 const FORM: &str =
     "write it like status.phase!=Running, with =, !=, >, <, ~ (regular expression) or: path exists";
@@ -64,18 +72,21 @@ pub enum FilterError {
     /// More than [`MAX_CONDITIONS`].
     #[error("{0} conditions are more than {MAX_CONDITIONS}")]
     TooMany(usize),
-    /// There is no operator, or nothing behind it.
-    #[error("condition {0:?} is malformed; {FORM}")]
+    /// More than [`MAX_FILTER`].
+    #[error("conditions of {0} bytes are more than {MAX_FILTER}")]
+    TooLong(usize),
+    /// There is no operator, nothing behind it, or a quote or bracket that is not closed. Quoted already.
+    #[error("condition {0} is malformed; {FORM}")]
     Malformed(String),
-    /// The operand of `>` or `<` has no order.
+    /// The operand of `>` or `<` has no order. Quoted already.
     #[error(
-        "{0:?} has no order: > and < compare quantities (500m, 1Gi), ages (90s, 5m, 2d) and times (2026-01-31T12:00:00Z)"
+        "{0} has no order: > and < compare quantities (500m, 1Gi), ages (90s, 5m, 2d) and times (2026-01-31T12:00:00Z)"
     )]
     Unordered(String),
     /// The regular expression does not compile, or is longer than [`MAX_PATTERN`].
-    #[error("{pattern:?} is no regular expression of at most {MAX_PATTERN} bytes: {reason}")]
+    #[error("{pattern} is no regular expression of at most {MAX_PATTERN} bytes: {reason}")]
     Pattern {
-        /// The expression, cut at [`MAX_PATTERN`].
+        /// The expression, quoted and cut.
         pattern: String,
         /// The message of the library.
         reason: String,
@@ -98,7 +109,10 @@ impl FromStr for Filter {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
-        let conditions = split(text);
+        if text.len() > MAX_FILTER {
+            return Err(FilterError::TooLong(text.len()));
+        }
+        let conditions = parts::split(text)?;
         if conditions.len() > MAX_CONDITIONS {
             return Err(FilterError::TooMany(conditions.len()));
         }
@@ -126,7 +140,7 @@ impl Condition {
             Test::Less(operand) => {
                 any(&|value| operand.compare(value, now).is_some_and(|order| order.is_lt()))
             }
-            Test::Matches(pattern) => any(&|value| pattern.is_match(&text(value))),
+            Test::Matches(pattern) => any(&|value| pattern.is_match(cut(&text(value), MAX_MATCHED))),
         }
     }
 }
@@ -135,20 +149,35 @@ impl FromStr for Condition {
     type Err = FilterError;
 
     fn from_str(text: &str) -> Result<Self, FilterError> {
-        let malformed = || FilterError::Malformed(text.to_owned());
-        if let Some(path) = text.strip_suffix("exists").filter(|path| path.ends_with([' ', ']'])) {
-            return Ok(Self { path: path.trim().parse()?, test: Test::Exists });
-        }
-        let at = operator(text).ok_or_else(malformed)?;
-        let (path, rest) = text.split_at(at);
-        let (symbol, operand) = match rest.strip_prefix("!=") {
-            Some(operand) => ('!', operand),
-            None => {
-                let mut letters = rest.chars();
-                (letters.next().ok_or_else(malformed)?, letters.as_str())
+        let malformed = || FilterError::Malformed(echo(text));
+        let at = parts::operator(text);
+        if let Some(path) = text.strip_suffix("exists") {
+            match at {
+                None if path.ends_with([' ', ']']) => {
+                    return Ok(Self { path: path.trim().parse()?, test: Test::Exists });
+                }
+                // Two conditions without a comma between them, rather than a value that ends so.
+                Some(_) if path.ends_with(' ') => return Err(malformed()),
+                _ => {}
             }
+        }
+        let (path, rest) = text.split_at(at.ok_or_else(malformed)?);
+        let (symbol, operand) = match rest.strip_prefix("!=").map(|operand| ('!', operand)) {
+            Some(not_equal) => not_equal,
+            // `==` is kubectl's other spelling of `=`.
+            None => match rest.strip_prefix("==") {
+                Some(operand) => ('=', operand),
+                None => {
+                    let mut letters = rest.chars();
+                    (letters.next().ok_or_else(malformed)?, letters.as_str())
+                }
+            },
         };
-        let operand = unquote(operand.trim());
+        // `=~` of other languages would look for a text that begins with `~`, and find nothing.
+        if symbol == '=' && operand.starts_with(['~', '=']) {
+            return Err(malformed());
+        }
+        let operand = parts::unquote(operand.trim()).ok_or_else(malformed)?;
         if operand.is_empty() {
             return Err(malformed());
         }
@@ -164,42 +193,19 @@ impl FromStr for Condition {
     }
 }
 
-/// The position of the first operator outside of brackets: a quoted name may hold one.
-fn operator(text: &str) -> Option<usize> {
-    let mut in_brackets = false;
-    for (at, letter) in text.char_indices() {
-        match letter {
-            '[' => in_brackets = true,
-            ']' => in_brackets = false,
-            '=' | '>' | '<' | '~' if !in_brackets => return Some(at),
-            '!' if !in_brackets => return text.get(at..)?.starts_with("!=").then_some(at),
-            _ => {}
-        }
-    }
-    None
-}
-
-/// The operand without the quotes around it, if there are any: they let it hold commas.
-fn unquote(operand: &str) -> &str {
-    let within = |quote: char| operand.strip_prefix(quote)?.strip_suffix(quote);
-    within('\'').or_else(|| within('"')).unwrap_or(operand)
-}
-
 fn pattern(operand: &str) -> Result<Regex, FilterError> {
-    let error = |reason: String| FilterError::Pattern {
-        pattern: operand.get(..operand.floor_char_boundary(MAX_PATTERN)).unwrap_or_default().to_owned(),
-        reason,
-    };
+    let error = |reason: String| FilterError::Pattern { pattern: echo(operand), reason };
     if operand.len() > MAX_PATTERN {
         return Err(error(format!("it has {} bytes", operand.len())));
     }
     RegexBuilder::new(operand).size_limit(MAX_COMPILED).build().map_err(|cause| error(cause.to_string()))
 }
 
-/// Equal as text, or as quantities: `1000m` is `1`.
+/// Equal as text, or as quantities: `1000m` is `1`. Numbers beyond what a float holds exactly are compared as text.
 fn is_equal(value: &Value, operand: &str) -> bool {
     let value = text(value);
-    value == operand || quantity::parse(&value).is_some_and(|number| quantity::parse(operand) == Some(number))
+    let is_same = |number: f64| number.abs() < EXACT && quantity::parse(operand) == Some(number);
+    value == operand || quantity::parse(&value).is_some_and(is_same)
 }
 
 impl FromStr for Operand {
@@ -212,7 +218,7 @@ impl FromStr for Operand {
             time: humantime::parse_rfc3339_weak(text).ok(),
         };
         let has_order = operand.quantity.is_some() || operand.age.is_some() || operand.time.is_some();
-        if has_order { Ok(operand) } else { Err(FilterError::Unordered(text.to_owned())) }
+        if has_order { Ok(operand) } else { Err(FilterError::Unordered(echo(text))) }
     }
 }
 

@@ -19,12 +19,16 @@
 //! ```
 
 mod condition;
+mod echo;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod path;
 pub mod quantity;
 mod split;
 mod values;
 
-pub use condition::{Condition, Filter, FilterError, MAX_CONDITIONS, MAX_PATTERN};
-pub use path::{MAX_DEPTH, Path, PathError};
+pub use condition::{Condition, Filter, FilterError, MAX_CONDITIONS, MAX_FILTER, MAX_MATCHED, MAX_PATTERN};
+pub use echo::{MAX_ECHO, cut, echo};
+pub use path::{MAX_BYTES, MAX_DEPTH, Path, PathError};
 pub use split::split;
 pub use values::text;

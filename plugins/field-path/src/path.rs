@@ -5,8 +5,12 @@ mod tests;
 
 use std::{fmt, str::FromStr};
 
+use crate::echo;
+
 /// The maximum number of names in a path: deeper than any field of Kubernetes.
 pub const MAX_DEPTH: usize = 32;
+/// The maximum length of a path, in bytes: checked before anything is allocated (the attack was two million names).
+pub const MAX_BYTES: usize = 4 << 10;
 
 /// The names from the root of an object to a field; never empty, at most [`MAX_DEPTH`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -14,12 +18,13 @@ pub struct Path {
     names: Vec<String>,
 }
 
-/// A path that does not follow the grammar: unbalanced brackets or quotes, an index, an empty name, or too many names.
+/// A path that does not follow the grammar: unbalanced brackets or quotes, an index, an empty name, too many names, or too
+/// many bytes. It keeps as much of the path as it repeats.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "field path {0:?} is malformed; write it like spec.containers[].image or metadata.labels['app.kubernetes.io/name']"
+    "field path {0} is malformed; write it like spec.containers[].image or metadata.labels['app.kubernetes.io/name']"
 )]
-pub struct PathError(pub String);
+pub struct PathError(String);
 
 impl Path {
     /// The names, outermost first.
@@ -33,15 +38,22 @@ impl FromStr for Path {
 
     /// Parses a path; a dot in front of it is allowed, as kubectl's JSONPath has it.
     fn from_str(text: &str) -> Result<Self, PathError> {
+        let malformed = || PathError(echo(text));
+        if text.len() > MAX_BYTES {
+            return Err(malformed());
+        }
         let mut rest = text.strip_prefix('.').unwrap_or(text);
         let mut names = Vec::new();
         while !rest.is_empty() {
-            let (name, after) = segment(rest, names.is_empty()).ok_or_else(|| PathError(text.to_owned()))?;
+            let (name, after) = segment(rest, names.is_empty()).ok_or_else(malformed)?;
+            if name.is_some() && names.len() >= MAX_DEPTH {
+                return Err(malformed());
+            }
             names.extend(name.map(str::to_owned));
             rest = after;
         }
-        if names.is_empty() || names.len() > MAX_DEPTH {
-            return Err(PathError(text.to_owned()));
+        if names.is_empty() {
+            return Err(malformed());
         }
         Ok(Self { names })
     }
@@ -82,7 +94,12 @@ impl fmt::Display for Path {
     /// Writes the path so that it parses to the same names.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, name) in self.names.iter().enumerate() {
-            let is_plain = name != "*" && !name.contains(['.', '[', ']', '\'', '"', ' ']);
+            let special = |letter: char| {
+                letter.is_whitespace()
+                    || letter.is_control()
+                    || matches!(letter, '.' | ',' | '[' | ']' | '\'' | '"')
+            };
+            let is_plain = name != "*" && !name.contains(special);
             match (is_plain, index) {
                 (true, 0) => write!(f, "{name}")?,
                 (true, _) => write!(f, ".{name}")?,

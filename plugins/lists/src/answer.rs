@@ -1,6 +1,8 @@
 //! The text of an answer: counts, rows, and the notice of what is not shown.
 
-use crate::{engine::List, entry::Entry, request::Output, selection::AnswerRows, table::Table};
+use crate::{
+    engine::List, entry::Entry, line::one_line, request::Output, selection::AnswerRows, table::Table,
+};
 
 /// The form of one answer.
 pub(crate) struct AnswerFormat<'a> {
@@ -38,7 +40,8 @@ impl AnswerFormat<'_> {
         let notice = match selected.next(shown, before, resource_version) {
             Some(next) => {
                 let range = if before == 0 { until.to_string() } else { format!("{} to {until}", before.saturating_add(1)) };
-                let of = if next.total > 0 { format!("of {}", next.total) } else { "and there are more".to_owned() };
+                // A total that is no more than what was shown was of a page whose count was too small.
+                let of = if next.total > until { format!("of {}", next.total) } else { "and there are more".to_owned() };
                 let narrow = if self.list.can_narrow { "a namespace, " } else { "" };
                 Some(format!("shown {range} {of}; narrow with {narrow}labelSelector, fieldSelector or fields, or go on with continue={next}"))
             }
@@ -82,8 +85,8 @@ impl AnswerFormat<'_> {
             }
             Output::Names => {
                 let names = rows.map(|entry| match namespace(entry).as_str() {
-                    "" => format!("{}\n", entry.row.name),
-                    namespace => format!("{namespace}/{}\n", entry.row.name),
+                    "" => format!("{}\n", one_line(&entry.row.name)),
+                    namespace => format!("{}/{}\n", one_line(namespace), one_line(&entry.row.name)),
                 });
                 (names.collect(), entries.len())
             }

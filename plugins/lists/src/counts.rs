@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::line::one_line;
+
 /// The maximum number of different statuses that are all listed; with more the line would be the list.
 const MAX_LISTED: usize = 40;
 /// The number of statuses that are listed of so many.
@@ -19,6 +21,7 @@ pub(crate) struct Counts {
 impl Counts {
     /// Counts an object; one with an empty status counts for the total alone.
     pub(crate) fn add(&mut self, status: &str) {
+        let status = &*one_line(status);
         self.total = self.total.saturating_add(1);
         match self.by_status.get_mut(status) {
             Some(count) => *count = count.saturating_add(1),

@@ -1,7 +1,9 @@
 //! The continue token of an answer: the version of the list that all answers show, and the position of the next one.
 //!
-//! It contains the API server's own token, unchanged. Every answer reads the list at the resourceVersion of the first,
+//! It contains the API server's own token; what would end the word is percent-encoded. Every answer reads the list at the resourceVersion of the first,
 //! so an object that lives throughout is shown exactly once.
+
+use std::fmt::Write as _;
 
 /// A position in a list: a page of the API server's, and a number of its objects to skip.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -56,10 +58,44 @@ impl std::fmt::Display for Cursor {
         };
         let Self { shown, total, bound, position, resource_version, .. } = self;
         let Position { token, base, skip } = position;
-        // Never a dot at the end: a model that copies the token would take it for that of a sentence.
-        let token = if token.is_empty() { "-" } else { token };
-        write!(f, "{phase}.{shown}.{total}.{bound}.{base}.{skip}.{resource_version}.{token}")
+        write!(f, "{phase}.{shown}.{total}.{bound}.{base}.{skip}.")?;
+        // A dot in the version would be read as the end of it.
+        escape(f, resource_version, |byte| byte == b'.')?;
+        f.write_str(".")?;
+        match token.as_str() {
+            "" => f.write_str("-"),
+            "-" => f.write_str("%2D"),
+            // Never a dot at the end: a model that copies the token would take it for that of a sentence.
+            token if token.ends_with('.') => escape(f, token, |byte| byte == b'.'),
+            token => escape(f, token, |_| false),
+        }
     }
+}
+
+/// Writes a text of the API server, which may hold anything, so that it stays one word: percent-encoded where it must be.
+/// Tokens and versions as Kubernetes makes them are unchanged.
+fn escape(f: &mut std::fmt::Formatter<'_>, text: &str, also: impl Fn(u8) -> bool) -> std::fmt::Result {
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && !matches!(byte, b'%' | b'"' | b'\\') && !also(byte) {
+            f.write_char(char::from(byte))?;
+        } else {
+            write!(f, "%{byte:02X}")?;
+        }
+    }
+    Ok(())
+}
+
+/// The text that was escaped; `None` if it is not what [`escape`] writes.
+fn unescape(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut parts = text.split('%');
+    bytes.extend_from_slice(parts.next()?.as_bytes());
+    for part in parts {
+        let (hex, rest) = part.split_at_checked(2)?;
+        bytes.push(u8::from_str_radix(hex, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
 }
 
 impl std::str::FromStr for Cursor {
@@ -76,8 +112,8 @@ impl std::str::FromStr for Cursor {
             let mut number = || parts.next()?.parse::<u64>().ok();
             let (shown, total, bound) = (number()?, number()?, number()?);
             let (base, skip) = (number()?, number()?);
-            let resource_version = parts.next()?.to_owned();
-            let token = parts.next().filter(|token| *token != "-").unwrap_or_default().to_owned();
+            let resource_version = unescape(parts.next()?)?;
+            let token = unescape(parts.next().filter(|token| *token != "-").unwrap_or_default())?;
             let position = Position { token, base, skip };
             Some(Self { phase, shown, total, bound, position, resource_version })
         };
@@ -102,9 +138,21 @@ mod tests {
             resource_version: "4711".into(),
         };
         assert_eq!(cursor.to_string().parse(), Ok(cursor.clone()));
-        let start = Cursor { position: Position::default(), ..cursor };
+        let start = Cursor { position: Position::default(), ..cursor.clone() };
         assert!(start.to_string().ends_with(".-"));
         assert_eq!(start.to_string().parse(), Ok(start));
+        for (version, token) in
+            [("1.2", "a.b"), ("", ""), ("%2E", "%2E"), ("a b\n", "x\ny."), ("-", "-"), ("é", "é")]
+        {
+            let odd = Cursor {
+                position: Position { token: token.into(), ..Position::default() },
+                resource_version: version.into(),
+                ..cursor.clone()
+            };
+            let text = odd.to_string();
+            assert_eq!(text.parse(), Ok(odd), "{text}");
+            assert!(text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.ends_with('.'), "{text:?}");
+        }
         for text in ["", "eyJ2", "r.1.2", "x.1.2.3.4.5.6.t", "r.a.2.3.4.5.6.t"] {
             assert!(text.parse::<Cursor>().is_err(), "{text}");
         }

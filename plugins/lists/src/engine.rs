@@ -7,12 +7,12 @@ use crate::{
     answer::AnswerFormat,
     counts::Counts,
     cursor::{Cursor, Phase, Position},
-    entry::Entry,
+    entry::{Entry, Key},
     pages::{ListError, Pages},
     request::{ListRequest, Order, Output},
     selection::{AnswerRows, Selection},
     shape::{Columns, Field, Shape, typed_rows},
-    walk::{Item, RowScope, Walk, WalkEnd},
+    walk::{Item, RowScope, Walk, WalkEnd, column, is_namespace},
 };
 
 /// Room in an answer for the counts, and for the notice of omissions with its continue token, in bytes.
@@ -95,8 +95,13 @@ impl List<'_> {
                 ));
             }
         }
-        let sort = order.as_ref().and_then(Order::path).map(str::parse).transpose();
-        let sort: Option<Path> = sort.map_err(|error: PathError| error.to_string())?;
+        let titles = match &own {
+            // A title of the API server's table is not known before a page is read.
+            Shape::Server { .. } => None,
+            _ => Some(own.header()),
+        };
+        let sort = order.as_ref().map(|order| sort_path(order, titles.filter(|_| fields.is_empty())));
+        let sort: Option<Path> = sort.transpose()?.flatten();
         let chosen =
             |titles: Vec<String>| titles.into_iter().map(Field::parse).collect::<Result<Vec<_>, _>>();
         let mut shape = match output {
@@ -114,7 +119,8 @@ impl List<'_> {
         let cursor: Option<Cursor> = request.continue_token.as_deref().map(str::parse).transpose()?;
         let is_sorted = default_order == DefaultOrder::NewestFirst || order.is_some();
         let is_by_health = output == Output::Table && fields.is_empty();
-        let query = Query { list: self, request, output, order, cursor: cursor.as_ref() };
+        let sorts_by_column = sort.is_none();
+        let query = Query { list: self, request, output, order, sorts_by_column, cursor: cursor.as_ref() };
         let version = cursor.as_ref().map(|cursor| cursor.resource_version.clone()).unwrap_or_default();
         let mut walk = Walk::new(pages, &mut shape, sort, version);
         if output == Output::Count {
@@ -145,7 +151,21 @@ struct Query<'q> {
     request: &'q ListRequest,
     output: Output,
     order: Option<Order>,
+    /// True if `order` names a column and not a path.
+    sorts_by_column: bool,
     cursor: Option<&'q Cursor>,
+}
+
+/// The path that an order names; `None` if it is the title of a column. A name without dot or bracket is a path if the
+/// columns are known and none is called so.
+fn sort_path(order: &Order, titles: Option<Vec<String>>) -> Result<Option<Path>, String> {
+    let path = || order.by.parse().map_err(|error: PathError| error.to_string());
+    if order.is_path() {
+        return path().map(Some);
+    }
+    let is_column = |titles: &Vec<String>| column(titles, &order.by).is_some() || is_namespace(&order.by);
+    // What is no path is answered with the columns that there are.
+    Ok(titles.filter(|titles| !is_column(titles)).and_then(|_| path().ok()))
 }
 
 impl Query<'_> {
@@ -213,7 +233,8 @@ impl Query<'_> {
         let line = counts.line(self.list.noun, NOTICE / 2);
         let total = reached.total.unwrap_or(0);
         Ok(AnswerRows::by_health(unhealthy, rest, after, total, reached.seen)
-            .with_counts(Some(line), reached.cut))
+            .with_counts(Some(line), reached.cut)
+            .with_exact_total(reached.is_exact))
     }
 
     /// A further answer by health, of unhealthy objects.
@@ -225,7 +246,7 @@ impl Query<'_> {
         let mut unhealthy = self.selection();
         let mut outlines = Vec::new();
         let page_size = walk.page_size();
-        let WalkEnd { cut, end, .. } =
+        let WalkEnd { cut, end, total, is_exact, .. } =
             walk.walk(self.start(), page_size, RowScope::None, |seen, position| {
                 // Unhealthy objects behind the bound were not seen by the first answer, and are shown among the rest.
                 if position.index() >= cursor.bound {
@@ -246,7 +267,9 @@ impl Query<'_> {
             Some(_) => (Phase::Unhealthy, end),
             None => (Phase::Rest, Position::default()),
         };
-        Ok(AnswerRows::by_health(unhealthy, self.selection(), Some(after), cursor.total, cursor.bound))
+        let total = total.filter(|_| is_exact).unwrap_or(cursor.total);
+        Ok(AnswerRows::by_health(unhealthy, self.selection(), Some(after), total, cursor.bound)
+            .with_exact_total(is_exact))
     }
 
     fn reread_unhealthy<P: Pages>(
@@ -280,7 +303,8 @@ impl Query<'_> {
         })?;
         let total = reached.total.unwrap_or(cursor.total);
         let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
-        Ok(AnswerRows::by_health(self.selection(), rest, after, total, cursor.bound))
+        Ok(AnswerRows::by_health(self.selection(), rest, after, total, cursor.bound)
+            .with_exact_total(reached.is_exact))
     }
 
     /// The order of the API server; nothing is read behind the end of the answer.
@@ -296,7 +320,9 @@ impl Query<'_> {
         let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
         let counts = (self.cursor.is_none() && total > 0 && self.output == Output::Table)
             .then(|| format!("{total} {}", self.list.noun));
-        Ok(AnswerRows::by_health(self.selection(), rows, after, total, 0).with_counts(counts, None))
+        Ok(AnswerRows::by_health(self.selection(), rows, after, total, 0)
+            .with_counts(counts, None)
+            .with_exact_total(reached.is_exact))
     }
 
     /// All objects, sorted.
@@ -326,7 +352,10 @@ impl Query<'_> {
         match &self.order {
             None => all.sort_by_key(|entry| std::cmp::Reverse(entry.row.time)),
             Some(Order { by, direction }) => {
-                if !by.contains('.') {
+                // A name that no object has a field of is a misspelt column.
+                let is_nothing =
+                    |order: &Order| !order.is_path() && all.iter().all(|entry| entry.key == Key::Missing);
+                if self.sorts_by_column || self.order.as_ref().is_some_and(is_nothing) {
                     walk.key_by_column(by, &mut all)?;
                 }
                 all.sort_by(|a, b| a.key.compare(&b.key, *direction));

@@ -3,7 +3,10 @@
 use porthole_field_path::{Path, quantity, text};
 use serde_json::Value;
 
-use crate::request::{Direction, Output};
+use crate::{
+    line::one_line,
+    request::{Direction, Output},
+};
 
 /// An object as a row of a list.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -91,7 +94,7 @@ impl Entry {
                 serde_json::json!({"metadata": {"namespace": namespace, "name": name}, "notice": notice})
                     .to_string()
             }
-            _ => format!("---\n# {namespace} {name}: {notice}\n"),
+            _ => format!("---\n# {} {}: {notice}\n", one_line(namespace), one_line(name)),
         }
     }
 

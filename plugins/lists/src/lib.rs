@@ -7,7 +7,7 @@
 //! - `request`: the arguments of a caller; `pages`: the seam to the cluster
 //! - `entry`, `shape`, `server_table`, `body`: rows of objects
 //! - `walk`: reading page by page; `selection`: the rows that an answer has room for; `cursor`: the continue token
-//! - `engine`: the three orders; `answer`: the text
+//! - `engine`: the three orders; `answer`: the text; `line`: foreign text in it
 
 mod answer;
 mod body;
@@ -15,6 +15,9 @@ mod counts;
 mod cursor;
 mod engine;
 mod entry;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
+mod line;
 mod pages;
 mod request;
 mod selection;
@@ -26,6 +29,7 @@ mod walk;
 pub use body::{pruned, to_yaml, yaml};
 pub use engine::List;
 pub use entry::Row;
+pub use line::one_line;
 pub use pages::{ListError, Page, PageError, PageRequest, Pages, View};
 pub use request::{ListRequest, Output};
 pub use shape::Columns;

@@ -2,6 +2,13 @@
 
 use std::fmt;
 
+use porthole_field_path::cut;
+
+use crate::line::one_line;
+
+/// The maximum number of bytes of a parser's reason.
+const MAX_REASON: usize = 256;
+
 /// A reader of one list: one kind, one scope, one pair of selectors.
 pub trait Pages {
     /// Error of a page that could not be read.
@@ -87,5 +94,7 @@ pub(crate) fn parse<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, Str
 }
 
 fn parse_error(error: &dyn fmt::Display) -> String {
-    format!("the cluster's answer is not what this tool expects: {error}")
+    let error = error.to_string();
+    // The words of the parser repeat a text that stands where something else is expected.
+    format!("the cluster's answer is not what this tool expects: {}", one_line(cut(&error, MAX_REASON)))
 }

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use porthole_field_path::echo;
+
 /// The request of a caller. Every field is text from outside and is parsed here.
 #[derive(Debug, Default, Clone)]
 pub struct ListRequest {
@@ -26,7 +28,7 @@ pub struct ListRequest {
 /// An order of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Order {
-    /// The title of a column, or a path if it has a dot.
+    /// The title of a column, or a path.
     pub(crate) by: String,
     pub(crate) direction: Direction,
 }
@@ -39,9 +41,9 @@ pub(crate) enum Direction {
 }
 
 impl Order {
-    /// The path to sort by; a column's title has no dot.
-    pub(crate) fn path(&self) -> Option<&str> {
-        Some(self.by.as_str()).filter(|by| by.contains('.'))
+    /// True if it can only be a path; a column's title has neither dot nor bracket.
+    pub(crate) fn is_path(&self) -> bool {
+        self.by.contains(['.', '['])
     }
 }
 
@@ -72,7 +74,8 @@ impl FromStr for Output {
             "json" => Self::Json,
             _ => {
                 return Err(format!(
-                    "output parameter must be one of table, names, count, yaml, json, not {text:?}"
+                    "output parameter must be one of table, names, count, yaml, json, not {}",
+                    echo(text)
                 ));
             }
         })

@@ -60,6 +60,8 @@ pub(crate) struct AnswerRows {
     pub(crate) cut: Option<String>,
     /// The number of objects in the list; 0: unknown.
     pub(crate) total: u64,
+    /// True if `total` was counted to the end of the list: `remainingItemCount` may be too small.
+    is_exact: bool,
     /// See [`Cursor::bound`].
     pub(crate) bound: u64,
     is_sorted: bool,
@@ -82,6 +84,7 @@ impl AnswerRows {
             counts: None,
             cut: None,
             total,
+            is_exact: false,
             bound,
             is_sorted: false,
         };
@@ -108,6 +111,7 @@ impl AnswerRows {
             counts: None,
             cut: None,
             total,
+            is_exact: true,
             bound: total,
             is_sorted: true,
         }
@@ -115,6 +119,11 @@ impl AnswerRows {
 
     pub(crate) fn with_counts(mut self, counts: Option<String>, cut: Option<String>) -> Self {
         (self.counts, self.cut) = (counts, cut);
+        self
+    }
+
+    pub(crate) fn with_exact_total(mut self, is_exact: bool) -> Self {
+        self.is_exact = is_exact;
         self
     }
 
@@ -132,7 +141,7 @@ impl AnswerRows {
     pub(crate) fn next(&self, shown: usize, before: u64, resource_version: &str) -> Option<Cursor> {
         let (phase, position) = self.start_of(shown).or_else(|| self.after.clone())?;
         let until = before.saturating_add(shown as u64);
-        if self.total > 0 && until >= self.total {
+        if self.is_exact && self.total > 0 && until >= self.total {
             return None;
         }
         Some(Cursor {

@@ -1,5 +1,7 @@
 //! Plain tables: the cheapest form of a list that a model still reads well.
 
+use crate::line::one_line;
+
 /// The end of a row that was cut.
 const CUT: &str = "… (cut)\n";
 
@@ -15,19 +17,13 @@ pub struct Table {
 impl Table {
     /// A table with these columns.
     pub fn new<S: Into<String>>(header: impl IntoIterator<Item = S>) -> Self {
-        Self { header: header.into_iter().map(Into::into).collect(), rows: Vec::new() }
+        let title = |title: S| one_line(&title.into()).into_owned();
+        Self { header: header.into_iter().map(title).collect(), rows: Vec::new() }
     }
 
-    /// Adds a row; white space that would break the line becomes a space.
+    /// Adds a row; each cell is [`one_line`].
     pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let line = |cell: String| {
-            if cell.contains(['\n', '\r', '\t']) {
-                cell.split_whitespace().collect::<Vec<_>>().join(" ")
-            } else {
-                cell
-            }
-        };
-        self.rows.push(cells.into_iter().map(line).collect());
+        self.rows.push(cells.into_iter().map(|cell| one_line(&cell).into_owned()).collect());
     }
 
     /// The number of rows.

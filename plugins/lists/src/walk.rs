@@ -1,10 +1,11 @@
 //! Reading a list page by page, always at one resourceVersion.
 
-use porthole_field_path::Path;
+use porthole_field_path::{Path, echo};
 
 use crate::{
     cursor::Position,
     entry::{Entry, Key},
+    line::one_line,
     pages::{ListError, Page, PageError, PageRequest, Pages, View},
     server_table::ServerTable,
     shape::Shape,
@@ -23,6 +24,8 @@ pub(crate) struct WalkEnd {
     pub(crate) seen: u64,
     /// The number of objects in the list, if the API server reports it.
     pub(crate) total: Option<u64>,
+    /// True if `total` was counted to the end of the list.
+    pub(crate) is_exact: bool,
     /// The reason for which the walk ended before the list, if the visitor did not end it.
     pub(crate) cut: Option<String>,
     /// The first position that was not read, if there is a `cut`.
@@ -119,7 +122,7 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         mut visit: impl FnMut(Item, Position) -> bool,
     ) -> Result<WalkEnd, ListError<P::Error>> {
         // `end` is the page that is read next, so a walk that is cut off has it as the position to continue at.
-        let mut reached = WalkEnd { seen: 0, total: None, cut: None, end: from };
+        let mut reached = WalkEnd { seen: 0, total: None, is_exact: false, cut: None, end: from };
         let mut is_first = true;
         loop {
             let at = reached.end.clone();
@@ -152,12 +155,19 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
                 (None, _) => Some(end),
                 (Some(_), remaining) => remaining.map(|remaining| end.saturating_add(remaining)),
             };
+            reached.is_exact = page.continue_token.is_none();
             for (index, seen) in (0_u64..).zip(seen) {
                 if index >= at.skip && !visit(seen, Position { skip: index, ..at.clone() }) {
                     return Ok(reached);
                 }
             }
             let Some(token) = page.continue_token else { return Ok(reached) };
+            if token == at.token {
+                return Err(ListError::Message(
+                    "the API server answered a page with the same token that it was read with, so the list would never end; ask again"
+                        .to_owned(),
+                ));
+            }
             // A position may lie behind a page that is shorter than when the position was written.
             reached.end = Position { token, base: end, skip: at.skip.saturating_sub(count) };
             self.pages.progress(end, reached.total);
@@ -239,16 +249,12 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
     /// Sets the sort key of each entry to its cell under a column's title.
     pub(crate) fn key_by_column(&self, title: &str, entries: &mut [Entry]) -> Result<(), String> {
         let header = self.header();
-        let plain = |text: &str| text.replace(['-', '_', ' '], "").to_lowercase();
-        // `CPU(cores)` is found as CPU too.
-        let is_title = |other: &String| {
-            plain(other) == plain(title) || plain(other.split('(').next().unwrap_or_default()) == plain(title)
-        };
-        let column = header.iter().position(is_title);
-        if column.is_none() && plain(title) != "namespace" {
+        let column = column(&header, title);
+        if column.is_none() && !is_namespace(title) {
             return Err(format!(
-                "sortBy {title:?} is neither a column ({}) nor a path such as metadata.name",
-                header.join(", ")
+                "sortBy {} is neither a column ({}) nor a path such as metadata.name",
+                echo(title),
+                one_line(&header.join(", "))
             ));
         }
         for entry in entries {
@@ -260,4 +266,21 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         }
         Ok(())
     }
+}
+
+/// The position of the column that a title means: `CPU(cores)` is found as CPU too.
+pub(crate) fn column(header: &[String], title: &str) -> Option<usize> {
+    let title = plain(title);
+    header.iter().position(|other| {
+        plain(other) == title || plain(other.split('(').next().unwrap_or_default()) == title
+    })
+}
+
+/// True if a title means the column of namespaces, which is in no header.
+pub(crate) fn is_namespace(title: &str) -> bool {
+    plain(title) == "namespace"
+}
+
+fn plain(title: &str) -> String {
+    title.replace(['-', '_', ' '], "").to_lowercase()
 }

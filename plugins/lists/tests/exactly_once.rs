@@ -7,6 +7,9 @@ use porthole_lists::{Columns, List, ListRequest, Page, PageError, PageRequest, P
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, json};
 
+/// Opaque, as the API has it: nothing may be read out of it, not even where it ends.
+const VERSION: &str = "7.1%2E";
+
 /// A list as an API server holds it, and the behaviour of one call's reads.
 #[derive(Debug, Clone)]
 struct Server {
@@ -15,8 +18,33 @@ struct Server {
     max_page: u32,
     /// Objects per page of any other view.
     max_rows: u32,
-    /// True if pages report `remainingItemCount`.
-    has_remaining: bool,
+    /// What pages report as `remainingItemCount`.
+    remaining: Remaining,
+}
+
+/// The `remainingItemCount` of pages. The API calls it inexact.
+#[derive(Debug, Clone, Copy)]
+enum Remaining {
+    None,
+    Exact,
+    Zero,
+    Half,
+    Double,
+    Vast,
+}
+
+impl Remaining {
+    fn of(self, left: usize) -> Option<u64> {
+        let left = left as u64;
+        match self {
+            Self::None => None,
+            Self::Exact => Some(left),
+            Self::Zero => Some(0),
+            Self::Half => Some(left / 2),
+            Self::Double => Some(left * 2),
+            Self::Vast => Some(u64::MAX),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -60,7 +88,7 @@ impl Pages for Call<'_> {
     fn page(&mut self, request: &PageRequest) -> Result<Page, Failed> {
         self.reads = self.reads.checked_sub(1).ok_or(self.error)?;
         if let Some(version) = &request.resource_version {
-            assert_eq!(version, "7", "every page is of the first one's version");
+            assert_eq!(version, VERSION, "every page is of the first one's version");
         }
         let objects = &self.server.objects;
         let start: usize = request.continue_token.as_deref().map_or(0, |token| token.parse().unwrap());
@@ -85,9 +113,10 @@ impl Pages for Call<'_> {
         Ok(Page {
             items: items.to_string(),
             continue_token: (end < objects.len()).then(|| end.to_string()),
-            remaining: (self.server.has_remaining && end < objects.len())
-                .then(|| (objects.len() - end) as u64),
-            resource_version: "7".to_owned(),
+            remaining: Some(objects.len() - end)
+                .filter(|left| *left > 0)
+                .and_then(|left| self.server.remaining.of(left)),
+            resource_version: VERSION.to_owned(),
         })
     }
 }
@@ -261,12 +290,17 @@ fn object(agrees: bool) -> impl Strategy<Value = Object> {
 fn server(agrees: bool) -> impl Strategy<Value = Server> {
     let short = (prop::collection::vec(object(agrees), 0..80), 1_u32..30);
     let long = (prop::collection::vec(object(agrees), 400..1100), Just(u32::MAX));
-    (prop_oneof![20 => short, 1 => long], 1_u32..4, any::<bool>()).prop_map(
-        |((objects, max_page), shorter, has_remaining)| {
+    (prop_oneof![20 => short, 1 => long], 1_u32..4, remaining()).prop_map(
+        |((objects, max_page), shorter, remaining)| {
             let max_rows = (max_page / shorter).max(1);
-            Server { objects, max_page, max_rows, has_remaining }
+            Server { objects, max_page, max_rows, remaining }
         },
     )
+}
+
+fn remaining() -> impl Strategy<Value = Remaining> {
+    let inexact = vec![Remaining::Zero, Remaining::Half, Remaining::Double, Remaining::Vast];
+    prop_oneof![2 => select(vec![Remaining::None, Remaining::Exact]), 1 => select(inexact)]
 }
 
 fn form() -> impl Strategy<Value = Form> {
@@ -277,6 +311,8 @@ fn form() -> impl Strategy<Value = Form> {
         Form::NewestFirst,
         Form::Sorted("STATUS"),
         Form::Sorted("-status.x"),
+        Form::Sorted("time"),
+        Form::Sorted("-['status']"),
         Form::Names,
         Form::Json,
         Form::Yaml,
@@ -340,7 +376,7 @@ proptest! {
 
     /// A token is foreign text: any is answered, with an error or an answer that ends.
     #[test]
-    fn any_token_is_answered(server in server(true), form in form(), token in r"[urs]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.7\.(-|[0-9])") {
+    fn any_token_is_answered(server in server(true), form in form(), token in r"[urs]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.7%2E1%252E\.(-|[0-9])") {
         let at_most = server.objects.len();
         let mut call = Call { server: &server, reads: 100, error: Failed::Limit };
         // A token behind the list is one that no answer gave: the simulated server cannot read it.
@@ -355,8 +391,29 @@ proptest! {
 fn an_answer_without_room_for_a_page_of_outlines_gets_on() {
     let object = |status| Object { status, outlined_status: status, width: 0, time: 0 };
     let objects = (0..66).map(|at| object(if at < 19 { "Running" } else { "Pending" })).collect();
-    let server = Server { objects, max_page: 15, max_rows: 5, has_remaining: false };
+    let server = Server { objects, max_page: 15, max_rows: 5, remaining: Remaining::None };
     let shown = read(&server, Form::ServerTable, &[0], None, &[7], Failed::Limit);
     check(&server, &shown.unwrap_or_else(|error| panic!("{error}")))
         .unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The API calls `remainingItemCount` inexact: one of 0 beside a token once ended a list of 1,000 behind 508.
+#[test]
+fn a_count_that_is_too_small_ends_no_list() {
+    let object = |at| Object {
+        status: if at % 50 == 0 { "Pending" } else { "Running" },
+        outlined_status: if at % 50 == 0 { "Pending" } else { "Running" },
+        width: 20,
+        time: 0,
+    };
+    for remaining in [Remaining::Zero, Remaining::Half, Remaining::Double, Remaining::Vast] {
+        let server =
+            Server { objects: (0..1000).map(object).collect(), max_page: 500, max_rows: 100, remaining };
+        for form in [Form::ByHealth, Form::ServerTable, Form::Names, Form::Fields] {
+            let shown = read(&server, form, &[8000], None, &[u32::MAX], Failed::Limit);
+            let shown = shown.unwrap_or_else(|error| panic!("{error}"));
+            assert!(!shown.reports_missing, "{form:?} {remaining:?}");
+            check(&server, &shown).unwrap_or_else(|error| panic!("{form:?} {remaining:?}: {error}"));
+        }
+    }
 }

@@ -29,12 +29,33 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     };
     let arguments = fields.named.iter().map(argument).collect::<Result<Vec<_>>>()?;
     let name = &input.ident;
-    let (declare, read): (Vec<_>, Vec<_>) = arguments.into_iter().unzip();
+    let mut own: Vec<&str> = Vec::new();
+    for (argument, field) in arguments.iter().zip(&fields.named) {
+        let Some(name) = argument.name.as_deref() else { continue };
+        if own.contains(&name) {
+            return error_at(
+                field,
+                format!("two arguments are called {name}: the second would hide the first"),
+            );
+        }
+        own.push(name);
+    }
+    let flattened = arguments.iter().filter(|argument| argument.name.is_none()).map(|argument| argument.ty);
+    let names = quote! {
+        ::porthole_sdk::Names {
+            own: &[#(#own),*],
+            flattened: &[#(&<#flattened as ::porthole_sdk::Arguments>::NAMES),*],
+        }
+    };
+    let declare = arguments.iter().map(|argument| &argument.declare);
+    let read = arguments.iter().map(|argument| &argument.read);
     let constructor =
         if matches!(data.fields, Fields::Unit) { quote!(Self) } else { quote!(Self { #(#read)* }) };
     Ok(quote! {
         #[automatically_derived]
         impl ::porthole_sdk::Arguments for #name {
+            const NAMES: ::porthole_sdk::Names = #names;
+
             #[allow(unused_variables, reason = "a tool may take no arguments")]
             fn declare(schema: &mut ::porthole_sdk::Schema) {
                 #(#declare)*
@@ -45,11 +66,25 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
                 ::core::result::Result::Ok(#constructor)
             }
         }
+
+        // Those of a struct that is flattened are known to the compiler alone.
+        const _: () = ::core::assert!(
+            <#name as ::porthole_sdk::Arguments>::NAMES.are_unique(),
+            "two arguments have one name, one of them in a struct that is flattened"
+        );
     })
 }
 
-/// A field's part of `declare` and of `read`.
-fn argument(field: &Field) -> Result<(TokenStream, TokenStream)> {
+/// A field's parts of the implementation.
+struct Argument<'f> {
+    /// The name that callers use; `None` if the field is flattened.
+    name: Option<String>,
+    ty: &'f Type,
+    declare: TokenStream,
+    read: TokenStream,
+}
+
+fn argument(field: &Field) -> Result<Argument<'_>> {
     let Some(ident) = &field.ident else { return error_at(field, "an argument has a name") };
     let (ty, at) = (&field.ty, field.ty.span());
     let options = Options::parse(&field.attrs, &KEYS)?;
@@ -57,10 +92,12 @@ fn argument(field: &Field) -> Result<(TokenStream, TokenStream)> {
         let Options { default: None, min: None, max: None, rename: None, .. } = &options else {
             return error_at(span, "a struct of arguments has neither default nor bounds nor a name");
         };
-        return Ok((
-            quote_spanned!(at=> <#ty as ::porthole_sdk::Arguments>::declare(schema);),
-            quote_spanned!(at=> #ident: <#ty as ::porthole_sdk::Arguments>::read(given)?,),
-        ));
+        return Ok(Argument {
+            name: None,
+            ty,
+            declare: quote_spanned!(at=> <#ty as ::porthole_sdk::Arguments>::declare(schema);),
+            read: quote_spanned!(at=> #ident: <#ty as ::porthole_sdk::Arguments>::read(given)?,),
+        });
     }
     check(field, &options)?;
     let name = match &options.rename {
@@ -85,10 +122,12 @@ fn argument(field: &Field) -> Result<(TokenStream, TokenStream)> {
         &::porthole_sdk::Spec { name: #name, description: #description, min: #min, max: #max }
     };
     // Spanned at the type, where the compiler then reports one that is no argument.
-    Ok((
-        quote_spanned!(at=> schema.add::<#ty>(#spec, #default);),
-        quote_spanned!(at=> #ident: given.argument::<#ty>(#spec, #default)?,),
-    ))
+    Ok(Argument {
+        declare: quote_spanned!(at=> schema.add::<#ty>(#spec, #default);),
+        read: quote_spanned!(at=> #ident: given.argument::<#ty>(#spec, #default)?,),
+        name: Some(name),
+        ty,
+    })
 }
 
 /// Refuses what the host would refuse when it loads the tool, at its place in the source.
@@ -215,7 +254,30 @@ mod tests {
     #[test]
     fn misuse_is_refused_where_it_stands() {
         let field = |field: Field| parse_quote!(struct Logs { #field });
-        let cases: [(DeriveInput, &str); 11] = [
+        let cases: [(DeriveInput, &str); 13] = [
+            (
+                parse_quote!(
+                    struct Logs {
+                        /// One
+                        a_b: String,
+                        /// Another
+                        aB: String,
+                    }
+                ),
+                "two arguments are called aB",
+            ),
+            (
+                parse_quote!(
+                    struct Logs {
+                        /// One
+                        #[argument(rename = "from")]
+                        a: String,
+                        /// Another
+                        from: String,
+                    }
+                ),
+                "two arguments are called from",
+            ),
             (
                 parse_quote!(
                     enum Logs {

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Data, DeriveInput, Fields, Ident, LitStr, Result};
+use syn::{Data, DeriveInput, Fields, Ident, LitStr, Result, ext::IdentExt};
 
 use crate::argument::{Options, error_at};
 
@@ -28,8 +28,9 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
             return error_at(&variant.fields, "a choice is a name alone");
         }
         let Options { rename, aliases, .. } = Options::parse(&variant.attrs, &KEYS)?;
-        let own = rename
-            .unwrap_or_else(|| LitStr::new(&variant.ident.to_string().to_lowercase(), variant.ident.span()));
+        let own = rename.unwrap_or_else(|| {
+            LitStr::new(&variant.ident.unraw().to_string().to_lowercase(), variant.ident.span())
+        });
         let names: Vec<LitStr> = std::iter::once(own).chain(aliases).collect();
         for name in &names {
             if taken.contains(&name.value()) {
@@ -88,9 +89,10 @@ mod tests {
                 Table,
                 #[argument(rename = "as-yaml")]
                 Yaml,
+                r#Type,
             }
         });
-        assert!(tokens.contains(r#"& ["table" , "as-yaml" , "wide" ,]"#), "{tokens}");
+        assert!(tokens.contains(r#"& ["table" , "as-yaml" , "type" , "wide" ,]"#), "{tokens}");
         assert!(tokens.contains(r#""table" | "wide" => Self :: Table"#), "{tokens}");
     }
 

@@ -1,11 +1,9 @@
 //! Arguments: a struct whose doc comments and types become the schema, in the subset that every client keeps.
 
+use porthole_field_path::{MAX_ECHO, cut, echo};
 use serde_json::{Map, Number, Value, json};
 
-use crate::Error;
-
-/// Max characters of a value that an error repeats.
-const MAX_ECHO: usize = 80;
+use crate::{Error, read::short};
 
 /// The arguments of a tool; [`#[derive(Arguments)]`](derive@crate::Arguments) implements it.
 ///
@@ -43,7 +41,24 @@ const MAX_ECHO: usize = 80;
 /// assert_eq!(error.map(String::from).as_deref(), Some("tail parameter must be at least 1, not 0"));
 /// # Ok::<(), Error>(())
 /// ```
+///
+/// Two arguments of one name do not compile, neither in one struct nor with one that is flattened:
+///
+/// ```compile_fail,E0080
+/// use porthole_sdk::prelude::*;
+///
+/// #[derive(Arguments)]
+/// struct Request {
+///     /// Pods at most
+///     limit: u32,
+///     #[argument(flatten)]
+///     list: ListArguments,
+/// }
+/// ```
 pub trait Arguments: Sized {
+    /// The names of the arguments; none of an implementation by hand.
+    const NAMES: Names = Names { own: &[], flattened: &[] };
+
     /// Adds the arguments to a schema.
     fn declare(schema: &mut Schema);
 
@@ -64,6 +79,68 @@ impl Arguments for () {
 
     fn read(_: &Given) -> Result<Self, Error> {
         Ok(())
+    }
+}
+
+/// The names of a struct of arguments, for the compiler to find one that is there twice.
+#[doc(hidden)]
+pub struct Names {
+    pub own: &'static [&'static str],
+    /// Those of the structs that are flattened into it.
+    pub flattened: &'static [&'static Names],
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "what is const has no iterators"
+)]
+impl Names {
+    /// True if each name is there once.
+    pub const fn are_unique(&self) -> bool {
+        self.are_once_in(self)
+    }
+
+    const fn are_once_in(&self, all: &Self) -> bool {
+        let mut at = 0;
+        while at < self.own.len() {
+            if all.count(self.own[at]) != 1 {
+                return false;
+            }
+            at += 1;
+        }
+        let mut at = 0;
+        while at < self.flattened.len() {
+            if !self.flattened[at].are_once_in(all) {
+                return false;
+            }
+            at += 1;
+        }
+        true
+    }
+
+    const fn count(&self, name: &str) -> usize {
+        let (mut count, mut at) = (0, 0);
+        while at < self.own.len() {
+            if is_same(self.own[at].as_bytes(), name.as_bytes()) {
+                count += 1;
+            }
+            at += 1;
+        }
+        at = 0;
+        while at < self.flattened.len() {
+            count += self.flattened[at].count(name);
+            at += 1;
+        }
+        count
+    }
+}
+
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    match (one.split_first(), other.split_first()) {
+        (None, None) => true,
+        (Some((a, one)), Some((b, other))) => *a == *b && is_same(one, other),
+        _ => false,
     }
 }
 
@@ -265,9 +342,9 @@ impl Given {
     /// Reads a JSON object.
     pub fn parse(json: &str) -> Result<Self, Error> {
         let object = serde_json::from_str(json);
-        object
-            .map(Self)
-            .map_err(|error| Error::Message(format!("the arguments are not a JSON object: {error}")))
+        object.map(Self).map_err(|error| {
+            Error::Message(format!("the arguments are not a JSON object: {}", short(&error)))
+        })
     }
 
     /// The arguments as a tool declares them.
@@ -308,11 +385,14 @@ impl Spec {
     }
 
     fn type_error(&self, expected: &str, choices: &[&str], value: &Value) -> Error {
-        let mut shown: String = value.to_string().chars().take(MAX_ECHO + 1).collect();
-        if shown.chars().count() > MAX_ECHO {
-            shown.pop();
-            shown.push('…');
-        }
+        let shown = match value {
+            Value::String(text) => echo(text),
+            other => {
+                let other = other.to_string();
+                let kept = cut(&other, MAX_ECHO);
+                if kept.len() == other.len() { other } else { format!("{kept}…") }
+            }
+        };
         let expected = match choices {
             [] => expected.to_owned(),
             choices => format!("one of {}", choices.join(", ")),

@@ -58,6 +58,8 @@ pub mod bindings {
     });
 }
 
+#[doc(hidden)]
+pub use arguments::Names;
 pub use arguments::{Argument, Arguments, Given, Schema, Spec};
 pub use bindings::porthole::tool::{call, kube_read, types};
 pub use error::Error;
@@ -66,7 +68,7 @@ pub use list_arguments::ListArguments;
 pub use metrics::{metrics_error, top};
 pub use missing::{get_or_suggest, node_read, suggestion};
 pub use porthole_field_path::{self as field_path, quantity};
-pub use porthole_lists::{Columns, ListRequest, Output, Row, Table, pruned, to_yaml, yaml};
+pub use porthole_lists::{Columns, ListRequest, Output, Row, Table, one_line, pruned, to_yaml, yaml};
 pub use porthole_sdk_macros::{Argument, Arguments, tool};
 pub use read::{Answer, get, kind, list_all_of, log_of, namespace_or_default, parsed, paths, text};
 pub use serde_json::Value;

@@ -29,7 +29,14 @@ pub fn namespace_or_default(requested: Option<String>) -> String {
 /// Parses JSON that the host returned.
 pub fn parsed<T: DeserializeOwned>(json: &str) -> Result<T, String> {
     serde_json::from_str(json)
-        .map_err(|error| format!("the cluster's answer is not what this tool expects: {error}"))
+        .map_err(|error| format!("the cluster's answer is not what this tool expects: {}", short(&error)))
+}
+
+/// The reason of a parser, on a line: its words repeat a text that stands where something else is expected.
+pub(crate) fn short(error: &serde_json::Error) -> String {
+    const MAX_REASON: usize = 256;
+    let reason = error.to_string();
+    porthole_lists::one_line(porthole_field_path::cut(&reason, MAX_REASON)).into_owned()
 }
 
 /// The entries of a comma-separated list of paths, without a dot in front.

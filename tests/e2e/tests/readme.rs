@@ -67,6 +67,75 @@ fn the_security_page_names_tests_that_exist() {
     assert!(named > 15, "{named}");
 }
 
+/// Guards against names of files and functions that were renamed or moved: every file that ARCHITECTURE.md names
+/// exists, and it holds the functions and types that are named right after it. Other `Type::function`s are somewhere in
+/// the host.
+#[test]
+fn the_architecture_names_code_that_exists() {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let host = sources(&root().join("host"));
+    let mut named = 0;
+    for line in page.lines().filter(|line| !line.starts_with("    ")) {
+        let mut file: Option<(&str, String)> = None;
+        // Every other piece is in backticks.
+        let pieces: Vec<&str> = line.split('`').collect();
+        for pair in pieces.chunks_exact(2) {
+            let [between, token] = *pair else { continue };
+            if token.contains('/') && token.ends_with(".rs") {
+                let paths = [root().join("host").join(token), root().join(token)];
+                let text = paths.iter().find_map(|path| std::fs::read_to_string(path).ok());
+                file = Some((token, text.unwrap_or_else(|| panic!("{token}: no such file"))));
+                named += 1;
+                continue;
+            }
+            // A name belongs to the file before it unless other words stand between them.
+            file = file.filter(|_| [" ", " and ", ", "].contains(&between));
+            let is_name = token.chars().all(|c| c.is_ascii_alphanumeric() || "_:".contains(c));
+            match &file {
+                Some((path, text)) if is_name => assert!(declares(text, token), "{path} has no {token}"),
+                None if is_name && token.contains("::") => {
+                    assert!(host.iter().any(|text| declares(text, token)), "the host has no {token}");
+                }
+                _ => continue,
+            }
+            named += 1;
+        }
+    }
+    assert!(named > 60, "{named}");
+}
+
+/// True if a source declares this function or type, or the function of this `Type::function` or `module::function`.
+fn declares(text: &str, name: &str) -> bool {
+    let has = |keyword: &str, name: &str| {
+        text.match_indices(&format!("{keyword} {name}")).any(|(at, found)| {
+            let next = text.get(at + found.len()..).and_then(|rest| rest.chars().next());
+            next.is_none_or(|next| !next.is_alphanumeric() && next != '_')
+        })
+    };
+    let declared = |name: &str| ["fn", "struct", "enum"].iter().any(|keyword| has(keyword, name));
+    match name.rsplit_once("::") {
+        Some((module, name)) if module.starts_with(char::is_lowercase) => declared(name),
+        Some((ty, function)) => {
+            has("fn", function) && ["impl", "struct", "enum"].iter().any(|of| has(of, ty))
+        }
+        None => declared(name),
+    }
+}
+
+/// Texts of all sources in a folder.
+fn sources(folder: &Path) -> Vec<String> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            texts.push(std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    texts
+}
+
 /// True if a module of the host, such as `cluster::shape::copy`, has tests.
 fn has_unit_tests(module: &str) -> bool {
     let (name, path) = module.split_once("::").unwrap();

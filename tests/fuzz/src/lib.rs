@@ -12,7 +12,9 @@ mod tests;
 use porthole_admin::fuzz as admin;
 use porthole_cluster::fuzz as cluster;
 use porthole_contract::fuzz as contract;
+use porthole_field_path::fuzz as field_path;
 use porthole_http::fuzz as http;
+use porthole_lists::fuzz as lists;
 use porthole_mcp::fuzz as mcp;
 use porthole_sandbox::fuzz as sandbox;
 use porthole_tools::fuzz as tools;
@@ -31,6 +33,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "projection", run: cluster::projection },
     Target { name: "redaction", run: cluster::redaction },
     Target { name: "field_path", run: cluster::field_path },
+    Target { name: "filter", run: field_path::filter },
+    Target { name: "cursor", run: lists::cursor },
     Target { name: "table", run: cluster::table },
     Target { name: "log_lines", run: cluster::log_lines },
     Target { name: "helm_release", run: cluster::helm_release },

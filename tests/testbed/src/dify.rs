@@ -1,6 +1,6 @@
 //! Emulation of Dify's client at `/sse`, including its failures.
 //!
-//! From `research/dify-client.md` and `dify-verified.md`: it requires the endpoint within 1 s of the headers, on the
+//! From `docs/research/dify-client.md` and `dify-verified.md`: it requires the endpoint within 1 s of the headers, on the
 //! same origin; counts ids from 0; reads answers from the stream only; fails on an `id:` or `retry:` line, on data that
 //! is not JSON, on an error without id, and on an answer to an id that is not open. It ignores a failed POST, and
 //! hangs.

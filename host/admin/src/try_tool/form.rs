@@ -30,7 +30,7 @@ impl<'f> ToolForm<'f> {
         Self {
             name: &tool.description.name,
             summary: &tool.description.summary,
-            input_schema: &tool.input_schema,
+            input_schema: &tool.description.input_schema,
             submitted,
             requires_token: authenticator.requires_token(),
         }

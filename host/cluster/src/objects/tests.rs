@@ -86,6 +86,34 @@ fn an_object_of_another_kind_is_refused() {
 }
 
 #[tokio::test]
+async fn an_element_counts_as_memory_of_all_calls_while_it_arrives() {
+    const MIB: u64 = 1 << 20;
+    let pod = serde_json::json!({"metadata": {"name": "web"}, "status": "x".repeat(3 << 20)});
+    let rows = serde_json::json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "rows": [{"cells": ["web"], "object": pod}]});
+    let list = serde_json::json!({"kind": "PodList", "metadata": {}, "items": [pod]});
+    for (body, view) in [(list, View::Fields(vec!["metadata.name".into()])), (rows, View::Table)] {
+        let server = answering(body.to_string()).await;
+        for (total, expected) in [(2 * MIB, Some(Reason::Throttled)), (14 * MIB, None)] {
+            let memory = Arc::new(MemoryTotal::new(total).share(Account::of(&1)));
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+            let budget = ReadBudget::new(deadline, 16 * MIB, 8 << 20).with_memory(memory);
+            let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+            let query = ListQuery {
+                namespace: Some("shop".into()),
+                label_selector: None,
+                field_selector: None,
+                limit: None,
+                continue_token: None,
+                resource_version: None,
+                view: view.clone(),
+            };
+            let read = list_objects(client, &pods(), &query, Redaction::Bookkeeping).await;
+            assert_eq!(read.err().map(|failure| failure.reason), expected, "{total}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_copy_of_an_object_counts_as_memory_of_all_calls_while_there_is_the_body() {
     const MIB: u64 = 1 << 20;
     let body = serde_json::json!({"kind": "Pod", "data": "x".repeat(3 << 20)}).to_string();

@@ -7,6 +7,8 @@ use porthole_field_path::{Path, PathError};
 
 /// Max paths of a projection, which bounds the tree that a component can make the host build.
 const MAX_PATHS: usize = 128;
+/// Max bytes of all paths together. A query of a component may bring 4 MiB, and the tree would take thirty times as much.
+const MAX_PATHS_BYTES: usize = 64 << 10;
 
 /// Requested fields as a tree. Arrays are transparent: a path continues in each element.
 #[derive(Debug, Default, PartialEq)]
@@ -44,6 +46,13 @@ impl Projection {
                 format!("fields: 1 to {MAX_PATHS} paths, not {}", paths.len()),
             ));
         }
+        let bytes = paths.iter().fold(0usize, |sum, path| sum.saturating_add(path.len()));
+        if bytes > MAX_PATHS_BYTES {
+            return Err(Failure::new(
+                Reason::Invalid,
+                format!("fields: paths of {bytes} bytes; at most {MAX_PATHS_BYTES} may be named"),
+            ));
+        }
         let mut root = Self::default();
         for path in paths {
             let path: Path =
@@ -72,5 +81,16 @@ mod tests {
         let below = projection.selection().below("a").unwrap();
         assert_eq!(below, FieldSelection::All);
         assert_eq!(projection.selection().below("b"), None);
+    }
+    /// The attack: paths of 4 MiB from a component, whose names and whose error were outside of every account.
+    #[test]
+    fn vast_fields_are_refused_in_a_line() {
+        let long = vec!["\u{1}".repeat(4 << 20)];
+        let many: Vec<String> = (0..128).map(|n| format!("a{n}.{}", "b".repeat(600))).collect();
+        let deep = vec!["a.".repeat(30_000)];
+        for paths in [long, many, deep] {
+            let failure = Projection::parse(&paths).unwrap_err();
+            assert!(failure.message.len() < 2048, "{} bytes", failure.message.len());
+        }
     }
 }

@@ -178,7 +178,12 @@ fn blank(tree: &Tree) {
 /// A path written with names is read as these names, in brackets and with dots. The names are the lines of the input.
 pub fn field_path(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
-    if let Ok(parsed) = Projection::parse(std::slice::from_ref(&text)) {
+    let parsed = Projection::parse(std::slice::from_ref(&text));
+    if let Err(failure) = &parsed {
+        assert!(failure.message.len() < 2048, "an error of {} bytes", failure.message.len());
+    }
+    // Four bytes more would be refused.
+    if let Some(parsed) = parsed.ok().filter(|_| text.len() + 4 <= porthole_field_path::MAX_BYTES) {
         for more in ["[]", "[*]"] {
             assert_eq!(
                 Projection::parse(&[format!("{text}{more}")]).as_ref().ok(),
@@ -192,6 +197,9 @@ pub fn field_path(data: &[u8]) {
         return;
     }
     let quoted: String = names.iter().map(|name| format!("['{name}']")).collect();
+    if quoted.len() > porthole_field_path::MAX_BYTES {
+        return;
+    }
     let parsed = Projection::parse(&[quoted]).expect("names in brackets are a path");
     let end = names.iter().try_fold(parsed.selection(), |at, name| at.below(name));
     assert_eq!(end, Some(FieldSelection::All));

@@ -118,6 +118,11 @@ impl Items {
         Ok(())
     }
 
+    /// Bytes held: an unfinished element, and the envelope.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffer.len().saturating_add(self.envelope.len())
+    }
+
     /// Discards the bytes before `at` that are no longer needed: all but the current element or string.
     fn forget(&mut self, at: usize) {
         // A string that is cut in two must stay whole until its end, since it may be the key.

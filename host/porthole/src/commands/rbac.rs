@@ -96,7 +96,9 @@ async fn read_declarations(
     let mut complete = true;
     for file in files {
         match loader.load(file).await {
-            Ok(tool) => rules.push((tool.description.name.to_string(), tool.grant.rules().to_vec())),
+            Ok(tool) => {
+                rules.push((tool.description.name.to_string(), tool.description.grant.rules().to_vec()))
+            }
             Err(reason) => {
                 complete = false;
                 warn(&format!("{} is left out: {reason}", Printable(&file.to_string_lossy())));

@@ -89,10 +89,42 @@ mod tests {
     #[test]
     fn the_reference_is_a_file_of_defaults_that_names_every_key() {
         assert_eq!(Config::parse(&render()).unwrap(), Config::default());
-        for key in Config::KEYS {
+        let keys = keys(&[]);
+        assert!(keys.len() > 20 && keys.iter().any(|key| key == "readBytes"), "{keys:?}");
+        for key in keys {
             assert!(render().contains(&format!("{key}:")), "{key} is not in the reference");
         }
         assert_eq!((Bytes(32 << 10).to_string(), Bytes(1000).to_string()), ("32Ki".into(), "1000".into()));
+    }
+
+    /// Every key below `path`, out of the parser's own error about a key that is none.
+    fn keys(path: &[&str]) -> Vec<String> {
+        const NO_KEY: &str = "frob";
+        let text =
+            path.iter().rev().fold(format!("{{{NO_KEY}: 1}}"), |text, key| format!("{{{key}: {text}}}"));
+        let error = Config::parse(&text).unwrap_err();
+        let mut found: Vec<String> =
+            match error.split_once(&format!("unknown field `{NO_KEY}`, expected one of ")) {
+                Some((_, expected)) => {
+                    let expected = expected.lines().next().unwrap_or_default();
+                    // The last key may be followed by its place in the text.
+                    expected
+                        .split(", ")
+                        .filter_map(|key| key.split_whitespace().next())
+                        .map(str::to_owned)
+                        .collect()
+                }
+                // Tools have names of their own here, so an unknown one is a tool and not an error.
+                None if path == ["tools"] => {
+                    let of_a_tool = keys(&["tools", NO_KEY]);
+                    return ["enabled", "disabled"].map(str::to_owned).into_iter().chain(of_a_tool).collect();
+                }
+                None => return Vec::new(),
+            };
+        for key in found.clone() {
+            found.extend(keys(&[path, &[&key]].concat()));
+        }
+        found
     }
 
     #[test]

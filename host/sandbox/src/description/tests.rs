@@ -111,6 +111,13 @@ fn a_schema_that_refers_matches_chooses_or_grows_is_refused() {
         (nested.replace('X', &format!("{{\"description\": {:?}}}", "x".repeat(3000))), "description of 3000"),
         (nested.replace('X', &format!("{{\"enum\": [{:?}]}}", "x".repeat(300))), "an enum"),
         (nested.replace('X', r#"{"enum": [{"$ref": ""}]}"#), "an enum"),
+        (nested.replace('X', &format!("{{\"required\": [{:?}]}}", "x".repeat(65))), "requires \"xxx"),
+        (nested.replace('X', r#"{"required": ["\u0000"]}"#), "requires \"\\0\""),
+        (nested.replace('X', r#"{"required": [1]}"#), "requires 1"),
+        (
+            nested.replace('X', &serde_json::json!({"required": vec!["a"; 65]}).to_string()),
+            "requires more than 64",
+        ),
         (serde_json::json!({"properties": many}).to_string(), "bytes; at most"),
         (
             serde_json::json!({"properties": many.into_iter().take(65).collect::<Map<_, _>>()}).to_string(),

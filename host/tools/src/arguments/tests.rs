@@ -107,3 +107,16 @@ fn arguments_without_end_are_refused_before_they_are_looked_at_and_not_repeated(
         assert!(error.len() < 400 && error.contains("(60000 bytes)"), "{error}");
     }
 }
+
+#[test]
+fn a_reason_is_short_whatever_the_schema_holds() {
+    let choices: Vec<String> = (0..128).map(|n| format!("{n:0>256}")).collect();
+    for schema in [
+        json!({"type": "object", "required": ["\u{e0001}".repeat(16_300)]}),
+        json!({"type": "object", "properties": {"a": {"type": "string", "enum": choices, "default": "none"}}}),
+        json!({"type": "object", "properties": {"x".repeat(60_000): {"type": "null"}}}),
+    ] {
+        let reason = Parameters::parse(schema.as_object().unwrap()).unwrap_err();
+        assert!(reason.len() < 2048, "{} bytes: {reason:.200}", reason.len());
+    }
+}

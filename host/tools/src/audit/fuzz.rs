@@ -13,9 +13,9 @@ use porthole_contract::Token;
 
 use super::redactor::Redactor;
 
-const OWN: &str = "kx7-opaque-31337";
+const OWN: &str = r#"kx7-"opaque\31%337"#;
 
-/// Logged arguments are short, and hold the caller's token neither as it is nor percent-encoded.
+/// Logged arguments are short, and hold the caller's token neither as it is nor percent-encoded, nor as JSON escapes it.
 pub fn audited(data: &[u8]) {
     let redactor = Redactor::new(Some(&Token::parse(OWN).unwrap()));
     let text = redactor.redact(&String::from_utf8_lossy(data));
@@ -27,14 +27,16 @@ pub fn audited(data: &[u8]) {
     for (name, value) in &shown {
         assert!(name.len() < 300 && value.as_str().is_none_or(|text| text.len() < 300));
         clean(name);
-        clean(&value.to_string());
+        clean(value.as_str().unwrap_or(&value.to_string()));
     }
 }
 
 fn clean(logged: &str) {
     let once = percent_decode_str(logged).decode_utf8_lossy().into_owned();
     let twice = percent_decode_str(&once).decode_utf8_lossy().into_owned();
+    let quoted = |text: &str| text.replace('\\', r"\\").replace('"', r#"\""#);
+    let forms = [OWN.to_owned(), quoted(OWN), quoted(&quoted(OWN))];
     for text in [logged, &once, &twice] {
-        assert!(!text.contains(OWN), "{logged}");
+        assert!(!forms.iter().any(|form| text.contains(form)), "{logged}");
     }
 }

@@ -12,6 +12,8 @@ const TOKEN_SPAN: usize = 4 << 10;
 const MAX_ARGUMENTS: usize = 32;
 /// Layers of percent-encoding that are decoded: a token in a URL in a URL.
 const ENCODINGS: usize = 2;
+/// Layers of JSON that are looked through: JSON text in a text of arguments.
+const QUOTINGS: usize = 2;
 /// Growth of a token if [`ENCODINGS`] layers encode each of its bytes, `%25XX` as three characters for each of three.
 const ENCODED_GROWTH: usize = 9;
 /// Base64 characters after `eyJ` that distinguish a JSON Web Token from a name.
@@ -45,14 +47,20 @@ const REDACTED: &str = "<redacted>";
 /// Redacts credentials in the log entries of one caller's calls.
 #[derive(Default)]
 pub(crate) struct Redactor {
-    /// The caller's own token, which may have any format.
-    own: Option<Token>,
+    /// The caller's own token, which may have any format; and as JSON escapes it, if it has a quote or a backslash.
+    own: Vec<Token>,
 }
 
 impl Redactor {
     /// Creates a redactor that also removes the caller's own token.
     pub(crate) fn new(own: Option<&Token>) -> Self {
-        Self { own: own.filter(|token| token.expose().len() >= MIN_TOKEN).cloned() }
+        let mut forms: Vec<Token> =
+            own.filter(|token| token.expose().len() >= MIN_TOKEN).cloned().into_iter().collect();
+        for _ in 0..QUOTINGS {
+            let escaped = forms.last().and_then(|token| escape(token.expose()));
+            forms.extend(escaped);
+        }
+        Self { own: forms }
     }
 
     /// Redacts arguments.
@@ -66,12 +74,12 @@ impl Redactor {
 
     /// Redacts a name or another short text.
     pub(crate) fn redact(&self, text: &str) -> String {
-        let own = self.own.as_ref().map_or(0, |own| own.expose().len());
+        let own = self.own.iter().map(|own| own.expose().len()).max().unwrap_or(0);
         // The search window is wider than the logged part: truncating first could split a token, and its head would be
         // logged. Each layer of percent-encoding can triple a token.
         let encoded = own.saturating_mul(ENCODED_GROWTH);
-        let searched = truncate(text, MAX_TEXT.saturating_add(encoded.max(TOKEN_SPAN)));
-        if self.holds_credential(searched) {
+        let window = MAX_TEXT.saturating_add(encoded.max(TOKEN_SPAN));
+        if self.holds_credential(truncate(text, window)) {
             return REDACTED.to_owned();
         }
         let kept = truncate(text, MAX_TEXT);
@@ -100,7 +108,7 @@ impl Redactor {
     fn holds_credential(&self, text: &str) -> bool {
         let mut text = std::borrow::Cow::Borrowed(text);
         for _ in 0..=ENCODINGS {
-            let own = self.own.as_ref().is_some_and(|own| text.contains(own.expose()));
+            let own = self.own.iter().any(|own| text.contains(own.expose()));
             if own || holds_jwt(&text) || text.to_ascii_lowercase().contains("bearer") {
                 return true;
             }
@@ -111,6 +119,12 @@ impl Redactor {
         }
         false
     }
+}
+
+/// A token as it stands within a JSON string; `None` if it is unchanged there, or longer than any token.
+fn escape(token: &str) -> Option<Token> {
+    let escaped = token.replace('\\', r"\\").replace('"', r#"\""#);
+    if escaped == token { None } else { Token::parse(&escaped).ok() }
 }
 
 /// True if `eyJ` (base64 of `{"`) is followed by enough characters for a token, anywhere in a word.
@@ -223,6 +237,25 @@ mod tests {
         assert_eq!(redactor_of_long.redact(&encoded), REDACTED);
         let named = [(OPAQUE.to_owned(), json!("x"))].into_iter().collect();
         assert!(redactor().redact_arguments(&named).contains_key(REDACTED));
+        // What JSON escapes is found in what is serialized, and in JSON text within a text.
+        let odd = r#"hunter"2-correct\horse-99"#;
+        let redactor_of_odd = Redactor::new(Some(&Token::parse(odd).unwrap()));
+        let written = json!({"x": {"y": odd}}).to_string();
+        let twice = json!([written]).to_string();
+        for value in [
+            json!([odd]),
+            json!({"x": {"y": odd}}),
+            json!({ odd: 1 }),
+            json!([written]),
+            json!(written),
+            json!(twice),
+        ] {
+            assert_eq!(redactor_of_odd.redact_value(&value), REDACTED, "{value}");
+        }
+        let encoded: String = written.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        for text in [written, encoded, format!("Agent/1 {}", json!(odd))] {
+            assert_eq!(redactor_of_odd.redact(&text), REDACTED, "{text}");
+        }
         let digits = Redactor::new(Some(&Token::parse("1234567890").unwrap()));
         assert_eq!(digits.redact_value(&json!(1_234_567_890)), REDACTED);
     }

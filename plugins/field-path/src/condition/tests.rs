@@ -12,7 +12,7 @@ fn now() -> SystemTime {
 
 fn pod() -> Value {
     json!({
-        "metadata": {"creationTimestamp": "2026-03-01T10:00:00Z", "labels": {"app.kubernetes.io/name": "web", "a=b": "x,y"}},
+        "metadata": {"creationTimestamp": "2026-03-01T10:00:00Z", "serial": "9007199254740993", "labels": {"app.kubernetes.io/name": "web", "a=b": "x,y"}},
         "spec": {"replicas": 3, "hostNetwork": true, "nodeName": null, "containers": [
             {"image": "web:2", "resources": {"limits": {"cpu": "500m", "memory": "1Gi"}}},
             {"image": "proxy:1", "resources": {"limits": {"cpu": "2"}}}]},
@@ -64,6 +64,18 @@ fn conditions_hold_or_not() {
         ("metadata.labels['a=b'] exists", true),
         ("metadata.labels['a=b']='x,y', status.phase=Running", true),
         ("metadata.labels['app.kubernetes.io/name']=web, status.phase=Pending", false),
+        // As kubectl's selectors have it.
+        ("status.phase==Running", true),
+        ("status.phase == 'Running'", true),
+        ("status.phase==Pending", false),
+        // A quote within a word opens nothing, and a bracket of an expression neither: the second condition filters.
+        ("status.phase != can't, status.phase=Pending", false),
+        ("status.phase ~ ^Run\\[?, status.phase=Pending", false),
+        ("spec.containers[].image ~ [a-z]exists", false),
+        ("spec.containers[].image ~ '[a-z]:[0-9]'", true),
+        // Beyond what a float holds exactly, texts are compared.
+        ("metadata.serial=9007199254740993", true),
+        ("metadata.serial=9007199254740992", false),
     ] {
         let parsed: Filter = filter.parse().unwrap_or_else(|error| panic!("{filter}: {error}"));
         assert_eq!(parsed.matches(&pod(), now()), expected, "{filter}");
@@ -82,7 +94,13 @@ fn a_filter_that_cannot_be_decided_is_refused() {
         ("a..b=1", "field path"),
         (" exists", "is malformed"),
         ("a > soon", "has no order"),
+        ("status.phase=~^Run", "is malformed"),
+        ("status.phase=Running exists", "is malformed"),
+        ("status.phase='Running", "is malformed"),
+        ("status.phase='Run'ning", "is malformed"),
+        ("metadata.labels['a=b", "is malformed"),
         ("a ~ (", "regular expression"),
+        ("a ~ (a|b|ab|ba|aa|bb){400}c", "regular expression"),
         ("a ~ ((a{99}){99}){99}", "regular expression"),
         (&long, "it has 257 bytes"),
         (&many, "17 conditions"),
@@ -90,6 +108,28 @@ fn a_filter_that_cannot_be_decided_is_refused() {
         let error = filter.parse::<Filter>().expect_err(filter);
         assert!(error.to_string().contains(message), "{filter}: {error}");
     }
+}
+
+#[test]
+fn an_error_repeats_little_and_a_vast_filter_is_no_work() {
+    for filter in [
+        "x".repeat(MAX_FILTER),
+        format!("a>{}", "\u{1}".repeat(MAX_FILTER / 2)),
+        format!("a ~ ({}", "(".repeat(MAX_PATTERN - 2)),
+        format!("{}=1", "[".repeat(MAX_FILTER / 2)),
+        "a=1,".repeat(1_000_000),
+    ] {
+        let error = filter.parse::<Filter>().unwrap_err().to_string();
+        assert!(error.len() < 2048, "{} bytes: {error:.200}", error.len());
+    }
+}
+
+#[test]
+fn an_expression_is_matched_with_the_first_16_kib_of_a_value() {
+    let filter: Filter = "a ~ b".parse().unwrap();
+    let object = |at: usize| json!({"a": format!("{}b", "a".repeat(at))});
+    assert!(filter.matches(&object(MAX_MATCHED - 1), now()));
+    assert!(!filter.matches(&object(MAX_MATCHED), now()));
 }
 
 #[test]

@@ -34,6 +34,27 @@ fn malformed_paths_are_refused() {
     }
 }
 
+/// A host call brings up to 4 MiB: two million names, or a message of 20 MB (the attack).
+#[test]
+fn a_vast_path_is_refused_in_a_line_before_it_is_taken_apart() {
+    for path in ["a.".repeat(2_000_000), "\u{1}".repeat(4_000_000), "x".repeat(MAX_BYTES + 1)] {
+        let began = std::time::Instant::now();
+        let error = path.parse::<Path>().unwrap_err().to_string();
+        assert!(error.len() < 2048 && error.contains(&format!("… ({} bytes)", path.len())), "{error:.200}");
+        assert!(began.elapsed().as_millis() < 50, "{:?}", began.elapsed());
+    }
+    assert!("x".repeat(MAX_BYTES).parse::<Path>().is_ok());
+}
+
+#[test]
+fn a_printed_path_is_one_entry_of_a_list() {
+    for name in ["a,b", "a\nb", "a\u{2028}b", "a\tb"] {
+        let path: Path = format!("metadata.labels['{name}']").parse().unwrap();
+        assert_eq!(crate::split(&format!("{path},b")), [path.to_string().as_str(), "b"]);
+        assert!(path.to_string().ends_with("']"), "{path}");
+    }
+}
+
 proptest! {
     /// Any text that parses prints to a path of the same names.
     #[test]

@@ -50,6 +50,39 @@ fn defaults_hold_without_the_host() {
 }
 
 #[test]
+fn two_arguments_of_one_name_are_counted_also_where_they_are_flattened() {
+    const LIST: Names = Names { own: &["limit", "fields"], flattened: &[] };
+    assert!(Names { own: &["name", "limits"], flattened: &[&LIST] }.are_unique());
+    for names in [
+        Names { own: &["name", "limit"], flattened: &[&LIST] },
+        Names { own: &["a", "a"], flattened: &[] },
+        Names { own: &[], flattened: &[&LIST, &LIST] },
+        Names { own: &["fields"], flattened: &[&Names { own: &[], flattened: &[&LIST] }] },
+    ] {
+        assert!(!names.are_unique(), "{:?} {}", names.own, names.flattened.len());
+    }
+    assert!(Request::NAMES.are_unique());
+    assert_eq!((Request::NAMES.own.first(), Request::NAMES.flattened.len()), (Some(&"name"), 1));
+}
+
+#[test]
+fn no_error_repeats_a_whole_argument() {
+    let long = "\u{1}".repeat(60_000);
+    for arguments in [
+        json!({"name": [long]}),
+        json!({"name": "web", "tailLines": long}),
+        json!({"name": "web", "level": long}),
+        json!({"name": "web", "old": {long.as_str(): 1}}),
+        json!(long),
+    ] {
+        let error = error(&arguments.to_string());
+        assert!(error.len() < 1500, "{} bytes: {error:.200}", error.len());
+    }
+    let error = crate::parsed::<u32>(&json!(long).to_string()).unwrap_err();
+    assert!(error.len() < 1500, "{} bytes", error.len());
+}
+
+#[test]
 fn values_are_taken_as_they_are_named() {
     let json = r#"{"name": "web", "tailLines": 1, "old": false, "share": 1, "containers": ["a", "b"],
         "level": "warning", "word": "hi", "continue": "x", "limit": 7}"#;

@@ -32,6 +32,24 @@ pub(crate) struct Selection {
     pub(crate) note: String,
 }
 
+impl Selection {
+    /// One log.
+    fn select_pod(pod: String, container: Option<String>) -> Self {
+        Self { targets: vec![Target { pod, container }], note: String::new() }
+    }
+
+    /// The first of several logs; the note says of whom they are and what reads another.
+    fn first(mut targets: Vec<Target>, of: &str, another: &str) -> Self {
+        let all = targets.len();
+        targets.truncate(MAX_LOGS);
+        let note = match all > MAX_LOGS {
+            true => format!("{of}; {MAX_LOGS} of {all} logs shown{another}\n"),
+            false => String::new(),
+        };
+        Self { targets, note }
+    }
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Pod {
@@ -121,17 +139,14 @@ pub(crate) fn select(request: &Request, namespace: &str) -> Result<Selection, Er
 /// One pod's log. Which containers it has is only read where that matters.
 fn select_pod(request: &Request, name: &str, namespace: &str) -> Result<Selection, Error> {
     let pod = name.to_owned();
-    let Some(container) = &request.container else {
-        return Ok(Selection { targets: vec![Target { pod, container: None }], note: String::new() });
-    };
-    if container != "*" {
-        let container = Some(container.clone());
-        return Ok(Selection { targets: vec![Target { pod, container }], note: String::new() });
+    if request.container.as_deref() != Some("*") {
+        return Ok(Selection::one(pod, request.container.clone()));
     }
     let all: Pod = get_or_suggest(kind("pods"), Some(namespace.to_owned()), name, FIELDS)?;
-    let targets =
-        all.containers().into_iter().map(|container| Target { pod: pod.clone(), container: Some(container) });
-    Ok(Selection { targets: targets.take(MAX_LOGS).collect(), note: String::new() })
+    let target = |container| Target { pod: pod.clone(), container: Some(container) };
+    let targets: Vec<Target> = all.containers().into_iter().map(target).collect();
+    let of = format!("{} containers of {pod}", targets.len());
+    Ok(Selection::first(targets, &of, ". Name a container for another."))
 }
 
 /// The logs of pods by their labels; those that are not ready come first.
@@ -158,17 +173,8 @@ fn select_of_pods(request: &Request, mut pods: Vec<Pod>, named: &str) -> Selecti
         let target = |container| Target { pod: pod.metadata.name.clone(), container: Some(container) };
         targets.extend(containers.into_iter().map(target));
     }
-    let all = targets.len();
-    targets.truncate(MAX_LOGS);
-    let note = if all > MAX_LOGS {
-        format!(
-            "{} pods {named}; {MAX_LOGS} of {all} logs shown, those not ready first. Name a pod for another.\n",
-            pods.len()
-        )
-    } else {
-        String::new()
-    };
-    Selection { targets, note }
+    let of = format!("{} pods {named}", pods.len());
+    Selection::first(targets, &of, ", those not ready first. Name a pod for another.")
 }
 
 /// The logs of the pods whose name begins with `name`; an error that says where else there is something of that name.

@@ -68,14 +68,20 @@ fn owners(identity: &Identity, object: &Value) -> String {
     let mut chain = Vec::new();
     let mut owner = controller(object);
     while let Some((kind, api_version, name)) = owner.take() {
-        chain.push(format!("{kind} {name}"));
         if chain.len() >= MAX_OWNERS {
+            chain.push("more owners, not read".to_owned());
             break;
         }
+        let named = format!("{kind} {name}");
         let reference = KindRef { kind, api_version: Some(api_version) };
-        let above: Option<Value> =
-            get(reference, identity.namespace.clone(), &name, &["metadata.ownerReferences"]).ok();
-        owner = above.as_ref().and_then(controller);
+        match get::<Value>(reference, identity.namespace.clone(), &name, &["metadata.ownerReferences"]) {
+            Ok(above) => {
+                chain.push(named);
+                owner = controller(&above);
+            }
+            // It may have owners itself, so the chain must not look as if it ended here.
+            Err(error) => chain.push(format!("{named} (not read: {error})")),
+        }
     }
     if chain.is_empty() { String::new() } else { format!("owned by: {}\n", chain.join(" < ")) }
 }
@@ -104,9 +110,13 @@ fn pods(namespace: Option<String>, labels: Option<String>, field_selector: Optio
     let unhealthy: Vec<&Row> = rows.iter().filter(|row| !row.healthy).collect();
     let mut output = format!("pods: {}, {} not well\n", rows.len(), unhealthy.len());
     let mut table = Table::new(pod::HEADER);
+    let rest = unhealthy.len().saturating_sub(MAX_PODS);
     unhealthy.iter().take(MAX_PODS).for_each(|row| table.row(row.cells.iter().cloned()));
     if !table.is_empty() {
         output.push_str(&table.fit(usize::MAX).0);
+    }
+    if rest > 0 {
+        output.push_str(&format!("… and {rest} more not well\n"));
     }
     output
 }
@@ -155,7 +165,11 @@ fn endpoints(identity: &Identity, labels: Option<String>) -> String {
             Some(target) => target.name.clone(),
             None => endpoint.addresses.join(","),
         });
-        let named: Vec<String> = named.collect();
+        let mut named: Vec<String> = named.collect();
+        let rest = some.len().saturating_sub(MAX_PODS);
+        if rest > 0 {
+            named.push(format!("… and {rest} more"));
+        }
         if named.is_empty() { String::new() } else { format!(" ({})", named.join(", ")) }
     };
     let mut output = format!(

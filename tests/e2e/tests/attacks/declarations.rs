@@ -137,3 +137,33 @@ pub(crate) async fn schemas(case: &'static Case) {
         })
         .await;
 }
+
+pub(crate) async fn requirements(case: &'static Case) {
+    let schema = json!({"type": "object", "required": ["\u{e0001}".repeat(16_300)]}).to_string();
+    let one = Component { name: "one", schema: &schema, ..Component::default() }.build();
+    let stage = staged(case, vec![("aaa.wasm", one.clone())]).await;
+    std::fs::write(stage.tools().join(".one"), one).unwrap();
+    for n in 0..200 {
+        std::fs::hard_link(stage.tools().join(".one"), stage.tools().join(format!("aab-{n:03}.wasm")))
+            .unwrap();
+    }
+    stage
+        .attack(async {
+            let reason = stage.until_refused("aaa.wasm").await;
+            assert!(reason.len() < 1500, "{} bytes", reason.len());
+            let begun = std::time::Instant::now();
+            loop {
+                let readiness = stage.host.readiness().await.unwrap();
+                let bytes = readiness.to_string().len();
+                assert!(bytes < 128 << 10, "/readyz has {bytes} bytes");
+                if readiness["moreFailed"].as_u64().is_some_and(|more| more == 151) {
+                    break;
+                }
+                assert!(begun.elapsed().as_secs() < 60, "{readiness}");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        })
+        .await;
+    stage.assert_serves().await;
+    stage.assert_grown_less_than(128);
+}

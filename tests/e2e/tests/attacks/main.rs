@@ -45,8 +45,9 @@ enum Promise {
 /// An attack, or a group of similar ones.
 struct Case {
     name: &'static str,
-    /// Numbers in the review's list; later attacks begin at 49.
+    /// Numbers in docs/research/red-team.md; later attacks begin at 49.
     numbers: &'static [u8],
+    /// Finding there that the attack belongs to; `held` if nothing had to be mended.
     finding: &'static str,
     promise: Promise,
     attack: &'static str,
@@ -166,6 +167,14 @@ cases! {
         "explain of spec and .not × 60,000" => "refused, in a line", names::paths;
     bad_tokens_are_remembered [54] "low" Service:
         "a token that the API server refuses, 60 times" => "few reviews", policy::bad_tokens;
+    a_reason_is_short_whatever_a_file_holds [56] "G1" Service:
+        "200 files whose schema requires a name of 65 kB" => "a reason of a line, and /readyz of fifty", declarations::requirements;
+    vast_fields_of_a_component_are_refused [57] "G2" Service:
+        "reads with a path of a million names, and one of control characters" => "refused, in a line", names::fields;
+    an_argument_is_not_repeated_whole [58] "G3" Service:
+        "fields, sortBy, output and continue of 60 kB" => "an error in a line", names::echoes;
+    an_event_forges_no_line_of_an_answer [59] "G4" Service:
+        "an event whose type, reason and message hold line breaks and overrides" => "one line each", names::lines;
     every_flood_in_turn [55] "all" Service:
         "the floods above, one after the other, against one host" => "alive and serving after each", floods::all;
 }

@@ -240,7 +240,12 @@ async fn no_call_is_made_without_its_audit_line_unless_the_operator_says_so() {
         let host = Porthole::with(&[&options[..], &["--audit", "/dev/full"]].concat()).await.unwrap();
         let agent = Streamable::new(&host.origin, Some(&token));
         agent.call("pods_list_in_namespace", json!({"namespace": "shop"})).await.unwrap();
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        // Lines are written beside the calls: the log says when the first has failed.
+        let begun = std::time::Instant::now();
+        while !std::fs::read_to_string(&host.log).unwrap().contains("the audit log cannot be written") {
+            assert!(begun.elapsed().as_secs() < 10, "the failed write is logged");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
         let text = agent.call("pods_list_in_namespace", json!({"namespace": "shop"})).await.unwrap();
         assert_eq!(text.contains("the audit log cannot be written"), refused, "{on_failure}: {text}");
         assert_eq!(text.starts_with("ERROR: "), refused, "{on_failure}: {text}");

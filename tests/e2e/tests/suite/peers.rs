@@ -1,4 +1,4 @@
-//! The popular server's own test cases, 1 to 13 of research/peers.md §5, as far as they read. If Porthole's answer
+//! The popular server's own test cases, 1 to 13 of docs/research/peers.md §5, as far as they read. If Porthole's answer
 //! differs on purpose, the test says why.
 
 mod fixture;
@@ -22,8 +22,9 @@ fn rows(text: &str) -> Vec<&str> {
         .collect()
 }
 
+/// Case 1.
 #[tokio::test(flavor = "multi_thread")]
-async fn case_1_namespaces() {
+async fn namespaces_are_listed_with_and_without_arguments() {
     let peers = Peers::new().await;
     let all = peers.ok("namespaces_list", json!({})).await;
     for name in ["default", "ns-1", "ns-2"] {
@@ -36,8 +37,9 @@ async fn case_1_namespaces() {
     assert!(rows(&one).len() == 1 && one.contains("ns-1"), "{one}");
 }
 
+/// Case 2.
 #[tokio::test(flavor = "multi_thread")]
-async fn case_2_pods_of_all_namespaces() {
+async fn a_list_of_all_namespaces_says_which_of_them_were_not_read() {
     let peers = Peers::new().await;
     let all = peers.ok("pods_list", json!({})).await;
     for namespace in ["default", "ns-1", "ns-2"] {
@@ -72,8 +74,9 @@ async fn case_2_pods_of_all_namespaces() {
     assert!(refused.starts_with("ERROR: forbidden") && refused.contains("tests, default"), "{refused}");
 }
 
+/// Case 2.
 #[tokio::test(flavor = "multi_thread")]
-async fn case_2_configured_namespaces_are_tried_first() {
+async fn configured_namespaces_are_tried_before_the_callers_own() {
     let (cluster, _) = reader().await;
     let client = cluster.admin().await.unwrap();
     let token = accounts::account(&client, "tests", "shop-only").await.unwrap();
@@ -85,8 +88,9 @@ async fn case_2_configured_namespaces_are_tried_first() {
     assert!(some.contains("tried (shop, payments, tests, default)") && some.contains("in shop"), "{some}");
 }
 
+/// Case 3.
 #[tokio::test(flavor = "multi_thread")]
-async fn case_3_pods_of_one_namespace() {
+async fn pods_of_one_namespace_need_its_name() {
     let peers = Peers::new().await;
     let refused = peers.refused("pods_list_in_namespace", json!({})).await;
     assert!(refused.contains("namespace parameter required"), "{refused}");
@@ -94,8 +98,9 @@ async fn case_3_pods_of_one_namespace() {
     assert_eq!(rows(&one).len(), 1, "{one}");
 }
 
+/// Case 4.
 #[tokio::test(flavor = "multi_thread")]
-async fn case_4_one_pod() {
+async fn a_pod_that_is_missing_is_answered_with_those_of_a_similar_name() {
     let peers = Peers::new().await;
     let refused = peers.refused("pods_get", json!({})).await;
     assert!(refused.contains("name parameter required"), "{refused}");
@@ -111,8 +116,9 @@ async fn case_4_one_pod() {
     assert!(elsewhere.contains("One of that name is in namespace shop"), "{elsewhere}");
 }
 
+/// Case 5.
 #[tokio::test(flavor = "multi_thread")]
-async fn case_5_logs() {
+async fn a_log_is_of_the_default_container_and_names_the_others() {
     let peers = Peers::new().await;
     let refused = peers
         .refused(
@@ -144,8 +150,9 @@ async fn case_5_logs() {
     assert!(proxy.contains("proxy 0.9.1 is ready"), "{proxy}");
 }
 
+/// Case 6.
 #[tokio::test(flavor = "multi_thread")]
-async fn case_6_lists_of_any_kind() {
+async fn any_kind_is_listed_by_any_of_its_names_and_by_selectors() {
     let peers = Peers::new().await;
     // Better than an error for a missing apiVersion: the kind alone suffices, in any form.
     for kind in ["Namespace", "ns", "namespaces"] {
@@ -183,8 +190,9 @@ async fn case_6_lists_of_any_kind() {
     assert_eq!(items["items"][0]["spec"]["containers"][0]["image"], "nginx", "{json_text}");
 }
 
+/// Case 7.
 #[tokio::test(flavor = "multi_thread")]
-async fn case_7_one_object_of_any_kind() {
+async fn an_object_of_any_kind_needs_its_kind_and_its_name() {
     let peers = Peers::new().await;
     for (arguments, expected) in [
         (json!({"name": "default"}), "kind parameter required"),
@@ -203,8 +211,9 @@ async fn case_7_one_object_of_any_kind() {
     assert!(found.contains("kind: Namespace") && found.contains("phase: Active"), "{found}");
 }
 
+/// Case 8.
 #[tokio::test(flavor = "multi_thread")]
-async fn case_8_events() {
+async fn events_are_counted_by_type_and_selected_by_it() {
     let peers = Peers::new().await;
     let (cluster, _) = reader().await;
     let client = cluster.admin().await.unwrap();
@@ -227,8 +236,9 @@ async fn case_8_events() {
     assert!(warnings.contains("of ns-1") && !warnings.contains("of default"), "{warnings}");
 }
 
+/// Case 9.
 #[tokio::test(flavor = "multi_thread")]
-async fn case_9_denied_kinds() {
+async fn a_denied_kind_is_refused_by_its_name_in_every_tool() {
     let denied =
         "denied: [secrets, '*.rbac.authorization.k8s.io', pods, nodes, events, '*.metrics.k8s.io']\n";
     let peers = Peers::configured(denied).await;
@@ -260,9 +270,9 @@ async fn case_9_denied_kinds() {
     peers.ok("resources_list", json!({"kind": "Namespace"})).await;
 }
 
-/// Uses the embedded cluster's node, because the API server's proxy refuses loopback addresses.
+/// Cases 10 and 11. Uses the embedded cluster's node, because the API server's proxy refuses loopback addresses.
 #[tokio::test(flavor = "multi_thread")]
-async fn case_10_and_11_a_nodes_log_and_statistics() {
+async fn a_nodes_log_and_statistics_are_read_and_no_other_path_of_its_kubelet() {
     let demo = Demo::start(None).await.unwrap();
     let client = Streamable::new(&demo.host.origin, Some(&demo.token("admin")));
     let log = |query: &str, tail: Value| json!({"name": "node-1", "query": query, "tailLines": tail});
@@ -293,8 +303,9 @@ async fn case_10_and_11_a_nodes_log_and_statistics() {
     assert!(refused.contains("forbidden"), "{refused}");
 }
 
+/// Case 12.
 #[tokio::test(flavor = "multi_thread")]
-async fn case_12_metrics() {
+async fn metrics_have_totals_and_say_what_to_install_if_there_are_none() {
     let peers = Peers::new().await;
     let nodes = peers.ok("nodes_top", json!({})).await;
     assert!(nodes.contains("500m") && nodes.contains("2048Mi"), "{nodes}");
@@ -317,9 +328,9 @@ async fn case_12_metrics() {
     }
 }
 
-/// Better than their columns (APIVERSION and KIND in each row, NOMINATED NODE, LABELS): columns that answer questions.
+/// Case 13. Better than their columns: APIVERSION and KIND in each row, NOMINATED NODE, LABELS.
 #[tokio::test(flavor = "multi_thread")]
-async fn case_13_tables() {
+async fn tables_have_the_columns_that_answer_questions() {
     let peers = Peers::new().await;
     for (tool, arguments, header, row) in [
         (

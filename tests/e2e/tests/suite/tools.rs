@@ -158,7 +158,7 @@ async fn a_long_list_ends_with_the_way_to_the_rest() {
     }
 }
 
-/// No schema may contain what Dify drops or fails on (research/dify-client.md §1.5).
+/// No schema may contain what Dify drops or fails on (docs/research/dify-client.md §1.5).
 #[tokio::test(flavor = "multi_thread")]
 async fn every_schema_is_in_the_safe_subset_and_every_argument_is_coerced() {
     let (cluster, token) = reader().await;

@@ -64,6 +64,14 @@ fn curious(request: Request) -> Answer {
         "bad-pattern" => text(
             kube_read::pod_log(&LogQuery { pattern: Some("(".into()), ..log("web-6d4f9c7b8d-k8pq2") })?.text,
         ),
+        "vast-fields" => {
+            let paths = ["a.".repeat(1_000_000), "\u{1}".repeat(2_000_000)];
+            let list = |path: &String| {
+                kube_read::list_objects(&list_all_of(kind("pods"), Some(SHOP.into()), &[path]))
+                    .map(|page| page.items)
+            };
+            shown(paths.iter().cycle().take(8).map(list).collect())
+        }
         "kinds" => {
             let kinds = kube_read::kinds()?;
             let deployment =

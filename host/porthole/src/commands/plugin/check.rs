@@ -66,17 +66,18 @@ fn advice(tool: &Tool) -> Vec<String> {
     if release.split('.').count() != 3 || !release.split('.').all(number) {
         advice.push(format!("its version {:?} is not a semantic version like 1.2.0", description.version));
     }
-    let properties = tool.input_schema.get("properties").and_then(|properties| properties.as_object());
+    let properties =
+        tool.description.input_schema.get("properties").and_then(|properties| properties.as_object());
     for (name, property) in properties.into_iter().flatten() {
         let described = property.get("description").and_then(|text| text.as_str()).unwrap_or_default();
         if described.trim().is_empty() {
             advice.push(format!("its argument {name} has no description; a model must guess what it is"));
         }
     }
-    if tool.grant.rules().is_empty() {
+    if tool.description.grant.rules().is_empty() {
         advice.push("it declares no reads, so the cluster is closed to it".to_owned());
     }
-    for rule in tool.grant.rules() {
+    for rule in tool.description.grant.rules() {
         if rule.resources.iter().any(|resource| resource == "*") {
             advice.push(
                 "it declares resources \"*\", every kind there is, Secrets too; name what it needs"

@@ -39,8 +39,8 @@ pub(super) async fn inspect(file: &Path, loader: &Loader) -> anyhow::Result<Exit
     }
     match tool {
         Ok(tool) => {
-            println!("arguments\n{}", arguments(&tool.input_schema));
-            print!("reads\n{}", rbac::rules_yaml(tool.grant.rules(), 2)?);
+            println!("arguments\n{}", arguments(&tool.description.input_schema));
+            print!("reads\n{}", rbac::rules_yaml(tool.description.grant.rules(), 2)?);
             Ok(ExitCode::SUCCESS)
         }
         Err(reason) => {

@@ -1,0 +1,249 @@
+//! Every kind of read, against a fake API server that records what reaches it.
+
+use std::{future::Future, pin::Pin, time::Duration};
+
+use porthole_cluster::answering::{Requests, answering_by_path};
+use porthole_contract::{ReadRule, Token, View};
+use porthole_quota::{Account, MemoryTotal};
+use serde_json::json;
+
+use super::*;
+use crate::{Denied, Grant, Guard};
+
+/// Bytes of one answer to a component.
+const ANSWER: usize = 64 << 10;
+const TOKEN: &str = "Bearer abc";
+
+type Reading<'r> = Pin<Box<dyn Future<Output = Result<(), Failure>> + 'r>>;
+
+/// A kind of read: as an operator denies it, as a tool declares it, and the paths that it asks for.
+struct Read {
+    verb: Verb,
+    group: &'static str,
+    resource: &'static str,
+    denied: &'static str,
+    paths: &'static [&'static str],
+    run: fn(&GuardedReader) -> Reading<'_>,
+}
+
+const READS: [Read; 5] = [
+    Read {
+        verb: Verb::Get,
+        group: "",
+        resource: "pods",
+        denied: "pods",
+        paths: &["/api/v1/namespaces/shop/pods/web"],
+        run: |reader| {
+            Box::pin(async {
+                let query =
+                    GetQuery { namespace: Some("shop".into()), name: "web".into(), view: View::Whole };
+                reader.get_object(&pods(), &query).await.map(drop)
+            })
+        },
+    },
+    Read {
+        verb: Verb::List,
+        group: "",
+        resource: "pods",
+        denied: "po",
+        paths: &["/api/v1/namespaces/shop/pods"],
+        run: |reader| Box::pin(async { reader.list_objects(&pods(), &list_query()).await.map(drop) }),
+    },
+    Read {
+        verb: Verb::Get,
+        group: "",
+        resource: "pods/log",
+        denied: "pods/log",
+        paths: &["/api/v1/namespaces/shop/pods/web/log"],
+        run: |reader| Box::pin(async { reader.pod_log(&log_query()).await.map(drop) }),
+    },
+    Read {
+        verb: Verb::Get,
+        group: "",
+        resource: "nodes/proxy",
+        denied: "nodes",
+        paths: &["/api/v1/nodes/n/proxy/logs/?query=kubelet"],
+        run: |reader| Box::pin(async { reader.node_read(&node_query()).await.map(drop) }),
+    },
+    Read {
+        verb: Verb::List,
+        group: "helm.sh",
+        resource: "releases",
+        denied: "secrets",
+        paths: &[
+            "/api/v1/namespaces/shop/secrets?labelSelector=owner%3Dhelm&fieldSelector=type%3Dhelm.sh%2Frelease.v1",
+            "/api/v1/namespaces/shop/secrets/s1",
+        ],
+        run: |reader| Box::pin(async { reader.releases(Some("shop")).await.map(drop) }),
+    },
+];
+
+fn pods() -> KindRef {
+    KindRef { kind: "pods".into(), api_version: None }
+}
+
+fn list_query() -> ListQuery {
+    ListQuery {
+        namespace: Some("shop".into()),
+        label_selector: None,
+        field_selector: None,
+        limit: None,
+        continue_token: None,
+        resource_version: None,
+        view: View::Whole,
+    }
+}
+
+fn log_query() -> LogQuery {
+    LogQuery {
+        namespace: "shop".into(),
+        pod: "web".into(),
+        container: None,
+        previous: false,
+        tail_lines: None,
+        since_seconds: None,
+        since_time: None,
+        timestamps: false,
+        pattern: None,
+        invert: false,
+        context_lines: 0,
+        fold: false,
+        limit_bytes: None,
+    }
+}
+
+fn node_query() -> NodeQuery {
+    NodeQuery { node: "n".into(), source: NodeSource::Log("kubelet".into()), tail_lines: None }
+}
+
+fn answer(path: &str) -> Option<Vec<u8>> {
+    let pod = json!({"kind": "Pod", "metadata": {"name": "web", "namespace": "shop"}});
+    let release = json!({"metadata": {"name": "s1", "namespace": "shop", "labels": {"name": "r".repeat(400), "version": "1"}}});
+    let body = match path {
+        "/api" => json!({"items": [{"metadata": {"name": ""}, "versions": [{"version": "v1", "resources": [{
+            "resource": "pods", "responseKind": {"kind": "Pod"}, "scope": "Namespaced", "shortNames": ["po"], "verbs": ["get", "list"],
+        }]}]}]}),
+        "/apis" => json!({"items": []}),
+        "/api/v1/namespaces/shop/pods/web" => pod,
+        "/api/v1/namespaces/shop/pods" => json!({"kind": "PodList", "metadata": {}, "items": [pod]}),
+        "/api/v1/namespaces/shop/secrets" => {
+            json!({"kind": "SecretList", "metadata": {}, "items": [release]})
+        }
+        "/api/v1/namespaces/shop/pods/web/log" | "/api/v1/nodes/n/proxy/logs/" => {
+            return Some(b"a line\n".to_vec());
+        }
+        _ => return None,
+    };
+    Some(body.to_string().into_bytes())
+}
+
+async fn cluster(answer: fn(&str) -> Option<Vec<u8>>) -> (Arc<Cluster>, Requests) {
+    let (server, requests) = answering_by_path(answer).await;
+    (Arc::new(Cluster::new(server)), requests)
+}
+
+fn reader(cluster: &Arc<Cluster>, rules: Vec<ReadRule>, denied: &[&str], reads: u32) -> GuardedReader {
+    let denied: Vec<String> = denied.iter().map(|name| (*name).to_owned()).collect();
+    let guard = Guard::new(Arc::clone(cluster), Arc::new(Denied::parse(&denied).unwrap()));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let memory = Arc::new(MemoryTotal::new(64 << 20).share(Account::of(&1)));
+    let limits = ReadLimits { deadline, reads, bytes: 4 << 20, answer: ANSWER };
+    let credential = Credential::Token(Token::parse("abc").unwrap());
+    guard.reader(credential, Arc::new(Grant::new(rules)), limits, memory)
+}
+
+fn rule(read: &Read) -> ReadRule {
+    ReadRule {
+        api_groups: vec![read.group.to_owned()],
+        resources: vec![read.resource.to_owned()],
+        verbs: vec![read.verb],
+    }
+}
+
+#[tokio::test]
+async fn a_read_is_sent_only_if_it_is_declared_and_not_denied_and_within_the_budget() {
+    let (cluster, requests) = cluster(answer).await;
+    // Discovery is shared by all calls, and not of interest here.
+    reader(&cluster, Vec::new(), &[], 9).kinds().await.unwrap();
+    requests.take();
+    for read in &READS {
+        for (case, reader, reason) in [
+            ("no rule", reader(&cluster, vec![], &[], 9), Some(Reason::NotGranted)),
+            ("denied", reader(&cluster, vec![rule(read)], &[read.denied], 9), Some(Reason::NotGranted)),
+            ("no budget", reader(&cluster, vec![rule(read)], &[], 0), Some(Reason::OverReads)),
+            ("ok", reader(&cluster, vec![rule(read)], &[], 9), None),
+        ] {
+            let case = format!("{case}: {:?} {}", read.verb, read.resource);
+            let result = (read.run)(&reader).await;
+            assert_eq!(result.as_ref().err().map(|failure| failure.reason), reason, "{case}: {result:?}");
+            let sent = requests.take();
+            let paths: Vec<&str> = sent.iter().map(|request| request.path.as_str()).collect();
+            assert_eq!(paths, if reason.is_none() { read.paths } else { &[] }, "{case}");
+            assert!(
+                sent.iter().all(|sent| sent.method == "GET" && sent.authorization == TOKEN),
+                "{case}: {sent:?}"
+            );
+            let records = reader.summary().records;
+            assert_eq!(records.len(), 1, "{case}: {records:?}");
+            assert_eq!(records[0].failed.is_some(), reason.is_some(), "{case}: {records:?}");
+            assert_eq!(records[0].bytes > 0, reason.is_none(), "{case}: {records:?}");
+            assert!(!reader.summary().token_refused && !reader.log().summary().token_refused, "{case}");
+        }
+    }
+}
+
+/// Rules for every read of [`READS`].
+fn every_rule() -> Vec<ReadRule> {
+    READS.iter().map(rule).collect()
+}
+
+#[tokio::test]
+async fn the_bytes_of_releases_are_those_of_their_texts() {
+    let (cluster, _) = cluster(answer).await;
+    let reader = reader(&cluster, every_rule(), &[], 9);
+    reader.releases(Some("shop")).await.unwrap();
+    let records = reader.summary().records;
+    assert!((400..500).contains(&records[0].bytes), "{records:?}");
+}
+
+#[tokio::test]
+async fn no_answer_crosses_that_does_not_fit_into_the_component() {
+    fn vast(path: &str) -> Option<Vec<u8>> {
+        let many = |item: &dyn Fn(usize) -> serde_json::Value| (0..2000).map(item).collect::<Vec<_>>();
+        let kinds = |prefix: &str| {
+            many(
+                &|n| json!({"resource": format!("{prefix}{n}"), "responseKind": {"kind": "Pod"}, "verbs": ["get", "list"]}),
+            )
+        };
+        Some(match path {
+            "/api" => {
+                let pods =
+                    json!({"resource": "pods", "responseKind": {"kind": "Pod"}, "scope": "Namespaced"});
+                let resources = [vec![pods], kinds("things-of-some-name-")].concat();
+                let versions = json!([{"version": "v1", "resources": resources}]);
+                json!({"items": [{"metadata": {"name": ""}, "versions": versions}]}).to_string().into_bytes()
+            }
+            "/apis" => json!({"items": []}).to_string().into_bytes(),
+            "/api/v1/namespaces/shop/secrets" => {
+                let items = many(
+                    &|n| json!({"metadata": {"name": format!("s{n}"), "namespace": "shop", "labels": {"name": format!("release-{n}")}}}),
+                );
+                json!({"kind": "SecretList", "metadata": {}, "items": items}).to_string().into_bytes()
+            }
+            "/api/v1/nodes/n/proxy/logs/" => b"a line\n".repeat(ANSWER / 7 + 1),
+            _ => return None,
+        })
+    }
+    let (cluster, _) = cluster(vast).await;
+    let new = || reader(&cluster, every_rule(), &[], u32::MAX);
+    let too_large = |failure: Failure| {
+        assert_eq!(failure.reason, Reason::TooLarge, "{failure}");
+        assert!(failure.message.contains("`memory`"), "{failure}");
+    };
+    too_large(new().node_read(&node_query()).await.map(drop).unwrap_err());
+    too_large(new().kinds().await.map(drop).unwrap_err());
+    let reader = new();
+    too_large(reader.releases(Some("shop")).await.map(drop).unwrap_err());
+    let records = reader.summary().records;
+    assert_eq!((records[0].bytes, records[0].failed.as_ref().unwrap().1.as_str()), (0, "TooLarge"));
+}
