@@ -34,7 +34,7 @@ pub(crate) struct Selection {
 
 impl Selection {
     /// One log.
-    fn select_pod(pod: String, container: Option<String>) -> Self {
+    fn one(pod: String, container: Option<String>) -> Self {
         Self { targets: vec![Target { pod, container }], note: String::new() }
     }
 
