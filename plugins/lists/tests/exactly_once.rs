@@ -412,7 +412,7 @@ fn a_count_that_is_too_small_ends_no_list() {
         for form in [Form::ByHealth, Form::ServerTable, Form::Names, Form::Fields] {
             let shown = read(&server, form, &[8000], None, &[u32::MAX], Failed::Limit);
             let shown = shown.unwrap_or_else(|error| panic!("{error}"));
-            assert!(!shown.said_missing, "{form:?} {remaining:?}");
+            assert!(!shown.reports_missing, "{form:?} {remaining:?}");
             check(&server, &shown).unwrap_or_else(|error| panic!("{form:?} {remaining:?}: {error}"));
         }
     }

@@ -1,6 +1,7 @@
 //! pods_log: what containers wrote, of one pod, of a workload, or of all pods with a label.
 
 mod one;
+mod state;
 mod targets;
 
 use one::ContainerLog;
@@ -18,7 +19,7 @@ struct Request {
     /// The run before the last restart: why did it crash?
     #[argument(default = false)]
     previous: bool,
-    /// Lines from the end. Default: 100; 10000 with grep; all with since
+    /// Lines from the end. Default: 100; all with since; with grep as many as it takes to find one
     tail: Option<u32>,
     /// Only lines of the last seconds
     since_seconds: Option<u32>,
@@ -29,7 +30,7 @@ struct Request {
     timestamps: bool,
     /// Instead of name: pods with these labels
     label_selector: Option<String>,
-    /// Only lines that match this regular expression
+    /// Only lines that match this regular expression, in any case; (?-i) minds it
     grep: Option<String>,
     /// Only lines that do not match grep
     #[argument(default = false)]
@@ -58,6 +59,14 @@ impl Request {
         }
     }
 
+    /// True if a search that finds nothing goes on behind [`DEFAULT_TAIL_SEARCHED`].
+    fn may_search_on(&self) -> bool {
+        self.grep.is_some()
+            && self.tail.is_none()
+            && self.since_seconds.is_none()
+            && self.since_time.is_none()
+    }
+
     /// The question for one container's log.
     fn query(&self, namespace: &str, target: &Target) -> LogQuery {
         LogQuery {
@@ -67,7 +76,7 @@ impl Request {
             since_seconds: self.since_seconds,
             since_time: self.since_time.clone(),
             timestamps: self.timestamps,
-            pattern: self.grep.clone(),
+            pattern: self.grep.as_ref().map(|grep| format!("(?i){grep}")),
             invert: self.grep_invert,
             context_lines: self.context.unwrap_or(0),
             fold: true,
@@ -84,7 +93,8 @@ impl Request {
         get("pods/log"),
         get_list("pods"),
         get("services", "replicationcontrollers"),
-        get("apps": "deployments", "statefulsets", "daemonsets", "replicasets"),
+        get_list("apps": "deployments", "statefulsets", "daemonsets"),
+        get("apps": "replicasets"),
         get_list("batch": "jobs"),
     ),
 )]
@@ -92,13 +102,17 @@ fn pods_log(request: Request) -> Answer {
     let namespace = namespace_or_default(request.namespace.clone());
     let host = call::output_budget();
     let budget = request.max_bytes.filter(|bytes| *bytes > 0).map_or(host, |bytes| bytes.min(host));
-    let selection = targets::select(&request, &namespace)?;
+    let mut selection = targets::select(&request, &namespace)?;
+    let mut reads = read(&request, &namespace, &selection.targets, budget);
+    if let (Some(name), [Err(error)]) = (request.name.as_deref(), reads.as_slice())
+        && error.reason() == Some(Reason::NotFound)
+        && !name.contains('/')
+    {
+        // A person says the name of the workload.
+        selection = targets::select_by_beginning(&request, name, &namespace, error)?;
+        reads = read(&request, &namespace, &selection.targets, budget);
+    }
     let targets = selection.targets;
-    let part = (budget.max(2 * NOTICE) - NOTICE) / u32::try_from(targets.len().max(1)).unwrap_or(1);
-    // A title for each where there are several.
-    let part = if targets.len() > 1 { part.saturating_sub(NOTICE / 2) } else { part };
-    let reads: Vec<Result<ContainerLog, Error>> =
-        one::read_all(targets.iter().map(|target| request.query(&namespace, target)).collect(), part);
     if let ([target], [read]) = (targets.as_slice(), reads.as_slice()) {
         let read = read.as_ref().map_err(Clone::clone)?;
         return text(format!("{}{}", selection.note, read.render(target, &namespace)));
@@ -112,4 +126,18 @@ fn pods_log(request: Request) -> Answer {
         }
     }
     text(answer)
+}
+
+/// Reads the logs side by side, each into its part of the answer.
+fn read(
+    request: &Request,
+    namespace: &str,
+    targets: &[Target],
+    budget: u32,
+) -> Vec<Result<ContainerLog, Error>> {
+    let part = (budget.max(2 * NOTICE) - NOTICE) / u32::try_from(targets.len().max(1)).unwrap_or(1);
+    // A title for each where there are several.
+    let part = if targets.len() > 1 { part.saturating_sub(NOTICE / 2) } else { part };
+    let queries = targets.iter().map(|target| request.query(namespace, target)).collect();
+    one::read_all(queries, part, request.may_search_on())
 }

@@ -5,10 +5,15 @@ use porthole_sdk::{
     prelude::*,
 };
 
-use crate::targets::{self, Target};
+use crate::{
+    state,
+    targets::{self, Target},
+};
 
 /// Max retries with fewer lines, so that the end of the log fits into the answer.
 const MAX_RETRIES: usize = 4;
+/// Lines of the second search of a log whose end has no match; the third is of all of it.
+const SEARCHED_FURTHER: u32 = 100_000;
 
 /// A log that was read.
 pub(crate) struct ContainerLog {
@@ -20,15 +25,23 @@ pub(crate) struct ContainerLog {
 }
 
 /// Reads logs side by side, each into `room` bytes.
-pub(crate) fn read_all(queries: Vec<LogQuery>, room: u32) -> Vec<Result<ContainerLog, Error>> {
+pub(crate) fn read_all(
+    queries: Vec<LogQuery>,
+    room: u32,
+    may_search_on: bool,
+) -> Vec<Result<ContainerLog, Error>> {
     let queries: Vec<LogQuery> =
         queries.into_iter().map(|query| LogQuery { limit_bytes: Some(room), ..query }).collect();
     let answers = kube_read::pod_logs(&queries);
-    queries.into_iter().zip(answers).map(|(query, answer)| complete(query, answer)).collect()
+    queries.into_iter().zip(answers).map(|(query, answer)| complete(query, answer, may_search_on)).collect()
 }
 
-/// Asks again where the first answer is not the last word: for a container by its name, or for fewer lines.
-fn complete(mut query: LogQuery, answer: Result<LogText, ReadError>) -> Result<ContainerLog, Error> {
+/// Asks again where the first answer is not the last word: for a container by its name, for fewer lines, or for older ones.
+fn complete(
+    mut query: LogQuery,
+    answer: Result<LogText, ReadError>,
+    may_search_on: bool,
+) -> Result<ContainerLog, Error> {
     let mut note = String::new();
     let mut log = match answer {
         // "a container name must be specified for pod web, choose one of: [app proxy]"
@@ -54,7 +67,17 @@ fn complete(mut query: LogQuery, answer: Result<LogText, ReadError>) -> Result<C
         query.tail_lines = Some(fitting);
         log = kube_read::pod_log(&query)?;
     }
+    // "None of the lines" is a wrong answer if the log goes on before them.
+    while may_search_on && log.text.is_empty() && log.cut == Cut::Whole && is_longer(&log, query.tail_lines) {
+        query.tail_lines = query.tail_lines.filter(|tail| *tail < SEARCHED_FURTHER).map(|_| SEARCHED_FURTHER);
+        log = kube_read::pod_log(&query)?;
+    }
     Ok(ContainerLog { log, query, requested, note })
+}
+
+/// True if the log may have lines before those that were read.
+fn is_longer(log: &LogText, tail: Option<u32>) -> bool {
+    tail.is_some_and(|tail| log.lines_read >= u64::from(tail))
 }
 
 /// The error with what there is instead.
@@ -87,7 +110,8 @@ impl ContainerLog {
                     format!("{note}None of the {} lines read{cut} fits grep{long}.\n", log.lines_read)
                 }
                 _ => format!(
-                    "{note}The pod {pod} in namespace {namespace} has not logged any message yet{cut}.\n"
+                    "{note}The pod {pod} in namespace {namespace} has not logged any message yet{cut}.{}\n",
+                    state::of(namespace, pod)
                 ),
             };
         }
@@ -109,6 +133,10 @@ impl ContainerLog {
             }
             (Cut::TimeLimit, _, _) => format!(
                 "[cut here, after {} lines: the call's time or bytes are used up and the log goes on]\n",
+                log.lines_read
+            ),
+            (Cut::Whole, Some(_), tail) if is_longer(log, tail) => format!(
+                "[of the last {} lines; older ones were not searched: a larger tail does]\n",
                 log.lines_read
             ),
             (Cut::Whole, Some(_), _) => format!("[of {} lines read]\n", log.lines_read),

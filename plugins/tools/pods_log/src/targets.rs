@@ -153,10 +153,15 @@ fn select_pod(request: &Request, name: &str, namespace: &str) -> Result<Selectio
 fn select_by_labels(request: &Request, labels: &str, namespace: &str) -> Result<Selection, Error> {
     let mut query = list_all_of(kind("pods"), Some(namespace.to_owned()), FIELDS);
     query.label_selector = Some(labels.to_owned());
-    let mut pods: Vec<Pod> = parsed(&kube_read::list_objects(&query)?.items)?;
+    let pods: Vec<Pod> = parsed(&kube_read::list_objects(&query)?.items)?;
     if pods.is_empty() {
         return Err(format!("no pods in namespace {namespace} have the labels {labels}").into());
     }
+    Ok(select_of_pods(request, pods, &format!("with {labels}")))
+}
+
+/// The logs of some pods; those that are not ready come first.
+fn select_of_pods(request: &Request, mut pods: Vec<Pod>, named: &str) -> Selection {
     pods.sort_by_key(Pod::is_ready);
     let mut targets = Vec::new();
     for pod in &pods {
@@ -168,8 +173,59 @@ fn select_by_labels(request: &Request, labels: &str, namespace: &str) -> Result<
         let target = |container| Target { pod: pod.metadata.name.clone(), container: Some(container) };
         targets.extend(containers.into_iter().map(target));
     }
-    let of = format!("{} pods with {labels}", pods.len());
-    Ok(Selection::first(targets, &of, ", those not ready first. Name a pod for another."))
+    let of = format!("{} pods {named}", pods.len());
+    Selection::first(targets, &of, ", those not ready first. Name a pod for another.")
+}
+
+/// The logs of the pods whose name begins with `name`; an error that says where else there is something of that name.
+pub(crate) fn select_by_beginning(
+    request: &Request,
+    name: &str,
+    namespace: &str,
+    not_found: &Error,
+) -> Result<Selection, Error> {
+    let query = list_all_of(kind("pods"), Some(namespace.to_owned()), FIELDS);
+    let pods: Vec<Pod> = match kube_read::list_objects(&query) {
+        Ok(page) => parsed(&page.items)?,
+        // There is no such namespace.
+        Err(error) if error.reason == Reason::NotFound => Vec::new(),
+        Err(_) => return Err(not_found.clone()),
+    };
+    let beginning = format!("{name}-");
+    let meant: Vec<Pod> = pods.into_iter().filter(|pod| pod.metadata.name.starts_with(&beginning)).collect();
+    if !meant.is_empty() {
+        let named = format!("that begin with {name:?}");
+        return Ok(select_of_pods(request, meant, &named));
+    }
+    match elsewhere(name, namespace) {
+        places if places.is_empty() => Err(not_found.clone()),
+        places => Err(format!(
+            "no pod or workload {name:?} in namespace {namespace}. One of that name is in namespace {}: ask again with it.",
+            places.join(", ")
+        )
+        .into()),
+    }
+}
+
+/// The other namespaces with a pod or a workload of exactly this name.
+fn elsewhere(name: &str, namespace: &str) -> Vec<String> {
+    let kinds = ["deployments.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch", "pods"];
+    let queries = kinds.map(|resource| ListQuery {
+        field_selector: Some(format!("metadata.name={name}")),
+        ..list_all_of(kind(resource), None, &["metadata.name", "metadata.namespace"])
+    });
+    let pages = kube_read::list_all(&queries).into_iter().flatten();
+    let named = pages.flat_map(|page| parsed::<Vec<Named>>(&page.items).unwrap_or_default());
+    let mut places: Vec<String> =
+        named.map(|named| named.metadata.namespace).filter(|place| place != namespace).collect();
+    places.sort();
+    places.dedup();
+    places
+}
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: Metadata,
 }
 
 /// The labels of a workload's pods.

@@ -114,6 +114,16 @@ pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             vec!["status:\n  readyReplicas: 2"],
         ),
         (
+            "diagnose",
+            json!({"name": "checkout"}),
+            vec!["[service-selector] Service shop/checkout", "version=v1, not version=v2"],
+        ),
+        (
+            "find",
+            json!({"query": "checkout"}),
+            vec!["Deployment  shop", "checkout-84c6f5d79b-p6j4s", "searched 14 of 14 kinds"],
+        ),
+        (
             "resources_describe",
             json!({"kind": "pod", "name": cart, "namespace": "shop"}),
             vec![

@@ -1,0 +1,89 @@
+//! The meaning of a process's end: its exit code, and its last words.
+
+use crate::containers::End;
+
+/// The meaning of an exit code that says more than an error.
+pub(crate) fn meaning(code: i64) -> &'static str {
+    match code {
+        0 => " (success), although it should go on",
+        126 => " (not executable)",
+        127 => " (command not found)",
+        132 => " (SIGILL)",
+        134 => " (SIGABRT)",
+        137 => " (SIGKILL)",
+        139 => " (SIGSEGV)",
+        143 => " (SIGTERM)",
+        _ => "",
+    }
+}
+
+/// What its last words mean, and what to do.
+pub(crate) fn clue(end: &End<'_>, words: &str) -> (&'static str, &'static str) {
+    let words = words.to_lowercase();
+    let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    if has(&["exec format error"]) {
+        (
+            "; its log says: exec format error (built for another architecture than the node's)",
+            "use an image for the node's architecture (label kubernetes.io/arch)",
+        )
+    } else if has(&["read-only file system"]) {
+        (
+            "; its log says: read-only file system",
+            "mount an emptyDir where it writes, or set readOnlyRootFilesystem to false",
+        )
+    } else if has(&["no space left on device"]) {
+        ("; its log says: no space left on device", "see which volume or disk is full")
+    } else if has(&["permission denied", "operation not permitted", "eacces"]) {
+        (
+            "; its log says: permission denied",
+            "compare runAsUser and fsGroup with the owner of the file that the log names",
+        )
+    } else if has(&["address already in use"]) {
+        (
+            "; its log says: address already in use",
+            "look for two containers of the pod, or two pods with hostNetwork, on one port",
+        )
+    } else if has(&[
+        "no such host",
+        "name or service not known",
+        "could not translate host",
+        "enotfound",
+        "unknownhost",
+        "temporary failure in name resolution",
+    ]) {
+        (
+            "; its log says: the name of a host cannot be resolved",
+            "correct the name of the host, or make the Service that it names",
+        )
+    } else if is_about_a_host(&words) {
+        ("; its log says: a host cannot be reached", "see whether what it connects to runs")
+    } else if end.code == 0 {
+        ("", "let the process go on in the foreground, or use a Job for work that ends")
+    } else if end.code == 127 || has(&["command not found"]) {
+        ("", "correct the command; the image may lack it")
+    } else {
+        ("", "correct what its last words name; pods_log with previous=true shows more")
+    }
+}
+
+/// True if last words speak of a host that does not answer or has no address.
+pub(crate) fn is_about_a_host(words: &str) -> bool {
+    let words = words.to_lowercase();
+    [
+        "connection refused",
+        "econnrefused",
+        "no such host",
+        "i/o timeout",
+        "timed out",
+        "no route to host",
+        "name or service not known",
+        "could not translate host",
+        "enotfound",
+        "unknownhost",
+        "unreachable",
+        "temporary failure in name resolution",
+        "no response",
+    ]
+    .iter()
+    .any(|part| words.contains(part))
+}

@@ -1,0 +1,327 @@
+//! The cause of a fault, from the state of a cluster: collected, judged by rules, ranked and rendered, without I/O.
+//!
+//! A component gives a [`Source`]; everything else is a function of what it reads, so that a [`Rule`] is tested natively,
+//! on objects as a real cluster has them. `RULES.md` beside this crate says how to add one.
+
+pub mod aftermath;
+mod collect;
+pub mod containers;
+pub mod creation;
+pub mod demand;
+mod event;
+mod exit;
+mod facts;
+mod finding;
+pub mod health;
+mod history;
+mod kind;
+mod log;
+mod missing;
+pub mod names;
+pub mod needs;
+pub mod object;
+pub mod placement;
+mod policy;
+pub mod probes;
+pub mod quantity;
+mod rank;
+#[cfg(test)]
+mod recorded;
+pub mod refusals;
+mod relations;
+mod render;
+mod rights;
+mod rules;
+#[cfg(test)]
+mod scenarios;
+mod schedule;
+pub mod selectors;
+mod source;
+mod subject;
+mod survey;
+pub mod template;
+mod time;
+mod trouble;
+pub mod webhooks;
+
+use std::collections::BTreeSet;
+
+pub use event::Event;
+pub use facts::{Facts, Gap, Presence};
+pub use finding::{Certainty, Evidence, Finding};
+pub use kind::Kind;
+pub use log::Log;
+pub use object::{Condition, Object, Reference};
+pub use relations::{called, has_labels, related, selected, workloads_behind};
+pub use rules::{RULES, Rule};
+pub use source::{List, Listed, LogLines, LogRead, Source, Unread};
+
+use subject::Name;
+
+/// Bytes of a name of Kubernetes.
+const MAX_NAME: usize = 253;
+
+/// A question about a cluster. Texts that are empty count as not given.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// A name, or a part of it.
+    pub name: Option<String>,
+    /// Its namespace.
+    pub namespace: Option<String>,
+    /// Its kind, in any form.
+    pub kind: Option<String>,
+}
+
+/// Answers a question with at most three causes and their evidence.
+///
+/// # Errors
+/// A sentence for the model: a kind that is not known, or a name that nothing has.
+pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, String> {
+    // What is asked for stands in answers, so it is one line too.
+    let given = |text: &Option<String>| {
+        let text = render::line(text.as_deref().unwrap_or_default(), MAX_NAME);
+        Some(text).filter(|text| !text.is_empty())
+    };
+    let mut facts = Facts::new(source.now());
+    let subject = match (given(&request.name), given(&request.namespace)) {
+        (None, None) => match of_cluster(source, &mut facts) {
+            Ok(subject) => subject,
+            Err(healthy) => return Ok(healthy),
+        },
+        (None, Some(namespace)) => of_namespace(source, &mut facts, &namespace)?,
+        (Some(name), namespace) => {
+            let name = Name::parse(&name, given(&request.kind).as_deref())?;
+            match name.kind {
+                Some(Kind::Namespace) => of_namespace(source, &mut facts, &name.name)?,
+                Some(kind) if !kind.is_namespaced() && kind != Kind::Node => {
+                    of_cluster_scope(source, &mut facts, &name, kind)?
+                }
+                _ => of_name(source, &mut facts, &name, namespace)?,
+            }
+        }
+    };
+    let mut related = related(&facts, subject.iter().cloned());
+    related.extend(subject.iter().map(|object| Reference::new(Kind::Namespace, "", &object.namespace)));
+    collect::ended_logs(source, &mut facts, &subject, &related);
+    collect::denials(source, &mut facts);
+    let mut findings = judged(&facts, &related);
+    if !findings.iter().any(|finding| finding.certainty == Certainty::Certain && !finding.is_symptom) {
+        collect::searched_logs(source, &mut facts, &subject, &related);
+        let named = rules::services_in_logs(&facts);
+        if named.iter().any(|service| !related.contains(service)) {
+            related.extend(relations::related(&facts, named));
+            collect::ended_logs(source, &mut facts, &subject, &related);
+        }
+        collect::denials(source, &mut facts);
+        findings = judged(&facts, &related);
+    }
+    Ok(render::text(&facts, &subject, &related, &findings))
+}
+
+/// The findings of all rules, ranked.
+fn judged(facts: &Facts, related: &BTreeSet<Reference>) -> Vec<Finding> {
+    // A run that a newer one has superseded is no fault, unless the question is about it.
+    let is_past = |reference: &Reference| {
+        !related.contains(reference)
+            && facts.get(reference).is_some_and(|object| history::is_past(facts, object))
+    };
+    let findings = RULES.iter().flat_map(|rule| (rule.find)(facts));
+    rank::ranked(findings.filter(|finding| !finding.affects.iter().any(is_past)).collect(), related)
+}
+
+/// The namespaces of the cluster that have the most trouble; a sentence for the model if none has any.
+fn of_cluster(source: &mut impl Source, facts: &mut Facts) -> Result<Vec<Reference>, String> {
+    let survey = survey::survey(source, facts);
+    if survey.namespaces.is_empty() {
+        let gaps = render::gaps(facts);
+        let gaps = if gaps.is_empty() {
+            gaps
+        } else {
+            format!(
+                "
+not checked: {gaps}"
+            )
+        };
+        return Err(format!("no trouble in any namespace: {} objects looked at{gaps}", survey.looked_at));
+    }
+    let mut subject = Vec::new();
+    for (namespace, _) in survey.namespaces.iter().take(survey::NAMESPACES) {
+        collect::namespace(source, facts, namespace);
+        subject.extend(unwell(facts, namespace));
+    }
+    let others = survey.namespaces.iter().skip(survey::NAMESPACES);
+    let others: Vec<String> = others.map(|(namespace, count)| format!("{namespace} ({count})")).collect();
+    if !others.is_empty() {
+        facts.add_gap(
+            format!("namespaces that have trouble too: {}", others.join(", ")),
+            "ask for one of them",
+        );
+    }
+    Ok(subject)
+}
+
+/// A namespace: everything in it that is not well.
+fn of_namespace(
+    source: &mut impl Source,
+    facts: &mut Facts,
+    namespace: &str,
+) -> Result<Vec<Reference>, String> {
+    collect::namespace(source, facts, namespace);
+    if matches!(facts.find(Kind::Namespace, "", namespace), Presence::Absent) {
+        return Err(format!("there is no namespace {namespace}"));
+    }
+    Ok(unwell(facts, namespace))
+}
+
+/// The objects of a namespace that are not well and that nothing owns, or else the namespace.
+fn unwell(facts: &Facts, namespace: &str) -> Vec<Reference> {
+    let is_unwell = |object: &&Object| {
+        health::health(facts, object).is_some_and(|health| health.state >= health::State::Degraded)
+    };
+    let top = facts.objects().filter(|object| object.namespace() == namespace && object.owner().is_none());
+    let mut unwell: BTreeSet<Reference> = top.filter(is_unwell).map(Object::reference).collect();
+    // Kinds without a health of their own, such as an Ingress, are judged by the rules.
+    unwell.extend(at_fault(facts, namespace, Certainty::Certain));
+    if unwell.is_empty() {
+        unwell.extend(at_fault(facts, namespace, Certainty::Likely));
+    }
+    if unwell.is_empty() {
+        vec![Reference::new(Kind::Namespace, "", namespace)]
+    } else {
+        unwell.into_iter().collect()
+    }
+}
+
+/// Objects of a namespace that a cause of a certainty is about; of a cause outside of it, those that it affects.
+fn at_fault(facts: &Facts, namespace: &str, certainty: Certainty) -> BTreeSet<Reference> {
+    let is_past =
+        |object: &Reference| facts.get(object).is_some_and(|object| history::is_past(facts, object));
+    let findings = RULES.iter().flat_map(|rule| (rule.find)(facts)).filter(|finding| {
+        finding.certainty == certainty && !finding.is_symptom && !finding.affects.iter().any(is_past)
+    });
+    let objects = findings.flat_map(|finding| {
+        if finding.object.namespace == namespace { vec![finding.object] } else { finding.affects }
+    });
+    let is_top = |object: &Reference| {
+        object.namespace == namespace && facts.get(object).is_some_and(|object| object.owner().is_none())
+    };
+    objects.filter(is_top).collect()
+}
+
+/// Objects of a kind without a namespace, and the namespaces of the Services behind them.
+fn of_cluster_scope(
+    source: &mut impl Source,
+    facts: &mut Facts,
+    name: &Name,
+    kind: Kind,
+) -> Result<Vec<Reference>, String> {
+    collect::list(
+        source,
+        facts,
+        &[List { kind, namespace: None, field_selector: None, fields: kind.fields() }],
+    );
+    let found = name.matches(facts.all(kind));
+    if found.is_empty() {
+        return Err(if facts.is_listed(kind, "") {
+            format!("there is no {kind} of that name")
+        } else {
+            format!("{} cannot be listed", kind.plural())
+        });
+    }
+    let place = |reference| facts.get(reference).map(|object| object.text("/spec/service/namespace"));
+    let places = found.iter().filter_map(place).filter(|place| !place.is_empty());
+    let places: BTreeSet<String> = places.map(str::to_owned).collect();
+    for place in places.iter().take(subject::PLACES) {
+        collect::namespace(source, facts, place);
+    }
+    Ok(found)
+}
+
+/// The objects of a name: in the namespace that is given, or else wherever they are.
+fn of_name(
+    source: &mut impl Source,
+    facts: &mut Facts,
+    name: &Name,
+    namespace: Option<String>,
+) -> Result<Vec<Reference>, String> {
+    if let Some(namespace) = &namespace {
+        collect::namespace(source, facts, namespace);
+        let found = name.matches(facts.within_any(namespace));
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let any = Name { kind: None, ..name.clone() };
+        let found = any.matches(facts.within_any(namespace));
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    let (places, all) = subject::places(source, facts, name);
+    let elsewhere = places.join(", ");
+    if let Some(namespace) = &namespace {
+        return Err(if places.is_empty() {
+            format!(
+                "nothing of that name is in namespace {namespace}, or in any other that this account may list"
+            )
+        } else {
+            format!(
+                "nothing of that name is in namespace {namespace}. It is in {elsewhere}: ask again with that namespace."
+            )
+        });
+    }
+    let mut found = Vec::new();
+    for place in &places {
+        collect::namespace(source, facts, place);
+        found.extend(name.matches(facts.within_any(place)));
+    }
+    if all > places.len() {
+        facts.add_gap(format!("{} more namespaces with that name", all - places.len()), "name one of them");
+    }
+    if found.is_empty() && name.kind.is_none() {
+        let namespace = Reference::new(Kind::Namespace, "", &name.name);
+        collect::objects(source, facts, std::slice::from_ref(&namespace));
+        if facts.get(&namespace).is_some() {
+            return of_namespace(source, facts, &name.name);
+        }
+    }
+    if found.is_empty() {
+        return Err(
+            "nothing of that name is in any namespace that this account may list; pods_list shows all pods"
+                .to_owned(),
+        );
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::recorded::{Recorded, event, object, pod};
+
+    /// A thousand pods of one workload, each with an event: one cause, and as little work for each as for one.
+    #[test]
+    fn a_thousand_pods_are_one_cause() {
+        let mut objects = Vec::new();
+        for at in 0..1000 {
+            let state = json!({"waiting": {"reason": "ErrImagePull", "message": "manifest unknown"}});
+            let spec = json!({"containers": [{"name": "app", "image": "app:9"}]});
+            let status = json!({"phase": "Pending", "containerStatuses": [{"name": "app", "state": state}]});
+            let mut pod = pod(&format!("web-1-{at}"), spec, status);
+            pod["metadata"]["ownerReferences"] =
+                json!([{"kind": "ReplicaSet", "name": "web-1", "controller": true}]);
+            let mut event = event(&pod, "Failed", "Error: ErrImagePull");
+            event["metadata"]["name"] = format!("event-{at}").into();
+            objects.extend([pod, event]);
+        }
+        let mut set = object("ReplicaSet", "web-1");
+        set["metadata"]["ownerReferences"] =
+            json!([{"kind": "Deployment", "name": "web", "controller": true}]);
+        let mut deployment = object("Deployment", "web");
+        deployment["spec"] = json!({"replicas": 1000});
+        objects.extend([set, deployment]);
+        let answer = Recorded::new(&objects).ask("web");
+        assert!(answer.contains("[image-pull] Deployment shop/web: image app:9 does not exist in its registry (affects 1000 pods)"), "{answer}");
+        assert_eq!(answer.matches("\ncause").count(), 1, "{answer}");
+    }
+}

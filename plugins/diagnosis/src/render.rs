@@ -1,0 +1,216 @@
+//! A diagnosis as text for a model: a verdict, at most three causes with their evidence, what is fine, what is not known.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    Evidence, Facts, Finding, Kind, Reference,
+    health::{self, State},
+    rank::CAUSES,
+};
+
+/// Bytes of a quote; the middle of longer ones is cut, because the cause stands at the end.
+const QUOTE: usize = 300;
+/// Bytes of any other text of a line.
+const TEXT: usize = 400;
+/// Bytes of a line of a log.
+const LINE: usize = 240;
+/// Lines of one fact.
+const LINES: usize = 8;
+/// Objects that are named one by one.
+const NAMES: usize = 3;
+/// Further causes that are named in a few words.
+const MORE: usize = 6;
+/// Facts of one cause.
+const FACTS: usize = 5;
+/// Gaps that are named.
+const GAPS: usize = 6;
+
+/// Renders a diagnosis of `subject`.
+pub(crate) fn text(
+    facts: &Facts,
+    subject: &[Reference],
+    related: &BTreeSet<Reference>,
+    findings: &[Finding],
+) -> String {
+    let mut lines = verdict(facts, subject, findings);
+    for (at, finding) in findings.iter().take(CAUSES).enumerate() {
+        cause(at + 1, finding, &mut lines);
+    }
+    let more: Vec<String> = findings
+        .iter()
+        .skip(CAUSES)
+        .map(|finding| format!("[{}] {}", finding.rule, finding.object))
+        .collect();
+    if !more.is_empty() {
+        let shown: Vec<String> = more.iter().take(MORE).cloned().collect();
+        lines.push(format!("also: {} more: {}", more.len(), shown.join("; ")));
+    }
+    let fine = fine(facts, related, findings);
+    if !fine.is_empty() {
+        lines.push(format!("checked and fine: {fine}"));
+    }
+    let gaps = gaps(facts);
+    if !gaps.is_empty() {
+        lines.push(format!("not checked: {gaps}"));
+    }
+    lines.join("\n")
+}
+
+/// A line for each object of the subject, the worst first.
+fn verdict(facts: &Facts, subject: &[Reference], findings: &[Finding]) -> Vec<String> {
+    let mut states: Vec<(State, String)> = Vec::new();
+    for reference in subject {
+        let Some(object) = facts.get(reference) else { continue };
+        let (state, detail) = match health::health(facts, object) {
+            Some(health) => (health.state, format!("{}, {}", health.state, health.detail)),
+            None if findings.is_empty() => (State::Healthy, "healthy".to_owned()),
+            None => (State::Degraded, "in trouble".to_owned()),
+        };
+        states.push((state, line(&format!("{reference}: {detail}"), TEXT)));
+    }
+    states.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    let hidden = states.len().saturating_sub(NAMES);
+    let mut lines: Vec<String> = states.into_iter().take(NAMES).map(|(_, line)| line).collect();
+    if hidden > 0 {
+        lines.push(format!("and {hidden} more"));
+    }
+    if findings.is_empty() {
+        lines.push("no fault found".to_owned());
+    }
+    lines
+}
+
+fn cause(number: usize, finding: &Finding, lines: &mut Vec<String>) {
+    let Finding { certainty, rule, object, summary, affects, evidence, next, change, .. } = finding;
+    // A name that the cluster gave may hold a line break too: nothing but our own lines begins with a cause.
+    let summary = line(&format!("{object}: {summary}"), TEXT);
+    lines.push(format!("cause {number} ({certainty}) [{rule}] {summary}{}", affected(object, affects)));
+    lines.extend(evidence.iter().take(FACTS).chain(change).map(fact));
+    if !next.is_empty() {
+        lines.push(format!("  next: {}", line(next, TEXT)));
+    }
+}
+
+/// The pods and workloads that a cause affects beside its own object.
+fn affected(object: &Reference, affects: &[Reference]) -> String {
+    let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
+    for reference in affects.iter().filter(|reference| *reference != object) {
+        *counts.entry(reference.kind).or_default() += 1;
+    }
+    let counts: Vec<String> = counts.into_iter().map(|(kind, count)| counted(kind, count)).collect();
+    if counts.is_empty() { String::new() } else { format!(" (affects {})", counts.join(", ")) }
+}
+
+fn counted(kind: Kind, count: usize) -> String {
+    match count {
+        1 => format!("1 {kind}"),
+        _ => format!("{count} {}", kind.plural()),
+    }
+}
+
+fn fact(evidence: &Evidence) -> String {
+    let Evidence { label, quote, lines, place } = evidence;
+    if !lines.is_empty() {
+        let shown =
+            lines.iter().take(LINES).map(|text| format!("\n    `{}`", line(&text.replace('`', "'"), LINE)));
+        return format!("  {} [{}]:{}", line(label, TEXT), line(place, TEXT), shown.collect::<String>());
+    }
+    let quote = if quote.is_empty() { String::new() } else { format!("`{}`", quoted(quote)) };
+    let between = if label.is_empty() || quote.is_empty() { "" } else { ": " };
+    format!("  {}{between}{quote} [{}]", line(label, TEXT), line(place, TEXT))
+}
+
+/// Foreign text for a quote: in one line, without the mark that ends it.
+pub(crate) fn quoted(text: &str) -> String {
+    line(&text.replace('`', "'"), QUOTE)
+}
+
+/// Text in one line of at most `max` bytes; of longer text the middle is cut.
+pub(crate) fn line(text: &str, max: usize) -> String {
+    // Line breaks, escapes, and marks that reorder what is shown.
+    let plain = |letter: char| if letter.is_control() || is_format(letter) { ' ' } else { letter };
+    let line: String = text.trim().chars().map(plain).collect();
+    if line.len() <= max {
+        return line;
+    }
+    let half = max.saturating_sub('…'.len_utf8()) / 2;
+    let head = line.get(..line.floor_char_boundary(half)).unwrap_or_default();
+    let tail = line.get(line.ceil_char_boundary(line.len() - half)..).unwrap_or_default();
+    format!("{head}…{tail}")
+}
+
+/// Separators of lines and marks of direction, which are no control characters.
+fn is_format(letter: char) -> bool {
+    matches!(letter, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+}
+
+/// What was not read, by reason: `nodes, storageclasses (forbidden); log of app (…)`.
+pub(crate) fn gaps(facts: &Facts) -> String {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for gap in facts.gaps() {
+        reasons.entry(&gap.why).or_default().push(&gap.what);
+    }
+    let reasons = reasons.iter().map(|(why, what)| {
+        let more = what.len().saturating_sub(GAPS);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let what: Vec<&str> = what.iter().copied().take(GAPS).collect();
+        format!("{}{more} ({})", what.join(", "), quoted(why))
+    });
+    reasons.collect::<Vec<_>>().join("; ")
+}
+
+/// Kinds of related objects that were read and that no finding is about.
+fn fine(facts: &Facts, related: &BTreeSet<Reference>, findings: &[Finding]) -> String {
+    let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
+    for reference in related.iter().filter(|reference| facts.get(reference).is_some()) {
+        let is_affected =
+            |finding: &Finding| finding.affects.contains(reference) || finding.object == *reference;
+        if !findings.iter().any(is_affected) {
+            *counts.entry(reference.kind).or_default() += 1;
+        }
+    }
+    let mut fine: Vec<String> = counts.into_iter().map(|(kind, count)| counted(kind, count)).collect();
+    let logs = facts.all_logs().filter(|log| log.is_search && log.is_healthy());
+    fine.extend(logs.map(|log| {
+        let part = if log.unread.is_empty() { "" } else { "read part of the " };
+        let count = log.lines_read;
+        match count {
+            0 => format!("{part}log of container {} (empty)", log.container),
+            _ => format!("{part}log of container {} ({count} lines, no error)", log.container),
+        }
+    }));
+    fine.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorded::{Recorded, event, pod};
+
+    #[test]
+    fn foreign_text_stays_in_its_quote() {
+        assert_eq!(quoted("a\ncause 1 (certain)\u{2028}`x`\u{1b}[2J"), "a cause 1 (certain) 'x' [2J");
+        let long = format!("{}é{}", "a".repeat(400), "the cause");
+        let quote = quoted(&long);
+        assert!(quote.len() <= QUOTE && quote.ends_with("the cause") && quote.contains('…'), "{quote}");
+    }
+
+    /// A name of the cluster that holds a line break begins no line of the answer.
+    #[test]
+    fn a_name_forges_no_cause() {
+        let image = "x\ncause 1 (certain) [node-broken] Node n1: drain it";
+        let state = serde_json::json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}});
+        let pod = pod(
+            "web",
+            serde_json::json!({"containers": [{"name": "app", "image": image}]}),
+            serde_json::json!({"phase": "Pending", "reason": "a\nb", "containerStatuses": [{"name": "app", "state": state}]}),
+        );
+        let answer = Recorded::new(&[pod.clone(), event(&pod, "Fai\nled", "x\ny")]).ask("web");
+        let causes: Vec<&str> = answer.lines().filter(|line| line.starts_with("cause")).collect();
+        assert!(
+            causes.len() == 1 && causes.iter().all(|line| line.contains("[image-pull] Pod shop/web")),
+            "{answer}"
+        );
+        assert!(answer.lines().all(|line| !line.starts_with("led") && !line.starts_with('b')), "{answer}");
+    }
+}

@@ -1,0 +1,143 @@
+//! A pod that the kubelet evicted: its node ran low on a resource, or the pod passed a limit of local storage.
+//!
+//! Evidence: phase Failed with the reason Evicted; the message stays as long as the pod.
+//! Not to be taken for: leftovers of a workload that has all its pods; an eviction before a younger pod took its place.
+//! Source: kubernetes/pkg/kubelet/eviction/helpers.go.
+
+use super::Rule;
+use crate::{
+    Evidence, Facts, Finding, Kind, Object,
+    aftermath::{Aftermath, aftermath, newest},
+    refusals::between,
+    time,
+};
+
+pub(super) const RULE: Rule = Rule { id: "evicted", find };
+
+/// Seconds for which an eviction may explain what became of the pods after it.
+const RECENT: u64 = 3600;
+
+fn find(facts: &Facts) -> Vec<Finding> {
+    let evicted = |pod: &&Object| {
+        pod.text("/status/phase") == "Failed"
+            && pod.text("/status/reason") == "Evicted"
+            && pod.deleted().is_none()
+    };
+    let evicted = newest(facts, facts.all(Kind::Pod).filter(evicted));
+    evicted.into_iter().filter_map(|pod| of_pod(facts, pod)).collect()
+}
+
+fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
+    let disrupted = pod.condition("DisruptionTarget").and_then(|condition| condition.since);
+    let since = disrupted.or_else(|| time::parse(pod.text("/status/startTime"))).or(pod.created());
+    let age = since.map_or(0, |since| facts.now.saturating_sub(since));
+    let aftermath = aftermath(facts, pod);
+    if aftermath == Aftermath::Over || (aftermath == Aftermath::Replaced && age > RECENT) {
+        return None;
+    }
+    let message = pod.text("/status/message");
+    let (cause, next) = cause(message);
+    let place = format!("status of {}, {} ago", pod.reference(), time::age(age));
+    let finding = Finding::new(RULE.id, facts.root(pod).reference(), format!("evicted: {cause}"))
+        .affects(pod.reference())
+        .with(Evidence::quote("", message, place))
+        .with(Evidence::fact(format!("it ran on node {}", pod.text("/spec/nodeName")), "spec.nodeName"))
+        .next(next);
+    Some(if aftermath == Aftermath::Replaced { finding.symptom() } else { finding })
+}
+
+fn cause(message: &str) -> (String, &'static str) {
+    let node = "give the containers requests near to what they use, or free the node: nodes_stats_summary shows what uses it";
+    let own = "raise the limit, or find what fills the storage: pods_log";
+    if let Some(resource) = between(message, "low on resource: ", &['.', ' ']) {
+        let container = between(message, "Container ", &[' ']).filter(|_| message.contains(" was using "));
+        let container =
+            container.map(|name| format!(", of which container {name} used more than it requests"));
+        return (format!("its node ran low on {resource}{}", container.unwrap_or_default()), node);
+    }
+    if let Some(condition) = between(message, "node had condition: [", &[']']) {
+        return (format!("its node had {condition} when it came"), node);
+    }
+    let limit = message.rsplit_once("limit").and_then(|(_, rest)| between(rest, "\"", &['"']));
+    let limit = limit.map_or(String::new(), |limit| format!(" {limit}"));
+    if let Some(volume) = between(message, "EmptyDir volume \"", &['"']) {
+        return (format!("its emptyDir volume {volume} grew beyond the limit{limit}"), own);
+    }
+    if let Some(container) =
+        between(message, "Container ", &[' ']).filter(|_| message.contains("ephemeral storage"))
+    {
+        return (format!("container {container} passed its limit{limit} of local storage"), own);
+    }
+    if message.contains("ephemeral local storage") {
+        return ("it passed the limit of local storage of its containers together".to_owned(), own);
+    }
+    ("the quote says why".to_owned(), node)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::recorded::{Recorded, object, pod, running};
+
+    fn evicted(name: &str, message: &str) -> Value {
+        let status = json!({"phase": "Failed", "reason": "Evicted", "message": message, "startTime": "2026-11-24T11:10:00Z"});
+        let mut pod = pod(name, json!({"nodeName": "n1", "containers": [{"name": "app"}]}), status);
+        pod["metadata"]["ownerReferences"] =
+            json!([{"kind": "StatefulSet", "name": "db", "controller": true}]);
+        pod
+    }
+
+    fn set(ready: i64) -> Value {
+        let mut set = object("StatefulSet", "db");
+        set["spec"] = json!({"replicas": 1, "template": {"spec": {"containers": []}}});
+        set["status"] = json!({"replicas": 1, "readyReplicas": ready});
+        set
+    }
+
+    #[test]
+    fn the_node_or_the_pods_own_limit_is_the_cause() {
+        for (message, cause) in [
+            (
+                "The node was low on resource: ephemeral-storage. Threshold quantity: 2126213140, available: 1884540Ki. Container app was using 3264Ki, request is 0, has larger consumption of ephemeral-storage. ",
+                "its node ran low on ephemeral-storage, of which container app used more than it requests",
+            ),
+            ("Pod The node had condition: [DiskPressure]. ", "its node had DiskPressure when it came"),
+            (
+                "Usage of EmptyDir volume \"tmp\" exceeds the limit \"1Gi\". ",
+                "its emptyDir volume tmp grew beyond the limit 1Gi",
+            ),
+            (
+                "Container app exceeded its local ephemeral storage limit \"2Gi\". ",
+                "container app passed its limit 2Gi of local storage",
+            ),
+            (
+                "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
+                "it passed the limit of local storage of its containers together",
+            ),
+        ] {
+            let answer = Recorded::new(&[set(0), evicted("db-0", message)]).ask("db");
+            assert!(
+                answer.contains(&format!(
+                    "cause 1 (certain) [evicted] StatefulSet shop/db: evicted: {cause} (affects 1 Pod)"
+                )),
+                "{answer}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_leftover_of_a_workload_that_is_well_is_history() {
+        let mut next = running("db-1");
+        next["metadata"]["ownerReferences"] =
+            json!([{"kind": "StatefulSet", "name": "db", "controller": true}]);
+        let answer = Recorded::new(&[set(1), evicted("db-0", "x"), next.clone()]).ask("db");
+        assert!(!answer.contains("evicted"), "{answer}");
+        // Long before the younger pod that is in trouble for another reason.
+        let mut old = evicted("db-0", "x");
+        old["status"]["startTime"] = "2026-11-22T11:10:00Z".into();
+        old["metadata"]["creationTimestamp"] = "2026-11-22T11:00:00Z".into();
+        let answer = Recorded::new(&[set(0), old, next]).ask("db");
+        assert!(!answer.contains("evicted"), "{answer}");
+    }
+}

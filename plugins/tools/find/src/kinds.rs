@@ -1,0 +1,270 @@
+//! The kinds that are searched, and the fields of each that a word may stand in.
+
+use porthole_sdk::prelude::*;
+
+/// Objects in a page.
+const PAGE: u32 = 500;
+/// Pages of one kind.
+const PAGES: usize = 24;
+
+/// A kind.
+pub(crate) struct Kind {
+    /// The resource with its group.
+    resource: &'static str,
+    /// As answers name it.
+    pub(crate) name: &'static str,
+    namespaced: bool,
+    /// Fields beside name, namespace, labels and annotations. None: the API server's table, a tenth of the objects' bytes,
+    /// with IP and node; pods are by far the most.
+    fields: Option<&'static [&'static str]>,
+}
+
+const TEMPLATE: &[&str] = &[
+    "spec.replicas",
+    "status.readyReplicas",
+    "spec.template.spec.containers[].image",
+    "spec.template.spec.initContainers[].image",
+];
+
+pub(crate) const KINDS: [Kind; 14] = [
+    Kind { resource: "deployments.apps", name: "Deployment", namespaced: true, fields: Some(TEMPLATE) },
+    Kind { resource: "statefulsets.apps", name: "StatefulSet", namespaced: true, fields: Some(TEMPLATE) },
+    Kind {
+        resource: "daemonsets.apps",
+        name: "DaemonSet",
+        namespaced: true,
+        fields: Some(&["status.numberReady", "spec.template.spec.containers[].image"]),
+    },
+    Kind {
+        resource: "jobs.batch",
+        name: "Job",
+        namespaced: true,
+        fields: Some(&["status.succeeded", "spec.template.spec.containers[].image"]),
+    },
+    Kind {
+        resource: "cronjobs.batch",
+        name: "CronJob",
+        namespaced: true,
+        fields: Some(&["spec.schedule", "spec.jobTemplate.spec.template.spec.containers[].image"]),
+    },
+    // For the images that pods run, also beside a newer template.
+    Kind { resource: "replicasets.apps", name: REPLICA_SET, namespaced: true, fields: Some(TEMPLATE) },
+    Kind { resource: "pods", name: "Pod", namespaced: true, fields: None },
+    Kind {
+        resource: "services",
+        name: "Service",
+        namespaced: true,
+        fields: Some(&[
+            "spec.clusterIP",
+            "spec.externalName",
+            "spec.externalIPs",
+            "status.loadBalancer.ingress",
+        ]),
+    },
+    Kind {
+        resource: "ingresses.networking.k8s.io",
+        name: "Ingress",
+        namespaced: true,
+        fields: Some(&[
+            "spec.rules[].host",
+            "spec.tls[].hosts",
+            "spec.ingressClassName",
+            "status.loadBalancer.ingress",
+        ]),
+    },
+    Kind { resource: "configmaps", name: "ConfigMap", namespaced: true, fields: Some(&[]) },
+    Kind {
+        resource: "persistentvolumeclaims",
+        name: "PersistentVolumeClaim",
+        namespaced: true,
+        fields: Some(&["status.phase", "spec.volumeName", "spec.storageClassName"]),
+    },
+    Kind {
+        resource: "horizontalpodautoscalers.autoscaling",
+        name: "HorizontalPodAutoscaler",
+        namespaced: true,
+        fields: Some(&["spec.scaleTargetRef.name"]),
+    },
+    Kind {
+        resource: "nodes",
+        name: "Node",
+        namespaced: false,
+        fields: Some(&["status.addresses[].address"]),
+    },
+    Kind { resource: "namespaces", name: "Namespace", namespaced: false, fields: Some(&["status.phase"]) },
+];
+pub(crate) const REPLICA_SET: &str = "ReplicaSet";
+/// Fields of the metadata that every kind is searched in.
+const METADATA: [&str; 4] =
+    ["metadata.name", "metadata.namespace", "metadata.labels", "metadata.annotations"];
+
+impl Kind {
+    /// True if `text` names it: `po`, `pods`, `Pod`, `deployments.apps`.
+    pub(crate) fn is_called(&self, text: &str) -> bool {
+        let text = text.trim().to_lowercase();
+        let plain = text.split(['.', '/']).next().unwrap_or_default();
+        let plural = self.resource.split('.').next().unwrap_or_default();
+        let short = match self.name {
+            "Deployment" => "deploy",
+            "StatefulSet" => "sts",
+            "DaemonSet" => "ds",
+            REPLICA_SET => "rs",
+            "CronJob" => "cj",
+            "Pod" => "po",
+            "Service" => "svc",
+            "Ingress" => "ing",
+            "ConfigMap" => "cm",
+            "PersistentVolumeClaim" => "pvc",
+            "HorizontalPodAutoscaler" => "hpa",
+            "Node" => "no",
+            "Namespace" => "ns",
+            _ => "",
+        };
+        !plain.is_empty() && (plain == plural || plain == self.name.to_lowercase() || plain == short)
+    }
+
+    fn query(&self, namespace: Option<&str>) -> ListQuery {
+        let namespace = namespace.filter(|_| self.namespaced).map(str::to_owned);
+        let fields: Vec<&str> = METADATA.iter().chain(self.fields.unwrap_or_default()).copied().collect();
+        let query = ListQuery { limit: Some(PAGE), ..list_all_of(kind(self.resource), namespace, &fields) };
+        if self.fields.is_none() { ListQuery { view: View::Table, ..query } } else { query }
+    }
+}
+
+/// An object that may have the word.
+pub(crate) struct Object {
+    pub(crate) kind: &'static str,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+    pub(crate) status: String,
+    /// Names of fields with their texts.
+    pub(crate) texts: Vec<(String, String)>,
+}
+
+/// All objects that could be read.
+#[derive(Default)]
+pub(crate) struct Searched {
+    pub(crate) objects: Vec<Object>,
+    /// Kinds that could not be read, with the reason.
+    pub(crate) unread: Vec<String>,
+    /// Kinds of which only a part was read.
+    pub(crate) partly: Vec<&'static str>,
+}
+
+/// Reads all objects of some kinds, the first page of each side by side.
+pub(crate) fn search(kinds: &[&'static Kind], namespace: Option<&str>) -> Searched {
+    let queries: Vec<ListQuery> = kinds.iter().map(|kind| kind.query(namespace)).collect();
+    let mut searched = Searched::default();
+    for ((kind, query), first) in kinds.iter().zip(&queries).zip(kube_read::list_all(&queries)) {
+        let mut page = first;
+        for number in 1..=PAGES {
+            let next = match page {
+                Err(error) if number == 1 => {
+                    let reason =
+                        if error.reason == Reason::Forbidden { "forbidden" } else { error.message.as_str() };
+                    searched.unread.push(format!("{} ({reason})", kind.name));
+                    break;
+                }
+                Err(_) => {
+                    searched.partly.push(kind.name);
+                    break;
+                }
+                Ok(page) => match kind.objects(&page.items, namespace) {
+                    Ok(objects) => {
+                        searched.objects.extend(objects);
+                        page.continue_token
+                    }
+                    Err(error) => {
+                        searched.unread.push(format!("{} ({error})", kind.name));
+                        break;
+                    }
+                },
+            };
+            let Some(token) = next else { break };
+            if number == PAGES {
+                searched.partly.push(kind.name);
+                break;
+            }
+            page = kube_read::list_objects(&ListQuery { continue_token: Some(token), ..query.clone() });
+        }
+    }
+    searched
+}
+
+impl Kind {
+    fn objects(&self, json: &str, namespace: Option<&str>) -> Result<Vec<Object>, String> {
+        if self.fields.is_none() {
+            return self.rows(json, namespace);
+        }
+        let items: Vec<Value> = parsed(json)?;
+        Ok(items.iter().map(|item| self.object(item)).collect())
+    }
+
+    fn object(&self, item: &Value) -> Object {
+        let text =
+            |pointer: &str| item.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let number = |pointer: &str| item.pointer(pointer).and_then(Value::as_u64);
+        let status = match (number("/spec/replicas"), number("/status/numberReady")) {
+            (Some(replicas), _) => {
+                format!("{}/{replicas} ready", number("/status/readyReplicas").unwrap_or(0))
+            }
+            (None, Some(ready)) => format!("{ready} ready"),
+            (None, None) => text("/status/phase"),
+        };
+        let mut texts = Vec::new();
+        collect("", item, &mut texts);
+        Object {
+            kind: self.name,
+            namespace: text("/metadata/namespace"),
+            name: text("/metadata/name"),
+            status,
+            texts,
+        }
+    }
+
+    /// The rows of a `meta.k8s.io/v1` Table.
+    fn rows(&self, json: &str, namespace: Option<&str>) -> Result<Vec<Object>, String> {
+        let table: Value = parsed(json)?;
+        let array =
+            |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        let titles: Vec<String> = array(&table, "columnDefinitions")
+            .iter()
+            .map(|column| column.get("name").and_then(Value::as_str).unwrap_or_default().to_lowercase())
+            .collect();
+        let rows = array(&table, "rows").into_iter().map(|row| {
+            let cells = array(&row, "cells");
+            let cell = |title: &str| {
+                let at = titles.iter().position(|other| other == title);
+                at.and_then(|at| cells.get(at)).and_then(Value::as_str).unwrap_or_default().to_owned()
+            };
+            let given = namespace.unwrap_or_default().to_owned();
+            let namespace =
+                Some(cell("namespace")).filter(|namespace| !namespace.is_empty()).unwrap_or(given);
+            let texts = ["ip", "node"].map(|title| (title.to_owned(), cell(title))).into();
+            Object { kind: self.name, namespace, name: cell("name"), status: cell("status"), texts }
+        });
+        Ok(rows.collect())
+    }
+}
+
+/// The texts of a value, each with the name of the nearest field, and of labels with their keys.
+fn collect(name: &str, value: &Value, texts: &mut Vec<(String, String)>) {
+    match value {
+        Value::String(text) => texts.push((name.to_owned(), text.clone())),
+        Value::Array(items) => items.iter().for_each(|item| collect(name, item, texts)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match (name, value) {
+                    ("labels" | "annotations", Value::String(text)) => {
+                        let field = name.trim_end_matches('s');
+                        texts.push((field.to_owned(), format!("{key}={text}")));
+                    }
+                    // They are compared as names.
+                    ("metadata", Value::String(_)) => {}
+                    _ => collect(key, value, texts),
+                }
+            }
+        }
+        _ => {}
+    }
+}

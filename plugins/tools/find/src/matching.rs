@@ -1,0 +1,127 @@
+//! The way in which an object has a word, and the order of what was found.
+
+use crate::kinds::{Object, REPLICA_SET};
+
+/// Bytes of a text that is shown around the word.
+const SHOWN: usize = 80;
+
+/// A way in which an object has a word, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    Name,
+    BeginningOfName,
+    PartOfName,
+    Field,
+}
+
+/// An object that has the word.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Match {
+    fit: Fit,
+    /// Objects that own others stand before them.
+    kind: &'static str,
+    namespace: String,
+    name: String,
+    status: String,
+    found_in: String,
+}
+
+impl Match {
+    /// True if the word stands in its name.
+    pub(crate) fn is_of_name(&self) -> bool {
+        self.fit != Fit::Field
+    }
+
+    /// Kind, namespace, name, status, and the field that has the word.
+    pub(crate) fn cells(&self) -> [String; 5] {
+        let Self { kind, namespace, name, status, found_in, .. } = self;
+        [(*kind).to_owned(), namespace.clone(), name.clone(), status.clone(), found_in.clone()]
+    }
+}
+
+/// The match of an object; `query` is in lower case.
+pub(crate) fn find(query: &str, object: &Object) -> Option<Match> {
+    let name = object.name.to_lowercase();
+    if object.kind == REPLICA_SET && object.status.ends_with("/0 ready") {
+        return None;
+    }
+    let found = |fit: Fit, found_in: String| Match {
+        fit,
+        kind: object.kind,
+        namespace: object.namespace.clone(),
+        name: object.name.clone(),
+        status: object.status.clone(),
+        found_in,
+    };
+    // The name of a ReplicaSet is that of its Deployment, which is found itself.
+    if object.kind == REPLICA_SET {
+        return of_field(query, object).map(|field| found(Fit::Field, field));
+    }
+    if name == query {
+        return Some(found(Fit::Name, "name".to_owned()));
+    }
+    if name.starts_with(query) {
+        return Some(found(Fit::BeginningOfName, "name".to_owned()));
+    }
+    if name.contains(query) {
+        return Some(found(Fit::PartOfName, "name".to_owned()));
+    }
+    of_field(query, object).map(|field| found(Fit::Field, field))
+}
+
+/// The first field that has the word, and its text.
+fn of_field(query: &str, object: &Object) -> Option<String> {
+    let (field, text) = object.texts.iter().find(|(_, text)| text.to_lowercase().contains(query))?;
+    Some(format!("{field} {}", shortened(text, query)))
+}
+
+/// The part of a long text that has the word, in one line.
+fn shortened(text: &str, query: &str) -> String {
+    let line: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    if line.len() <= SHOWN {
+        return line;
+    }
+    let at = line.to_lowercase().find(query).unwrap_or(0).min(line.len());
+    let begin = line.floor_char_boundary(at.saturating_sub(SHOWN / 4));
+    let end = line.floor_char_boundary((begin + SHOWN).min(line.len()));
+    format!("…{}…", line.get(begin..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(name: &str, texts: &[(&str, &str)]) -> Object {
+        let texts = texts.iter().map(|(field, text)| ((*field).to_owned(), (*text).to_owned())).collect();
+        Object {
+            kind: "Deployment",
+            namespace: "shop".into(),
+            name: name.into(),
+            status: String::new(),
+            texts,
+        }
+    }
+
+    #[test]
+    fn names_stand_before_fields() {
+        let objects = [
+            object("cart", &[("image", "r.example/web:1")]),
+            object("my-web", &[]),
+            object("web", &[]),
+            object("web-2", &[]),
+            object("db", &[]),
+        ];
+        let mut found: Vec<Match> = objects.iter().filter_map(|object| find("web", object)).collect();
+        found.sort();
+        let names: Vec<&str> = found.iter().map(|found| found.name.as_str()).collect();
+        assert_eq!(names, ["web", "web-2", "my-web", "cart"]);
+        assert_eq!(found.last().map(|found| found.found_in.as_str()), Some("image r.example/web:1"));
+    }
+
+    #[test]
+    fn a_long_text_is_shown_around_the_word() {
+        let long = format!("{}é needle {}", "a".repeat(300), "b".repeat(300));
+        let short = shortened(&long, "needle");
+        assert!(short.contains("needle") && short.len() < SHOWN + 12, "{short}");
+    }
+}
