@@ -15,7 +15,7 @@ use super::{
 type ReadResult<T> = wasmtime::Result<Result<T, ReadError>>;
 
 /// Failure or answer of the guard.
-type ReadResult<T> = Result<T, porthole_contract::Failure>;
+type GuardResult<T> = Result<T, porthole_contract::Failure>;
 
 impl State {
     /// Reads through the guard. The host's work for it is not charged to the component: its meter is paused meanwhile,
@@ -27,11 +27,11 @@ impl State {
 }
 
 /// Translates an answer for the component.
-fn translate<T: From<F>, F>(answer: ReadResult<F>) -> Result<T, ReadError> {
+fn translate<T: From<F>, F>(answer: GuardResult<F>) -> Result<T, ReadError> {
     answer.map(T::from).map_err(ReadError::from)
 }
 
-fn translate_all<T: From<F>, F>(answers: Vec<ReadResult<F>>) -> Vec<Result<T, ReadError>> {
+fn translate_all<T: From<F>, F>(answers: Vec<GuardResult<F>>) -> Vec<Result<T, ReadError>> {
     answers.into_iter().map(translate).collect()
 }
 
