@@ -191,7 +191,14 @@ impl Environment {
     fn sdk(&self) -> Result<()> {
         let mut cargo = command("cargo", &["test", "--target-dir"]);
         cargo.arg(target().join("plugins"));
-        for package in ["porthole-field-path", "porthole-lists", "porthole-sdk", "porthole-sdk-macros"] {
+        for package in [
+            "find",
+            "porthole-diagnosis",
+            "porthole-field-path",
+            "porthole-lists",
+            "porthole-sdk",
+            "porthole-sdk-macros",
+        ] {
             cargo.args(["-p", package]);
         }
         // A change is judged by the same cases as the one before it; `cargo test` itself tries new ones.

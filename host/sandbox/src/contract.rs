@@ -61,10 +61,9 @@ fn served_versions() -> String {
 
 /// Everything that a component of any served version can import.
 fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
-    #[cfg_attr(not(test), expect(unused_mut, reason = "only tests serve a second version"))]
-    let mut linker = world::linker(engine)?;
+    let linker = world::linker(engine)?;
     #[cfg(test)]
-    next::add_to_linker(&mut linker)?;
+    let linker = next::with_imports(linker)?;
     Ok(linker)
 }
 

@@ -279,7 +279,8 @@ pub(crate) fn searched_logs(
     }
 }
 
-/// Related pods that are wanted, one of each workload: those of the subject first, and those that are not ready.
+/// Related pods, one of each workload: the newest that `is_wanted`, since an older one may be history. Those of the subject
+/// come first, because only some logs are read.
 fn representatives<'f>(
     facts: &'f Facts,
     subject: &[Reference],
@@ -298,7 +299,8 @@ fn representatives<'f>(
     };
     let pods = facts.all(Kind::Pod).filter(|pod| related.contains(&pod.reference()) && is_wanted(pod));
     let mut pods: Vec<&Object> = pods.collect();
-    pods.sort_by_cached_key(|pod| (!is_asked(pod), health::is_ready(pod)));
+    // An older pod of a Job may be history.
+    pods.sort_by_cached_key(|pod| (!is_asked(pod), health::is_ready(pod), std::cmp::Reverse(pod.created())));
     let mut roots = BTreeSet::new();
     pods.retain(|pod| roots.insert(facts.root(pod).reference()));
     pods

@@ -5,7 +5,7 @@ use std::{
     ops::Bound,
 };
 
-use crate::{Kind, Object, Reference, demand::Demand, event::Event, log::Log, needs, time};
+use crate::{Kind, Object, Reference, event::Event, log::Log, needs, time};
 
 /// An object, as far as it is known.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ pub struct Facts {
     gaps: BTreeSet<Gap>,
     logs: Vec<Log>,
     /// Requests of the pods of all namespaces by node, if all are known.
-    requested: Option<BTreeMap<String, Demand>>,
+    requested: Option<BTreeMap<String, crate::demand::Demand>>,
     /// Seconds since 1970, by the API server's clock.
     pub now: u64,
 }
@@ -105,16 +105,6 @@ impl Facts {
     /// Adds a part of a log.
     pub fn add_log(&mut self, log: Log) {
         self.logs.push(log);
-    }
-
-    /// Sets what the pods of all namespaces request of each node.
-    pub fn set_requested(&mut self, requested: BTreeMap<String, Demand>) {
-        self.requested = Some(requested);
-    }
-
-    /// What the pods of all namespaces request of each node; None if not all pods are known.
-    pub fn requested(&self) -> Option<&BTreeMap<String, Demand>> {
-        self.requested.as_ref()
     }
 
     /// Adds the end of a log whose search did not come that far: its lines that are later than the last one found.
@@ -251,5 +241,15 @@ impl Facts {
             .collect();
         events.sort_by_key(|event| (std::cmp::Reverse(event.last_seen()), event.reason()));
         events
+    }
+
+    /// Sets what the pods of all namespaces request of each node.
+    pub fn set_requested(&mut self, requested: BTreeMap<String, crate::demand::Demand>) {
+        self.requested = Some(requested);
+    }
+
+    /// What the pods of all namespaces request of each node; None if not all pods are known.
+    pub fn requested(&self) -> Option<&BTreeMap<String, crate::demand::Demand>> {
+        self.requested.as_ref()
     }
 }

@@ -82,7 +82,11 @@ pub fn health(facts: &Facts, object: &Object) -> Option<Health> {
             let ready = object.condition("Ready").is_some_and(|condition| condition.status == "True");
             figures(
                 if ready { State::Healthy } else { State::Down },
-                (if ready { "Ready" } else { "not Ready" }).to_owned(),
+                match (ready, object.flag("/spec/unschedulable")) {
+                    (true, false) => "Ready".to_owned(),
+                    (true, true) => "Ready, cordoned".to_owned(),
+                    (false, _) => "not Ready".to_owned(),
+                },
             )
         }
         Kind::Namespace => {
@@ -95,14 +99,19 @@ pub fn health(facts: &Facts, object: &Object) -> Option<Health> {
 
 /// True if a claim is Pending because its StorageClass makes a volume only for a pod that is placed, and no pod waits.
 pub fn waits_for_consumer(facts: &Facts, claim: &Object) -> bool {
-    let class = Reference::new(Kind::StorageClass, "", claim.text("/spec/storageClassName"));
-    let waits =
-        facts.get(&class).is_some_and(|class| class.text("/volumeBindingMode") == "WaitForFirstConsumer");
-    let pods = placement::volumes::users(facts, claim);
-    waits
-        && claim.text("/status/phase") == "Pending"
+    let is_idle =
+        |pod: &&Object| matches!(pod.text("/status/phase"), "Succeeded" | "Failed") || is_gated(pod);
+    claim.text("/status/phase") == "Pending"
+        && binds_late(facts, claim)
         && facts.is_listed(Kind::Pod, claim.namespace())
-        && pods.iter().all(|pod| matches!(pod.text("/status/phase"), "Succeeded" | "Failed") || is_gated(pod))
+        && placement::volumes::users(facts, claim).iter().all(is_idle)
+}
+
+/// True if the StorageClass of a claim makes a volume only for a pod that is placed.
+pub fn binds_late(facts: &Facts, claim: &Object) -> bool {
+    let class =
+        Reference::new(Kind::StorageClass, "", placement::volumes::class_of(claim).unwrap_or_default());
+    facts.get(&class).is_some_and(|class| class.text("/volumeBindingMode") == "WaitForFirstConsumer")
 }
 
 /// True if a pod is held back by a scheduling gate.
@@ -168,7 +177,7 @@ fn service(facts: &Facts, service: &Object) -> Option<Health> {
     if !facts.is_listed(Kind::Pod, service.namespace()) {
         return None;
     }
-    let pods: Vec<&Object> = relations::selected(facts, service).collect();
+    let pods: Vec<&Object> = relations::selected(facts, service).filter(|pod| !has_ended(pod)).collect();
     let ready = pods.iter().filter(|pod| is_ready(pod)).count();
     let is_idle = || {
         let mut workloads = relations::workloads_behind(facts, service).peekable();
@@ -181,6 +190,11 @@ fn service(facts: &Facts, service: &Object) -> Option<Health> {
         _ => State::Healthy,
     };
     Some(Health { state, detail: format!("{ready} of {} selected pods ready", pods.len()) })
+}
+
+/// True if all containers of a pod have ended for good.
+pub fn has_ended(pod: &Object) -> bool {
+    matches!(pod.text("/status/phase"), "Succeeded" | "Failed")
 }
 
 /// True if a pod is ready to serve.
@@ -230,41 +244,6 @@ fn reason(pod: &Object) -> String {
     });
     let own = Some(pod.text("/status/reason")).filter(|reason| !reason.is_empty());
     own.or(waiting).unwrap_or(pod.text("/status/phase")).to_owned()
-}
-
-/// The consequence of a pod that ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Aftermath {
-    /// Nothing took its place.
-    Open,
-    /// A younger pod of its workload took its place, and the workload is not well all the same.
-    Replaced,
-    /// Its workload has what it wants.
-    Over,
-}
-
-/// What became of the workload of a pod that ended.
-pub fn aftermath(facts: &Facts, ended: &Object) -> Aftermath {
-    let Some(owner) = facts.owner(ended) else { return Aftermath::Open };
-    // A CronJob is as well as its newest Job; its old ones are judged by themselves.
-    let judge = if owner.kind() == Kind::Job { owner } else { facts.root(ended) };
-    let is_live = |other: &&Object| {
-        other.text("/status/phase") != "Failed"
-            && other.deleted().is_none()
-            && other.created() >= ended.created()
-    };
-    let is_replaced = facts.owned_by(owner).any(|other| other.kind() == Kind::Pod && is_live(&other))
-        || facts.pods_of(judge).iter().any(|other| is_live(other));
-    let is_well =
-        health(facts, judge).is_some_and(|health| matches!(health.state, State::Healthy | State::Intended));
-    match (is_well, is_replaced) {
-        // A Job that still counts on its next try is well only with one.
-        (true, _) if judge.kind() != Kind::Job || is_replaced || judge.condition("Complete").is_some() => {
-            Aftermath::Over
-        }
-        (_, true) => Aftermath::Replaced,
-        _ => Aftermath::Open,
-    }
 }
 
 /// Restarts of a container, or of all containers together.

@@ -3,6 +3,7 @@
 //! A component gives a [`Source`]; everything else is a function of what it reads, so that a [`Rule`] is tested natively,
 //! on objects as a real cluster has them. `RULES.md` beside this crate says how to add one.
 
+pub mod aftermath;
 mod collect;
 pub mod containers;
 pub mod creation;
@@ -90,7 +91,13 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
         (None, Some(namespace)) => of_namespace(source, &mut facts, &namespace)?,
         (Some(name), namespace) => {
             let name = Name::parse(&name, given(&request.kind).as_deref())?;
-            of_name(source, &mut facts, &name, namespace)?
+            match name.kind {
+                Some(Kind::Namespace) => of_namespace(source, &mut facts, &name.name)?,
+                Some(kind) if !kind.is_namespaced() && kind != Kind::Node => {
+                    of_cluster_scope(source, &mut facts, &name, kind)?
+                }
+                _ => of_name(source, &mut facts, &name, namespace)?,
+            }
         }
     };
     let mut related = related(&facts, subject.iter().cloned());
@@ -174,17 +181,60 @@ fn unwell(facts: &Facts, namespace: &str) -> Vec<Reference> {
     let top = facts.objects().filter(|object| object.namespace() == namespace && object.owner().is_none());
     let mut unwell: BTreeSet<Reference> = top.filter(is_unwell).map(Object::reference).collect();
     // Kinds without a health of their own, such as an Ingress, are judged by the rules.
-    let certain = RULES.iter().flat_map(|rule| (rule.find)(facts)).filter(|finding| {
-        finding.certainty == Certainty::Certain
-            && !finding.is_symptom
-            && finding.object.namespace == namespace
-    });
-    unwell.extend(certain.map(|finding| finding.object).filter(|object| facts.get(object).is_some()));
+    unwell.extend(at_fault(facts, namespace, Certainty::Certain));
+    if unwell.is_empty() {
+        unwell.extend(at_fault(facts, namespace, Certainty::Likely));
+    }
     if unwell.is_empty() {
         vec![Reference::new(Kind::Namespace, "", namespace)]
     } else {
         unwell.into_iter().collect()
     }
+}
+
+/// Objects of a namespace that a cause of a certainty is about; of a cause outside of it, those that it affects.
+fn at_fault(facts: &Facts, namespace: &str, certainty: Certainty) -> BTreeSet<Reference> {
+    let is_past =
+        |object: &Reference| facts.get(object).is_some_and(|object| history::is_past(facts, object));
+    let findings = RULES.iter().flat_map(|rule| (rule.find)(facts)).filter(|finding| {
+        finding.certainty == certainty && !finding.is_symptom && !finding.affects.iter().any(is_past)
+    });
+    let objects = findings.flat_map(|finding| {
+        if finding.object.namespace == namespace { vec![finding.object] } else { finding.affects }
+    });
+    let is_top = |object: &Reference| {
+        object.namespace == namespace && facts.get(object).is_some_and(|object| object.owner().is_none())
+    };
+    objects.filter(is_top).collect()
+}
+
+/// Objects of a kind without a namespace, and the namespaces of the Services behind them.
+fn of_cluster_scope(
+    source: &mut impl Source,
+    facts: &mut Facts,
+    name: &Name,
+    kind: Kind,
+) -> Result<Vec<Reference>, String> {
+    collect::list(
+        source,
+        facts,
+        &[List { kind, namespace: None, field_selector: None, fields: kind.fields() }],
+    );
+    let found = name.matches(facts.all(kind));
+    if found.is_empty() {
+        return Err(if facts.is_listed(kind, "") {
+            format!("there is no {kind} of that name")
+        } else {
+            format!("{} cannot be listed", kind.plural())
+        });
+    }
+    let place = |reference| facts.get(reference).map(|object| object.text("/spec/service/namespace"));
+    let places = found.iter().filter_map(place).filter(|place| !place.is_empty());
+    let places: BTreeSet<String> = places.map(str::to_owned).collect();
+    for place in places.iter().take(subject::PLACES) {
+        collect::namespace(source, facts, place);
+    }
+    Ok(found)
 }
 
 /// The objects of a name: in the namespace that is given, or else wherever they are.
@@ -226,6 +276,13 @@ fn of_name(
     }
     if all > places.len() {
         facts.add_gap(format!("{} more namespaces with that name", all - places.len()), "name one of them");
+    }
+    if found.is_empty() && name.kind.is_none() {
+        let namespace = Reference::new(Kind::Namespace, "", &name.name);
+        collect::objects(source, facts, std::slice::from_ref(&namespace));
+        if facts.get(&namespace).is_some() {
+            return of_namespace(source, facts, &name.name);
+        }
     }
     if found.is_empty() {
         return Err(

@@ -64,7 +64,12 @@ pub fn needs(object: &Object) -> Vec<Need> {
             }
         }
         Kind::HorizontalPodAutoscaler => {
-            if let Some(kind) = Kind::parse(object.text("/spec/scaleTargetRef/kind")) {
+            let kind = Kind::parse(object.text("/spec/scaleTargetRef/kind"));
+            // Other API groups have kinds of the same names.
+            let group = object.text("/spec/scaleTargetRef/apiVersion").split_once('/').map(|part| part.0);
+            let is_ours =
+                |kind: &Kind| group.is_none_or(|group| kind.resource().ends_with(&format!(".{group}")));
+            if let Some(kind) = kind.filter(is_ours) {
                 add(kind, object.text("/spec/scaleTargetRef/name"), "spec.scaleTargetRef");
             }
         }

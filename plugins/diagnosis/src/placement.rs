@@ -5,9 +5,11 @@ pub mod message;
 pub mod room;
 pub mod spread;
 pub mod taints;
+pub mod trouble;
 pub mod volumes;
 
-use crate::{Facts, Kind, Object};
+use crate::{Facts, Kind, Object, object::text};
+use taints::Origin;
 
 /// True if all nodes are known: only then it follows that none has something.
 pub fn are_nodes_known(facts: &Facts) -> bool {
@@ -22,6 +24,17 @@ pub fn candidates<'f>(facts: &'f Facts, pod: &Object) -> Vec<&'f Object> {
             && taints::untolerated(pod, node).next().is_none()
     };
     facts.all(Kind::Node).filter(fits).collect()
+}
+
+/// True if a node could run a pod but for taints of some origins: labels, other taints, spread, volumes and free resources, as far
+/// as they are known.
+pub fn could_run(facts: &Facts, pod: &Object, node: &Object, but_for: &[Origin]) -> bool {
+    let mut taints = taints::untolerated(pod, node);
+    affinity::fits(pod, node)
+        && taints.all(|taint| but_for.contains(&Origin::of(text(taint, "/key"))))
+        && spread::fits(pod, node)
+        && volumes::fits(facts, pod, node)
+        && room::fits(facts, pod, node)
 }
 
 /// At most three names, and the number of the others.

@@ -7,6 +7,9 @@ use crate::{
     object::{list, map, text},
 };
 
+/// Rules of a policy, and peers of a rule, that are named.
+const RULES: usize = 3;
+
 /// A direction of traffic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
@@ -125,4 +128,38 @@ pub(crate) fn selects(selector: Option<&Value>, labels: &[(&str, &str)]) -> bool
                 _ => true,
             }
         })
+}
+
+/// The rules of a policy in a few words: `lets in only: pods with tier=backend at 5432`.
+pub(crate) fn described(policy: &Object, direction: Direction) -> String {
+    let (_, field, peers) = direction.words();
+    let word = if direction == Direction::Ingress { "lets in" } else { "lets out" };
+    let rule = |rule: &Value| {
+        let who: Vec<String> = list(rule, peers).iter().take(RULES).map(described_peer).collect();
+        let who = if who.is_empty() { "all".to_owned() } else { who.join(" or ") };
+        let ports = list(rule, "/ports").iter().filter_map(|port| port.pointer("/port"));
+        let ports: Vec<String> =
+            ports.map(|port| port.as_str().map_or(port.to_string(), str::to_owned)).collect();
+        if ports.is_empty() { who } else { format!("{who} at {}", ports.join(", ")) }
+    };
+    let rules: Vec<String> = policy.list(field).iter().take(RULES).map(rule).collect();
+    if rules.is_empty() { format!("{word} nothing") } else { format!("{word} only: {}", rules.join("; ")) }
+}
+
+fn described_peer(peer: &Value) -> String {
+    let pods = peer.pointer("/podSelector").map(|selector| format!("pods with {}", labels(selector)));
+    let namespaces = peer.pointer("/namespaceSelector");
+    let namespaces = namespaces.map(|selector| format!("namespaces with {}", labels(selector)));
+    let block = peer.pointer("/ipBlock").map(|block| text(block, "/cidr").to_owned());
+    [pods, namespaces, block].into_iter().flatten().collect::<Vec<_>>().join(" of ")
+}
+
+fn labels(selector: &Value) -> String {
+    let labels = map(selector.pointer("/matchLabels"));
+    let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    match (labels.join(","), list(selector, "/matchExpressions").is_empty()) {
+        (labels, true) if labels.is_empty() => "any labels".to_owned(),
+        (labels, true) => labels,
+        (labels, false) => format!("{labels} and expressions"),
+    }
 }

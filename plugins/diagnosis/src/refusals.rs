@@ -146,9 +146,14 @@ fn counts(facts: &Facts, workload: &Object) -> Option<(i64, i64)> {
         Kind::Job if is_over(workload) => (0, 0),
         Kind::Job => {
             let left = number("/spec/completions").unwrap_or(1) - status("succeeded");
-            let own = i64::try_from(facts.pods_of(workload).len()).unwrap_or(i64::MAX);
-            let has = status("active") + status("terminating");
-            (has.max(own), number("/spec/parallelism").unwrap_or(1).min(left))
+            let active = status("active") + status("terminating");
+            // The controller counts only after a pod is there.
+            let has = if active > 0 {
+                active
+            } else {
+                i64::try_from(facts.pods_of(workload).len()).unwrap_or(i64::MAX)
+            };
+            (has, number("/spec/parallelism").unwrap_or(1).min(left))
         }
         _ => return None,
     })
@@ -207,7 +212,9 @@ fn is_waiting(facts: &Facts, workload: &Object) -> bool {
     let is_leaving = facts.pods_of(workload).iter().any(|pod| pod.deleted().is_some());
     // One that had pods before waits longer and longer to replace those that failed.
     let has_begun = ["failed", "succeeded", "active"].into_iter().any(|field| status(field).unwrap_or(0) > 0);
-    is_ordered || is_leaving || (workload.kind() == Kind::Job && has_begun)
+    // Another controller than Kubernetes' own makes the pods.
+    let is_foreign = !matches!(workload.text("/spec/managedBy"), "" | "kubernetes.io/job-controller");
+    is_foreign || is_ordered || is_leaving || (workload.kind() == Kind::Job && has_begun)
 }
 
 /// The text between two marks of a message.

@@ -24,7 +24,7 @@ pub fn related(facts: &Facts, subject: impl IntoIterator<Item = Reference>) -> B
 }
 
 /// The objects through which others use a workload: Services that select its pods, Ingresses before them, autoscalers.
-/// What these depend on beside it is another question.
+/// Their other dependencies are another question.
 fn doors(facts: &Facts, object: &Object) -> Vec<Reference> {
     let namespace = object.namespace();
     let reference = object.reference();
@@ -72,9 +72,17 @@ fn edges(facts: &Facts, object: &Object) -> Vec<Reference> {
     match object.kind() {
         // Of a namespace that is in trouble itself, not all that it contains.
         Kind::Node | Kind::Namespace | Kind::Event => return Vec::new(),
+        Kind::ApiService => {
+            let (namespace, name) =
+                (object.text("/spec/service/namespace"), object.text("/spec/service/name"));
+            edges.push(Reference::new(Kind::Service, namespace, name));
+        }
         Kind::Service => {
             edges.extend(selected(facts, object).map(Object::reference));
-            edges.extend(workloads_behind(facts, object).map(Object::reference));
+            // A workload without pods is the reason only if no other serves in its place.
+            if edges.is_empty() {
+                edges.extend(workloads_behind(facts, object).map(Object::reference));
+            }
             let slices = facts.within(Kind::EndpointSlice, namespace);
             edges.extend(slices.filter(|slice| is_slice_of(slice, object)).map(Object::reference));
         }

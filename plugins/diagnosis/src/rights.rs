@@ -12,6 +12,9 @@ use crate::{
 /// Bytes between the parts of a refusal that are looked at.
 const SENTENCE: usize = 600;
 
+/// Different refusals that are looked at: a log may be full of them.
+const DENIALS: usize = 24;
+
 /// A request that the API server refused, by its own sentence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Denial {
@@ -72,20 +75,23 @@ impl Denial {
 pub(crate) fn denials(facts: &Facts) -> BTreeSet<Denial> {
     let events = facts.all(Kind::Event).filter_map(|event| Denial::parse(Event::new(event).message()));
     let logs = facts.all_logs().flat_map(|log| log.lines().filter_map(|(_, line)| Denial::parse(line)));
-    let mut denials: BTreeSet<Denial> = BTreeSet::new();
+    let mut denials: Vec<Denial> = Vec::new();
     for denial in events.chain(logs) {
         let is_same = |other: &Denial| {
-            Denial { quote: String::new(), ..other.clone() }
-                == Denial { quote: String::new(), ..denial.clone() }
+            (&other.account, &other.verb, &other.resource, &other.group, &other.namespace)
+                == (&denial.account, &denial.verb, &denial.resource, &denial.group, &denial.namespace)
         };
         if !denials.iter().any(is_same) {
-            denials.insert(denial);
+            denials.push(denial);
+        }
+        if denials.len() == DENIALS {
+            break;
         }
     }
-    denials
+    denials.into_iter().collect()
 }
 
-/// What a binding gives to an account.
+/// The right that a binding gives to an account.
 #[derive(Debug)]
 pub(crate) struct Grant<'f> {
     /// The RoleBinding or ClusterRoleBinding.
@@ -120,7 +126,8 @@ fn verbs<'f>(role: &'f Object, denial: &Denial) -> Vec<&'f str> {
         .filter(|rule| has(rule, "/apiGroups", &denial.group) && has(rule, "/resources", &denial.resource));
     // A rule for some names gives no list, and perhaps not the object that was asked for.
     let rules = rules.filter(|rule| list(rule, "/resourceNames").is_empty());
-    rules.flat_map(|rule| list(rule, "/verbs").iter().filter_map(Value::as_str)).collect()
+    let verbs = rules.flat_map(|rule| list(rule, "/verbs").iter().filter_map(Value::as_str));
+    verbs.filter(|verb| *verb == "*" || verb.chars().all(|letter| letter.is_ascii_alphabetic())).collect()
 }
 
 /// True if a subject of the binding is the account, or a group that it is in.
@@ -135,6 +142,14 @@ pub(crate) fn binds(binding: &Object, account: &Reference) -> bool {
             _ => [of_namespace.as_str(), "system:serviceaccounts", "system:authenticated"].contains(&name),
         }
     })
+}
+
+/// True if the binding is made for the account itself, and not for a group that all accounts are in.
+pub(crate) fn is_own(binding: &Object, account: &Reference) -> bool {
+    let groups = ["system:serviceaccounts", "system:authenticated"];
+    let is_general =
+        |subject: &Value| text(subject, "/kind") == "Group" && groups.contains(&text(subject, "/name"));
+    binds(binding, account) && !binding.list("/subjects").iter().any(is_general)
 }
 
 /// The namespace of a subject; that of a RoleBinding, if it names none.

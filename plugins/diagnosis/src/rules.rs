@@ -6,6 +6,9 @@ mod api_service_down;
 mod autoscaler_at_maximum;
 mod autoscaler_blind;
 mod claim_class_missing;
+mod claim_lost;
+mod claim_provisioner;
+mod claim_waits;
 mod config_missing;
 mod container_exits;
 mod cronjob_blocked;
@@ -26,6 +29,10 @@ mod load_balancer_pending;
 mod log_trouble;
 mod namespace_terminating;
 mod network_policy;
+mod node_cordoned;
+mod node_not_ready;
+mod node_pressure;
+mod not_scheduled;
 mod out_of_memory;
 mod pod_refused;
 mod pod_rejected;
@@ -87,8 +94,16 @@ pub const RULES: &[Rule] = &[
     unschedulable::RULE,
     account_missing::ACCOUNT,
     account_missing::PRIORITY,
+    claim_lost::LOST,
+    claim_lost::MISSING,
+    claim_provisioner::RULE,
+    claim_waits::RULE,
     evicted::RULE,
     limit_range::RULE,
+    node_cordoned::RULE,
+    node_not_ready::RULE,
+    node_pressure::RULE,
+    not_scheduled::RULE,
     pod_refused::RULE,
     pod_rejected::RULE,
     pod_security::RULE,

@@ -227,3 +227,130 @@ fn a_namespace_in_which_all_is_well_has_no_fault() {
     let answer = Recorded::new(&objects).ask("web");
     assert!(answer.contains("no fault found"), "{answer}");
 }
+
+#[test]
+fn a_namespace_and_an_api_are_asked_about_by_their_names() {
+    let conditions = json!([{"type": "NamespaceFinalizersRemaining", "status": "True", "reason": "SomeFinalizersRemain",
+        "message": "Some content in the namespace has finalizers remaining: example.com/keep in 2 resource instances"}]);
+    let mut namespace =
+        with("Namespace", "shop", json!({}), json!({"phase": "Terminating", "conditions": conditions}));
+    namespace["metadata"]["deletionTimestamp"] = "2026-11-24T11:00:00Z".into();
+    for (name, kind) in [("shop", "namespace"), ("shop", ""), ("namespace/shop", "")] {
+        let answer = Recorded::new(std::slice::from_ref(&namespace)).ask_for(name, "", kind);
+        assert!(answer.contains("[namespace-terminating] Namespace shop"), "{name} {kind}: {answer}");
+    }
+    let conditions = json!([{"type": "Available", "status": "False", "reason": "MissingEndpoints", "message": "endpointslices for service/figures in \"shop\" have no addresses with port name \"https\""}]);
+    let api = with(
+        "APIService",
+        "v1beta1.metrics.k8s.io",
+        json!({"service": {"namespace": "shop", "name": "figures"}}),
+        json!({"conditions": conditions}),
+    );
+    let mut pod = running("figures-1");
+    pod["metadata"]["labels"] = json!({"app": "figs"});
+    let service = with(
+        "Service",
+        "figures",
+        json!({"selector": {"app": "figures"}, "ports": [{"port": 443, "name": "https"}]}),
+        json!({}),
+    );
+    let answer = Recorded::new(&[api, service, pod]).ask_for("v1beta1.metrics.k8s.io", "", "apiservice");
+    assert!(answer.contains("[api-service-down] APIService v1beta1.metrics.k8s.io"), "{answer}");
+    assert!(answer.contains("[service-selector] Service shop/figures"), "{answer}");
+}
+
+#[test]
+fn a_kind_that_is_named_is_found_in_any_namespace() {
+    let status =
+        json!({"disruptionsAllowed": 0, "expectedPods": 2, "currentHealthy": 1, "desiredHealthy": 2});
+    let budget = with("PodDisruptionBudget", "quorum", json!({}), status);
+    let answer = Recorded::new(&[budget]).ask_for("quorum", "", "pdb");
+    assert!(answer.contains("[disruption-budget] PodDisruptionBudget shop/quorum: it lets no pod go, because 1 of its pods are not healthy"), "{answer}");
+}
+
+#[test]
+fn a_namespace_in_which_something_is_only_likely_says_so() {
+    let mut front = app(json!([{"containerPort": 8080}]));
+    front["containers"][0]["env"] = json!([{"name": "API", "value": "http://front:9999"}]);
+    let mut objects = deployment("front", json!({"app": "front"}), front);
+    objects.push(with(
+        "Service",
+        "front",
+        json!({"selector": {"app": "front"}, "ports": [{"port": 80, "targetPort": 8080}]}),
+        json!({}),
+    ));
+    objects.push(with("Namespace", "shop", json!({}), json!({"phase": "Active"})));
+    let answer = Recorded::new(&objects).ask_for("", "shop", "");
+    assert!(
+        answer.contains(
+            "(likely) [service-port] Deployment shop/front: it asks the Service front for port 9999"
+        ),
+        "{answer}"
+    );
+}
+
+/// Replaces every leaf of an object, one after the other, by values of other types.
+fn mutations(object: &Value) -> Vec<Value> {
+    fn leaves(value: &Value, path: &str, found: &mut Vec<String>) {
+        found.push(path.to_owned());
+        match value {
+            Value::Object(fields) => {
+                fields.iter().for_each(|(key, value)| {
+                    leaves(value, &format!("{path}/{}", key.replace('/', "~1")), found)
+                });
+            }
+            Value::Array(items) => {
+                items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(at, value)| leaves(value, &format!("{path}/{at}"), found));
+            }
+            _ => {}
+        }
+    }
+    let mut paths = Vec::new();
+    leaves(object, "", &mut paths);
+    let others =
+        [Value::Null, json!(-1), json!(i64::MAX), json!(""), json!("é:/\u{2028}`x"), json!([]), json!({})];
+    let mutation = |path: &String, other: &Value| {
+        let mut object = object.clone();
+        *object.pointer_mut(path)? = other.clone();
+        Some(object)
+    };
+    let kept = |path: &&String| {
+        !path.is_empty()
+            && !["/kind", "/metadata", "/metadata/name", "/metadata/namespace"].contains(&path.as_str())
+    };
+    paths
+        .iter()
+        .filter(kept)
+        .flat_map(|path| others.iter().filter_map(move |other| mutation(path, other)))
+        .collect()
+}
+
+#[test]
+fn no_value_of_an_object_ends_a_diagnosis() {
+    let backend = json!({"service": {"name": "web", "port": {"number": 81}}});
+    let condition = |kind: &str, reason: &str| json!({"type": kind, "status": "False", "reason": reason, "message": "missing request for cpu in container app", "lastTransitionTime": "2026-11-24T11:00:00Z"});
+    let mut objects =
+        deployment("web", json!({"app": "web"}), app(json!([{"containerPort": 80, "name": "http"}])));
+    objects[2]["status"]["conditions"] = json!([condition("Progressing", "ProgressDeadlineExceeded")]);
+    objects.extend([
+        with("Service", "web", json!({"type": "LoadBalancer", "selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "x"}]}), json!({})),
+        with("Ingress", "web", json!({"ingressClassName": "x", "rules": [{"host": "a.b", "http": {"paths": [{"path": "/", "backend": backend}]}}]}), json!({})),
+        with("CronJob", "web", json!({"schedule": "*/5 * * * *", "concurrencyPolicy": "Forbid"}), json!({"active": [{"name": "web-1"}], "lastScheduleTime": "2026-11-24T01:00:00Z"})),
+        with("StatefulSet", "web", json!({"replicas": 3, "ordinals": {"start": 1}}), json!({"updateRevision": "b"})),
+        with("DaemonSet", "web", json!({"template": {"spec": {"nodeSelector": {"a": "b"}}}}), json!({"desiredNumberScheduled": 2, "currentNumberScheduled": 1, "numberReady": 1})),
+        with("HorizontalPodAutoscaler", "web", json!({"maxReplicas": 2, "scaleTargetRef": {"kind": "Deployment", "name": "web"}}), json!({"currentReplicas": 2, "conditions": [condition("ScalingActive", "FailedGetResourceMetric")]})),
+        with("PodDisruptionBudget", "web", json!({"selector": {"matchLabels": {"app": "web"}}}), json!({"disruptionsAllowed": 0, "expectedPods": 2, "currentHealthy": 1, "desiredHealthy": 2})),
+        with("NetworkPolicy", "web", json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [{"podSelector": {"matchLabels": {"q": "r"}}}], "ports": [{"port": 1, "endPort": 2}]}]}), json!({})),
+    ]);
+    for at in 0..objects.len() {
+        for other in mutations(&objects[at]) {
+            let mut cluster = objects.clone();
+            cluster[at] = other;
+            let answer = Recorded::new(&cluster).ask("web");
+            assert!(!answer.contains('\u{2028}'), "{answer}");
+        }
+    }
+}

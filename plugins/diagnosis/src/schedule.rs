@@ -3,8 +3,8 @@
 /// Seconds of a minute and of a day.
 const MINUTE: u64 = 60;
 const DAY: u64 = 86_400;
-/// Minutes that are looked at for a due time: a leap year.
-const HORIZON: u64 = 366 * 24 * 60;
+/// Days that are looked at for a due time: a leap year.
+const HORIZON: u64 = 366;
 const MONTHS: [&str; 12] =
     ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
@@ -34,7 +34,8 @@ impl Schedule {
         };
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [minutes, hours, days, months, weekdays] = fields.as_slice() else { return None };
-        let is_free = |field: &str| field.starts_with(['*', '?']);
+        // A star with a step restricts, as it does in the library of the controller.
+        let is_free = |field: &str| field.split(',').any(|part| matches!(part, "*" | "?" | "*/1"));
         // Sunday is 0 and 7.
         let weekday_bits = bits(weekdays, 0, 7, &DAYS)?;
         Some(Self {
@@ -49,20 +50,26 @@ impl Schedule {
 
     /// The first due time after `after`, if there is one within a year.
     pub(crate) fn next(&self, after: u64) -> Option<u64> {
-        let first = after / MINUTE + 1;
-        (first..first + HORIZON).map(|minute| minute * MINUTE).find(|time| self.is_due(*time))
+        let first = (after / MINUTE + 1) * MINUTE;
+        let days = (first / DAY..first / DAY + HORIZON).filter(|day| self.is_day(*day));
+        let mut times = days.flat_map(|day| (day * DAY..(day + 1) * DAY).step_by(60));
+        times.find(|time| *time >= first && self.is_time(*time))
     }
 
-    fn is_due(&self, time: u64) -> bool {
-        let has = |bits: u64, value: u64| bits >> value & 1 == 1;
-        let (month, day) = date(time / DAY);
-        let weekday = (time / DAY + 4) % 7;
+    fn is_day(&self, days: u64) -> bool {
+        let (month, day) = date(days);
+        let weekday = (days + 4) % 7;
         let (is_day, is_weekday) = (has(self.days, day), has(self.weekdays, weekday));
-        has(self.minutes, time / MINUTE % 60)
-            && has(self.hours, time / 3600 % 24)
-            && has(self.months, month)
-            && if self.is_either { is_day || is_weekday } else { is_day && is_weekday }
+        has(self.months, month) && if self.is_either { is_day || is_weekday } else { is_day && is_weekday }
     }
+
+    fn is_time(&self, time: u64) -> bool {
+        has(self.minutes, time / MINUTE % 60) && has(self.hours, time / 3600 % 24)
+    }
+}
+
+fn has(bits: u64, value: u64) -> bool {
+    bits >> value & 1 == 1
 }
 
 /// The values of a field such as `1,5-9/2` or `mon-fri`.
@@ -88,6 +95,9 @@ fn bits(field: &str, least: u64, most: u64, names: &[&str]) -> Option<u64> {
             None if part.contains('/') => (number(range)?, most),
             None => (number(range)?, number(range)?),
         };
+        if from > to {
+            return None;
+        }
         bits |= (from..=to).step_by(usize::try_from(step).ok()?).fold(0, |bits, value| bits | 1 << value);
     }
     Some(bits)
@@ -131,7 +141,9 @@ mod tests {
             let due = if schedule.contains("feb") { None } else { time::parse(due) };
             assert_eq!(found, due, "{schedule}");
         }
-        for schedule in ["", "* * * *", "61 * * * *", "x * * * *", "*/0 * * * *", "TZ=UTC 0 0 * * *"] {
+        for schedule in
+            ["0 9-5 * * *", "", "* * * *", "61 * * * *", "x * * * *", "*/0 * * * *", "TZ=UTC 0 0 * * *"]
+        {
             assert_eq!(Schedule::parse(schedule), None, "{schedule}");
         }
     }

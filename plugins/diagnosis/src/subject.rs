@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Namespaces in which a name is looked at, if none is given.
-const PLACES: usize = 3;
+pub(crate) const PLACES: usize = 3;
 /// Kinds that people ask about, except for pods.
 const KINDS: [Kind; 10] = [
     Kind::Deployment,
@@ -150,6 +150,9 @@ fn without_owned(found: &[&&Object]) -> Vec<Reference> {
 pub(crate) fn places(source: &mut impl Source, facts: &mut Facts, name: &Name) -> (Vec<String>, usize) {
     let kinds = KINDS.iter().copied().filter(|kind| name.kind.is_none_or(|wanted| wanted == *kind));
     let mut lists: Vec<List> = kinds.map(|kind| everywhere(kind, None)).collect();
+    // A kind that people seldom ask about is looked at only if it is named.
+    let other = name.kind.filter(|kind| *kind != Kind::Pod && !KINDS.contains(kind));
+    lists.extend(other.map(|kind| everywhere(kind, None)));
     if name.kind.is_none_or(|kind| kind == Kind::Pod) {
         // All pods of a large cluster are too many to look at for a part of a name.
         lists.push(everywhere(Kind::Pod, Some(format!("metadata.name={}", name.name))));

@@ -188,15 +188,6 @@ fn is_information(line: &str) -> bool {
     is_klog('i') || first == Some(true)
 }
 
-/// Seconds for which a line of the log of a pod that is ready says something of the present.
-const RECENT: u64 = 15 * 60;
-
-/// True if a line of a pod's log of `time` says something of its present state.
-pub(crate) fn recent(facts: &crate::Facts, pod: &crate::Object, time: &str) -> bool {
-    !crate::health::is_ready(pod)
-        || crate::time::parse(time).is_none_or(|time| facts.now.saturating_sub(time) <= RECENT)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

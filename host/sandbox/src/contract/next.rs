@@ -33,8 +33,9 @@ impl call::Host for State {
     }
 }
 
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    call::add_to_linker::<State, Contract>(linker, |state| state)
+pub(super) fn with_imports(mut linker: Linker<State>) -> wasmtime::Result<Linker<State>> {
+    call::add_to_linker::<State, Contract>(&mut linker, |state| state)?;
+    Ok(linker)
 }
 
 pub(super) async fn describe(

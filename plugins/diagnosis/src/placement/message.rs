@@ -13,7 +13,8 @@ pub fn parts(message: &str) -> Vec<(usize, &str)> {
     let parts = reasons.split_once("nodes are available:").map_or(reasons, |(_, parts)| parts);
     let parts = parts.split(", ").map(|part| part.trim().trim_end_matches('.'));
     parts
-        .filter(|part| !part.is_empty())
+        // The end of how Kubernetes 1.23 and before put a taint.
+        .filter(|part| !part.is_empty() && *part != "that the pod didn't tolerate")
         .map(|part| match part.split_once(' ') {
             Some((count, reason)) if count.parse::<usize>().is_ok() => (count.parse().unwrap_or(0), reason),
             _ => (0, part),

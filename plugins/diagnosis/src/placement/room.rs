@@ -76,6 +76,15 @@ pub fn explain(facts: &Facts, pod: &Object, resource: &str) -> (String, Vec<Stri
     (summary, facts)
 }
 
+/// True if a node has enough free of all that a pod requests; of what is not known, as if nothing was taken.
+pub fn fits(facts: &Facts, pod: &Object, node: &Object) -> bool {
+    let spec = pod.at("/spec").unwrap_or(&Value::Null);
+    demand::of_spec(spec, Bound::Requests).into_iter().all(|(resource, asked)| {
+        let share = share(facts, node, &resource);
+        asked <= share.free.unwrap_or(share.allocatable)
+    })
+}
+
 fn share<'f>(facts: &'f Facts, node: &'f Object, resource: &str) -> Share<'f> {
     let allocatable = node.map("/status/allocatable").into_iter().find(|(name, _)| *name == resource);
     let allocatable = allocatable.and_then(|(_, value)| quantity::parse(value)).unwrap_or_default();

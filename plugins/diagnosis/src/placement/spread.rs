@@ -32,6 +32,8 @@ pub fn anti_affinity(facts: &Facts, pod: &Object) -> (String, Vec<String>) {
     let place = if key == "kubernetes.io/hostname" { "node" } else { key };
     let workload = facts.root(pod);
     let wanted = workload.number("/spec/replicas").filter(|_| workload.kind() != Kind::Pod && is_own(&term));
+    let is_live = |pod: &&&Object| pod.deleted().is_none() && pod.text("/status/phase") != "Failed";
+    let pods = facts.pods_of(workload).iter().filter(is_live).count();
     let fact = format!("anti-affinity over {key}: {} usable by labels and taints", places.len());
     let summary = match wanted {
         Some(wanted)
@@ -41,6 +43,15 @@ pub fn anti_affinity(facts: &Facts, pod: &Object) -> (String, Vec<String>) {
             format!(
                 "its required anti-affinity allows one replica for each {place}: {wanted} replicas, but only {} it may use",
                 places.len()
+            )
+        }
+        // A rolling update makes the new pod before it ends an old one.
+        Some(wanted)
+            if workload.kind() == Kind::Deployment
+                && usize::try_from(wanted).is_ok_and(|wanted| wanted < pods) =>
+        {
+            format!(
+                "its required anti-affinity allows one replica for each {place}, and the additional pod of the rolling update finds none: maxSurge 0 would end an old one first"
             )
         }
         _ => format!("its required anti-affinity leaves no {place}: pods that it avoids are on each"),
@@ -89,6 +100,13 @@ fn shown(selector: &Value) -> String {
     let labels = labels.map(|(key, value)| format!("{key}={value}"));
     let expressions = list(selector, "/matchExpressions").iter().map(selectors::show);
     labels.chain(expressions).collect::<Vec<_>>().join(",")
+}
+
+/// True if a node has the labels that hard topology spread constraints of a pod count by.
+pub fn fits(pod: &Object, node: &Object) -> bool {
+    let hard = pod.list("/spec/topologySpreadConstraints").iter();
+    let mut hard = hard.filter(|constraint| text(constraint, "/whenUnsatisfiable") != "ScheduleAnyway");
+    hard.all(|constraint| label(node, text(constraint, "/topologyKey")).is_some())
 }
 
 /// The topology spread constraints of a pod that may keep it waiting.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::names;
+use super::{affinity, names};
 use crate::{Facts, Kind, Object, object::text, selectors};
 
 /// The cause of a taint.
@@ -24,7 +24,10 @@ impl Origin {
         match key {
             "node-role.kubernetes.io/control-plane" | "node-role.kubernetes.io/master" => Self::ControlPlane,
             "node.kubernetes.io/unschedulable" => Self::Cordon,
-            "node.cloudprovider.kubernetes.io/uninitialized" => Self::Trouble,
+            "node.cloudprovider.kubernetes.io/uninitialized"
+            | "ToBeDeletedByClusterAutoscaler"
+            | "DeletionCandidateOfClusterAutoscaler"
+            | "karpenter.sh/disrupted" => Self::Trouble,
             _ if key.starts_with("node.kubernetes.io/") => Self::Trouble,
             _ => Self::Chosen,
         }
@@ -39,10 +42,10 @@ pub fn untolerated<'n>(pod: &Object, node: &'n Object) -> impl Iterator<Item = &
     taints.filter(|taint| !selectors::tolerates(tolerations, taint)).collect::<Vec<_>>().into_iter()
 }
 
-/// The taints that keep a pod off nodes, with the names of these, those that somebody chose first.
+/// The taints that keep a pod off nodes whose labels fit, with the names of these.
 pub fn all<'f>(facts: &'f Facts, pod: &Object) -> Vec<(&'f Value, Vec<&'f str>)> {
     let mut taints: Vec<(&Value, Vec<&str>)> = Vec::new();
-    for node in facts.all(Kind::Node) {
+    for node in facts.all(Kind::Node).filter(|node| affinity::fits(pod, node)) {
         for taint in untolerated(pod, node) {
             let shown = selectors::show_taint(taint);
             match taints.iter_mut().find(|(other, _)| selectors::show_taint(other) == shown) {

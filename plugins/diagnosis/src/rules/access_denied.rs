@@ -7,124 +7,111 @@
 
 use super::Rule;
 use crate::{
-    Certainty, Evidence, Facts, Finding, Kind, Object, Presence, Reference, needs,
+    Certainty, Evidence, Facts, Finding, Kind, Object, Presence, Reference,
     object::text,
     rights::{self, Denial, Grant},
 };
 
 pub(super) const RULE: Rule = Rule { id: "access-denied", find };
 
+/// Verbs of a role that are shown.
+const VERBS: usize = 8;
 /// Bindings that are shown.
 const SHOWN: usize = 2;
 
 fn find(facts: &Facts) -> Vec<Finding> {
-    let denials = rights::denials(facts);
-    denials.iter().filter_map(|denial| of(facts, denial)).collect()
+    let mut findings = Vec::new();
+    let mut open: Vec<Denial> = rights::denials(facts).into_iter().collect();
+    // A controller asks for several verbs of one resource: one finding.
+    while let Some(first) = open.first().cloned() {
+        let is_same = |other: &Denial| {
+            (&other.account, &other.resource, &other.group, &other.namespace)
+                == (&first.account, &first.resource, &first.group, &first.namespace)
+        };
+        let (same, rest): (Vec<Denial>, Vec<Denial>) = open.into_iter().partition(is_same);
+        open = rest;
+        findings.extend(of(facts, &same));
+    }
+    findings
 }
 
-fn of(facts: &Facts, denial: &Denial) -> Option<Finding> {
-    let Denial { account, verb, resource, namespace, .. } = denial;
-    let scope = if namespace.is_empty() {
-        "in the whole cluster".to_owned()
-    } else {
-        format!("in namespace {namespace}")
-    };
-    let bindings = rights::bindings(facts, denial);
+/// Refusals of one account, resource and namespace.
+fn of(facts: &Facts, denials: &[Denial]) -> Option<Finding> {
+    let first = denials.first()?;
+    let Denial { account, resource, namespace, .. } = first;
+    let bindings = rights::bindings(facts, first);
     let grants: Vec<Grant> = bindings
         .iter()
         .filter(|binding| rights::binds(binding, account))
-        .map(|binding| rights::grant(facts, binding, denial))
+        .map(|binding| rights::grant(facts, binding, first))
         .collect();
-    let gives = |grant: &Grant| {
-        grant.verbs.as_ref().is_some_and(|verbs| verbs.contains(&verb.as_str()) || verbs.contains(&"*"))
+    let gives = |grant: &Grant, verb: &str| {
+        grant.verbs.as_ref().is_some_and(|verbs| verbs.contains(&verb) || verbs.contains(&"*"))
     };
-    // The right was given since.
-    if grants.iter().any(gives) {
-        return None;
-    }
-    let is_known = facts.is_listed(Kind::ClusterRoleBinding, "")
-        && (namespace.is_empty() || facts.is_listed(Kind::RoleBinding, namespace));
-    let all_read = grants.iter().all(|grant| {
-        grant.verbs.is_some()
-            || matches!(
-                facts.find(grant.role.kind, &grant.role.namespace, &grant.role.name),
-                Presence::Absent
-            )
-    });
-    let about: Vec<&Grant> =
-        grants.iter().filter(|grant| grant.verbs.as_ref().is_some_and(|verbs| !verbs.is_empty())).collect();
-    let who = format!("its ServiceAccount {} may not {verb} {resource} {scope}", account.name);
-    let (summary, mut facts_of_it) = if let [first, ..] = about.as_slice() {
-        (
-            format!("{who}: {} gives it only {}", first.role, verbs(first)),
-            about
-                .iter()
-                .take(SHOWN)
-                .map(|grant| {
-                    Evidence::fact(
-                        format!(
-                            "{} of {}: {resource}: {}",
-                            grant.role,
-                            grant.binding.reference(),
-                            verbs(grant)
-                        ),
-                        "rules of the role",
-                    )
-                })
-                .collect(),
-        )
-    } else if !is_known || !all_read {
-        (who, Vec::new())
-    } else if let Some(grant) = grants.first() {
-        let missing =
-            matches!(facts.find(grant.role.kind, &grant.role.namespace, &grant.role.name), Presence::Absent);
-        let why = if missing { "does not exist" } else { "does not list that resource" };
-        (
-            format!("{who}: its {} {why}", grant.role),
-            grants
-                .iter()
-                .take(SHOWN)
-                .map(|grant| {
-                    Evidence::fact(
-                        format!(
-                            "{} gives it {}, with nothing for {resource}",
-                            grant.binding.reference(),
-                            grant.role
-                        ),
-                        "roles and bindings",
-                    )
-                })
-                .collect(),
-        )
-    } else {
-        let others = of_others(facts, denial, &bindings);
-        (
-            format!("{who}: no binding gives it a role there"),
-            if others.is_empty() {
-                vec![Evidence::fact(
-                    format!("no RoleBinding or ClusterRoleBinding names {account}"),
-                    "list of bindings",
-                )]
-            } else {
-                others
-            },
-        )
+    // Others were given since.
+    let missing: Vec<&Denial> =
+        denials.iter().filter(|denial| !grants.iter().any(|grant| gives(grant, &denial.verb))).collect();
+    let denial = *missing.first()?;
+    let wanted: Vec<&str> = missing.iter().map(|denial| denial.verb.as_str()).collect();
+    let wanted = wanted.join(", ");
+    let scope = match namespace.as_str() {
+        "" => "in the whole cluster".to_owned(),
+        namespace => format!("in namespace {namespace}"),
     };
-    let is_joined = !facts_of_it.is_empty();
-    let mut finding = Finding::new(RULE.id, account.clone(), summary).certainty(if is_joined {
-        Certainty::Certain
-    } else {
-        Certainty::Likely
-    });
-    finding = finding.with(Evidence::quote("the API server refused", &denial.quote, place(facts, denial)));
-    finding.evidence.append(&mut facts_of_it);
+    let (why, facts_of_it) = reason(facts, denial, &grants, &bindings);
+    let summary = format!("its ServiceAccount {} may not {wanted} {resource} {scope}{why}", account.name);
+    let certainty = if facts_of_it.is_empty() { Certainty::Likely } else { Certainty::Certain };
+    let mut finding = Finding::new(RULE.id, account.clone(), summary)
+        .certainty(certainty)
+        .with(Evidence::quote("the API server refused", &denial.quote, place(facts, denial)))
+        .next(format!(
+            "add the verb {wanted} for {resource} to a role that is bound to {}, or use another account",
+            account.name
+        ));
+    finding.evidence.extend(facts_of_it);
     for pod in facts.within(Kind::Pod, &account.namespace).filter(|pod| runs_as(pod, account)) {
         finding = finding.affects(pod.reference()).affects(facts.root(pod).reference());
     }
-    Some(finding.next(format!(
-        "add the verb {verb} for {resource} to a role that is bound to {}, or use another account",
-        account.name
-    )))
+    Some(finding)
+}
+
+/// The words that say why, and the facts behind them; none, if roles and bindings are not known.
+fn reason(facts: &Facts, denial: &Denial, grants: &[Grant], bindings: &[&Object]) -> (String, Vec<Evidence>) {
+    let Denial { account, resource, namespace, .. } = denial;
+    let is_missing =
+        |role: &Reference| matches!(facts.find(role.kind, &role.namespace, &role.name), Presence::Absent);
+    let lists = |grant: &&Grant| grant.verbs.as_ref().is_some_and(|verbs| !verbs.is_empty());
+    let about: Vec<&Grant> = grants.iter().filter(lists).collect();
+    if let [first, ..] = about.as_slice() {
+        let fact = |grant: &&Grant| {
+            let label =
+                format!("{} of {}: {resource}: {}", grant.role, grant.binding.reference(), verbs(grant));
+            Evidence::fact(label, "rules of the role")
+        };
+        let why = format!(": {} gives it only {}", first.role, verbs(first));
+        return (why, about.iter().take(SHOWN).map(fact).collect());
+    }
+    let is_listed = facts.is_listed(Kind::ClusterRoleBinding, "")
+        && (namespace.is_empty() || facts.is_listed(Kind::RoleBinding, namespace));
+    if !is_listed || !grants.iter().all(|grant| grant.verbs.is_some() || is_missing(&grant.role)) {
+        return (String::new(), Vec::new());
+    }
+    let own: Vec<&Grant> = grants.iter().filter(|grant| rights::is_own(grant.binding, account)).collect();
+    if let [first, ..] = own.as_slice() {
+        let why = if is_missing(&first.role) { "does not exist" } else { "does not list that resource" };
+        let fact = |grant: &&Grant| {
+            let label =
+                format!("{} gives it {}, with nothing for {resource}", grant.binding.reference(), grant.role);
+            Evidence::fact(label, "roles and bindings")
+        };
+        return (format!(": its {} {why}", first.role), own.iter().take(SHOWN).map(fact).collect());
+    }
+    let mut others = of_others(facts, denial, bindings);
+    if others.is_empty() {
+        let label = format!("no RoleBinding or ClusterRoleBinding is made for {account}");
+        others.push(Evidence::fact(label, "list of bindings"));
+    }
+    (": no binding gives it a role there".to_owned(), others)
 }
 
 /// Bindings whose role has the verb, but which name another account.
@@ -155,7 +142,8 @@ fn of_others(facts: &Facts, denial: &Denial, bindings: &[&Object]) -> Vec<Eviden
 }
 
 fn verbs(grant: &Grant) -> String {
-    grant.verbs.as_ref().map(|verbs| verbs.join(", ")).unwrap_or_default()
+    let verbs = grant.verbs.iter().flatten().copied();
+    verbs.take(VERBS).collect::<Vec<_>>().join(", ")
 }
 
 fn runs_as(pod: &Object, account: &Reference) -> bool {
@@ -163,7 +151,7 @@ fn runs_as(pod: &Object, account: &Reference) -> bool {
         "" => "default",
         name => name,
     };
-    name == account.name && needs::pod_spec(pod).is_some()
+    name == account.name
 }
 
 fn place(facts: &Facts, denial: &Denial) -> String {
@@ -227,6 +215,24 @@ mod tests {
         objects.push(refusal);
         let answer = Recorded::new(&objects).ask("watch");
         assert!(answer.contains("Role shop/watch gives it only get"), "{answer}");
+    }
+
+    #[test]
+    fn what_all_accounts_have_is_no_role_of_its_own_and_verbs_of_one_resource_are_one_cause() {
+        let mut binding = object("ClusterRoleBinding", "system:basic-user");
+        binding["roleRef"] = json!({"kind": "ClusterRole", "name": "system:basic-user"});
+        binding["subjects"] = json!([{"kind": "Group", "name": "system:authenticated"}]);
+        let mut role = object("ClusterRole", "system:basic-user");
+        role["rules"] = json!([{"apiGroups": ["authorization.k8s.io"], "resources": ["selfsubjectaccessreviews"], "verbs": ["create"]}]);
+        let mut pod = running("watch-1");
+        pod["spec"]["serviceAccountName"] = "watcher".into();
+        let log = format!("{REFUSAL}\n{}", REFUSAL.replace("cannot list", "cannot watch"));
+        let answer = Recorded::new(&[pod, role, binding]).log("app", false, &log).ask("watch");
+        assert!(
+            answer.contains("may not list, watch pods in namespace shop: no binding gives it a role there"),
+            "{answer}"
+        );
+        assert!(!answer.contains("basic-user") && !answer.contains("cause 2"), "{answer}");
     }
 
     #[test]

@@ -13,8 +13,8 @@ use crate::{
 
 pub(super) const RULE: Rule = Rule { id: "autoscaler-blind", find };
 
-/// The API of usage metrics.
-const METRICS: &str = "v1beta1.metrics.k8s.io";
+/// The API group of usage metrics.
+const METRICS: &str = "metrics.k8s.io";
 
 fn find(facts: &Facts) -> Vec<Finding> {
     facts.all(Kind::HorizontalPodAutoscaler).filter_map(|scaler| of(facts, scaler)).collect()
@@ -61,22 +61,21 @@ fn of(facts: &Facts, scaler: &Object) -> Option<Finding> {
         .with(Evidence::fact(requests(target, resource), "spec.template"))
         .affects(scaler.reference())
         .next(format!("set resources.requests.{resource} on every container of the template"))
-    } else if message.contains("metrics.k8s.io")
-        && (message.contains("could not find the requested resource")
-            || message.contains("unable to handle the request"))
-    {
-        match facts.find(Kind::ApiService, "", METRICS) {
-            Presence::Absent => Finding::new(
-                RULE.id,
-                Reference::new(Kind::ApiService, "", METRICS),
-                "the cluster has no metrics API, so the autoscaler has no figures",
-            )
-            .with(Evidence::fact(format!("no APIService {METRICS}"), "list of APIServices"))
-            .affects(scaler.reference())
-            .next("install metrics-server"),
-            _ => Finding::new(RULE.id, scaler.reference(), "the metrics API does not answer the autoscaler")
-                .next("check metrics-server")
-                .symptom(),
+    } else if let Some(group) = unserved(message) {
+        let is_of_group = |api: &Object| api.name().split_once('.').is_some_and(|(_, name)| name == group);
+        let is_served = facts.all(Kind::ApiService).any(is_of_group);
+        if !is_served && facts.is_listed(Kind::ApiService, "") {
+            let api = Reference::new(Kind::ApiService, "", &format!("v1beta1.{group}"));
+            let summary = format!("the cluster does not serve {group}, so the autoscaler has no figures");
+            let install = if group == METRICS { "metrics-server" } else { "an adapter that serves that API" };
+            Finding::new(RULE.id, api, summary)
+                .with(Evidence::fact(format!("no APIService of {group}"), "list of APIServices"))
+                .affects(scaler.reference())
+                .next(format!("install {install}"))
+        } else {
+            Finding::new(RULE.id, scaler.reference(), format!("{group} does not answer the autoscaler"))
+                .next("check the server of that API")
+                .symptom()
         }
     } else {
         let age = condition.since.map_or(u64::MAX, |since| facts.now.saturating_sub(since));
@@ -93,6 +92,15 @@ fn of(facts: &Facts, scaler: &Object) -> Option<Finding> {
         None => finding,
     };
     Some(quote(finding, condition).certainty(Certainty::Certain))
+}
+
+/// The API group that a message says is not served, or does not answer.
+fn unserved(message: &str) -> Option<&'static str> {
+    let is_down = ["could not find the requested resource", "unable to handle the request", "registered"];
+    let groups = ["external.metrics.k8s.io", "custom.metrics.k8s.io", METRICS];
+    groups
+        .into_iter()
+        .find(|group| message.contains(group) && is_down.iter().any(|part| message.contains(part)))
 }
 
 /// The word after a mark: `cpu` of `missing request for cpu in container app of Pod web-x`.
@@ -166,13 +174,13 @@ mod tests {
         let answer = cluster.clone().ask("web-hpa");
         assert!(
             answer.contains(
-                "[autoscaler-blind] APIService v1beta1.metrics.k8s.io: the cluster has no metrics API"
+                "[autoscaler-blind] APIService v1beta1.metrics.k8s.io: the cluster does not serve metrics.k8s.io"
             ),
             "{answer}"
         );
         let answer = cluster.deny(Kind::ApiService).ask("web-hpa");
         assert!(
-            answer.contains("the metrics API does not answer") && !answer.contains("has no metrics API"),
+            answer.contains("metrics.k8s.io does not answer") && !answer.contains("does not serve"),
             "{answer}"
         );
     }
@@ -197,6 +205,14 @@ mod tests {
         );
         let answer = cluster.deny(Kind::Deployment).ask("web-hpa");
         assert!(answer.contains("the scale of its target web cannot be read"), "{answer}");
+    }
+
+    #[test]
+    fn a_target_of_another_api_group_is_not_looked_for_here() {
+        let mut scaler = scaler("ScalingActive", "ScalingDisabled", "");
+        scaler["spec"]["scaleTargetRef"]["apiVersion"] = "apps.kruise.io/v1alpha1".into();
+        let answer = Recorded::new(&[scaler]).ask("web-hpa");
+        assert!(!answer.contains("does not exist"), "{answer}");
     }
 
     #[test]

@@ -7,16 +7,24 @@
 //! Source: kubernetes/pkg/controller/volume/persistentvolume.
 
 use super::Rule;
-use crate::{Evidence, Facts, Finding, Kind, Object, Presence};
+use crate::{
+    Evidence, Facts, Finding, Kind, Object, Presence,
+    placement::{trouble, volumes},
+};
 
 pub(super) const RULE: Rule = Rule { id: "claim-class-missing", find };
 
-/// The annotation of the class that claims without one get.
-const DEFAULT: &str = "storageclass.kubernetes.io/is-default-class";
+/// Seconds in which a claim is bound to a volume that is there.
+const BINDING: u64 = 10;
+/// The annotations of the class that claims without one get.
+const DEFAULTS: [&str; 2] =
+    ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
 
 fn find(facts: &Facts) -> Vec<Finding> {
     let pending = |claim: &&Object| {
-        claim.text("/status/phase") == "Pending" && claim.text("/spec/volumeName").is_empty()
+        let age = claim.created().map_or(u64::MAX, |created| facts.now.saturating_sub(created));
+        // A volume made by hand can have a class that is no object; binding takes a moment.
+        claim.text("/status/phase") == "Pending" && claim.text("/spec/volumeName").is_empty() && age > BINDING
     };
     facts
         .all(Kind::PersistentVolumeClaim)
@@ -26,7 +34,7 @@ fn find(facts: &Facts) -> Vec<Finding> {
 }
 
 fn of_claim(facts: &Facts, claim: &Object) -> Option<Finding> {
-    let class = claim.at("/spec/storageClassName").and_then(serde_json::Value::as_str);
+    let class = volumes::class_of(claim);
     let summary = match class {
         // An empty class asks for a volume that somebody makes by hand.
         Some("") => return None,
@@ -46,14 +54,14 @@ fn of_claim(facts: &Facts, claim: &Object) -> Option<Finding> {
     if let Some(event) = facts.events(claim).first() {
         finding = finding.with(Evidence::quote("", event.message(), format!("event {}", event.reason())));
     }
-    for pod in facts.users(&claim.reference()) {
-        finding = finding.affects(pod.reference()).affects(facts.root(pod).reference());
-    }
-    Some(finding)
+    Some(trouble::with(facts, volumes::users(facts, claim).into_iter(), finding))
 }
 
 fn default(facts: &Facts) -> Option<&Object> {
-    let is_default = |class: &&Object| class.map("/metadata/annotations").contains(&(DEFAULT, "true"));
+    let is_default = |class: &&Object| {
+        let annotations = class.map("/metadata/annotations");
+        DEFAULTS.iter().any(|name| annotations.contains(&(*name, "true")))
+    };
     facts.all(Kind::StorageClass).find(is_default)
 }
 
@@ -91,6 +99,31 @@ mod tests {
         assert!(answer.contains("there are: fast"), "{answer}");
         let none = Recorded::new(&claim(Value::Null)).ask("data");
         assert!(none.contains("no default one"), "{none}");
+    }
+
+    #[test]
+    fn the_claim_is_the_cause_of_a_deployment_whose_pod_waits_for_it() {
+        let message = "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
+        let [mut web, mut set] = [object("Deployment", "cache"), object("ReplicaSet", "cache-7c9")];
+        set["metadata"]["ownerReferences"] =
+            json!([{"kind": "Deployment", "name": "cache", "controller": true}]);
+        web["spec"] = json!({"replicas": 1});
+        let mut objects = claim(json!("gone"));
+        objects[1]["metadata"]["ownerReferences"] =
+            json!([{"kind": "ReplicaSet", "name": "cache-7c9", "controller": true}]);
+        objects[1]["status"]["conditions"] = json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]);
+        objects.extend([web, set]);
+        let answer = Recorded::new(&objects).ask("cache");
+        assert!(answer.contains("cause 1 (certain) [claim-class-missing] PersistentVolumeClaim shop/data: its StorageClass gone does not exist (affects 1 Deployment, 1 Pod)"), "{answer}");
+        assert!(!answer.contains("cause 2"), "{answer}");
+    }
+
+    #[test]
+    fn an_older_annotation_names_a_class_too() {
+        let mut objects = claim(Value::Null);
+        objects[0]["metadata"]["annotations"] = json!({"volume.beta.kubernetes.io/storage-class": "fast"});
+        let answer = Recorded::new(&objects).ask("data");
+        assert!(!answer.contains("claim-class-missing"), "{answer}");
     }
 
     #[test]

@@ -19,20 +19,26 @@ fn find(facts: &Facts) -> Vec<Finding> {
 
 fn of(facts: &Facts, job: &Object) -> Option<Finding> {
     let last = time::parse(job.text("/status/lastScheduleTime"));
-    // What was said before a run started is over.
+    // Events from before the last run are over.
     let events: Vec<Event> = facts
         .events(job)
         .into_iter()
         .filter(|event| last.is_none_or(|last| event.last_seen() > last))
         .collect();
-    let named = events.iter().find_map(|event| Some((event, cause(event.reason())?)));
-    if let Some((event, (summary, next))) = named {
+    let named = events.iter().filter(|event| is_present(job, event));
+    if let Some((event, (summary, next))) =
+        named.into_iter().find_map(|event| Some((event, cause(event.reason())?)))
+    {
         let place = format!("event {} x{}", event.reason(), event.count());
-        return Some(
-            Finding::new(RULE.id, job.reference(), summary)
-                .with(Evidence::quote("", event.message(), place))
-                .next(next),
-        );
+        let finding = Finding::new(RULE.id, job.reference(), summary)
+            .with(Evidence::quote("", event.message(), place))
+            .next(next);
+        // The reason has rules of its own.
+        return Some(if event.reason() == "FailedCreate" {
+            finding.certainty(Certainty::Likely).symptom()
+        } else {
+            finding
+        });
     }
     let is_blocked =
         !job.list("/status/active").is_empty() && job.text("/spec/concurrencyPolicy") == "Forbid";
@@ -62,6 +68,17 @@ fn of(facts: &Facts, job: &Object) -> Option<Finding> {
         ));
     }
     Some(finding)
+}
+
+/// False for an event about a schedule or time zone that has been corrected since.
+fn is_present(job: &Object, event: &Event) -> bool {
+    let field = match event.reason() {
+        "UnparseableSchedule" | "InvalidSchedule" => "/spec/schedule",
+        "UnknownTimeZone" => "/spec/timeZone",
+        _ => return true,
+    };
+    let present = job.text(field);
+    !present.is_empty() && event.message().contains(present)
 }
 
 fn cause(reason: &str) -> Option<(&'static str, &'static str)> {
@@ -94,7 +111,7 @@ mod tests {
     #[test]
     fn missed_runs_are_found_with_and_without_events() {
         let job = cron("*/10 * * * *", json!("2026-11-24T09:00:00Z"));
-        let answer = Recorded::new(&[job.clone()]).ask("report");
+        let answer = Recorded::new(std::slice::from_ref(&job)).ask("report");
         assert!(
             answer.contains(
                 "cause 1 (likely) [cronjob-missed] CronJob shop/report: runs of its schedule were not started"
@@ -102,15 +119,16 @@ mod tests {
             "{answer}"
         );
         assert!(answer.contains("its last Job was started 3h ago"), "{answer}");
-        let event =
-            event(&job, "UnknownTimeZone", "invalid timeZone: \"Mars/Base\": unknown time zone Mars/Base");
-        let answer = Recorded::new(&[job, event]).ask("report");
-        assert!(
-            answer.contains(
-                "cause 1 (certain) [cronjob-missed] CronJob shop/report: its timeZone is not known"
-            ),
-            "{answer}"
-        );
+        let mut zoned = cron("0 3 * * *", json!("2026-11-24T03:00:00Z"));
+        zoned["spec"]["timeZone"] = "Mars/Base".into();
+        let message = "invalid timeZone: \"Mars/Base\": unknown time zone Mars/Base";
+        let event = event(&zoned, "UnknownTimeZone", message);
+        let answer = Recorded::new(&[zoned.clone(), event.clone()]).ask("report");
+        let cause = "cause 1 (certain) [cronjob-missed] CronJob shop/report: its timeZone is not known";
+        assert!(answer.contains(cause), "{answer}");
+        zoned["spec"]["timeZone"] = "Europe/Berlin".into();
+        let answer = Recorded::new(&[zoned, event]).ask("report");
+        assert!(answer.contains("no fault found"), "{answer}");
     }
 
     #[test]

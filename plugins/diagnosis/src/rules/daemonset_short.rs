@@ -53,7 +53,9 @@ fn of(facts: &Facts, set: &Object) -> Option<Finding> {
     let free = facts.all(Kind::Node).map(|node| node.name().to_owned());
     let free: BTreeSet<String> = free.filter(|node| !taken.contains(node)).collect();
     // Nodes that it is not meant for are without a pod, too.
-    if scheduled < desired && i64::try_from(free.len()).is_ok_and(|free| free == desired - scheduled) {
+    if scheduled < desired
+        && i64::try_from(free.len()).is_ok_and(|free| free == desired.saturating_sub(scheduled))
+    {
         finding =
             finding.with(Evidence::fact(format!("no pod on {}", names(&free)), "its pods and the nodes"));
     }

@@ -22,7 +22,10 @@ fn of(facts: &Facts, budget: &Object) -> Option<Finding> {
     }
     let (summary, next) = if healthy < wanted {
         (
-            format!("it lets no pod go, because {} of its pods are not healthy", expected - healthy),
+            format!(
+                "it lets no pod go, because {} of its pods are not healthy",
+                expected.saturating_sub(healthy)
+            ),
             "find out why those pods are not ready",
         )
     } else if wanted >= expected {

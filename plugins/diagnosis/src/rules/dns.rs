@@ -7,7 +7,9 @@
 use std::collections::BTreeSet;
 
 use super::Rule;
-use crate::{Certainty, Evidence, Facts, Finding, Kind, Log, Object, Presence, names::near, trouble::recent};
+use crate::{
+    Certainty, Evidence, Facts, Finding, Kind, Log, Object, Presence, history::is_recent, names::near,
+};
 
 pub(super) const RULE: Rule = Rule { id: "dns", find };
 
@@ -57,7 +59,7 @@ pub(super) fn unresolved<'l>(
     pod: &Object,
     log: &'l Log,
 ) -> Option<(&'l str, Option<&'l str>)> {
-    log.lines().rev().filter(|(time, _)| recent(facts, pod, time)).find_map(|(_, line)| {
+    log.lines().rev().filter(|(time, _)| is_recent(facts, pod, time)).find_map(|(_, line)| {
         let host = host(line);
         let is_trouble = || TROUBLE.iter().any(|word| line.contains(word));
         (host.is_some() || is_trouble()).then_some((line, host))
@@ -85,11 +87,12 @@ fn of(facts: &Facts, pod: &Object, log: &Log) -> Option<Finding> {
     let root = facts.root(pod).reference();
     let is_silent = SILENCE.iter().any(|word| line.contains(word));
     let finding = |summary: String, certainty: Certainty, next: &str| {
-        Finding::new(RULE.id, root, summary)
-            .certainty(certainty)
-            .affects(pod.reference())
-            .with(Evidence::quote("", line, format!("log {}", log.container)))
-            .next(next)
+        let mut finding = Finding::new(RULE.id, root, summary).certainty(certainty).affects(pod.reference());
+        // A guess must not hide what is certain of the pod.
+        if certainty == Certainty::Guess {
+            finding.affects.clear();
+        }
+        finding.with(Evidence::quote("", line, format!("log {}", log.container))).next(next)
     };
     let unknown = "check the name, and that CoreDNS in kube-system is ready";
     let Some(host) = host else {
@@ -132,6 +135,16 @@ fn of(facts: &Facts, pod: &Object, log: &Log) -> Option<Finding> {
             )
             .with(Evidence::fact(there, "list of Services"))
         }
+        Presence::Found(_) if own_resolver(pod).is_some() => {
+            let policy = own_resolver(pod).unwrap_or_default();
+            finding(
+                format!(
+                    "the name {host} is not resolved, although the Service {name} exists: with {policy} the pod does not ask the DNS of the cluster"
+                ),
+                Certainty::Likely,
+                "set dnsPolicy to ClusterFirst, or ClusterFirstWithHostNet for a pod on the host network",
+            )
+        }
         Presence::Found(service) if is_silent || service.created() < pod.created() => finding(
             format!(
                 "the name {host} is not resolved, although the Service {name} exists: DNS does not answer it"
@@ -156,6 +169,16 @@ fn of(facts: &Facts, pod: &Object, log: &Log) -> Option<Finding> {
             }
         }
     })
+}
+
+/// The setting by which a pod asks another DNS than that of the cluster.
+fn own_resolver(pod: &Object) -> Option<&'static str> {
+    match pod.text("/spec/dnsPolicy") {
+        "Default" => Some("dnsPolicy Default"),
+        "None" => Some("dnsPolicy None"),
+        "ClusterFirst" if pod.flag("/spec/hostNetwork") => Some("hostNetwork and dnsPolicy ClusterFirst"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -208,6 +231,17 @@ mod tests {
         let answer =
             Recorded::new(&cluster()).log("app", false, "lookup api.example.com: no such host").ask("web");
         assert!(answer.contains("(guess) [dns] Pod shop/web: the name api.example.com"), "{answer}");
+    }
+
+    #[test]
+    fn a_pod_that_asks_another_dns_is_named_by_its_policy() {
+        let line = "Could not resolve host: mail";
+        for (policy, is_likely) in [("None", true), ("Default", true), ("ClusterFirst", false)] {
+            let mut objects = cluster();
+            objects[0]["spec"]["dnsPolicy"] = policy.into();
+            let answer = Recorded::new(&objects).log("app", false, line).ask("web");
+            assert_eq!(answer.contains(&format!("(likely) [dns] Pod shop/web: the name mail is not resolved, although the Service mail exists: with dnsPolicy {policy}")), is_likely, "{answer}");
+        }
     }
 
     #[test]

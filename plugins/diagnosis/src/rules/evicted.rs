@@ -7,7 +7,7 @@
 use super::Rule;
 use crate::{
     Evidence, Facts, Finding, Kind, Object,
-    health::{Aftermath, aftermath},
+    aftermath::{Aftermath, aftermath, newest},
     refusals::between,
     time,
 };
@@ -23,7 +23,8 @@ fn find(facts: &Facts) -> Vec<Finding> {
             && pod.text("/status/reason") == "Evicted"
             && pod.deleted().is_none()
     };
-    facts.all(Kind::Pod).filter(evicted).filter_map(|pod| of_pod(facts, pod)).collect()
+    let evicted = newest(facts, facts.all(Kind::Pod).filter(evicted));
+    evicted.into_iter().filter_map(|pod| of_pod(facts, pod)).collect()
 }
 
 fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {

@@ -53,7 +53,7 @@ fn of_backend(facts: &Facts, ingress: &Object, place: &str, backend: &Value) -> 
             };
             Some(
                 finding(format!("its backend Service {name} does not exist"))
-                    .with(Evidence::fact(format!("{place} goes to Service {name}"), "spec.rules"))
+                    .with(Evidence::quote(format!("goes to Service {name}"), place, "spec.rules"))
                     .with(Evidence::fact(there, "list of Services"))
                     .next("correct the backend of the Ingress, or create the Service"),
             )
@@ -71,16 +71,16 @@ fn of_backend(facts: &Facts, ingress: &Object, place: &str, backend: &Value) -> 
             let asked = number.map_or(wanted.to_owned(), |number| number.to_string());
             let is_target = ports.iter().any(|port| match port.pointer("/targetPort") {
                 Some(Value::String(name)) => *name == asked,
-                Some(target) => target.to_string() == asked,
+                Some(target) => number.is_some() && target.as_i64() == number,
                 None => false,
             });
-            let there: Vec<String> = ports.iter().map(shown).collect();
+            let there: Vec<String> = ports.iter().take(8).map(shown).collect();
             Some(
                 finding(format!(
                     "it asks its backend Service {name} for port {asked}, which has only {}",
                     there.join(", ")
                 ))
-                .with(Evidence::fact(format!("{place} goes to {name}:{asked}"), "spec.rules"))
+                .with(Evidence::quote(format!("goes to {name}:{asked}"), place, "spec.rules"))
                 .with(Evidence::fact(
                     format!("ports: {}", there.join(", ")),
                     format!("spec of {}", service.reference()),

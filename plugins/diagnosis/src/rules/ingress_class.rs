@@ -37,14 +37,11 @@ fn of(facts: &Facts, ingress: &Object) -> Option<Finding> {
         ("it names no IngressClass, and no class is the default".to_owned(), Certainty::Likely)
     } else {
         match facts.find(Kind::IngressClass, "", class) {
-            Presence::Absent => (
-                format!("its IngressClass {class} does not exist, so no controller serves it"),
-                Certainty::Certain,
-            ),
+            Presence::Absent => (format!("its IngressClass {class} does not exist"), Certainty::Certain),
             Presence::Found(_) | Presence::Unknown => return None,
         }
     };
-    let hosts = crate::subject::hosts(ingress).join(", ");
+    let hosts = crate::subject::hosts(ingress).into_iter().take(3).collect::<Vec<_>>().join(", ");
     Some(
         Finding::new(RULE.id, ingress.reference(), summary)
             .with(Evidence::fact(classes(facts), "list of IngressClasses"))

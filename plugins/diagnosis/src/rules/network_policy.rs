@@ -6,16 +6,18 @@
 //! let through; clusters whose network plugin does not enforce policies.
 //! Source: kubernetes.io/docs/concepts/services-networking/network-policies.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{Rule, dns};
 use crate::{
-    Certainty, Evidence, Facts, Finding, Kind, Object, called, health,
+    Certainty, Evidence, Facts, Finding, Kind, Object, Reference, called, health,
+    history::is_recent,
     needs::{self, containers},
-    object::{list, map, text},
-    policy::{Direction, Port, allows, policies},
+    object::text,
+    policy::{Direction, Port, allows, described, policies},
     selected,
-    trouble::recent,
 };
 
 pub(super) const RULE: Rule = Rule { id: "network-policy", find };
@@ -37,8 +39,15 @@ fn find(facts: &Facts) -> Vec<Finding> {
         return Vec::new();
     }
     let running = |pod: &&Object| pod.text("/status/phase") == "Running" && pod.deleted().is_none();
-    let pods = facts.all(Kind::Pod).filter(running);
-    let mut findings: Vec<Finding> = pods.flat_map(|pod| of_pod(facts, pod)).collect();
+    // The pods of a workload have the same labels: one that has a log stands for all.
+    let mut pods: BTreeMap<Reference, &Object> = BTreeMap::new();
+    for pod in facts.all(Kind::Pod).filter(running) {
+        let other = pods.entry(facts.root(pod).reference()).or_insert(pod);
+        if facts.logs(pod).next().is_some() {
+            *other = pod;
+        }
+    }
+    let mut findings: Vec<Finding> = pods.into_values().flat_map(|pod| of_pod(facts, pod)).collect();
     findings.extend(facts.all(Kind::Service).filter_map(|service| of_service(facts, service)));
     findings
 }
@@ -107,7 +116,7 @@ fn blocked(
     // Without a line of it, the traffic may be one that is never tried.
     let lines = facts.logs(pod).flat_map(|log| log.lines().rev().map(move |line| (log, line)));
     let line = lines
-        .filter(|(_, (time, _))| recent(facts, pod, time))
+        .filter(|(_, (time, _))| is_recent(facts, pod, time))
         .find(|(_, (_, line))| TROUBLE.iter().any(|word| line.contains(word)));
     if let Some((log, (_, line))) = line {
         finding = finding
@@ -199,55 +208,6 @@ fn ports<'f>(caller: &Object, service: &'f Object, peer: &'f Object) -> Vec<Port
             Some(Port { protocol, number, name })
         })
         .collect()
-}
-
-/// The rules of a policy in a few words: `lets in only: pods with tier=backend at 5432`.
-fn described(policy: &Object, direction: Direction) -> String {
-    let (field, peers, word) = match direction {
-        Direction::Ingress => ("/spec/ingress", "/from", "lets in"),
-        Direction::Egress => ("/spec/egress", "/to", "lets out"),
-    };
-    let labels = |selector: &Value| {
-        let labels: Vec<String> = map(selector.pointer("/matchLabels"))
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        let more = if list(selector, "/matchExpressions").is_empty() { "" } else { " and expressions" };
-        if labels.is_empty() && more.is_empty() {
-            "any labels".to_owned()
-        } else {
-            format!("{}{more}", labels.join(","))
-        }
-    };
-    let rules: Vec<String> = policy
-        .list(field)
-        .iter()
-        .take(3)
-        .map(|rule| {
-            let who: Vec<String> = list(rule, peers)
-                .iter()
-                .take(3)
-                .map(|peer| {
-                    let pods = peer
-                        .pointer("/podSelector")
-                        .map(|selector| format!("pods with {}", labels(selector)));
-                    let namespaces = peer
-                        .pointer("/namespaceSelector")
-                        .map(|selector| format!("namespaces with {}", labels(selector)));
-                    let block = peer.pointer("/ipBlock").map(|block| text(block, "/cidr").to_owned());
-                    [pods, namespaces, block].into_iter().flatten().collect::<Vec<_>>().join(" of ")
-                })
-                .collect();
-            let ports: Vec<String> = list(rule, "/ports")
-                .iter()
-                .filter_map(|port| port.pointer("/port"))
-                .map(|port| port.as_str().map_or(port.to_string(), str::to_owned))
-                .collect();
-            let who = if who.is_empty() { "all".to_owned() } else { who.join(" or ") };
-            if ports.is_empty() { who } else { format!("{who} at {}", ports.join(", ")) }
-        })
-        .collect();
-    if rules.is_empty() { format!("{word} nothing") } else { format!("{word} only: {}", rules.join("; ")) }
 }
 
 #[cfg(test)]

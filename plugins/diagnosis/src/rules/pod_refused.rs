@@ -42,6 +42,12 @@ fn cause(message: &str, kind: Kind) -> (String, &'static str) {
             "create the RuntimeClass, or correct its name in the template",
         );
     }
+    if message.contains("security context constraint") {
+        return (
+            "no SecurityContextConstraints that its ServiceAccount may use allows its pods".to_owned(),
+            "set the fields that the quote names, or let the ServiceAccount use another constraint",
+        );
+    }
     let cause = if message.contains("is being terminated") {
         return (
             "its namespace is being deleted, so no pod is created".to_owned(),
@@ -130,7 +136,7 @@ mod tests {
             "Error creating job: jobs.batch \"nightly-1\" is forbidden: exceeded quota: team, requested: count/jobs.batch=1, used: count/jobs.batch=5, limited: count/jobs.batch=5",
         );
         let answer = Recorded::new(&[cron.clone(), said]).ask("nightly");
-        assert!(answer.contains("cause 1 (certain) [quota-exceeded] ResourceQuota shop/team: it leaves too little for new pods: 5 of 5 count/jobs.batch is used"), "{answer}");
+        assert!(answer.contains("cause 1 (certain) [quota-exceeded] ResourceQuota shop/team: it leaves too little: 5 of 5 count/jobs.batch is used"), "{answer}");
         let answer = Recorded::new(&[cron]).ask("nightly");
         assert!(!answer.contains("pod-refused"), "{answer}");
     }

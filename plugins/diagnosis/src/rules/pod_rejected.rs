@@ -7,14 +7,16 @@
 use super::Rule;
 use crate::{
     Evidence, Facts, Finding, Kind, Object,
-    health::{Aftermath, aftermath, statuses},
+    aftermath::{Aftermath, aftermath, newest},
+    health::statuses,
 };
 
 pub(super) const RULE: Rule = Rule { id: "pod-rejected", find };
 
 fn find(facts: &Facts) -> Vec<Finding> {
     let failed = |pod: &&Object| pod.text("/status/phase") == "Failed" && pod.deleted().is_none();
-    facts.all(Kind::Pod).filter(failed).filter_map(|pod| of_pod(facts, pod)).collect()
+    let failed = newest(facts, facts.all(Kind::Pod).filter(failed));
+    failed.into_iter().filter_map(|pod| of_pod(facts, pod)).collect()
 }
 
 fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {

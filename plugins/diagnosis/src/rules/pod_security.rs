@@ -99,9 +99,11 @@ fn restricted(spec: &Value, checks: &mut Vec<String>) {
             context.pointer(pointer).or(spec.get("securityContext").and_then(|pod| pod.pointer(pointer)))
         };
         let name = text(container, "/name");
+        let of =
+            if needs::containers(spec).count() > 1 { format!(" of container {name}") } else { String::new() };
         let mut add = |is_fine: bool, check: &str| {
             if !is_fine {
-                checks.push(format!("{check} of container {name}"));
+                checks.push(format!("{check}{of}"));
             }
         };
         add(is(context, "/allowPrivilegeEscalation", false), "allowPrivilegeEscalation != false");
@@ -154,7 +156,7 @@ mod tests {
         let mut context = strict();
         context["runAsNonRoot"] = false.into();
         let answer = Recorded::new(&cluster("restricted", context)).ask("agent");
-        assert!(answer.contains("violates: runAsNonRoot != true of container app"), "{answer}");
+        assert!(answer.contains("violates: runAsNonRoot != true\n"), "{answer}");
     }
 
     #[test]

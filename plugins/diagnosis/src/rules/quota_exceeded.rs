@@ -10,9 +10,11 @@ use std::cmp::Reverse;
 
 use super::Rule;
 use crate::{
-    Certainty, Evidence, Facts, Finding, Kind, Object, Reference,
+    Certainty, Evidence, Facts, Finding, Kind, Object, Presence, Reference,
     demand::{self, Bound, Demand},
-    needs, quantity,
+    needs,
+    object::text,
+    quantity,
     refusals::{Check, Shortage, between, shortages},
 };
 
@@ -47,20 +49,15 @@ fn named(facts: &Facts, shortage: &Shortage<'_>, message: &str) -> Vec<Finding> 
                     values.iter().find(|(other, _)| *other == key).map(|(_, value)| (*value).to_owned())
                 })
             };
-            let full = asked.iter().map(|(key, _)| {
+            let full = asked.iter().map(|(key, one)| {
                 let used = of(&used, "used", key).unwrap_or_default();
                 let hard = of(&limited, "hard", key).unwrap_or_default();
-                format!("{used} of {hard} {key} is used")
+                format!("{used} of {hard} {key} is used, one more asks for {one}")
             });
             let full: Vec<String> = full.collect();
-            let full = if full.is_empty() { "it is used up".to_owned() } else { full.join(", ") };
-            let asked: Vec<String> = asked.iter().map(|(key, value)| format!("{key} {value}")).collect();
-            let summary = format!("it leaves too little for new pods: {full}");
-            let mut finding = shortage.explained_by(facts, Finding::new(RULE.id, reference, summary));
-            if !asked.is_empty() {
-                finding = finding
-                    .with(Evidence::fact(format!("one more asks for {}", asked.join(", ")), "the message"));
-            }
+            let full = if full.is_empty() { "it is used up".to_owned() } else { full.join("; ") };
+            let summary = format!("it leaves too little: {full}");
+            let finding = shortage.explained_by(facts, Finding::new(RULE.id, reference, summary));
             Some(with_users(facts, shortage, part, finding).next(NEXT))
         })
         .collect()
@@ -79,7 +76,8 @@ fn at(quota: &Object, field: &str, key: &str) -> Option<String> {
 /// The quotas that leave less than a pod of the template asks for.
 fn joined(facts: &Facts, shortage: &Shortage<'_>) -> Vec<Finding> {
     let Some(spec) = needs::pod_spec(shortage.workload) else { return Vec::new() };
-    let asked = of_quota(&demand::of_spec(spec, Bound::Requests), &demand::of_spec(spec, Bound::Limits));
+    let mut asked = of_quota(&demand::of_spec(spec, Bound::Requests), &demand::of_spec(spec, Bound::Limits));
+    asked.extend(of_claims(facts, shortage.workload));
     let of_quota = |quota: &Object| {
         let lacking: Vec<String> = quota
             .map("/status/hard")
@@ -97,7 +95,7 @@ fn joined(facts: &Facts, shortage: &Shortage<'_>) -> Vec<Finding> {
         if lacking.is_empty() || has_scopes {
             return None;
         }
-        let summary = format!("it leaves too little for new pods: {}", lacking.join("; "));
+        let summary = format!("it leaves too little: {}", lacking.join("; "));
         let finding = Finding::new(RULE.id, quota.reference(), summary).certainty(Certainty::Likely);
         let finding = shortage.explained_by(facts, finding);
         Some(with_users(facts, shortage, &lacking.join(","), finding).next(NEXT))
@@ -116,6 +114,31 @@ fn of_quota(requests: &Demand, limits: &Demand) -> Demand {
         }
     }
     asked.extend(limits.iter().map(|(key, value)| (format!("limits.{key}"), *value)));
+    asked
+}
+
+/// The demand of the claims that the next pod of a StatefulSet brings.
+fn of_claims(facts: &Facts, workload: &Object) -> Demand {
+    let mut asked = Demand::new();
+    if workload.kind() != Kind::StatefulSet {
+        return asked;
+    }
+    let number = |pointer: &str| workload.number(pointer).unwrap_or(0);
+    let next = number("/spec/ordinals/start") + number("/status/replicas");
+    for template in workload.list("/spec/volumeClaimTemplates") {
+        let name = format!("{}-{}-{next}", text(template, "/metadata/name"), workload.name());
+        if !matches!(facts.find(Kind::PersistentVolumeClaim, workload.namespace(), &name), Presence::Absent) {
+            continue;
+        }
+        let class = text(template, "/spec/storageClassName");
+        let storage = quantity::parse(text(template, "/spec/resources/requests/storage")).unwrap_or_default();
+        for (key, value) in [("persistentvolumeclaims", 1000), ("requests.storage", storage)] {
+            let own = (!class.is_empty()).then(|| format!("{class}.storageclass.storage.k8s.io/{key}"));
+            for key in own.into_iter().chain([key.to_owned()]) {
+                *asked.entry(key).or_default() += value;
+            }
+        }
+    }
     asked
 }
 
@@ -155,82 +178,4 @@ fn with_users(facts: &Facts, shortage: &Shortage<'_>, text: &str, finding: Findi
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use crate::{
-        Kind,
-        recorded::{Recorded, event, object, running},
-    };
-
-    const MESSAGE: &str = "pods \"cart-6d4-x\" is forbidden: exceeded quota: team, requested: limits.cpu=2, used: limits.cpu=3, limited: limits.cpu=4";
-
-    fn quota(used: &str) -> Value {
-        let mut quota = object("ResourceQuota", "team");
-        quota["spec"] = json!({"hard": {"limits.cpu": "4"}});
-        quota["status"] = json!({"hard": {"limits.cpu": "4"}, "used": {"limits.cpu": used}});
-        quota
-    }
-
-    fn workload(kind: &str, name: &str) -> Value {
-        let mut workload = object(kind, name);
-        let container = json!({"name": "app", "resources": {"limits": {"cpu": "2"}}});
-        workload["spec"] = json!({"replicas": 3, "template": {"spec": {"containers": [container]}}});
-        workload["status"] = json!({"replicas": 1, "readyReplicas": 1, "desiredNumberScheduled": 3, "currentNumberScheduled": 1});
-        workload
-    }
-
-    fn deployment() -> Vec<Value> {
-        let mut set = workload("ReplicaSet", "cart-6d4");
-        set["metadata"]["ownerReferences"] =
-            json!([{"kind": "Deployment", "name": "cart", "controller": true}]);
-        set["status"]["conditions"] = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": MESSAGE}]);
-        let mut user = running("cart-6d4-a");
-        user["spec"]["containers"][0]["resources"] = json!({"limits": {"cpu": "2"}});
-        user["metadata"]["ownerReferences"] =
-            json!([{"kind": "ReplicaSet", "name": "cart-6d4", "controller": true}]);
-        vec![workload("Deployment", "cart"), set, user]
-    }
-
-    #[test]
-    fn the_quota_is_the_cause_and_its_users_are_named() {
-        let mut objects = deployment();
-        objects.push(quota("3"));
-        let answer = Recorded::new(&objects).ask("cart");
-        assert!(answer.contains("cause 1 (certain) [quota-exceeded] ResourceQuota shop/team: it leaves too little for new pods: 3 of 4 limits.cpu is used (affects 1 Deployment)"), "{answer}");
-        assert!(answer.contains("one more asks for limits.cpu 2"), "{answer}");
-        assert!(answer.contains("limits.cpu of the namespace: Deployment cart 2"), "{answer}");
-        let denied = Recorded::new(&objects).deny(Kind::ResourceQuota).ask("cart");
-        assert!(denied.contains("3 of 4 limits.cpu is used"), "{denied}");
-        let only = Recorded::new(&[deployment().remove(0)]).ask("cart");
-        assert!(!only.contains("quota-exceeded"), "{only}");
-    }
-
-    #[test]
-    fn events_of_sets_say_it_and_without_them_the_sums_do() {
-        for kind in ["StatefulSet", "DaemonSet"] {
-            let db = workload(kind, "db");
-            let said = event(&db, "FailedCreate", MESSAGE);
-            let answer = Recorded::new(&[db.clone(), quota("3"), said]).ask("db");
-            assert!(
-                answer.contains("cause 1 (certain) [quota-exceeded] ResourceQuota shop/team"),
-                "{answer}"
-            );
-            let answer = Recorded::new(&[db.clone(), quota("3")]).ask("db");
-            assert!(answer.contains("cause 1 (likely) [quota-exceeded] ResourceQuota shop/team: it leaves too little for new pods: 3 of 4 limits.cpu is used, one more asks for 2"), "{answer}");
-            assert!(answer.contains("1 of 3 pods exist"), "{answer}");
-            let answer = Recorded::new(&[db.clone(), quota("1")]).ask("db");
-            assert!(!answer.contains("quota-exceeded"), "{answer}");
-            let answer = Recorded::new(&[db, quota("3")]).deny(Kind::ResourceQuota).ask("db");
-            assert!(!answer.contains("quota-exceeded"), "{answer}");
-        }
-    }
-
-    #[test]
-    fn a_full_quota_is_no_fault_of_a_workload_that_has_its_pods() {
-        let mut db = workload("StatefulSet", "db");
-        db["status"]["replicas"] = 3.into();
-        let answer = Recorded::new(&[db, quota("4")]).ask("db");
-        assert!(!answer.contains("quota-exceeded"), "{answer}");
-    }
-}
+mod tests;

@@ -10,9 +10,13 @@ use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object, health,
     object::text,
     template::{changes, revision, revisions},
+    time,
 };
 
 pub(super) const RULE: Rule = Rule { id: "rollout-stuck", find };
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
 
 fn find(facts: &Facts) -> Vec<Finding> {
     let wanted = |deployment: &&Object| {
@@ -32,8 +36,10 @@ fn of(facts: &Facts, deployment: &Object) -> Option<Finding> {
         .filter(|condition| condition.status == "False" && condition.reason == "ProgressDeadlineExceeded");
     let pods: Vec<&Object> = newest.map(|set| facts.pods_of(set)).unwrap_or_default();
     let is_old_serving = older.iter().any(|set| set.number("/status/readyReplicas").unwrap_or(0) > 0);
-    // Without a rollout, pods that fail are a matter of other rules.
-    if condition.is_none() && !(is_old_serving && pods.iter().any(|pod| fails(pod))) {
+    // Without a rollout of the last day, pods that fail are a matter of other rules.
+    let is_young = newest.and_then(Object::created).is_some_and(|created| facts.now < created + DAY);
+    let is_rollout = !older.is_empty() && (is_old_serving || is_young);
+    if condition.is_none() && !(is_rollout && pods.iter().any(|pod| fails(pod))) {
         return None;
     }
     let number = |pointer: &str| deployment.number(pointer).unwrap_or(0);
@@ -57,7 +63,7 @@ fn of(facts: &Facts, deployment: &Object) -> Option<Finding> {
         .with(Evidence::fact(counts, format!("status of {}", deployment.reference())))
         .certainty(if condition.is_some() { Certainty::Certain } else { Certainty::Likely })
         .next("correct the template, or roll back to the revision before")
-        .change(newest.zip(older.first().copied()).and_then(|(newest, older)| change(newest, older)))
+        .change(newest.zip(older.first().copied()).and_then(|(newest, older)| change(facts, newest, older)))
         .symptom();
     for pod in pods.into_iter().filter(|pod| !health::is_ready(pod)) {
         finding = finding.affects(pod.reference());
@@ -76,21 +82,21 @@ fn fails(pod: &Object) -> bool {
 }
 
 /// The change between two revisions.
-fn change(newest: &Object, older: &Object) -> Option<Evidence> {
+fn change(facts: &Facts, newest: &Object, older: &Object) -> Option<Evidence> {
     let changes = changes(older.at("/spec/template/spec")?, newest.at("/spec/template/spec")?);
     let name = |set: &Object| revision(set).map_or(set.name().to_owned(), |number| number.to_string());
+    // A rollback takes an older ReplicaSet up again, whose creation says nothing.
+    let created = newest.created().filter(|created| older.created() < Some(*created));
+    let age = created.map(|created| format!(" {} ago", time::age(facts.now.saturating_sub(created))));
     let (from, to) = (name(older), name(newest));
+    let label = format!("changed{} from revision {from} to {to}", age.unwrap_or_default());
     if changes.is_empty() {
         return Some(Evidence::fact(
-            format!("changed from revision {from} to {to}: nothing but labels and annotations"),
+            format!("{label}: nothing but labels and annotations"),
             "templates of the ReplicaSets",
         ));
     }
-    Some(Evidence::quote(
-        format!("changed from revision {from} to {to}"),
-        changes.join("; "),
-        "templates of the ReplicaSets",
-    ))
+    Some(Evidence::quote(label, changes.join("; "), "templates of the ReplicaSets"))
 }
 
 #[cfg(test)]
@@ -146,6 +152,9 @@ mod tests {
             answer.contains("changed from revision 9 to 10: `image of app: app:1.8 -> app:1.9`"),
             "{answer}"
         );
+        let denied = Recorded::new(&cluster(stuck(), json!({"reason": "ContainerCreating"})));
+        let answer = denied.deny(crate::Kind::ReplicaSet).ask("web");
+        assert!(answer.contains("[rollout-stuck]") && !answer.contains("changed"), "{answer}");
         let waiting = json!({"reason": "ImagePullBackOff", "message": "Back-off pulling image \"app:1.9\": ErrImagePull: rpc error: not found"});
         for condition in
             [stuck(), json!({"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"})]

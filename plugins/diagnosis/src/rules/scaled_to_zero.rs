@@ -25,11 +25,10 @@ fn find(facts: &Facts) -> Vec<Finding> {
 }
 
 fn of(facts: &Facts, workload: &Object) -> Finding {
-    let mut finding =
-        Finding::new(RULE.id, workload.reference(), "it is scaled to 0: it has no pods, and is not meant to")
-            .with(Evidence::fact("replicas: 0", format!("spec of {}", workload.reference())))
-            .next("scale it up, if it is to run")
-            .symptom();
+    let mut finding = Finding::new(RULE.id, workload.reference(), "it is scaled to 0, so it has no pods")
+        .with(Evidence::fact("replicas: 0", format!("spec of {}", workload.reference())))
+        .next("scale it up, if it is to run")
+        .symptom();
     let is_scaler =
         |scaler: &&Object| needs::needs(scaler).iter().any(|need| need.object == workload.reference());
     let namespace = workload.namespace();
@@ -75,7 +74,7 @@ mod tests {
         for name in ["db", "database", "client"] {
             let answer = cluster.clone().ask(name);
             assert!(
-                answer.contains("[scaled-to-zero] StatefulSet shop/db: it is scaled to 0"),
+                answer.contains("[scaled-to-zero] StatefulSet shop/db: it is scaled to 0, so it has no pods"),
                 "{name}: {answer}"
             );
             assert!(answer.contains("(affects 1 Service)"), "{name}: {answer}");

@@ -11,10 +11,15 @@ use serde_json::Value;
 
 use super::Rule;
 use crate::{
-    Certainty, Evidence, Facts, Finding, Kind, Object, called, health, needs, object::text, selected,
+    Certainty, Evidence, Facts, Finding, Kind, Object, called, health, needs,
+    object::{list, text},
+    selected,
 };
 
 pub(super) const RULE: Rule = Rule { id: "service-port", find };
+
+/// Ports that are named.
+const PORTS: usize = 8;
 
 fn find(facts: &Facts) -> Vec<Finding> {
     let services = facts.all(Kind::Service).filter(|service| service.text("/spec/type") != "ExternalName");
@@ -28,46 +33,75 @@ fn find(facts: &Facts) -> Vec<Finding> {
 
 fn of_service(facts: &Facts, service: &Object) -> Vec<Finding> {
     let pods: Vec<&Object> = selected(facts, service).collect();
-    let declared: BTreeSet<(i64, &str)> = pods
-        .iter()
-        .filter_map(|pod| pod.at("/spec"))
-        .flat_map(needs::containers)
-        .flat_map(health::ports)
-        .collect();
-    if pods.is_empty() {
+    // The pods of a headless Service are asked directly, at any port.
+    if pods.is_empty() || service.text("/spec/clusterIP") == "None" {
         return Vec::new();
     }
-    let there: Vec<String> = declared
-        .iter()
-        .map(|(number, name)| if name.is_empty() { number.to_string() } else { format!("{number} ({name})") })
-        .collect();
-    let there = if there.is_empty() {
-        "the containers of its pods declare no port".to_owned()
-    } else {
-        format!("the containers of its pods declare {}", there.join(", "))
-    };
-    let has_number =
-        |port: &Value| target(port).is_ok_and(|number| declared.iter().any(|(other, _)| *other == number));
+    let containers = || pods.iter().filter_map(|pod| pod.at("/spec")).flat_map(needs::containers);
+    let declared: BTreeSet<(i64, &str)> = containers().flat_map(health::ports).collect();
+    // A port that a probe asks, or that the environment sets, is one that they listen on.
+    let listened: BTreeSet<i64> =
+        containers().flat_map(listened).chain(declared.iter().map(|(number, _)| *number)).collect();
+    let has_number = |port: &Value| target(port).is_ok_and(|number| listened.contains(&number));
     let ports = service.list("/spec/ports");
     let is_any_right = ports.iter().any(has_number);
-    ports.iter().filter_map(|port| {
+    let of_port = |port: &Value| {
         let number = port.pointer("/port").and_then(Value::as_i64).unwrap_or_default();
         let (summary, certainty) = match target(port) {
             Err(name) if declared.iter().any(|(_, other)| *other == name) => return None,
-            Err(name) => (format!("its port {number} goes to the port named {name}, which no container of its pods has: it has no endpoint"), Certainty::Certain),
-            Ok(_) if declared.is_empty() || has_number(port) => return None,
+            Err(name) => {
+                let fault = "which no container of its pods has, so that port has no endpoint";
+                (format!("its port {number} goes to the port named {name}, {fault}"), Certainty::Certain)
+            }
+            Ok(_) if listened.is_empty() || has_number(port) => return None,
             Ok(target) => (
                 format!("its port {number} goes to port {target}, which no container of its pods declares"),
                 // Ports that are only for metrics often stay undeclared.
                 if is_any_right { Certainty::Guess } else { Certainty::Likely },
             ),
         };
-        let finding = Finding::new(RULE.id, service.reference(), summary)
-            .with(Evidence::fact(there.clone(), "spec of its pods"))
+        let mut finding = Finding::new(RULE.id, service.reference(), summary)
+            .with(Evidence::fact(shown_ports(&declared, &listened), "spec of its pods"))
             .certainty(certainty)
             .next("correct targetPort of the Service, or the port of the container");
-        Some(if certainty == Certainty::Certain { finding } else { finding.with(Evidence::fact("a container may listen on a port that it does not declare", "a hint only")) })
-    }).collect()
+        if certainty != Certainty::Certain {
+            let hint = "a container may listen on a port that it does not declare";
+            finding = finding.with(Evidence::fact(hint, "a hint only"));
+        }
+        Some(finding)
+    };
+    ports.iter().filter_map(of_port).collect()
+}
+
+fn shown_ports(declared: &BTreeSet<(i64, &str)>, listened: &BTreeSet<i64>) -> String {
+    let shown = |(number, name): &(i64, &str)| match *name {
+        "" => number.to_string(),
+        name => format!("{number} ({name})"),
+    };
+    let names: Vec<String> = declared.iter().take(PORTS).map(shown).collect();
+    let others = listened.iter().filter(|number| !declared.iter().any(|(other, _)| other == *number));
+    let others: Vec<String> = others.take(PORTS).map(i64::to_string).collect();
+    let mut text = match names.as_slice() {
+        [] => "the containers of its pods declare no port".to_owned(),
+        names => format!("the containers of its pods declare {}", names.join(", ")),
+    };
+    if !others.is_empty() {
+        text = format!("{text}; their probes or environment have {}", others.join(", "));
+    }
+    text
+}
+
+/// Numbers of ports in the probes of a container, and in its variable `PORT` and the like.
+fn listened(container: &Value) -> Vec<i64> {
+    let probes = ["/livenessProbe", "/readinessProbe", "/startupProbe"];
+    let actions = ["/httpGet/port", "/tcpSocket/port", "/grpc/port"];
+    let probes = probes.iter().filter_map(|probe| container.pointer(probe));
+    let probes = probes.flat_map(|probe| actions.iter().filter_map(|action| probe.pointer(action)?.as_i64()));
+    let variables = list(container, "/env").iter().filter(|env| {
+        ["PORT", "HTTP_PORT", "SERVER_PORT", "LISTEN_PORT", "APP_PORT"].contains(&text(env, "/name"))
+    });
+    let variables = variables.filter_map(|env| text(env, "/value").trim_start_matches(':').parse().ok());
+    probes.chain(variables).collect()
 }
 
 /// The number, or else the name, of the pods' port.
@@ -85,52 +119,38 @@ fn of_caller(facts: &Facts, caller: &Object) -> Vec<Finding> {
     let Some(spec) = needs::pod_spec(caller) else { return Vec::new() };
     let addresses = needs::addresses(spec);
     let services = called(facts, caller).into_iter().filter_map(|reference| facts.get(&reference));
+    // The pods of a headless Service are asked directly.
     let services = services.filter(|service| {
         service.text("/spec/clusterIP") != "None" && service.text("/spec/type") != "ExternalName"
     });
-    services
-        .flat_map(|service| {
-            let ports: BTreeSet<i64> = service
-                .list("/spec/ports")
-                .iter()
-                .filter_map(|port| port.pointer("/port")?.as_i64())
-                .collect();
-            let is_of = |host: &str| {
-                let mut labels = host.split('.');
-                labels.next() == Some(service.name())
-                    && labels.next().unwrap_or(caller.namespace()) == service.namespace()
-            };
-            let wrong: BTreeSet<i64> = addresses
-                .iter()
-                .filter(|(host, port)| is_of(host) && !ports.contains(port))
-                .map(|(_, port)| *port)
-                .collect();
-            let there: Vec<String> = ports.iter().map(i64::to_string).collect();
-            let asked = addresses.iter().any(|(host, port)| is_of(host) && ports.contains(port));
-            wrong
-                .into_iter()
-                .filter(move |_| !asked)
-                .map(move |port| {
-                    let summary = format!(
-                        "it asks the Service {} for port {port}, which has only {}",
-                        service.name(),
-                        there.join(", ")
-                    );
-                    Finding::new(RULE.id, caller.reference(), summary)
-                        .with(Evidence::fact(
-                            format!("ports of {}: {}", service.reference(), there.join(", ")),
-                            "spec.ports",
-                        ))
-                        .with(Evidence::fact(
-                            format!("{}:{port}", service.name()),
-                            "environment or arguments of the containers",
-                        ))
-                        .certainty(Certainty::Likely)
-                        .next("correct the address, or give the Service that port")
-                })
-                .collect::<Vec<Finding>>()
-        })
-        .collect()
+    let of_service = |service: &Object| {
+        let ports = service.list("/spec/ports").iter();
+        let ports: BTreeSet<i64> = ports.filter_map(|port| port.pointer("/port")?.as_i64()).collect();
+        let is_of = |host: &str| {
+            let mut labels = host.split('.');
+            labels.next() == Some(service.name())
+                && labels.next().unwrap_or(caller.namespace()) == service.namespace()
+        };
+        let asked: BTreeSet<i64> =
+            addresses.iter().filter(|(host, _)| is_of(host)).map(|(_, port)| *port).collect();
+        // Of several addresses, the others may be of another program.
+        if asked.iter().any(|port| ports.contains(port)) || ports.is_empty() {
+            return Vec::new();
+        }
+        let there: Vec<String> = ports.iter().take(PORTS).map(i64::to_string).collect();
+        let there = there.join(", ");
+        let finding = |port: &i64| {
+            let name = service.name();
+            let summary = format!("it asks the Service {name} for port {port}, which has only {there}");
+            Finding::new(RULE.id, caller.reference(), summary)
+                .with(Evidence::fact(format!("ports of {}: {there}", service.reference()), "spec.ports"))
+                .with(Evidence::fact(format!("{name}:{port}"), "environment or arguments of the containers"))
+                .certainty(Certainty::Likely)
+                .next("correct the address, or give the Service that port")
+        };
+        asked.iter().take(PORTS).map(finding).collect()
+    };
+    services.flat_map(of_service).collect()
 }
 
 /// The name of a Service's port, for a sentence: `80 (http)`.
@@ -192,6 +212,29 @@ mod tests {
             let answer = Recorded::new(&cluster(target, declared)).ask("api");
             assert!(answer.contains("no fault found"), "{answer}");
         }
+        let mut headless = cluster(json!("gone"), json!([{"containerPort": 80, "name": "http"}]));
+        if let Some(service) = headless.last_mut() {
+            service["spec"]["clusterIP"] = "None".into();
+        }
+        let answer = Recorded::new(&headless).ask("api");
+        assert!(answer.contains("no fault found"), "{answer}");
+    }
+
+    #[test]
+    fn a_port_that_a_probe_asks_or_the_environment_sets_counts_as_one_of_the_container() {
+        let with = |field: &str, value: Value, target: i64| {
+            let mut objects = cluster(json!(target), json!([]));
+            objects[0]["spec"]["containers"][0][field] = value;
+            Recorded::new(&objects).ask("api")
+        };
+        let probe = json!({"httpGet": {"path": "/", "port": 8080}});
+        let answer = with("readinessProbe", probe.clone(), 9090);
+        assert!(
+            answer.contains("port 9090") && answer.contains("their probes or environment have 8080"),
+            "{answer}"
+        );
+        assert!(!with("readinessProbe", probe, 8080).contains("service-port"));
+        assert!(!with("env", json!([{"name": "PORT", "value": "8080"}]), 8080).contains("service-port"));
     }
 
     #[test]

@@ -18,28 +18,27 @@ fn find(facts: &Facts) -> Vec<Finding> {
 
 fn of(facts: &Facts, service: &Object) -> Option<Finding> {
     let pods: Vec<&Object> = selected(facts, service).collect();
+    let live: Vec<&Object> = pods.iter().copied().filter(|pod| !health::has_ended(pod)).collect();
     let age = |pod: &Object| pod.created().map_or(u64::MAX, |created| facts.now.saturating_sub(created));
-    if pods.is_empty()
-        || pods.iter().any(|pod| health::is_ready(pod))
-        || pods.iter().all(|pod| age(pod) < health::STARTING)
-    {
+    let is_starting = !live.is_empty() && live.iter().all(|pod| age(pod) < health::STARTING);
+    if pods.is_empty() || live.iter().any(|pod| health::is_ready(pod)) || is_starting {
         return None;
     }
-    let states: Vec<String> = pods
-        .iter()
-        .take(3)
-        .filter_map(|pod| Some(format!("{} {}", pod.name(), health::health(facts, pod)?.detail)))
-        .collect();
-    let summary = format!("it has no ready endpoint: 0 of {} selected pods are ready", pods.len());
+    let state = |pod: &&&Object| Some(format!("{} {}", pod.name(), health::health(facts, pod)?.detail));
+    let shown = if live.is_empty() { &pods } else { &live };
+    let states: Vec<String> = shown.iter().take(3).filter_map(|pod| state(&pod)).collect();
+    let summary = match live.len() {
+        0 => "it has no endpoint: the pods that it selects have ended".to_owned(),
+        count => format!("it has no ready endpoint: 0 of {count} selected pods are ready"),
+    };
     let finding = Finding::new(RULE.id, service.reference(), summary)
         .with(Evidence::fact(states.join("; "), "status of the pods"))
         .next("find out why the pods are not ready")
         .symptom();
-    Some(
-        pods.into_iter().fold(finding, |finding, pod| {
-            finding.affects(pod.reference()).affects(facts.root(pod).reference())
-        }),
-    )
+    let affected = |finding: Finding, pod: &Object| {
+        finding.affects(pod.reference()).affects(facts.root(pod).reference())
+    };
+    Some(live.into_iter().fold(finding, affected))
 }
 
 #[cfg(test)]

@@ -9,6 +9,11 @@ use crate::{Certainty, Evidence, Facts, Finding, Kind, Object, health};
 
 pub(super) const RULE: Rule = Rule { id: "statefulset-order", find };
 
+/// Ordinals that are looked at: a StatefulSet may ask for any number of pods.
+const ORDINALS: i64 = 1000;
+/// Ordinals that are named.
+const NAMES: usize = 3;
+
 fn find(facts: &Facts) -> Vec<Finding> {
     let ordered = |set: &&Object| {
         set.text("/spec/podManagementPolicy") != "Parallel" && facts.is_listed(Kind::Pod, set.namespace())
@@ -18,7 +23,7 @@ fn find(facts: &Facts) -> Vec<Finding> {
 
 fn of(facts: &Facts, set: &Object) -> Vec<Finding> {
     let first = set.number("/spec/ordinals/start").unwrap_or(0);
-    let wanted = first..first + set.number("/spec/replicas").unwrap_or(1);
+    let wanted = first..first.saturating_add(set.number("/spec/replicas").unwrap_or(1).clamp(0, ORDINALS));
     let pods = facts.pods_of(set);
     let pod = |ordinal: i64| {
         let name = format!("{}-{ordinal}", set.name());
@@ -51,7 +56,7 @@ fn of(facts: &Facts, set: &Object) -> Vec<Finding> {
             Finding::new(RULE.id, set.reference(), summary)
                 .with(state())
                 .with(Evidence::fact(
-                    format!("no pod {}", absent.join(", ")),
+                    format!("no pod {}", named(&absent)),
                     "podManagementPolicy OrderedReady",
                 ))
                 .affects(holder.reference())
@@ -85,6 +90,12 @@ fn of(facts: &Facts, set: &Object) -> Vec<Finding> {
         );
     }
     findings
+}
+
+fn named(ordinals: &[String]) -> String {
+    let shown: Vec<&str> = ordinals.iter().map(String::as_str).take(NAMES).collect();
+    let more = ordinals.len().saturating_sub(NAMES);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }
 
 #[cfg(test)]

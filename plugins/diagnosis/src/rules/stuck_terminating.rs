@@ -14,6 +14,13 @@ use crate::{
 
 pub(super) const RULE: Rule = Rule { id: "stuck-terminating", find };
 
+/// Finalizers of owners that wait for what they own.
+const OWNERS: [&str; 2] = ["foregroundDeletion", "orphan"];
+/// The finalizer of claims that pods use.
+const CLAIM: &str = "kubernetes.io/pvc-protection";
+/// The finalizer of volumes that are bound.
+const VOLUME: &str = "kubernetes.io/pv-protection";
+
 fn find(facts: &Facts) -> Vec<Finding> {
     let is_late = |object: &&Object| {
         object.deleted().is_some_and(|deleted| facts.now.saturating_sub(deleted) > STARTING)
@@ -25,15 +32,23 @@ fn find(facts: &Facts) -> Vec<Finding> {
 
 fn of_object(facts: &Facts, object: &Object) -> Option<Finding> {
     let late = facts.now.saturating_sub(object.deleted()?);
-    let finalizers: Vec<&str> =
-        object.list("/metadata/finalizers").iter().filter_map(Value::as_str).collect();
-    let mut finding = match (object.kind(), finalizers.as_slice()) {
-        (Kind::PersistentVolumeClaim, [.., "kubernetes.io/pvc-protection"]) => in_use(facts, object)?,
-        (_, [only]) if matches!(*only, "foregroundDeletion" | "orphan") => waiting(facts, object),
-        (Kind::Pod, []) => unconfirmed(facts, object),
+    let finalizers: Vec<&str> = object
+        .list("/metadata/finalizers")
+        .iter()
+        .filter_map(Value::as_str)
+        .filter(|name| !OWNERS.contains(name))
+        .collect();
+    let is_owner = finalizers.len() < object.list("/metadata/finalizers").len();
+    let mut finding = match object.kind() {
+        Kind::PersistentVolumeClaim if finalizers.contains(&CLAIM) => in_use(facts, object, &finalizers)?,
+        Kind::PersistentVolume if finalizers.contains(&VOLUME) && object.text("/status/phase") == "Bound" => {
+            bound(object)
+        }
+        _ if !finalizers.is_empty() => kept(facts, object, &finalizers),
+        _ if is_owner => waiting(facts, object),
+        Kind::Pod => unconfirmed(facts, object),
         // Nothing keeps it: the API server removes it at once.
-        (_, []) => return None,
-        (_, finalizers) => kept(facts, object, finalizers),
+        _ => return None,
     };
     let label = format!("deletion was due {} ago", time::age(late));
     finding = finding.with(Evidence::fact(label, format!("deletionTimestamp of {}", object.reference())));
@@ -62,14 +77,12 @@ fn kept(facts: &Facts, object: &Object, finalizers: &[&str]) -> Finding {
 }
 
 /// A claim that pods still use.
-fn in_use(facts: &Facts, claim: &Object) -> Option<Finding> {
+fn in_use(facts: &Facts, claim: &Object, finalizers: &[&str]) -> Option<Finding> {
     let is_live = |pod: &&&Object| !matches!(pod.text("/status/phase"), "Succeeded" | "Failed");
     let users = volumes::users(facts, claim);
     let users: Vec<&&Object> = users.iter().filter(is_live).collect();
     if users.is_empty() {
-        return facts
-            .is_listed(Kind::Pod, claim.namespace())
-            .then(|| kept(facts, claim, &["kubernetes.io/pvc-protection"]));
+        return facts.is_listed(Kind::Pod, claim.namespace()).then(|| kept(facts, claim, finalizers));
     }
     let roots: std::collections::BTreeSet<Reference> =
         users.iter().map(|pod| facts.root(pod).reference()).collect();
@@ -82,6 +95,15 @@ fn in_use(facts: &Facts, claim: &Object) -> Option<Finding> {
         )
         .next("end what uses it, if the claim is to go; the deletion cannot be taken back"),
     )
+}
+
+/// A volume that a claim still has.
+fn bound(volume: &Object) -> Finding {
+    let [namespace, name] =
+        ["namespace", "name"].map(|field| volume.text(&format!("/spec/claimRef/{field}")));
+    let summary = format!("its deletion waits, because it is bound to claim {namespace}/{name}");
+    Finding::new(RULE.id, volume.reference(), summary)
+        .next("delete the claim first, if the volume is to go; the deletion cannot be taken back")
 }
 
 /// An owner that waits for what it owns.
@@ -98,86 +120,31 @@ fn unconfirmed(facts: &Facts, pod: &Object) -> Finding {
     let node = Reference::new(Kind::Node, "", name);
     let is_ready =
         |node: &Object| node.condition("Ready").is_some_and(|condition| condition.status == "True");
-    let (object, summary, certainty) = match facts.find(Kind::Node, "", name) {
-        Presence::Found(found) if !is_ready(found) => (
-            node,
-            "it is not ready, so that its kubelet cannot confirm that deleted pods ended",
-            Certainty::Certain,
-        ),
-        Presence::Absent if !name.is_empty() => (
+    let root = facts.root(pod).reference();
+    let finding = match facts.find(Kind::Node, "", name) {
+        // That the node is not ready is a finding of its own.
+        Presence::Found(found) if !is_ready(found) => Finding::new(
+            RULE.id,
+            root,
+            format!("a deleted pod is not gone: node {name} is not ready, so that its kubelet cannot confirm its end"),
+        )
+        .symptom(),
+        // Without any node they are rather not seen than gone.
+        Presence::Absent if !name.is_empty() && facts.all(Kind::Node).next().is_some() => Finding::new(
+            RULE.id,
             node,
             "it does not exist any more, so that no kubelet confirms that deleted pods ended",
-            Certainty::Likely,
-        ),
-        _ => (
-            facts.root(pod).reference(),
+        )
+        .certainty(Certainty::Likely),
+        _ => Finding::new(
+            RULE.id,
+            root,
             "a deleted pod is not gone: its kubelet does not confirm that all its containers ended",
-            Certainty::Likely,
-        ),
+        )
+        .certainty(Certainty::Likely),
     };
-    Finding::new(RULE.id, object, summary)
-        .affects(pod.reference())
-        .certainty(certainty)
-        .next(format!("look at the kubelet of node {name}: nodes_log"))
+    finding.affects(pod.reference()).next(format!("look at the kubelet of node {name}: nodes_log"))
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use crate::{
-        Kind,
-        recorded::{Recorded, object, running},
-    };
-
-    fn deleted(mut object: Value, at: &str, finalizers: Value) -> Value {
-        object["metadata"]["deletionTimestamp"] = at.into();
-        object["metadata"]["finalizers"] = finalizers;
-        object
-    }
-
-    fn node(ready: &str) -> Value {
-        let mut node = object("Node", "n1");
-        node["status"] = json!({"conditions": [{"type": "Ready", "status": ready}]});
-        node
-    }
-
-    const LATE: &str = "2026-11-24T11:30:00Z";
-
-    #[test]
-    fn a_finalizer_or_a_silent_node_keeps_a_pod() {
-        let pod = deleted(running("web"), LATE, json!(["example.com/drain"]));
-        let answer = Recorded::new(&[pod, node("True")]).ask("web");
-        assert!(answer.contains("cause 1 (certain) [stuck-terminating] Pod shop/web: it cannot be deleted: its finalizer example.com/drain is not removed"), "{answer}");
-        let pod = deleted(running("web"), LATE, json!([]));
-        let answer = Recorded::new(&[pod.clone(), node("Unknown")]).ask("web");
-        assert!(answer.contains("(certain) [stuck-terminating] Node n1: it is not ready"), "{answer}");
-        let answer = Recorded::new(&[pod.clone()]).ask("web");
-        assert!(
-            answer.contains("(likely) [stuck-terminating] Node n1: it does not exist any more"),
-            "{answer}"
-        );
-        let answer = Recorded::new(&[pod]).deny(Kind::Node).ask("web");
-        assert!(
-            answer.contains("(likely) [stuck-terminating] Pod shop/web: a deleted pod is not gone"),
-            "{answer}"
-        );
-    }
-
-    #[test]
-    fn a_claim_names_its_users() {
-        let claim =
-            deleted(object("PersistentVolumeClaim", "data"), LATE, json!(["kubernetes.io/pvc-protection"]));
-        let mut user = running("db-0");
-        user["spec"]["volumes"] = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]);
-        let answer = Recorded::new(&[claim, user]).ask("data");
-        assert!(answer.contains("[stuck-terminating] PersistentVolumeClaim shop/data: its deletion waits, because Pod shop/db-0 still uses it"), "{answer}");
-    }
-
-    #[test]
-    fn a_grace_period_that_is_not_over_is_no_fault() {
-        let pod = deleted(running("web"), "2026-11-24T12:00:25Z", json!([]));
-        let answer = Recorded::new(&[pod, node("True")]).ask("web");
-        assert!(!answer.contains("stuck-terminating"), "{answer}");
-    }
-}
+mod tests;

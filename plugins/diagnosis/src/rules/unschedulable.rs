@@ -7,11 +7,12 @@
 
 use super::Rule;
 use crate::{
-    Certainty, Evidence, Facts, Finding, Kind, Object,
+    Certainty, Evidence, Facts, Finding, Kind, Object, Reference, health,
     object::text,
     placement::{
-        affinity, are_nodes_known, message, room, spread,
+        affinity, are_nodes_known, candidates, message, room, spread,
         taints::{self, Origin},
+        trouble::judged,
         volumes,
     },
 };
@@ -47,25 +48,43 @@ impl Reason {
 }
 
 fn find(facts: &Facts) -> Vec<Finding> {
-    facts.all(Kind::Pod).filter_map(|pod| of_pod(facts, pod)).collect()
+    judged(
+        facts,
+        facts.all(Kind::Pod).filter(|pod| is_refused(facts, pod)),
+        |pod| of_pod(facts, pod),
+        |pod| std::iter::once(pod.reference()).chain(waiting_claims(facts, pod)).collect(),
+    )
+}
+
+/// True if the scheduler has looked for a node, and found none for some time.
+fn is_refused(facts: &Facts, pod: &Object) -> bool {
+    let Some(condition) = pod.condition("PodScheduled") else { return false };
+    let age = condition.since.or(pod.created()).map_or(u64::MAX, |since| facts.now.saturating_sub(since));
+    condition.status == "False"
+        && matches!(condition.reason, "Unschedulable" | "SchedulerError")
+        && age >= GRACE
+        && pod.deleted().is_none()
+}
+
+/// Claims of a pod whose class waits for the first consumer: they wait for this pod.
+fn waiting_claims(facts: &Facts, pod: &Object) -> Vec<Reference> {
+    let waits =
+        |claim: &&Object| claim.text("/status/phase") == "Pending" && health::binds_late(facts, claim);
+    let claims = volumes::claims(pod);
+    let claims = claims.iter().filter_map(|claim| facts.get(claim)).filter(waits);
+    claims.map(Object::reference).collect()
 }
 
 fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
     let condition = pod.condition("PodScheduled")?;
-    let age = condition.since.or(pod.created()).map_or(u64::MAX, |since| facts.now.saturating_sub(since));
-    if condition.status != "False"
-        || condition.reason != "Unschedulable"
-        || age < GRACE
-        || pod.deleted().is_some()
-    {
-        return None;
-    }
     let mut reasons: Vec<Reason> =
         message::parts(condition.message).into_iter().map(|(_, part)| reason(facts, pod, part)).collect();
     reasons.sort_by_key(|reason| reason.weight);
     let worst = reasons.first()?.weight;
-    reasons.retain(|reason| reason.weight == worst);
-    let mut summaries: Vec<&str> = reasons.iter().map(|reason| reason.summary.as_str()).collect();
+    // What is usual is no reason, and stands as a fact beside it.
+    reasons.retain(|reason| reason.weight == worst || reason.weight == Weight::Usual);
+    let of_worst = reasons.iter().filter(|reason| reason.weight == worst);
+    let mut summaries: Vec<&str> = of_worst.map(|reason| reason.summary.as_str()).collect();
     summaries.dedup();
     summaries.truncate(3);
     let place = format!("PodScheduled of {}", pod.reference());
@@ -85,16 +104,16 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
         finding =
             finding.with(Evidence::quote("autoscaler", event.message(), format!("event {}", event.reason())));
     }
-    // A claim whose class waits for the first consumer waits for this pod.
-    for claim in volumes::claims(pod).iter().filter_map(|claim| facts.get(claim)) {
-        if claim.text("/status/phase") == "Pending" && worst != Weight::Claim {
-            finding = finding.affects(claim.reference());
-        }
+    let is_old = volumes::is_being_made(facts, pod);
+    if worst != Weight::Claim && !is_old {
+        finding.affects.extend(waiting_claims(facts, pod));
     }
-    Some(if matches!(worst, Weight::Claim | Weight::Node) {
-        finding.symptom().certainty(Certainty::Likely)
-    } else {
-        finding
+    Some(match worst {
+        Weight::Claim | Weight::Node => finding.symptom().certainty(Certainty::Likely),
+        _ if is_old => finding.symptom().certainty(Certainty::Likely),
+        // The nodes have changed since, or what is usual is all there is.
+        Weight::Usual => finding.certainty(Certainty::Likely),
+        Weight::Pod => finding,
     })
 }
 
@@ -124,7 +143,7 @@ fn reason(facts: &Facts, pod: &Object, part: &str) -> Reason {
             () => plain(Weight::Pod, "no node fits its nodeSelector or node affinity"),
         };
     }
-    if has("untolerated taint") || has("that the pod didn't tolerate") {
+    if has("untolerated taint") || has("taints that the pod didn't tolerate") || has("had taint {") {
         return taint(facts, pod, part);
     }
     if let Some((_, resource)) = part.split_once("Insufficient ") {
@@ -155,6 +174,12 @@ fn reason(facts: &Facts, pod: &Object, part: &str) -> Reason {
         let summary = || ("its volume is bound to a node or zone that cannot take it".to_owned(), Vec::new());
         return Reason::new(Weight::Pod, volumes::explain(facts, pod).unwrap_or_else(summary));
     }
+    if has("non-existent pv") {
+        return plain(Weight::Claim, "its claim is bound to a volume that does not exist");
+    }
+    if has("ReadWriteOncePod") {
+        return Reason::new(Weight::Pod, volumes::exclusive(facts, pod));
+    }
     if has("ersistentVolumeClaim") || has("ersistentvolumeclaim") {
         return plain(Weight::Claim, "a claim of it is not bound");
     }
@@ -162,6 +187,10 @@ fn reason(facts: &Facts, pod: &Object, part: &str) -> Reason {
         return plain(Weight::Claim, "no volume that is free fits its claim");
     }
     let (weight, summary) = match () {
+        () if has("binding volumes") => (Weight::Claim, "its volume was not bound in time"),
+        () if has("cannot allocate all claims") || has("resource claim") || has("resourceclaim") => {
+            (Weight::Pod, "no node can give it the devices that its ResourceClaim asks for")
+        }
         () if has("were unschedulable") => (Weight::Node, "nodes are cordoned"),
         () if has("nodes available to schedule pods") => (Weight::Pod, "the cluster has no node"),
         () if has("max volume count") => (Weight::Pod, "no node can attach one more volume"),
@@ -190,8 +219,21 @@ fn taint(facts: &Facts, pod: &Object, part: &str) -> Reason {
         (Origin::ControlPlane, Weight::Usual),
     ];
     let explained = origins.iter().find_map(|(origin, weight)| {
-        taints::explain(&taints, &[*origin]).map(|found| Reason::new(*weight, found))
+        let (summary, nodes) = taints::explain(&taints, &[*origin])?;
+        // A node that has no such taint is nearer: what keeps the pod off that one is the reason.
+        let is_beside = *origin == Origin::Chosen && !candidates(facts, pod).is_empty();
+        let weight = if is_beside { Weight::Usual } else { *weight };
+        let nodes = if *origin == Origin::ControlPlane { Vec::new() } else { nodes };
+        Some(Reason::new(weight, (summary, nodes)))
     });
+    // Nodes whose labels do not fit have it, so that it does not matter.
+    let is_there = facts
+        .all(Kind::Node)
+        .flat_map(|node| node.list("/spec/taints"))
+        .any(|taint| key.is_none_or(|key| text(taint, "/key") == key));
+    if explained.is_none() && is_there {
+        return Reason::new(Weight::Usual, (unknown(), Vec::new()));
+    }
     let weight = match key.map(Origin::of) {
         Some(Origin::ControlPlane) => Weight::Usual,
         Some(Origin::Trouble | Origin::Cordon) => Weight::Node,

@@ -114,6 +114,68 @@ fn a_taint_that_is_not_tolerated_is_named_and_that_of_a_control_plane_is_usual()
 }
 
 #[test]
+fn a_taint_counts_only_where_it_alone_keeps_the_pod_off() {
+    let gpu = json!([{"key": "gpu", "value": "true", "effect": "NoSchedule"}]);
+    let cordon = json!([{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]);
+    let mut cordoned = node("n3", json!({"zone": "b"}), cordon);
+    cordoned["spec"]["unschedulable"] = true.into();
+    let nodes =
+        [node("n1", json!({"zone": "a"}), json!([])), node("n2", json!({"zone": "a"}), gpu), cordoned];
+    let ask = |spec: Value, message: &str| {
+        let mut objects = nodes.to_vec();
+        objects.push(pending("job", spec, message));
+        Recorded::new(&objects).ask("job")
+    };
+    // The labels of the tainted node do not fit: the cordon is the cause.
+    let message = "0/3 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable.";
+    let answer = ask(json!({"containers": [], "nodeSelector": {"zone": "b"}}), message);
+    assert!(
+        answer.contains("cause 1 (certain) [node-cordoned] Pod shop/job: node n3 is cordoned"),
+        "{answer}"
+    );
+    assert!(!answer.contains("gpu"), "{answer}");
+    // A node without a taint is full: the taint of another is beside it, and the cordoned one is too small.
+    let message = "0/3 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s), 1 node(s) were unschedulable.";
+    let answer = ask(asks("5"), message);
+    assert!(
+        answer.contains("it requests cpu 5, and no node that it may use has more than 4 at all\n"),
+        "{answer}"
+    );
+    assert!(!answer.contains("cause 2"), "{answer}");
+}
+
+#[test]
+fn the_older_words_for_a_taint_are_known() {
+    let gpu = json!([{"key": "gpu", "value": "true", "effect": "NoSchedule"}]);
+    let message = "0/1 nodes are available: 1 node(s) had taint {gpu: true}, that the pod didn't tolerate.";
+    let pod = pending("job", json!({"containers": []}), message);
+    let answer = Recorded::new(&[node("n1", json!({}), gpu), pod]).ask("job");
+    assert!(
+        answer.contains("[unschedulable] Pod shop/job: it does not tolerate the taint gpu=true:NoSchedule\n"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn a_volume_that_is_being_made_is_newer_than_the_message() {
+    let mut claim = object("PersistentVolumeClaim", "data");
+    claim["metadata"]["annotations"] = json!({"volume.kubernetes.io/selected-node": "n1"});
+    claim["spec"] = json!({"storageClassName": "late"});
+    claim["status"] = json!({"phase": "Pending"});
+    let mut class = object("StorageClass", "late");
+    class["provisioner"] = "csi.example".into();
+    class["volumeBindingMode"] = "WaitForFirstConsumer".into();
+    let volumes = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]);
+    let message = "0/1 nodes are available: 1 node(s) had untolerated taint(s).";
+    let pod = pending("job", json!({"containers": [], "volumes": volumes}), message);
+    let answer = Recorded::new(&[claim, class, pod, node("n1", json!({}), json!([]))]).ask("job");
+    assert!(
+        answer.contains("cause 1 (likely) [claim-provisioner]") && !answer.contains("cause 2"),
+        "{answer}"
+    );
+}
+
+#[test]
 fn more_replicas_than_hosts_are_counted() {
     let mut workload = object("StatefulSet", "db");
     workload["spec"] = json!({"replicas": 3, "template": {"spec": {"containers": []}}});
@@ -131,6 +193,48 @@ fn more_replicas_than_hosts_are_counted() {
         answer.contains("StatefulSet shop/db: its required anti-affinity allows one replica for each node: 3 replicas, but only 2 it may use"),
         "{answer}"
     );
+}
+
+#[test]
+fn the_additional_pod_of_a_rolling_update_has_no_host() {
+    let term =
+        json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}});
+    let affinity = json!({"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}});
+    let owned = |mut object: Value, kind: &str, name: &str| {
+        object["metadata"]["ownerReferences"] = json!([{"kind": kind, "name": name, "controller": true}]);
+        object["metadata"]["labels"] = json!({"app": "web"});
+        object
+    };
+    let mut web = object("Deployment", "web");
+    web["spec"] = json!({"replicas": 1});
+    let message = "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules.";
+    let new = pending("web-2-x", json!({"containers": [], "affinity": affinity}), message);
+    let old = placed("web-1-x", "shop", "1", "Running");
+    let objects = [
+        web,
+        owned(object("ReplicaSet", "web-1"), "Deployment", "web"),
+        owned(object("ReplicaSet", "web-2"), "Deployment", "web"),
+        owned(old, "ReplicaSet", "web-1"),
+        owned(new, "ReplicaSet", "web-2"),
+        node("n1", json!({}), json!([])),
+    ];
+    let answer = Recorded::new(&objects).ask("web");
+    assert!(answer.contains("the additional pod of the rolling update finds none"), "{answer}");
+}
+
+#[test]
+fn a_claim_for_one_pod_names_the_pod_that_has_it() {
+    let mut claim = object("PersistentVolumeClaim", "data");
+    claim["spec"] = json!({"accessModes": ["ReadWriteOncePod"]});
+    claim["status"] = json!({"phase": "Bound"});
+    let volumes = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]);
+    let mut holder = placed("old", "shop", "1", "Running");
+    holder["spec"]["volumes"] = volumes.clone();
+    let message = "0/1 nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode.";
+    let pod = pending("new", json!({"containers": [], "volumes": volumes}), message);
+    let answer = Recorded::new(&[claim, holder, pod, node("n1", json!({}), json!([]))]).ask("new");
+    assert!(answer.contains("[unschedulable] Pod shop/new: its claim data is ReadWriteOncePod"), "{answer}");
+    assert!(answer.contains("Pod shop/old uses it"), "{answer}");
 }
 
 #[test]
