@@ -50,6 +50,7 @@ pub(crate) fn clue(end: &End<'_>, words: &str) -> (&'static str, &'static str) {
         "enotfound",
         "unknownhost",
         "temporary failure in name resolution",
+        "bad address '",
     ]) {
         (
             "; its log says: the name of a host cannot be resolved",
@@ -82,6 +83,7 @@ pub(crate) fn is_about_a_host(words: &str) -> bool {
         "unknownhost",
         "unreachable",
         "temporary failure in name resolution",
+        "bad address '",
         "no response",
     ]
     .iter()

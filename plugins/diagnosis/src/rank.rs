@@ -2,10 +2,12 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
-use crate::{Finding, Reference};
+use crate::{Finding, Kind, Reference};
 
 /// Causes that an answer names.
 pub(crate) const CAUSES: usize = 3;
+/// Rules that say that pods do not work, and not why: any other finding about these pods says more.
+const OUTCOMES: [&str; 2] = ["rollout-stuck", "service-unready"];
 
 /// The findings that concern `related`, merged, without consequences of others, the strongest first.
 pub(crate) fn ranked(findings: Vec<Finding>, related: &BTreeSet<Reference>) -> Vec<Finding> {
@@ -15,14 +17,18 @@ pub(crate) fn ranked(findings: Vec<Finding>, related: &BTreeSet<Reference>) -> V
     let merged = merged(findings.into_iter().filter(concerns));
     let causes = merged.iter().filter(|finding| !finding.is_symptom);
     let affected: BTreeSet<&Reference> = causes.flat_map(|cause| &cause.affects).collect();
+    let is_outcome = |finding: &Finding| OUTCOMES.contains(&finding.rule);
     let is_explained = |finding: &Finding| {
         let mut objects = std::iter::once(&finding.object).chain(&finding.affects);
-        finding.is_symptom && objects.any(|object| affected.contains(object))
+        finding.is_symptom
+            && (objects.any(|object| affected.contains(object))
+                || is_outcome(finding)
+                    && merged.iter().any(|other| !is_outcome(other) && tells_more(other, finding)))
     };
     let mut ranked: Vec<Finding> = merged.iter().filter(|finding| !is_explained(finding)).cloned().collect();
     ranked.sort_by(|a, b| key(a).cmp(&key(b)));
     for symptom in merged.iter().filter(|finding| finding.change.is_some() && is_explained(finding)) {
-        let cause = ranked.iter_mut().find(|cause| !cause.is_symptom && explains(cause, symptom));
+        let cause = ranked.iter_mut().find(|cause| explains(cause, symptom));
         if let Some(cause) = cause.filter(|cause| cause.change.is_none()) {
             cause.change.clone_from(&symptom.change);
         }
@@ -34,6 +40,11 @@ pub(crate) fn ranked(findings: Vec<Finding>, related: &BTreeSet<Reference>) -> V
 fn explains(cause: &Finding, symptom: &Finding) -> bool {
     let affected = |object: &Reference| cause.affects.contains(object);
     affected(&symptom.object) || symptom.affects.iter().any(affected)
+}
+
+/// True if a finding is about a pod or workload that an outcome is about, and not only about its Service.
+fn tells_more(other: &Finding, outcome: &Finding) -> bool {
+    outcome.affects.iter().any(|object| object.kind != Kind::Service && other.affects.contains(object))
 }
 
 /// Certain before likely, causes before symptoms, near to the root before far, many affected before few; then by name, so
@@ -63,4 +74,45 @@ fn merged(findings: impl Iterator<Item = Finding>) -> Vec<Finding> {
         }
     }
     merged
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::recorded::{Recorded, event, object, pod};
+
+    fn owned(mut object: Value, kind: &str, name: &str) -> Value {
+        object["metadata"]["ownerReferences"] = json!([{"kind": kind, "name": name, "controller": true}]);
+        object
+    }
+
+    /// A probe, which may be a consequence itself, says more than the rollout and the Service that its pods are not ready.
+    #[test]
+    fn an_outcome_gives_way_to_any_finding_about_its_pods() {
+        let probe = json!({"httpGet": {"path": "/ready", "port": 80}, "periodSeconds": 3});
+        let mut pod = owned(
+            pod(
+                "cart-1-x",
+                json!({"nodeName": "n1", "containers": [{"name": "app", "ports": [{"containerPort": 80}], "readinessProbe": probe}]}),
+                json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "False"}],
+                    "containerStatuses": [{"name": "app", "ready": false, "started": true, "restartCount": 0,
+                    "state": {"running": {"startedAt": "2026-11-24T11:00:00Z"}}}]}),
+            ),
+            "ReplicaSet",
+            "cart-1",
+        );
+        pod["metadata"]["labels"] = json!({"app": "cart"});
+        let failed = event(&pod, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404");
+        let mut deployment = object("Deployment", "cart");
+        deployment["spec"] = json!({"replicas": 1});
+        deployment["status"] = json!({"conditions": [{"type": "Progressing", "status": "False",
+            "reason": "ProgressDeadlineExceeded", "message": "ReplicaSet \"cart-1\" has timed out progressing."}]});
+        let mut service = object("Service", "cart");
+        service["spec"] = json!({"selector": {"app": "cart"}, "ports": [{"port": 80}]});
+        let set = owned(object("ReplicaSet", "cart-1"), "Deployment", "cart");
+        let answer = Recorded::new(&[pod, failed, deployment, set, service]).ask("cart");
+        assert!(answer.contains("cause 1 (certain) [probe-unready] Deployment shop/cart"), "{answer}");
+        assert_eq!(answer.matches("\ncause").count(), 1, "{answer}");
+    }
 }
