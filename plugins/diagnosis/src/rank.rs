@@ -6,8 +6,8 @@ use crate::{Finding, Kind, Reference};
 
 /// Causes that an answer names.
 pub(crate) const CAUSES: usize = 3;
-/// Rules that say that pods do not work, and not why: any other finding about these pods says more.
-const OUTCOMES: [&str; 2] = ["rollout-stuck", "service-unready"];
+/// Rules that say that pods do not work or do not end, and not why: other findings about these pods say more.
+const OUTCOMES: [&str; 3] = ["cronjob-blocked", "rollout-stuck", "service-unready"];
 
 /// The findings that concern `related`, merged, without consequences of others, the strongest first.
 pub(crate) fn ranked(findings: Vec<Finding>, related: &BTreeSet<Reference>) -> Vec<Finding> {
@@ -20,10 +20,11 @@ pub(crate) fn ranked(findings: Vec<Finding>, related: &BTreeSet<Reference>) -> V
     let is_outcome = |finding: &Finding| OUTCOMES.contains(&finding.rule);
     let is_explained = |finding: &Finding| {
         let mut objects = std::iter::once(&finding.object).chain(&finding.affects);
-        finding.is_symptom
-            && (objects.any(|object| affected.contains(object))
-                || is_outcome(finding)
-                    && merged.iter().any(|other| !is_outcome(other) && tells_more(other, finding)))
+        let is_said_better = |other: &Finding| {
+            !is_outcome(other) && (finding.is_symptom || !other.is_symptom) && tells_more(other, finding)
+        };
+        (finding.is_symptom && objects.any(|object| affected.contains(object)))
+            || (is_outcome(finding) && merged.iter().any(is_said_better))
     };
     let mut ranked: Vec<Finding> = merged.iter().filter(|finding| !is_explained(finding)).cloned().collect();
     ranked.sort_by(|a, b| key(a).cmp(&key(b)));
@@ -103,7 +104,8 @@ mod tests {
             "cart-1",
         );
         pod["metadata"]["labels"] = json!({"app": "cart"});
-        let failed = event(&pod, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404");
+        let failed =
+            event(&pod, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404");
         let mut deployment = object("Deployment", "cart");
         deployment["spec"] = json!({"replicas": 1});
         deployment["status"] = json!({"conditions": [{"type": "Progressing", "status": "False",
