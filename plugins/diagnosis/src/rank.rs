@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
-use crate::{Finding, Kind, Reference};
+use crate::{Facts, Finding, Kind, Reference};
 
 /// Causes that an answer names.
 pub(crate) const CAUSES: usize = 3;
@@ -10,11 +10,11 @@ pub(crate) const CAUSES: usize = 3;
 const OUTCOMES: [&str; 3] = ["cronjob-blocked", "rollout-stuck", "service-unready"];
 
 /// The findings that concern `related`, merged, without consequences of others, the strongest first.
-pub(crate) fn ranked(findings: Vec<Finding>, related: &BTreeSet<Reference>) -> Vec<Finding> {
+pub(crate) fn ranked(facts: &Facts, findings: Vec<Finding>, related: &BTreeSet<Reference>) -> Vec<Finding> {
     let concerns = |finding: &Finding| {
         related.contains(&finding.object) || finding.affects.iter().any(|object| related.contains(object))
     };
-    let merged = merged(findings.into_iter().filter(concerns));
+    let merged = merged(facts, findings.into_iter().filter(concerns));
     let causes = merged.iter().filter(|finding| !finding.is_symptom);
     let affected: BTreeSet<&Reference> = causes.flat_map(|cause| &cause.affects).collect();
     let is_outcome = |finding: &Finding| OUTCOMES.contains(&finding.rule);
@@ -56,11 +56,12 @@ fn key(finding: &Finding) -> impl Ord + '_ {
 }
 
 /// Equal findings as one, which affects all that they affect.
-fn merged(findings: impl Iterator<Item = Finding>) -> Vec<Finding> {
+fn merged(facts: &Facts, findings: impl Iterator<Item = Finding>) -> Vec<Finding> {
     let mut merged: Vec<Finding> = Vec::new();
     for finding in findings {
         let is_same = |other: &&mut Finding| {
-            (other.rule, &other.object, &other.summary) == (finding.rule, &finding.object, &finding.summary)
+            (other.rule, &other.summary) == (finding.rule, &finding.summary)
+                && (other.object == finding.object || are_siblings(facts, &other.object, &finding.object))
         };
         match merged.iter_mut().find(is_same) {
             None => merged.push(finding),
@@ -77,11 +78,23 @@ fn merged(findings: impl Iterator<Item = Finding>) -> Vec<Finding> {
     merged
 }
 
+/// True for pods of one owner that is not known, because its kind is another or may not be read.
+fn are_siblings(facts: &Facts, one: &Reference, other: &Reference) -> bool {
+    let owner = |reference: &Reference| {
+        let pod = facts.get(reference).filter(|object| object.kind() == Kind::Pod)?;
+        facts.owner(pod).is_none().then(|| pod.owner()).flatten()
+    };
+    one.namespace == other.namespace && owner(one).is_some_and(|of_one| owner(other) == Some(of_one))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::recorded::{Recorded, event, object, pod};
+    use crate::{
+        Kind,
+        recorded::{Recorded, event, object, pod},
+    };
 
     fn owned(mut object: Value, kind: &str, name: &str) -> Value {
         object["metadata"]["ownerReferences"] = json!([{"kind": kind, "name": name, "controller": true}]);
@@ -116,5 +129,33 @@ mod tests {
         let answer = Recorded::new(&[pod, failed, deployment, set, service]).ask("cart");
         assert!(answer.contains("cause 1 (certain) [probe-unready] Deployment shop/cart"), "{answer}");
         assert_eq!(answer.matches("\ncause").count(), 1, "{answer}");
+    }
+
+    /// An account that may read pods and events only sees their owner's name, and not the owner.
+    #[test]
+    fn pods_of_an_owner_that_may_not_be_read_are_one_cause() {
+        let looping = |name: &str| {
+            let crash = json!({"terminated": {"exitCode": 7, "reason": "Error", "finishedAt": "2026-11-24T11:59:00Z"}});
+            let state = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+            let pod = pod(
+                name,
+                json!({"nodeName": "n1", "containers": [{"name": "app"}]}),
+                json!({"phase": "Running", "containerStatuses": [{"name": "app", "ready": false, "restartCount": 3, "state": state, "lastState": crash}]}),
+            );
+            owned(pod, "StatefulSet", "mq")
+        };
+        let objects = [looping("mq-0"), looping("mq-1"), looping("mq-2"), set()];
+        for (name, kind) in [("mq", Kind::StatefulSet), ("", Kind::StatefulSet)] {
+            let answer = Recorded::new(&objects).deny(kind).deny(Kind::Namespace).ask_for(name, "shop", "");
+            assert!(answer.contains("cause 1 (certain) [container-exits] Pod shop/mq-0"), "{answer}");
+            assert_eq!(answer.matches("\ncause").count(), 1, "{answer}");
+            assert!(answer.contains("(affects 2 pods)"), "{answer}");
+        }
+    }
+
+    fn set() -> Value {
+        let mut set = object("StatefulSet", "mq");
+        set["spec"] = json!({"replicas": 3});
+        set
     }
 }
