@@ -7,7 +7,7 @@ use crate::{Facts, Finding, Kind, Reference};
 /// Causes that an answer names.
 pub(crate) const CAUSES: usize = 3;
 /// Rules that say that pods do not work or do not end, and not why: other findings about these pods say more.
-const OUTCOMES: [&str; 3] = ["cronjob-blocked", "rollout-stuck", "service-unready"];
+const OUTCOMES: [&str; 4] = ["cronjob-blocked", "rollout-stuck", "service-unready", "statefulset-order"];
 
 /// The findings that concern `related`, merged, without consequences of others, the strongest first.
 pub(crate) fn ranked(facts: &Facts, findings: Vec<Finding>, related: &BTreeSet<Reference>) -> Vec<Finding> {
@@ -151,6 +151,23 @@ mod tests {
             assert_eq!(answer.matches("\ncause").count(), 1, "{answer}");
             assert!(answer.contains("(affects 2 pods)"), "{answer}");
         }
+    }
+
+    /// Without events the state names the Secrets that may be missing; that the next pods are not made is known from it.
+    #[test]
+    fn the_order_of_a_set_gives_way_to_what_its_first_pod_waits_for() {
+        let pod = pod(
+            "mq-0",
+            json!({"nodeName": "n1", "containers": [{"name": "app"}], "volumes": [{"name": "tls", "secret": {"secretName": "mq-tls"}}]}),
+            json!({"phase": "Pending", "startTime": "2026-11-24T11:00:00Z",
+                "conditions": [{"type": "PodReadyToStartContainers", "status": "False"}],
+                "containerStatuses": [{"name": "app", "ready": false, "restartCount": 0, "state": {"waiting": {"reason": "ContainerCreating"}}}]}),
+        );
+        let mut set = set();
+        set["status"] = json!({"replicas": 1, "readyReplicas": 0});
+        let answer = Recorded::new(&[owned(pod, "StatefulSet", "mq"), set]).ask("mq");
+        assert!(answer.contains("cause 1 (guess) [sandbox-failed] StatefulSet shop/mq"), "{answer}");
+        assert!(answer.contains("mq-tls") && !answer.contains("statefulset-order"), "{answer}");
     }
 
     fn set() -> Value {
