@@ -26,6 +26,12 @@ pub(crate) fn clue(end: &End<'_>, words: &str) -> (&'static str, &'static str) {
             "; its log says: exec format error (built for another architecture than the node's)",
             "use an image for the node's architecture (label kubernetes.io/arch)",
         )
+    } else if has(&["line 1:"]) && has(&["\u{7f}elf"]) {
+        // The shell's last resort, if the kernel refuses a file.
+        (
+            "; the shell read a binary as a script (perhaps built for another architecture than the node's)",
+            "use an image for the node's architecture (label kubernetes.io/arch)",
+        )
     } else if has(&["read-only file system"]) {
         (
             "; its log says: read-only file system",
@@ -88,4 +94,20 @@ pub(crate) fn is_about_a_host(words: &str) -> bool {
     ]
     .iter()
     .any(|part| words.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clue;
+    use crate::containers::End;
+
+    #[test]
+    fn a_binary_that_the_shell_reads_as_a_script_is_no_missing_command() {
+        let end =
+            End { reason: "Error", message: "", code: 127, started: None, finished: None, is_current: true };
+        let (words, _) = clue(&end, "/tmp/b: line 1: \u{7f}ELF\u{2}\u{1}\u{1}: not found");
+        assert!(words.contains("another architecture"), "{words}");
+        let (words, _) = clue(&end, "/bin/sh: line 1: wgett: not found");
+        assert!(words.is_empty(), "{words}");
+    }
 }
