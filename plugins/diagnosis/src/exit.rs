@@ -26,7 +26,7 @@ pub(crate) fn clue(end: &End<'_>, words: &str) -> (&'static str, &'static str) {
             "; its log says: exec format error (built for another architecture than the node's)",
             "use an image for the node's architecture (label kubernetes.io/arch)",
         )
-    } else if has(&["line 1:"]) && has(&["\u{7f}elf"]) {
+    } else if has(&["line 1: \u{7f}elf", "line 1: elf", "line 1:  elf"]) {
         // The shell's last resort, if the kernel refuses a file.
         (
             "; the shell read a binary as a script (perhaps built for another architecture than the node's)",
