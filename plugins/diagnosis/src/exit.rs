@@ -26,6 +26,12 @@ pub(crate) fn clue(end: &End<'_>, words: &str) -> (&'static str, &'static str) {
             "; its log says: exec format error (built for another architecture than the node's)",
             "use an image for the node's architecture (label kubernetes.io/arch)",
         )
+    } else if has(&["line 1: \u{7f}elf", "line 1: elf", "line 1:  elf"]) {
+        // The shell's last resort, if the kernel refuses a file.
+        (
+            "; the shell read a binary as a script (perhaps built for another architecture than the node's)",
+            "use an image for the node's architecture (label kubernetes.io/arch)",
+        )
     } else if has(&["read-only file system"]) {
         (
             "; its log says: read-only file system",
@@ -50,6 +56,7 @@ pub(crate) fn clue(end: &End<'_>, words: &str) -> (&'static str, &'static str) {
         "enotfound",
         "unknownhost",
         "temporary failure in name resolution",
+        "bad address '",
     ]) {
         (
             "; its log says: the name of a host cannot be resolved",
@@ -82,8 +89,25 @@ pub(crate) fn is_about_a_host(words: &str) -> bool {
         "unknownhost",
         "unreachable",
         "temporary failure in name resolution",
+        "bad address '",
         "no response",
     ]
     .iter()
     .any(|part| words.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clue;
+    use crate::containers::End;
+
+    #[test]
+    fn a_binary_that_the_shell_reads_as_a_script_is_no_missing_command() {
+        let end =
+            End { reason: "Error", message: "", code: 127, started: None, finished: None, is_current: true };
+        let (words, _) = clue(&end, "/tmp/b: line 1: \u{7f}ELF\u{2}\u{1}\u{1}: not found");
+        assert!(words.contains("another architecture"), "{words}");
+        let (words, _) = clue(&end, "/bin/sh: line 1: wgett: not found");
+        assert!(words.is_empty(), "{words}");
+    }
 }

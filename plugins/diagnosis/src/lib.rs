@@ -126,7 +126,8 @@ fn judged(facts: &Facts, related: &BTreeSet<Reference>) -> Vec<Finding> {
             && facts.get(reference).is_some_and(|object| history::is_past(facts, object))
     };
     let findings = RULES.iter().flat_map(|rule| (rule.find)(facts));
-    rank::ranked(findings.filter(|finding| !finding.affects.iter().any(is_past)).collect(), related)
+    let findings = findings.filter(|finding| !finding.affects.iter().any(is_past));
+    rank::ranked(facts, findings.collect(), related)
 }
 
 /// The namespaces of the cluster that have the most trouble; a sentence for the model if none has any.
@@ -142,6 +143,9 @@ fn of_cluster(source: &mut impl Source, facts: &mut Facts) -> Result<Vec<Referen
 not checked: {gaps}"
             )
         };
+        if survey.looked_at == 0 && !gaps.is_empty() {
+            return Err(format!("nothing could be looked at: ask for a namespace that you may read{gaps}"));
+        }
         return Err(format!("no trouble in any namespace: {} objects looked at{gaps}", survey.looked_at));
     }
     let mut subject = Vec::new();
@@ -173,12 +177,14 @@ fn of_namespace(
     Ok(unwell(facts, namespace))
 }
 
-/// The objects of a namespace that are not well and that nothing owns, or else the namespace.
+/// The objects of a namespace that are not well and that nothing known owns, or else the namespace.
 fn unwell(facts: &Facts, namespace: &str) -> Vec<Reference> {
     let is_unwell = |object: &&Object| {
         health::health(facts, object).is_some_and(|health| health.state >= health::State::Degraded)
     };
-    let top = facts.objects().filter(|object| object.namespace() == namespace && object.owner().is_none());
+    // What an owner of another kind, or one that may not be read, stands above counts by itself.
+    let top =
+        facts.objects().filter(|object| object.namespace() == namespace && facts.owner(object).is_none());
     let mut unwell: BTreeSet<Reference> = top.filter(is_unwell).map(Object::reference).collect();
     // Kinds without a health of their own, such as an Ingress, are judged by the rules.
     unwell.extend(at_fault(facts, namespace, Certainty::Certain));

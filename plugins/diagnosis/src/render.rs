@@ -75,7 +75,9 @@ fn verdict(facts: &Facts, subject: &[Reference], findings: &[Finding]) -> Vec<St
         lines.push(format!("and {hidden} more"));
     }
     if findings.is_empty() {
-        lines.push("no fault found".to_owned());
+        let is_partial = facts.gaps().any(|gap| gap.why == "forbidden");
+        let scope = if is_partial { " in what this account may read" } else { "" };
+        lines.push(format!("no fault found{scope}"));
     }
     lines
 }
@@ -152,6 +154,9 @@ pub(crate) fn gaps(facts: &Facts) -> String {
     }
     let reasons = reasons.iter().map(|(why, what)| {
         let more = what.len().saturating_sub(GAPS);
+        // Logs say most, and an account that may read pods often may not read them.
+        let mut what: Vec<&str> = what.clone();
+        what.sort_by_key(|what| !what.starts_with("log of "));
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let what: Vec<&str> = what.iter().copied().take(GAPS).collect();
         format!("{}{more} ({})", what.join(", "), quoted(why))

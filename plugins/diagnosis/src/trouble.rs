@@ -14,7 +14,7 @@ const WORDS: &str = "err|fatal|panic|panicked|fail|failed|failing|fails|failure|
     killed|crashed|critical|severe|emerg|segfault|deadlock|out of memory|no space left|\
     connection reset|broken pipe|not known|temporary failure|too many open files|\
     certificate has expired|unknown host|read-only file system|econnrefused|econnreset|etimedout|\
-    enotfound|eai_again|eacces|down";
+    enotfound|eai_again|eacces|bad address|down";
 /// Words of lines that report trouble although their level is that of information.
 const HARD: &str = "refused|exception|panic|no such host|timed out|timeout|unreachable|permission denied|\
     internal server error|service unavailable|failed to|cannot|unable to|lost connection";
@@ -204,6 +204,7 @@ mod tests {
             "level=info msg=\"dial tcp: lookup db: no such host\"",
             "\"root\" execution of the PostgreSQL server is not permitted.",
             "db:5432 - no response",
+            "wget: bad address 'smtp-relay'",
             "E1124 11:59:00.000000 1 main.go:1] \"Unhandled\" err=\"x\"",
         ] {
             assert!(is_trouble(line), "{line}");

@@ -56,7 +56,9 @@ pub fn anti_affinity(facts: &Facts, pod: &Object) -> (String, Vec<String>) {
         }
         _ => format!("its required anti-affinity leaves no {place}: pods that it avoids are on each"),
     };
-    (summary, vec![fact])
+    // None would be usable, if none may be read.
+    let facts = if super::are_nodes_known(facts) { vec![fact] } else { Vec::new() };
+    (summary, facts)
 }
 
 fn label<'n>(node: &'n Object, key: &str) -> Option<&'n str> {

@@ -10,7 +10,10 @@ use crate::{
     Certainty, Evidence, Facts, Finding, Kind, Object, Presence, Reference,
     health::STARTING,
     needs,
-    placement::{message::quoted_after, trouble, volumes},
+    placement::{
+        message::{quoted_after, reasons},
+        trouble, volumes,
+    },
 };
 
 pub(super) const LOST: Rule = Rule { id: "claim-lost", find: lost };
@@ -106,6 +109,9 @@ fn of_pod(facts: &Facts, pod: &Object) -> Vec<Finding> {
                 ))
                 .with(Evidence::fact(claims_of(facts, &need.object), "list of persistentvolumeclaims"))
                 .next("create the claim, or correct claimName in the template");
+            let place = format!("PodScheduled of {}", pod.reference());
+            let finding =
+                if is_named { finding.with(Evidence::quote("", reasons(message), place)) } else { finding };
             Some(trouble::with(facts, std::iter::once(pod), finding))
         })
         .collect()

@@ -47,7 +47,8 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
     let said = log.map(Log::last_words).unwrap_or_default();
     let words = said.join("\n") + "\n" + end.message;
     let (clue, next) = clue(&end, &words);
-    let summary = format!("{} exits with code {}{}{clue}", container.title(), end.code, meaning(end.code));
+    let exits = if container.is_ready() { "has exited" } else { "exits" };
+    let summary = format!("{} {exits} with code {}{}{clue}", container.title(), end.code, meaning(end.code));
     let finding = Finding::new(RULE.id, facts.root(pod).reference(), summary)
         .affects(pod.reference())
         .with(Evidence::fact(state(facts, container, &end), format!("status of {}", pod.reference())));

@@ -111,4 +111,21 @@ mod tests {
             assert!(!answer.contains("cronjob-blocked"), "{answer}");
         }
     }
+
+    /// The ConfigMap that its pod lacks is to be made; that no other run starts follows from it.
+    #[test]
+    fn a_run_that_cannot_start_is_not_also_a_run_that_blocks() {
+        let mut objects = cluster("Forbid", "*/5 * * * *", "2026-11-24T11:00:00Z");
+        let job = objects.iter().find(|object| object["kind"] == "Job").cloned().unwrap_or_default();
+        let waiting = crate::recorded::pod(
+            "report-1-x",
+            json!({"nodeName": "n1", "containers": [{"name": "app", "envFrom": [{"configMapRef": {"name": "batch-env"}}]}]}),
+            json!({"phase": "Pending", "startTime": "2026-11-24T11:00:00Z", "containerStatuses": [{"name": "app", "ready": false, "restartCount": 0,
+                "state": {"waiting": {"reason": "CreateContainerConfigError", "message": "configmap \"batch-env\" not found"}}}]}),
+        );
+        objects.push(owned(waiting, &job));
+        let answer = Recorded::new(&objects).ask("report");
+        assert!(answer.contains("cause 1 (certain) [config-missing] ConfigMap shop/batch-env"), "{answer}");
+        assert!(!answer.contains("cronjob-blocked"), "{answer}");
+    }
 }

@@ -8,6 +8,7 @@ use super::Rule;
 use crate::{
     Evidence, Facts, Finding, Kind, Object,
     aftermath::{Aftermath, aftermath, newest},
+    containers::containers,
     refusals::between,
     time,
 };
@@ -16,6 +17,8 @@ pub(super) const RULE: Rule = Rule { id: "evicted", find };
 
 /// Seconds for which an eviction may explain what became of the pods after it.
 const RECENT: u64 = 3600;
+/// Pods of one workload that passed their own limit within that time: no chance, even if the newest still runs.
+const LOOP: usize = 2;
 
 fn find(facts: &Facts) -> Vec<Finding> {
     let evicted = |pod: &&Object| {
@@ -28,22 +31,45 @@ fn find(facts: &Facts) -> Vec<Finding> {
 }
 
 fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
-    let disrupted = pod.condition("DisruptionTarget").and_then(|condition| condition.since);
-    let since = disrupted.or_else(|| time::parse(pod.text("/status/startTime"))).or(pod.created());
-    let age = since.map_or(0, |since| facts.now.saturating_sub(since));
+    let age = facts.now.saturating_sub(since(pod)?);
     let aftermath = aftermath(facts, pod);
-    if aftermath == Aftermath::Over || (aftermath == Aftermath::Replaced && age > RECENT) {
+    let again = if age > RECENT { 0 } else { by_own_limit(facts, pod) };
+    let is_loop = again >= LOOP;
+    if (aftermath == Aftermath::Over && !is_loop) || (aftermath == Aftermath::Replaced && age > RECENT) {
         return None;
     }
     let message = pod.text("/status/message");
     let (cause, next) = cause(message);
     let place = format!("status of {}, {} ago", pod.reference(), time::age(age));
-    let finding = Finding::new(RULE.id, facts.root(pod).reference(), format!("evicted: {cause}"))
+    let how_often =
+        if is_loop { format!(" again and again, {again} pods in an hour") } else { String::new() };
+    let finding = Finding::new(RULE.id, facts.root(pod).reference(), format!("evicted{how_often}: {cause}"))
         .affects(pod.reference())
         .with(Evidence::quote("", message, place))
         .with(Evidence::fact(format!("it ran on node {}", pod.text("/spec/nodeName")), "spec.nodeName"))
         .next(next);
-    Some(if aftermath == Aftermath::Replaced { finding.symptom() } else { finding })
+    Some(if aftermath == Aftermath::Replaced && !is_loop { finding.symptom() } else { finding })
+}
+
+/// Seconds since 1970 of the eviction, as near as the state tells.
+fn since(pod: &Object) -> Option<u64> {
+    let disrupted = pod.condition("DisruptionTarget").and_then(|condition| condition.since);
+    let ended = || containers(pod).filter_map(|container| container.end()?.finished).max();
+    disrupted.or_else(ended).or_else(|| time::parse(pod.text("/status/startTime"))).or(pod.created())
+}
+
+/// The pods of a pod's workload that passed a limit of their own within the last hour, if it did so: the next one will.
+fn by_own_limit(facts: &Facts, pod: &Object) -> usize {
+    let is_own = |pod: &Object| {
+        let message = pod.text("/status/message");
+        pod.text("/status/reason") == "Evicted"
+            && (message.contains(" exceeds the ") || message.contains(" exceeded its "))
+            && since(pod).is_some_and(|since| facts.now.saturating_sub(since) <= RECENT)
+    };
+    if !is_own(pod) {
+        return 0;
+    }
+    facts.pods_of(facts.root(pod)).into_iter().filter(|pod| is_own(pod)).count()
 }
 
 fn cause(message: &str) -> (String, &'static str) {
@@ -139,5 +165,25 @@ mod tests {
         old["metadata"]["creationTimestamp"] = "2026-11-22T11:00:00Z".into();
         let answer = Recorded::new(&[set(0), old, next]).ask("db");
         assert!(!answer.contains("evicted"), "{answer}");
+    }
+
+    /// A Deployment is well for the seconds in which the newest pod fills its disk.
+    #[test]
+    fn pods_that_pass_their_own_limit_one_after_the_other_are_no_history() {
+        let message = "Pod ephemeral local storage usage exceeds the total limit of containers 10Mi. ";
+        let mut next = running("db-9");
+        next["metadata"]["ownerReferences"] =
+            json!([{"kind": "StatefulSet", "name": "db", "controller": true}]);
+        let mut objects = vec![set(1), next];
+        for name in ["db-1", "db-2", "db-3"] {
+            let mut pod = evicted(name, message);
+            pod["status"]["containerStatuses"] = json!([{"name": "app", "ready": false, "restartCount": 0,
+                "state": {"terminated": {"exitCode": 137, "reason": "Error", "finishedAt": "2026-11-24T11:50:00Z"}}}]);
+            objects.push(pod);
+        }
+        let answer = Recorded::new(&objects).ask("db");
+        assert!(answer.contains("cause 1 (certain) [evicted] StatefulSet shop/db: evicted again and again, 3 pods in an hour: it passed the limit of local storage"), "{answer}");
+        let answer = Recorded::new(objects.get(..3).unwrap_or_default()).ask("db");
+        assert!(!answer.contains("[evicted]"), "{answer}");
     }
 }

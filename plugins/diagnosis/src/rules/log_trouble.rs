@@ -76,6 +76,9 @@ pub(super) fn hosts_in_log(facts: &Facts, pod: &Object, hosts: &[String]) -> Evi
         .iter()
         .filter_map(|host| {
             let name = host.split(':').next().unwrap_or_default();
+            if let Some(service) = of_address(facts, name) {
+                return Some(format!("{name} is {}", service.reference()));
+            }
             let is_plain = !name.contains('.') && name.bytes().any(|letter| letter.is_ascii_alphabetic());
             let found = is_plain.then(|| facts.find(Kind::Service, pod.namespace(), name))?;
             match found {
@@ -93,13 +96,23 @@ pub(super) fn hosts_in_log(facts: &Facts, pod: &Object, hosts: &[String]) -> Evi
     Evidence::quote(label, hosts.join(", "), "log")
 }
 
-/// The Services of the pod's namespace that hosts of its log name.
+/// The Services that hosts of a pod's log name: in its namespace, or by their address.
 fn named<'f>(facts: &'f Facts, pod: &'f Object, hosts: &'f [String]) -> impl Iterator<Item = Reference> + 'f {
-    let services = hosts.iter().map(|host| {
-        let name = host.split([':', '.']).next().unwrap_or_default();
-        Reference::new(Kind::Service, pod.namespace(), name)
-    });
-    services.filter(|service| facts.get(service).is_some())
+    hosts.iter().filter_map(|host| {
+        let address = host.split(':').next().unwrap_or_default();
+        let name = address.split('.').next().unwrap_or_default();
+        let called = || facts.get(&Reference::new(Kind::Service, pod.namespace(), name));
+        of_address(facts, address).or_else(called).map(Object::reference)
+    })
+}
+
+/// The Service that has an address in the cluster.
+fn of_address<'f>(facts: &'f Facts, address: &str) -> Option<&'f Object> {
+    let mut services = facts.all(Kind::Service);
+    services.find(|service| {
+        let addresses = service.list("/spec/clusterIPs").iter().filter_map(serde_json::Value::as_str);
+        addresses.chain([service.text("/spec/clusterIP")]).any(|its| !its.is_empty() && its == address)
+    })
 }
 
 /// The Services that logs of related pods name in errors: what the pods talk to, although no field says so.
@@ -228,5 +241,18 @@ mod tests {
         assert!(answer.contains("cause 1 (certain) [container-exits] Pod shop/store-0"), "{answer}");
         assert!(answer.contains("must not run as \"root\""), "{answer}");
         assert!(answer.contains("store:5432 - no response"), "{answer}");
+    }
+
+    /// Programs that use the environment (`REDIS_SERVICE_HOST`) log the address of a Service, not its name.
+    #[test]
+    fn an_address_of_a_service_is_the_service() {
+        let mut service = object("Service", "redis");
+        service["spec"] =
+            json!({"clusterIP": "10.96.0.116", "selector": {"app": "redis"}, "ports": [{"port": 6379}]});
+        let answer = Recorded::new(&[running("web-1"), service])
+            .log("app", false, "Error: connect ECONNREFUSED 10.96.0.116:6379")
+            .ask("web-1");
+        assert!(answer.contains("[service-selector] Service shop/redis"), "{answer}");
+        assert!(answer.contains("10.96.0.116 is Service shop/redis"), "{answer}");
     }
 }

@@ -79,6 +79,13 @@ fn cause(message: &str) -> (bool, &'static str, &'static str) {
             "it has not the runtime of the pod's RuntimeClass",
             "correct runtimeClassName, or select nodes that have that runtime",
         )
+    } else if has(&["sandbox image", "failed to pull"]) {
+        // Before the network: "network is unreachable" is said of the registry.
+        (
+            true,
+            "the image of sandboxes cannot be pulled",
+            "look at the runtime's sandbox image and the node's way to its registry",
+        )
     } else if has(&[
         "no IP addresses available",
         "no available IP",
@@ -106,12 +113,6 @@ fn cause(message: &str) -> (bool, &'static str, &'static str) {
         )
     } else if has(&["network", "cni", "CNI", "plugin type="]) {
         (true, "its network plugin fails", "look at the network plugin's pod on that node, and its log")
-    } else if has(&["pause", "sandbox image", "failed to pull"]) {
-        (
-            true,
-            "the image of sandboxes cannot be pulled",
-            "look at the runtime's sandbox image and the node's way to its registry",
-        )
     } else if has(&["no space left"]) {
         (true, "its disk is full", "free space on the node")
     } else {
@@ -189,6 +190,10 @@ mod tests {
             (
                 "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup network for sandbox \"a1\": plugin type=\"host-local\" failed (add): failed to allocate for range 0: no IP addresses available in range set: 10.1.0.1-10.1.0.254",
                 "no free IP address",
+            ),
+            (
+                "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to get sandbox image \"registry.k8s.io/pause:3.10\": failed to pull image \"registry.k8s.io/pause:3.10\": failed to do request: Head \"https://registry.k8s.io/v2/pause/manifests/3.10\": dial tcp: lookup registry.k8s.io on 10.1.1.53:53: dial udp 10.1.1.53:53: connect: network is unreachable",
+                "the image of sandboxes cannot be pulled",
             ),
         ] {
             let pod = creating();

@@ -63,7 +63,7 @@ fn of_native(facts: &Facts, pod: &Object) -> Option<Finding> {
     let sidecar = containers(pod).find(|container| container.is_sidecar() && !container.is_started())?;
     let ran = facts.now.saturating_sub(sidecar.running_since()?);
     let waits = containers(pod).any(|container| !container.is_init && container.waits_to_be_created());
-    if !waits || ran <= STARTING {
+    if !waits || ran <= STARTING || probes::kill(facts, pod, sidecar).is_some() {
         return None;
     }
     let mut finding = Finding::new(
