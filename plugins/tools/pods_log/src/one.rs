@@ -21,6 +21,8 @@ pub(crate) struct ContainerLog {
     query: LogQuery,
     /// Lines requested at first.
     requested: Option<u32>,
+    /// The caller left to us how far back to search.
+    may_search_on: bool,
     note: String,
 }
 
@@ -72,7 +74,7 @@ fn complete(
         query.tail_lines = query.tail_lines.filter(|tail| *tail < SEARCHED_FURTHER).map(|_| SEARCHED_FURTHER);
         log = kube_read::pod_log(&query)?;
     }
-    Ok(ContainerLog { log, query, requested, note })
+    Ok(ContainerLog { log, query, requested, may_search_on, note })
 }
 
 /// True if the log may have lines before those that were read.
@@ -100,7 +102,7 @@ fn with_hint(query: &LogQuery, mut error: ReadError) -> Error {
 impl ContainerLog {
     /// The log with a word on what was cut.
     pub(crate) fn render(&self, target: &Target, namespace: &str) -> String {
-        let Self { log, query, requested, note } = self;
+        let Self { log, query, requested, may_search_on, note } = self;
         let pod = &target.pod;
         if log.text.is_empty() {
             let cut = if log.cut == Cut::TimeLimit { " before the call's limit was reached" } else { "" };
@@ -135,7 +137,7 @@ impl ContainerLog {
                 "[cut here, after {} lines: the call's time or bytes are used up and the log goes on]\n",
                 log.lines_read
             ),
-            (Cut::Whole, Some(_), tail) if is_longer(log, tail) => format!(
+            (Cut::Whole, Some(_), tail) if *may_search_on && is_longer(log, tail) => format!(
                 "[of the last {} lines; older ones were not searched: a larger tail does]\n",
                 log.lines_read
             ),
