@@ -1,7 +1,5 @@
 //! Pod logs: filtered as they arrive, and read no further than the answer needs.
 
-#[cfg(test)]
-mod bench;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 mod lines;

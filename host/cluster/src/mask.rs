@@ -14,7 +14,7 @@ use memchr::memmem;
 use pem::{Blocks, Part};
 use rules::RULES;
 
-/// Whether secrets in logs and event messages are masked.
+/// Treatment of secrets in logs and event messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Masking {

@@ -34,7 +34,7 @@ pub fn newest<'f>(facts: &'f Facts, pods: impl Iterator<Item = &'f Object>) -> V
     pods
 }
 
-/// What became of the workload of a pod that ended.
+/// The state of the workload of a pod that ended.
 pub fn aftermath(facts: &Facts, ended: &Object) -> Aftermath {
     let Some(owner) = facts.owner(ended) else { return Aftermath::Open };
     // A CronJob is as well as its newest Job; its old ones are judged by themselves.

@@ -287,15 +287,14 @@ fn representatives<'f>(
     related: &BTreeSet<Reference>,
     is_wanted: impl Fn(&Object) -> bool,
 ) -> Vec<&'f Object> {
-    let is_selected = |pod: &Object| {
-        let asked =
-            subject.iter().filter(|asked| asked.kind == Kind::Service).filter_map(|asked| facts.get(asked));
-        asked.flat_map(|service| relations::selected(facts, service)).any(|other| other.name() == pod.name())
-    };
+    let asked =
+        subject.iter().filter(|asked| asked.kind == Kind::Service).filter_map(|asked| facts.get(asked));
+    let selected: BTreeSet<&str> =
+        asked.flat_map(|service| relations::selected(facts, service)).map(Object::name).collect();
     let is_asked = |pod: &Object| {
         subject.contains(&pod.reference())
             || subject.contains(&facts.root(pod).reference())
-            || is_selected(pod)
+            || selected.contains(pod.name())
     };
     let pods = facts.all(Kind::Pod).filter(|pod| related.contains(&pod.reference()) && is_wanted(pod));
     let mut pods: Vec<&Object> = pods.collect();

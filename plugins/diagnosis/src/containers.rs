@@ -27,7 +27,7 @@ pub struct Container<'p> {
 pub struct End<'p> {
     /// One word: `Error`, `OOMKilled`, `StartError`.
     pub reason: &'p str,
-    /// What the runtime or the container left as a last word; may be empty.
+    /// The last words of the runtime or the container; may be empty.
     pub message: &'p str,
     /// The exit code.
     pub code: i64,

@@ -12,12 +12,12 @@ use crate::{
 /// Thousandths of each resource.
 pub type Demand = BTreeMap<String, i128>;
 
-/// What containers ask for.
+/// Requests and limits of containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bound {
-    /// What is kept free for them.
+    /// Resources that are kept free for them.
     Requests,
-    /// What they may use at most.
+    /// Resources that they may use at most.
     Limits,
 }
 
@@ -31,7 +31,7 @@ impl Bound {
     }
 }
 
-/// What a container asks for. A request that is not given is its limit, as the API server has it.
+/// The demand of a container. A request that is not given is its limit, as the API server has it.
 pub fn of_container(container: &Value, bound: Bound) -> Demand {
     let read = |field: &str| {
         let fields = map(container.pointer(&format!("/resources/{field}"))).into_iter();
@@ -48,7 +48,7 @@ pub fn of_container(container: &Value, bound: Bound) -> Demand {
     }
 }
 
-/// What a pod of a spec asks for in all: its containers together, or the largest of those that initialize it.
+/// The demand of a pod of a spec in all: its containers together, or the largest of those that initialize it.
 pub fn of_spec(spec: &Value, bound: Bound) -> Demand {
     let mut total = Demand::new();
     for container in list(spec, "/containers") {

@@ -17,7 +17,7 @@ pub(crate) fn meaning(code: i64) -> &'static str {
     }
 }
 
-/// What its last words mean, and what to do.
+/// The meaning of its last words, and the next step.
 pub(crate) fn clue(end: &End<'_>, words: &str) -> (&'static str, &'static str) {
     let words = words.to_lowercase();
     let has = |parts: &[&str]| parts.iter().any(|part| words.contains(part));

@@ -1,11 +1,11 @@
-//! What was read of a cluster, and what was not: all that rules see.
+//! The facts: all that was read of a cluster, and a note of all that was not. Rules see nothing else.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::Bound,
 };
 
-use crate::{Kind, Object, Reference, event::Event, log::Log, needs, time};
+use crate::{Kind, Object, Reference, demand::Demand, event::Event, log::Log, needs, time};
 
 /// An object, as far as it is known.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ pub enum Presence<'f> {
 /// A read that was not made, or that failed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Gap {
-    /// What would have been read: `Events in shop`.
+    /// The read that was not made: `Events in shop`.
     pub what: String,
     /// The reason: `forbidden`.
     pub why: String,
@@ -31,7 +31,7 @@ pub struct Gap {
 #[derive(Debug, Default)]
 pub struct Facts {
     objects: BTreeMap<Reference, Object>,
-    /// What each object controls.
+    /// The objects that each object controls.
     owned: BTreeMap<Reference, Vec<Reference>>,
     /// The pods that need each object.
     users: BTreeMap<Reference, Vec<Reference>>,
@@ -43,7 +43,7 @@ pub struct Facts {
     gaps: BTreeSet<Gap>,
     logs: Vec<Log>,
     /// Requests of the pods of all namespaces by node, if all are known.
-    requested: Option<BTreeMap<String, crate::demand::Demand>>,
+    requested: Option<BTreeMap<String, Demand>>,
     /// Seconds since 1970, by the API server's clock.
     pub now: u64,
 }
@@ -121,7 +121,7 @@ impl Facts {
         log.end = later.collect::<Vec<_>>().join("\n");
     }
 
-    /// What was not read.
+    /// The reads that were not made.
     pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
         self.gaps.iter()
     }
@@ -244,12 +244,12 @@ impl Facts {
     }
 
     /// Sets what the pods of all namespaces request of each node.
-    pub fn set_requested(&mut self, requested: BTreeMap<String, crate::demand::Demand>) {
+    pub fn set_requested(&mut self, requested: BTreeMap<String, Demand>) {
         self.requested = Some(requested);
     }
 
-    /// What the pods of all namespaces request of each node; None if not all pods are known.
-    pub fn requested(&self) -> Option<&BTreeMap<String, crate::demand::Demand>> {
+    /// Requests of the pods of all namespaces of each node; None if not all pods are known.
+    pub fn requested(&self) -> Option<&BTreeMap<String, Demand>> {
         self.requested.as_ref()
     }
 }

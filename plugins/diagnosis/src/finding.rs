@@ -1,5 +1,7 @@
 //! A fault that a rule has found, with its evidence.
 
+use std::collections::BTreeSet;
+
 use crate::Reference;
 
 /// Strength of the evidence of a finding, the weakest first.
@@ -69,7 +71,7 @@ pub struct Finding {
     /// At most four facts.
     pub evidence: Vec<Evidence>,
     /// The objects that are in trouble because of it.
-    pub affects: Vec<Reference>,
+    pub affects: BTreeSet<Reference>,
     /// A person's action, or one call of a tool.
     pub next: String,
     /// A change that came before it. It is shown with the cause, if that is another finding.
@@ -84,7 +86,7 @@ impl Finding {
         Self {
             rule,
             certainty: Certainty::Certain,
-            affects: vec![object.clone()],
+            affects: BTreeSet::from([object.clone()]),
             object,
             summary: summary.into(),
             evidence: Vec::new(),
@@ -111,9 +113,7 @@ impl Finding {
     /// Adds an object that is in trouble because of it.
     #[must_use]
     pub fn affects(mut self, object: Reference) -> Self {
-        if !self.affects.contains(&object) {
-            self.affects.push(object);
-        }
+        self.affects.insert(object);
         self
     }
 

@@ -118,16 +118,19 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
     Ok(render::text(&facts, &subject, &related, &findings))
 }
 
-/// The findings of all rules, ranked.
+/// The findings of all rules, ranked. A run that a newer one has superseded is no fault, unless the question is about it.
 fn judged(facts: &Facts, related: &BTreeSet<Reference>) -> Vec<Finding> {
-    // A run that a newer one has superseded is no fault, unless the question is about it.
+    rank::ranked(facts, findings(facts, related), related)
+}
+
+/// The findings of all rules, without those about runs that newer ones have superseded; objects of `asked` count all the same.
+fn findings(facts: &Facts, asked: &BTreeSet<Reference>) -> Vec<Finding> {
     let is_past = |reference: &Reference| {
-        !related.contains(reference)
+        !asked.contains(reference)
             && facts.get(reference).is_some_and(|object| history::is_past(facts, object))
     };
     let findings = RULES.iter().flat_map(|rule| (rule.find)(facts));
-    let findings = findings.filter(|finding| !finding.affects.iter().any(is_past));
-    rank::ranked(facts, findings.collect(), related)
+    findings.filter(|finding| !finding.affects.iter().any(is_past)).collect()
 }
 
 /// The namespaces of the cluster that have the most trouble; a sentence for the model if none has any.
@@ -135,14 +138,7 @@ fn of_cluster(source: &mut impl Source, facts: &mut Facts) -> Result<Vec<Referen
     let survey = survey::survey(source, facts);
     if survey.namespaces.is_empty() {
         let gaps = render::gaps(facts);
-        let gaps = if gaps.is_empty() {
-            gaps
-        } else {
-            format!(
-                "
-not checked: {gaps}"
-            )
-        };
+        let gaps = if gaps.is_empty() { gaps } else { format!("\nnot checked: {gaps}") };
         if survey.looked_at == 0 && !gaps.is_empty() {
             return Err(format!("nothing could be looked at: ask for a namespace that you may read{gaps}"));
         }
@@ -187,9 +183,10 @@ fn unwell(facts: &Facts, namespace: &str) -> Vec<Reference> {
         facts.objects().filter(|object| object.namespace() == namespace && facts.owner(object).is_none());
     let mut unwell: BTreeSet<Reference> = top.filter(is_unwell).map(Object::reference).collect();
     // Kinds without a health of their own, such as an Ingress, are judged by the rules.
-    unwell.extend(at_fault(facts, namespace, Certainty::Certain));
+    let findings = findings(facts, &BTreeSet::new());
+    unwell.extend(at_fault(facts, &findings, namespace, Certainty::Certain));
     if unwell.is_empty() {
-        unwell.extend(at_fault(facts, namespace, Certainty::Likely));
+        unwell.extend(at_fault(facts, &findings, namespace, Certainty::Likely));
     }
     if unwell.is_empty() {
         vec![Reference::new(Kind::Namespace, "", namespace)]
@@ -199,19 +196,22 @@ fn unwell(facts: &Facts, namespace: &str) -> Vec<Reference> {
 }
 
 /// Objects of a namespace that a cause of a certainty is about; of a cause outside of it, those that it affects.
-fn at_fault(facts: &Facts, namespace: &str, certainty: Certainty) -> BTreeSet<Reference> {
-    let is_past =
-        |object: &Reference| facts.get(object).is_some_and(|object| history::is_past(facts, object));
-    let findings = RULES.iter().flat_map(|rule| (rule.find)(facts)).filter(|finding| {
-        finding.certainty == certainty && !finding.is_symptom && !finding.affects.iter().any(is_past)
+fn at_fault(
+    facts: &Facts,
+    findings: &[Finding],
+    namespace: &str,
+    certainty: Certainty,
+) -> BTreeSet<Reference> {
+    let causes = findings.iter().filter(|finding| finding.certainty == certainty && !finding.is_symptom);
+    let objects = causes.flat_map(|finding| {
+        let own = (finding.object.namespace == namespace).then_some(&finding.object);
+        let affected = finding.affects.iter().filter(move |_| own.is_none());
+        own.into_iter().chain(affected)
     });
-    let objects = findings.flat_map(|finding| {
-        if finding.object.namespace == namespace { vec![finding.object] } else { finding.affects }
-    });
-    let is_top = |object: &Reference| {
+    let is_top = |object: &&Reference| {
         object.namespace == namespace && facts.get(object).is_some_and(|object| object.owner().is_none())
     };
-    objects.filter(is_top).collect()
+    objects.filter(is_top).cloned().collect()
 }
 
 /// Objects of a kind without a namespace, and the namespaces of the Services behind them.

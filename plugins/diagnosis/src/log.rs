@@ -31,7 +31,7 @@ pub struct Log {
     pub lines_read: u64,
     /// True if it was searched for errors, and not read at its end.
     pub is_search: bool,
-    /// What was not read of it; empty if it was read whole.
+    /// The part that was not read; empty if it was read whole.
     pub unread: String,
 }
 

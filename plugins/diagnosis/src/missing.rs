@@ -1,4 +1,4 @@
-//! What the kubelet says is missing: a ConfigMap or Secret, or a key of one.
+//! Objects that the kubelet misses: a ConfigMap or Secret, or a key of one.
 
 use crate::Kind;
 
@@ -12,7 +12,7 @@ pub(crate) enum Missing {
 }
 
 impl Missing {
-    /// What is missing by the kubelet's words: `configmap "app" not found`, `couldn't find key url in ConfigMap shop/app`,
+    /// The kubelet's words for what is missing: `configmap "app" not found`, `couldn't find key url in ConfigMap shop/app`,
     /// `configmap references non-existent config key: url`.
     pub(crate) fn parse(message: &str) -> Option<Self> {
         if let Some(rest) = message.split("couldn't find key ").nth(1) {

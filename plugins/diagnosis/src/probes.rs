@@ -93,7 +93,7 @@ fn number(probe: &Value, field: &str, default: i64) -> i64 {
     probe.get(field).and_then(Value::as_i64).filter(|number| *number > 0).unwrap_or(default)
 }
 
-/// What a probe asks: `GET /healthz on port 8080`.
+/// The request of a probe: `GET /healthz on port 8080`.
 pub fn asks(probe: &Value) -> String {
     let port = |of: &Value| match of.get("port") {
         Some(Value::String(name)) => name.clone(),

@@ -66,11 +66,7 @@ fn merged(facts: &Facts, findings: impl Iterator<Item = Finding>) -> Vec<Finding
         match merged.iter_mut().find(is_same) {
             None => merged.push(finding),
             Some(other) => {
-                for object in finding.affects {
-                    if !other.affects.contains(&object) {
-                        other.affects.push(object);
-                    }
-                }
+                other.affects.extend(finding.affects);
                 other.certainty = other.certainty.max(finding.certainty);
             }
         }

@@ -5,7 +5,7 @@ use crate::{Evidence, Facts, Finding, Kind, Object, health::STARTING};
 /// A workload that wants more pods than it has.
 #[derive(Debug, Clone)]
 pub struct Shortage<'f> {
-    /// What creates the pods: a ReplicaSet, StatefulSet, DaemonSet, Job, or a CronJob that creates Jobs.
+    /// The creator of the pods: a ReplicaSet, StatefulSet, DaemonSet, Job, or a CronJob that creates Jobs.
     pub workload: &'f Object,
     /// The API server's words; None if only the number of pods tells.
     pub refusal: Option<Refusal<'f>>,

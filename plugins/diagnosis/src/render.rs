@@ -94,13 +94,18 @@ fn cause(number: usize, finding: &Finding, lines: &mut Vec<String>) {
 }
 
 /// The pods and workloads that a cause affects beside its own object.
-fn affected(object: &Reference, affects: &[Reference]) -> String {
+fn affected(object: &Reference, affects: &BTreeSet<Reference>) -> String {
+    let counts = counts(affects.iter().filter(|reference| *reference != object));
+    if counts.is_empty() { String::new() } else { format!(" (affects {})", counts.join(", ")) }
+}
+
+/// `1 Node`, `3 pods`: the number of objects of each kind.
+fn counts<'r>(references: impl Iterator<Item = &'r Reference>) -> Vec<String> {
     let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
-    for reference in affects.iter().filter(|reference| *reference != object) {
+    for reference in references {
         *counts.entry(reference.kind).or_default() += 1;
     }
-    let counts: Vec<String> = counts.into_iter().map(|(kind, count)| counted(kind, count)).collect();
-    if counts.is_empty() { String::new() } else { format!(" (affects {})", counts.join(", ")) }
+    counts.into_iter().map(|(kind, count)| counted(kind, count)).collect()
 }
 
 fn counted(kind: Kind, count: usize) -> String {
@@ -146,7 +151,7 @@ fn is_format(letter: char) -> bool {
     matches!(letter, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
-/// What was not read, by reason: `nodes, storageclasses (forbidden); log of app (…)`.
+/// Reads that were not made, by reason: `nodes, storageclasses (forbidden); log of app (…)`.
 pub(crate) fn gaps(facts: &Facts) -> String {
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for gap in facts.gaps() {
@@ -166,15 +171,11 @@ pub(crate) fn gaps(facts: &Facts) -> String {
 
 /// Kinds of related objects that were read and that no finding is about.
 fn fine(facts: &Facts, related: &BTreeSet<Reference>, findings: &[Finding]) -> String {
-    let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
-    for reference in related.iter().filter(|reference| facts.get(reference).is_some()) {
-        let is_affected =
-            |finding: &Finding| finding.affects.contains(reference) || finding.object == *reference;
-        if !findings.iter().any(is_affected) {
-            *counts.entry(reference.kind).or_default() += 1;
-        }
-    }
-    let mut fine: Vec<String> = counts.into_iter().map(|(kind, count)| counted(kind, count)).collect();
+    let is_affected = |reference: &Reference| {
+        findings.iter().any(|finding| finding.affects.contains(reference) || finding.object == *reference)
+    };
+    let mut fine =
+        counts(related.iter().filter(|reference| facts.get(reference).is_some() && !is_affected(reference)));
     let logs = facts.all_logs().filter(|log| log.is_search && log.is_healthy());
     fine.extend(logs.map(|log| {
         let part = if log.unread.is_empty() { "" } else { "read part of the " };

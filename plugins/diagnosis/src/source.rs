@@ -50,7 +50,7 @@ pub struct LogLines {
     pub text: String,
     /// Lines that were read for them.
     pub lines_read: u64,
-    /// What was not read; empty if nothing.
+    /// The part that was not read; empty if it was read whole.
     pub unread: String,
 }
 

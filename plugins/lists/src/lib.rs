@@ -2,7 +2,7 @@
 //! continues exactly there. It does no I/O: [`Pages`] reads the list, and the budget is an argument.
 //!
 //! An object that lives throughout is shown exactly once over all answers of a list, or an answer says that it is
-//! missing. `tests/exactly_once.rs` holds that for any list, page size, budget and interruption.
+//! missing. `tests/exactly_once` holds that for any list, page size, budget and interruption.
 //!
 //! - `request`: the arguments of a caller; `pages`: the seam to the cluster
 //! - `entry`, `shape`, `server_table`, `body`: rows of objects

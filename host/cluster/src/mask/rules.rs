@@ -155,7 +155,7 @@ impl Rules {
 }
 
 impl Rule {
-    /// What is masked of a candidate; `None` if it is no secret. `from` is the first byte that is not masked yet.
+    /// The masked part of a candidate; `None` if it is no secret. `from` is the first byte that is not masked yet.
     pub(super) fn secret(&self, text: &[u8], found: Range<usize>, from: usize) -> Option<Range<usize>> {
         let value = text.get(found.clone())?;
         match self.condition {

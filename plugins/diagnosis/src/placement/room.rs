@@ -94,7 +94,7 @@ fn share<'f>(facts: &'f Facts, node: &'f Object, resource: &str) -> Share<'f> {
     Share { node: node.name(), allocatable, free: requested.map(|requested| allocatable - requested) }
 }
 
-/// What a pod takes of its node, if it takes something: name of the node, and requests.
+/// The share of its node that a pod takes, if it takes something: name of the node, and requests.
 pub fn taken(pod: &Object) -> Option<(&str, Demand)> {
     let node = pod.text("/spec/nodeName");
     if node.is_empty() || matches!(pod.text("/status/phase"), "Succeeded" | "Failed") {

@@ -54,7 +54,7 @@ fn of_pod(facts: &Facts, pod: &Object) -> Vec<Finding> {
     findings
 }
 
-/// What the kubelet says of a pod's containers and volumes, with its place.
+/// The kubelet's words on a pod's containers and volumes, with its place.
 fn said<'f>(facts: &'f Facts, pod: &'f Object) -> Vec<(String, &'f str)> {
     let states = containers(pod).filter_map(|container| {
         let (reason, message) = container.waiting()?;
@@ -153,7 +153,7 @@ fn absent(facts: &Facts, pod: &Object, reference: &Reference, need: Option<&Need
     finding.next(next)
 }
 
-/// What there is instead: names that are near, the same name of the other kind, or in another namespace.
+/// Alternatives: names that are near, the same name of the other kind, or in another namespace.
 fn near(facts: &Facts, reference: &Reference) -> String {
     let same = facts.all(Kind::ConfigMap).filter(|map| map.name() == reference.name);
     if reference.kind == Kind::Secret {

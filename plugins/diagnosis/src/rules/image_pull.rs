@@ -56,7 +56,7 @@ fn message<'f>(facts: &'f Facts, pod: &'f Object, image: &str, state: &'f str) -
     event.map_or(state, |event| event.message())
 }
 
-/// What the registry's words mean, and what to do.
+/// The meaning of the registry's words, and the next step.
 fn cause(reason: &str, message: &str) -> (&'static str, &'static str) {
     let has = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     if reason == "InvalidImageName" {

@@ -20,7 +20,7 @@ pub(super) const RULE: Rule = Rule { id: "init-waits", find };
 /// Seconds that an init container may take.
 const LONG: u64 = 120;
 
-/// What an init container seems to wait for.
+/// The object that an init container seems to wait for.
 enum Awaited<'f> {
     /// A host that looks like a Service, and no such Service is here.
     NoService(String),

@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) const RULE: Rule = Rule { id: "node-not-ready", find };
 
-/// What the scheduler says of nodes that are not ready; from Kubernetes 1.35 on it names no taint.
+/// The scheduler's words on nodes that are not ready; from Kubernetes 1.35 on it names no taint.
 const TAINTS: [&str; 4] = [
     "{node.kubernetes.io/not-ready",
     "{node.kubernetes.io/unreachable",
@@ -54,7 +54,7 @@ fn of_node(facts: &Facts, node: &Object) -> Option<Finding> {
     Some(with(facts, pods, with_pods_on(facts, node, finding)))
 }
 
-/// What a kubelet's words mean.
+/// The meaning of a kubelet's words.
 fn cause(message: &str, node: &str) -> (&'static str, String) {
     let has = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     let kubelet = format!("read the kubelet's log: nodes_log of {node}");

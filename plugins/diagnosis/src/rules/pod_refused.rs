@@ -32,7 +32,7 @@ fn find(facts: &Facts) -> Vec<Finding> {
         .collect()
 }
 
-/// What the words of the API server mean.
+/// The meaning of the API server's words.
 fn cause(message: &str, kind: Kind) -> (String, &'static str) {
     let template = "correct the template as the quote says";
     let what = if kind == Kind::CronJob { "Jobs" } else { "pods" };

@@ -79,7 +79,7 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
     )
 }
 
-/// What the kubelet's or the runtime's words mean, if they are about security settings.
+/// The meaning of the kubelet's or the runtime's words, if they are about security settings.
 pub(super) fn cause(message: &str) -> Option<(&'static str, &'static str)> {
     let has = |part: &str| message.contains(part);
     if has("runAsNonRoot and image will run as root") || has("image will run as root") {

@@ -75,7 +75,7 @@ fn program(message: &str) -> String {
     if program.len() <= 100 && program.chars().all(is_plain) { program.to_owned() } else { String::new() }
 }
 
-/// What the runtime's words mean, and what to do.
+/// The meaning of the runtime's words, and the next step.
 fn cause(reason: &str, message: &str, is_exec: bool) -> (&'static str, &'static str) {
     let has = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     if has(&["executable file not found"]) {

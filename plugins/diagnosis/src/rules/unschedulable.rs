@@ -125,7 +125,7 @@ fn next(weight: Weight) -> &'static str {
     }
 }
 
-/// What a reason of the scheduler means, and what the nodes say of it.
+/// The meaning of a reason of the scheduler, and the nodes' part in it.
 fn reason(facts: &Facts, pod: &Object, part: &str) -> Reason {
     let has = |text: &str| part.contains(text);
     let plain = |weight: Weight, summary: &str| Reason::new(weight, (summary.to_owned(), Vec::new()));

@@ -106,7 +106,7 @@ fn source(facts: &Facts, pod: &Object, volume: &str) -> (Reference, String) {
     (facts.root(pod).reference(), String::new())
 }
 
-/// What the words of the kubelet or of the driver mean, and what to do.
+/// The meaning of the words of the kubelet or of the driver, and the next step.
 fn cause(message: &str) -> (&'static str, &'static str) {
     let has = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     if has(&["hostPath type check failed"]) {

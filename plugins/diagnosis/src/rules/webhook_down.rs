@@ -58,7 +58,7 @@ fn named(facts: &Facts, shortage: &Shortage<'_>, message: &str) -> Option<Findin
     Some(finding)
 }
 
-/// What the words of the API server mean.
+/// The meaning of the API server's words.
 fn cause(message: &str) -> (&'static str, &'static str) {
     let has = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     let pods = "mend the pods behind the Service of the webhook: diagnose that Service";

@@ -1,5 +1,6 @@
 //! The kinds that are searched, and the fields of each that a word may stand in.
 
+use porthole_diagnosis::Kind;
 use porthole_sdk::prelude::*;
 
 /// Objects in a page.
@@ -7,13 +8,9 @@ const PAGE: u32 = 500;
 /// Pages of one kind.
 const PAGES: usize = 24;
 
-/// A kind.
-pub(crate) struct Kind {
-    /// The resource with its group.
-    resource: &'static str,
-    /// As answers name it.
-    pub(crate) name: &'static str,
-    namespaced: bool,
+/// A kind that is searched.
+pub(crate) struct Searchable {
+    pub(crate) kind: Kind,
     /// Fields beside name, namespace, labels and annotations. None: the API server's table, a tenth of the objects' bytes,
     /// with IP and node; pods are by far the most.
     fields: Option<&'static [&'static str]>,
@@ -26,34 +23,26 @@ const TEMPLATE: &[&str] = &[
     "spec.template.spec.initContainers[].image",
 ];
 
-pub(crate) const KINDS: [Kind; 14] = [
-    Kind { resource: "deployments.apps", name: "Deployment", namespaced: true, fields: Some(TEMPLATE) },
-    Kind { resource: "statefulsets.apps", name: "StatefulSet", namespaced: true, fields: Some(TEMPLATE) },
-    Kind {
-        resource: "daemonsets.apps",
-        name: "DaemonSet",
-        namespaced: true,
+pub(crate) const KINDS: [Searchable; 14] = [
+    Searchable { kind: Kind::Deployment, fields: Some(TEMPLATE) },
+    Searchable { kind: Kind::StatefulSet, fields: Some(TEMPLATE) },
+    Searchable {
+        kind: Kind::DaemonSet,
         fields: Some(&["status.numberReady", "spec.template.spec.containers[].image"]),
     },
-    Kind {
-        resource: "jobs.batch",
-        name: "Job",
-        namespaced: true,
+    Searchable {
+        kind: Kind::Job,
         fields: Some(&["status.succeeded", "spec.template.spec.containers[].image"]),
     },
-    Kind {
-        resource: "cronjobs.batch",
-        name: "CronJob",
-        namespaced: true,
+    Searchable {
+        kind: Kind::CronJob,
         fields: Some(&["spec.schedule", "spec.jobTemplate.spec.template.spec.containers[].image"]),
     },
     // For the images that pods run, also beside a newer template.
-    Kind { resource: "replicasets.apps", name: REPLICA_SET, namespaced: true, fields: Some(TEMPLATE) },
-    Kind { resource: "pods", name: "Pod", namespaced: true, fields: None },
-    Kind {
-        resource: "services",
-        name: "Service",
-        namespaced: true,
+    Searchable { kind: Kind::ReplicaSet, fields: Some(TEMPLATE) },
+    Searchable { kind: Kind::Pod, fields: None },
+    Searchable {
+        kind: Kind::Service,
         fields: Some(&[
             "spec.clusterIP",
             "spec.externalName",
@@ -61,10 +50,8 @@ pub(crate) const KINDS: [Kind; 14] = [
             "status.loadBalancer.ingress",
         ]),
     },
-    Kind {
-        resource: "ingresses.networking.k8s.io",
-        name: "Ingress",
-        namespaced: true,
+    Searchable {
+        kind: Kind::Ingress,
         fields: Some(&[
             "spec.rules[].host",
             "spec.tls[].hosts",
@@ -72,68 +59,32 @@ pub(crate) const KINDS: [Kind; 14] = [
             "status.loadBalancer.ingress",
         ]),
     },
-    Kind { resource: "configmaps", name: "ConfigMap", namespaced: true, fields: Some(&[]) },
-    Kind {
-        resource: "persistentvolumeclaims",
-        name: "PersistentVolumeClaim",
-        namespaced: true,
+    Searchable { kind: Kind::ConfigMap, fields: Some(&[]) },
+    Searchable {
+        kind: Kind::PersistentVolumeClaim,
         fields: Some(&["status.phase", "spec.volumeName", "spec.storageClassName"]),
     },
-    Kind {
-        resource: "horizontalpodautoscalers.autoscaling",
-        name: "HorizontalPodAutoscaler",
-        namespaced: true,
-        fields: Some(&["spec.scaleTargetRef.name"]),
-    },
-    Kind {
-        resource: "nodes",
-        name: "Node",
-        namespaced: false,
-        fields: Some(&["status.addresses[].address"]),
-    },
-    Kind { resource: "namespaces", name: "Namespace", namespaced: false, fields: Some(&["status.phase"]) },
+    Searchable { kind: Kind::HorizontalPodAutoscaler, fields: Some(&["spec.scaleTargetRef.name"]) },
+    Searchable { kind: Kind::Node, fields: Some(&["status.addresses[].address"]) },
+    Searchable { kind: Kind::Namespace, fields: Some(&["status.phase"]) },
 ];
-pub(crate) const REPLICA_SET: &str = "ReplicaSet";
 /// Fields of the metadata that every kind is searched in.
 const METADATA: [&str; 4] =
     ["metadata.name", "metadata.namespace", "metadata.labels", "metadata.annotations"];
 
-impl Kind {
-    /// True if `text` names it: `po`, `pods`, `Pod`, `deployments.apps`.
-    pub(crate) fn is_called(&self, text: &str) -> bool {
-        let text = text.trim().to_lowercase();
-        let plain = text.split(['.', '/']).next().unwrap_or_default();
-        let plural = self.resource.split('.').next().unwrap_or_default();
-        let short = match self.name {
-            "Deployment" => "deploy",
-            "StatefulSet" => "sts",
-            "DaemonSet" => "ds",
-            REPLICA_SET => "rs",
-            "CronJob" => "cj",
-            "Pod" => "po",
-            "Service" => "svc",
-            "Ingress" => "ing",
-            "ConfigMap" => "cm",
-            "PersistentVolumeClaim" => "pvc",
-            "HorizontalPodAutoscaler" => "hpa",
-            "Node" => "no",
-            "Namespace" => "ns",
-            _ => "",
-        };
-        !plain.is_empty() && (plain == plural || plain == self.name.to_lowercase() || plain == short)
-    }
-
+impl Searchable {
     fn query(&self, namespace: Option<&str>) -> ListQuery {
-        let namespace = namespace.filter(|_| self.namespaced).map(str::to_owned);
+        let namespace = namespace.filter(|_| self.kind.is_namespaced()).map(str::to_owned);
         let fields: Vec<&str> = METADATA.iter().chain(self.fields.unwrap_or_default()).copied().collect();
-        let query = ListQuery { limit: Some(PAGE), ..list_all_of(kind(self.resource), namespace, &fields) };
+        let query =
+            ListQuery { limit: Some(PAGE), ..list_all_of(kind(self.kind.resource()), namespace, &fields) };
         if self.fields.is_none() { ListQuery { view: View::Table, ..query } } else { query }
     }
 }
 
 /// An object that may have the word.
 pub(crate) struct Object {
-    pub(crate) kind: &'static str,
+    pub(crate) kind: Kind,
     pub(crate) namespace: String,
     pub(crate) name: String,
     pub(crate) status: String,
@@ -152,37 +103,37 @@ pub(crate) struct Searched {
 }
 
 /// Reads all objects of some kinds, the first page of each side by side.
-pub(crate) fn search(kinds: &[&'static Kind], namespace: Option<&str>) -> Searched {
-    let queries: Vec<ListQuery> = kinds.iter().map(|kind| kind.query(namespace)).collect();
+pub(crate) fn search(kinds: &[&'static Searchable], namespace: Option<&str>) -> Searched {
+    let queries: Vec<ListQuery> = kinds.iter().map(|searchable| searchable.query(namespace)).collect();
     let mut searched = Searched::default();
-    for ((kind, query), first) in kinds.iter().zip(&queries).zip(kube_read::list_all(&queries)) {
+    for ((searchable, query), first) in kinds.iter().zip(&queries).zip(kube_read::list_all(&queries)) {
         let mut page = first;
         for number in 1..=PAGES {
             let next = match page {
                 Err(error) if number == 1 => {
                     let reason =
                         if error.reason == Reason::Forbidden { "forbidden" } else { error.message.as_str() };
-                    searched.unread.push(format!("{} ({reason})", kind.name));
+                    searched.unread.push(format!("{} ({reason})", searchable.kind));
                     break;
                 }
                 Err(_) => {
-                    searched.partly.push(kind.name);
+                    searched.partly.push(searchable.kind.name());
                     break;
                 }
-                Ok(page) => match kind.objects(&page.items, namespace) {
+                Ok(page) => match searchable.objects(&page.items, namespace) {
                     Ok(objects) => {
                         searched.objects.extend(objects);
                         page.continue_token
                     }
                     Err(error) => {
-                        searched.unread.push(format!("{} ({error})", kind.name));
+                        searched.unread.push(format!("{} ({error})", searchable.kind));
                         break;
                     }
                 },
             };
             let Some(token) = next else { break };
             if number == PAGES {
-                searched.partly.push(kind.name);
+                searched.partly.push(searchable.kind.name());
                 break;
             }
             page = kube_read::list_objects(&ListQuery { continue_token: Some(token), ..query.clone() });
@@ -191,7 +142,7 @@ pub(crate) fn search(kinds: &[&'static Kind], namespace: Option<&str>) -> Search
     searched
 }
 
-impl Kind {
+impl Searchable {
     fn objects(&self, json: &str, namespace: Option<&str>) -> Result<Vec<Object>, String> {
         if self.fields.is_none() {
             return self.rows(json, namespace);
@@ -214,7 +165,7 @@ impl Kind {
         let mut texts = Vec::new();
         collect("", item, &mut texts);
         Object {
-            kind: self.name,
+            kind: self.kind,
             namespace: text("/metadata/namespace"),
             name: text("/metadata/name"),
             status,
@@ -241,7 +192,7 @@ impl Kind {
             let namespace =
                 Some(cell("namespace")).filter(|namespace| !namespace.is_empty()).unwrap_or(given);
             let texts = ["ip", "node"].map(|title| (title.to_owned(), cell(title))).into();
-            Object { kind: self.name, namespace, name: cell("name"), status: cell("status"), texts }
+            Object { kind: self.kind, namespace, name: cell("name"), status: cell("status"), texts }
         });
         Ok(rows.collect())
     }

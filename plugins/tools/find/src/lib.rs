@@ -3,6 +3,7 @@
 mod kinds;
 mod matching;
 
+use porthole_diagnosis::Kind;
 use porthole_sdk::{prelude::*, tool};
 
 use kinds::{KINDS, Searched};
@@ -42,8 +43,8 @@ fn find(request: Request) -> Answer {
     if !(2..=MAX_QUERY).contains(&query.len()) {
         return Err(format!("query parameter must have 2 to {MAX_QUERY} bytes, not {}", query.len()).into());
     }
-    let wanted: Vec<_> =
-        KINDS.iter().filter(|kind| request.kind.as_deref().is_none_or(|name| kind.is_called(name))).collect();
+    let is_wanted = |kind: Kind| request.kind.as_deref().is_none_or(|name| Kind::parse(name) == Some(kind));
+    let wanted: Vec<_> = KINDS.iter().filter(|searchable| is_wanted(searchable.kind)).collect();
     if wanted.is_empty() {
         return Err("kind parameter is none of those that are searched: resources_list lists any kind".into());
     }

@@ -1,6 +1,8 @@
 //! The way in which an object has a word, and the order of what was found.
 
-use crate::kinds::{Object, REPLICA_SET};
+use porthole_diagnosis::Kind;
+
+use crate::kinds::Object;
 
 /// Bytes of a text that is shown around the word.
 const SHOWN: usize = 80;
@@ -42,19 +44,19 @@ impl Match {
 /// The match of an object; `query` is in lower case.
 pub(crate) fn find(query: &str, object: &Object) -> Option<Match> {
     let name = object.name.to_lowercase();
-    if object.kind == REPLICA_SET && object.status.ends_with("/0 ready") {
+    if object.kind == Kind::ReplicaSet && object.status.ends_with("/0 ready") {
         return None;
     }
     let found = |fit: Fit, found_in: String| Match {
         fit,
-        kind: object.kind,
+        kind: object.kind.name(),
         namespace: object.namespace.clone(),
         name: object.name.clone(),
         status: object.status.clone(),
         found_in,
     };
     // The name of a ReplicaSet is that of its Deployment, which is found itself.
-    if object.kind == REPLICA_SET {
+    if object.kind == Kind::ReplicaSet {
         return of_field(query, object).map(|field| found(Fit::Field, field));
     }
     if name == query {
@@ -94,7 +96,7 @@ mod tests {
     fn object(name: &str, texts: &[(&str, &str)]) -> Object {
         let texts = texts.iter().map(|(field, text)| ((*field).to_owned(), (*text).to_owned())).collect();
         Object {
-            kind: "Deployment",
+            kind: Kind::Deployment,
             namespace: "shop".into(),
             name: name.into(),
             status: String::new(),

@@ -1,129 +1,16 @@
 //! Over any list, page size, budget and interruption, each object is shown exactly once or said to be missing.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
-use std::{collections::BTreeMap, fmt};
 
-use porthole_lists::{Columns, List, ListRequest, Page, PageError, PageRequest, Pages, Row, View};
+mod server;
+
+use std::collections::BTreeMap;
+
+use porthole_lists::{Columns, List, ListRequest, Row};
 use proptest::{prelude::*, sample::select};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-/// Opaque, as the API has it: nothing may be read out of it, not even where it ends.
-const VERSION: &str = "7.1%2E";
-
-/// A list as an API server holds it, and the behaviour of one call's reads.
-#[derive(Debug, Clone)]
-struct Server {
-    objects: Vec<Object>,
-    /// Objects per page of outlines, below what is asked for.
-    max_page: u32,
-    /// Objects per page of any other view.
-    max_rows: u32,
-    /// What pages report as `remainingItemCount`.
-    remaining: Remaining,
-}
-
-/// The `remainingItemCount` of pages. The API calls it inexact.
-#[derive(Debug, Clone, Copy)]
-enum Remaining {
-    None,
-    Exact,
-    Zero,
-    Half,
-    Double,
-    Vast,
-}
-
-impl Remaining {
-    fn of(self, left: usize) -> Option<u64> {
-        let left = left as u64;
-        match self {
-            Self::None => None,
-            Self::Exact => Some(left),
-            Self::Zero => Some(0),
-            Self::Half => Some(left / 2),
-            Self::Double => Some(left * 2),
-            Self::Vast => Some(u64::MAX),
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Object {
-    status: &'static str,
-    /// STATUS in the API server's table, which should be the same.
-    outlined_status: &'static str,
-    /// Bytes in a cell of its row.
-    width: usize,
-    time: u64,
-}
-
-/// The reads of one call: so many, then an error.
-struct Call<'s> {
-    server: &'s Server,
-    reads: u32,
-    error: Failed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Failed {
-    Limit,
-    Unavailable,
-}
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no more reads in this call")
-    }
-}
-
-impl PageError for Failed {
-    fn is_limit(&self) -> bool {
-        *self == Self::Limit
-    }
-}
-
-impl Pages for Call<'_> {
-    type Error = Failed;
-
-    fn page(&mut self, request: &PageRequest) -> Result<Page, Failed> {
-        self.reads = self.reads.checked_sub(1).ok_or(self.error)?;
-        if let Some(version) = &request.resource_version {
-            assert_eq!(version, VERSION, "every page is of the first one's version");
-        }
-        let objects = &self.server.objects;
-        let start: usize = request.continue_token.as_deref().map_or(0, |token| token.parse().unwrap());
-        let is_outline = request.view == View::Outline;
-        let max = if is_outline { self.server.max_page } else { self.server.max_rows };
-        let limit = request.limit.min(max).max(1) as usize;
-        let end = objects.len().min(start + limit);
-        let named = objects[start..end].iter().zip(start..);
-        let items = match &request.view {
-            View::Table | View::Outline => {
-                let rows: Vec<Value> =
-                    named.map(|(object, at)| json!({"cells": [name(at), object.outlined_status]})).collect();
-                json!({"columnDefinitions": [{"name": "Name"}, {"name": "Status"}], "rows": rows})
-            }
-            View::Whole | View::Fields(_) => named
-                .map(|(object, at)| {
-                    json!({"metadata": {"name": name(at)}, "status": object.status,
-                        "pad": "x".repeat(object.width), "time": object.time})
-                })
-                .collect(),
-        };
-        Ok(Page {
-            items: items.to_string(),
-            continue_token: (end < objects.len()).then(|| end.to_string()),
-            remaining: Some(objects.len() - end)
-                .filter(|left| *left > 0)
-                .and_then(|left| self.server.remaining.of(left)),
-            resource_version: VERSION.to_owned(),
-        })
-    }
-}
-
-fn name(at: usize) -> String {
-    format!("o{at:04}o")
-}
+use server::{Call, Failed, Object, Remaining, Server, name};
 
 fn row(object: &Value) -> Row {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -1,0 +1,124 @@
+//! A simulated API server: pages of any size, inexact counts, and calls whose reads end.
+
+use std::fmt;
+
+use porthole_lists::{Page, PageError, PageRequest, Pages, View};
+use serde_json::{Value, json};
+
+/// Opaque, as the API has it: nothing may be read out of it, not even where it ends.
+const VERSION: &str = "7.1%2E";
+
+/// A list as an API server holds it, and the behaviour of one call's reads.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub(crate) objects: Vec<Object>,
+    /// Objects per page of outlines, below what is asked for.
+    pub(crate) max_page: u32,
+    /// Objects per page of any other view.
+    pub(crate) max_rows: u32,
+    /// The `remainingItemCount` that pages report.
+    pub(crate) remaining: Remaining,
+}
+
+/// The `remainingItemCount` of pages. The API calls it inexact.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Remaining {
+    None,
+    Exact,
+    Zero,
+    Half,
+    Double,
+    Vast,
+}
+
+impl Remaining {
+    fn of(self, left: usize) -> Option<u64> {
+        let left = left as u64;
+        match self {
+            Self::None => None,
+            Self::Exact => Some(left),
+            Self::Zero => Some(0),
+            Self::Half => Some(left / 2),
+            Self::Double => Some(left * 2),
+            Self::Vast => Some(u64::MAX),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    pub(crate) status: &'static str,
+    /// STATUS in the API server's table, which should be the same.
+    pub(crate) outlined_status: &'static str,
+    /// Bytes in a cell of its row.
+    pub(crate) width: usize,
+    pub(crate) time: u64,
+}
+
+/// The reads of one call: so many, then an error.
+pub(crate) struct Call<'s> {
+    pub(crate) server: &'s Server,
+    pub(crate) reads: u32,
+    pub(crate) error: Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Failed {
+    Limit,
+    Unavailable,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no more reads in this call")
+    }
+}
+
+impl PageError for Failed {
+    fn is_limit(&self) -> bool {
+        *self == Self::Limit
+    }
+}
+
+impl Pages for Call<'_> {
+    type Error = Failed;
+
+    fn page(&mut self, request: &PageRequest) -> Result<Page, Failed> {
+        self.reads = self.reads.checked_sub(1).ok_or(self.error)?;
+        if let Some(version) = &request.resource_version {
+            assert_eq!(version, VERSION, "every page is of the first one's version");
+        }
+        let objects = &self.server.objects;
+        let start: usize = request.continue_token.as_deref().map_or(0, |token| token.parse().unwrap());
+        let is_outline = request.view == View::Outline;
+        let max = if is_outline { self.server.max_page } else { self.server.max_rows };
+        let limit = request.limit.min(max).max(1) as usize;
+        let end = objects.len().min(start + limit);
+        let named = objects[start..end].iter().zip(start..);
+        let items = match &request.view {
+            View::Table | View::Outline => {
+                let rows: Vec<Value> =
+                    named.map(|(object, at)| json!({"cells": [name(at), object.outlined_status]})).collect();
+                json!({"columnDefinitions": [{"name": "Name"}, {"name": "Status"}], "rows": rows})
+            }
+            View::Whole | View::Fields(_) => named
+                .map(|(object, at)| {
+                    json!({"metadata": {"name": name(at)}, "status": object.status,
+                        "pad": "x".repeat(object.width), "time": object.time})
+                })
+                .collect(),
+        };
+        Ok(Page {
+            items: items.to_string(),
+            continue_token: (end < objects.len()).then(|| end.to_string()),
+            remaining: Some(objects.len() - end)
+                .filter(|left| *left > 0)
+                .and_then(|left| self.server.remaining.of(left)),
+            resource_version: VERSION.to_owned(),
+        })
+    }
+}
+
+pub(crate) fn name(at: usize) -> String {
+    format!("o{at:04}o")
+}
