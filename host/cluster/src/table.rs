@@ -9,6 +9,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     ReadBudget, Redaction,
+    mask::is_plain,
     objects::{ListMetadata, count_masked, decode_error, into_utf8, wrong_kind},
     server::BoundedResponse,
     shape::{Items, copy_message},
@@ -145,7 +146,7 @@ fn append_cells(
         }
         first = false;
         // A table does not say which of its columns is a message, so each text of it is masked.
-        if redaction == Redaction::Messages {
+        if redaction == Redaction::Messages && !is_plain(cell.get().trim_matches('"').as_bytes()) {
             copy_message(cell.get().as_bytes(), out)?;
         } else {
             out.extend_from_slice(cell.get().as_bytes());
