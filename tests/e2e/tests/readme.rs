@@ -31,12 +31,40 @@ fn blocks(markdown: &str, language: &str) -> Vec<String> {
         .collect()
 }
 
+/// Every code block, fenced or indented.
+fn code(markdown: &str) -> Vec<&str> {
+    let mut fenced = false;
+    let mut lines = Vec::new();
+    for line in markdown.lines() {
+        let fence = line.starts_with("```");
+        if fence || fenced || line.starts_with("    ") {
+            lines.push(line);
+        }
+        fenced ^= fence;
+    }
+    lines
+}
+
+#[test]
+fn the_readme_says_the_same_in_both_languages() {
+    let [english, chinese] =
+        ["README.md", "README.zh.md"].map(|page| std::fs::read_to_string(root().join(page)).unwrap());
+    assert!(code(&english).len() > 20);
+    assert_eq!(code(&english), code(&chinese));
+    // Figures, paths and names of both.
+    let count = |text: &str, letter: char| text.matches(letter).count();
+    assert_eq!(count(&english, '`'), count(&chinese, '`'), "the same names in code");
+    assert_eq!(english.matches("](").count(), chinese.matches("](").count(), "the same links");
+}
+
 #[test]
 fn the_readme_names_every_tool() {
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    for file in std::fs::read_dir(tools()).unwrap() {
-        let tool = file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
-        assert!(readme.contains(&format!("`{tool}`")), "{tool}");
+    for page in ["README.md", "README.zh.md"] {
+        let readme = std::fs::read_to_string(root().join(page)).unwrap();
+        for file in std::fs::read_dir(tools()).unwrap() {
+            let tool = file.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
+            assert!(readme.contains(&format!("`{tool}`")), "{page}: {tool}");
+        }
     }
 }
 
