@@ -1,45 +1,20 @@
 //! Deny list of the operator (`denied`): kinds that no tool may read, for any caller.
 //!
-//! Entries resolve as reads do, by plural, singular, kind or short name: `secret` denies `secrets` too. At startup
-//! there may be no cluster to ask, so kinds of Kubernetes come from a built-in list; kinds of custom groups are matched
-//! by all their names when they are read.
+//! Entries resolve as reads do, by plural, singular, kind or short name: `secret` denies `secrets` too.
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::{Arc, Once};
 
-use porthole_cluster::{BUILT_IN, BuiltIn, SUBRESOURCES};
-use porthole_contract::{Echo, Failure, Kind, Reason, is_subdomain, nearest};
+use porthole_contract::{Echo, Failure, Kind, Reason};
 
-/// Max edit distance to a built-in group that counts as a misspelling; above it the group is taken as custom.
-const MAX_MISSPELLING: usize = 2;
-/// Max names to suggest for an unknown entry.
-const MAX_SUGGESTIONS: usize = 3;
-const MIN_SIMILARITY: f64 = 0.75;
-
-/// Groups that serve the same objects. Denying one without the other would leave the objects readable.
-const TWINS: [(&str, &str, &str); 2] =
-    [("events", "", "events.k8s.io"), ("ingresses", "networking.k8s.io", "extensions")];
+use crate::kind_pattern::{KindPattern, is_built_in, parse_entry};
 
 /// Denied kinds, written as `secrets`, `Deployment`, `deploy.apps`, `pods/log`, `certificates.cert-manager.io`, or
 /// `*.rbac.authorization.k8s.io` for a whole group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Denied(Vec<DeniedKind>);
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum DeniedKind {
-    Group(String),
-    BuiltIn(&'static BuiltIn),
-    /// A subresource of the core group: `pods/log`.
-    Subresource(String),
-    /// A kind of a custom group, by any of its names. More than one group if the entry is ambiguous: a group may begin
-    /// like a version (`v1.example.com`).
-    Custom {
-        name: String,
-        groups: Vec<String>,
-    },
-}
+pub struct Denied(Vec<KindPattern>);
 
 impl Denied {
     /// Resolves the entries; the error names the invalid one.
@@ -53,23 +28,19 @@ impl Denied {
 
     /// Rejects a denied kind.
     pub(super) fn check(&self, kind: &Kind) -> Result<(), Failure> {
-        let matches = |denied: &DeniedKind| denied.matches(kind);
+        let matches = |denied: &KindPattern| denied.matches(kind);
         self.refuse(matches, &format!("{}/{}, Kind={}", kind.group, kind.version, kind.kind))
     }
 
     /// Rejects a kind of Kubernetes or a subresource such as `pods/log`. Denying a kind denies its subresources.
     pub(super) fn check_built_in(&self, group: &str, resource: &str) -> Result<(), Failure> {
         let plural = resource.split('/').next().unwrap_or(resource);
-        let matches = |denied: &DeniedKind| match denied {
-            DeniedKind::Group(all) => all == group,
-            DeniedKind::BuiltIn(kind) => kind.group == group && kind.plural == plural,
-            DeniedKind::Subresource(part) => group.is_empty() && part == resource,
-            DeniedKind::Custom { .. } => false,
-        };
+        let matches =
+            |denied: &KindPattern| denied.is_exactly(group, resource) || denied.is_exactly(group, plural);
         self.refuse(matches, resource)
     }
 
-    fn refuse(&self, matches: impl Fn(&DeniedKind) -> bool, named: &str) -> Result<(), Failure> {
+    fn refuse(&self, matches: impl Fn(&KindPattern) -> bool, named: &str) -> Result<(), Failure> {
         if !self.0.iter().any(matches) {
             return Ok(());
         }
@@ -97,172 +68,18 @@ impl Denied {
 
     /// Entries in custom groups that match none of `kinds`.
     fn idle(&self, kinds: &[Arc<Kind>]) -> Vec<String> {
-        let custom = |denied: &&DeniedKind| match denied {
-            DeniedKind::Custom { .. } => true,
-            DeniedKind::Group(group) => !is_built_in(group),
-            DeniedKind::BuiltIn(_) | DeniedKind::Subresource(_) => false,
+        let custom = |denied: &&KindPattern| match denied {
+            KindPattern::Custom { .. } => true,
+            KindPattern::Group(group) => !is_built_in(group),
+            KindPattern::BuiltIn(_) | KindPattern::Subresource(_) => false,
         };
         let idle =
             self.0.iter().filter(custom).filter(|denied| !kinds.iter().any(|kind| denied.matches(kind)));
         idle.map(|denied| match denied {
-            DeniedKind::Custom { name, groups } => format!("{name}.{}", groups.join(" or ")),
-            DeniedKind::Group(group) => format!("*.{group}"),
+            KindPattern::Custom { name, groups } => format!("{name}.{}", groups.join(" or ")),
+            KindPattern::Group(group) => format!("*.{group}"),
             other => format!("{other:?}"),
         })
         .collect()
     }
-}
-
-impl DeniedKind {
-    fn matches(&self, kind: &Kind) -> bool {
-        match self {
-            // Any version: a denied kind is denied in each of them.
-            Self::Group(group) => *group == kind.group,
-            Self::BuiltIn(denied) => {
-                denied.group == kind.group && (denied.plural == kind.plural || denied.kind == kind.kind)
-            }
-            // A subresource entry leaves the kind itself readable.
-            Self::Subresource(_) => false,
-            Self::Custom { name, groups } => groups.contains(&kind.group) && kind.has_name(name),
-        }
-    }
-}
-
-fn is_built_in(group: &str) -> bool {
-    BUILT_IN.iter().any(|kind| kind.group == group)
-}
-
-/// Resolves an entry. The error text continues after the entry's name.
-fn parse_entry(entry: &str) -> Result<Vec<DeniedKind>, String> {
-    let (whole, part) = match entry.split_once('/') {
-        Some((whole, part)) => (whole, Some(part)),
-        None => (entry, None),
-    };
-    let (name, group) = match whole.split_once('.') {
-        Some((name, group)) => (name, Some(group.to_lowercase())),
-        None => (whole, None),
-    };
-    if !(name == "*" || is_name(name)) || group.as_deref().is_some_and(|group| !is_subdomain(group)) {
-        return Err(
-            "is not a resource; write it like secrets, pods/log, deployments.apps or *.rbac.authorization.k8s.io"
-                .to_owned(),
-        );
-    }
-    if name == "*" {
-        if part.is_some() {
-            return Err("closes a part of nothing; name the kind, like pods/log".to_owned());
-        }
-        let group = group.unwrap_or_default();
-        // A misspelt group would deny nothing, silently.
-        check_group(&group)?;
-        return Ok(vec![DeniedKind::Group(group)]);
-    }
-    let denied = match group {
-        None => resolve_built_in(name, None)?,
-        Some(group) => resolve_qualified(name, &group)?,
-    };
-    match part {
-        None => Ok(denied),
-        Some(part) if SUBRESOURCES.contains(&part) => Ok(denied
-            .iter()
-            .filter_map(|denied| match denied {
-                DeniedKind::BuiltIn(kind) => Some(DeniedKind::Subresource(format!("{}/{part}", kind.plural))),
-                // Tools cannot read subresources of custom kinds.
-                _ => None,
-            })
-            .collect()),
-        Some(part) => Err(format!("has no part {}{}", Echo(part), hint(part, SUBRESOURCES.into_iter()))),
-    }
-}
-
-/// Resolves a name with a group, with a version and a group (`deployments.v1.apps`, which denies all versions), or with
-/// a version of the core group (`pods.v1`).
-fn resolve_qualified(name: &str, group: &str) -> Result<Vec<DeniedKind>, String> {
-    let (version, rest) = group.split_once('.').unwrap_or((group, ""));
-    if is_version(version) && is_built_in(rest) {
-        return resolve_built_in(name, Some(rest));
-    }
-    if is_built_in(group) {
-        return resolve_built_in(name, Some(group));
-    }
-    // Ambiguous: `v1.example.com` may be a group, or version v1 of `example.com`. Deny in both.
-    let mut groups = vec![group.to_owned()];
-    if is_version(version) && !rest.is_empty() {
-        check_group(rest)?;
-        groups.push(rest.to_owned());
-    } else {
-        check_group(group)?;
-    }
-    Ok(vec![DeniedKind::Custom { name: name.to_owned(), groups }])
-}
-
-/// Resolves a kind of Kubernetes by any of its names: the first match, as reads resolve it, and its twin.
-fn resolve_built_in(name: &str, group: Option<&str>) -> Result<Vec<DeniedKind>, String> {
-    let mut inside = BUILT_IN.iter().filter(|kind| group.is_none_or(|group| kind.group == group));
-    let Some(kind) = inside.find(|kind| kind.has_name(name)) else {
-        let place = group.map_or_else(
-            || {
-                "of Kubernetes. One of your own has its group behind it, like certificates.cert-manager.io"
-                    .to_owned()
-            },
-            |group| format!("in group {}", Echo(group)),
-        );
-        let names: Vec<String> = BUILT_IN
-            .iter()
-            .filter(|kind| group.is_none_or(|group| kind.group == group))
-            .flat_map(|kind| [kind.plural.to_owned(), kind.kind.to_lowercase()])
-            .collect();
-        return Err(format!(
-            "names no kind {place}{}",
-            hint(&name.to_lowercase(), names.iter().map(String::as_str))
-        ));
-    };
-    // The same objects are also served by the twin group, so both are denied.
-    let twin = |(plural, one, other): &(&str, &'static str, &'static str)| match kind.group {
-        group if *plural == kind.plural && group == *one => Some(*other),
-        group if *plural == kind.plural && group == *other => Some(*one),
-        _ => None,
-    };
-    let twin = TWINS.iter().find_map(twin);
-    let twin = BUILT_IN.iter().find(|other| other.plural == kind.plural && Some(other.group) == twin);
-    Ok([Some(kind), twin].into_iter().flatten().map(DeniedKind::BuiltIn).collect())
-}
-
-/// Rejects an impossible group: neither of Kubernetes nor with the dot of a custom one, or a likely misspelling.
-fn check_group(group: &str) -> Result<(), String> {
-    if is_built_in(group) {
-        return Ok(());
-    }
-    let misspelt = BUILT_IN.iter().find(|kind| strsim::osa_distance(kind.group, group) <= MAX_MISSPELLING);
-    match misspelt.filter(|kind| !kind.group.is_empty()) {
-        Some(kind) => Err(format!("names no group; the nearest: {}", kind.group)),
-        None if group.contains('.') => Ok(()),
-        None => {
-            let groups = BUILT_IN.iter().map(|kind| kind.group);
-            Err(format!("names no group{}", hint(group, groups)))
-        }
-    }
-}
-
-fn hint<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> String {
-    let mut near = nearest(name, names, MIN_SIMILARITY, MAX_SUGGESTIONS);
-    near.dedup();
-    if near.is_empty() { String::new() } else { format!("; the nearest: {}", near.join(", ")) }
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() <= 63
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-}
-
-/// True for `v1` or `v2beta1`.
-fn is_version(text: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.strip_prefix('v').is_some_and(|rest| {
-        ["alpha", "beta"]
-            .iter()
-            .find_map(|stage| rest.split_once(stage))
-            .map_or_else(|| digits(rest), |(major, minor)| digits(major) && digits(minor))
-    })
 }

@@ -6,12 +6,13 @@ use porthole_cluster::{Client, Cluster, Masking, ReadBudget, can_i};
 use porthole_contract::{AccessQuery, Credential, Failure, Requirement, ResourceName};
 use porthole_quota::MemoryShare;
 
-use crate::{Denied, Grant, GuardedReader, ReadLimits, policy::Policy};
+use crate::{CallerPolicy, Ceiling, Denied, Grant, GuardedReader, ReadLimits, policy::Policy};
 
 /// The cluster behind the operator's policy.
 pub struct Guard {
     cluster: Arc<Cluster>,
     denied: Arc<Denied>,
+    callers: Arc<CallerPolicy>,
     /// Set once the operator was warned of entries of `denied` that match nothing.
     idle_warned: Arc<Once>,
     masking: Masking,
@@ -20,7 +21,13 @@ pub struct Guard {
 impl Guard {
     /// Guards a cluster; `denied` applies to every tool.
     pub fn new(cluster: Arc<Cluster>, denied: Arc<Denied>) -> Self {
-        Self { cluster, denied, idle_warned: Arc::new(Once::new()), masking: Masking::default() }
+        Self {
+            cluster,
+            denied,
+            callers: Arc::default(),
+            idle_warned: Arc::new(Once::new()),
+            masking: Masking::default(),
+        }
     }
 
     /// Sets whether secrets in logs and event messages are masked; they are by default.
@@ -28,16 +35,27 @@ impl Guard {
         Self { masking, ..self }
     }
 
-    /// Creates the reader of one call: with the caller's credential, the tool's grant, and limits.
+    /// Sets the policy by caller; none is narrowed by default.
+    pub fn with_callers(self, callers: Arc<CallerPolicy>) -> Self {
+        Self { callers, ..self }
+    }
+
+    /// The policy of a caller with this user name and these groups.
+    pub fn ceiling(&self, username: &str, groups: &[String]) -> Ceiling {
+        self.callers.ceiling(username, groups)
+    }
+
+    /// Creates the reader of one call: with the caller's credential and policy, the tool's grant, and limits.
     pub fn reader(
         &self,
         credential: Credential,
+        ceiling: Ceiling,
         grant: Arc<Grant>,
         limits: ReadLimits,
         memory: Arc<MemoryShare>,
     ) -> GuardedReader {
         let (cluster, denied) = (Arc::clone(&self.cluster), Arc::clone(&self.denied));
-        let policy = Policy::new(grant, denied, Arc::clone(&self.idle_warned));
+        let policy = Policy::new(grant, ceiling, denied, Arc::clone(&self.idle_warned));
         GuardedReader::new(cluster, credential, policy, self.masking, limits, memory)
     }
 

@@ -1,15 +1,18 @@
-//! Only path from tools to the cluster: each read is declared by the tool, not denied by the operator, within the
+//! Only path from tools to the cluster: each read is declared by the tool, not denied by the operator, open to the caller, within the
 //! call's budget, redacted, and recorded.
 
 mod answer_size;
+mod caller_policy;
 mod denied;
 mod grant;
 mod guard;
+mod kind_pattern;
 mod policy;
 mod read_log;
 mod reader;
 mod redaction;
 
+pub use caller_policy::{CallerPolicy, CallerRule, Callers, Ceiling, KindSet, PolicyDefault};
 pub use denied::Denied;
 pub use grant::Grant;
 pub use guard::Guard;

@@ -1,21 +1,31 @@
-//! Policy of one call: what the tool declared, and what the operator denies to every tool.
+//! Policy of one call: what the tool declared, what the operator denies to every tool, and to what the caller is narrowed.
 
 use std::sync::{Arc, Once};
 
 use porthole_contract::{Failure, Kind, Verb};
 
-use super::{Denied, Grant};
+use super::{
+    Ceiling, Denied, Grant,
+    caller_policy::{Read, Scope},
+};
 
-/// The grant of a tool together with the deny list, so that no read can be checked against one of them alone.
+/// The grant of a tool together with the deny list and the caller's policy, so that no read can be checked against one of
+/// them alone.
 pub(super) struct Policy {
     grant: Arc<Grant>,
+    ceiling: Ceiling,
     denied: Arc<Denied>,
     idle_warned: Arc<Once>,
 }
 
 impl Policy {
-    pub(super) fn new(grant: Arc<Grant>, denied: Arc<Denied>, idle_warned: Arc<Once>) -> Self {
-        Self { grant, denied, idle_warned }
+    pub(super) fn new(
+        grant: Arc<Grant>,
+        ceiling: Ceiling,
+        denied: Arc<Denied>,
+        idle_warned: Arc<Once>,
+    ) -> Self {
+        Self { grant, ceiling, denied, idle_warned }
     }
 
     /// Warns the operator once of denied entries that match none of the cluster's kinds.
@@ -23,19 +33,42 @@ impl Policy {
         self.denied.warn_of_idle_entries(&self.idle_warned, kinds);
     }
 
-    /// Rejects a read of a kind that is undeclared or denied.
-    pub(super) fn allow(&self, verb: Verb, kind: &Kind) -> Result<(), Failure> {
+    /// Default namespace of the call: the host's, or the first that the caller may read if that is another.
+    pub(super) fn default_namespace<'a>(&'a self, host: &'a str) -> &'a str {
+        match self.ceiling.namespaces() {
+            Some(open) if !open.contains(host) => open.first().copied().unwrap_or(host),
+            _ => host,
+        }
+    }
+
+    /// Rejects a read of a kind that is undeclared, denied, or not open to the caller in this namespace. `None` is all
+    /// namespaces, or none for a kind without them.
+    pub(super) fn allow(&self, verb: Verb, kind: &Kind, namespace: Option<&str>) -> Result<(), Failure> {
         self.grant.check(verb, &kind.group, &kind.plural)?;
-        self.denied.check(kind)
+        self.denied.check(kind)?;
+        let scope = match namespace {
+            _ if !kind.namespaced => Scope::Cluster,
+            Some(namespace) => Scope::Namespace(namespace),
+            None => Scope::AllNamespaces,
+        };
+        self.ceiling.check(Read::Kind(kind), scope)
     }
 
     /// As [`Self::allow`], for a kind of Kubernetes or a subresource such as `pods/log`.
-    pub(super) fn allow_built_in(&self, verb: Verb, group: &str, resource: &str) -> Result<(), Failure> {
+    pub(super) fn allow_built_in(
+        &self,
+        verb: Verb,
+        group: &str,
+        resource: &str,
+        scope: Scope<'_>,
+    ) -> Result<(), Failure> {
         self.grant.check(verb, group, resource)?;
-        self.denied.check_built_in(group, resource)
+        self.denied.check_built_in(group, resource)?;
+        self.ceiling.check(Read::BuiltIn { group, resource }, scope)
     }
 
-    /// Rejects what the operator denies, for a read that the host makes for itself.
+    /// Rejects what the operator denies, for a read that the host makes for itself. The namespace of such a read was
+    /// allowed before.
     pub(super) fn allow_undeclared(&self, group: &str, resource: &str) -> Result<(), Failure> {
         self.denied.check_built_in(group, resource)
     }

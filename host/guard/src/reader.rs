@@ -18,7 +18,8 @@ use porthole_quota::MemoryShare;
 use tokio::time::Instant;
 
 use super::{
-    ReadLog, ReadRecord, answer_size::AnswerSize, policy::Policy, read_log::Entry, redaction::redaction,
+    ReadLog, ReadRecord, answer_size::AnswerSize, caller_policy::Scope, policy::Policy, read_log::Entry,
+    redaction::redaction,
 };
 
 /// Max queries in one `…-all` request. More are rejected, so that one line of a tool cannot flood the API server.
@@ -97,7 +98,7 @@ impl GuardedReader {
 
     /// Default namespace if a caller names none.
     pub fn default_namespace(&self) -> &str {
-        self.cluster.server.default_namespace()
+        self.policy.default_namespace(self.cluster.server.default_namespace())
     }
 
     /// Address of the API server.
@@ -120,7 +121,9 @@ impl GuardedReader {
         let mut entry = self.log.begin("get", &kind.kind, query.namespace.as_deref());
         let answer = self
             .count_read(async {
-                let kind = self.resolve_granted(Verb::Get, kind, &mut entry.resource).await?;
+                let kind = self
+                    .resolve_granted(Verb::Get, kind, query.namespace.as_deref(), &mut entry.resource)
+                    .await?;
                 porthole_cluster::get_object(self.client(), &kind, query, redaction(&kind, self.masking))
                     .await
             })
@@ -133,7 +136,9 @@ impl GuardedReader {
         let mut entry = self.log.begin("list", &kind.kind, query.namespace.as_deref());
         let page = self
             .count_read(async {
-                let kind = self.resolve_granted(Verb::List, kind, &mut entry.resource).await?;
+                let kind = self
+                    .resolve_granted(Verb::List, kind, query.namespace.as_deref(), &mut entry.resource)
+                    .await?;
                 let page = porthole_cluster::list_objects(
                     self.client(),
                     &kind,
@@ -169,7 +174,7 @@ impl GuardedReader {
             return None;
         }
         let mut near = None;
-        if self.policy.allow_built_in(Verb::List, "", "namespaces").is_ok() {
+        if self.policy.allow_built_in(Verb::List, "", "namespaces", Scope::Cluster).is_ok() {
             let entry = self.log.begin("list", "namespaces", None);
             let read = porthole_cluster::similar_namespaces(self.client(), name);
             let names = self.count_read(read).await;
@@ -188,7 +193,7 @@ impl GuardedReader {
         let entry = self.log.begin("get", "pods/log", Some(&query.namespace));
         let log = self
             .count_read(async {
-                self.policy.allow_built_in(Verb::Get, "", "pods/log")?;
+                self.policy.allow_built_in(Verb::Get, "", "pods/log", Scope::Namespace(&query.namespace))?;
                 let workers = &self.cluster.workers;
                 let pattern =
                     self.patterns.get_or_compile(query.pattern.as_deref(), workers, &self.budget).await?;
@@ -203,7 +208,7 @@ impl GuardedReader {
         let entry = self.log.begin("get", "nodes/proxy", None);
         let read = self
             .count_read(async {
-                self.policy.allow_built_in(Verb::Get, "", "nodes/proxy")?;
+                self.policy.allow_built_in(Verb::Get, "", "nodes/proxy", Scope::Cluster)?;
                 porthole_cluster::node_read(self.client(), query, self.masking, &self.cluster.workers).await
             })
             .await;
@@ -220,7 +225,8 @@ impl GuardedReader {
         let entry = self.log.begin("list", "releases.helm.sh", namespace);
         let stored = self
             .count_read(async {
-                self.policy.allow_built_in(Verb::List, RELEASES.0, RELEASES.1)?;
+                let scope = namespace.map_or(Scope::AllNamespaces, Scope::Namespace);
+                self.policy.allow_built_in(Verb::List, RELEASES.0, RELEASES.1, scope)?;
                 // Releases are read from Secrets, so an operator who denies those denies both.
                 self.policy.allow_undeclared("", "secrets")?;
                 porthole_cluster::stored_releases(self.client(), namespace).await
@@ -352,13 +358,14 @@ impl GuardedReader {
         &self,
         verb: Verb,
         kind: &KindRef,
+        namespace: Option<&str>,
         resource: &mut String,
     ) -> Result<Arc<Kind>, Failure> {
         let kind = self.resolve(kind).await?;
         // From here on the log names the kind as the operator knows it, and not as the component wrote it.
         *resource = kind.qualified_name();
         self.policy.warn_of_idle_entries(|| self.cluster.kinds.cached());
-        self.policy.allow(verb, &kind)?;
+        self.policy.allow(verb, &kind, namespace)?;
         Ok(kind)
     }
 

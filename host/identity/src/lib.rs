@@ -56,6 +56,8 @@ impl Owner {
 pub struct Caller {
     /// The account.
     pub owner: Arc<Owner>,
+    /// Groups of the account at the API server, for the operator's policy; at most as old as the token's review.
+    pub groups: Arc<[String]>,
     /// The credential to read with.
     pub credential: Credential,
     /// The fingerprint of its token; None if requests carry none (identity `host` without a shared one).
@@ -105,10 +107,17 @@ enum Policy {
     },
 }
 
+/// Account that a token belongs to.
+#[derive(Clone)]
+struct Account {
+    owner: Arc<Owner>,
+    groups: Arc<[String]>,
+}
+
 /// Token reviews, cached.
 struct Reviews {
     cluster: Arc<Cluster>,
-    owners: Cache<Fingerprint, Arc<Owner>>,
+    accounts: Cache<Fingerprint, Account>,
     rejected: Cache<Fingerprint, ()>,
     known_good: Cache<Fingerprint, ()>,
     attempts: Attempts,
@@ -119,7 +128,7 @@ impl Authenticator {
     pub fn by_token(cluster: Arc<Cluster>) -> Self {
         Self(Policy::ByToken(Box::new(Reviews {
             cluster,
-            owners: Cache::builder().max_capacity(MAX_CACHED).time_to_live(CACHE_TTL).build(),
+            accounts: Cache::builder().max_capacity(MAX_CACHED).time_to_live(CACHE_TTL).build(),
             rejected: Cache::builder().max_capacity(MAX_CACHED).time_to_live(REJECTED_TTL).build(),
             known_good: Cache::builder().max_capacity(MAX_CACHED).time_to_live(KNOWN_GOOD_TTL).build(),
             attempts: Attempts::new(),
@@ -131,7 +140,8 @@ impl Authenticator {
         let owner = Arc::new(Owner { username: "host".to_owned(), uid: String::new() });
         let shared_token = shared_token.map(Fingerprint::of);
         let fingerprint = shared_token.clone();
-        let caller = Caller { owner, credential: Credential::Connection, fingerprint, presented: None };
+        let (groups, credential) = (Arc::default(), Credential::Connection);
+        let caller = Caller { owner, groups, credential, fingerprint, presented: None };
         Self(Policy::Host { caller, shared_token })
     }
 
@@ -176,13 +186,14 @@ impl Authenticator {
                 let credential = Credential::Token(token.clone());
                 // Concurrent requests with one token share a review. An error is not cached here, which is what `rejected`
                 // is for.
-                let owner = reviews
-                    .owners
+                let Account { owner, groups } = reviews
+                    .accounts
                     .try_get_with(fingerprint.clone(), reviews.review(&fingerprint, &credential, peer))
                     .await
                     .map_err(|unknown| AuthError::clone(&unknown))?;
                 Ok(Caller {
                     owner,
+                    groups,
                     credential,
                     fingerprint: Some(fingerprint),
                     presented: Some(token.clone()),
@@ -194,7 +205,7 @@ impl Authenticator {
     /// Drops the caller's cached identity, after the API server rejected its token.
     pub async fn forget(&self, caller: &Caller) {
         if let (Policy::ByToken(reviews), Some(token)) = (&self.0, &caller.fingerprint) {
-            reviews.owners.invalidate(token).await;
+            reviews.accounts.invalidate(token).await;
         }
     }
 }
@@ -207,7 +218,7 @@ impl Reviews {
         token: &Fingerprint,
         credential: &Credential,
         peer: IpAddr,
-    ) -> Result<Arc<Owner>, AuthError> {
+    ) -> Result<Account, AuthError> {
         if self.rejected.contains_key(token) {
             return Err(AuthError::Rejected);
         }
@@ -215,13 +226,13 @@ impl Reviews {
         if guess && !self.attempts.take_or_wait(peer).await {
             return Err(AuthError::TooManyAttempts);
         }
-        let owner = owner(&self.cluster, credential).await;
-        match &owner {
+        let account = account(&self.cluster, credential).await;
+        match &account {
             Ok(_) => self.known_good.insert(token.clone(), ()).await,
             Err(AuthError::Rejected) => {
                 self.known_good.invalidate(token).await;
                 self.rejected.insert(token.clone(), ()).await;
-                return owner;
+                return account;
             }
             // Unreachable: not the token's fault, so the attempt is returned.
             Err(_) => {}
@@ -229,15 +240,17 @@ impl Reviews {
         if guess {
             self.attempts.give_back(peer).await;
         }
-        owner
+        account
     }
 }
 
-async fn owner(cluster: &Cluster, credential: &Credential) -> Result<Arc<Owner>, AuthError> {
+async fn account(cluster: &Cluster, credential: &Credential) -> Result<Account, AuthError> {
     let budget = ReadBudget::for_review();
     let client = Client { server: &cluster.server, credential, budget: &budget };
     match who_am_i(client).await {
-        Ok(UserInfo { username, uid, .. }) => Ok(Arc::new(Owner { username, uid })),
+        Ok(UserInfo { username, uid, groups, .. }) => {
+            Ok(Account { owner: Arc::new(Owner { username, uid }), groups: groups.into() })
+        }
         Err(failure) if failure.reason == Reason::Unauthorized => Err(AuthError::Rejected),
         Err(failure) => Err(AuthError::Unreachable(failure)),
     }
@@ -251,7 +264,7 @@ mod tests {
     fn a_caller_does_not_print_its_token() {
         let credential = Credential::Token(Token::parse("secret-token").unwrap());
         let owner = Arc::new(Owner::new("u", "1"));
-        let caller = Caller { owner, credential, fingerprint: None, presented: None };
+        let caller = Caller { owner, groups: Arc::default(), credential, fingerprint: None, presented: None };
         assert!(!format!("{caller:?}").contains("secret-token"));
     }
 

@@ -197,9 +197,8 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let snapshot = self.calls.catalog().after_first_scan().await;
-        let mut list =
-            ListToolsResult::with_all_items(snapshot.tools.values().map(|tool| descriptor(tool)).collect());
+        let tools = self.calls.tools(&self.caller(&context)?).await;
+        let mut list = ListToolsResult::with_all_items(tools.iter().map(|tool| descriptor(tool)).collect());
         (list.ttl_ms, list.cache_scope) = caching(&context);
         Ok(list)
     }

@@ -35,6 +35,9 @@ pub(crate) enum Command {
     /// Work with configuration files
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),
+    /// Ask what the policy of a configuration file opens to a caller
+    #[command(subcommand, after_help = POLICY_EXAMPLES)]
+    Policy(PolicyCommand),
     /// Compile the component on stdin; what the host starts for each file
     #[command(hide = true)]
     CompileChild {
@@ -56,6 +59,10 @@ const CONFIG_EXAMPLES: &str = "Examples:
   porthole config check porthole.yaml                whether it would be taken
   porthole serve --config porthole.yaml";
 
+const POLICY_EXAMPLES: &str = "Examples:
+  porthole policy explain --config porthole.yaml --as system:serviceaccount:dify:agent
+  porthole policy explain --config porthole.yaml --as jane --group oncall --tool pods_log --namespace shop";
+
 const COMPILE_EXAMPLES: &str = "Examples:
   porthole plugin compile                                          what `porthole serve` would compile at its start
   porthole plugin compile --plugins /plugins --cache /var/cache/porthole/compiled      in an init container";
@@ -63,6 +70,32 @@ const COMPILE_EXAMPLES: &str = "Examples:
 const RBAC_EXAMPLES: &str = "Examples:
   porthole rbac | kubectl apply -f -
   porthole rbac --plugins plugins/ --with nodes      also a role for what needs the kubelets";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Show which rules name a caller and what they leave (exit code 1 where the tool or the namespace is closed)
+    #[command(after_help = POLICY_EXAMPLES)]
+    Explain(Explain),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// User name of the caller, as `kubectl auth whoami` tells it
+    #[arg(long = "as", value_name = "USER")]
+    pub(crate) user: String,
+    /// Group of the caller (may be repeated); those that Kubernetes gives to each account are added
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) group: Vec<String>,
+    /// Tool that it would call
+    #[arg(long, value_name = "TOOL")]
+    pub(crate) tool: Option<String>,
+    /// Namespace that it would read
+    #[arg(long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {

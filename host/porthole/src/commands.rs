@@ -2,5 +2,6 @@
 
 pub(crate) mod config;
 pub(crate) mod plugin;
+pub(crate) mod policy;
 pub(crate) mod rbac;
 pub(crate) mod serve;

@@ -1,17 +1,20 @@
-//! Configuration file: selection of tools, limits for all tools and per tool, denied kinds, masking, namespaces to suggest.
+//! Configuration file: selection of tools, limits for all tools and per tool, denied kinds, policy by caller, masking,
+//! namespaces to suggest.
 
 mod limits;
+mod policy;
 pub(crate) mod reference;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use porthole_contract::{Echo, Requirement, is_label};
-use porthole_guard::{Denied, Masking};
+use porthole_guard::{CallerPolicy, Denied, Masking, PolicyDefault};
 use porthole_tools::{FailurePolicy, Settings};
 use serde::Deserialize;
 
 use crate::cli::LoadArgs;
 use limits::{CallLimitsText, LimitsText};
+use policy::RuleText;
 
 /// Parsed configuration.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +23,8 @@ pub(crate) struct Config {
     pub(crate) tools: Settings,
     /// Kinds that no tool may read.
     pub(crate) denied: Arc<Denied>,
+    /// Tools, namespaces and kinds that are open to a caller.
+    pub(crate) policy: Arc<CallerPolicy>,
     /// Masking of secrets in logs and event messages.
     pub(crate) masking: Masking,
     /// Policy for calls while the audit log cannot be written.
@@ -49,7 +54,7 @@ pub(crate) enum ConfigError {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
     #[serde(default)]
     limits: LimitsText,
@@ -59,6 +64,10 @@ struct File {
     namespaces: Vec<String>,
     #[serde(default)]
     denied: Vec<String>,
+    #[serde(default)]
+    policy: Vec<RuleText>,
+    #[serde(default)]
+    policy_default: PolicyDefault,
     #[serde(default)]
     redact: RedactText,
     #[serde(default)]
@@ -112,7 +121,8 @@ impl Config {
         Self::parse(&text).map_err(|cause| ConfigError::Malformed { path: named, cause })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Parses the text of a file.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         // A file of blank lines and comments has no YAML document.
         let blank = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
         let file: File = if blank {
@@ -130,6 +140,7 @@ impl Config {
             })
             .collect::<Result<_, String>>()?;
         let denied = Arc::new(Denied::parse(&file.denied)?);
+        let policy = Arc::new(CallerPolicy::new(policy::rules(file.policy)?, file.policy_default));
         if let Some(both) = enabled.iter().flatten().find(|name| disabled.contains(name)) {
             return Err(format!("tools: {both} is both enabled and disabled"));
         }
@@ -138,7 +149,7 @@ impl Config {
         }
         let tools = Settings { calls, tools, enabled, disabled, namespaces: file.namespaces, host };
         let admin = Admin { requires: file.admin.requires.validate()? };
-        Ok(Self { tools, denied, masking: file.redact.logs, audit: file.audit.on_failure, admin })
+        Ok(Self { tools, denied, policy, masking: file.redact.logs, audit: file.audit.on_failure, admin })
     }
 }
 
@@ -220,6 +231,13 @@ mod tests {
             ("redact: {logs: blank}", "mask"),
             ("redact: {events: mask}", "events"),
             ("admin: {requires: {kind: pods}}", "kind"),
+            ("policy: [{kinds: [secrt]}]", "policy[0].kinds: \"secrt\""),
+            ("policy: [{}, {tools: [Pods]}]", "policy[1].tools: \"Pods\""),
+            ("policy: [{namespaces: [a.b]}]", "policy[0].namespaces: \"a.b\""),
+            ("policy: [{callers: {}}]", "policy[0].callers names nobody"),
+            ("policy: [{callers: {team: [a]}}]", "team"),
+            ("policy: [{tool: [find]}]", "tool"),
+            ("policyDefault: refuse", "deny"),
         ] {
             let error = Config::parse(text).unwrap_err();
             assert!(error.contains(hint), "{text}: {error}");

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, PolicyCommand};
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Command::Plugin(command) => commands::plugin::run(command),
         Command::Rbac(options) => commands::rbac::run(&options),
         Command::CompileChild { memory } => Ok(porthole_sandbox::compile_child(memory)),
+        Command::Policy(PolicyCommand::Explain(options)) => commands::policy::explain(&options),
         Command::Config(command) => commands::config::run(command),
     };
     outcome.unwrap_or_else(|error| {

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use anyhow::{Context, bail};
 use porthole_cluster::{ApiServer, Cluster, Source};
 use porthole_contract::Token;
-use porthole_guard::{Denied, Guard, Masking};
+use porthole_guard::{CallerPolicy, Denied, Guard, Masking};
 use porthole_identity::Authenticator;
 use porthole_quota::default_memory_total;
 use porthole_sandbox::{CompileCache, Compiler, Engine};
@@ -28,6 +28,8 @@ pub(crate) enum Account {
 pub(crate) struct Policy {
     /// Kinds that no tool may read.
     pub(crate) denied: Arc<Denied>,
+    /// Tools, namespaces and kinds that are open to a caller.
+    pub(crate) callers: Arc<CallerPolicy>,
     /// Masking of secrets in logs and event messages.
     pub(crate) masking: Masking,
 }
@@ -45,7 +47,7 @@ impl Host {
     pub(crate) async fn new(
         source: &Source,
         account: Account,
-        Policy { denied, masking }: Policy,
+        Policy { denied, callers, masking }: Policy,
         catalog: Catalog,
         audit: Audit,
     ) -> anyhow::Result<Self> {
@@ -58,7 +60,8 @@ impl Host {
             Account::Callers => Authenticator::by_token(Arc::clone(&cluster)),
             Account::Host(shared) => Authenticator::host(shared.as_ref()),
         });
-        let guard = Arc::new(Guard::new(Arc::clone(&cluster), denied).with_masking(masking));
+        let guard = Guard::new(Arc::clone(&cluster), denied).with_callers(callers).with_masking(masking);
+        let guard = Arc::new(guard);
         let calls = Calls::new(Arc::new(catalog), Arc::clone(&guard), Arc::clone(&authenticator), audit);
         Ok(Self { cluster, authenticator, guard, calls: Arc::new(calls) })
     }

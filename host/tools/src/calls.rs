@@ -6,7 +6,7 @@ use std::{
 };
 
 use porthole_contract::{FINISH_MARGIN, Note};
-use porthole_guard::{Guard, ReadLimits, ReadLog, ReadRecord};
+use porthole_guard::{Ceiling, Guard, ReadLimits, ReadLog, ReadRecord};
 use porthole_identity::{Authenticator, Caller, Owner};
 use porthole_quota::Account;
 use porthole_sandbox::{CallContext, RunReport};
@@ -20,7 +20,7 @@ use crate::{
     audit::{AuditLine, Redactor, Reservation},
     metrics::RecentCall,
     permits::Permits,
-    unknown_tool::unknown_tool,
+    unknown_tool::{closed_tool, unknown_tool},
 };
 
 /// Divisor of a component's memory limit that bounds one API answer; parsing it there takes a few times its size.
@@ -74,6 +74,19 @@ impl Calls {
         &self.catalog
     }
 
+    /// Tools that the operator's policy opens to the caller, by name.
+    pub async fn tools(&self, caller: &Caller) -> Vec<Arc<Tool>> {
+        let ceiling = self.ceiling(caller);
+        let snapshot = self.catalog.after_first_scan().await;
+        let open = snapshot.tools.iter().filter(|(name, _)| ceiling.allows_tool(name));
+        open.map(|(_, tool)| Arc::clone(tool)).collect()
+    }
+
+    /// The operator's policy of a caller.
+    fn ceiling(&self, caller: &Caller) -> Ceiling {
+        self.guard.ceiling(&caller.owner.username, &caller.groups)
+    }
+
     /// Metrics of these calls.
     pub fn metrics(&self) -> &Metrics {
         self.catalog.metrics()
@@ -104,10 +117,14 @@ impl Calls {
         if !snapshot.tools.contains_key(name.as_str()) {
             snapshot = self.catalog.after_first_scan().await;
         }
+        let ceiling = self.ceiling(caller);
         let Some(tool) = snapshot.tools.get(name.as_str()).cloned() else {
-            return record.refuse(Verdict::Unknown, unknown_tool(&name, &snapshot));
+            return record.refuse(Verdict::Unknown, unknown_tool(&name, &snapshot, &ceiling));
         };
         record.tool = Some(Arc::clone(&tool));
+        if !ceiling.allows_tool(&name) {
+            return record.refuse(Verdict::Policy, closed_tool(&name));
+        }
         let arguments = match tool.parameters.coerce(arguments) {
             Ok(arguments) => arguments,
             Err(mistake) => return record.refuse(Verdict::Arguments, format!("{name}: {mistake}")),
@@ -124,7 +141,7 @@ impl Calls {
         // Held until the component has ended, which may be later than the client's disconnect.
         let permit = (permit, self.metrics().instance());
         record.began = Instant::now();
-        let context = self.context(&tool, caller, notes);
+        let context = self.context(&tool, caller, ceiling, notes);
         record.read_log = Some(context.reader.log());
         let RunReport { result, reads, cpu, memory } =
             tool.component.call(arguments, context, tool.limits, permit).await;
@@ -139,15 +156,23 @@ impl Calls {
     }
 
     /// Limits, guarded reader and account of one call of `tool`.
-    fn context(&self, tool: &Tool, caller: &Caller, notes: Option<mpsc::Sender<Note>>) -> CallContext {
+    fn context(
+        &self,
+        tool: &Tool,
+        caller: &Caller,
+        ceiling: Ceiling,
+        notes: Option<mpsc::Sender<Note>>,
+    ) -> CallContext {
         let limits = &tool.limits;
         let account = Account::of(&*caller.owner);
         let memory = Arc::new(self.catalog.memory().share(account));
         // Reads end before the call does, so that a tool can answer with what it has. Half of a short timeout at least.
         let reading_time = limits.timeout.saturating_sub(FINISH_MARGIN).max(limits.timeout / 2);
         let now = tokio::time::Instant::now();
+        let namespaces = self.namespaces(&caller.owner, &ceiling);
         let reader = self.guard.reader(
             caller.credential.clone(),
+            ceiling,
             Arc::clone(&tool.description.grant),
             ReadLimits {
                 deadline: now.checked_add(reading_time).unwrap_or(now),
@@ -162,14 +187,17 @@ impl Calls {
             account,
             memory,
             reader,
-            namespaces: self.namespaces(&caller.owner),
+            namespaces,
             output: limits.output,
             notes,
         }
     }
 
-    /// Namespaces to suggest to a caller who may not list cluster-wide.
-    fn namespaces(&self, owner: &Owner) -> Vec<String> {
+    /// Namespaces to suggest to a caller who may not list cluster-wide: those of its policy, if that names any.
+    fn namespaces(&self, owner: &Owner, ceiling: &Ceiling) -> Vec<String> {
+        if let Some(open) = ceiling.namespaces() {
+            return open.into_iter().take(MAX_NAMESPACES).map(str::to_owned).collect();
+        }
         let configured = self.catalog.settings().namespaces.iter().map(String::as_str);
         let usual = [owner.namespace(), Some(self.guard.default_namespace()), Some("default")];
         let mut namespaces: Vec<String> = Vec::new();

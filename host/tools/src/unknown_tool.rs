@@ -1,6 +1,7 @@
-//! Error text for unknown tools; names other servers' write tools explicitly.
+//! Error text for tools that are not served, or not to this caller; names other servers' write tools explicitly.
 
 use porthole_contract::{Echo, nearest};
+use porthole_guard::Ceiling;
 
 use super::Snapshot;
 
@@ -32,8 +33,13 @@ const WRITE_TOOLS: [&str; 22] = [
 /// Maximum number of suggested names.
 const MAX_SUGGESTIONS: usize = 3;
 
-/// Error text for a call of a tool that is not served.
-pub(super) fn unknown_tool(name: &str, snapshot: &Snapshot) -> String {
+/// Error text for a call of a tool that the operator's policy closes to the caller.
+pub(super) fn closed_tool(name: &str) -> String {
+    format!("{name} is not open to this caller: the operator's policy (`policy`) leaves it out of its tools.")
+}
+
+/// Error text for a call of a tool that is not served; suggests what is open to the caller.
+pub(super) fn unknown_tool(name: &str, snapshot: &Snapshot, ceiling: &Ceiling) -> String {
     if WRITE_TOOLS.contains(&name) {
         return format!(
             "{name} changes the cluster, and Porthole only reads: it has no tool that writes, and a command in a container counts as writing. Say what should be changed, and let a person do it."
@@ -48,7 +54,11 @@ pub(super) fn unknown_tool(name: &str, snapshot: &Snapshot) -> String {
         return "no tool is served. The operator sees why at /readyz.".to_owned();
     }
     // No similarity threshold: some suggestion is always better than none.
-    let nearest_names = nearest(name, snapshot.tools.keys().map(|name| &**name), -1.0, MAX_SUGGESTIONS);
+    let open = snapshot.tools.keys().map(|name| &**name).filter(|name| ceiling.allows_tool(name));
+    let nearest_names = nearest(name, open, -1.0, MAX_SUGGESTIONS);
+    if nearest_names.is_empty() {
+        return "no tool is open to this caller: the operator's policy (`policy`) leaves it none.".to_owned();
+    }
     format!(
         "there is no tool {} here. The nearest: {}; tools/list has all of them.",
         Echo(name),
@@ -62,7 +72,9 @@ mod tests {
 
     #[test]
     fn a_writing_tool_is_refused_in_a_sentence() {
-        assert!(unknown_tool("pods_exec", &Snapshot::default()).contains("only reads"));
-        assert!(unknown_tool("whatever", &Snapshot::default()).contains("no tool is served"));
+        assert!(unknown_tool("pods_exec", &Snapshot::default(), &Ceiling::default()).contains("only reads"));
+        assert!(
+            unknown_tool("whatever", &Snapshot::default(), &Ceiling::default()).contains("no tool is served")
+        );
     }
 }

@@ -13,6 +13,8 @@ pub enum Verdict {
     Arguments,
     /// Rejected: no tool of that name is served.
     Unknown,
+    /// Rejected: the operator's policy does not open the tool to the caller.
+    Policy,
     /// Rejected or stopped: too many calls, or the shared memory budget is exhausted.
     Busy,
     /// Rejected: the audit line cannot be written.
@@ -39,6 +41,7 @@ impl Verdict {
             Self::Error => "error",
             Self::Arguments => "arguments",
             Self::Unknown => "unknown",
+            Self::Policy => "policy",
             Self::Busy => "busy",
             Self::Audit => "audit",
             Self::Malformed => "malformed",

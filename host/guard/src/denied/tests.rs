@@ -1,3 +1,5 @@
+use porthole_cluster::BUILT_IN;
+
 use super::*;
 
 fn kind(group: &str, version: &str, plural: &str, kind: &str) -> Kind {

@@ -8,7 +8,7 @@ use porthole_quota::{Account, MemoryTotal};
 use serde_json::json;
 
 use super::*;
-use crate::{Denied, Grant, Guard};
+use crate::{CallerPolicy, CallerRule, Ceiling, Denied, Grant, Guard, PolicyDefault};
 
 /// Bytes of one answer to a component.
 const ANSWER: usize = 64 << 10;
@@ -143,13 +143,35 @@ async fn cluster(answer: fn(&str) -> Option<Vec<u8>>) -> (Arc<Cluster>, Requests
 }
 
 fn reader(cluster: &Arc<Cluster>, rules: Vec<ReadRule>, denied: &[&str], reads: u32) -> GuardedReader {
+    reader_below(Ceiling::default(), cluster, rules, denied, reads)
+}
+
+/// A reader whose caller the policy narrows to the other namespace, or leaves nothing.
+fn narrowed(cluster: &Arc<Cluster>, read: &Read, namespaces: Option<&str>) -> GuardedReader {
+    let policy = match namespaces {
+        Some(other) => {
+            let namespaces = Some([other.to_owned()].into());
+            CallerPolicy::new(vec![CallerRule { namespaces, ..CallerRule::default() }], PolicyDefault::Allow)
+        }
+        None => CallerPolicy::new(Vec::new(), PolicyDefault::Deny),
+    };
+    reader_below(policy.ceiling("jane", &[]), cluster, vec![rule(read)], &[], 9)
+}
+
+fn reader_below(
+    ceiling: Ceiling,
+    cluster: &Arc<Cluster>,
+    rules: Vec<ReadRule>,
+    denied: &[&str],
+    reads: u32,
+) -> GuardedReader {
     let denied: Vec<String> = denied.iter().map(|name| (*name).to_owned()).collect();
     let guard = Guard::new(Arc::clone(cluster), Arc::new(Denied::parse(&denied).unwrap()));
     let deadline = Instant::now() + Duration::from_secs(20);
     let memory = Arc::new(MemoryTotal::new(64 << 20).share(Account::of(&1)));
     let limits = ReadLimits { deadline, reads, bytes: 4 << 20, answer: ANSWER };
     let credential = Credential::Token(Token::parse("abc").unwrap());
-    guard.reader(credential, Arc::new(Grant::new(rules)), limits, memory)
+    guard.reader(credential, ceiling, Arc::new(Grant::new(rules)), limits, memory)
 }
 
 fn rule(read: &Read) -> ReadRule {
@@ -161,7 +183,7 @@ fn rule(read: &Read) -> ReadRule {
 }
 
 #[tokio::test]
-async fn a_read_is_sent_only_if_it_is_declared_and_not_denied_and_within_the_budget() {
+async fn a_read_is_sent_only_if_it_is_declared_and_not_denied_and_open_to_the_caller_and_within_the_budget() {
     let (cluster, requests) = cluster(answer).await;
     // Discovery is shared by all calls, and not of interest here.
     reader(&cluster, Vec::new(), &[], 9).kinds().await.unwrap();
@@ -170,6 +192,8 @@ async fn a_read_is_sent_only_if_it_is_declared_and_not_denied_and_within_the_bud
         for (case, reader, reason) in [
             ("no rule", reader(&cluster, vec![], &[], 9), Some(Reason::NotGranted)),
             ("denied", reader(&cluster, vec![rule(read)], &[read.denied], 9), Some(Reason::NotGranted)),
+            ("closed", narrowed(&cluster, read, None), Some(Reason::NotGranted)),
+            ("elsewhere", narrowed(&cluster, read, Some("web")), Some(Reason::Forbidden)),
             ("no budget", reader(&cluster, vec![rule(read)], &[], 0), Some(Reason::OverReads)),
             ("ok", reader(&cluster, vec![rule(read)], &[], 9), None),
         ] {

@@ -51,13 +51,14 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         Some(folder) => Some(Demo::start(folder.as_deref(), options.demo_kubeconfig.as_deref()).await?),
         None => None,
     };
-    let Config { tools: settings, denied, masking, audit: on_failure, admin } = config;
+    let Config { tools: settings, denied, policy: callers, masking, audit: on_failure, admin } = config;
     let audit = wiring::audit(&options, on_failure)?;
     let limits = settings.host;
     let loader = wiring::loader(settings, options.load.cache.clone())?;
     let catalog = Catalog::new(options.plugins.clone(), loader);
     let source = wiring::source(demo.as_ref(), &options.cluster);
-    let host = Host::new(&source, account, Policy { denied, masking }, catalog, audit.clone()).await?;
+    let host =
+        Host::new(&source, account, Policy { denied, callers, masking }, catalog, audit.clone()).await?;
     let result = if options.stdio {
         serve_stdio(&host).await
     } else {

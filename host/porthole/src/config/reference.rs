@@ -54,6 +54,22 @@ tools:
 denied: []
 # denied: [secrets, \"*.rbac.authorization.k8s.io\"]
 
+# To what callers are narrowed, beyond their own rights. Every rule that names a caller applies; what all of them leave is
+# open to it. A list that is left out does not narrow, an empty one leaves nothing. tools/list shows what is open.
+#   callers     groups and users as `kubectl auth whoami` tells them; left out: everybody
+#   tools       names of tools
+#   namespaces  kinds without a namespace are closed then, unless `kinds` of the rule names them
+#   kinds       named as in `denied`; pods does not open pods/log
+# porthole policy explain --config FILE --as USER --group GROUP --tool TOOL says what applies, and why.
+policy: []
+# policy:
+# - callers: {{groups: [\"system:serviceaccounts:mcp-tools\"], users: [\"system:serviceaccount:dify:agent\"]}}
+#   tools: [pods_list, pods_log, events_list]
+#   namespaces: [shop, shop-staging]
+#   kinds: [pods, pods/log, events]
+# Callers that no rule names: allow, they are not narrowed; deny, they may call nothing.
+policyDefault: allow
+
 # What the host masks in what applications wrote, before a search or a tool sees it.
 redact:
   # Secrets in logs of pods and nodes, and in messages of Events and Pods, by their form: tokens, private keys, values of

@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use porthole_contract::{CallLimits, Content, Credential};
-use porthole_guard::{Grant, ReadLimits};
+use porthole_guard::{Ceiling, Grant, ReadLimits};
 use porthole_quota::Account;
 
 use crate::{CallContext, Code, Component, Engine, LoadError, RunError};
@@ -112,8 +112,8 @@ async fn two_versions_are_served_side_by_side() {
             answer: 1,
         };
         let memory = Arc::new(engine.memory.share(Account::HOST));
-        let reader =
-            guard.reader(Credential::Connection, Arc::new(Grant::default()), limits_of_reads, memory);
+        let (grant, ceiling) = (Arc::new(Grant::default()), Ceiling::default());
+        let reader = guard.reader(Credential::Connection, ceiling, grant, limits_of_reads, memory);
         let call = CallContext {
             tool: description.name,
             account: Account::HOST,

@@ -321,3 +321,46 @@ async fn a_revoked_token_reads_nothing_more() {
     }
     assert!(refused_read, "the read must meet the refusal, not only the next login");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_policy_narrows_a_caller_by_tool_namespace_and_kind() {
+    let cluster = Cluster::for_tests();
+    let client = cluster.admin().await.unwrap();
+    accounts::namespace(&client, "policy").await.unwrap();
+    let mut tokens = Vec::new();
+    for name in ["agent", "other"] {
+        tokens.push(accounts::account(&client, "policy", name).await.unwrap());
+        accounts::allow(&client, ("policy", name), None, accounts::reader_rules()).await.unwrap();
+    }
+    let config = "policyDefault: deny\npolicy:\n- callers: {users: [\"system:serviceaccount:policy:agent\"]}\n  tools: [pods_list, pods_list_in_namespace, resources_get, resources_list]\n- callers: {groups: [\"system:serviceaccounts:policy\"], users: [someone]}\n  namespaces: [shop]\n  kinds: [pods, services, nodes]\n- callers: {users: [\"system:serviceaccount:policy:other\"]}\n  tools: []\n";
+    let host = Porthole::configured(&cluster.kubeconfig, config).await.unwrap();
+    let listed = async |token: &str| -> Vec<String> {
+        let tools = Streamable::new(&host.origin, Some(token)).request("tools/list", json!({})).await.unwrap();
+        let tools = tools["tools"].as_array().unwrap().clone();
+        tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(listed(&tokens[1]).await, Vec::<String>::new());
+    let open = ["pods_list", "pods_list_in_namespace", "resources_get", "resources_list"];
+    assert_eq!(listed(&tokens[0]).await, open);
+
+    let agent = Streamable::new(&host.origin, Some(&tokens[0]));
+    let web = "web-6d4f9c7b8d-k8pq2";
+    for (tool, arguments, expected) in [
+        ("pods_list_in_namespace", json!({"namespace": "shop"}), web),
+        // The caller's own default is another namespace, and the policy's only one is found without asking.
+        ("pods_list", json!({}), web),
+        ("resources_get", json!({"kind": "pod", "name": web}), web),
+        ("resources_list", json!({"kind": "nodes"}), "Ready"),
+        ("pods_list_in_namespace", json!({"namespace": "payments"}), "(`policy`): shop."),
+        ("resources_list", json!({"kind": "services", "namespace": "payments"}), "(`policy`): shop."),
+        ("resources_list", json!({"kind": "configmaps", "namespace": "shop"}), "not opened it to this caller"),
+        ("resources_list", json!({"kind": "namespaces"}), "not opened it to this caller"),
+        ("pods_log", json!({"namespace": "shop", "name": web}), "pods_log is not open to this caller"),
+        ("pods_logs", json!({}), "there is no tool \"pods_logs\" here. The nearest: pods_list"),
+    ] {
+        let streamable = agent.call(tool, arguments.clone()).await.unwrap();
+        assert!(streamable.contains(expected), "{tool} {arguments}: {streamable}");
+        let over_sse = Dify::visit(&host.origin, Some(&tokens[0]), tool, arguments.clone()).await.unwrap();
+        assert!(over_sse.contains(expected), "{tool} {arguments}: {over_sse}");
+    }
+}
