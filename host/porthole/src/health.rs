@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -51,6 +54,9 @@ impl ApiServerHealth {
 #[serde(rename_all = "camelCase")]
 struct Readiness {
     ready: bool,
+    /// The process was asked to stop.
+    #[serde(skip_serializing_if = "is_false")]
+    stopping: bool,
     tools: Vec<ToolStatus>,
     failed: Vec<FileError>,
     /// Failed files that are not in `failed`.
@@ -86,24 +92,38 @@ fn failed(failures: &BTreeMap<String, String>) -> Vec<FileError> {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
 
-/// Routes of the probes.
-pub(crate) fn routes(catalog: Arc<Catalog>, cluster: Arc<Cluster>) -> Router {
-    let health = Arc::new(ApiServerHealth { cluster, last: Mutex::default() });
-    Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready).with_state((catalog, health)))
+/// Dependencies of the readiness probe.
+struct Probes {
+    catalog: Arc<Catalog>,
+    api_server: ApiServerHealth,
+    stopping: Arc<AtomicBool>,
 }
 
-/// Returns 200 if a tool is served, else 503; the body has details.
-async fn ready(State((catalog, health)): State<(Arc<Catalog>, Arc<ApiServerHealth>)>) -> Response {
-    let snapshot = catalog.current();
-    let reason = health.failure().await;
+/// Routes of the probes. `stopping` is set once the process was asked to stop.
+pub(crate) fn routes(catalog: Arc<Catalog>, cluster: Arc<Cluster>, stopping: Arc<AtomicBool>) -> Router {
+    let api_server = ApiServerHealth { cluster, last: Mutex::default() };
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready).with_state(Arc::new(Probes { catalog, api_server, stopping })))
+}
+
+/// Returns 200 if a tool is served and the process is not stopping, else 503; the body has details.
+async fn ready(State(probes): State<Arc<Probes>>) -> Response {
+    let snapshot = probes.catalog.current();
+    let reason = probes.api_server.failure().await;
+    let stopping = probes.stopping.load(Ordering::Relaxed);
     let readiness = Readiness {
-        ready: !snapshot.tools.is_empty(),
+        ready: !snapshot.tools.is_empty() && !stopping,
+        stopping,
         tools: snapshot
             .tools
             .values()

@@ -47,7 +47,7 @@ fn a_caller_gets_the_intersection_of_the_rules_that_name_it() {
     let refused = both.check(PODS, SHOP).unwrap_err();
     assert_eq!(refused.reason, Reason::Forbidden);
     assert!(
-        refused.message.contains("pods in namespace shop") && refused.message.ends_with(": web."),
+        refused.message.contains("pods in namespace \"shop\"") && refused.message.ends_with(": web."),
         "{refused}"
     );
     assert!(both.check(PODS, Scope::Namespace("web")).is_ok());

@@ -1,6 +1,14 @@
 //! `porthole serve`: validates the options, opens the ports, and shuts down gracefully.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use axum_server::Handle;
@@ -132,12 +140,17 @@ impl Ports<'_> {
     /// Serves both ports until a stop signal, then drains them.
     async fn serve(self, host: &Host) -> anyhow::Result<()> {
         let options = self.options;
+        let stopping = Arc::new(AtomicBool::new(false));
         let main_port = MainPort {
             calls: Arc::clone(&host.calls),
             authenticator: Arc::clone(&host.authenticator),
             hosts: AllowedHosts::new(options.listen, &options.allow_host),
             limits: self.limits,
-            probes: health::routes(Arc::clone(host.calls.catalog()), Arc::clone(&host.cluster)),
+            probes: health::routes(
+                Arc::clone(host.calls.catalog()),
+                Arc::clone(&host.cluster),
+                Arc::clone(&stopping),
+            ),
         };
         let (routes, sessions) = main_port.routes();
         let loading = keep_loaded(Arc::clone(host.calls.catalog()))?;
@@ -183,6 +196,18 @@ impl Ports<'_> {
             stop = stop_signal() => stop?,
             ended = servers.join_next() => {
                 if let Some(ended) = ended { ended??; }
+            }
+        }
+        stopping.store(true, Ordering::Relaxed);
+        if !options.drain.is_zero() {
+            let drain = humantime::format_duration(options.drain);
+            tracing::info!("serving for another {drain} (--drain), while /readyz says no");
+            tokio::select! {
+                () = tokio::time::sleep(options.drain) => {}
+                stop = stop_signal() => stop?,
+                ended = servers.join_next() => {
+                    if let Some(ended) = ended { ended??; }
+                }
             }
         }
         tracing::info!("stopping");

@@ -335,7 +335,8 @@ async fn the_operators_policy_narrows_a_caller_by_tool_namespace_and_kind() {
     let config = "policyDefault: deny\npolicy:\n- callers: {users: [\"system:serviceaccount:policy:agent\"]}\n  tools: [pods_list, pods_list_in_namespace, resources_get, resources_list]\n- callers: {groups: [\"system:serviceaccounts:policy\"], users: [someone]}\n  namespaces: [shop]\n  kinds: [pods, services, nodes]\n- callers: {users: [\"system:serviceaccount:policy:other\"]}\n  tools: []\n";
     let host = Porthole::configured(&cluster.kubeconfig, config).await.unwrap();
     let listed = async |token: &str| -> Vec<String> {
-        let tools = Streamable::new(&host.origin, Some(token)).request("tools/list", json!({})).await.unwrap();
+        let tools =
+            Streamable::new(&host.origin, Some(token)).request("tools/list", json!({})).await.unwrap();
         let tools = tools["tools"].as_array().unwrap().clone();
         tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
     };
@@ -353,7 +354,11 @@ async fn the_operators_policy_narrows_a_caller_by_tool_namespace_and_kind() {
         ("resources_list", json!({"kind": "nodes"}), "Ready"),
         ("pods_list_in_namespace", json!({"namespace": "payments"}), "(`policy`): shop."),
         ("resources_list", json!({"kind": "services", "namespace": "payments"}), "(`policy`): shop."),
-        ("resources_list", json!({"kind": "configmaps", "namespace": "shop"}), "not opened it to this caller"),
+        (
+            "resources_list",
+            json!({"kind": "configmaps", "namespace": "shop"}),
+            "not opened it to this caller",
+        ),
         ("resources_list", json!({"kind": "namespaces"}), "not opened it to this caller"),
         ("pods_log", json!({"namespace": "shop", "name": web}), "pods_log is not open to this caller"),
         ("pods_logs", json!({}), "there is no tool \"pods_logs\" here. The nearest: pods_list"),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use porthole_testbed::{
     accounts,
     dify::{Dify, Event},
-    porthole::Porthole,
+    http::send,
+    porthole::{Porthole, tools},
 };
 use serde_json::{Value, json};
 
@@ -238,6 +239,33 @@ async fn stopping_answers_what_is_open_and_ends_what_is_idle() {
     let answer = busy.answer_to(&json!(9)).await.unwrap();
     assert!(answer["error"]["message"].as_str().unwrap().contains("stopping"), "{answer}");
     let (status, _) = stopping.await.unwrap().unwrap();
+    assert!(status.success(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_drains_serves_on_and_is_not_ready_until_it_stops() {
+    let (cluster, token) = reader().await;
+    let (plugins, kubeconfig) = (tools().display().to_string(), cluster.kubeconfig.display().to_string());
+    let options = ["--kubeconfig", &kubeconfig, "--plugins", &plugins, "--drain", "10m"];
+    let host = Porthole::with(&options).await.unwrap();
+    let mut open = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+    open.initialize("2025-03-26").await.unwrap();
+    let (origin, id) = (host.origin.clone(), host.id());
+    assert!(host.readiness().await.unwrap()["stopping"].is_null());
+    let terminate = |id: u32| std::process::Command::new("kill").args(["-TERM", &id.to_string()]).status();
+    assert!(terminate(id).unwrap().success());
+    host.until_logged("serving for another 10m").await.unwrap();
+    let ready = send("GET", &format!("{origin}/readyz"), None, "").await.unwrap();
+    assert!(ready.status == 503 && ready.body.contains("\"stopping\":true"), "{ready:?}");
+    assert_eq!(send("GET", &format!("{origin}/healthz"), None, "").await.unwrap().status, 200);
+    // A new visit, and the session that was open before.
+    let visit = Dify::visit(&origin, Some(&token), "namespaces_list", json!({})).await.unwrap();
+    assert!(visit.contains("shop"), "{visit}");
+    let list = json!({"method": "tools/list", "jsonrpc": "2.0", "id": 7});
+    open.post(list.to_string(), Some(&token)).await.unwrap();
+    assert!(open.answer_to(&json!(7)).await.unwrap()["result"]["tools"].is_array());
+    // A second signal does not wait.
+    let (status, _) = host.terminate().await.unwrap();
     assert!(status.success(), "{status}");
 }
 
