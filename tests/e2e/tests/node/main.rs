@@ -9,6 +9,7 @@
     reason = "tests stop with a panic"
 )]
 
+mod cases;
 mod deployed;
 mod guide;
 mod lifecycle;
