@@ -1,10 +1,20 @@
-//! Cluster for developers; the tests start their own.
+//! Clusters for developers; the tests start their own.
 
-use std::path::PathBuf;
+use std::{
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 
-use crate::shell::{build_workspace, built, cache, command, run};
+use crate::{
+    packages::apt,
+    shell::{build_workspace, built, cache, command, run},
+};
+
+/// Variable with the node's name. The tests set it, because they must not stop a developer's node.
+const NODE_VARIABLE: &str = "PORTHOLE_NODE";
 
 /// Folder of the cluster. The tests set `$PORTHOLE_KUBE`, because they must not stop a developer's cluster.
 fn folder() -> PathBuf {
@@ -19,11 +29,49 @@ pub(crate) fn up(pods: usize) -> Result<()> {
         .arg(folder()))
 }
 
+/// Stops the cluster and the node.
 pub(crate) fn down() -> Result<()> {
     let testbed = built("porthole-testbed");
     if !testbed.exists() {
         eprintln!("no cluster was ever started from here");
         return Ok(());
     }
-    run(command(&testbed.display().to_string(), &["down", "--folder"]).arg(folder()))
+    run(command(&testbed.display().to_string(), &["down", "--folder"]).arg(folder()))?;
+    run(&mut node(&["down", "--name", &node_name()]))
+}
+
+fn node_name() -> String {
+    std::env::var(NODE_VARIABLE).unwrap_or_else(|_| "porthole".to_owned())
+}
+
+/// Starts a real node. Prints its kubeconfig's path, and nothing else, to stdout.
+pub(crate) fn node_up() -> Result<()> {
+    build_workspace()?;
+    prepare_node()?;
+    run(&mut node(&["up", "--name", &node_name()]))
+}
+
+/// Replaces this process by a command in the network of the node, with its kubeconfig in `$KUBECONFIG`.
+pub(crate) fn enter(arguments: &[String]) -> Result<()> {
+    let mut enter = node(&["enter", "--name", &node_name(), "--"]);
+    // In the caller's folder, because arguments may be relative paths.
+    let error = enter.args(arguments).current_dir(std::env::current_dir()?).exec();
+    Err(error).context("cannot run the testbed; `cargo xtask kube up --node` builds it")
+}
+
+/// Installs the packages of a node. Fails with the reason if no node can run on this machine.
+pub(crate) fn prepare_node() -> Result<()> {
+    let checked = node(&["check"]).stdout(Stdio::null()).output().context("cannot run the testbed")?;
+    if !checked.status.success() {
+        bail!("{}", String::from_utf8_lossy(&checked.stderr).trim().trim_start_matches("Error: "));
+    }
+    let listed = node(&["packages"]).output()?;
+    String::from_utf8_lossy(&listed.stdout).lines().try_for_each(apt)
+}
+
+/// Command of the testbed about a node.
+pub(crate) fn node(arguments: &[&str]) -> Command {
+    let mut command = command(&built("porthole-testbed").display().to_string(), &["node"]);
+    command.args(arguments);
+    command
 }

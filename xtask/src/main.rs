@@ -60,7 +60,7 @@ enum Command {
     Lint,
     /// Build the tools into plugins/dist
     Plugins,
-    /// A real API server with etcd and a kubelet stub on loopback
+    /// A real API server with etcd and a kubelet stub on loopback, or a whole node
     #[command(subcommand)]
     Kube(Kube),
     /// Print tables of figures: all of them, or one
@@ -79,8 +79,21 @@ enum Kube {
         /// Pods to make beyond those of the shop
         #[arg(long, default_value_t = 0)]
         pods: usize,
+        /// A whole node instead, without the shop: kubelet, containerd, kube-proxy and controllers, in namespaces of
+        /// its own (needs Linux, root and control groups; $PORTHOLE_NODE names it, if there is to be more than one)
+        #[arg(long, conflicts_with = "pods")]
+        node: bool,
     },
-    /// Stop it and delete its data
+    /// Run a command in the node's network, with $KUBECONFIG set
+    #[command(
+        after_help = "Examples:\n  cargo xtask kube enter -- kubectl get pods -A\n  cargo xtask kube enter -- curl http://10.88.0.1:30080/readyz"
+    )]
+    Enter {
+        /// The command and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Stop them and delete their data
     Down,
 }
 
@@ -97,7 +110,9 @@ fn main() -> ExitCode {
         },
         Command::Lint => lint::lint().map(|()| ExitCode::SUCCESS),
         Command::Plugins => plugins::build().map(|()| ExitCode::SUCCESS),
-        Command::Kube(Kube::Up { pods }) => kube::up(pods).map(|()| ExitCode::SUCCESS),
+        Command::Kube(Kube::Up { node: true, .. }) => kube::node_up().map(|()| ExitCode::SUCCESS),
+        Command::Kube(Kube::Up { pods, .. }) => kube::up(pods).map(|()| ExitCode::SUCCESS),
+        Command::Kube(Kube::Enter { command }) => kube::enter(&command).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Down) => kube::down().map(|()| ExitCode::SUCCESS),
         Command::Bench { table, beside } => {
             bench::bench(table, beside.as_deref()).map(|()| ExitCode::SUCCESS)

@@ -1,7 +1,7 @@
 //! Test suites: their prerequisites, execution and report.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
     time::Instant,
 };
@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    examples, fuzz,
+    examples, fuzz, kube,
     packages::{apt, cargo_deny, npm, npm_packages, pip, venv},
     plugins,
     shell::{build_workspace, built, cache, command, has, root, run, run_aside, target},
@@ -43,6 +43,8 @@ struct Suite {
 struct Environment {
     folder: PathBuf,
     cluster: PathBuf,
+    /// Name of the real node.
+    node: String,
     guests: PathBuf,
     /// True if every suite runs.
     is_whole: bool,
@@ -50,7 +52,7 @@ struct Environment {
     name: Option<String>,
 }
 
-const SUITES: [Suite; 15] = [
+const SUITES: [Suite; 16] = [
     Suite { name: "unit", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib", "--bins"]) },
     Suite {
         name: "layers",
@@ -91,6 +93,7 @@ const SUITES: [Suite; 15] = [
         prepare: || Ok(()),
         run: |s| s.cargo_test(&["--test", "image", "--", "--nocapture"]),
     },
+    Suite { name: "node", prepare: real_node, run: Environment::node },
     Suite { name: "page", prepare: chromium, run: |s| s.cargo_test(&["--test", "page"]) },
     Suite { name: "readme", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "readme"]) },
 ];
@@ -102,9 +105,10 @@ pub(crate) fn test(only: Option<&str>, name: Option<String>) -> Result<ExitCode>
     build_workspace()?;
     let guests = plugins::build_with_guests()?;
     run_aside(&mut command("cargo", &["test", "--release", "--workspace", "--no-run"]))?;
-    let folder = cache().join(format!("test-{}", std::process::id()));
-    let environment =
-        Environment { cluster: folder.join("cluster"), folder, guests, is_whole: only.is_none(), name };
+    let run = format!("test-{}", std::process::id());
+    let folder = cache().join(&run);
+    let cluster = folder.join("cluster");
+    let environment = Environment { cluster, folder, node: run, guests, is_whole: only.is_none(), name };
     let outcomes = environment.with_cluster(|| {
         let mut outcomes = Vec::new();
         for suite in SUITES.iter().filter(|suite| only.is_none_or(|only| suite.name.contains(only))) {
@@ -123,7 +127,7 @@ pub(crate) fn test(only: Option<&str>, name: Option<String>) -> Result<ExitCode>
         }
         // Last, because it checks the logs of all other suites, written at the most verbose level.
         eprintln!("\n=== suite logs ===");
-        let logs = match environment.run_cargo_test(&["--test", "logs"]) {
+        let logs = match environment.logs() {
             Ok(()) => Outcome::Passed,
             Err(error) => Outcome::Failed(format!("{error:#}")),
         };
@@ -186,22 +190,42 @@ impl Environment {
 
     /// Runs the tests of a suite, or those that were named.
     fn cargo_test(&self, arguments: &[&str]) -> Result<()> {
-        let Some(name) = &self.name else { return self.run_cargo_test(arguments) };
-        let mut list = command("cargo", &["test", "--release", "--workspace", "--quiet", name]);
+        self.cargo_test_by(|| command("cargo", &[]), arguments)
+    }
+
+    fn cargo_test_by(&self, cargo: impl Fn() -> Command, arguments: &[&str]) -> Result<()> {
+        let test = |more: &[&str]| {
+            let mut cargo = cargo();
+            self.add_environment(cargo.args(["test", "--release", "--workspace"]).args(more));
+            cargo
+        };
+        let Some(name) = self.name.as_deref() else { return run(&mut test(arguments)) };
+        let mut list = test(&["--quiet", name]);
         list.args(arguments.iter().take_while(|argument| **argument != "--"));
-        self.add_environment(list.args(["--", "--list", "--format", "terse"]));
-        let listed = list.output().context("cannot run cargo")?;
+        let listed = list.args(["--", "--list", "--format", "terse"]).output().context("cannot run cargo")?;
         // A filter that fits nothing passes, and a misspelt name would look like a test that holds.
         if listed.status.success() && listed.stdout.is_empty() {
             bail!("no test has {name} in its name");
         }
-        self.run_cargo_test(&[&[name.as_str()], arguments].concat())
+        run(&mut test(&[&[name], arguments].concat()))
     }
 
-    fn run_cargo_test(&self, arguments: &[&str]) -> Result<()> {
-        let mut cargo = command("cargo", &["test", "--release", "--workspace"]);
-        self.add_environment(cargo.args(arguments));
+    /// Checks the logs of the suites before.
+    fn logs(&self) -> Result<()> {
+        let mut cargo = command("cargo", &["test", "--release", "--workspace", "--test", "logs"]);
+        self.add_environment(&mut cargo);
         run(&mut cargo)
+    }
+
+    /// Runs the suite `node` within the network of a node, which is stopped in any case.
+    fn node(&self) -> Result<()> {
+        let up = run_aside(&mut kube::node(&["up", "--name", &self.node]));
+        let enter = || kube::node(&["enter", "--name", &self.node, "--", "cargo"]);
+        let outcome = up
+            .context("the node does not start")
+            .and_then(|()| self.cargo_test_by(enter, &["--test", "node", "--", "--nocapture"]));
+        let down = run_aside(&mut kube::node(&["down", "--name", &self.node]));
+        outcome.and(down.context("the node does not stop"))
     }
 
     /// Runs the tests of the SDK's crates and the examples of their documentation, natively instead of in a sandbox.
@@ -228,7 +252,10 @@ impl Environment {
             .env("PORTHOLE_TEST_CLUSTER", &self.cluster)
             .env("PORTHOLE_TEST_LOGS", self.folder.join("logs"))
             .env("PORTHOLE_TEST_TOKENS", self.folder.join("tokens"))
+            .env("PORTHOLE_TEST_NODE", &self.node)
+            .env("PORTHOLE_TESTBED", built("porthole-testbed"))
             .env("PORTHOLE_KUBE", self.folder.join("readme"))
+            .env("PORTHOLE_NODE", format!("{}-readme", self.node))
             .env("PORTHOLE_BIN", built("porthole"))
             .env("PORTHOLE_TOOLS", root().join("plugins/dist"))
             .env("PORTHOLE_GUESTS", &self.guests)
@@ -257,6 +284,12 @@ fn node() -> Result<()> {
 /// Installs Debian's Chromium if no browser is present.
 fn chromium() -> Result<()> {
     if has("chromium") { Ok(()) } else { apt("chromium") }
+}
+
+fn real_node() -> Result<()> {
+    kube::prepare_node()?;
+    // An image of the cases is made of it.
+    if Path::new("/usr/bin/python3").exists() { Ok(()) } else { apt("python3") }
 }
 
 fn fuzzer() -> Result<()> {

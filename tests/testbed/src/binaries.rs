@@ -13,6 +13,18 @@ const KUBERNETES: &str = "1.36.3";
 /// cluster.
 const ETCD: &str = "3.6.16";
 
+const API_SERVER: &str = r#"package main
+
+import (
+	"os"
+
+	"k8s.io/component-base/cli"
+	"k8s.io/kubernetes/cmd/kube-apiserver/app"
+)
+
+func main() { os.Exit(cli.Run(app.NewAPIServerCommand())) }
+"#;
+
 /// Programs of a control plane.
 #[derive(Debug, Clone)]
 pub struct Binaries {
@@ -24,7 +36,7 @@ pub struct Binaries {
 impl Binaries {
     /// Finds them in `$KUBEBUILDER_ASSETS`, on `PATH` or in the cache, or builds them (4 minutes on 2 cores).
     pub fn find_or_build() -> Result<Self> {
-        let cache = cache().join(format!("kubernetes-{KUBERNETES}-etcd-{ETCD}"));
+        let cache = versioned_cache();
         let find = |name: &str, build: &dyn Fn(&Path) -> Result<()>| -> Result<PathBuf> {
             if let Some(found) = found(name) {
                 return Ok(found);
@@ -42,6 +54,11 @@ impl Binaries {
             kubectl: find("kubectl", &|out| build_kubernetes("kubectl", out))?,
         })
     }
+}
+
+/// Folder of programs of these versions.
+pub(crate) fn versioned_cache() -> PathBuf {
+    cache().join(format!("kubernetes-{KUBERNETES}-etcd-{ETCD}"))
 }
 
 /// Cache folder of this project.
@@ -105,9 +122,24 @@ fn build_etcd(out: &Path) -> Result<()> {
 
 fn build_kubernetes(name: &str, out: &Path) -> Result<()> {
     eprintln!("building {name} {KUBERNETES} from its Go modules (about four minutes for the first, once)");
+    if name == "kubectl" {
+        let folder = tempfile::tempdir()?;
+        kubernetes_module(folder.path(), "kube-apiserver", API_SERVER)?;
+        return build(folder.path(), "k8s.io/kubernetes/cmd/kubectl", out);
+    }
+    build_kubernetes_main(name, API_SERVER, out)
+}
+
+/// Builds a program whose main package has this source and imports Kubernetes.
+pub(crate) fn build_kubernetes_main(name: &str, source: &str, out: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let downloaded =
-        go(folder.path(), &["mod", "download", "-json", &format!("k8s.io/kubernetes@v{KUBERNETES}")])?;
+    kubernetes_module(folder.path(), name, source)?;
+    build(folder.path(), &format!("./{name}"), out)
+}
+
+/// Writes a module with one main package, which requires Kubernetes at its version.
+fn kubernetes_module(folder: &Path, name: &str, source: &str) -> Result<()> {
+    let downloaded = go(folder, &["mod", "download", "-json", &format!("k8s.io/kubernetes@v{KUBERNETES}")])?;
     let downloaded: serde_json::Value = serde_json::from_str(&downloaded)?;
     let go_mod =
         std::fs::read_to_string(downloaded["GoMod"].as_str().context("go mod download names no GoMod")?)?;
@@ -120,14 +152,10 @@ fn build_kubernetes(name: &str, out: &Path) -> Result<()> {
         module.push_str(&format!("\t{name} => {name} {staging}\n"));
     }
     module.push_str(")\n");
-    std::fs::write(folder.path().join("go.mod"), module)?;
-    let main = folder.path().join("kube-apiserver");
+    std::fs::write(folder.join("go.mod"), module)?;
+    let main = folder.join(name);
     std::fs::create_dir(&main)?;
-    std::fs::write(
-        main.join("main.go"),
-        "package main\n\nimport (\n\t\"os\"\n\n\t\"k8s.io/component-base/cli\"\n\t\"k8s.io/kubernetes/cmd/kube-apiserver/app\"\n)\n\nfunc main() { os.Exit(cli.Run(app.NewAPIServerCommand())) }\n",
-    )?;
-    go(folder.path(), &["mod", "tidy"])?;
-    let package = if name == "kubectl" { "k8s.io/kubernetes/cmd/kubectl" } else { "./kube-apiserver" };
-    build(folder.path(), package, out)
+    std::fs::write(main.join("main.go"), source)?;
+    go(folder, &["mod", "tidy"])?;
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! Testbed: what tests and benchmarks run against, a real Kubernetes API server on loopback, and what they drive the host
 //! with: accounts, emulations of third-party clients, components.
 //!
-//! Only two parts of Kubernetes are emulated: the kubelet, which serves logs from files, and metrics-server, whose API
-//! is a pair of custom resources.
+//! On loopback two parts of Kubernetes are emulated: the kubelet, which serves logs from files, and metrics-server, whose
+//! API is a pair of custom resources. A [`node`] is the whole of it, where the machine permits one.
 #![allow(missing_docs, reason = "a crate of tests: its readers read the tests")]
 #![allow(
     clippy::expect_used,
@@ -23,6 +23,7 @@ pub mod dify;
 pub mod fixtures;
 pub mod hostile_api;
 pub mod http;
+pub mod node;
 pub mod pki;
 pub mod porthole;
 pub mod prepared;

@@ -1,6 +1,7 @@
-//! Command line of the testbed, called by `cargo xtask`: starts and stops a cluster.
+//! Command line of the testbed, called by `cargo xtask`: starts and stops a cluster or a node.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to developers")]
 
+mod commands;
 mod kubelet;
 
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use porthole_testbed::{binaries::Binaries, cluster::Cluster, fixtures};
 
-/// A real API server on loopback.
+/// A real API server on loopback, and real nodes.
 #[derive(Parser)]
 struct Cli {
     #[command(subcommand)]
@@ -40,6 +41,9 @@ enum Command {
         #[arg(long)]
         port: u16,
     },
+    /// A real node in namespaces of its own
+    #[command(subcommand)]
+    Node(commands::NodeCommand),
 }
 
 #[tokio::main]
@@ -69,5 +73,6 @@ async fn main() -> Result<()> {
             Ok(())
         }
         Command::Kubelet { folder, port } => kubelet::serve(&folder, port).await,
+        Command::Node(command) => commands::run(command),
     }
 }

@@ -1,0 +1,52 @@
+//! Porthole on a real node: what only a kubelet, a container runtime and controllers can show. Run by
+//! `cargo xtask test node`, which starts the node and runs these tests within its network.
+#![allow(missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests stop with a panic"
+)]
+
+mod cases;
+mod deployed;
+mod guide;
+mod lifecycle;
+mod tools;
+
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use porthole_testbed::node::Node;
+
+/// Waits until a condition holds; what it answers last is in the failure.
+async fn until<T>(what: &str, limit: Duration, condition: impl AsyncFn() -> Result<T, String>) -> T {
+    let begun = Instant::now();
+    loop {
+        match condition().await {
+            Ok(value) => return value,
+            Err(last) => assert!(begun.elapsed() < limit, "{what}: not after {limit:?}: {last}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Output of a shell command in the repository, with the admin's kubeconfig; it must succeed.
+fn shell(node: &Node, script: &str) -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new("sh")
+        .args(["-euc", script])
+        .current_dir(porthole_e2e::root())
+        .env("KUBECONFIG", node.kubeconfig())
+        .env("PATH", format!("{}:{path}", node.folder().display()))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{script}\n{stdout}{stderr}");
+    assert!(!stderr.contains("Warning"), "{script}\n{stderr}");
+    stdout
+}

@@ -1,0 +1,70 @@
+//! Commands about a node.
+
+use std::os::unix::process::CommandExt;
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use porthole_testbed::node::{self, Node};
+
+#[derive(Subcommand)]
+pub(crate) enum NodeCommand {
+    /// Fail with the reason if no node can run here
+    Check,
+    /// Print Debian's packages that are missing
+    Packages,
+    /// Start a node, and print its kubeconfig
+    Up {
+        #[arg(long)]
+        name: String,
+    },
+    /// Stop a node, and delete everything of it
+    Down {
+        #[arg(long)]
+        name: String,
+    },
+    /// Run a command in a node's network
+    Enter {
+        #[arg(long)]
+        name: String,
+        #[arg(trailing_var_arg = true, required = true, allow_hyphen_values = true)]
+        command: Vec<String>,
+    },
+    /// First process of a node (started by `up`)
+    Init {
+        #[arg(long)]
+        name: String,
+    },
+}
+
+pub(crate) fn run(command: NodeCommand) -> Result<()> {
+    match command {
+        NodeCommand::Check => node::check_machine()?,
+        NodeCommand::Packages => {
+            for package in node::missing_packages() {
+                println!("{package}");
+            }
+        }
+        NodeCommand::Up { name } => {
+            println!("{}", Node::named(&name)?.up(&std::env::current_exe()?)?.display());
+        }
+        NodeCommand::Down { name } => {
+            let was_running = Node::named(&name)?.down()?;
+            eprintln!("{}", if was_running { "the node is stopped" } else { "no node is running" });
+        }
+        NodeCommand::Enter { name, command } => {
+            let node = Node::named(&name)?;
+            let (program, arguments) = command.split_first().context("no command")?;
+            // The node's folder has kubectl, which the machine may lack.
+            let path = std::env::var("PATH").unwrap_or_default();
+            let error = node
+                .enter(program)?
+                .args(arguments)
+                .env("KUBECONFIG", node.kubeconfig())
+                .env("PATH", format!("{path}:{}", node.folder().display()))
+                .exec();
+            return Err(error).context("cannot run nsenter");
+        }
+        NodeCommand::Init { name } => node::init(&Node::named(&name)?)?,
+    }
+    Ok(())
+}
