@@ -1,5 +1,6 @@
 //! Guarded reads of one call: under a credential, a grant and limits.
 
+mod changes;
 #[cfg(test)]
 mod tests;
 
@@ -141,19 +142,20 @@ impl GuardedReader {
                     redaction(&kind, self.masking),
                 )
                 .await?;
-                let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
-                // The API server lists a missing namespace as empty, and a model would report that nothing runs in it.
-                if page.count == 0
-                    && query.continue_token.is_none()
-                    && let Some(namespace) = namespace
-                    && let Some(missing) = self.missing_namespace(namespace).await
-                {
-                    return Err(missing);
+                if page.count == 0 && query.continue_token.is_none() {
+                    self.check_namespace(&kind, query.namespace.as_deref()).await?;
                 }
                 Ok(page)
             })
             .await;
         self.deliver(Some(entry), &kind.kind, page)
+    }
+
+    /// Rejects the empty list of a namespace that does not exist: the API server lists that as empty, and a model would
+    /// report that nothing runs in it.
+    async fn check_namespace(&self, kind: &Kind, namespace: Option<&str>) -> Result<(), Failure> {
+        let Some(namespace) = namespace.filter(|_| kind.namespaced) else { return Ok(()) };
+        self.missing_namespace(namespace).await.map_or(Ok(()), Err)
     }
 
     /// Returns an error if the namespace is missing; `None` if it exists or the caller may not read namespaces. Only a

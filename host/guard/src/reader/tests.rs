@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use porthole_cluster::answering::{Requests, answering_by_path};
-use porthole_contract::{ReadRule, Token, View};
+use porthole_contract::{ChangesQuery, ReadRule, Token, View};
 use porthole_quota::{Account, MemoryTotal};
 use serde_json::json;
 
@@ -26,7 +26,7 @@ struct Read {
     run: fn(&GuardedReader) -> Reading<'_>,
 }
 
-const READS: [Read; 5] = [
+const READS: [Read; 7] = [
     Read {
         verb: Verb::Get,
         group: "",
@@ -48,6 +48,24 @@ const READS: [Read; 5] = [
         denied: "po",
         paths: &["/api/v1/namespaces/shop/pods"],
         run: |reader| Box::pin(async { reader.list_objects(&pods(), &list_query()).await.map(drop) }),
+    },
+    Read {
+        verb: Verb::Get,
+        group: "",
+        resource: "pods",
+        denied: "pods",
+        paths: &["/api/v1/namespaces/shop/pods/web"],
+        run: |reader| {
+            Box::pin(async { reader.object_changes(&pods(), &changes_of(Some("web"))).await.map(drop) })
+        },
+    },
+    Read {
+        verb: Verb::List,
+        group: "",
+        resource: "pods",
+        denied: "Pod",
+        paths: &["/api/v1/namespaces/shop/pods"],
+        run: |reader| Box::pin(async { reader.object_changes(&pods(), &changes_of(None)).await.map(drop) }),
     },
     Read {
         verb: Verb::Get,
@@ -94,6 +112,10 @@ fn list_query() -> ListQuery {
     }
 }
 
+fn changes_of(name: Option<&str>) -> ChangesQuery {
+    ChangesQuery { namespace: Some("shop".into()), name: name.map(str::to_owned), ..ChangesQuery::default() }
+}
+
 fn log_query() -> LogQuery {
     LogQuery {
         namespace: "shop".into(),
@@ -117,7 +139,7 @@ fn node_query() -> NodeQuery {
 }
 
 fn answer(path: &str) -> Option<Vec<u8>> {
-    let pod = json!({"kind": "Pod", "metadata": {"name": "web", "namespace": "shop"}});
+    let pod = json!({"kind": "Pod", "metadata": {"name": "web", "namespace": "shop", "managedFields": [{"manager": "kubectl"}]}});
     let release = json!({"metadata": {"name": "s1", "namespace": "shop", "labels": {"name": "r".repeat(400), "version": "1"}}});
     let body = match path {
         "/api" => json!({"items": [{"metadata": {"name": ""}, "versions": [{"version": "v1", "resources": [{
