@@ -37,7 +37,7 @@ pub use mask::Masking;
 pub use namespaces::{namespace_exists, similar_namespaces};
 pub use nodes::node_read;
 pub use objects::{get_object, list_objects};
-pub use releases::{StoredRelease, UnpackBudget, read_release, stored_releases};
+pub use releases::{StoredRelease, UnpackBudget, read_release, stored_releases, stored_revisions};
 pub use server::{ApiServer, Client, ConnectError, Source};
 pub use shape::Redaction;
 pub use work::Workers;

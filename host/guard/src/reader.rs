@@ -222,9 +222,7 @@ impl GuardedReader {
         let entry = self.log.begin("list", "releases.helm.sh", namespace);
         let stored = self
             .count_read(async {
-                self.policy.allow_built_in(Verb::List, RELEASES.0, RELEASES.1)?;
-                // Releases are read from Secrets, so an operator who denies those denies both.
-                self.policy.allow_undeclared("", "secrets")?;
+                self.allow_releases()?;
                 porthole_cluster::stored_releases(self.client(), namespace).await
             })
             .await;
@@ -236,6 +234,12 @@ impl GuardedReader {
             Err(failure) => Err(failure),
         };
         self.deliver(Some(entry), "Helm's releases", releases)
+    }
+
+    fn allow_releases(&self) -> Result<(), Failure> {
+        self.policy.allow_built_in(Verb::List, RELEASES.0, RELEASES.1)?;
+        // Releases are read from Secrets, so an operator who denies those denies both.
+        self.policy.allow_undeclared("", "secrets")
     }
 
     /// Reads one release; the fields of its labels if its Secret cannot be opened.

@@ -110,6 +110,12 @@ impl Host for State {
         let (kind, query) = query.into();
         Ok(translate(self.read(async |reader| reader.object_changes(&kind, &query).await).await?))
     }
+
+    async fn release_history(&mut self, namespace: String, name: String) -> ReadResult<Vec<Release>> {
+        let answer = self.read(async |reader| reader.release_history(&namespace, &name).await).await?;
+        let answer = answer.map(|releases| releases.into_iter().map(Release::from).collect::<Vec<_>>());
+        Ok(translate(answer))
+    }
 }
 
 // === from the component ===

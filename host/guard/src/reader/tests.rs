@@ -26,7 +26,7 @@ struct Read {
     run: fn(&GuardedReader) -> Reading<'_>,
 }
 
-const READS: [Read; 7] = [
+const READS: [Read; 8] = [
     Read {
         verb: Verb::Get,
         group: "",
@@ -93,6 +93,17 @@ const READS: [Read; 7] = [
             "/api/v1/namespaces/shop/secrets/s1",
         ],
         run: |reader| Box::pin(async { reader.releases(Some("shop")).await.map(drop) }),
+    },
+    Read {
+        verb: Verb::List,
+        group: "helm.sh",
+        resource: "releases",
+        denied: "secrets",
+        paths: &[
+            "/api/v1/namespaces/shop/secrets?labelSelector=owner%3Dhelm%2Cname%3Dr&fieldSelector=type%3Dhelm.sh%2Frelease.v1",
+            "/api/v1/namespaces/shop/secrets/s1",
+        ],
+        run: |reader| Box::pin(async { reader.release_history("shop", "r").await.map(drop) }),
     },
 ];
 
@@ -268,4 +279,22 @@ async fn no_answer_crosses_that_does_not_fit_into_the_component() {
     too_large(reader.releases(Some("shop")).await.map(drop).unwrap_err());
     let records = reader.summary().records;
     assert_eq!((records[0].bytes, records[0].failed.as_ref().unwrap().1.as_str()), (0, "TooLarge"));
+}
+
+#[tokio::test]
+async fn of_a_long_history_only_the_newest_revisions_are_opened() {
+    fn many(path: &str) -> Option<Vec<u8>> {
+        let items: Vec<_> = (1..=50)
+            .map(|n| json!({"metadata": {"name": format!("s{n}"), "namespace": "shop", "labels": {"name": "r", "version": n.to_string()}}}))
+            .collect();
+        let list = json!({"kind": "SecretList", "metadata": {}, "items": items});
+        (path == "/api/v1/namespaces/shop/secrets").then(|| list.to_string().into_bytes())
+    }
+    let (cluster, requests) = cluster(many).await;
+    let reader = reader(&cluster, every_rule(), &[], u32::MAX);
+    let history = reader.release_history("shop", "r").await.unwrap();
+    assert_eq!(history.len(), 50);
+    assert!(history.iter().map(|release| release.revision).eq((1..=50).rev()));
+    let opened = requests.take().into_iter().filter(|sent| sent.path.contains("/secrets/s")).count();
+    assert_eq!(opened, 20);
 }
