@@ -18,6 +18,7 @@ use serde::{
 use serde_json::{Value, value::RawValue};
 
 pub use crate::{
+    changes::fuzz::managed_fields,
     kinds::fuzz::kinds,
     logs::fuzz::log_lines,
     releases::fuzz::helm_release,

@@ -32,8 +32,8 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// Max bytes of a selector, of a continue token (base64 of a key in etcd) and of a resource version: they become part
 /// of the URL, and of errors.
-const MAX_SELECTOR: usize = 4 << 10;
-const MAX_CONTINUE: usize = 8 << 10;
+pub(super) const MAX_SELECTOR: usize = 4 << 10;
+pub(super) const MAX_CONTINUE: usize = 8 << 10;
 const MAX_VERSION: usize = 128;
 
 /// Validates and escapes a name for a path. A name with a slash would read something else.
@@ -86,7 +86,8 @@ pub(super) fn parameter(path: &mut String, key: &str, value: &str) {
     path.extend(utf8_percent_encode(value, ESCAPED));
 }
 
-fn path(kind: &Kind, namespace: Option<&str>) -> Result<String, Failure> {
+/// The path of a kind's objects.
+pub(super) fn path(kind: &Kind, namespace: Option<&str>) -> Result<String, Failure> {
     let mut path = if kind.group.is_empty() {
         format!("/api/{}", kind.version)
     } else {
@@ -102,7 +103,7 @@ fn path(kind: &Kind, namespace: Option<&str>) -> Result<String, Failure> {
 }
 
 /// Describes a read for messages: `pods in namespace shop`.
-fn describe_read(kind: &Kind, namespace: Option<&str>, name: Option<&str>) -> String {
+pub(super) fn describe_read(kind: &Kind, namespace: Option<&str>, name: Option<&str>) -> String {
     let name = name.map(|name| format!(" {}", Echo(name))).unwrap_or_default();
     match namespace.map(|namespace| truncate(namespace, MAX_ECHO)) {
         Some(namespace) => format!("{}{name} in namespace {namespace}", kind.qualified_name()),
@@ -161,7 +162,7 @@ pub async fn get_object(
         return Ok(table(answer, NamespaceColumn::Absent, redaction, client.budget, &what).await?.items);
     } else {
         let body = client.get(&path, JSON, &what).await?.bytes().await?;
-        check_kind(&body, kind, &what)?;
+        check_kind(&body, &kind.kind, &what)?;
         // The body stays reserved until the call ends, and covers the copy, which is about as long. Until this returns,
         // both exist.
         let scratch = client.budget.scratch();
@@ -322,7 +323,7 @@ pub(super) fn envelope(list: Items, what: &str) -> Result<ListMetadata, Failure>
 }
 
 /// Rejects an object of another kind than requested. An API server sets the kind of each object.
-fn check_kind(body: &[u8], kind: &Kind, what: &str) -> Result<(), Failure> {
+pub(super) fn check_kind(body: &[u8], kind: &str, what: &str) -> Result<(), Failure> {
     #[derive(Deserialize)]
     struct TypeMeta<'b> {
         #[serde(borrow, default)]
@@ -330,7 +331,7 @@ fn check_kind(body: &[u8], kind: &Kind, what: &str) -> Result<(), Failure> {
     }
     let TypeMeta { kind: found } =
         serde_json::from_slice(body).map_err(|error| decode_error(what, &error))?;
-    if found == kind.kind { Ok(()) } else { Err(wrong_kind(what, &found, &kind.kind)) }
+    if found == kind { Ok(()) } else { Err(wrong_kind(what, &found, kind)) }
 }
 
 pub(super) fn wrong_kind(what: &str, found: &str, expected: &str) -> Failure {

@@ -8,6 +8,7 @@
 pub(crate) mod fuzz;
 
 use std::{
+    cmp::Reverse,
     collections::BTreeMap,
     io::{self, Read},
     sync::{
@@ -18,7 +19,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use flate2::read::GzDecoder;
-use porthole_contract::{Echo, Failure, Reason, Release, truncate};
+use porthole_contract::{Echo, Failure, Reason, Release, is_subdomain, truncate};
 use serde::Deserialize;
 
 use super::{
@@ -95,37 +96,75 @@ pub async fn stored_releases(
     client: Client<'_>,
     namespace: Option<&str>,
 ) -> Result<Vec<StoredRelease>, Failure> {
-    let mut path = secrets(namespace)?;
     let what = match namespace {
         Some(namespace) => format!("Helm's releases in namespace {namespace}"),
         None => "Helm's releases in all namespaces".to_owned(),
     };
-    parameter(&mut path, "labelSelector", "owner=helm");
-    parameter(&mut path, "fieldSelector", "type=helm.sh/release.v1");
-    let mut answer = client.get(&path, METADATA_LIST, &what).await?;
-    let mut items = Items::of("items");
     let mut newest: BTreeMap<(String, String), StoredRelease> = BTreeMap::new();
-    let (scratch, mut kept) = (client.budget.scratch(), 0_usize);
+    stored(client, namespace, "owner=helm", &what, |stored| {
+        let release = &stored.release;
+        let key = (release.namespace.clone(), release.name.clone());
+        if newest.get(&key).is_some_and(|known| known.release.revision >= release.revision) {
+            return 0;
+        }
+        // An older revision is not subtracted: what it held is free again, but a bound need not be exact.
+        let bytes = stored.bytes();
+        newest.insert(key, stored);
+        bytes
+    })
+    .await?;
+    Ok(newest.into_values().collect())
+}
+
+/// Lists all revisions of one release, the newest first, as [`stored_releases`] does.
+pub async fn stored_revisions(
+    client: Client<'_>,
+    namespace: &str,
+    name: &str,
+) -> Result<Vec<StoredRelease>, Failure> {
+    // A comma would begin another selector.
+    if !is_subdomain(name) {
+        let message = format!("release {} is not a name in Helm", Echo(name));
+        return Err(Failure::new(Reason::Invalid, message));
+    }
+    let what = format!("the revisions of release {} in namespace {namespace}", Echo(name));
+    let mut revisions = Vec::new();
+    stored(client, Some(namespace), &format!("owner=helm,name={name}"), &what, |stored| {
+        let bytes = stored.bytes();
+        revisions.push(stored);
+        bytes
+    })
+    .await?;
+    revisions.sort_by_key(|stored| Reverse(stored.release.revision));
+    Ok(revisions)
+}
+
+/// Reads the metadata of Helm's Secrets. `keep` returns the bytes that it keeps of a revision.
+async fn stored(
+    client: Client<'_>,
+    namespace: Option<&str>,
+    selector: &str,
+    what: &str,
+    mut keep: impl FnMut(StoredRelease) -> usize,
+) -> Result<(), Failure> {
+    let mut path = secrets(namespace)?;
+    parameter(&mut path, "labelSelector", selector);
+    parameter(&mut path, "fieldSelector", "type=helm.sh/release.v1");
+    let mut answer = client.get(&path, METADATA_LIST, what).await?;
+    let mut items = Items::of("items");
+    let scratch = client.budget.scratch();
     while let Some(chunk) = answer.chunk().await? {
-        scratch.hold_up_to(items.buffered().saturating_add(chunk.len()), &what).await?;
-        let before = kept;
+        scratch.hold_up_to(items.buffered().saturating_add(chunk.len()), what).await?;
+        let mut kept = 0_usize;
         items.feed(&chunk, |item| {
             let SecretItem { metadata } =
-                serde_json::from_slice(item).map_err(|error| decode_error(&what, &error))?;
-            let stored = StoredRelease::of(metadata);
-            let release = &stored.release;
-            let key = (release.namespace.clone(), release.name.clone());
-            if newest.get(&key).is_none_or(|known| known.release.revision < release.revision) {
-                // An older revision is not subtracted: what it held is free again, but a bound need not be exact.
-                kept = kept.saturating_add(stored.bytes());
-                newest.insert(key, stored);
-            }
+                serde_json::from_slice(item).map_err(|error| decode_error(what, &error))?;
+            kept = kept.saturating_add(keep(StoredRelease::of(metadata)));
             Ok::<_, Failure>(())
         })?;
-        client.budget.hold(kept.saturating_sub(before), &what).await?;
+        client.budget.hold(kept, what).await?;
     }
-    envelope(items, &what)?;
-    Ok(newest.into_values().collect())
+    envelope(items, what).map(drop)
 }
 
 /// Opens the Secret of a revision, for the fields that its labels lack.
@@ -270,7 +309,10 @@ mod tests {
     use porthole_quota::{Account, MemoryTotal};
 
     use super::*;
-    use crate::{ReadBudget, answering::answering};
+    use crate::{
+        ReadBudget,
+        answering::{answering, answering_by_path},
+    };
 
     fn secret(json: &[u8], zip: bool) -> Vec<u8> {
         let packed = if zip {
@@ -308,6 +350,31 @@ mod tests {
                 assert_eq!(reason.filter(|reason| *reason == Reason::Throttled), expected, "{total}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn the_revisions_of_a_release_are_in_order_and_a_name_adds_no_selector() {
+        let item = |n: u32| {
+            format!(
+                r#"{{"metadata":{{"name":"s{n}","namespace":"shop","labels":{{"name":"web","version":"{n}"}}}}}}"#
+            )
+        };
+        // As the API server sorts them: by name.
+        let items = [1, 10, 2].map(item).join(",");
+        let list = format!(r#"{{"kind":"SecretList","metadata":{{}},"items":[{items}]}}"#);
+        let (server, requests) = answering_by_path(move |_| Some(list.clone().into_bytes())).await;
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let budget = ReadBudget::new(deadline, 1 << 20, 1 << 20);
+        let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+        let revisions = stored_revisions(client, "shop", "web").await.unwrap();
+        let revisions: Vec<u32> = revisions.iter().map(|stored| stored.release.revision).collect();
+        assert_eq!(revisions, [10, 2, 1]);
+        let asked = requests.take();
+        assert!(asked[0].path.contains("labelSelector=owner%3Dhelm%2Cname%3Dweb&"), "{asked:?}");
+        for name in ["web,status=failed", "", "a b", "../x", "!web"] {
+            assert_eq!(stored_revisions(client, "shop", name).await.unwrap_err().reason, Reason::Invalid);
+        }
+        assert!(requests.take().is_empty());
     }
 
     #[test]

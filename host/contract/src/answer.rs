@@ -113,6 +113,44 @@ pub struct Release {
     pub updated: String,
 }
 
+/// The last write of one manager to an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// The object's namespace; empty for a cluster-scoped kind.
+    pub namespace: String,
+    /// The object's name.
+    pub name: String,
+    /// The object's uid.
+    pub uid: String,
+    /// RFC 3339 timestamp of the object's creation.
+    pub created: String,
+    /// The name that the writing program gave itself.
+    pub manager: String,
+    /// `Apply` or `Update`.
+    pub operation: String,
+    /// RFC 3339; empty if the API server kept none.
+    pub time: String,
+    /// For example `status`; empty for the object itself.
+    pub subresource: String,
+    /// Names of the fields that the manager owns, two levels at most.
+    pub fields: Vec<String>,
+    /// Fields beyond these.
+    pub more_fields: u32,
+}
+
+/// The writes to one page of objects.
+#[derive(Debug, Clone, Default)]
+pub struct ChangesPage {
+    /// The writes, in the order of the objects.
+    pub changes: Vec<Change>,
+    /// Objects read.
+    pub count: u32,
+    /// Start of the next page; None after the last.
+    pub continue_token: Option<String>,
+    /// Objects after this page, if the API server says so.
+    pub remaining: Option<u64>,
+}
+
 /// The account behind a credential: `status.userInfo` of a SelfSubjectReview (`authentication.k8s.io/v1`).
 #[derive(Debug, Clone)]
 pub struct UserInfo {

@@ -52,6 +52,23 @@ pub struct ListQuery {
     pub view: View,
 }
 
+/// Query for the writes to objects of a kind.
+#[derive(Debug, Clone, Default)]
+pub struct ChangesQuery {
+    /// None: all namespaces, or a cluster-scoped kind.
+    pub namespace: Option<String>,
+    /// One object; None: those of the list.
+    pub name: Option<String>,
+    /// Selector as in kubectl's `--selector`.
+    pub label_selector: Option<String>,
+    /// RFC 3339 timestamp of the oldest write.
+    pub since_time: Option<String>,
+    /// Max objects per page.
+    pub limit: Option<u32>,
+    /// Continue token of the previous page.
+    pub continue_token: Option<String>,
+}
+
 /// Query for a container's log, with a filter for its lines.
 #[derive(Debug, Clone, Default)]
 pub struct LogQuery {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use porthole_contract::{AccessDecision, Kind, LogText, Page, Release, UserInfo};
+use porthole_contract::{AccessDecision, Change, ChangesPage, Kind, LogText, Page, Release, UserInfo};
 
 /// Bytes of a string's pointer and length in a component: a million empty strings are not free.
 const STRING: usize = 8;
@@ -41,6 +41,18 @@ impl AnswerSize for Vec<Release> {
             let Release { name, namespace, revision: _, status, chart, chart_version, app_version, updated } =
                 release;
             sum.saturating_add(texts([name, namespace, status, chart, chart_version, app_version, updated]))
+        })
+    }
+}
+
+impl AnswerSize for ChangesPage {
+    fn bytes(&self) -> usize {
+        self.changes.iter().fold(0, |sum, change| {
+            let Change {
+                namespace, name, uid, created, manager, operation, time, subresource, fields, ..
+            } = change;
+            let entry = [namespace, name, uid, created, manager, operation, time, subresource];
+            sum.saturating_add(texts(entry.into_iter().chain(fields)))
         })
     }
 }

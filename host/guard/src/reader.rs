@@ -1,5 +1,6 @@
 //! Guarded reads of one call: under a credential, a grant and limits.
 
+mod changes;
 #[cfg(test)]
 mod tests;
 
@@ -146,19 +147,20 @@ impl GuardedReader {
                     redaction(&kind, self.masking),
                 )
                 .await?;
-                let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
-                // The API server lists a missing namespace as empty, and a model would report that nothing runs in it.
-                if page.count == 0
-                    && query.continue_token.is_none()
-                    && let Some(namespace) = namespace
-                    && let Some(missing) = self.missing_namespace(namespace).await
-                {
-                    return Err(missing);
+                if page.count == 0 && query.continue_token.is_none() {
+                    self.check_namespace(&kind, query.namespace.as_deref()).await?;
                 }
                 Ok(page)
             })
             .await;
         self.deliver(Some(entry), &kind.kind, page)
+    }
+
+    /// Rejects the empty list of a namespace that does not exist: the API server lists that as empty, and a model would
+    /// report that nothing runs in it.
+    async fn check_namespace(&self, kind: &Kind, namespace: Option<&str>) -> Result<(), Failure> {
+        let Some(namespace) = namespace.filter(|_| kind.namespaced) else { return Ok(()) };
+        self.missing_namespace(namespace).await.map_or(Ok(()), Err)
     }
 
     /// Returns an error if the namespace is missing; `None` if it exists or the caller may not read namespaces. Only a
@@ -225,10 +227,7 @@ impl GuardedReader {
         let entry = self.log.begin("list", "releases.helm.sh", namespace);
         let stored = self
             .count_read(async {
-                let scope = namespace.map_or(Scope::AllNamespaces, Scope::Namespace);
-                self.policy.allow_built_in(Verb::List, RELEASES.0, RELEASES.1, scope)?;
-                // Releases are read from Secrets, so an operator who denies those denies both.
-                self.policy.allow_undeclared("", "secrets")?;
+                self.allow_releases(namespace)?;
                 porthole_cluster::stored_releases(self.client(), namespace).await
             })
             .await;
@@ -240,6 +239,13 @@ impl GuardedReader {
             Err(failure) => Err(failure),
         };
         self.deliver(Some(entry), "Helm's releases", releases)
+    }
+
+    fn allow_releases(&self, namespace: Option<&str>) -> Result<(), Failure> {
+        let scope = namespace.map_or(Scope::AllNamespaces, Scope::Namespace);
+        self.policy.allow_built_in(Verb::List, RELEASES.0, RELEASES.1, scope)?;
+        // Releases are read from Secrets, so an operator who denies those denies both.
+        self.policy.allow_undeclared("", "secrets")
     }
 
     /// Reads one release; the fields of its labels if its Secret cannot be opened.

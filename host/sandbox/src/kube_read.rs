@@ -2,13 +2,15 @@
 //!
 //! Nothing is decided here. `types::Host` has no functions; the rest translates between the contract's records and ours.
 
+mod changes;
+
 use porthole_guard::GuardedReader;
 
 use super::{
     state::State,
     world::kube_read::{
-        AccessQuery, CallerInfo, Cut, GetQuery, Host, KindInfo, KindRef, ListQuery, LogQuery, LogText,
-        NodeQuery, NodeSource, Page, ReadError, Reason, Release, Verdict, View,
+        AccessQuery, CallerInfo, ChangesPage, ChangesQuery, Cut, GetQuery, Host, KindInfo, KindRef,
+        ListQuery, LogQuery, LogText, NodeQuery, NodeSource, Page, ReadError, Reason, Release, Verdict, View,
     },
 };
 
@@ -100,6 +102,17 @@ impl Host for State {
 
     async fn releases(&mut self, namespace: Option<String>) -> ReadResult<Vec<Release>> {
         let answer = self.read(async |reader| reader.releases(namespace.as_deref()).await).await?;
+        let answer = answer.map(|releases| releases.into_iter().map(Release::from).collect::<Vec<_>>());
+        Ok(translate(answer))
+    }
+
+    async fn object_changes(&mut self, query: ChangesQuery) -> ReadResult<ChangesPage> {
+        let (kind, query) = query.into();
+        Ok(translate(self.read(async |reader| reader.object_changes(&kind, &query).await).await?))
+    }
+
+    async fn release_history(&mut self, namespace: String, name: String) -> ReadResult<Vec<Release>> {
+        let answer = self.read(async |reader| reader.release_history(&namespace, &name).await).await?;
         let answer = answer.map(|releases| releases.into_iter().map(Release::from).collect::<Vec<_>>());
         Ok(translate(answer))
     }

@@ -38,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "table", run: cluster::table },
     Target { name: "log_lines", run: cluster::log_lines },
     Target { name: "helm_release", run: cluster::helm_release },
+    Target { name: "managed_fields", run: cluster::managed_fields },
     Target { name: "kinds", run: cluster::kinds },
     Target { name: "kubeconfig", run: cluster::kubeconfig },
     Target { name: "description", run: sandbox::description },

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use porthole_cluster::answering::{Requests, answering_by_path};
-use porthole_contract::{ReadRule, Token, View};
+use porthole_contract::{ChangesQuery, ReadRule, Token, View};
 use porthole_quota::{Account, MemoryTotal};
 use serde_json::json;
 
@@ -26,7 +26,7 @@ struct Read {
     run: fn(&GuardedReader) -> Reading<'_>,
 }
 
-const READS: [Read; 5] = [
+const READS: [Read; 8] = [
     Read {
         verb: Verb::Get,
         group: "",
@@ -48,6 +48,24 @@ const READS: [Read; 5] = [
         denied: "po",
         paths: &["/api/v1/namespaces/shop/pods"],
         run: |reader| Box::pin(async { reader.list_objects(&pods(), &list_query()).await.map(drop) }),
+    },
+    Read {
+        verb: Verb::Get,
+        group: "",
+        resource: "pods",
+        denied: "pods",
+        paths: &["/api/v1/namespaces/shop/pods/web"],
+        run: |reader| {
+            Box::pin(async { reader.object_changes(&pods(), &changes_of(Some("web"))).await.map(drop) })
+        },
+    },
+    Read {
+        verb: Verb::List,
+        group: "",
+        resource: "pods",
+        denied: "Pod",
+        paths: &["/api/v1/namespaces/shop/pods"],
+        run: |reader| Box::pin(async { reader.object_changes(&pods(), &changes_of(None)).await.map(drop) }),
     },
     Read {
         verb: Verb::Get,
@@ -76,6 +94,17 @@ const READS: [Read; 5] = [
         ],
         run: |reader| Box::pin(async { reader.releases(Some("shop")).await.map(drop) }),
     },
+    Read {
+        verb: Verb::List,
+        group: "helm.sh",
+        resource: "releases",
+        denied: "secrets",
+        paths: &[
+            "/api/v1/namespaces/shop/secrets?labelSelector=owner%3Dhelm%2Cname%3Dr&fieldSelector=type%3Dhelm.sh%2Frelease.v1",
+            "/api/v1/namespaces/shop/secrets/s1",
+        ],
+        run: |reader| Box::pin(async { reader.release_history("shop", "r").await.map(drop) }),
+    },
 ];
 
 fn pods() -> KindRef {
@@ -92,6 +121,10 @@ fn list_query() -> ListQuery {
         resource_version: None,
         view: View::Whole,
     }
+}
+
+fn changes_of(name: Option<&str>) -> ChangesQuery {
+    ChangesQuery { namespace: Some("shop".into()), name: name.map(str::to_owned), ..ChangesQuery::default() }
 }
 
 fn log_query() -> LogQuery {
@@ -117,7 +150,7 @@ fn node_query() -> NodeQuery {
 }
 
 fn answer(path: &str) -> Option<Vec<u8>> {
-    let pod = json!({"kind": "Pod", "metadata": {"name": "web", "namespace": "shop"}});
+    let pod = json!({"kind": "Pod", "metadata": {"name": "web", "namespace": "shop", "managedFields": [{"manager": "kubectl"}]}});
     let release = json!({"metadata": {"name": "s1", "namespace": "shop", "labels": {"name": "r".repeat(400), "version": "1"}}});
     let body = match path {
         "/api" => json!({"items": [{"metadata": {"name": ""}, "versions": [{"version": "v1", "resources": [{
@@ -270,4 +303,22 @@ async fn no_answer_crosses_that_does_not_fit_into_the_component() {
     too_large(reader.releases(Some("shop")).await.map(drop).unwrap_err());
     let records = reader.summary().records;
     assert_eq!((records[0].bytes, records[0].failed.as_ref().unwrap().1.as_str()), (0, "TooLarge"));
+}
+
+#[tokio::test]
+async fn of_a_long_history_only_the_newest_revisions_are_opened() {
+    fn many(path: &str) -> Option<Vec<u8>> {
+        let items: Vec<_> = (1..=50)
+            .map(|n| json!({"metadata": {"name": format!("s{n}"), "namespace": "shop", "labels": {"name": "r", "version": n.to_string()}}}))
+            .collect();
+        let list = json!({"kind": "SecretList", "metadata": {}, "items": items});
+        (path == "/api/v1/namespaces/shop/secrets").then(|| list.to_string().into_bytes())
+    }
+    let (cluster, requests) = cluster(many).await;
+    let reader = reader(&cluster, every_rule(), &[], u32::MAX);
+    let history = reader.release_history("shop", "r").await.unwrap();
+    assert_eq!(history.len(), 50);
+    assert!(history.iter().map(|release| release.revision).eq((1..=50).rev()));
+    let opened = requests.take().into_iter().filter(|sent| sent.path.contains("/secrets/s")).count();
+    assert_eq!(opened, 20);
 }

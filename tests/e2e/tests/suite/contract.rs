@@ -51,6 +51,7 @@ async fn every_question_of_the_contract_is_answered_as_it_says() {
         ("kinds", vec!["kinds, ", r#"group: "apps""#, r#"short-names: ["deploy"]"#, "namespaced: true"]),
         ("can-i", vec!["list pods: true, delete pods: false"]),
         ("whoami", vec!["system:serviceaccount:tests:curious of ", "system:authenticated", " on v1."]),
+        ("changes", vec![" objects; [Change {", "operation: \"Update\"", "\"data.password\""]),
         ("undeclared", vec!["Err(Reason::NotGranted) Err(Reason::NotGranted)"]),
         ("explain", vec!["Pod.spec <PodSpec> (v1)", "containers <[]Container> required List of containers"]),
         ("exactly", vec!["the same: true, true"]),

@@ -1,7 +1,7 @@
 //! curious: asks every question of the contract, and shows the answers as they come.
 
 use porthole_sdk::{
-    kube_read::{AccessQuery, NodeQuery, NodeSource},
+    kube_read::{AccessQuery, ChangesQuery, NodeQuery, NodeSource},
     prelude::*,
     tool,
 };
@@ -104,6 +104,11 @@ fn curious(request: Request) -> Answer {
                 kube_read::releases(None).map_err(|error| error.reason)
             ))
         }
+        "changes" => {
+            let all = kube_read::object_changes(&changes_of(None))?;
+            let one = kube_read::object_changes(&changes_of(Some("cart-db")))?;
+            text(format!("{} objects; {:?}", all.count, one.changes))
+        }
         "explain" => text(kube_read::explain(&kind("pods"), &["spec".into()], 1)?),
         "outline" => {
             let query = ListQuery { view: View::Outline, ..list_all_of(kind("pods"), None, &[]) };
@@ -169,6 +174,19 @@ fn curious(request: Request) -> Answer {
             ))
         }
         other => Err(format!("no question {other:?}").into()),
+    }
+}
+
+/// The writes to a Secret of the shop, or to all of them.
+fn changes_of(name: Option<&str>) -> ChangesQuery {
+    ChangesQuery {
+        kind: kind("secrets"),
+        namespace: Some(SHOP.into()),
+        name: name.map(Into::into),
+        label_selector: None,
+        since_time: None,
+        limit: None,
+        continue_token: None,
     }
 }
 
