@@ -1,9 +1,14 @@
-//! Configuration file: selection of tools, limits for all tools and per tool, denied kinds, masking, namespaces to suggest.
+//! Configuration file: selection of tools, limits for all tools and per tool, denied kinds, masking, namespaces to suggest,
+//! prompts.
 
 mod limits;
 pub(crate) mod reference;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use porthole_contract::{Echo, Requirement, is_label};
 use porthole_guard::{Denied, Masking};
@@ -26,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) audit: FailurePolicy,
     /// Settings of the admin port.
     pub(crate) admin: Admin,
+    /// Folder of prompts in place of those built in.
+    pub(crate) prompts: Option<PathBuf>,
 }
 
 /// Settings of the admin port.
@@ -65,6 +72,14 @@ struct File {
     audit: AuditText,
     #[serde(default)]
     admin: Admin,
+    #[serde(default)]
+    prompts: PromptsText,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct PromptsText {
+    folder: Option<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
@@ -138,7 +153,8 @@ impl Config {
         }
         let tools = Settings { calls, tools, enabled, disabled, namespaces: file.namespaces, host };
         let admin = Admin { requires: file.admin.requires.validate()? };
-        Ok(Self { tools, denied, masking: file.redact.logs, audit: file.audit.on_failure, admin })
+        let (masking, audit, prompts) = (file.redact.logs, file.audit.on_failure, file.prompts.folder);
+        Ok(Self { tools, denied, masking, audit, admin, prompts })
     }
 }
 
@@ -220,6 +236,7 @@ mod tests {
             ("redact: {logs: blank}", "mask"),
             ("redact: {events: mask}", "events"),
             ("admin: {requires: {kind: pods}}", "kind"),
+            ("prompts: {dir: /x}", "dir"),
         ] {
             let error = Config::parse(text).unwrap_err();
             assert!(error.contains(hint), "{text}: {error}");
