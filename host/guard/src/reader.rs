@@ -4,9 +4,12 @@ mod changes;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering::Relaxed},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
 };
 
 use futures::{StreamExt, stream};
@@ -16,7 +19,7 @@ use porthole_contract::{
     LogText, NodeQuery, NodeSource, Page, Reason, Release, UserInfo, Verb,
 };
 use porthole_quota::MemoryShare;
-use tokio::time::Instant;
+use tokio::{sync::OnceCell, time::Instant};
 
 use super::{
     ReadLog, ReadRecord, answer_size::AnswerSize, caller_policy::Scope, policy::Policy, read_log::Entry,
@@ -70,6 +73,9 @@ pub struct GuardedReader {
     /// Patterns compiled by this call. Bounded, because they cost the host's CPU and not the component's.
     patterns: Patterns,
     unpacked: Arc<UnpackBudget>,
+    /// Namespaces that a list found empty, each with the failure if it is missing: asked for once, though a tool lists a
+    /// dozen kinds of it side by side. Each costs a read, so the limit of reads bounds them.
+    empty_namespaces: Mutex<HashMap<String, Arc<OnceCell<Option<Failure>>>>>,
 }
 
 impl GuardedReader {
@@ -94,6 +100,7 @@ impl GuardedReader {
             reads: AtomicU32::new(0),
             patterns: Patterns::default(),
             unpacked: Arc::default(),
+            empty_namespaces: Mutex::default(),
         }
     }
 
@@ -163,9 +170,19 @@ impl GuardedReader {
         self.missing_namespace(namespace).await.map_or(Ok(()), Err)
     }
 
-    /// Returns an error if the namespace is missing; `None` if it exists or the caller may not read namespaces. Only a
-    /// tool that declares to list namespaces gets similar names: any other would learn them by misspelling one.
+    /// Returns an error if the namespace is missing; `None` if it exists or the caller may not read namespaces. Asks the
+    /// cluster once a call.
     async fn missing_namespace(&self, name: &str) -> Option<Failure> {
+        let known = {
+            let mut namespaces = self.empty_namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(namespaces.entry(name.to_owned()).or_default())
+        };
+        known.get_or_init(|| self.look_for_namespace(name)).await.clone()
+    }
+
+    /// Asks the cluster for a namespace. Only a tool that declares to list namespaces gets similar names: any other would
+    /// learn them by misspelling one.
+    async fn look_for_namespace(&self, name: &str) -> Option<Failure> {
         self.policy.allow_undeclared("", "namespaces").ok()?;
         let entry = self.log.begin("get", "namespaces", Some(name));
         let read = porthole_cluster::namespace_exists(self.client(), name);

@@ -15,9 +15,9 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, ClientJsonRpcMessage, ClientRequest,
-        CustomRequest, CustomResult, ErrorCode, Implementation, ListPromptsResult,
-        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ProtocolVersion, ServerConfig, SubscriptionFilter,
+        CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse, Implementation,
+        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+        PaginatedRequestParams, ProtocolVersion, ServerConfig, SubscriptionFilter,
     },
     service::{RequestContext, SubscriptionContext},
 };
@@ -29,6 +29,7 @@ use super::{
     audit_mark::AuditMark,
     id::is_short,
     notifications::{self, Subscription},
+    prompts::Prompts,
 };
 
 /// Protocol versions with an initialize handshake. A client that requests another one gets [`FALLBACK_VERSION`].
@@ -58,6 +59,7 @@ pub(super) enum Transport {
 #[derive(Clone)]
 pub(super) struct Handler {
     calls: Arc<Calls>,
+    prompts: Arc<Prompts>,
     transport: Transport,
     /// Log level that the client of this session requested.
     level: Arc<Mutex<Option<LogLevel>>>,
@@ -65,8 +67,13 @@ pub(super) struct Handler {
 }
 
 impl Handler {
-    pub(super) fn new(calls: Arc<Calls>, transport: Transport, shutdown: Shutdown) -> Self {
-        Self { calls, transport, level: Arc::default(), shutdown }
+    pub(super) fn new(
+        calls: Arc<Calls>,
+        prompts: Arc<Prompts>,
+        transport: Transport,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self { calls, prompts, transport, level: Arc::default(), shutdown }
     }
 
     /// Creates a handler with a log level of its own, for another session.
@@ -178,7 +185,8 @@ impl Handler {
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        let mut config = ServerConfig::new(notifications::capabilities()).with_instructions(INSTRUCTIONS);
+        let mut config = ServerConfig::new(notifications::capabilities(!self.prompts.is_empty()))
+            .with_instructions(INSTRUCTIONS);
         config.protocol_version = FALLBACK_VERSION;
         config.server_info = Implementation::new("porthole", env!("CARGO_PKG_VERSION"));
         config
@@ -296,9 +304,17 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let mut list = ListPromptsResult::default();
+        let mut list = ListPromptsResult::with_all_items(self.prompts.list());
         (list.ttl_ms, list.cache_scope) = caching(&context);
         Ok(list)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        Ok(self.prompts.get(&request.name, request.arguments.as_ref())?.into())
     }
 
     /// Reports malformed params: rmcp parses a known method with malformed params as an unknown method.
@@ -320,7 +336,7 @@ impl ServerHandler for Handler {
                     None,
                 )
             }
-            "initialize" | "tools/list" | "ping" => {
+            "initialize" | "tools/list" | "prompts/get" | "ping" => {
                 ErrorData::invalid_params(format!("{}: malformed params", request.method), None)
             }
             method => ErrorData::new(

@@ -9,6 +9,7 @@ mod handler;
 mod id;
 mod lines;
 mod notifications;
+mod prompts;
 mod sse;
 mod streamable;
 
@@ -23,6 +24,7 @@ use axum::{
 use rmcp::{ErrorData, ServiceExt};
 use tokio_util::sync::CancellationToken;
 
+pub use prompts::{Argument, MAX_TEMPLATE, Prompt, PromptError, Prompts};
 pub use sse::Sessions;
 
 use porthole_contract::HostLimits;
@@ -56,6 +58,8 @@ impl Shutdown {
 pub struct MainPort {
     /// Executes calls, and holds the catalog of tools.
     pub calls: Arc<Calls>,
+    /// Prompts that clients are offered.
+    pub prompts: Arc<Prompts>,
     /// Authenticates requests.
     pub authenticator: Arc<Authenticator>,
     /// Accepted values of the Host header.
@@ -69,9 +73,10 @@ pub struct MainPort {
 impl MainPort {
     /// Builds the routes of the main port. The returned sessions must be drained before the port closes.
     pub fn routes(self) -> (Router, Arc<Sessions>) {
-        let Self { calls, authenticator, hosts, limits, probes } = self;
+        let Self { calls, prompts, authenticator, hosts, limits, probes } = self;
         let shutdown = Shutdown::default();
-        let handler = |transport| Handler::new(Arc::clone(&calls), transport, shutdown.clone());
+        let handler =
+            |transport| Handler::new(Arc::clone(&calls), Arc::clone(&prompts), transport, shutdown.clone());
         let sessions = Arc::new(Sessions::new(handler(Transport::Sse), limits, shutdown.clone()));
         let streamable = handler(Transport::Streamable);
         let bodies = BodyPermits::new();
@@ -106,10 +111,11 @@ impl MainPort {
 /// Serves a client over stdin and stdout until it disconnects.
 pub async fn serve_stdio(
     calls: Arc<Calls>,
+    prompts: Arc<Prompts>,
     caller: Caller,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let mut changes = calls.catalog().changes();
-    let handler = Handler::new(calls, Transport::Stdio(caller), Shutdown::default());
+    let handler = Handler::new(calls, prompts, Transport::Stdio(caller), Shutdown::default());
     let service = handler.serve(rmcp::transport::stdio()).await?;
     let peer = service.peer().clone();
     let mut service_end = std::pin::pin!(service.waiting());

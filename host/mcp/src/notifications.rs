@@ -12,9 +12,10 @@ use rmcp::model::{
     ProgressNotificationParam, ProgressToken, ServerCapabilities, ServerNotification,
 };
 
-/// Server capabilities: tools, change notifications, and log messages.
-pub(super) fn capabilities() -> ServerCapabilities {
-    ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_logging().build()
+/// Server capabilities: tools, change notifications, log messages, and prompts if there are any.
+pub(super) fn capabilities(has_prompts: bool) -> ServerCapabilities {
+    let tools = ServerCapabilities::builder().enable_tools().enable_tool_list_changed().enable_logging();
+    if has_prompts { tools.enable_prompts().build() } else { tools.build() }
 }
 
 /// Maps the client's log level to a tool's: MCP has eight levels, a tool four.

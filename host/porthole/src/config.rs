@@ -1,11 +1,15 @@
 //! Configuration file: selection of tools, limits for all tools and per tool, denied kinds, policy by caller, masking,
-//! namespaces to suggest.
+//! namespaces to suggest, prompts.
 
 mod limits;
 mod policy;
 pub(crate) mod reference;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use porthole_contract::{Echo, Requirement, is_label};
 use porthole_guard::{CallerPolicy, Denied, Masking, PolicyDefault};
@@ -31,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) audit: FailurePolicy,
     /// Settings of the admin port.
     pub(crate) admin: Admin,
+    /// Folder of prompts in place of those built in.
+    pub(crate) prompts: Option<PathBuf>,
 }
 
 /// Settings of the admin port.
@@ -74,6 +80,14 @@ struct File {
     audit: AuditText,
     #[serde(default)]
     admin: Admin,
+    #[serde(default)]
+    prompts: PromptsText,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct PromptsText {
+    folder: Option<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
@@ -149,7 +163,8 @@ impl Config {
         }
         let tools = Settings { calls, tools, enabled, disabled, namespaces: file.namespaces, host };
         let admin = Admin { requires: file.admin.requires.validate()? };
-        Ok(Self { tools, denied, policy, masking: file.redact.logs, audit: file.audit.on_failure, admin })
+        let (masking, audit, prompts) = (file.redact.logs, file.audit.on_failure, file.prompts.folder);
+        Ok(Self { tools, denied, policy, masking, audit, admin, prompts })
     }
 }
 
@@ -238,6 +253,7 @@ mod tests {
             ("policy: [{callers: {team: [a]}}]", "team"),
             ("policy: [{tool: [find]}]", "tool"),
             ("policyDefault: refuse", "deny"),
+            ("prompts: {dir: /x}", "dir"),
         ] {
             let error = Config::parse(text).unwrap_err();
             assert!(error.contains(hint), "{text}: {error}");

@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod health;
 mod logging;
+mod prompts;
 mod wiring;
 
 use std::process::ExitCode;

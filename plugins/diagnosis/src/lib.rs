@@ -4,8 +4,11 @@
 //! on objects as a real cluster has them. `RULES.md` beside this crate says how to add one.
 
 pub mod aftermath;
+mod asides;
 mod collect;
 pub mod containers;
+#[cfg(test)]
+mod corpus;
 pub mod creation;
 pub mod demand;
 mod event;
@@ -77,64 +80,94 @@ pub struct Request {
 /// # Errors
 /// A sentence for the model: a kind that is not known, or a name that nothing has.
 pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, String> {
+    diagnose_with(RULES, request, source)
+}
+
+/// [`diagnose`] by other rules: those of a tool of your own, or all but one.
+///
+/// # Errors
+/// As [`diagnose`].
+pub fn diagnose_with(rules: &[Rule], request: &Request, source: &mut impl Source) -> Result<String, String> {
     // What is asked for stands in answers, so it is one line too.
     let given = |text: &Option<String>| {
         let text = render::line(text.as_deref().unwrap_or_default(), MAX_NAME);
         Some(text).filter(|text| !text.is_empty())
     };
     let mut facts = Facts::new(source.now());
-    let subject = match (given(&request.name), given(&request.namespace)) {
-        (None, None) => match of_cluster(source, &mut facts) {
+    let (name, namespace) = (given(&request.name), given(&request.namespace));
+    let place = namespace.clone().filter(|_| name.is_none());
+    let subject = match (name, namespace) {
+        (None, None) => match of_cluster(rules, source, &mut facts) {
             Ok(subject) => subject,
             Err(healthy) => return Ok(healthy),
         },
-        (None, Some(namespace)) => of_namespace(source, &mut facts, &namespace)?,
+        (None, Some(namespace)) => of_namespace(rules, source, &mut facts, &namespace)?,
         (Some(name), namespace) => {
             let name = Name::parse(&name, given(&request.kind).as_deref())?;
             match name.kind {
-                Some(Kind::Namespace) => of_namespace(source, &mut facts, &name.name)?,
+                Some(Kind::Namespace) => of_namespace(rules, source, &mut facts, &name.name)?,
                 Some(kind) if !kind.is_namespaced() && kind != Kind::Node => {
                     of_cluster_scope(source, &mut facts, &name, kind)?
                 }
-                _ => of_name(source, &mut facts, &name, namespace)?,
+                _ => of_name(rules, source, &mut facts, &name, namespace)?,
             }
         }
     };
-    let mut related = related(&facts, subject.iter().cloned());
-    related.extend(subject.iter().map(|object| Reference::new(Kind::Namespace, "", &object.namespace)));
-    collect::ended_logs(source, &mut facts, &subject, &related);
-    collect::denials(source, &mut facts);
-    let mut findings = judged(&facts, &related);
-    if !findings.iter().any(|finding| finding.certainty == Certainty::Certain && !finding.is_symptom) {
-        collect::searched_logs(source, &mut facts, &subject, &related);
-        let named = rules::services_in_logs(&facts);
-        if named.iter().any(|service| !related.contains(service)) {
-            related.extend(relations::related(&facts, named));
-            collect::ended_logs(source, &mut facts, &subject, &related);
+    let (related, findings) = investigate(rules, source, &mut facts, &subject);
+    let mut answer = render::text(&facts, &subject, &related, &findings);
+    // Of a namespace that was asked about, and not of one that only holds the subject.
+    let asked = subject.iter().filter(|object| object.kind == Kind::Namespace).map(|object| &object.name);
+    let asked: BTreeSet<&String> = asked.chain(place.as_ref()).collect();
+    for idle in asked.into_iter().map(|place| asides::idle(&facts, place, &findings)) {
+        if !idle.is_empty() {
+            answer.push_str(&format!("\n{idle}"));
         }
-        collect::denials(source, &mut facts);
-        findings = judged(&facts, &related);
     }
-    Ok(render::text(&facts, &subject, &related, &findings))
+    Ok(answer)
+}
+
+/// What matters for a subject, and the findings about it; reads the logs that may tell more.
+fn investigate(
+    rules: &[Rule],
+    source: &mut impl Source,
+    facts: &mut Facts,
+    subject: &[Reference],
+) -> (BTreeSet<Reference>, Vec<Finding>) {
+    let mut related = related(facts, subject.iter().cloned());
+    related.extend(subject.iter().map(|object| Reference::new(Kind::Namespace, "", &object.namespace)));
+    collect::ended_logs(source, facts, subject, &related);
+    collect::denials(source, facts);
+    let mut findings = judged(rules, facts, &related);
+    if !findings.iter().any(|finding| finding.certainty == Certainty::Certain && !finding.is_symptom) {
+        collect::searched_logs(source, facts, subject, &related);
+        let named = rules::services_in_logs(facts);
+        if named.iter().any(|service| !related.contains(service)) {
+            related.extend(relations::related(facts, named));
+            collect::ended_logs(source, facts, subject, &related);
+        }
+        collect::denials(source, facts);
+        findings = judged(rules, facts, &related);
+    }
+    (related, findings)
 }
 
 /// The findings of all rules, ranked. A run that a newer one has superseded is no fault, unless the question is about it.
-fn judged(facts: &Facts, related: &BTreeSet<Reference>) -> Vec<Finding> {
-    rank::ranked(facts, findings(facts, related), related)
+fn judged(rules: &[Rule], facts: &Facts, related: &BTreeSet<Reference>) -> Vec<Finding> {
+    rank::ranked(facts, findings(rules, facts, related), related)
 }
 
 /// The findings of all rules, without those about runs that newer ones have superseded; objects of `asked` count all the same.
-fn findings(facts: &Facts, asked: &BTreeSet<Reference>) -> Vec<Finding> {
+fn findings(rules: &[Rule], facts: &Facts, asked: &BTreeSet<Reference>) -> Vec<Finding> {
     let is_past = |reference: &Reference| {
         !asked.contains(reference)
             && facts.get(reference).is_some_and(|object| history::is_past(facts, object))
     };
-    let findings = RULES.iter().flat_map(|rule| (rule.find)(facts));
+    let findings = rules.iter().flat_map(|rule| (rule.find)(facts));
     findings.filter(|finding| !finding.affects.iter().any(is_past)).collect()
 }
 
 /// The namespaces of the cluster that have the most trouble; a sentence for the model if none has any.
-fn of_cluster(source: &mut impl Source, facts: &mut Facts) -> Result<Vec<Reference>, String> {
+fn of_cluster(rules: &[Rule], source: &mut impl Source, facts: &mut Facts) -> Result<Vec<Reference>, String> {
     let survey = survey::survey(source, facts);
     if survey.namespaces.is_empty() {
         let gaps = render::gaps(facts);
@@ -147,7 +180,7 @@ fn of_cluster(source: &mut impl Source, facts: &mut Facts) -> Result<Vec<Referen
     let mut subject = Vec::new();
     for (namespace, _) in survey.namespaces.iter().take(survey::NAMESPACES) {
         collect::namespace(source, facts, namespace);
-        subject.extend(unwell(facts, namespace));
+        subject.extend(unwell(rules, facts, namespace));
     }
     let others = survey.namespaces.iter().skip(survey::NAMESPACES);
     let others: Vec<String> = others.map(|(namespace, count)| format!("{namespace} ({count})")).collect();
@@ -162,6 +195,7 @@ fn of_cluster(source: &mut impl Source, facts: &mut Facts) -> Result<Vec<Referen
 
 /// A namespace: everything in it that is not well.
 fn of_namespace(
+    rules: &[Rule],
     source: &mut impl Source,
     facts: &mut Facts,
     namespace: &str,
@@ -170,11 +204,11 @@ fn of_namespace(
     if matches!(facts.find(Kind::Namespace, "", namespace), Presence::Absent) {
         return Err(format!("there is no namespace {namespace}"));
     }
-    Ok(unwell(facts, namespace))
+    Ok(unwell(rules, facts, namespace))
 }
 
 /// The objects of a namespace that are not well and that nothing known owns, or else the namespace.
-fn unwell(facts: &Facts, namespace: &str) -> Vec<Reference> {
+fn unwell(rules: &[Rule], facts: &Facts, namespace: &str) -> Vec<Reference> {
     let is_unwell = |object: &&Object| {
         health::health(facts, object).is_some_and(|health| health.state >= health::State::Degraded)
     };
@@ -183,7 +217,7 @@ fn unwell(facts: &Facts, namespace: &str) -> Vec<Reference> {
         facts.objects().filter(|object| object.namespace() == namespace && facts.owner(object).is_none());
     let mut unwell: BTreeSet<Reference> = top.filter(is_unwell).map(Object::reference).collect();
     // Kinds without a health of their own, such as an Ingress, are judged by the rules.
-    let findings = findings(facts, &BTreeSet::new());
+    let findings = findings(rules, facts, &BTreeSet::new());
     unwell.extend(at_fault(facts, &findings, namespace, Certainty::Certain));
     if unwell.is_empty() {
         unwell.extend(at_fault(facts, &findings, namespace, Certainty::Likely));
@@ -245,6 +279,7 @@ fn of_cluster_scope(
 
 /// The objects of a name: in the namespace that is given, or else wherever they are.
 fn of_name(
+    rules: &[Rule],
     source: &mut impl Source,
     facts: &mut Facts,
     name: &Name,
@@ -264,10 +299,12 @@ fn of_name(
     }
     let (places, all) = subject::places(source, facts, name);
     let elsewhere = places.join(", ");
+    let unseen = |facts: &Facts| asides::unseen(facts, &name.name, namespace.as_deref());
     if let Some(namespace) = &namespace {
         return Err(if places.is_empty() {
             format!(
-                "nothing of that name is in namespace {namespace}, or in any other that this account may list"
+                "nothing of that name is in namespace {namespace}, or in any other that this account may list{}",
+                unseen(facts)
             )
         } else {
             format!(
@@ -287,14 +324,14 @@ fn of_name(
         let namespace = Reference::new(Kind::Namespace, "", &name.name);
         collect::objects(source, facts, std::slice::from_ref(&namespace));
         if facts.get(&namespace).is_some() {
-            return of_namespace(source, facts, &name.name);
+            return of_namespace(rules, source, facts, &name.name);
         }
     }
     if found.is_empty() {
-        return Err(
-            "nothing of that name is in any namespace that this account may list; pods_list shows all pods"
-                .to_owned(),
-        );
+        return Err(format!(
+            "nothing of that name is in any namespace that this account may list; pods_list shows all pods{}",
+            unseen(facts)
+        ));
     }
     Ok(found)
 }

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::{Kind, List, Listed, LogLines, LogRead, Reference, Request, Source, Unread, diagnose, time};
+use crate::{
+    Kind, List, Listed, LogLines, LogRead, Reference, Request, Source, Unread, corpus, diagnose, time,
+};
 
 /// The time of recorded clusters.
 const NOW: &str = "2026-11-24T12:00:00Z";
@@ -14,12 +16,12 @@ const NOW: &str = "2026-11-24T12:00:00Z";
 /// A cluster.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Recorded {
-    objects: Vec<Value>,
-    denied: BTreeSet<Kind>,
+    pub(crate) objects: Vec<Value>,
+    pub(crate) denied: BTreeSet<Kind>,
     /// Container, true for the previous instance, and the text; lines without a time are a minute old.
-    logs: Vec<(String, bool, String)>,
+    pub(crate) logs: Vec<(String, bool, String)>,
     /// Lines after which a search of a whole log is cut off.
-    cut: Option<usize>,
+    pub(crate) cut: Option<usize>,
 }
 
 impl Recorded {
@@ -54,12 +56,16 @@ impl Recorded {
     pub(crate) fn ask_for(mut self, name: &str, namespace: &str, kind: &str) -> String {
         let given = |text: &str| Some(text.to_owned());
         let request = Request { name: given(name), namespace: given(namespace), kind: given(kind) };
-        diagnose(&request, &mut self).unwrap_or_else(|error| error)
+        let answer = diagnose(&request, &mut self);
+        if let Ok(answer) = &answer {
+            corpus::record(&self, [name, namespace, kind], answer);
+        }
+        answer.unwrap_or_else(|error| error)
     }
 
     /// The answer for the whole cluster.
-    pub(crate) fn ask_all(mut self) -> String {
-        diagnose(&Request::default(), &mut self).unwrap_or_else(|error| error)
+    pub(crate) fn ask_all(self) -> String {
+        self.ask_for("", "", "")
     }
 
     fn of(&self, kind: Kind) -> impl Iterator<Item = &Value> {

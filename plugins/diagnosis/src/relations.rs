@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Facts, Kind, Object, Reference, history, needs};
+use crate::{Facts, Kind, Object, Reference, history, names, needs};
 
 /// The subject, and everything that it depends on as far as facts tell.
 pub fn related(facts: &Facts, subject: impl IntoIterator<Item = Reference>) -> BTreeSet<Reference> {
@@ -37,6 +37,7 @@ fn doors(facts: &Facts, object: &Object) -> Vec<Reference> {
         !selector.is_empty() && has_labels(&labels, &selector)
     });
     let mut doors: Vec<Reference> = services.map(Object::reference).collect();
+    doors.extend(missed_by(facts, object).map(Object::reference));
     let behind: Vec<Reference> = doors.iter().chain([&reference]).cloned().collect();
     let ingresses = facts.within(Kind::Ingress, namespace);
     let ingresses = ingresses.filter(|ingress| behind.iter().any(|service| needs(ingress, service)));
@@ -44,6 +45,24 @@ fn doors(facts: &Facts, object: &Object) -> Vec<Reference> {
     let scalers = facts.within(Kind::HorizontalPodAutoscaler, namespace);
     doors.extend(scalers.filter(|scaler| needs(scaler, &reference)).map(Object::reference));
     doors
+}
+
+/// Services that select no pod, and that miss those of `object` by one label.
+fn missed_by<'f>(facts: &'f Facts, object: &'f Object) -> impl Iterator<Item = &'f Object> {
+    let labels = labels_of_pods(object);
+    let is_missed = move |service: &&Object| {
+        let selector = service.map("/spec/selector");
+        let wrong: Vec<_> = selector.iter().filter(|label| !labels.contains(label)).collect();
+        let [(key, wanted)] = wrong.as_slice() else { return false };
+        let own = labels.iter().find(|(other, _)| other == key).map(|(_, value)| *value);
+        // Of a selector of one label, any pod of the namespace would else be missed by one.
+        let is_near = own.is_some_and(|own| !names::near(wanted, std::iter::once(own)).is_empty());
+        (selector.len() > 1 || is_near)
+            && service.text("/spec/type") != "ExternalName"
+            && selected(facts, service).next().is_none()
+            && workloads_behind(facts, service).next().is_none()
+    };
+    facts.within(Kind::Service, object.namespace()).filter(is_missed)
 }
 
 /// The labels of a pod, or of the pods that a workload makes.

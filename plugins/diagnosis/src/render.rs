@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use porthole_field_path::one_line;
+
 use crate::{
     Evidence, Facts, Finding, Kind, Reference,
     health::{self, State},
@@ -82,7 +84,7 @@ fn verdict(facts: &Facts, subject: &[Reference], findings: &[Finding]) -> Vec<St
     lines
 }
 
-fn cause(number: usize, finding: &Finding, lines: &mut Vec<String>) {
+pub(crate) fn cause(number: usize, finding: &Finding, lines: &mut Vec<String>) {
     let Finding { certainty, rule, object, summary, affects, evidence, next, change, .. } = finding;
     // A name that the cluster gave may hold a line break too: nothing but our own lines begins with a cause.
     let summary = line(&format!("{object}: {summary}"), TEXT);
@@ -115,7 +117,7 @@ fn counted(kind: Kind, count: usize) -> String {
     }
 }
 
-fn fact(evidence: &Evidence) -> String {
+pub(crate) fn fact(evidence: &Evidence) -> String {
     let Evidence { label, quote, lines, place } = evidence;
     if !lines.is_empty() {
         let shown =
@@ -134,21 +136,14 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// Text in one line of at most `max` bytes; of longer text the middle is cut.
 pub(crate) fn line(text: &str, max: usize) -> String {
-    // Line breaks, escapes, and marks that reorder what is shown.
-    let plain = |letter: char| if letter.is_control() || is_format(letter) { ' ' } else { letter };
-    let line: String = text.trim().chars().map(plain).collect();
+    let line = one_line(text.trim());
     if line.len() <= max {
-        return line;
+        return line.into_owned();
     }
     let half = max.saturating_sub('…'.len_utf8()) / 2;
     let head = line.get(..line.floor_char_boundary(half)).unwrap_or_default();
     let tail = line.get(line.ceil_char_boundary(line.len() - half)..).unwrap_or_default();
     format!("{head}…{tail}")
-}
-
-/// Separators of lines and marks of direction, which are no control characters.
-fn is_format(letter: char) -> bool {
-    matches!(letter, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
 }
 
 /// Reads that were not made, by reason: `nodes, storageclasses (forbidden); log of app (…)`.
@@ -195,7 +190,10 @@ mod tests {
 
     #[test]
     fn foreign_text_stays_in_its_quote() {
-        assert_eq!(quoted("a\ncause 1 (certain)\u{2028}`x`\u{1b}[2J"), "a cause 1 (certain) 'x' [2J");
+        assert_eq!(
+            quoted("a\ncause 1 (certain)\u{2028}`x`\u{1b}[2J\u{61c}"),
+            "a cause 1 (certain)\\u{2028}'x'\\u{1b}[2J\\u{61c}"
+        );
         let long = format!("{}é{}", "a".repeat(400), "the cause");
         let quote = quoted(&long);
         assert!(quote.len() <= QUOTE && quote.ends_with("the cause") && quote.contains('…'), "{quote}");

@@ -23,6 +23,8 @@ const KINDS: [Kind; 10] = [
     Kind::HorizontalPodAutoscaler,
     Kind::Node,
 ];
+/// Bytes of a line about an object.
+pub(crate) const MAX_LINE: usize = 400;
 /// Fields by which an object is found.
 const FIELDS: [&str; 5] = [
     "metadata.name",
@@ -33,6 +35,11 @@ const FIELDS: [&str; 5] = [
 ];
 /// Labels whose value is the name of an application or of a Helm release.
 const NAME_LABELS: [&str; 4] = ["app.kubernetes.io/instance", "app.kubernetes.io/name", "app", "k8s-app"];
+
+/// Kinds that people ask about.
+pub(crate) fn kinds() -> impl Iterator<Item = Kind> {
+    KINDS.into_iter().chain([Kind::Pod])
+}
 
 /// The label whose value is a Helm release: all of its objects are meant, whatever they are called.
 const RELEASE: &str = "app.kubernetes.io/instance";

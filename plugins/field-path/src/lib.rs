@@ -22,6 +22,7 @@ mod condition;
 mod echo;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+mod line;
 mod path;
 pub mod quantity;
 mod split;
@@ -29,6 +30,7 @@ mod values;
 
 pub use condition::{Condition, Filter, FilterError, MAX_CONDITIONS, MAX_FILTER, MAX_MATCHED, MAX_PATTERN};
 pub use echo::{MAX_ECHO, cut, echo};
+pub use line::one_line;
 pub use path::{MAX_BYTES, MAX_DEPTH, Path, PathError};
 pub use split::split;
 pub use values::text;

@@ -1,8 +1,6 @@
 //! The text of an answer: counts, rows, and the notice of what is not shown.
 
-use crate::{
-    engine::List, entry::Entry, line::one_line, request::Output, selection::AnswerRows, table::Table,
-};
+use crate::{engine::List, entry::Entry, one_line, request::Output, selection::AnswerRows, table::Table};
 
 /// The form of one answer.
 pub(crate) struct AnswerFormat<'a> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::line::one_line;
+use crate::one_line;
 
 /// The maximum number of different statuses that are all listed; with more the line would be the list.
 const MAX_LISTED: usize = 40;

@@ -4,7 +4,7 @@ use porthole_field_path::{Path, quantity, text};
 use serde_json::Value;
 
 use crate::{
-    line::one_line,
+    one_line,
     request::{Direction, Output},
 };
 

@@ -7,7 +7,7 @@
 //! - `request`: the arguments of a caller; `pages`: the seam to the cluster
 //! - `entry`, `shape`, `server_table`, `body`: rows of objects
 //! - `walk`: reading page by page; `selection`: the rows that an answer has room for; `cursor`: the continue token
-//! - `engine`: the three orders; `answer`: the text; `line`: foreign text in it
+//! - `engine`: the three orders; `answer`: the text, with foreign text as [`one_line`]
 
 mod answer;
 mod body;
@@ -17,7 +17,6 @@ mod engine;
 mod entry;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
-mod line;
 mod pages;
 mod request;
 mod selection;
@@ -29,8 +28,8 @@ mod walk;
 pub use body::{pruned, to_yaml, yaml};
 pub use engine::List;
 pub use entry::Row;
-pub use line::one_line;
 pub use pages::{ListError, Page, PageError, PageRequest, Pages, View};
+pub use porthole_field_path::one_line;
 pub use request::{ListRequest, Output};
 pub use shape::Columns;
 pub use table::Table;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use porthole_field_path::cut;
 
-use crate::line::one_line;
+use crate::one_line;
 
 /// The maximum number of bytes of a parser's reason.
 const MAX_REASON: usize = 256;

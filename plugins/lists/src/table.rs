@@ -1,6 +1,6 @@
 //! Plain tables: the cheapest form of a list that a model still reads well.
 
-use crate::line::one_line;
+use crate::one_line;
 
 /// The end of a row that was cut.
 const CUT: &str = "… (cut)\n";

@@ -5,7 +5,7 @@ use porthole_field_path::{Path, echo};
 use crate::{
     cursor::Position,
     entry::{Entry, Key},
-    line::one_line,
+    one_line,
     pages::{ListError, Page, PageError, PageRequest, Pages, View},
     server_table::ServerTable,
     shape::Shape,

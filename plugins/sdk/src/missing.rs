@@ -1,10 +1,12 @@
 //! Suggestions if an object is not found: objects with a similar name, or its namespace.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     Error, get, kind,
-    kube_read::{self, KindRef, ListQuery, NodeQuery, NodeSource, ReadError, Reason, View},
+    kube_read::{self, KindRef, ListQuery, NodeQuery, NodeSource, Page, ReadError, Reason},
     list_all_of,
     pod::Metadata,
     read::parsed,
@@ -46,39 +48,43 @@ fn with_suggestion(mut error: ReadError, kind: &KindRef, namespace: Option<&str>
     Error::Read(error)
 }
 
-/// A sentence to add to "not found"; empty where nothing is alike, or the caller may not list.
+/// Sentences to add to "not found": the namespaces that have exactly this name, and like names here. Empty if there are
+/// none, or the caller may not list.
 pub fn suggestion(kind: &KindRef, namespace: Option<&str>, name: &str) -> String {
+    let places = namespace.map(|namespace| elsewhere(std::slice::from_ref(kind), name, namespace));
+    let places = places.unwrap_or_default();
     let here = ListQuery {
         limit: Some(MAX_SCANNED),
         ..list_all_of(kind.clone(), namespace.map(str::to_owned), &["metadata.name"])
     };
-    let all = names(&here);
+    let all = names(kube_read::list_objects(&here));
     let near = similar_names(name, &all);
+    let mut suggestion = String::new();
+    if !places.is_empty() {
+        suggestion.push_str(&format!(" One of that name is in namespace {}.", places.join(", ")));
+    }
     if !near.is_empty() {
         let place = namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
-        return format!(" There is{place}: {}.", near.join(", "));
+        suggestion.push_str(&format!(" There is{place}: {}.", near.join(", ")));
     }
-    if namespace.is_none() {
-        return String::new();
-    }
-    let elsewhere = ListQuery {
-        field_selector: Some(format!("metadata.name={name}")),
-        limit: Some(MAX_SCANNED),
-        view: View::Fields(vec!["metadata.namespace".to_owned(), "metadata.name".to_owned()]),
-        ..list_all_of(kind.clone(), None, &[])
-    };
-    let found: Vec<String> =
-        names(&elsewhere).into_iter().map(|metadata| metadata.namespace).take(MAX_NAMES).collect();
-    if found.is_empty() {
-        String::new()
-    } else {
-        format!(" One of that name is in namespace {}.", found.join(", "))
-    }
+    suggestion
 }
 
-fn names(query: &ListQuery) -> Vec<Metadata> {
-    let page = kube_read::list_objects(query).ok();
-    let named: Option<Vec<Object>> = page.and_then(|page| parsed(&page.items).ok());
+/// The other namespaces that have an object of exactly this name, of any of some kinds; none if the caller may not list.
+pub fn elsewhere(kinds: &[KindRef], name: &str, namespace: &str) -> Vec<String> {
+    let query = |kind: &KindRef| ListQuery {
+        field_selector: Some(format!("metadata.name={name}")),
+        limit: Some(MAX_SCANNED),
+        ..list_all_of(kind.clone(), None, &["metadata.namespace", "metadata.name"])
+    };
+    let queries: Vec<ListQuery> = kinds.iter().map(query).collect();
+    let named = kube_read::list_all(&queries).into_iter().flat_map(names);
+    let places: BTreeSet<String> = named.map(|metadata| metadata.namespace).collect();
+    places.into_iter().filter(|place| !place.is_empty() && place != namespace).take(MAX_NAMES).collect()
+}
+
+fn names(page: Result<Page, ReadError>) -> Vec<Metadata> {
+    let named: Option<Vec<Object>> = page.ok().and_then(|page| parsed(&page.items).ok());
     named.unwrap_or_default().into_iter().map(|named| named.metadata).collect()
 }
 

@@ -18,7 +18,8 @@ impl GuardedReader {
         let mut entry = self.log.begin(name, &kind.kind, query.namespace.as_deref());
         let page = self
             .count_read(async {
-                let kind = self.resolve_granted(verb, kind, query.namespace.as_deref(), &mut entry.resource).await?;
+                let kind =
+                    self.resolve_granted(verb, kind, query.namespace.as_deref(), &mut entry.resource).await?;
                 let page = porthole_cluster::object_changes(self.client(), &kind, query).await?;
                 if page.count == 0 && query.continue_token.is_none() {
                     self.check_namespace(&kind, query.namespace.as_deref()).await?;

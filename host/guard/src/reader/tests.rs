@@ -322,3 +322,30 @@ async fn of_a_long_history_only_the_newest_revisions_are_opened() {
     let opened = requests.take().into_iter().filter(|sent| sent.path.contains("/secrets/s")).count();
     assert_eq!(opened, 20);
 }
+
+#[tokio::test]
+async fn a_namespace_whose_lists_are_empty_is_looked_for_once_in_a_call() {
+    fn empty(path: &str) -> Option<Vec<u8>> {
+        match path {
+            "/api/v1/namespaces/shop/pods" | "/api/v1/namespaces/gone/pods" => {
+                Some(br#"{"kind": "PodList", "metadata": {}, "items": []}"#.to_vec())
+            }
+            "/api/v1/namespaces/shop" => Some(br#"{"metadata": {"name": "shop"}}"#.to_vec()),
+            path => answer(path),
+        }
+    }
+    let (cluster, requests) = cluster(empty).await;
+    reader(&cluster, Vec::new(), &[], 9).kinds().await.unwrap();
+    // Where the answer about the namespace is no answer, the list stays empty, and the question is not repeated either.
+    for namespace in ["shop", "gone"] {
+        requests.take();
+        let reader = reader(&cluster, every_rule(), &[], 99);
+        let query = ListQuery { namespace: Some(namespace.to_owned()), ..list_query() };
+        for page in reader.list_all(&vec![(pods(), query); 6]).await {
+            assert_eq!(page.unwrap().count, 0, "{namespace}");
+        }
+        let asked = format!("/api/v1/namespaces/{namespace}");
+        let asked = requests.take().into_iter().filter(|request| request.path == asked).count();
+        assert_eq!(asked, 1, "{namespace}");
+    }
+}

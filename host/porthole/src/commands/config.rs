@@ -6,13 +6,15 @@ use std::process::ExitCode;
 use crate::{
     cli::ConfigCommand,
     config::{Config, reference},
+    prompts,
 };
 
 /// Runs a subcommand.
 pub(crate) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
     match command {
         ConfigCommand::Check { file } => {
-            Config::read(&file)?;
+            let config = Config::read(&file)?;
+            prompts::load(config.prompts.as_deref())?;
             println!("{} is fine", file.display());
         }
         ConfigCommand::Reference => print!("{}", reference::render()),

@@ -16,7 +16,7 @@ use porthole_admin::Admin;
 use porthole_contract::{HostLimits, Requirement, Token};
 use porthole_http::{AllowedHosts, Certificate, listen, tls};
 use porthole_identity::NO_PEER;
-use porthole_mcp::{MainPort, Sessions};
+use porthole_mcp::{MainPort, Prompts, Sessions};
 use porthole_tools::Catalog;
 use prometheus_client::registry::Registry;
 use tokio::{
@@ -28,7 +28,7 @@ use crate::{
     cli::{AddressOrOff, Identity, Serve},
     config::Config,
     demo::Demo,
-    health, logging,
+    health, logging, prompts,
     wiring::{self, Account, Host, Policy},
 };
 
@@ -59,7 +59,16 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         Some(folder) => Some(Demo::start(folder.as_deref(), options.demo_kubeconfig.as_deref()).await?),
         None => None,
     };
-    let Config { tools: settings, denied, policy: callers, masking, audit: on_failure, admin } = config;
+    let Config {
+        tools: settings,
+        denied,
+        policy: callers,
+        masking,
+        audit: on_failure,
+        admin,
+        prompts: folder,
+    } = config;
+    let prompts = Arc::new(prompts::load(folder.as_deref())?);
     let audit = wiring::audit(&options, on_failure)?;
     let limits = settings.host;
     let loader = wiring::loader(settings, options.load.cache.clone())?;
@@ -68,9 +77,10 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let host =
         Host::new(&source, account, Policy { denied, callers, masking }, catalog, audit.clone()).await?;
     let result = if options.stdio {
-        serve_stdio(&host).await
+        serve_stdio(&host, prompts).await
     } else {
-        Ports { options: &options, limits, requires: admin.requires, demo: demo.as_ref() }.serve(&host).await
+        let (requires, demo) = (admin.requires, demo.as_ref());
+        Ports { options: &options, limits, requires, demo, prompts }.serve(&host).await
     };
     audit.flush(AUDIT_FLUSH_TIMEOUT).await;
     // After the calls: those that end in the grace period still read it.
@@ -116,12 +126,12 @@ fn admin_address(options: &Serve) -> Option<SocketAddr> {
 }
 
 /// Serves one client over stdin and stdout.
-async fn serve_stdio(host: &Host) -> anyhow::Result<()> {
+async fn serve_stdio(host: &Host, prompts: Arc<Prompts>) -> anyhow::Result<()> {
     let mut background = JoinSet::new();
     background.spawn(keep_loaded(Arc::clone(host.calls.catalog()))?);
     let caller = host.authenticator.authenticate(None, NO_PEER).await?;
     tokio::select! {
-        result = porthole_mcp::serve_stdio(Arc::clone(&host.calls), caller) => {
+        result = porthole_mcp::serve_stdio(Arc::clone(&host.calls), prompts, caller) => {
             result.map_err(|error| anyhow::anyhow!(error))
         }
         stop = stop_signal() => stop,
@@ -134,6 +144,7 @@ struct Ports<'s> {
     limits: HostLimits,
     requires: Requirement,
     demo: Option<&'s Demo>,
+    prompts: Arc<Prompts>,
 }
 
 impl Ports<'_> {
@@ -143,6 +154,7 @@ impl Ports<'_> {
         let stopping = Arc::new(AtomicBool::new(false));
         let main_port = MainPort {
             calls: Arc::clone(&host.calls),
+            prompts: Arc::clone(&self.prompts),
             authenticator: Arc::clone(&host.authenticator),
             hosts: AllowedHosts::new(options.listen, &options.allow_host),
             limits: self.limits,

@@ -79,6 +79,12 @@ redact:
 # Namespaces to try for callers who may not list all of them, before their own and `default`; 50 at most.
 namespaces: []
 
+# Questions that a client offers to people. A folder of Markdown files with front matter takes the place of those built in;
+# an empty one offers none. They are read at the start.
+prompts: {{}}
+# prompts:
+#   folder: /etc/porthole/prompts
+
 audit:
   # While audit lines cannot be written (a full disk, a pipe that nobody reads): refuse, no call begins;
   # drop, lines are dropped and counted (porthole_audit_dropped_total).

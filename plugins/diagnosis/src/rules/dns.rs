@@ -149,7 +149,8 @@ fn of(facts: &Facts, pod: &Object, log: &Log) -> Option<Finding> {
             format!(
                 "the name {host} is not resolved, although the Service {name} exists: DNS does not answer it"
             ),
-            Certainty::Guess,
+            // A resolver that only got no answer may have been asked while DNS started.
+            if service.created() < pod.created() { Certainty::Likely } else { Certainty::Guess },
             "check that CoreDNS in kube-system is ready, and that no NetworkPolicy blocks port 53",
         ),
         Presence::Found(_) => return None,

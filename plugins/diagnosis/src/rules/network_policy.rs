@@ -6,7 +6,7 @@
 //! let through; clusters whose network plugin does not enforce policies.
 //! Source: kubernetes.io/docs/concepts/services-networking/network-policies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -47,16 +47,43 @@ fn find(facts: &Facts) -> Vec<Finding> {
             *other = pod;
         }
     }
-    let mut findings: Vec<Finding> = pods.into_values().flat_map(|pod| of_pod(facts, pod)).collect();
-    findings.extend(facts.all(Kind::Service).filter_map(|service| of_service(facts, service)));
-    findings
+    let callers: Vec<Finding> = pods.into_values().flat_map(|pod| of_pod(facts, pod)).collect();
+    let services = facts.all(Kind::Service).filter_map(|service| of_service(facts, service)).collect();
+    folded(callers, services)
+}
+
+/// One finding for a policy and Service: that a caller was kept out, if a log shows it; or else that all are, if so.
+fn folded(callers: Vec<Finding>, services: Vec<Finding>) -> Vec<Finding> {
+    let is_same = |one: &Finding, other: &Finding| {
+        one.object == other.object && !one.affects.is_disjoint(&without(&other.affects, &other.object))
+    };
+    let is_seen = |finding: &Finding| finding.certainty > Certainty::Guess;
+    let kept: Vec<Finding> = callers
+        .iter()
+        .filter(|caller| is_seen(caller) || !services.iter().any(|service| is_same(caller, service)))
+        .cloned()
+        .collect();
+    let unseen = services
+        .into_iter()
+        .filter(|service| !callers.iter().any(|caller| is_seen(caller) && is_same(caller, service)));
+    unseen.chain(kept).collect()
+}
+
+fn without(references: &BTreeSet<Reference>, object: &Reference) -> BTreeSet<Reference> {
+    references.iter().filter(|reference| *reference != object).cloned().collect()
 }
 
 fn of_pod(facts: &Facts, pod: &Object) -> Vec<Finding> {
     let outward = policies(facts, pod, Direction::Egress);
     let mut findings: Vec<Finding> = of_dns(facts, pod, &outward).into_iter().collect();
+    let unresolved = facts.logs(pod).find_map(|log| dns::unresolved(facts, pod, log)?.1);
+    let unresolved = unresolved.and_then(|host| host.split('.').next());
     for reference in called(facts, pod) {
         let Some(service) = facts.get(&reference) else { continue };
+        // A name that is not resolved is never connected to.
+        if unresolved == Some(service.name()) {
+            continue;
+        }
         let Some(peer) = selected(facts, service).find(|peer| health::is_ready(peer)) else { continue };
         let ports = ports(pod, service, peer);
         let inward = policies(facts, peer, Direction::Ingress);
@@ -225,6 +252,8 @@ mod tests {
         client["spec"]["containers"][0]["env"] = json!([{"name": "DB", "value": "store:5432"}]);
         let mut store = running("store-0");
         store["metadata"]["labels"] = json!({"app": "store"});
+        store["spec"]["containers"][0]["name"] = "db".into();
+        store["status"]["containerStatuses"][0]["name"] = "db".into();
         store["spec"]["containers"][0]["ports"] = json!([{"containerPort": 5432, "name": "pg"}]);
         let service = with(
             "Service",
@@ -276,6 +305,28 @@ mod tests {
             let answer = Recorded::new(&cluster(ingress)).log("app", false, "error: timed out").ask("web");
             assert!(!answer.contains("network-policy"), "{answer}");
         }
+    }
+
+    #[test]
+    fn a_policy_that_lets_nothing_in_is_one_finding() {
+        let closed = cluster(json!([]));
+        let answer = Recorded::new(&closed).ask("web");
+        assert!(answer.contains("cause 1 (guess) [network-policy] NetworkPolicy shop/store: it lets no traffic at all into the pods of Service store"), "{answer}");
+        assert_eq!(answer.matches("\ncause").count(), 1, "{answer}");
+        let answer = Recorded::new(&closed)
+            .log("app", false, "error: connect to store: connection timed out")
+            .ask("web");
+        assert!(answer.contains("cause 1 (likely) [network-policy] NetworkPolicy shop/store: it lets no traffic of Pod shop/web"), "{answer}");
+        assert_eq!(answer.matches("\ncause").count(), 1, "{answer}");
+    }
+
+    /// A connection that was never tried, because the name is not resolved, is not the first guess.
+    #[test]
+    fn a_name_that_is_not_resolved_comes_before_a_policy() {
+        let mut closed = cluster(json!([]));
+        closed[2]["metadata"]["creationTimestamp"] = "2026-11-24T10:00:00Z".into();
+        let answer = Recorded::new(&closed).log("app", false, "wget: bad address 'store:5432'").ask("web");
+        assert!(answer.contains("cause 1 (likely) [dns] Pod shop/web: the name store is not resolved, although the Service store exists"), "{answer}");
     }
 
     #[test]

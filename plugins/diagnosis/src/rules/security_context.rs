@@ -197,4 +197,18 @@ mod tests {
         let answer = Recorded::new(&[web]).ask("web");
         assert!(answer.contains("[security-context]") && answer.contains("net.core.somaxconn"), "{answer}");
     }
+
+    /// The kubelet has one reason for all that is wrong with the settings of a container.
+    #[test]
+    fn a_container_that_waits_for_something_else_is_no_fault_of_its_settings() {
+        let message = "configmap \"app\" not found";
+        let web = pod(
+            "web",
+            json!({"securityContext": {"runAsNonRoot": true}, "containers": [{"name": "app", "image": "nginx:1"}]}),
+            json!({"phase": "Pending", "containerStatuses": [{"name": "app", "ready": false, "restartCount": 0,
+                "state": {"waiting": {"reason": "CreateContainerConfigError", "message": message}}}]}),
+        );
+        let answer = Recorded::new(&[web]).ask("web");
+        assert!(answer.contains("[config-missing]") && !answer.contains("security-context"), "{answer}");
+    }
 }

@@ -95,6 +95,24 @@ mod tests {
         assert!(answer.contains("Pod shop/backend-1 has version=v1, not version=v2"), "{answer}");
     }
 
+    /// The workload is well: it is the Service that nobody reaches it through.
+    #[test]
+    fn a_workload_leads_to_the_service_that_misses_it_by_one_label() {
+        for (selector, is_found) in [
+            (json!({"app": "backend", "version": "v2"}), true),
+            (json!({"app": "backnd"}), true),
+            (json!({"app": "mail"}), false),
+            (json!({"app": "mail", "version": "v2"}), false),
+        ] {
+            let answer = Recorded::new(&service(selector.clone())).ask_for("backend-1", "shop", "pod");
+            assert_eq!(
+                answer.contains("[service-selector] Service shop/backend"),
+                is_found,
+                "{selector}: {answer}"
+            );
+        }
+    }
+
     #[test]
     fn a_service_that_selects_a_pod_or_nothing_is_no_fault() {
         for selector in [json!({"app": "backend"}), json!({})] {

@@ -1,7 +1,7 @@
 //! The kinds that are searched, and the fields of each that a word may stand in.
 
 use porthole_diagnosis::Kind;
-use porthole_sdk::prelude::*;
+use porthole_sdk::{ListEnd, list_pages, prelude::*};
 
 /// Objects in a page.
 const PAGE: u32 = 500;
@@ -102,41 +102,24 @@ pub(crate) struct Searched {
     pub(crate) partly: Vec<&'static str>,
 }
 
-/// Reads all objects of some kinds, the first page of each side by side.
+/// Reads all objects of some kinds.
 pub(crate) fn search(kinds: &[&'static Searchable], namespace: Option<&str>) -> Searched {
     let queries: Vec<ListQuery> = kinds.iter().map(|searchable| searchable.query(namespace)).collect();
     let mut searched = Searched::default();
-    for ((searchable, query), first) in kinds.iter().zip(&queries).zip(kube_read::list_all(&queries)) {
-        let mut page = first;
-        for number in 1..=PAGES {
-            let next = match page {
-                Err(error) if number == 1 => {
-                    let reason =
-                        if error.reason == Reason::Forbidden { "forbidden" } else { error.message.as_str() };
-                    searched.unread.push(format!("{} ({reason})", searchable.kind));
-                    break;
-                }
-                Err(_) => {
-                    searched.partly.push(searchable.kind.name());
-                    break;
-                }
-                Ok(page) => match searchable.objects(&page.items, namespace) {
-                    Ok(objects) => {
-                        searched.objects.extend(objects);
-                        page.continue_token
-                    }
-                    Err(error) => {
-                        searched.unread.push(format!("{} ({error})", searchable.kind));
-                        break;
-                    }
-                },
-            };
-            let Some(token) = next else { break };
-            if number == PAGES {
-                searched.partly.push(searchable.kind.name());
-                break;
+    let ends = list_pages(&queries, PAGES, |number, page| {
+        let Some(searchable) = kinds.get(number) else { return Ok(()) };
+        searched.objects.extend(searchable.objects(page, namespace)?);
+        Ok(())
+    });
+    for (searchable, end) in kinds.iter().zip(ends) {
+        match end {
+            Ok(ListEnd::Whole) => {}
+            Ok(ListEnd::PageLimit | ListEnd::Failed(_)) => searched.partly.push(searchable.kind.name()),
+            Err(error) => {
+                let reason =
+                    if error.reason == Reason::Forbidden { "forbidden" } else { error.message.as_str() };
+                searched.unread.push(format!("{} ({reason})", searchable.kind));
             }
-            page = kube_read::list_objects(&ListQuery { continue_token: Some(token), ..query.clone() });
         }
     }
     searched

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use porthole_sdk::{pod::Metadata, prelude::*, selector};
+use porthole_sdk::{elsewhere, pod::Metadata, prelude::*, selector};
 
 use crate::Request;
 
@@ -197,7 +197,8 @@ pub(crate) fn select_by_beginning(
         let named = format!("that begin with {name:?}");
         return Ok(select_of_pods(request, meant, &named));
     }
-    match elsewhere(name, namespace) {
+    let kinds = ["deployments.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch", "pods"].map(kind);
+    match elsewhere(&kinds, name, namespace) {
         places if places.is_empty() => Err(not_found.clone()),
         places => Err(format!(
             "no pod or workload {name:?} in namespace {namespace}. One of that name is in namespace {}: ask again with it.",
@@ -205,27 +206,6 @@ pub(crate) fn select_by_beginning(
         )
         .into()),
     }
-}
-
-/// The other namespaces with a pod or a workload of exactly this name.
-fn elsewhere(name: &str, namespace: &str) -> Vec<String> {
-    let kinds = ["deployments.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch", "pods"];
-    let queries = kinds.map(|resource| ListQuery {
-        field_selector: Some(format!("metadata.name={name}")),
-        ..list_all_of(kind(resource), None, &["metadata.name", "metadata.namespace"])
-    });
-    let pages = kube_read::list_all(&queries).into_iter().flatten();
-    let named = pages.flat_map(|page| parsed::<Vec<Named>>(&page.items).unwrap_or_default());
-    let mut places: Vec<String> =
-        named.map(|named| named.metadata.namespace).filter(|place| place != namespace).collect();
-    places.sort();
-    places.dedup();
-    places
-}
-
-#[derive(Deserialize)]
-struct Named {
-    metadata: Metadata,
 }
 
 /// The labels of a workload's pods.

@@ -19,6 +19,7 @@ mod kubectl;
 mod lists;
 mod peers;
 mod pod_logs;
+mod prompts;
 mod releases;
 mod reload;
 mod sandbox;
