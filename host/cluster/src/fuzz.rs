@@ -19,7 +19,7 @@ use serde_json::{Value, value::RawValue};
 
 pub use crate::{
     kinds::fuzz::kinds,
-    logs::fuzz::log_lines,
+    logs::fuzz::{log_lines, log_search},
     releases::fuzz::helm_release,
     server::fuzz::kubeconfig,
     shape::fuzz::{field_path, json_splitter, projection, redaction},

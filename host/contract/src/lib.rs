@@ -18,7 +18,9 @@ mod rule;
 mod suggest;
 mod token;
 
-pub use answer::{AccessDecision, Cut, Kind, LogText, Page, Release, ResourceName, UserInfo};
+pub use answer::{
+    AccessDecision, Cut, Kind, LogEnd, LogMatches, LogText, Page, Release, ResourceName, UserInfo,
+};
 pub use component::{Digest, ToolName, Version};
 pub use failure::{Failure, Reason};
 pub use foreign::{Echo, MAX_ECHO, Printable, PrintableLines, controls_display, truncate};
@@ -26,7 +28,9 @@ pub use limits::{CallLimits, FINISH_MARGIN, HostLimits};
 pub use names::{MAX_NAME, is_kind, is_label, is_subdomain};
 pub use note::{LogLevel, Note, Progress};
 pub use outcome::{Content, Embedded, Media, Outcome};
-pub use query::{AccessQuery, GetQuery, KindRef, ListQuery, LogQuery, NodeQuery, NodeSource, View};
+pub use query::{
+    AccessQuery, GetQuery, KindRef, ListQuery, LogQuery, LogSearch, LogSource, NodeQuery, NodeSource, View,
+};
 pub use requirement::Requirement;
 pub use rule::{ReadRule, Verb, describe_rules};
 pub use suggest::{nearest, similarity};
