@@ -20,7 +20,7 @@ enum Toolchain {
 }
 
 /// Components for tests only.
-const GUESTS: [&str; 4] = ["conformance", "curious", "hostile", "versioned"];
+const GUESTS: [&str; 5] = ["conformance", "curious", "earlier", "hostile", "versioned"];
 
 /// Builds every tool into `plugins/dist`.
 pub(crate) fn build() -> Result<()> {

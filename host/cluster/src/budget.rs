@@ -12,7 +12,7 @@ use porthole_contract::{Failure, Reason};
 use porthole_quota::{Account, Exhausted, MemoryShare};
 use tokio::time::Instant;
 
-/// Deadline, total bytes and bytes per answer, shared by the concurrent reads of one call.
+/// Deadline, total bytes, bytes of logs to search and bytes per answer, shared by the concurrent reads of one call.
 pub struct ReadBudget {
     /// Deadline for an answer, so that the component still has time to finish.
     pub(crate) deadline: Instant,
@@ -20,9 +20,20 @@ pub struct ReadBudget {
     pub(crate) answer: usize,
     limit: u64,
     taken: AtomicU64,
+    log_limit: u64,
+    log_taken: AtomicU64,
     masked: AtomicU64,
     /// The call's share of the memory of all calls; `None` outside of a call.
     memory: Option<Arc<MemoryShare>>,
+}
+
+/// Purpose of received bytes, which have a limit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// They may reach the component.
+    Read,
+    /// The host searches them, and few of them reach the component.
+    Search,
 }
 
 /// Max time of a review. Dify gives up the whole connection after 30 s.
@@ -43,9 +54,16 @@ impl ReadBudget {
             answer,
             limit: bytes,
             taken: AtomicU64::new(0),
+            log_limit: bytes,
+            log_taken: AtomicU64::new(0),
             masked: AtomicU64::new(0),
             memory: None,
         }
+    }
+
+    /// Sets the bytes of logs that the host may search, instead of as many as it may read.
+    pub fn with_log_bytes(self, bytes: u64) -> Self {
+        Self { log_limit: bytes, ..self }
     }
 
     /// Charges answers to a call's share of memory.
@@ -70,18 +88,25 @@ impl ReadBudget {
     }
 
     /// Counts bytes received from the API server.
-    pub(crate) fn take(&self, bytes: usize, what: &str) -> Result<(), Failure> {
+    pub(crate) fn take(&self, bytes: usize, purpose: Purpose, what: &str) -> Result<(), Failure> {
+        let (counter, limit, rest) = match purpose {
+            Purpose::Read => {
+                (&self.taken, self.limit, "(`readBytes`); narrow it with a namespace, a selector or a limit")
+            }
+            Purpose::Search => (
+                &self.log_taken,
+                self.log_limit,
+                "of logs to search (`logBytes`); narrow it with a time or fewer lines",
+            ),
+        };
         // Checked after counting: concurrent reads must not all pass on the same rest of the budget.
-        let taken = self.taken.fetch_add(bytes as u64, Relaxed).saturating_add(bytes as u64);
-        if taken <= self.limit {
+        let taken = counter.fetch_add(bytes as u64, Relaxed).saturating_add(bytes as u64);
+        if taken <= limit {
             return Ok(());
         }
         Err(Failure::new(
             Reason::OverBytes,
-            format!(
-                "{what}: this call has read more than its limit of {} bytes (`readBytes`); narrow it with a namespace, a selector or a limit",
-                self.limit
-            ),
+            format!("{what}: this call has read more than its limit of {limit} bytes {rest}"),
         ))
     }
 
@@ -113,9 +138,9 @@ impl ReadBudget {
         self.masked.load(Relaxed)
     }
 
-    /// Bytes read so far.
+    /// Bytes read so far, those of searches included.
     pub fn bytes_read(&self) -> u64 {
-        self.taken.load(Relaxed)
+        self.taken.load(Relaxed).saturating_add(self.log_taken.load(Relaxed))
     }
 }
 

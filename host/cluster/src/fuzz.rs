@@ -20,7 +20,7 @@ use serde_json::{Value, value::RawValue};
 pub use crate::{
     changes::fuzz::managed_fields,
     kinds::fuzz::kinds,
-    logs::fuzz::log_lines,
+    logs::fuzz::{log_lines, log_search},
     releases::fuzz::helm_release,
     server::fuzz::kubeconfig,
     shape::fuzz::{field_path, json_splitter, projection, redaction},

@@ -26,6 +26,7 @@ use tokio::{runtime::Handle, time::timeout_at};
 
 use super::{
     ReadBudget,
+    budget::Purpose,
     connections::{CONNECT_TIMEOUT, Connections, ResponseBody},
     failure,
     in_cluster::{self, InClusterError},
@@ -276,7 +277,7 @@ impl<'c> Client<'c> {
         let response = response
             .map_err(|_| failure::over_time(what))?
             .map_err(|error| failure::unreachable(what, &*error))?;
-        let answer = BoundedResponse { response, budget, what };
+        let answer = BoundedResponse { response, budget, purpose: Purpose::Read, what };
         if answer.response.status().is_success() { Ok(answer) } else { Err(answer.into_failure().await) }
     }
 }
@@ -293,10 +294,16 @@ fn authorization(token: &Token, what: &str) -> Result<HeaderValue, Failure> {
 pub(crate) struct BoundedResponse<'a> {
     response: Response<ResponseBody>,
     budget: &'a ReadBudget,
+    purpose: Purpose,
     what: &'a str,
 }
 
 impl BoundedResponse<'_> {
+    /// Counts the body as a log that the host searches.
+    pub(crate) fn searched(self) -> Self {
+        Self { purpose: Purpose::Search, ..self }
+    }
+
     /// The next chunk of the body; `None` at its end. Dropping the answer stops the read.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
@@ -309,7 +316,7 @@ impl BoundedResponse<'_> {
                 Some(Ok(frame)) => {
                     // Trailers are frames too, and hold nothing to read.
                     if let Ok(data) = frame.into_data() {
-                        self.budget.take(data.len(), self.what)?;
+                        self.budget.take(data.len(), self.purpose, self.what)?;
                         return Ok(Some(data));
                     }
                 }

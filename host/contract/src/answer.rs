@@ -92,6 +92,50 @@ pub struct LogText {
     pub cut: Cut,
 }
 
+/// Reason for the end of a read of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogEnd {
+    /// The log ended.
+    Whole,
+    /// A line is later than `until_time`.
+    UntilTime,
+    /// The query's `read_limit` is reached.
+    ReadLimit,
+    /// The call's bytes of logs ran out.
+    LogBytes,
+    /// The call's time ran out.
+    TimeLimit,
+}
+
+/// Result of a search in a log.
+#[derive(Debug, Clone)]
+pub struct LogMatches {
+    /// The first matches with their context; invalid UTF-8 is replaced.
+    pub first: String,
+    /// The last matches with their context, as far as they are not in `first`.
+    pub last: String,
+    /// Lines that match.
+    pub matched: u64,
+    /// Lines that match and are in `first` or `last`.
+    pub shown: u64,
+    /// Timestamp of the first match.
+    pub first_match: Option<String>,
+    /// Timestamp of the last match.
+    pub last_match: Option<String>,
+    /// Lines read.
+    pub lines_read: u64,
+    /// Bytes of these lines, without the timestamps that the kubelet adds.
+    pub bytes_read: u64,
+    /// Timestamp of the first line read.
+    pub first_line: Option<String>,
+    /// Timestamp of the last line read.
+    pub last_line: Option<String>,
+    /// Lines that were searched in their beginning only, because they are long.
+    pub long_lines: u64,
+    /// Reason for the end.
+    pub end: LogEnd,
+}
+
 /// A Helm release in its newest revision, without values or manifest.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Release {

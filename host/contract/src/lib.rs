@@ -19,7 +19,8 @@ mod suggest;
 mod token;
 
 pub use answer::{
-    AccessDecision, Change, ChangesPage, Cut, Kind, LogText, Page, Release, ResourceName, UserInfo,
+    AccessDecision, Change, ChangesPage, Cut, Kind, LogEnd, LogMatches, LogText, Page, Release, ResourceName,
+    UserInfo,
 };
 pub use component::{Digest, ToolName, Version};
 pub use failure::{Failure, Reason};
@@ -29,7 +30,8 @@ pub use names::{MAX_NAME, is_kind, is_label, is_subdomain};
 pub use note::{LogLevel, Note, Progress};
 pub use outcome::{Content, Embedded, Media, Outcome};
 pub use query::{
-    AccessQuery, ChangesQuery, GetQuery, KindRef, ListQuery, LogQuery, NodeQuery, NodeSource, View,
+    AccessQuery, ChangesQuery, GetQuery, KindRef, ListQuery, LogQuery, LogSearch, LogSource, NodeQuery,
+    NodeSource, View,
 };
 pub use requirement::Requirement;
 pub use rule::{ReadRule, Verb, describe_rules};

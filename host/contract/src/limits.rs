@@ -18,6 +18,8 @@ pub struct CallLimits {
     pub reads: u32,
     /// Bytes read from the cluster.
     pub read_bytes: u64,
+    /// Bytes of logs that the host searches.
+    pub log_bytes: u64,
     /// Bytes of text in the answer.
     pub output: u32,
 }
@@ -30,6 +32,7 @@ impl Default for CallLimits {
             memory: 128 << 20,
             reads: 256,
             read_bytes: 32 << 20,
+            log_bytes: 256 << 20,
             output: 32 << 10,
         }
     }

@@ -100,6 +100,56 @@ pub struct LogQuery {
     pub limit_bytes: Option<u32>,
 }
 
+/// A container's log, from some line on.
+#[derive(Debug, Clone, Default)]
+pub struct LogSource {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// None: the pod's only container.
+    pub container: Option<String>,
+    /// The instance before the last restart.
+    pub previous: bool,
+    /// Number of lines from the end.
+    pub tail_lines: Option<u32>,
+    /// Age in seconds of the oldest line.
+    pub since_seconds: Option<u32>,
+    /// RFC 3339 timestamp of the oldest line.
+    pub since_time: Option<String>,
+}
+
+/// Query for the lines of a log that match, of which the first and the last are returned.
+#[derive(Debug, Clone, Default)]
+pub struct LogSearch {
+    /// The log.
+    pub source: LogSource,
+    /// RFC 3339 timestamp; reading ends at the first later line.
+    pub until_time: Option<String>,
+    /// Regular expression for the lines that match; None: all lines.
+    pub include: Option<String>,
+    /// Regular expression for lines that do not match, even if `include` matches.
+    pub exclude: Option<String>,
+    /// Ignore case in both expressions.
+    pub ignore_case: bool,
+    /// Matches to return from the start; runs of equal lines count once if `fold`.
+    pub first: u32,
+    /// Matches to return from the end.
+    pub last: u32,
+    /// Lines to return before and after each match.
+    pub context_lines: u32,
+    /// Prefix each line with its timestamp.
+    pub timestamps: bool,
+    /// Write a run of equal lines once, with its count.
+    pub fold: bool,
+    /// Max bytes of a line to return.
+    pub line_bytes: Option<u32>,
+    /// Max bytes of text to return.
+    pub limit_bytes: Option<u32>,
+    /// Max bytes of the log to read.
+    pub read_limit: Option<u64>,
+}
+
 /// Data source on a node.
 #[derive(Debug, Clone)]
 pub enum NodeSource {

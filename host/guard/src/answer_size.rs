@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use porthole_contract::{AccessDecision, Change, ChangesPage, Kind, LogText, Page, Release, UserInfo};
+use porthole_contract::{
+    AccessDecision, Change, ChangesPage, Kind, LogMatches, LogText, Page, Release, UserInfo,
+};
 
 /// Bytes of a string's pointer and length in a component: a million empty strings are not free.
 const STRING: usize = 8;
@@ -32,6 +34,12 @@ impl AnswerSize for Page {
 impl AnswerSize for LogText {
     fn bytes(&self) -> usize {
         self.text.len()
+    }
+}
+
+impl AnswerSize for LogMatches {
+    fn bytes(&self) -> usize {
+        texts([&self.first, &self.last])
     }
 }
 

@@ -13,10 +13,10 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use porthole_cluster::{Client, Cluster, Masking, Patterns, ReadBudget, StoredRelease, UnpackBudget};
+use porthole_cluster::{Case, Client, Cluster, Masking, Patterns, ReadBudget, StoredRelease, UnpackBudget};
 use porthole_contract::{
-    AccessDecision, AccessQuery, Credential, Echo, Failure, GetQuery, Kind, KindRef, ListQuery, LogQuery,
-    LogText, NodeQuery, NodeSource, Page, Reason, Release, UserInfo, Verb,
+    AccessDecision, AccessQuery, Credential, Echo, Failure, GetQuery, Kind, KindRef, ListQuery, LogMatches,
+    LogQuery, LogSearch, LogText, NodeQuery, NodeSource, Page, Reason, Release, UserInfo, Verb,
 };
 use porthole_quota::MemoryShare;
 use tokio::{sync::OnceCell, time::Instant};
@@ -43,6 +43,8 @@ pub struct ReadLimits {
     pub reads: u32,
     /// Max bytes read from the cluster.
     pub bytes: u64,
+    /// Max bytes of logs that the host searches.
+    pub log_bytes: u64,
     /// Max bytes of one answer.
     pub answer: usize,
 }
@@ -87,7 +89,9 @@ impl GuardedReader {
         limits: ReadLimits,
         memory: Arc<MemoryShare>,
     ) -> Self {
-        let budget = ReadBudget::new(limits.deadline, limits.bytes, limits.answer).with_memory(memory);
+        let budget = ReadBudget::new(limits.deadline, limits.bytes, limits.answer)
+            .with_log_bytes(limits.log_bytes)
+            .with_memory(memory);
         let budget = Arc::new(budget);
         Self {
             cluster,
@@ -214,12 +218,28 @@ impl GuardedReader {
             .count_read(async {
                 self.policy.allow_built_in(Verb::Get, "", "pods/log", Scope::Namespace(&query.namespace))?;
                 let workers = &self.cluster.workers;
+                let pattern = query.pattern.as_deref();
                 let pattern =
-                    self.patterns.get_or_compile(query.pattern.as_deref(), workers, &self.budget).await?;
+                    self.patterns.get_or_compile(pattern, Case::Minded, workers, &self.budget).await?;
                 porthole_cluster::pod_log(self.client(), query, pattern, self.masking, workers).await
             })
             .await;
         self.deliver(Some(entry), "the log", log)
+    }
+
+    /// Searches a container's log.
+    pub async fn search_log(&self, query: &LogSearch) -> Result<LogMatches, Failure> {
+        let entry = self.log.begin("get", "pods/log", Some(&query.source.namespace));
+        let found = self
+            .count_read(async {
+                let scope = Scope::Namespace(&query.source.namespace);
+                self.policy.allow_built_in(Verb::Get, "", "pods/log", scope)?;
+                let workers = &self.cluster.workers;
+                let patterns = self.patterns.of_search(query, workers, &self.budget).await?;
+                porthole_cluster::search_log(self.client(), query, patterns, self.masking, workers).await
+            })
+            .await;
+        self.deliver(Some(entry), "the log", found)
     }
 
     /// Reads a log or the statistics of a node.
@@ -299,6 +319,11 @@ impl GuardedReader {
     /// Reads several logs concurrently.
     pub async fn pod_logs(&self, queries: &[LogQuery]) -> Vec<Result<LogText, Failure>> {
         self.read_batch(queries.iter().map(|query| self.pod_log(query)).collect()).await
+    }
+
+    /// Searches several logs concurrently.
+    pub async fn search_logs(&self, queries: &[LogSearch]) -> Vec<Result<LogMatches, Failure>> {
+        self.read_batch(queries.iter().map(|query| self.search_log(query)).collect()).await
     }
 
     /// Lists every readable kind.

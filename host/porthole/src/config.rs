@@ -188,11 +188,12 @@ mod tests {
     #[test]
     fn a_tool_has_its_own_limits_over_those_of_all() {
         let config = Config::parse(
-            "limits:\n  timeout: 10s\n  memory: 64Mi\n  concurrency: 3\ntools:\n  pods_log:\n    limits:\n      timeout: 1m\n      output: 65536\n",
+            "limits:\n  timeout: 10s\n  memory: 64Mi\n  concurrency: 3\ntools:\n  pods_log:\n    limits:\n      timeout: 1m\n      output: 65536\n      logBytes: 1Gi\n",
         )
         .unwrap();
         let log = config.tools.limits_of("pods_log");
         assert_eq!((log.timeout, log.memory, log.output), (Duration::from_secs(60), 64 << 20, 65536));
+        assert_eq!((log.log_bytes, config.tools.limits_of("pods_list").log_bytes), (1 << 30, 256 << 20));
         assert_eq!(config.tools.limits_of("pods_list").timeout, Duration::from_secs(10));
         assert_eq!((config.tools.host.concurrency, config.tools.max_memory()), (3, 64 << 20));
     }
@@ -232,6 +233,7 @@ mod tests {
             ("limits: {timeout: soon}", "soon"),
             ("limits: {memory: 1Ki}", "2Mi"),
             ("limits: {memory: 12Q}", "12Q"),
+            ("limits: {logBytes: lots}", "lots"),
             ("limits: {concurrency: 0}", "concurrency"),
             ("tools: {x: {limits: {sessions: 3}}}", "sessions"),
             ("tools: {enabled: [a, b], disabled: [b]}", "b is both"),

@@ -193,6 +193,7 @@ async fn every_tool_answers_as_its_snapshots_show() {
     settings.set_omit_expression(true);
     // The shop's times are relative to its start, and its address is new each time.
     settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?", "[time]");
+    settings.add_filter(r"\d\d:\d\d:\d\dZ", "[time]");
     settings.add_filter(r"\b(\d+[ywdhm]){1,2}\d*s?\b|\b\d+s\b", "[age]");
     settings.add_filter(r"127\.0\.0\.1:\d+", "[address]");
     // A column is as wide as its widest age.

@@ -3,6 +3,7 @@
 //! Nothing is decided here. `types::Host` has no functions; the rest translates between the contract's records and ours.
 
 mod changes;
+mod logs;
 
 use porthole_guard::GuardedReader;
 
@@ -10,7 +11,8 @@ use super::{
     state::State,
     world::kube_read::{
         AccessQuery, CallerInfo, ChangesPage, ChangesQuery, Cut, GetQuery, Host, KindInfo, KindRef,
-        ListQuery, LogQuery, LogText, NodeQuery, NodeSource, Page, ReadError, Reason, Release, Verdict, View,
+        ListQuery, LogMatches, LogQuery, LogSearch, LogText, NodeQuery, NodeSource, Page, ReadError, Reason,
+        Release, Verdict, View,
     },
 };
 
@@ -74,6 +76,19 @@ impl Host for State {
     ) -> wasmtime::Result<Vec<Result<LogText, ReadError>>> {
         let queries: Vec<_> = queries.into_iter().map(Into::into).collect();
         Ok(translate_all(self.read(async |reader| reader.pod_logs(&queries).await).await?))
+    }
+
+    async fn search_log(&mut self, query: LogSearch) -> ReadResult<LogMatches> {
+        let query = query.into();
+        Ok(translate(self.read(async |reader| reader.search_log(&query).await).await?))
+    }
+
+    async fn search_logs(
+        &mut self,
+        queries: Vec<LogSearch>,
+    ) -> wasmtime::Result<Vec<Result<LogMatches, ReadError>>> {
+        let queries: Vec<_> = queries.into_iter().map(Into::into).collect();
+        Ok(translate_all(self.read(async |reader| reader.search_logs(&queries).await).await?))
     }
 
     async fn kinds(&mut self) -> ReadResult<Vec<KindInfo>> {

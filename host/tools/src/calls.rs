@@ -178,6 +178,7 @@ impl Calls {
                 deadline: now.checked_add(reading_time).unwrap_or(now),
                 reads: limits.reads,
                 bytes: limits.read_bytes,
+                log_bytes: limits.log_bytes,
                 answer: usize::try_from(limits.memory / ANSWER_DIVISOR).unwrap_or(usize::MAX),
             },
             Arc::clone(&memory),

@@ -37,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "cursor", run: lists::cursor },
     Target { name: "table", run: cluster::table },
     Target { name: "log_lines", run: cluster::log_lines },
+    Target { name: "log_search", run: cluster::log_search },
     Target { name: "helm_release", run: cluster::helm_release },
     Target { name: "managed_fields", run: cluster::managed_fields },
     Target { name: "kinds", run: cluster::kinds },

@@ -65,9 +65,24 @@ async fn log(
     };
     let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
     let skip = lines.len().saturating_sub(options.tail_lines.unwrap_or(usize::MAX));
-    let time = if options.timestamps { &b"2026-11-23T10:00:00.000000000Z "[..] } else { b"" };
-    let shown: Vec<u8> = lines.into_iter().skip(skip).flat_map(|line| [time, line].concat()).collect();
+    if skip == 0 && !options.timestamps {
+        return text.into_response();
+    }
+    let mut shown = Vec::with_capacity(text.len());
+    for (number, line) in lines.into_iter().enumerate().skip(skip) {
+        if options.timestamps {
+            shown.extend_from_slice(timestamp(number).as_bytes());
+        }
+        shown.extend_from_slice(line);
+    }
     shown.into_response()
+}
+
+/// Timestamp before a line: lines are a millisecond apart.
+fn timestamp(number: usize) -> String {
+    let (seconds, milliseconds) = (number / 1000, number % 1000);
+    let (hours, minutes, seconds) = (10 + seconds / 3600 % 14, seconds / 60 % 60, seconds % 60);
+    format!("2026-11-23T{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}000000Z ")
 }
 
 /// Marker file that exists while the log is read.

@@ -8,11 +8,17 @@
     reason = "an oracle speaks by a panic"
 )]
 
+mod search;
+
+pub use search::log_search;
+
 use super::{
-    Arc, LogQuery, Masking, Regex, TimeSlice,
-    lines::{FeedStatus, Lines},
-    patterns::compile,
+    Arc, LogQuery, Masking, Regex,
+    filter::{FeedStatus, Sink},
+    lines::Lines,
+    patterns::{Case, compile},
 };
+use crate::work::TimeSlice;
 
 fn run(
     query: &LogQuery,
@@ -55,7 +61,7 @@ fn masked_lines(query: &LogQuery, pattern: Option<&Arc<Regex>>, limit: usize, lo
                 "in pieces of {size}"
             );
         }
-        let probe = Some(Arc::new(compile(BODY).expect("a pattern")));
+        let probe = Some(Arc::new(compile(BODY, Case::Minded).expect("a pattern")));
         let query = LogQuery { invert: false, ..query.clone() };
         let (text, _) = run(&query, probe.as_ref(), Masking::Mask, limit, &planted, planted.len());
         assert_eq!(text, "", "a search finds what is masked");
@@ -71,7 +77,7 @@ pub fn log_lines(data: &[u8]) {
         None
     } else {
         let Some(pattern) = Some(pattern).filter(|pattern| pattern.len() <= 1 << 10) else { return };
-        let Ok(pattern) = compile(&pattern) else { return };
+        let Ok(pattern) = compile(&pattern, Case::Minded) else { return };
         Some(Arc::new(pattern))
     };
     let query = LogQuery {

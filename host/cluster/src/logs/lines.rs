@@ -7,26 +7,16 @@ use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 use porthole_contract::LogQuery;
 use regex::bytes::Regex;
 
+use super::filter::{FeedStatus, Sink};
 use crate::{
     mask::{LOOKAHEAD, Masker, Masking},
     work::TimeSlice,
 };
 
 /// Max bytes of a line to search. A pattern over lines of 250 kB once took a core for 68 s.
-const MAX_SEARCHED: usize = 16 << 10;
+pub(super) const MAX_SEARCHED: usize = 16 << 10;
 /// Max context lines: those before a match are held in memory.
-const MAX_CONTEXT: u32 = 100;
-
-/// State of a filter after a feed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FeedStatus {
-    /// There is room for more.
-    NeedsMore,
-    /// The text has reached its limit.
-    Full,
-    /// The time slice is over before the end of these bytes.
-    SliceOver,
-}
+pub(super) const MAX_CONTEXT: u32 = 100;
 
 /// Filters a log chunk by chunk into at most `limit` bytes of text.
 pub(super) struct Lines {
@@ -42,6 +32,8 @@ pub(super) struct Lines {
     /// The current incomplete line, at most `max_line` bytes of it, even if the line is endless.
     line: Vec<u8>,
     max_line: usize,
+    /// True if the current line is longer than `max_line`.
+    line_is_cut: bool,
     /// True if the text is incomplete: a line exceeded `limit`, or was searched in part.
     overflowed: bool,
     before: VecDeque<Vec<u8>>,
@@ -68,6 +60,7 @@ impl Lines {
             // A token that the limit cuts must be seen to its end, or half of it would be shown.
             max_line: max_line.saturating_add(masker.as_ref().map_or(0, |_| LOOKAHEAD)),
             masker,
+            line_is_cut: false,
             overflowed: false,
             before: VecDeque::new(),
             after: 0,
@@ -77,58 +70,6 @@ impl Lines {
             read: 0,
             pattern,
         }
-    }
-
-    /// Filters the bytes of `log` from `at` on, and advances `at` to the first unprocessed byte.
-    pub(super) fn feed(&mut self, log: &[u8], at: &mut usize, slice: TimeSlice) -> FeedStatus {
-        for piece in log.get(*at..).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
-            *at = at.saturating_add(piece.len());
-            let (text, ended) = match piece.strip_suffix(b"\n") {
-                Some(text) => (text, true),
-                None => (piece, false),
-            };
-            // Bytes beyond the max are dropped at once, so that an endless line cannot grow the buffer.
-            let room = self.max_line.saturating_sub(self.line.len());
-            self.overflowed |= text.len() > room;
-            self.line.extend_from_slice(text.get(..room).unwrap_or(text));
-            if ended {
-                self.end_line();
-            }
-            // Without a pattern every line is kept, so a line over the limit fills the answer. With one, the line may
-            // still not match.
-            let endless = self.overflowed && self.pattern.is_none();
-            if endless && !ended && self.masker.is_some() {
-                // Here and not in `finish`, which is no place for work.
-                self.end_line();
-            }
-            if self.kept.len() >= self.limit || endless {
-                return FeedStatus::Full;
-            }
-            // A single line is bounded, a batch of them is not.
-            if (self.pattern.is_some() || self.masker.is_some()) && slice.is_over() {
-                return FeedStatus::SliceOver;
-            }
-        }
-        FeedStatus::NeedsMore
-    }
-
-    /// Processes the current line as complete, including a last line without a line break.
-    pub(super) fn end_line(&mut self) {
-        let line = std::mem::take(&mut self.line);
-        self.line(line);
-    }
-
-    /// True if an incomplete line is buffered.
-    pub(super) fn within_line(&self) -> bool {
-        !self.line.is_empty()
-    }
-
-    /// Bytes held now, including the copy that keeping the current line would make.
-    pub(super) fn bytes(&self) -> usize {
-        let line = self.line.capacity().saturating_mul(2);
-        let kept = self.kept.capacity().saturating_add(line);
-        let others = self.before.iter().chain(&self.previous).map(Vec::capacity);
-        others.fold(kept, usize::saturating_add)
     }
 
     /// Returns the text, the number of lines read, and true if something did not fit.
@@ -159,6 +100,10 @@ impl Lines {
             && let Cow::Owned(masked) = masker.line(&line)
         {
             line = masked;
+        }
+        if std::mem::take(&mut self.line_is_cut) && self.masker.is_some() {
+            // The end may be half a token, which no rule knows; masks before it may have moved it up.
+            line.truncate(line.len().saturating_sub(LOOKAHEAD));
         }
         let matches = self.pattern.as_ref().is_none_or(|pattern| {
             let searched = line.get(..MAX_SEARCHED).unwrap_or(&line);
@@ -234,12 +179,68 @@ impl Lines {
     }
 }
 
+impl Sink for Lines {
+    fn feed(&mut self, log: &[u8], at: &mut usize, slice: TimeSlice) -> FeedStatus {
+        for piece in log.get(*at..).unwrap_or_default().split_inclusive(|byte| *byte == b'\n') {
+            *at = at.saturating_add(piece.len());
+            let (text, ended) = match piece.strip_suffix(b"\n") {
+                Some(text) => (text, true),
+                None => (piece, false),
+            };
+            // Bytes beyond the max are dropped at once, so that an endless line cannot grow the buffer.
+            let room = self.max_line.saturating_sub(self.line.len());
+            self.line_is_cut |= text.len() > room;
+            self.overflowed |= self.line_is_cut;
+            self.line.extend_from_slice(text.get(..room).unwrap_or(text));
+            if ended {
+                self.end_line();
+            }
+            // Without a pattern every line is kept, so a line over the limit fills the answer. With one, the line may
+            // still not match.
+            let endless = self.overflowed && self.pattern.is_none();
+            if endless && !ended && self.masker.is_some() {
+                // Here and not in `finish`, which is no place for work.
+                self.end_line();
+            }
+            if self.kept.len() >= self.limit || endless {
+                return FeedStatus::Full;
+            }
+            // A single line is bounded, a batch of them is not.
+            if (self.pattern.is_some() || self.masker.is_some()) && slice.is_over() {
+                return FeedStatus::SliceOver;
+            }
+        }
+        FeedStatus::NeedsMore
+    }
+
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        self.line(line);
+    }
+
+    fn within_line(&self) -> bool {
+        !self.line.is_empty()
+    }
+
+    /// Includes the copy that keeping the current line would make.
+    fn bytes(&self) -> usize {
+        let line = self.line.capacity().saturating_mul(2);
+        let kept = self.kept.capacity().saturating_add(line);
+        let others = self.before.iter().chain(&self.previous).map(Vec::capacity);
+        others.fold(kept, usize::saturating_add)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{super::patterns::compile, *};
+    use super::{
+        super::patterns::{Case, compile},
+        *,
+    };
 
     fn run(query: &LogQuery, limit: usize, log: &[u8], piece: usize) -> (String, u64, bool, bool) {
-        let pattern = query.pattern.as_deref().map(|pattern| Arc::new(compile(pattern).unwrap()));
+        let pattern =
+            query.pattern.as_deref().map(|pattern| Arc::new(compile(pattern, Case::Minded).unwrap()));
         let mut lines = Lines::new(query, pattern, Masking::Off, limit);
         let full = log
             .chunks(piece)
@@ -298,8 +299,12 @@ mod tests {
         let log = vec![b'x'; 1_000_000];
         let (text, _, overflowed, full) = run(&LogQuery::default(), 50, &log, 1000);
         assert_eq!((text.len(), overflowed, full), (50, true, true));
-        let mut lines =
-            Lines::new(&grep("nothing"), Some(Arc::new(compile("nothing").unwrap())), Masking::Off, 50);
+        let mut lines = Lines::new(
+            &grep("nothing"),
+            Some(Arc::new(compile("nothing", Case::Minded).unwrap())),
+            Masking::Off,
+            50,
+        );
         for chunk in log.chunks(1000) {
             assert_eq!(lines.feed(chunk, &mut 0, TimeSlice::unlimited()), FeedStatus::NeedsMore);
             assert!(lines.line.len() <= MAX_SEARCHED);
@@ -323,7 +328,8 @@ mod tests {
     }
 
     fn masked(query: &LogQuery, limit: usize, log: &[u8], piece: usize) -> (String, bool) {
-        let pattern = query.pattern.as_deref().map(|pattern| Arc::new(compile(pattern).unwrap()));
+        let pattern =
+            query.pattern.as_deref().map(|pattern| Arc::new(compile(pattern, Case::Minded).unwrap()));
         let mut lines = Lines::new(query, pattern, Masking::Mask, limit);
         let full = log
             .chunks(piece)
@@ -369,6 +375,16 @@ mod tests {
     }
 
     #[test]
+    fn masks_before_a_cut_move_no_half_of_a_secret_up() {
+        let jwt = format!("eyJhbGciOiJSUzI1NiJ9.eyJ{0}.{0}", "Zq8Z".repeat(400));
+        for length in 0..200 {
+            let log = format!("{jwt} {} ghp_{}\n", "x".repeat(length), "Zq7Z".repeat(100));
+            let (text, cut) = masked(&LogQuery::default(), 2300, log.as_bytes(), 100);
+            assert!(!text.contains("Zq7") && (cut || log.len() < 3324), "{length}: {text}");
+        }
+    }
+
+    #[test]
     fn half_a_line_of_a_log_that_broke_off_is_left_out() {
         let mut lines = Lines::new(&LogQuery::default(), None, Masking::Mask, 100);
         lines.feed(b"one\nghp_Zq7", &mut 0, TimeSlice::unlimited());
@@ -377,7 +393,12 @@ mod tests {
 
     #[test]
     fn a_search_gives_way_between_lines() {
-        let mut lines = Lines::new(&grep("x"), Some(Arc::new(compile("x").unwrap())), Masking::Off, 1 << 20);
+        let mut lines = Lines::new(
+            &grep("x"),
+            Some(Arc::new(compile("x", Case::Minded).unwrap())),
+            Masking::Off,
+            1 << 20,
+        );
         let (log, mut at) = (b"x\nx\nx\n", 0);
         assert_eq!(lines.feed(log, &mut at, TimeSlice::over()), FeedStatus::SliceOver);
         assert_eq!(at, 2);

@@ -2,10 +2,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use porthole_contract::{Echo, Failure, Reason};
+use porthole_contract::{Echo, Failure, LogSearch, Reason};
 use regex::bytes::{Regex, RegexBuilder};
 use tokio::sync::Mutex;
 
+use super::matches::SearchPatterns;
 use crate::{ReadBudget, work::Workers};
 
 /// Max bytes of a pattern. The syntax tree is built before any limit on the compiled size: `\w` 330,000 times took 1.9
@@ -22,15 +23,25 @@ const MAX_STATES: usize = 1 << 20;
 /// Max distinct patterns of one call. The attack: a component that compiles patterns in a loop, at the host's cost.
 const MAX_PATTERNS: usize = 16;
 
+/// Treatment of upper and lower case by a pattern that does not say it itself, as by `(?i)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Case {
+    /// `Error` is not `error`.
+    Minded,
+    /// `Error` is `error`.
+    Ignored,
+}
+
 /// Compiled patterns of one call.
 #[derive(Default)]
-pub struct Patterns(Mutex<HashMap<String, Arc<Regex>>>);
+pub struct Patterns(Mutex<HashMap<(String, Case), Arc<Regex>>>);
 
 impl Patterns {
     /// Returns the pattern, compiled on first use. `None` if there is nothing to search for.
     pub async fn get_or_compile(
         &self,
         pattern: Option<&str>,
+        case: Case,
         workers: &Workers,
         budget: &ReadBudget,
     ) -> Result<Option<Arc<Regex>>, Failure> {
@@ -40,16 +51,31 @@ impl Patterns {
         }
         // Locked during compilation, so that 64 concurrent log reads compile a pattern once.
         let mut compiled = self.0.lock().await;
-        if let Some(regex) = compiled.get(pattern) {
+        let key = (pattern.to_owned(), case);
+        if let Some(regex) = compiled.get(&key) {
             return Ok(Some(Arc::clone(regex)));
         }
         if compiled.len() >= MAX_PATTERNS {
             return Err(invalid(pattern, &format!("a call searches for at most {MAX_PATTERNS} patterns")));
         }
         let own = pattern.to_owned();
-        let regex = workers.run(budget, "the pattern", move |_| compile(&own)).await?.map(Arc::new)?;
-        compiled.insert(pattern.to_owned(), Arc::clone(&regex));
+        let regex = workers.run(budget, "the pattern", move |_| compile(&own, case)).await?.map(Arc::new)?;
+        compiled.insert(key, Arc::clone(&regex));
         Ok(Some(regex))
+    }
+
+    /// Returns the patterns of a search.
+    pub async fn of_search(
+        &self,
+        query: &LogSearch,
+        workers: &Workers,
+        budget: &ReadBudget,
+    ) -> Result<SearchPatterns, Failure> {
+        let case = if query.ignore_case { Case::Ignored } else { Case::Minded };
+        Ok(SearchPatterns {
+            include: self.get_or_compile(query.include.as_deref(), case, workers, budget).await?,
+            exclude: self.get_or_compile(query.exclude.as_deref(), case, workers, budget).await?,
+        })
     }
 }
 
@@ -59,10 +85,11 @@ fn invalid(pattern: &str, cause: &str) -> Failure {
 
 /// Compiles a pattern with Unicode classes if that fits; otherwise `\w`, `\d`, `\s`, `\b` and `(?i)` are ASCII only,
 /// with which every usual pattern fits.
-pub(super) fn compile(pattern: &str) -> Result<Regex, Failure> {
+pub(super) fn compile(pattern: &str, case: Case) -> Result<Regex, Failure> {
     let build = |unicode: bool| {
         RegexBuilder::new(pattern)
             .unicode(unicode)
+            .case_insensitive(case == Case::Ignored)
             .nest_limit(MAX_NESTING)
             .size_limit(MAX_COMPILED)
             .dfa_size_limit(MAX_STATES)
@@ -113,19 +140,21 @@ mod tests {
             r"\p{L}+",
             "größe=\\w+",
         ] {
-            assert!(compile(pattern).is_ok(), "{pattern}");
+            assert!(compile(pattern, Case::Minded).is_ok(), "{pattern}");
         }
-        assert!(compile(r"\w+").unwrap().is_match("größe".as_bytes()));
+        assert!(compile(r"\w+", Case::Minded).unwrap().is_match("größe".as_bytes()));
         // Too large with Unicode, so `\w` is ASCII here: é does not match, the rest does.
-        assert!(compile(r"\w+@\w+\.\w+").unwrap().is_match(b"to a@b.c"));
+        assert!(compile(r"\w+@\w+\.\w+", Case::Minded).unwrap().is_match(b"to a@b.c"));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_long_pattern_is_refused_before_it_is_looked_at() {
         let (patterns, workers) = (Patterns::default(), Workers::default());
         let began = Instant::now();
-        let failure =
-            patterns.get_or_compile(Some(&r"\w".repeat(330_000)), &workers, &budget()).await.unwrap_err();
+        let failure = patterns
+            .get_or_compile(Some(&r"\w".repeat(330_000)), Case::Minded, &workers, &budget())
+            .await
+            .unwrap_err();
         assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
         assert_eq!(failure.reason, Reason::Invalid);
         assert!(failure.message.len() < 400, "{failure}");
@@ -137,29 +166,36 @@ mod tests {
             ["(", "(a{1000}){1000}", r"[\w\W]{9000}\pL", "a[ab]{12000}$|zz", &"(".repeat(500), r"\p{L}{200}"]
         {
             let began = Instant::now();
-            let failure = compile(pattern).unwrap_err();
+            let failure = compile(pattern, Case::Minded).unwrap_err();
             assert_eq!(failure.reason, Reason::Invalid, "{pattern}");
             assert!(failure.message.len() < 400, "{failure}");
             assert!(began.elapsed() < Duration::from_secs(2), "{pattern}: {:?}", began.elapsed());
         }
-        assert!(compile("(a").unwrap_err().message.ends_with("unclosed group"));
+        assert!(compile("(a", Case::Minded).unwrap_err().message.ends_with("unclosed group"));
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_call_compiles_a_pattern_once_and_few_of_them() {
         let (patterns, workers) = (Patterns::default(), Workers::default());
-        let first = patterns.get_or_compile(Some("x"), &workers, &budget()).await.unwrap().unwrap();
+        let first =
+            patterns.get_or_compile(Some("x"), Case::Minded, &workers, &budget()).await.unwrap().unwrap();
         for _ in 0..250 {
-            let again = patterns.get_or_compile(Some("x"), &workers, &budget()).await.unwrap().unwrap();
+            let again =
+                patterns.get_or_compile(Some("x"), Case::Minded, &workers, &budget()).await.unwrap().unwrap();
             assert!(Arc::ptr_eq(&first, &again));
         }
         let mut refused = 0;
         for n in 0..250 {
             refused += usize::from(
-                patterns.get_or_compile(Some(&format!("x{n}")), &workers, &budget()).await.is_err(),
+                patterns
+                    .get_or_compile(Some(&format!("x{n}")), Case::Minded, &workers, &budget())
+                    .await
+                    .is_err(),
             );
         }
         assert_eq!(refused, 250 + 1 - MAX_PATTERNS);
-        assert!(patterns.get_or_compile(Some(""), &workers, &budget()).await.unwrap().is_none());
+        assert!(
+            patterns.get_or_compile(Some(""), Case::Minded, &workers, &budget()).await.unwrap().is_none()
+        );
     }
 }

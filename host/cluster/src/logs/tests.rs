@@ -1,9 +1,13 @@
 use std::time::Duration;
 
-use porthole_contract::Credential;
+use porthole_contract::{Credential, LogEnd, LogMatches, LogSearch, LogSource};
 use porthole_quota::{Account, MemoryShare, MemoryTotal};
 
-use super::{super::answering::answering, Client, patterns::compile, *};
+use super::{
+    super::{ReadBudget, answering::answering},
+    patterns::compile,
+    *,
+};
 
 const MIB: u64 = 1 << 20;
 
@@ -19,7 +23,7 @@ async fn searched(memory: &Arc<MemoryShare>, context_lines: u32) -> Result<LogTe
         context_lines,
         ..LogQuery::default()
     };
-    let pattern = Some(Arc::new(compile("needle").unwrap()));
+    let pattern = Some(Arc::new(compile("needle", Case::Minded).unwrap()));
     pod_log(
         Client { server: &server, credential: &Credential::Connection, budget: &budget },
         &query,
@@ -64,5 +68,60 @@ async fn secrets_of_a_log_are_masked_and_counted_unless_it_is_switched_off() {
         let query = LogQuery { namespace: "shop".into(), pod: "web".into(), ..LogQuery::default() };
         let read = pod_log(client, &query, None, masking, &Workers::default()).await.unwrap();
         assert_eq!((read.text.as_str(), budget.masked()), (shown, masks));
+    }
+}
+
+async fn search(log: impl Into<Vec<u8>>, log_bytes: u64, query: LogSearch) -> Result<LogMatches, Failure> {
+    let server = answering(log).await;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let budget = ReadBudget::new(deadline, 0, 1 << 20).with_log_bytes(log_bytes);
+    let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+    let source = LogSource { namespace: "shop".into(), pod: "web".into(), ..LogSource::default() };
+    let workers = Workers::default();
+    let patterns = Patterns::default().of_search(&query, &workers, &budget).await?;
+    let found = search_log(client, &LogSearch { source, ..query }, patterns, Masking::Mask, &workers).await;
+    assert!(budget.bytes_read() > 0);
+    found
+}
+
+fn log_search(include: &str) -> LogSearch {
+    LogSearch { include: Some(include.into()), ignore_case: true, first: 5, last: 5, ..LogSearch::default() }
+}
+
+#[tokio::test]
+async fn a_search_has_bytes_of_its_own_and_says_where_they_ended() {
+    let log: String = (0..100_000).map(|n| format!("line {n}\n")).collect();
+    let whole = search(log.clone(), 8 << 20, log_search("LINE (7|99999)$")).await.unwrap();
+    assert_eq!((whole.first.as_str(), whole.matched, whole.end), ("line 7\nline 99999\n", 2, LogEnd::Whole));
+    let cut = search(log.clone(), 512 << 10, log_search("line 7$")).await.unwrap();
+    assert_eq!((cut.first.as_str(), cut.end), ("line 7\n", LogEnd::LogBytes));
+    assert!(cut.lines_read < 60_000 && cut.bytes_read <= 512 << 10, "{cut:?}");
+    let limited =
+        search(log.clone(), 8 << 20, LogSearch { read_limit: Some(1 << 18), ..log_search("x") }).await;
+    assert_eq!(limited.unwrap().end, LogEnd::ReadLimit);
+    let failure = search(log, 0, log_search("line")).await.unwrap_err();
+    assert!(failure.reason == Reason::OverBytes && failure.message.contains("`logBytes`"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_search_whose_time_or_pattern_is_malformed_is_refused() {
+    for (query, part) in [
+        (LogSearch { until_time: Some("yesterday".into()), ..log_search("x") }, "untilTime"),
+        (log_search("("), "the pattern"),
+        (LogSearch { exclude: Some("(?=a)".into()), ..log_search("x") }, "the pattern"),
+    ] {
+        let server = answering("x\n").await;
+        let budget = ReadBudget::new(tokio::time::Instant::now() + Duration::from_secs(20), MIB, 1 << 20);
+        let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+        let source = LogSource { namespace: "shop".into(), pod: "web".into(), ..LogSource::default() };
+        let query = LogSearch { source, ..query };
+        let workers = Workers::default();
+        let result = match Patterns::default().of_search(&query, &workers, &budget).await {
+            Ok(patterns) => search_log(client, &query, patterns, Masking::Mask, &workers).await,
+            Err(failure) => Err(failure),
+        };
+        let failure = result.unwrap_err();
+        assert!(failure.reason == Reason::Invalid && failure.message.contains(part), "{failure}");
+        assert_eq!(budget.bytes_read(), 0);
     }
 }

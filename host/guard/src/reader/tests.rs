@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use porthole_cluster::answering::{Requests, answering_by_path};
-use porthole_contract::{ChangesQuery, ReadRule, Token, View};
+use porthole_contract::{ChangesQuery, LogSource, ReadRule, Token, View};
 use porthole_quota::{Account, MemoryTotal};
 use serde_json::json;
 
@@ -26,7 +26,7 @@ struct Read {
     run: fn(&GuardedReader) -> Reading<'_>,
 }
 
-const READS: [Read; 8] = [
+const READS: [Read; 9] = [
     Read {
         verb: Verb::Get,
         group: "",
@@ -74,6 +74,14 @@ const READS: [Read; 8] = [
         denied: "pods/log",
         paths: &["/api/v1/namespaces/shop/pods/web/log"],
         run: |reader| Box::pin(async { reader.pod_log(&log_query()).await.map(drop) }),
+    },
+    Read {
+        verb: Verb::Get,
+        group: "",
+        resource: "pods/log",
+        denied: "pods/log",
+        paths: &["/api/v1/namespaces/shop/pods/web/log?timestamps=true"],
+        run: |reader| Box::pin(async { reader.search_log(&log_search()).await.map(drop) }),
     },
     Read {
         verb: Verb::Get,
@@ -145,6 +153,11 @@ fn log_query() -> LogQuery {
     }
 }
 
+fn log_search() -> LogSearch {
+    let source = LogSource { namespace: "shop".into(), pod: "web".into(), ..LogSource::default() };
+    LogSearch { source, first: 1, ..LogSearch::default() }
+}
+
 fn node_query() -> NodeQuery {
     NodeQuery { node: "n".into(), source: NodeSource::Log("kubelet".into()), tail_lines: None }
 }
@@ -202,7 +215,7 @@ fn reader_below(
     let guard = Guard::new(Arc::clone(cluster), Arc::new(Denied::parse(&denied).unwrap()));
     let deadline = Instant::now() + Duration::from_secs(20);
     let memory = Arc::new(MemoryTotal::new(64 << 20).share(Account::of(&1)));
-    let limits = ReadLimits { deadline, reads, bytes: 4 << 20, answer: ANSWER };
+    let limits = ReadLimits { deadline, reads, bytes: 4 << 20, log_bytes: 4 << 20, answer: ANSWER };
     let credential = Credential::Token(Token::parse("abc").unwrap());
     guard.reader(credential, ceiling, Arc::new(Grant::new(rules)), limits, memory)
 }

@@ -83,6 +83,7 @@ pub(crate) struct CallLimitsText {
     memory: Option<Bytes>,
     reads: Option<u32>,
     read_bytes: Option<Bytes>,
+    log_bytes: Option<Bytes>,
     output: Option<Bytes>,
 }
 
@@ -96,6 +97,7 @@ pub(crate) struct LimitsText {
     memory: Option<Bytes>,
     reads: Option<u32>,
     read_bytes: Option<Bytes>,
+    log_bytes: Option<Bytes>,
     output: Option<Bytes>,
     concurrency: Option<u32>,
     concurrency_per_caller: Option<u32>,
@@ -107,8 +109,8 @@ pub(crate) struct LimitsText {
 impl LimitsText {
     /// Limits per call, and limits of the host.
     pub(crate) fn limits(self) -> Result<(CallLimits, HostLimits), String> {
-        let Self { timeout, cpu, memory, reads, read_bytes, output, .. } = self;
-        let call = CallLimitsText { timeout, cpu, memory, reads, read_bytes, output }
+        let Self { timeout, cpu, memory, reads, read_bytes, log_bytes, output, .. } = self;
+        let call = CallLimitsText { timeout, cpu, memory, reads, read_bytes, log_bytes, output }
             .overlay(CallLimits::default())?;
         let default = HostLimits::default();
         let host = HostLimits {
@@ -143,6 +145,7 @@ impl CallLimitsText {
             memory: self.memory.map_or(base.memory, |bytes| bytes.0),
             reads: self.reads.unwrap_or(base.reads),
             read_bytes: self.read_bytes.map_or(base.read_bytes, |bytes| bytes.0),
+            log_bytes: self.log_bytes.map_or(base.log_bytes, |bytes| bytes.0),
             output: self.output.map_or(Ok(base.output), |bytes| {
                 u32::try_from(bytes.0).map_err(|_| "limits.output is over 4Gi".to_owned())
             })?,

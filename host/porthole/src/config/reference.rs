@@ -6,7 +6,7 @@ use super::limits::Bytes;
 
 /// Renders the reference with the host's defaults.
 pub(crate) fn render() -> String {
-    let CallLimits { timeout, cpu, memory, reads, read_bytes, output } = CallLimits::default();
+    let CallLimits { timeout, cpu, memory, reads, read_bytes, log_bytes, output } = CallLimits::default();
     let HostLimits { concurrency, concurrency_per_caller, sessions, sessions_per_caller, memory_total: _ } =
         HostLimits::default();
     let span = humantime::format_duration;
@@ -26,6 +26,8 @@ limits:
   reads: {reads}
   # Bytes read from the cluster.
   readBytes: {}
+  # Bytes of logs that the host searches, of which few reach the tool.
+  logBytes: {}
   # Bytes of text to the caller, 256 or more.
   output: {}
   # Calls in flight, in all (1 to 1000) and of one account.
@@ -43,7 +45,7 @@ tools:
   # enabled: [namespaces_list, pods_list, pods_log]
   # These are not.
   disabled: []
-  # Limits of one tool, over those of all: timeout, cpu, memory, reads, readBytes, output.
+  # Limits of one tool, over those of all: timeout, cpu, memory, reads, readBytes, logBytes, output.
   # pods_log:
   #   limits: {{timeout: 10s}}
 
@@ -105,6 +107,7 @@ admin:
         span(cpu),
         Bytes(memory),
         Bytes(read_bytes),
+        Bytes(log_bytes),
         Bytes(u64::from(output)),
     )
 }

@@ -109,6 +109,7 @@ async fn two_versions_are_served_side_by_side() {
             deadline: tokio::time::Instant::now() + Duration::from_secs(5),
             reads: 1,
             bytes: 1,
+            log_bytes: 1,
             answer: 1,
         };
         let memory = Arc::new(engine.memory.share(Account::HOST));

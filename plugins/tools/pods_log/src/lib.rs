@@ -1,11 +1,16 @@
 //! pods_log: what containers wrote, of one pod, of a workload, or of all pods with a label.
 
 mod one;
+mod report;
 mod state;
 mod targets;
 
 use one::ContainerLog;
-use porthole_sdk::{prelude::*, tool};
+use porthole_sdk::{
+    kube_read::{LogSearch, LogSource},
+    prelude::*,
+    tool,
+};
 use targets::Target;
 
 #[derive(Arguments)]
@@ -19,12 +24,17 @@ struct Request {
     /// The run before the last restart: why did it crash?
     #[argument(default = false)]
     previous: bool,
-    /// Lines from the end. Default: 100; all with since; with grep as many as it takes to find one
+    /// The run before and this one
+    #[argument(default = false)]
+    both_runs: bool,
+    /// Lines from the end. Default: 100; all with grep, exclude or a time
     tail: Option<u32>,
     /// Only lines of the last seconds
     since_seconds: Option<u32>,
     /// Only lines since, RFC 3339
     since_time: Option<String>,
+    /// Only lines until, RFC 3339
+    until_time: Option<String>,
     /// Begin lines with their time
     #[argument(default = false)]
     timestamps: bool,
@@ -35,6 +45,10 @@ struct Request {
     /// Only lines that do not match grep
     #[argument(default = false)]
     grep_invert: bool,
+    /// Not lines that match this
+    exclude: Option<String>,
+    /// Matches to show, half of them the last. Default: 100
+    matches: Option<u32>,
     /// Lines to show around each match
     context: Option<u32>,
     /// Answer size at most
@@ -42,51 +56,84 @@ struct Request {
 }
 
 /// Kept of the answer for the lines around a log.
-const NOTICE: u32 = 512;
+const NOTICE: u32 = 1024;
 /// Default number of lines.
 const DEFAULT_TAIL: u32 = 100;
-/// With a pattern: far enough back for what happened today, and read in a second.
-const DEFAULT_TAIL_SEARCHED: u32 = 10_000;
+/// Default number of matches.
+const DEFAULT_MATCHES: u32 = 100;
+
+/// A search for all lines of a log.
+fn search_of(source: LogSource) -> LogSearch {
+    LogSearch {
+        source,
+        until_time: None,
+        include: None,
+        exclude: None,
+        ignore_case: true,
+        first: u32::MAX,
+        last: u32::MAX,
+        context_lines: 0,
+        timestamps: false,
+        fold: true,
+        line_bytes: None,
+        limit_bytes: None,
+        read_limit: None,
+    }
+}
 
 impl Request {
-    fn tail(&self) -> Option<u32> {
-        let since = self.since_seconds.is_some() || self.since_time.is_some();
-        match (&self.grep, since) {
-            _ if self.tail.is_some() => self.tail,
-            (_, true) => None,
-            (Some(_), false) => Some(DEFAULT_TAIL_SEARCHED),
-            (None, false) => Some(DEFAULT_TAIL),
-        }
+    /// True if not all lines are meant.
+    fn is_searched(&self) -> bool {
+        self.grep.is_some() || self.exclude.is_some()
     }
 
-    /// True if a search that finds nothing goes on behind [`DEFAULT_TAIL_SEARCHED`].
-    fn may_search_on(&self) -> bool {
-        self.grep.is_some()
-            && self.tail.is_none()
-            && self.since_seconds.is_none()
-            && self.since_time.is_none()
+    /// Number of lines from the end; None: all.
+    fn tail(&self) -> Option<u32> {
+        let times = self.since_seconds.is_some() || self.since_time.is_some() || self.until_time.is_some();
+        self.tail.or((!times && !self.is_searched()).then_some(DEFAULT_TAIL))
     }
 
     /// The question for one container's log.
-    fn query(&self, namespace: &str, target: &Target) -> LogQuery {
-        LogQuery {
+    fn query(&self, namespace: &str, target: &Target, room: u32) -> LogSearch {
+        let source = LogSource {
+            namespace: namespace.to_owned(),
+            pod: target.pod.clone(),
             container: target.container.clone(),
-            previous: self.previous,
-            tail_lines: self.tail(),
+            previous: target.previous,
+            tail_lines: None,
             since_seconds: self.since_seconds,
             since_time: self.since_time.clone(),
-            timestamps: self.timestamps,
-            pattern: self.grep.as_ref().map(|grep| format!("(?i){grep}")),
-            invert: self.grep_invert,
+        };
+        let (include, exclude) = match (&self.grep, &self.exclude) {
+            (Some(grep), Some(exclude)) if self.grep_invert => {
+                (None, Some(format!("(?:{grep})|(?:{exclude})")))
+            }
+            (Some(grep), None) if self.grep_invert => (None, Some(grep.clone())),
+            (grep, exclude) => (grep.clone(), exclude.clone()),
+        };
+        let matches = self.matches.unwrap_or(DEFAULT_MATCHES).max(1);
+        let (first, last) = match (self.is_searched(), self.tail()) {
+            (true, _) => (matches / 2, matches - matches / 2),
+            // The end of a log is what was asked for.
+            (false, Some(_)) => (0, u32::MAX),
+            (false, None) => (u32::MAX, u32::MAX),
+        };
+        LogSearch {
+            until_time: self.until_time.clone(),
+            include,
+            exclude,
+            first,
+            last,
             context_lines: self.context.unwrap_or(0),
-            fold: true,
-            ..log_of(namespace.to_owned(), target.pod.clone())
+            timestamps: self.timestamps,
+            limit_bytes: Some(room),
+            ..search_of(source)
         }
     }
 }
 
-/// Last lines of a container's log, of a pod, a workload or pods by label. previous=true tells why a container
-/// crashed. Repeated lines are folded (… 214 times).
+/// Last lines of a container's log, of a pod, a workload or pods by label; grep searches all of it. previous=true tells
+/// why a container crashed. Repeated lines are folded (… 214 times).
 #[tool(
     title = "Log of pods",
     reads(
@@ -104,7 +151,7 @@ fn pods_log(request: Request) -> Answer {
     let budget = request.max_bytes.filter(|bytes| *bytes > 0).map_or(host, |bytes| bytes.min(host));
     let mut selection = targets::select(&request, &namespace)?;
     let mut reads = read(&request, &namespace, &selection.targets, budget);
-    if let (Some(name), [Err(error)]) = (request.name.as_deref(), reads.as_slice())
+    if let (Some(name), [Err(error)] | [Err(error), Err(_)]) = (request.name.as_deref(), reads.as_slice())
         && error.reason() == Some(Reason::NotFound)
         && !name.contains('/')
     {
@@ -115,13 +162,13 @@ fn pods_log(request: Request) -> Answer {
     let targets = selection.targets;
     if let ([target], [read]) = (targets.as_slice(), reads.as_slice()) {
         let read = read.as_ref().map_err(Clone::clone)?;
-        return text(format!("{}{}", selection.note, read.render(target, &namespace)));
+        return text(format!("{}{}", selection.note, read.render(target)));
     }
     let mut answer = selection.note;
     for (target, read) in targets.iter().zip(&reads) {
         answer.push_str(&format!("== {} ==\n", target.title()));
         match read {
-            Ok(read) => answer.push_str(&read.render(target, &namespace)),
+            Ok(read) => answer.push_str(&read.render(target)),
             Err(error) => answer.push_str(&format!("ERROR: {error}\n")),
         }
     }
@@ -136,8 +183,8 @@ fn read(
     budget: u32,
 ) -> Vec<Result<ContainerLog, Error>> {
     let part = (budget.max(2 * NOTICE) - NOTICE) / u32::try_from(targets.len().max(1)).unwrap_or(1);
-    // A title for each where there are several.
+    // A title and an account for each where there are several.
     let part = if targets.len() > 1 { part.saturating_sub(NOTICE / 2) } else { part };
-    let queries = targets.iter().map(|target| request.query(namespace, target)).collect();
-    one::read_all(queries, part, request.may_search_on())
+    let queries = targets.iter().map(|target| request.query(namespace, target, part)).collect();
+    one::read_all(queries, request.tail())
 }

@@ -1,96 +1,150 @@
-//! One container's log: as much of its end as there is room for, and a word on what was cut.
+//! One container's log: its newest lines first, and all of it where that is asked for and allowed.
 
 use porthole_sdk::{
-    kube_read::{Cut, LogText, ReadError},
+    kube_read::{LogEnd, LogMatches, LogSearch, ReadError},
     prelude::*,
 };
 
-use crate::{
-    state,
-    targets::{self, Target},
-};
+use crate::targets;
 
-/// Max retries with fewer lines, so that the end of the log fits into the answer.
+/// Lines of the searches before that of the whole log. The log is read from its beginning, so a search of all of it that
+/// is cut has lost what is newest.
+const NEWEST: [u32; 2] = [10_000, 100_000];
+/// Bytes of these searches: long lines must not use up what is left for the others.
+const NEWEST_BYTES: [u64; 2] = [16 << 20, 64 << 20];
+/// Max retries with fewer lines, so that a search reaches the end of the log.
 const MAX_RETRIES: usize = 4;
-/// Lines of the second search of a log whose end has no match; the third is of all of it.
-const SEARCHED_FURTHER: u32 = 100_000;
 
 /// A log that was read.
 pub(crate) struct ContainerLog {
-    log: LogText,
-    query: LogQuery,
-    /// Lines requested at first.
-    requested: Option<u32>,
-    /// The caller left to us how far back to search.
-    may_search_on: bool,
-    note: String,
+    pub(crate) query: LogSearch,
+    /// The newest lines, or the whole log.
+    pub(crate) newest: LogMatches,
+    /// Beginning of a log that could not be read as a whole.
+    pub(crate) oldest: Option<LogMatches>,
+    /// Error that ended the search before it had read all.
+    pub(crate) stopped: Option<ReadError>,
+    pub(crate) note: String,
 }
 
-/// Reads logs side by side, each into `room` bytes.
-pub(crate) fn read_all(
-    queries: Vec<LogQuery>,
-    room: u32,
-    may_search_on: bool,
-) -> Vec<Result<ContainerLog, Error>> {
-    let queries: Vec<LogQuery> =
-        queries.into_iter().map(|query| LogQuery { limit_bytes: Some(room), ..query }).collect();
-    let answers = kube_read::pod_logs(&queries);
-    queries.into_iter().zip(answers).map(|(query, answer)| complete(query, answer, may_search_on)).collect()
+impl ContainerLog {
+    /// True if the newest part may begin after the log does.
+    pub(crate) fn is_longer(&self) -> bool {
+        let tail = self.query.source.tail_lines;
+        tail.is_some_and(|tail| {
+            self.newest.end == LogEnd::UntilTime || self.newest.lines_read >= u64::from(tail)
+        })
+    }
+
+    /// True if the newest part was read to its end.
+    pub(crate) fn is_complete(&self) -> bool {
+        is_complete(&self.newest)
+    }
+
+    pub(crate) fn matched(&self) -> u64 {
+        self.newest.matched + self.oldest.as_ref().map_or(0, |oldest| oldest.matched)
+    }
 }
 
-/// Asks again where the first answer is not the last word: for a container by its name, for fewer lines, or for older ones.
-fn complete(
-    mut query: LogQuery,
-    answer: Result<LogText, ReadError>,
-    may_search_on: bool,
-) -> Result<ContainerLog, Error> {
-    let mut note = String::new();
-    let mut log = match answer {
-        // "a container name must be specified for pod web, choose one of: [app proxy]"
-        Err(error)
-            if query.container.is_none() && error.message.contains("container name must be specified") =>
-        {
-            let (chosen, others) = targets::default_container(&query)?;
-            note = format!("(container {chosen}; the pod has also {})\n", others.join(", "));
-            query.container = Some(chosen);
-            kube_read::pod_log(&query)?
+fn is_complete(found: &LogMatches) -> bool {
+    matches!(found.end, LogEnd::Whole | LogEnd::UntilTime)
+}
+
+/// The searches of a log, the newest part of it first: of so many last lines, with so many bytes. `tail` None: all.
+fn steps(tail: Option<u32>) -> Vec<(Option<u32>, Option<u64>)> {
+    let newest = NEWEST.into_iter().zip(NEWEST_BYTES).map(|(lines, bytes)| (Some(lines), Some(bytes)));
+    let mut steps: Vec<_> =
+        newest.filter(|(lines, _)| tail.is_none_or(|tail| lines.is_some_and(|lines| lines < tail))).collect();
+    steps.push((tail, if steps.is_empty() { NEWEST_BYTES.first().copied() } else { None }));
+    steps
+}
+
+/// Searches logs side by side: the newest lines of each before all of any.
+pub(crate) fn read_all(queries: Vec<LogSearch>, tail: Option<u32>) -> Vec<Result<ContainerLog, Error>> {
+    let steps = steps(tail);
+    let mut logs = Vec::new();
+    for (at, (lines, bytes)) in steps.into_iter().enumerate() {
+        let with = |query: &LogSearch| {
+            let mut query = query.clone();
+            (query.source.tail_lines, query.read_limit) = (lines, bytes);
+            query
+        };
+        if at == 0 {
+            let queries: Vec<LogSearch> = queries.iter().map(with).collect();
+            let answers = kube_read::search_logs(&queries);
+            logs = queries.into_iter().zip(answers).map(|(query, answer)| begin(query, answer)).collect();
+            continue;
         }
-        Err(error) => return Err(with_hint(&query, error)),
-        Ok(log) => log,
-    };
-    let requested = query.tail_lines;
-    for _ in 0..MAX_RETRIES {
-        // The end of a log is what was asked for: ask for as many of the last lines as fit.
-        let fitting = u32::try_from(log.text.lines().count()).unwrap_or(u32::MAX).saturating_sub(1);
-        let of_the_end = query.pattern.is_none() && query.tail_lines.is_some_and(|tail| fitting < tail);
-        if log.cut != Cut::ByteLimit || fitting == 0 || !of_the_end {
+        let mut unread: Vec<&mut ContainerLog> = logs
+            .iter_mut()
+            .flatten()
+            .filter(|log: &&mut ContainerLog| log.stopped.is_none() && log.is_complete() && log.is_longer())
+            .collect();
+        let queries: Vec<LogSearch> = unread.iter().map(|log| with(&log.query)).collect();
+        if queries.is_empty() {
             break;
         }
-        query.tail_lines = Some(fitting);
-        log = kube_read::pod_log(&query)?;
+        let answers = kube_read::search_logs(&queries);
+        for ((log, query), answer) in unread.iter_mut().zip(queries).zip(answers) {
+            go_on(log, query, answer);
+        }
     }
-    // "None of the lines" is a wrong answer if the log goes on before them.
-    while may_search_on && log.text.is_empty() && log.cut == Cut::Whole && is_longer(&log, query.tail_lines) {
-        query.tail_lines = query.tail_lines.filter(|tail| *tail < SEARCHED_FURTHER).map(|_| SEARCHED_FURTHER);
-        log = kube_read::pod_log(&query)?;
-    }
-    Ok(ContainerLog { log, query, requested, may_search_on, note })
+    logs
 }
 
-/// True if the log may have lines before those that were read.
-fn is_longer(log: &LogText, tail: Option<u32>) -> bool {
-    tail.is_some_and(|tail| log.lines_read >= u64::from(tail))
+/// Takes what a further search of a log has found.
+fn go_on(log: &mut ContainerLog, query: LogSearch, answer: Result<LogMatches, ReadError>) {
+    match answer {
+        Ok(found) if is_complete(&found) => {
+            log.newest = found;
+            log.query = query;
+        }
+        // A part of the newest lines that does not reach the end is worth less than the shorter one that does.
+        Ok(found) if query.source.tail_lines.is_none() => log.oldest = Some(found),
+        Ok(_) => {}
+        Err(error) => log.stopped = Some(error),
+    }
+}
+
+/// Asks again where the first answer is not the last word: for a container by its name, or for fewer lines.
+fn begin(mut query: LogSearch, answer: Result<LogMatches, ReadError>) -> Result<ContainerLog, Error> {
+    let mut note = String::new();
+    let mut newest = match answer {
+        // "a container name must be specified for pod web, choose one of: [app proxy]"
+        Err(error)
+            if query.source.container.is_none()
+                && error.message.contains("container name must be specified") =>
+        {
+            let (chosen, others) = targets::default_container(&query.source)?;
+            note = format!("(container {chosen}; the pod has also {})\n", others.join(", "));
+            query.source.container = Some(chosen);
+            kube_read::search_log(&query)?
+        }
+        Err(error) => return Err(with_hint(&query, error)),
+        Ok(found) => found,
+    };
+    for _ in 0..MAX_RETRIES {
+        let fewer = u32::try_from(newest.lines_read / 4 * 3).unwrap_or(u32::MAX);
+        let tail = query.source.tail_lines.filter(|tail| fewer > 0 && fewer < *tail);
+        if newest.end != LogEnd::ReadLimit || tail.is_none() {
+            break;
+        }
+        query.source.tail_lines = Some(fewer);
+        newest = kube_read::search_log(&query)?;
+    }
+    Ok(ContainerLog { query, newest, oldest: None, stopped: None, note })
 }
 
 /// The error with what there is instead.
-fn with_hint(query: &LogQuery, mut error: ReadError) -> Error {
+fn with_hint(query: &LogSearch, mut error: ReadError) -> Error {
+    let source = &query.source;
     let hint = match error.reason {
-        Reason::NotFound => suggestion(&kind("pods"), Some(&query.namespace), &query.pod),
-        Reason::Invalid if query.container.is_some() && error.message.contains("is not valid for pod") => {
-            let containers = targets::containers(query);
+        Reason::NotFound => suggestion(&kind("pods"), Some(&source.namespace), &source.pod),
+        Reason::Invalid if source.container.is_some() && error.message.contains("is not valid for pod") => {
+            let containers = targets::containers(source);
             if containers.is_empty() { String::new() } else { format!(". It has: {}", containers.join(", ")) }
         }
-        Reason::Invalid if query.since_time.is_some() && error.message.contains("parsing time") => {
+        Reason::Invalid if source.since_time.is_some() && error.message.contains("parsing time") => {
             "; write sinceTime like 2026-11-24T10:00:00Z".to_owned()
         }
         _ => String::new(),
@@ -99,55 +153,15 @@ fn with_hint(query: &LogQuery, mut error: ReadError) -> Error {
     error.into()
 }
 
-impl ContainerLog {
-    /// The log with a word on what was cut.
-    pub(crate) fn render(&self, target: &Target, namespace: &str) -> String {
-        let Self { log, query, requested, may_search_on, note } = self;
-        let pod = &target.pod;
-        if log.text.is_empty() {
-            let cut = if log.cut == Cut::TimeLimit { " before the call's limit was reached" } else { "" };
-            return match &query.pattern {
-                Some(_) if log.lines_read > 0 => {
-                    let long = if log.cut == Cut::ByteLimit { " in the first 16 KiB of a line" } else { "" };
-                    format!("{note}None of the {} lines read{cut} fits grep{long}.\n", log.lines_read)
-                }
-                _ => format!(
-                    "{note}The pod {pod} in namespace {namespace} has not logged any message yet{cut}.{}\n",
-                    state::of(namespace, pod)
-                ),
-            };
-        }
-        let mut answer = format!("{note}{}", log.text);
-        if !answer.ends_with('\n') {
-            answer.push('\n');
-        }
-        let lines = log.text.lines().count();
-        answer.push_str(&match (log.cut, &query.pattern, query.tail_lines) {
-            (Cut::ByteLimit, _, _) if lines <= 1 => {
-                "[cut here: this line is longer than the answer has room for]\n".to_owned()
-            }
-            (Cut::ByteLimit, Some(_), _) => format!(
-                "[cut here, after {} lines read: more may match; make grep or the time narrower]\n",
-                log.lines_read
-            ),
-            (Cut::ByteLimit, None, _) => {
-                "[cut here: the answer is full and the log goes on; a later sinceTime, a smaller sinceSeconds or grep shows more]\n".to_owned()
-            }
-            (Cut::TimeLimit, _, _) => format!(
-                "[cut here, after {} lines: the call's time or bytes are used up and the log goes on]\n",
-                log.lines_read
-            ),
-            (Cut::Whole, Some(_), tail) if *may_search_on && is_longer(log, tail) => format!(
-                "[of the last {} lines; older ones were not searched: a larger tail does]\n",
-                log.lines_read
-            ),
-            (Cut::Whole, Some(_), _) => format!("[of {} lines read]\n", log.lines_read),
-            (Cut::Whole, None, Some(shown)) if requested.is_some_and(|requested| shown < requested) => format!(
-                "[the last {shown} lines of the {} asked for: more do not fit into one answer]\n",
-                requested.unwrap_or(shown)
-            ),
-            (Cut::Whole, None, _) => String::new(),
-        });
-        answer
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_lines_are_searched_before_all_and_few_at_once() {
+        let lines = |tail| steps(tail).into_iter().map(|(lines, _)| lines).collect::<Vec<_>>();
+        assert_eq!(lines(None), [Some(10_000), Some(100_000), None]);
+        assert_eq!(lines(Some(100)), [Some(100)]);
+        assert_eq!(lines(Some(50_000)), [Some(10_000), Some(50_000)]);
     }
 }

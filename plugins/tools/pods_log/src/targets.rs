@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use porthole_sdk::{elsewhere, pod::Metadata, prelude::*, selector};
+use porthole_sdk::{elsewhere, kube_read::LogSource, pod::Metadata, prelude::*, selector};
 
 use crate::Request;
 
@@ -15,14 +15,39 @@ pub(crate) struct Target {
     pub(crate) pod: String,
     /// None: the only one, as far as is known.
     pub(crate) container: Option<String>,
+    /// The run before the last restart.
+    pub(crate) previous: bool,
+    /// True if the title names the run.
+    both: bool,
 }
 
 impl Target {
+    pub(crate) fn of(pod: String) -> Self {
+        Self { pod, container: None, previous: false, both: false }
+    }
+
+    fn of_container(pod: &str, container: String) -> Self {
+        Self { container: Some(container), ..Self::of(pod.to_owned()) }
+    }
+
     pub(crate) fn title(&self) -> String {
+        let run = match (self.both, self.previous) {
+            (false, _) => "",
+            (true, true) => ", the run before",
+            (true, false) => ", this run",
+        };
         match &self.container {
-            Some(container) => format!("{}/{container}", self.pod),
-            None => self.pod.clone(),
+            Some(container) => format!("{}/{container}{run}", self.pod),
+            None => format!("{}{run}", self.pod),
         }
+    }
+
+    /// The runs that the arguments name.
+    fn runs(self, request: &Request) -> Vec<Self> {
+        if !request.both_runs {
+            return vec![Self { previous: request.previous, ..self }];
+        }
+        [true, false].map(|previous| Self { previous, both: true, ..self.clone() }).into()
     }
 }
 
@@ -34,12 +59,13 @@ pub(crate) struct Selection {
 
 impl Selection {
     /// One log.
-    fn one(pod: String, container: Option<String>) -> Self {
-        Self { targets: vec![Target { pod, container }], note: String::new() }
+    fn one(request: &Request, target: Target) -> Self {
+        Self { targets: target.runs(request), note: String::new() }
     }
 
     /// The first of several logs; the note says of whom they are and what reads another.
-    fn first(mut targets: Vec<Target>, of: &str, another: &str) -> Self {
+    fn first(request: &Request, targets: Vec<Target>, of: &str, another: &str) -> Self {
+        let mut targets: Vec<Target> = targets.into_iter().flat_map(|target| target.runs(request)).collect();
         let all = targets.len();
         targets.truncate(MAX_LOGS);
         let note = match all > MAX_LOGS {
@@ -140,13 +166,16 @@ pub(crate) fn select(request: &Request, namespace: &str) -> Result<Selection, Er
 fn select_pod(request: &Request, name: &str, namespace: &str) -> Result<Selection, Error> {
     let pod = name.to_owned();
     if request.container.as_deref() != Some("*") {
-        return Ok(Selection::one(pod, request.container.clone()));
+        return Ok(Selection::one(
+            request,
+            Target { container: request.container.clone(), ..Target::of(pod) },
+        ));
     }
     let all: Pod = get_or_suggest(kind("pods"), Some(namespace.to_owned()), name, FIELDS)?;
-    let target = |container| Target { pod: pod.clone(), container: Some(container) };
+    let target = |container| Target::of_container(&pod, container);
     let targets: Vec<Target> = all.containers().into_iter().map(target).collect();
     let of = format!("{} containers of {pod}", targets.len());
-    Ok(Selection::first(targets, &of, ". Name a container for another."))
+    Ok(Selection::first(request, targets, &of, ". Name a container for another."))
 }
 
 /// The logs of pods by their labels; those that are not ready come first.
@@ -170,11 +199,11 @@ fn select_of_pods(request: &Request, mut pods: Vec<Pod>, named: &str) -> Selecti
             Some(name) => vec![name.to_owned()],
             None => pod.default_container().into_iter().collect(),
         };
-        let target = |container| Target { pod: pod.metadata.name.clone(), container: Some(container) };
+        let target = |container| Target::of_container(&pod.metadata.name, container);
         targets.extend(containers.into_iter().map(target));
     }
     let of = format!("{} pods {named}", pods.len());
-    Selection::first(targets, &of, ", those not ready first. Name a pod for another.")
+    Selection::first(request, targets, &of, ", those not ready first. Name a pod for another.")
 }
 
 /// The logs of the pods whose name begins with `name`; an error that says where else there is something of that name.
@@ -254,15 +283,15 @@ fn newest_job(cron: &str, namespace: &str) -> Result<String, Error> {
 }
 
 /// The container to take where the pod has several and none was named, and the others.
-pub(crate) fn default_container(query: &LogQuery) -> Result<(String, Vec<String>), Error> {
-    let pod: Pod = get(kind("pods"), Some(query.namespace.clone()), &query.pod, FIELDS)?;
+pub(crate) fn default_container(source: &LogSource) -> Result<(String, Vec<String>), Error> {
+    let pod: Pod = get(kind("pods"), Some(source.namespace.clone()), &source.pod, FIELDS)?;
     let chosen = pod.default_container().ok_or("the pod has no containers")?;
     let others = pod.containers().into_iter().filter(|name| *name != chosen).collect();
     Ok((chosen, others))
 }
 
 /// The names of a pod's containers, for the error that one is not there.
-pub(crate) fn containers(query: &LogQuery) -> Vec<String> {
-    let pod: Option<Pod> = get(kind("pods"), Some(query.namespace.clone()), &query.pod, FIELDS).ok();
+pub(crate) fn containers(source: &LogSource) -> Vec<String> {
+    let pod: Option<Pod> = get(kind("pods"), Some(source.namespace.clone()), &source.pod, FIELDS).ok();
     pod.map(|pod| pod.containers()).unwrap_or_default()
 }

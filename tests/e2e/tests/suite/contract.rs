@@ -48,6 +48,16 @@ async fn every_question_of_the_contract_is_answered_as_it_says() {
             ],
         ),
         ("bad-pattern", vec!["ERROR: ", "the pattern"]),
+        (
+            "search-logs",
+            vec![
+                r#"first: "INFO  GET / 200 12ms\n", last: "INFO  GET / 200 9ms\n", matched: 2"#,
+                "lines-read: 6",
+                "first-line: Some(\"20",
+                "end: LogEnd::Whole",
+                "NotFound",
+            ],
+        ),
         ("kinds", vec!["kinds, ", r#"group: "apps""#, r#"short-names: ["deploy"]"#, "namespaced: true"]),
         ("can-i", vec!["list pods: true, delete pods: false"]),
         ("whoami", vec!["system:serviceaccount:tests:curious of ", "system:authenticated", " on v1."]),
@@ -68,4 +78,36 @@ async fn every_question_of_the_contract_is_answered_as_it_says() {
     let outline = streamable.call("curious", json!({"what": "outline"})).await.unwrap();
     assert!(outline.contains("CrashLoopBackOff") && !outline.contains("\"Namespace\""), "{outline}");
     host.until_logged("for the operator").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_built_before_functions_were_added_is_still_served() {
+    let (cluster, _) = reader().await;
+    let client = cluster.admin().await.unwrap();
+    let token = accounts::account(&client, "tests", "earlier").await.unwrap();
+    let rules = json!([{"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get", "list"]}]);
+    accounts::allow(&client, ("tests", "earlier"), None, rules).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(guest("earlier"), folder.path().join("earlier.wasm")).unwrap();
+    let options =
+        ["--kubeconfig", cluster.kubeconfig.to_str().unwrap(), "--plugins", folder.path().to_str().unwrap()];
+    let host = Porthole::with(&options).await.unwrap();
+    let text = Streamable::new(&host.origin, Some(&token)).call("earlier", json!({})).await.unwrap();
+    for line in [
+        r#"get-object: {"metadata":{"name":"web-6d4f9c7b8d-k8pq2"}}"#,
+        "list-objects: 3 pods",
+        "pod-log: INFO  listening on 8080",
+        "node-read: Reason::NotGranted",
+        "get-all: 1 of 1",
+        "list-all: 1 of 1",
+        "pod-logs: 2 of 2",
+        "kinds: some",
+        "explain: a text",
+        "can-i: true",
+        "whoami: system:serviceaccount:tests:earlier",
+        "releases: Reason::NotGranted",
+        "budget: 32768, now: true",
+    ] {
+        assert!(text.lines().any(|answered| answered == line), "{line}: {text}");
+    }
 }

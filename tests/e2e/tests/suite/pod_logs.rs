@@ -64,26 +64,61 @@ async fn a_log_is_searched_and_what_was_cut_is_said() {
     let host = Porthole::start(&cluster.kubeconfig).await;
     let client = Streamable::new(&host.origin, Some(&token));
     let call = async |more: Value| client.call("pods_log", of("api", more)).await.unwrap();
-    let found = call(json!({"grep": "777-X", "tail": 2000, "context": 1})).await;
+    let whole = "read lines 1 to 2000, bytes 1 to 38893, 2026-11-23T10:00:00Z to 10:00:01Z; not read: rotated files (not in the API)]\n";
+    let found = call(json!({"grep": "777-x", "tail": 2001, "context": 1})).await;
     assert_eq!(
         found,
-        "request 1233 served\norder 777-X is lost\nrequest 1235 served\n[of 2000 lines read]\n"
+        format!(
+            "request 1233 served\norder 777-X is lost\nrequest 1235 served\n[1 match, 2026-11-23T10:00:01Z; {whole}"
+        )
     );
+    let minded = call(json!({"grep": "(?-i)777-x"})).await;
+    assert_eq!(minded, format!("None of the 2000 lines read fits grep.\n[{whole}"));
     let others = call(json!({"grep": "served", "grepInvert": true})).await;
-    assert_eq!(others, "order 777-X is lost\n[of 2000 lines read]\n");
-    let none = call(json!({"grep": "nothing"})).await;
-    assert_eq!(none, "None of the 2000 lines read fits grep.\n");
+    assert_eq!(others, format!("order 777-X is lost\n[1 match, 2026-11-23T10:00:01Z; {whole}"));
+    let excluded = call(json!({"grep": "7$|1234|lost|17", "exclude": "served"})).await;
+    assert_eq!(excluded, others);
     let default = call(json!({})).await;
-    assert_eq!((default.lines().count(), default.lines().next()), (100, Some("request 1901 served")));
+    assert_eq!((default.lines().count(), default.lines().next()), (101, Some("request 1901 served")));
+    assert!(default.ends_with("[read the last 100 lines, 2000 bytes, 2026-11-23T10:00:01Z to 10:00:01Z; not read: older lines, rotated files (not in the API)]\n"), "{default}");
     let small = call(json!({"tail": 2000, "maxBytes": 2000})).await;
     assert!(
         small.len() <= 2000
-            && small.contains("request 2000 served")
-            && small.contains("of the 2000 asked for"),
+            && small.contains("lines not shown …]\nrequest 1")
+            && small.contains("request 2000 served\n[read the last 2000 lines"),
         "{small}"
     );
-    let full = call(json!({"grep": "served", "tail": 2000, "maxBytes": 2000})).await;
-    assert!(full.len() <= 2000 && full.contains("more may match"), "{full}");
+    let full = call(json!({"grep": "served", "maxBytes": 3000})).await;
+    assert!(
+        full.len() <= 3000
+            && full.starts_with("request 1 served\n")
+            && full.contains(" matches not shown …]\n")
+            && full.contains(
+                "request 2000 served\n[1999 matches, 2026-11-23T10:00:00Z to 10:00:01Z; read lines 1"
+            ),
+        "{full}"
+    );
+    let few = call(json!({"grep": "served", "matches": 3})).await;
+    assert!(
+        few.starts_with(
+            "request 1 served\n[… 1996 matches not shown …]\nrequest 1999 served\nrequest 2000 served\n"
+        ),
+        "{few}"
+    );
+    let until = call(json!({"untilTime": "2026-11-23T10:00:00.004Z"})).await;
+    assert!(
+        until.starts_with("request 1 served\n")
+            && until.contains("request 5 served\n[read ")
+            && until.contains("not read: ")
+            && until.contains("later lines"),
+        "{until}"
+    );
+    let both = call(json!({"bothRuns": true, "tail": 1})).await;
+    assert!(
+        both.starts_with("== api, the run before ==\nERROR: ")
+            && both.contains("== api, this run ==\nrequest 2000"),
+        "{both}"
+    );
     let stamped = call(json!({"tail": 1, "timestamps": true})).await;
     assert!(stamped.starts_with("20") && stamped.contains("Z request 2000 served"), "{stamped}");
     let since = call(json!({"sinceTime": "yesterday"})).await;
@@ -104,12 +139,17 @@ async fn a_log_made_to_break_a_reader_is_answered_within_the_limits() {
     let client = Streamable::new(&host.origin, Some(&token));
     let line = patient.call("pods_log", of("one-line", json!({}))).await.unwrap();
     assert!(
-        line.len() <= 32 << 10 && line.contains("[cut here: this line is longer"),
-        "{} bytes",
-        line.len()
+        line.len() <= 32 << 10
+            && line.contains("xxx… [cut: a line of over 16384 bytes]\n[read ")
+            && line.contains("the log goes on (the lines are too long)"),
+        "{line}"
     );
     let searched = patient.call("pods_log", of("one-line", json!({"grep": "y"}))).await.unwrap();
-    assert!(searched.contains("has not logged") || searched.contains("None of the"), "{searched}");
+    assert!(
+        searched.starts_with("None of the 1 lines read fits grep.\n[read ")
+            && searched.contains("what 1 long lines have behind 16 KiB"),
+        "{searched}"
+    );
     let begun = Instant::now();
     let endless = json!({"name": "searched", "namespace": "endless"});
     let text = client.call("pods_log", endless.clone()).await.unwrap();
@@ -120,7 +160,7 @@ async fn a_log_made_to_break_a_reader_is_answered_within_the_limits() {
     assert!(text.starts_with("tick 7 ") && text.contains("the log goes on"), "{text}");
     for pattern in ["(a+)+$", "(a|aa)+$", "(.*a){20}$", "^(([a-z])+.)+[A-Z]([a-z])+$"] {
         let text = client.call("pods_log", of("evil", json!({"grep": pattern}))).await.unwrap();
-        assert!(text.contains("None of the 1 lines read fits grep"), "{pattern}: {text}");
+        assert!(text.contains("None of the 1 lines read fits grep."), "{pattern}: {text}");
     }
     for pattern in ["(", "(?=a)", "((a{100}){100}){100}"] {
         let text = client.call("pods_log", of("evil", json!({"grep": pattern}))).await.unwrap();
@@ -128,4 +168,48 @@ async fn a_log_made_to_break_a_reader_is_answered_within_the_limits() {
     }
     // Five calls may take five seconds each; the others are fast.
     assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
+}
+
+/// A log of 100 MB of which the first, the middle and the last hundredth have a needle.
+fn haystack() -> String {
+    const LINES: usize = 1_000_000;
+    let mut log = String::with_capacity(101 << 20);
+    for n in 0..LINES {
+        let line = match n {
+            5_000 => "NEEDLE one",
+            500_000 => "needle two",
+            995_000 => "Needle three",
+            _ => "GET /products/17 200 31ms user=4711 agent=curl/8.14 trace=0af7651916cd43dd8448eb211c80319c",
+        };
+        log.push_str(&format!("{n:07} {line}\n"));
+    }
+    log
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn needles_in_a_log_of_100_mb_are_found_or_said_to_be_where_it_was_not_read() {
+    let (cluster, token) = reader().await;
+    let log = haystack();
+    assert!(log.len() > 98_000_000);
+    pod(&cluster, "haystack", &log).await;
+    let needles = ["0005000 NEEDLE one", "0500000 needle two", "0995000 Needle three"];
+    let ask = json!({"grep": "needle"});
+    let host = Porthole::configured(&cluster.kubeconfig, "limits: {timeout: 10m}\n").await.unwrap();
+    let client = Streamable::new(&host.origin, Some(&token));
+    let text = client.call("pods_log", of("haystack", ask.clone())).await.unwrap();
+    assert_eq!(text.lines().take(3).collect::<Vec<_>>(), needles, "{text}");
+    let account = "[3 matches, 2026-11-23T10:00:05Z to 10:16:35Z; read lines 1 to 1000000, bytes 1 to ";
+    assert!(text.contains(account), "{text}");
+    // A part of the log: its end and its beginning are read, and what is between is named.
+    let host =
+        Porthole::configured(&cluster.kubeconfig, "limits: {timeout: 10m, logBytes: 48Mi}\n").await.unwrap();
+    let client = Streamable::new(&host.origin, Some(&token));
+    let text = client.call("pods_log", of("haystack", ask)).await.unwrap();
+    assert!(text.starts_with(&format!("{}\n[…]\n{}\n[1 match", needles[0], needles[2])), "{text}");
+    assert!(
+        text.contains("and the last 100000 lines, ")
+            && text.contains("not read: the lines between, 2026-11-23T10:0")
+            && text.contains("(this call's `logBytes` are used up)"),
+        "{text}"
+    );
 }

@@ -1,7 +1,7 @@
 //! curious: asks every question of the contract, and shows the answers as they come.
 
 use porthole_sdk::{
-    kube_read::{AccessQuery, ChangesQuery, NodeQuery, NodeSource},
+    kube_read::{AccessQuery, ChangesQuery, LogSearch, LogSource, NodeQuery, NodeSource},
     prelude::*,
     tool,
 };
@@ -60,6 +60,33 @@ fn curious(request: Request) -> Answer {
             let short = LogQuery { limit_bytes: Some(12), ..log("web-6d4f9c7b8d-k8pq2") };
             let stamped = LogQuery { timestamps: true, tail_lines: Some(1), ..log("web-6d4f9c7b8d-k8pq2") };
             shown(kube_read::pod_logs(&[grep, short, stamped, log("nope")]))
+        }
+        "search-logs" => {
+            let search = |pod: &str| LogSearch {
+                source: LogSource {
+                    namespace: SHOP.into(),
+                    pod: pod.into(),
+                    container: pod.split('-').next().map(Into::into),
+                    previous: false,
+                    tail_lines: None,
+                    since_seconds: None,
+                    since_time: None,
+                },
+                until_time: None,
+                include: Some("info +get / ".into()),
+                exclude: Some("warn".into()),
+                ignore_case: true,
+                first: 1,
+                last: 1,
+                context_lines: 0,
+                timestamps: false,
+                fold: true,
+                line_bytes: None,
+                limit_bytes: None,
+                read_limit: None,
+            };
+            let one = kube_read::search_log(&search("web-6d4f9c7b8d-k8pq2"))?;
+            text(format!("{one:?} {:?}", kube_read::search_logs(&[search("nope")])))
         }
         "bad-pattern" => text(
             kube_read::pod_log(&LogQuery { pattern: Some("(".into()), ..log("web-6d4f9c7b8d-k8pq2") })?.text,
