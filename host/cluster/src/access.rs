@@ -10,7 +10,7 @@ use serde::{
     de::{DeserializeOwned, Error as _},
 };
 
-use super::{Client, objects::decode_error};
+use super::{Client, envelope::decode_error};
 
 /// Asks the API server for the credential's account. Needs no RBAC: `system:basic-user` covers every authenticated
 /// caller.

@@ -19,9 +19,10 @@ use serde::{
 
 use super::{
     Client,
-    objects::{
-        MAX_CONTINUE, MAX_SELECTOR, METADATA, METADATA_LIST, check_kind, check_length, decode_error,
-        describe_read, envelope, parameter, path, segment,
+    envelope::{check_kind, decode_error, envelope},
+    request::{
+        MAX_CONTINUE, MAX_SELECTOR, METADATA, METADATA_LIST, check_length, describe_read, parameter, path,
+        segment,
     },
     shape::Items,
 };

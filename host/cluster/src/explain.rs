@@ -7,8 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Client, failure,
-    objects::decode_error,
+    Client,
+    envelope::decode_error,
+    failure,
     work::{TimeSlice, Workers},
 };
 

@@ -26,10 +26,7 @@ use porthole_contract::{
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{
-    Client,
-    objects::{check_length, decode_error},
-};
+use super::{Client, envelope::decode_error, request::check_length};
 
 /// Max age of the kinds. A new kind is found sooner, because an unknown name causes a refresh.
 const MAX_AGE: Duration = Duration::from_secs(600);

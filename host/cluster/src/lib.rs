@@ -9,6 +9,7 @@ mod budget;
 mod builtin;
 mod changes;
 mod connections;
+mod envelope;
 mod explain;
 mod failure;
 #[cfg(feature = "fuzz")]
@@ -21,6 +22,7 @@ mod namespaces;
 mod nodes;
 mod objects;
 mod releases;
+mod request;
 mod server;
 mod shape;
 mod table;

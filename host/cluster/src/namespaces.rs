@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::{
     Client,
-    objects::{METADATA, METADATA_LIST, decode_error, envelope, namespace_segment, parameter},
+    envelope::{decode_error, envelope},
+    request::{METADATA, METADATA_LIST, namespace_segment, parameter},
     shape::Items,
 };
 

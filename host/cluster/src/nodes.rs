@@ -7,7 +7,7 @@ use porthole_contract::{Echo, Failure, NodeQuery, NodeSource, Reason};
 use super::{
     Client, Workers,
     mask::{Masking, count, mask_text},
-    objects::{node_segment, parameter},
+    request::{node_segment, parameter},
 };
 
 /// Max bytes kept of a node's log, from its end.

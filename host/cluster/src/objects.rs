@@ -1,138 +1,20 @@
 //! Objects and lists, in the views of the contract.
-//!
-//! Paths by hand, because kube's requests put names into them unescaped.
 
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
-
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use porthole_contract::{
-    Echo, Failure, GetQuery, Kind, ListQuery, MAX_ECHO, MAX_NAME, Page, Reason, View, is_label, is_subdomain,
-    truncate,
-};
-use serde::{Deserialize, de::IgnoredAny};
-use serde_json::error::Category;
+use porthole_contract::{Echo, Failure, GetQuery, Kind, ListQuery, Page, Reason, View};
 
 use super::{
-    Client, ReadBudget, Redaction,
-    mask::count,
+    Client, Redaction,
+    envelope::{check_kind, count_masked, decode_error, envelope, into_utf8},
+    request::{
+        JSON, MAX_CONTINUE, MAX_SELECTOR, MAX_VERSION, TABLE, check_length, describe_read, parameter, path,
+        segment,
+    },
     shape::{FieldSelection, Items, Projection, copy},
     table::{NamespaceColumn, table},
 };
-
-const JSON: &str = "application/json";
-pub(super) const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
-/// One object, and a list, without anything but metadata.
-pub(super) const METADATA: &str = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
-pub(super) const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io";
-/// Characters to escape in a path or query: all but the unreserved ones of RFC 3986.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// Max bytes of a selector, of a continue token (base64 of a key in etcd) and of a resource version: they become part
-/// of the URL, and of errors.
-pub(super) const MAX_SELECTOR: usize = 4 << 10;
-pub(super) const MAX_CONTINUE: usize = 8 << 10;
-const MAX_VERSION: usize = 128;
-
-/// Validates and escapes a name for a path. A name with a slash would read something else.
-pub(super) fn segment<'n>(what: &str, name: &'n str) -> Result<percent_encoding::PercentEncode<'n>, Failure> {
-    let fits = !name.is_empty() && name.len() <= MAX_NAME && name != "." && name != "..";
-    escape_if(what, name, fits && !name.contains(['/', '%']))
-}
-
-/// Validates and escapes a namespace for a path.
-pub(super) fn namespace_segment(name: &str) -> Result<percent_encoding::PercentEncode<'_>, Failure> {
-    escape_if("namespace", name, is_label(name))
-}
-
-/// Validates and escapes a node for a path. The proxy also accepts `scheme:name:port`, which would reach another port
-/// of the node.
-pub(super) fn node_segment(name: &str) -> Result<percent_encoding::PercentEncode<'_>, Failure> {
-    escape_if("node", name, is_subdomain(name))
-}
-
-fn escape_if<'n>(
-    what: &str,
-    name: &'n str,
-    fits: bool,
-) -> Result<percent_encoding::PercentEncode<'n>, Failure> {
-    if !fits {
-        return Err(Failure::new(
-            Reason::Invalid,
-            format!("{what} {} is not a name in Kubernetes", Echo(name)),
-        ));
-    }
-    Ok(utf8_percent_encode(name, ESCAPED))
-}
-
-/// Rejects a parameter that is longer than any in Kubernetes.
-pub(super) fn check_length(name: &str, value: Option<&str>, max: usize) -> Result<(), Failure> {
-    match value.filter(|value| value.len() > max) {
-        Some(value) => Err(Failure::new(
-            Reason::Invalid,
-            format!("{name} {} is longer than {max} bytes; ask for less", Echo(value)),
-        )),
-        None => Ok(()),
-    }
-}
-
-/// Adds `key=value` to the query of `path`.
-pub(super) fn parameter(path: &mut String, key: &str, value: &str) {
-    path.push(if path.contains('?') { '&' } else { '?' });
-    path.push_str(key);
-    path.push('=');
-    path.extend(utf8_percent_encode(value, ESCAPED));
-}
-
-/// The path of a kind's objects.
-pub(super) fn path(kind: &Kind, namespace: Option<&str>) -> Result<String, Failure> {
-    let mut path = if kind.group.is_empty() {
-        format!("/api/{}", kind.version)
-    } else {
-        format!("/apis/{}/{}", kind.group, kind.version)
-    };
-    if let Some(namespace) = namespace {
-        path.push_str("/namespaces/");
-        path.extend(namespace_segment(namespace)?);
-    }
-    path.push('/');
-    path.push_str(&kind.plural);
-    Ok(path)
-}
-
-/// Describes a read for messages: `pods in namespace shop`.
-pub(super) fn describe_read(kind: &Kind, namespace: Option<&str>, name: Option<&str>) -> String {
-    let name = name.map(|name| format!(" {}", Echo(name))).unwrap_or_default();
-    match namespace.map(|namespace| truncate(namespace, MAX_ECHO)) {
-        Some(namespace) => format!("{}{name} in namespace {namespace}", kind.qualified_name()),
-        None if kind.namespaced => format!("{}{name} in all namespaces", kind.qualified_name()),
-        None => format!("{}{name}", kind.qualified_name()),
-    }
-}
-
-/// Error for an unexpected answer. Without serde's message, which may quote the answer and thus a Secret.
-pub(super) fn decode_error(what: &str, error: &serde_json::Error) -> Failure {
-    let cause = match error.classify() {
-        Category::Eof => "it breaks off",
-        Category::Data => "a field is of another type, missing, or there twice",
-        Category::Io | Category::Syntax => "it is not JSON",
-    };
-    let (line, column) = (error.line(), error.column());
-    Failure::new(
-        Reason::Unavailable,
-        format!(
-            "{what}: the answer of the API server cannot be read: {cause} (line {line}, column {column})"
-        ),
-    )
-}
-
-pub(super) fn into_utf8(what: &str, bytes: Vec<u8>) -> Result<String, Failure> {
-    String::from_utf8(bytes).map_err(|_| {
-        Failure::new(Reason::Unavailable, format!("{what}: the answer of the API server is not UTF-8"))
-    })
-}
 
 /// Reads one object.
 pub async fn get_object(
@@ -175,13 +57,6 @@ pub async fn get_object(
     count_masked(client.budget, redaction, &out);
     client.budget.check_size(out.len(), &what)?;
     into_utf8(&what, out)
-}
-
-/// Counts the masks in an answer, if its messages are masked.
-pub(super) fn count_masked(budget: &ReadBudget, redaction: Redaction, answer: &[u8]) {
-    if redaction == Redaction::Messages {
-        budget.count_masked(count(answer));
-    }
 }
 
 /// Reads one page of a list.
@@ -246,27 +121,6 @@ fn with_selectors(query: &ListQuery, mut failure: Failure) -> Failure {
     failure
 }
 
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct ListMetadata {
-    resource_version: String,
-    #[serde(rename = "continue")]
-    continue_token: String,
-    remaining_item_count: Option<u64>,
-}
-
-impl ListMetadata {
-    pub(super) fn page(self, items: String, count: u32) -> Page {
-        Page {
-            items,
-            count,
-            resource_version: self.resource_version,
-            continue_token: Some(self.continue_token).filter(|token| !token.is_empty()),
-            remaining: self.remaining_item_count,
-        }
-    }
-}
-
 /// Reads a list object by object, copying the selected part of each as it arrives.
 async fn items(
     client: Client<'_>,
@@ -297,55 +151,4 @@ async fn items(
     out.push(b']');
     count_masked(client.budget, redaction, &out);
     Ok(envelope(list, what)?.page(into_utf8(what, out)?, count))
-}
-
-/// Parses the metadata of a list after its items were cut out. Rejects a body that is not a list, of which nothing was
-/// requested.
-pub(super) fn envelope(list: Items, what: &str) -> Result<ListMetadata, Failure> {
-    #[derive(Deserialize)]
-    struct Envelope {
-        #[serde(default)]
-        kind: String,
-        #[serde(default)]
-        metadata: ListMetadata,
-        /// Required, but may be null, as Go writes an empty array.
-        #[serde(deserialize_with = "Option::deserialize")]
-        items: Option<Vec<IgnoredAny>>,
-    }
-    let envelope = list.envelope().map_err(Failure::from)?;
-    let Envelope { kind, metadata, items } =
-        serde_json::from_slice(&envelope).map_err(|error| decode_error(what, &error))?;
-    // The items are cut out already, so an element here means that the document is not a list.
-    if !kind.ends_with("List") || items.is_some_and(|items| !items.is_empty()) {
-        return Err(wrong_kind(what, &kind, "a list"));
-    }
-    Ok(metadata)
-}
-
-/// Rejects an object of another kind than requested. An API server sets the kind of each object.
-pub(super) fn check_kind(body: &[u8], kind: &str, what: &str) -> Result<(), Failure> {
-    #[derive(Deserialize)]
-    struct TypeMeta<'b> {
-        #[serde(borrow, default)]
-        kind: Cow<'b, str>,
-    }
-    let TypeMeta { kind: found } =
-        serde_json::from_slice(body).map_err(|error| decode_error(what, &error))?;
-    if found == kind { Ok(()) } else { Err(wrong_kind(what, &found, kind)) }
-}
-
-pub(super) fn wrong_kind(what: &str, found: &str, expected: &str) -> Failure {
-    Failure::new(
-        Reason::Unsupported,
-        format!(
-            "{what}: the API server was asked for {expected} and answered with kind {}, which is not handed out",
-            Echo(found)
-        ),
-    )
-}
-
-impl From<super::shape::NotAList> for Failure {
-    fn from(_: super::shape::NotAList) -> Self {
-        Self::new(Reason::Unavailable, "the answer of the API server broke off or is not a list; ask again")
-    }
 }

@@ -24,7 +24,8 @@ use serde::Deserialize;
 
 use super::{
     Client,
-    objects::{METADATA_LIST, decode_error, envelope, namespace_segment, parameter, segment},
+    envelope::{decode_error, envelope},
+    request::{METADATA_LIST, namespace_segment, parameter, segment},
     shape::Items,
     work::{TimeSlice, Workers},
 };

@@ -9,8 +9,8 @@ use serde_json::{Map, Value, value::RawValue};
 
 use super::{
     ReadBudget, Redaction,
+    envelope::{ListMetadata, count_masked, decode_error, into_utf8, wrong_kind},
     mask::is_plain,
-    objects::{ListMetadata, count_masked, decode_error, into_utf8, wrong_kind},
     server::BoundedResponse,
     shape::{Items, copy_message},
 };

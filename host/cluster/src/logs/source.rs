@@ -2,7 +2,7 @@
 
 use porthole_contract::{Failure, LogQuery, LogSource};
 
-use crate::objects::{check_length, namespace_segment, parameter, segment};
+use crate::request::{check_length, namespace_segment, parameter, segment};
 
 /// Max bytes of a container's name, and of an RFC 3339 timestamp.
 const MAX_CONTAINER: usize = 253;

@@ -10,8 +10,8 @@
 
 use super::{FieldSelection, Items, NotAList, Projection, Redaction, copy};
 use crate::{
+    envelope::envelope,
     fuzz::{Members, Tree, containers, line},
-    objects::envelope,
 };
 
 /// Cuts a list in pieces of `size` bytes: its elements, and the list around them where it is one.
