@@ -414,13 +414,11 @@ mod tests {
         let late = decode(&bomb, &UnpackBudget::default(), TimeSlice::over()).err().unwrap();
         assert!(late.contains("time is over"), "{late}");
         let budget = UnpackBudget::default();
-        let began = std::time::Instant::now();
         for _ in 0..60 {
             let error = decode(&bomb, &budget, TimeSlice::unlimited()).err().unwrap();
             assert!(error.contains("too large"), "{error}");
         }
         assert!(budget.0.load(Relaxed) < 1 << 20, "{budget:?}");
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         let release = decode(&secret(b"{}", true), &UnpackBudget::default(), TimeSlice::unlimited());
         assert!(release.is_ok());
     }
