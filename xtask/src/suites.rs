@@ -210,6 +210,7 @@ impl Environment {
         cargo.arg(target().join("plugins"));
         for package in [
             "find",
+            "porthole-changes",
             "porthole-diagnosis",
             "porthole-field-path",
             "porthole-lists",

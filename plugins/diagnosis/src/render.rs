@@ -133,7 +133,7 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// Text in one line of at most `max` bytes; of longer text the middle is cut.
-pub(crate) fn line(text: &str, max: usize) -> String {
+pub fn line(text: &str, max: usize) -> String {
     // Line breaks, escapes, and marks that reorder what is shown.
     let plain = |letter: char| if letter.is_control() || is_format(letter) { ' ' } else { letter };
     let line: String = text.trim().chars().map(plain).collect();
