@@ -52,6 +52,7 @@ pub(crate) fn warnings(seen: &Seen, window: Window, entries: &[Entry]) -> Vec<En
     let entry =
         |((namespace, workload, reason), (kind, warnings)): ((&str, &str, &str), (&str, Warnings<'_>))| {
             let Warnings { began, count, mut names, message } = warnings;
+            names.sort();
             names.dedup();
             let what = match names.as_slice() {
                 [name] => subject(kind, namespace, name),
