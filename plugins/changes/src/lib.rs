@@ -1,6 +1,6 @@
 //! What changed in a cluster within some time, newest first, from the state of its objects and without I/O.
 //!
-//! A component gives a [`Source`]; [`collect`] plans its reads, and everything else is a function of what was read, so that
+//! A component gives a [`Source`]; `collect` plans its reads, and everything else is a function of what was read, so that
 //! it is tested natively, on objects as a real cluster has them.
 
 mod collect;
