@@ -234,6 +234,7 @@ impl Environment {
         cargo.arg(target().join("plugins"));
         for package in [
             "find",
+            "porthole-changes",
             "porthole-diagnosis",
             "porthole-field-path",
             "porthole-lists",

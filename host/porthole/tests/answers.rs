@@ -28,6 +28,12 @@ fn cases() -> Vec<Case> {
     vec![
         ("access_check", "may", json!({"verb": "get", "kind": "pods", "namespace": "shop"})),
         ("api_resources_list", "apps", json!({"group": "apps"})),
+        ("changes", "cluster", json!({})),
+        ("changes", "of_an_hour", json!({"since": "1h", "namespace": "shop"})),
+        ("changes", "of_a_name", json!({"name": "gateway"})),
+        ("changes", "nothing", json!({"name": "ledger-archive", "since": "5m"})),
+        ("changes", "unknown_namespace", json!({"namespace": "shopp"})),
+        ("changes", "malformed_time", json!({"since": "lately"})),
         ("configuration_view", "all", json!({})),
         ("deployments_list", "all", json!({})),
         (
@@ -193,7 +199,7 @@ async fn every_tool_answers_as_its_snapshots_show() {
     settings.set_omit_expression(true);
     // The shop's times are relative to its start, and its address is new each time.
     settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?", "[time]");
-    settings.add_filter(r"\d\d:\d\d:\d\dZ", "[time]");
+    settings.add_filter(r"\b(\d\d-\d\d )?\d\d:\d\d:\d\dZ", "[time]");
     settings.add_filter(r"\b(\d+[ywdhm]){1,2}\d*s?\b|\b\d+s\b", "[age]");
     settings.add_filter(r"127\.0\.0\.1:\d+", "[address]");
     // A column is as wide as its widest age.

@@ -43,7 +43,7 @@ mod source;
 mod subject;
 mod survey;
 pub mod template;
-mod time;
+pub mod time;
 mod trouble;
 pub mod webhooks;
 
@@ -56,6 +56,7 @@ pub use kind::Kind;
 pub use log::Log;
 pub use object::{Condition, Object, Reference};
 pub use relations::{called, has_labels, related, selected, workloads_behind};
+pub use render::line;
 pub use rules::{RULES, Rule};
 pub use source::{List, Listed, LogLines, LogRead, Source, Unread};
 
@@ -90,7 +91,7 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
 pub fn diagnose_with(rules: &[Rule], request: &Request, source: &mut impl Source) -> Result<String, String> {
     // What is asked for stands in answers, so it is one line too.
     let given = |text: &Option<String>| {
-        let text = render::line(text.as_deref().unwrap_or_default(), MAX_NAME);
+        let text = line(text.as_deref().unwrap_or_default(), MAX_NAME);
         Some(text).filter(|text| !text.is_empty())
     };
     let mut facts = Facts::new(source.now());

@@ -135,7 +135,7 @@ pub(crate) fn quoted(text: &str) -> String {
 }
 
 /// Text in one line of at most `max` bytes; of longer text the middle is cut.
-pub(crate) fn line(text: &str, max: usize) -> String {
+pub fn line(text: &str, max: usize) -> String {
     let line = one_line(text.trim());
     if line.len() <= max {
         return line.into_owned();

@@ -48,6 +48,19 @@ async fn a_release_is_told_in_its_newest_revision_and_its_values_are_not() {
     }
     assert!(!told.contains("superseded") && !told.contains("hunter2"), "{told}");
     assert!(told.find("broken") < told.find("orders-db"), "what is not deployed comes first: {told}");
+    let changed = Streamable::new(&host.origin, Some(&helm))
+        .call("changes", json!({"namespace": "helm", "since": "2026-11-01T00:00:00Z", "name": "orders"}))
+        .await
+        .unwrap();
+    for part in [
+        "Helm: release helm/orders-db revision 10 deployed, chart still postgresql-16.4.1, app still 17.2.0",
+        "Helm: release helm/orders-db revision 9 superseded",
+        "not seen: ",
+        "(forbidden)",
+    ] {
+        assert!(changed.contains(part), "no {part:?} in {changed}");
+    }
+    assert!(!changed.contains("hunter2"), "{changed}");
     let refused = Streamable::new(&host.origin, Some(&token)).call("helm_list", json!({})).await.unwrap();
     assert!(refused.starts_with("ERROR: forbidden") && refused.contains("secrets"), "{refused}");
     let log = std::fs::read_to_string(&host.log).unwrap();

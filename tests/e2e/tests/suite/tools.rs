@@ -29,6 +29,7 @@ async fn every_tool_answers_on(stage: &Stage) {
         [
             "access_check",
             "api_resources_list",
+            "changes",
             "configuration_view",
             "deployments_list",
             "diagnose",

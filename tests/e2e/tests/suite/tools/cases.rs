@@ -119,6 +119,14 @@ pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             vec!["[service-selector] Service shop/checkout", "version=v1, not version=v2"],
         ),
         (
+            "changes",
+            json!({"namespace": "shop", "since": "1h"}),
+            vec![
+                "killed for its memory Deployment shop/search, container search: limit 128Mi",
+                "restarted Deployment shop/cart, container cart: exit code 1 (Error); 14 restarts so far",
+            ],
+        ),
+        (
             "find",
             json!({"query": "checkout"}),
             vec!["Deployment  shop", "checkout-84c6f5d79b-p6j4s", "searched 14 of 14 kinds"],
