@@ -10,6 +10,7 @@ pub mod containers;
 #[cfg(test)]
 mod corpus;
 pub mod creation;
+mod custom;
 pub mod demand;
 mod event;
 mod exit;
@@ -49,6 +50,7 @@ pub mod webhooks;
 
 use std::collections::BTreeSet;
 
+pub use custom::{CUSTOM_FIELDS, CustomKind, CustomList, CustomSource, diagnose_custom};
 pub use event::Event;
 pub use facts::{Facts, Gap, Presence};
 pub use finding::{Certainty, Evidence, Finding};

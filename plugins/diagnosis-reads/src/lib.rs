@@ -1,19 +1,23 @@
-//! The reads of a diagnosis, made through the host.
+//! The reads of a diagnosis, made through the host: of a tool that declares to get and list what it asks for.
 
-use porthole_diagnosis::{Kind, List, Listed, LogLines, LogRead, Reference, Source, Unread};
-use porthole_sdk::{kube_read::LogText, prelude::*};
+use porthole_diagnosis::{
+    CUSTOM_FIELDS, CustomKind, CustomList, CustomSource, Kind, List, Listed, LogLines, LogRead, Reference,
+    Source, Unread,
+};
+use porthole_sdk::{ListEnd, kube_read::LogText, list_pages, prelude::*};
 
-/// Reads that the host makes at one time.
+/// Objects that the host reads at one time.
 const AT_ONCE: usize = 64;
 /// Objects in a page.
 const PAGE: u32 = 250;
 /// Pages of one list. What is behind them is reported as not read.
-const PAGES: u32 = 8;
+const PAGES: usize = 8;
 /// Bytes of a log that reach the component.
 const LOG_BYTES: u32 = 64 << 10;
 
 /// The cluster as the caller may see it.
-pub(crate) struct Reads;
+#[derive(Debug, Clone, Copy)]
+pub struct Reads;
 
 impl Source for Reads {
     fn now(&self) -> u64 {
@@ -21,9 +25,7 @@ impl Source for Reads {
     }
 
     fn lists(&mut self, lists: &[List]) -> Vec<Result<Listed, Unread>> {
-        let queries: Vec<ListQuery> = lists.iter().map(query).collect();
-        let pages = queries.chunks(AT_ONCE).flat_map(kube_read::list_all);
-        queries.iter().zip(pages).map(|(query, page)| rest(query, page)).collect()
+        whole(&lists.iter().map(query).collect::<Vec<_>>())
     }
 
     fn objects(&mut self, references: &[Reference]) -> Vec<Result<Value, Unread>> {
@@ -47,6 +49,49 @@ impl Source for Reads {
     }
 }
 
+/// Lists, each as far as its pages allow.
+fn whole(queries: &[ListQuery]) -> Vec<Result<Listed, Unread>> {
+    let mut items: Vec<Vec<Value>> = vec![Vec::new(); queries.len()];
+    let ends = list_pages(queries, PAGES, |number, page| {
+        if let Some(items) = items.get_mut(number) {
+            items.extend(parsed::<Vec<Value>>(page)?);
+        }
+        Ok(())
+    });
+    items.into_iter().zip(ends).map(|(items, end)| listed(items, end)).collect()
+}
+
+impl CustomSource for Reads {
+    fn kinds(&mut self) -> Result<Vec<CustomKind>, Unread> {
+        let kinds = kube_read::kinds().map_err(unread)?.into_iter();
+        let listed = kinds.filter(|kind| kind.verbs.iter().any(|verb| verb == "list"));
+        Ok(listed
+            .map(|kind| CustomKind {
+                group: kind.group,
+                plural: kind.plural,
+                kind: kind.kind,
+                short_names: kind.short_names,
+                is_namespaced: kind.namespaced,
+            })
+            .collect())
+    }
+
+    fn customs(&mut self, lists: &[CustomList]) -> Vec<Result<Listed, Unread>> {
+        let query = |list: &CustomList| {
+            let fields: Vec<&str> = match list.name {
+                Some(_) => CUSTOM_FIELDS.iter().copied().chain(["spec"]).collect(),
+                None => CUSTOM_FIELDS.into(),
+            };
+            ListQuery {
+                field_selector: list.name.as_ref().map(|name| format!("metadata.name={name}")),
+                limit: Some(PAGE),
+                ..list_all_of(kind(&list.kind.resource()), list.namespace.clone(), &fields)
+            }
+        };
+        whole(&lists.iter().map(query).collect::<Vec<_>>())
+    }
+}
+
 fn kind_of(kind: Kind) -> KindRef {
     // The group events.k8s.io has events too.
     let api_version = (kind == Kind::Event).then(|| "v1".to_owned());
@@ -61,28 +106,14 @@ fn query(list: &List) -> ListQuery {
     }
 }
 
-/// The objects of the first page of a list, and those of the pages behind it.
-fn rest(query: &ListQuery, first: Result<Page, ReadError>) -> Result<Listed, Unread> {
-    let mut page = first.map_err(unread)?;
-    let mut listed = Listed::default();
-    for _ in 0..PAGES {
-        listed.items.extend(objects(&page.items)?);
-        let Some(token) = page.continue_token.take() else { return Ok(listed) };
-        let next = ListQuery { continue_token: Some(token), ..query.clone() };
-        page = match kube_read::list_objects(&next) {
-            Ok(page) => page,
-            Err(error) => {
-                listed.cut = error.message;
-                return Ok(listed);
-            }
-        };
-    }
-    listed.cut = format!("only the first {}", listed.items.len());
-    Ok(listed)
-}
-
-fn objects(json: &str) -> Result<Vec<Value>, Unread> {
-    parsed(json).map_err(Unread::Failed)
+/// The objects of a list, with the reason if there are more.
+fn listed(items: Vec<Value>, end: Result<ListEnd, ReadError>) -> Result<Listed, Unread> {
+    let cut = match end.map_err(unread)? {
+        ListEnd::Whole => String::new(),
+        ListEnd::PageLimit => format!("only the first {}", items.len()),
+        ListEnd::Failed(error) => error.message,
+    };
+    Ok(Listed { items, cut })
 }
 
 fn object(json: &str) -> Result<Value, Unread> {
