@@ -1,8 +1,8 @@
 //! The reads of a diagnosis, made through the host: of a tool that declares to get and list what it asks for.
 
 use porthole_diagnosis::{
-    CUSTOM_FIELDS, CustomKind, CustomList, CustomSource, Kind, List, Listed, LogLines, LogRead, Reference,
-    Source, Unread,
+    CUSTOM_FIELDS, CustomKind, CustomList, CustomSource, Kind, List, Listed, LogLines, LogRead, Outline,
+    Reference, Source, Unread,
 };
 use porthole_sdk::{ListEnd, kube_read::LogText, list_pages, prelude::*};
 
@@ -12,6 +12,10 @@ const AT_ONCE: usize = 64;
 const PAGE: u32 = 250;
 /// Pages of one list. What is behind them is reported as not read.
 const PAGES: usize = 8;
+/// Rows in a page of outlines, each a twentieth of a whole pod.
+const OUTLINES: u32 = 500;
+/// Pages of outlines: twenty thousand pods of a namespace.
+const OUTLINE_PAGES: usize = 40;
 /// Bytes of a log that reach the component.
 const LOG_BYTES: u32 = 64 << 10;
 
@@ -25,7 +29,34 @@ impl Source for Reads {
     }
 
     fn lists(&mut self, lists: &[List]) -> Vec<Result<Listed, Unread>> {
-        whole(&lists.iter().map(query).collect::<Vec<_>>())
+        let queries: Vec<ListQuery> = lists.iter().map(query).collect();
+        let is_first_page = |number: usize| lists.get(number).is_some_and(|list| list.is_first_page);
+        whole(&queries, |number| if is_first_page(number) { 1 } else { PAGES })
+    }
+
+    fn outlines(&mut self, namespace: &str) -> Result<Vec<Outline>, Unread> {
+        let query = ListQuery {
+            limit: Some(OUTLINES),
+            view: View::Table,
+            ..list_all_of(kind("pods"), Some(namespace.to_owned()), &[])
+        };
+        let mut outlines = Vec::new();
+        let ends = list_pages(
+            &[query],
+            |_| OUTLINE_PAGES,
+            |_, page| {
+                outlines.extend(rows(&parsed(page)?));
+                Ok(())
+            },
+        );
+        match ends.into_iter().next() {
+            Some(Ok(ListEnd::Whole)) => Ok(outlines),
+            Some(Ok(ListEnd::PageLimit)) => {
+                Err(Unread::Failed(format!("there are more than {}", outlines.len())))
+            }
+            Some(Ok(ListEnd::Failed(error)) | Err(error)) => Err(unread(error)),
+            None => Err(Unread::Unsupported),
+        }
     }
 
     fn objects(&mut self, references: &[Reference]) -> Vec<Result<Value, Unread>> {
@@ -49,10 +80,27 @@ impl Source for Reads {
     }
 }
 
+/// The pods of a `meta.k8s.io/v1` Table.
+fn rows(table: &Value) -> Vec<Outline> {
+    let array =
+        |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    let columns = array(table, "columnDefinitions");
+    let place =
+        |title: &str| columns.iter().position(|column| text(column.get("name")).eq_ignore_ascii_case(title));
+    let places = ["name", "ready", "status"].map(place);
+    let row = |row: &Value| {
+        let cells = array(row, "cells");
+        let [name, ready, status] = places.map(|place| text(place.and_then(|place| cells.get(place))));
+        Outline { name, ready, status }
+    };
+    array(table, "rows").iter().map(row).collect()
+}
+
 /// Lists, each as far as its pages allow.
-fn whole(queries: &[ListQuery]) -> Vec<Result<Listed, Unread>> {
+fn whole(queries: &[ListQuery], max_pages: impl Fn(usize) -> usize) -> Vec<Result<Listed, Unread>> {
     let mut items: Vec<Vec<Value>> = vec![Vec::new(); queries.len()];
-    let ends = list_pages(queries, PAGES, |number, page| {
+    let ends = list_pages(queries, max_pages, |number, page| {
         if let Some(items) = items.get_mut(number) {
             items.extend(parsed::<Vec<Value>>(page)?);
         }
@@ -88,7 +136,7 @@ impl CustomSource for Reads {
                 ..list_all_of(kind(&list.kind.resource()), list.namespace.clone(), &fields)
             }
         };
-        whole(&lists.iter().map(query).collect::<Vec<_>>())
+        whole(&lists.iter().map(query).collect::<Vec<_>>(), |_| PAGES)
     }
 }
 

@@ -208,7 +208,7 @@ impl Cluster {
         let mut number = 0;
         for finding in first.iter().take(CAUSES) {
             number += 1;
-            render::cause(number, finding, &mut lines);
+            render::cause(&self.facts, number, finding, &mut lines);
         }
         for cause in causes.iter().take(CAUSES.saturating_sub(number)) {
             number += 1;
@@ -216,7 +216,7 @@ impl Cluster {
         }
         for finding in last.iter().take(CAUSES.saturating_sub(number)) {
             number += 1;
-            render::cause(number, finding, &mut lines);
+            render::cause(&self.facts, number, finding, &mut lines);
         }
         let more = (findings.len() + causes.len()).saturating_sub(number);
         if more > 0 {

@@ -6,7 +6,7 @@ use super::{
     CustomKind, CustomList, CustomSource, SUBJECTS,
     resource::{Resource, State},
 };
-use crate::{Facts, Listed, Reference, Unread, collect, object::text, render};
+use crate::{Crowd, Facts, Listed, Reference, Unread, collect, object::text, render};
 
 /// Kinds that are looked at: an operator may bring a hundred.
 const KINDS: usize = 80;
@@ -149,7 +149,7 @@ impl Cluster {
         let kinds = self.kinds.clone();
         for place in places.iter().take(NAMESPACES) {
             self.read(source, &kinds, Some(place));
-            collect::namespace(source, &mut self.facts, place);
+            collect::namespace(source, &mut self.facts, place, Crowd::share(NAMESPACES));
         }
     }
 

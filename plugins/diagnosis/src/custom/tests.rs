@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    List, LogLines, LogRead,
+    List, LogLines, LogRead, Outline,
     recorded::{Recorded, object, pod, running, with},
 };
 
@@ -23,6 +23,10 @@ impl Source for Customs {
 
     fn lists(&mut self, lists: &[List]) -> Vec<Result<Listed, Unread>> {
         self.recorded.lists(lists)
+    }
+
+    fn outlines(&mut self, namespace: &str) -> Result<Vec<Outline>, Unread> {
+        self.recorded.outlines(namespace)
     }
 
     fn objects(&mut self, references: &[Reference]) -> Vec<Result<Value, Unread>> {
