@@ -76,6 +76,8 @@ fn cases() -> Vec<Case> {
         ("diagnose", "namespace", json!({"namespace": "payments"})),
         ("diagnose", "cluster", json!({})),
         ("diagnose", "nothing", json!({"name": "orders"})),
+        ("diagnose_custom", "built_in", json!({"kind": "deployment", "name": "web"})),
+        ("diagnose_custom", "none", json!({})),
         ("find", "name", json!({"query": "cart"})),
         ("find", "image", json!({"query": "web:1.8"})),
         ("find", "nothing", json!({"query": "orders"})),

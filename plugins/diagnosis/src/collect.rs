@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     Facts, Kind, Object, Presence, Reference,
     containers::containers,
+    crowd::{self, Crowd},
     demand::{self, Demand},
     health,
     log::Log,
     needs,
     object::text,
     placement, relations, rights,
-    source::{List, LogRead, Source, Unread},
+    source::{List, Listed, LogRead, Source, Unread},
     trouble, webhooks,
 };
 
@@ -55,10 +56,21 @@ fn is_listed(kind: Kind) -> bool {
 }
 
 /// Reads all that rules look at in a namespace, and the kinds of the cluster that its objects refer to.
-pub(crate) fn namespace(source: &mut impl Source, facts: &mut Facts, namespace: &str) {
-    let lists: Vec<List> =
-        Kind::all().filter(|kind| is_listed(*kind)).map(|kind| in_namespace(kind, namespace)).collect();
-    list(source, facts, &lists);
+pub(crate) fn namespace(source: &mut impl Source, facts: &mut Facts, namespace: &str, crowd: Crowd<'_>) {
+    let kinds = Kind::all().filter(|kind| is_listed(*kind));
+    // Kinds of the cluster may be known from another namespace.
+    let kinds = kinds.filter(|kind| kind.is_namespaced() || !facts.is_listed(*kind, ""));
+    let lists: Vec<List> = kinds.map(|kind| in_namespace(kind, namespace)).collect();
+    let mut first_pods = None;
+    for (list, answer) in lists.iter().zip(source.lists(&lists)) {
+        match answer {
+            Ok(listed) if list.is_first_page && !listed.cut.is_empty() => first_pods = Some(listed.items),
+            answer => add_list(facts, list, answer),
+        }
+    }
+    if let Some(pods) = first_pods {
+        crowd::add(source, facts, namespace, crowd, pods);
+    }
     let volumes = facts.within(Kind::PersistentVolumeClaim, namespace);
     let volumes =
         volumes.map(|claim| Reference::new(Kind::PersistentVolume, "", claim.text("/spec/volumeName")));
@@ -96,7 +108,13 @@ fn room(source: &mut impl Source, facts: &mut Facts, namespace: &str) {
     if !waits || facts.requested().is_some() {
         return;
     }
-    let list = List { kind: Kind::Pod, namespace: None, field_selector: None, fields: REQUESTS.to_vec() };
+    let list = List {
+        kind: Kind::Pod,
+        namespace: None,
+        field_selector: None,
+        fields: REQUESTS.to_vec(),
+        is_first_page: false,
+    };
     match source.lists(&[list]).into_iter().next() {
         Some(Ok(listed)) if listed.cut.is_empty() => {
             let mut nodes: BTreeMap<String, Demand> = BTreeMap::new();
@@ -157,30 +175,34 @@ fn names_an_account_of(binding: &Object, namespace: &str) -> bool {
 
 fn in_namespace(kind: Kind, namespace: &str) -> List {
     let namespace = kind.is_namespaced().then(|| namespace.to_owned());
-    List { kind, namespace, field_selector: None, fields: kind.fields() }
+    List { kind, namespace, field_selector: None, fields: kind.fields(), is_first_page: kind == Kind::Pod }
 }
 
 /// Adds the objects of lists. A list that was not read whole is a gap, and proves no absence.
 pub(crate) fn list(source: &mut impl Source, facts: &mut Facts, lists: &[List]) {
     for (list, answer) in lists.iter().zip(source.lists(lists)) {
-        let namespace = list.namespace.clone().unwrap_or_default();
-        match answer {
-            Ok(listed) => {
-                for item in listed.items {
-                    facts.add(Object::new(list.kind, item));
-                }
-                if listed.cut.is_empty() {
-                    // What a selector leaves out may exist.
-                    if list.field_selector.is_none() {
-                        facts.add_list(list.kind, &namespace);
-                    }
-                } else {
-                    facts.add_gap(format!("some {}", list.kind.plural()), listed.cut);
-                }
+        add_list(facts, list, answer);
+    }
+}
+
+fn add_list(facts: &mut Facts, list: &List, answer: Result<Listed, Unread>) {
+    let namespace = list.namespace.clone().unwrap_or_default();
+    match answer {
+        Ok(listed) => {
+            for item in listed.items {
+                facts.add(Object::new(list.kind, item));
             }
-            Err(Unread::NotFound | Unread::Unsupported) => facts.add_list(list.kind, &namespace),
-            Err(Unread::Failed(why)) => facts.add_gap(list.kind.plural(), why),
+            if listed.cut.is_empty() {
+                // What a selector leaves out may exist.
+                if list.field_selector.is_none() {
+                    facts.add_list(list.kind, &namespace);
+                }
+            } else {
+                facts.add_gap(format!("some {}", list.kind.plural()), listed.cut);
+            }
         }
+        Err(Unread::NotFound | Unread::Unsupported) => facts.add_list(list.kind, &namespace),
+        Err(Unread::Failed(why)) => facts.add_gap(list.kind.plural(), why),
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Facts {
     absent: BTreeSet<Reference>,
     gaps: BTreeSet<Gap>,
     logs: Vec<Log>,
+    /// Pods of namespaces of many, and the number of those that each stands for, with itself.
+    weights: BTreeMap<Reference, usize>,
     /// Requests of the pods of all namespaces by node, if all are known.
     requested: Option<BTreeMap<String, Demand>>,
     /// Seconds since 1970, by the API server's clock.
@@ -241,6 +243,21 @@ impl Facts {
             .collect();
         events.sort_by_key(|event| (std::cmp::Reverse(event.last_seen()), event.reason()));
         events
+    }
+
+    /// Notes that a pod stands for several.
+    pub(crate) fn set_weight(&mut self, pod: Reference, count: usize) {
+        self.weights.insert(pod, count);
+    }
+
+    /// Objects that an object stands for, with itself.
+    pub(crate) fn weight(&self, reference: &Reference) -> usize {
+        self.weights.get(reference).copied().unwrap_or(1)
+    }
+
+    /// Pods of a namespace that stand for others.
+    pub(crate) fn weight_of(&self, namespace: &str) -> usize {
+        self.weights.keys().filter(|pod| pod.namespace == namespace).count()
     }
 
     /// Sets what the pods of all namespaces request of each node.

@@ -10,6 +10,8 @@ pub mod containers;
 #[cfg(test)]
 mod corpus;
 pub mod creation;
+mod crowd;
+mod custom;
 pub mod demand;
 mod event;
 mod exit;
@@ -49,6 +51,7 @@ pub mod webhooks;
 
 use std::collections::BTreeSet;
 
+pub use custom::{CUSTOM_FIELDS, CustomKind, CustomList, CustomSource, diagnose_custom};
 pub use event::Event;
 pub use facts::{Facts, Gap, Presence};
 pub use finding::{Certainty, Evidence, Finding};
@@ -58,8 +61,9 @@ pub use object::{Condition, Object, Reference};
 pub use relations::{called, has_labels, related, selected, workloads_behind};
 pub use render::line;
 pub use rules::{RULES, Rule};
-pub use source::{List, Listed, LogLines, LogRead, Source, Unread};
+pub use source::{List, Listed, LogLines, LogRead, Outline, Source, Unread};
 
+use crowd::Crowd;
 use subject::Name;
 
 /// Bytes of a name of Kubernetes.
@@ -180,7 +184,7 @@ fn of_cluster(rules: &[Rule], source: &mut impl Source, facts: &mut Facts) -> Re
     }
     let mut subject = Vec::new();
     for (namespace, _) in survey.namespaces.iter().take(survey::NAMESPACES) {
-        collect::namespace(source, facts, namespace);
+        collect::namespace(source, facts, namespace, Crowd::share(survey::NAMESPACES));
         subject.extend(unwell(rules, facts, namespace));
     }
     let others = survey.namespaces.iter().skip(survey::NAMESPACES);
@@ -201,7 +205,7 @@ fn of_namespace(
     facts: &mut Facts,
     namespace: &str,
 ) -> Result<Vec<Reference>, String> {
-    collect::namespace(source, facts, namespace);
+    collect::namespace(source, facts, namespace, Crowd::share(1));
     if matches!(facts.find(Kind::Namespace, "", namespace), Presence::Absent) {
         return Err(format!("there is no namespace {namespace}"));
     }
@@ -259,7 +263,7 @@ fn of_cluster_scope(
     collect::list(
         source,
         facts,
-        &[List { kind, namespace: None, field_selector: None, fields: kind.fields() }],
+        &[List { kind, namespace: None, field_selector: None, fields: kind.fields(), is_first_page: false }],
     );
     let found = name.matches(facts.all(kind));
     if found.is_empty() {
@@ -273,7 +277,7 @@ fn of_cluster_scope(
     let places = found.iter().filter_map(place).filter(|place| !place.is_empty());
     let places: BTreeSet<String> = places.map(str::to_owned).collect();
     for place in places.iter().take(subject::PLACES) {
-        collect::namespace(source, facts, place);
+        collect::namespace(source, facts, place, Crowd::share(subject::PLACES));
     }
     Ok(found)
 }
@@ -287,7 +291,8 @@ fn of_name(
     namespace: Option<String>,
 ) -> Result<Vec<Reference>, String> {
     if let Some(namespace) = &namespace {
-        collect::namespace(source, facts, namespace);
+        collect::namespace(source, facts, namespace, Crowd::of(&name.name));
+        crowd::add_asked(source, facts, namespace, name);
         let found = name.matches(facts.within_any(namespace));
         if !found.is_empty() {
             return Ok(found);
@@ -315,7 +320,13 @@ fn of_name(
     }
     let mut found = Vec::new();
     for place in &places {
-        collect::namespace(source, facts, place);
+        collect::namespace(
+            source,
+            facts,
+            place,
+            Crowd { wanted: &name.name, ..Crowd::share(subject::PLACES) },
+        );
+        crowd::add_asked(source, facts, place, name);
         found.extend(name.matches(facts.within_any(place)));
     }
     if all > places.len() {

@@ -7,9 +7,12 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::{
-    Kind, List, Listed, LogLines, LogRead, Reference, Request, Source, Unread, corpus, diagnose, time,
+    Facts, Kind, List, Listed, LogLines, LogRead, Object, Outline, Reference, Request, Source, Unread,
+    corpus, diagnose, health, time,
 };
 
+/// Pods of a page.
+const PAGE: usize = 250;
 /// The time of recorded clusters.
 const NOW: &str = "2026-11-24T12:00:00Z";
 
@@ -91,9 +94,29 @@ impl Source for Recorded {
                 namespace.is_none_or(|namespace| object["metadata"]["namespace"] == **namespace)
                     && selector.split(',').filter(|term| !term.is_empty()).all(|term| selects(term, object))
             };
-            Ok(Listed { items: self.of(list.kind).filter(fits).cloned().collect(), cut: String::new() })
+            let items: Vec<Value> = self.of(list.kind).filter(fits).cloned().collect();
+            let is_cut = list.is_first_page && items.len() > PAGE;
+            Ok(if is_cut {
+                Listed { items: items.into_iter().take(PAGE).collect(), cut: "only the first".to_owned() }
+            } else {
+                Listed { items, cut: String::new() }
+            })
         };
         lists.iter().map(list).collect()
+    }
+
+    fn outlines(&mut self, namespace: &str) -> Result<Vec<Outline>, Unread> {
+        self.check(Kind::Pod)?;
+        let pods = self.of(Kind::Pod).filter(|pod| pod["metadata"]["namespace"] == namespace);
+        let outline = |pod: &Value| {
+            let object = Object::new(Kind::Pod, pod.clone());
+            let detail =
+                health::health(&Facts::default(), &object).map(|health| health.detail).unwrap_or_default();
+            let (status, ready) = detail.split_once(", ").unwrap_or_default();
+            let ready = ready.trim_end_matches(" ready").to_owned();
+            Outline { name: object.name().to_owned(), ready, status: status.to_owned() }
+        };
+        Ok(pods.map(outline).collect())
     }
 
     fn objects(&mut self, references: &[Reference]) -> Vec<Result<Value, Unread>> {

@@ -36,7 +36,7 @@ pub(crate) fn text(
 ) -> String {
     let mut lines = verdict(facts, subject, findings);
     for (at, finding) in findings.iter().take(CAUSES).enumerate() {
-        cause(at + 1, finding, &mut lines);
+        cause(facts, at + 1, finding, &mut lines);
     }
     let more: Vec<String> = findings
         .iter()
@@ -84,11 +84,12 @@ fn verdict(facts: &Facts, subject: &[Reference], findings: &[Finding]) -> Vec<St
     lines
 }
 
-pub(crate) fn cause(number: usize, finding: &Finding, lines: &mut Vec<String>) {
+pub(crate) fn cause(facts: &Facts, number: usize, finding: &Finding, lines: &mut Vec<String>) {
     let Finding { certainty, rule, object, summary, affects, evidence, next, change, .. } = finding;
     // A name that the cluster gave may hold a line break too: nothing but our own lines begins with a cause.
     let summary = line(&format!("{object}: {summary}"), TEXT);
-    lines.push(format!("cause {number} ({certainty}) [{rule}] {summary}{}", affected(object, affects)));
+    lines
+        .push(format!("cause {number} ({certainty}) [{rule}] {summary}{}", affected(facts, object, affects)));
     lines.extend(evidence.iter().take(FACTS).chain(change).map(fact));
     if !next.is_empty() {
         lines.push(format!("  next: {}", line(next, TEXT)));
@@ -96,16 +97,16 @@ pub(crate) fn cause(number: usize, finding: &Finding, lines: &mut Vec<String>) {
 }
 
 /// The pods and workloads that a cause affects beside its own object.
-fn affected(object: &Reference, affects: &BTreeSet<Reference>) -> String {
-    let counts = counts(affects.iter().filter(|reference| *reference != object));
+fn affected(facts: &Facts, object: &Reference, affects: &BTreeSet<Reference>) -> String {
+    let counts = counts(facts, affects.iter().filter(|reference| *reference != object));
     if counts.is_empty() { String::new() } else { format!(" (affects {})", counts.join(", ")) }
 }
 
 /// `1 Node`, `3 pods`: the number of objects of each kind.
-fn counts<'r>(references: impl Iterator<Item = &'r Reference>) -> Vec<String> {
+fn counts<'r>(facts: &Facts, references: impl Iterator<Item = &'r Reference>) -> Vec<String> {
     let mut counts: BTreeMap<Kind, usize> = BTreeMap::new();
     for reference in references {
-        *counts.entry(reference.kind).or_default() += 1;
+        *counts.entry(reference.kind).or_default() += facts.weight(reference);
     }
     counts.into_iter().map(|(kind, count)| counted(kind, count)).collect()
 }
@@ -169,8 +170,10 @@ fn fine(facts: &Facts, related: &BTreeSet<Reference>, findings: &[Finding]) -> S
     let is_affected = |reference: &Reference| {
         findings.iter().any(|finding| finding.affects.contains(reference) || finding.object == *reference)
     };
-    let mut fine =
-        counts(related.iter().filter(|reference| facts.get(reference).is_some() && !is_affected(reference)));
+    let mut fine = counts(
+        facts,
+        related.iter().filter(|reference| facts.get(reference).is_some() && !is_affected(reference)),
+    );
     let logs = facts.all_logs().filter(|log| log.is_search && log.is_healthy());
     fine.extend(logs.map(|log| {
         let part = if log.unread.is_empty() { "" } else { "read part of the " };

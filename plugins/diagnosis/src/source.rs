@@ -15,6 +15,8 @@ pub struct List {
     pub field_selector: Option<String>,
     /// Fields of each object.
     pub fields: Vec<&'static str>,
+    /// Only the first page, of a few hundred objects: what is behind it is read otherwise.
+    pub is_first_page: bool,
 }
 
 /// The objects of a list.
@@ -24,6 +26,17 @@ pub struct Listed {
     pub items: Vec<Value>,
     /// The reason for which there are more than these; empty if there are not.
     pub cut: String,
+}
+
+/// A pod in few words, as `kubectl get` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// Its name.
+    pub name: String,
+    /// Its containers that are ready, of all: `1/2`.
+    pub ready: String,
+    /// `Running`, or the reason of the first container that does not run.
+    pub status: String,
 }
 
 /// A read of a container's log.
@@ -71,6 +84,8 @@ pub trait Source {
     fn now(&self) -> u64;
     /// Lists of objects.
     fn lists(&mut self, lists: &[List]) -> Vec<Result<Listed, Unread>>;
+    /// All pods of a namespace in few words: there may be ten thousand.
+    fn outlines(&mut self, namespace: &str) -> Result<Vec<Outline>, Unread>;
     /// Objects, or only their fields of [`Kind::fields`].
     fn objects(&mut self, references: &[Reference]) -> Vec<Result<Value, Unread>>;
     /// Lines of logs.

@@ -181,7 +181,7 @@ pub(crate) fn places(source: &mut impl Source, facts: &mut Facts, name: &Name) -
 }
 
 fn everywhere(kind: Kind, field_selector: Option<String>) -> List {
-    List { kind, namespace: None, field_selector, fields: FIELDS.to_vec() }
+    List { kind, namespace: None, field_selector, fields: FIELDS.to_vec(), is_first_page: false }
 }
 
 /// Hosts of an Ingress.

@@ -47,6 +47,7 @@ pub(crate) fn survey(source: &mut impl Source, facts: &mut Facts) -> Survey {
         namespace: None,
         field_selector: selector.map(str::to_owned),
         fields: METADATA.iter().chain(*fields).copied().collect(),
+        is_first_page: false,
     };
     let lists: Vec<List> = LISTS.iter().map(list).collect();
     // These objects are outlines, not facts: rules would take fields that were not read for empty ones.

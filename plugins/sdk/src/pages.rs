@@ -16,20 +16,21 @@ pub enum ListEnd {
     Failed(ReadError),
 }
 
-/// Reads lists page by page, the first page of each side by side, at most `max_pages` of each; the size of a page is the
-/// `limit` of its query. Hands the items of each page to `take`, with the number of its query, so that no list is held
+/// Reads lists page by page, the first page of each side by side, at most as many of each as `max_pages` says for the number
+/// of its query; the size of a page is the `limit` of the query. Hands the items of each page to `take`, with the number of its query, so that no list is held
 /// whole. An error of `take`, such as that of [`parsed`](crate::parsed), ends its list.
 ///
 /// The result of a list is the error of its first page, or else how far it was read.
 pub fn list_pages(
     queries: &[ListQuery],
-    max_pages: usize,
+    max_pages: impl Fn(usize) -> usize,
     mut take: impl FnMut(usize, &str) -> Result<(), String>,
 ) -> Vec<Result<ListEnd, ReadError>> {
     let mut first_pages = queries.chunks(AT_ONCE).flat_map(kube_read::list_all);
     let mut read = |(number, query): (usize, &ListQuery)| {
         let mut page =
             first_pages.next().unwrap_or_else(|| Err(unexpected("a list has no answer".to_owned())))?;
+        let max_pages = max_pages(number);
         for is_last in (1..=max_pages).map(|count| count == max_pages) {
             let Page { items, continue_token, .. } = page;
             take(number, &items).map_err(unexpected)?;

@@ -57,6 +57,22 @@ async fn every_pod_that_lives_throughout_is_shown_exactly_once() {
     let last = first.lines().last().unwrap();
     assert!(last.starts_with("shown ") && last.contains(&format!("of {PODS}; ")), "{last}");
 
+    // Their causes, within the default limits: whole pods of a few stand for the others.
+    for (arguments, expected) in [
+        (
+            json!({"namespace": "load-4"}),
+            vec!["[evicted] Pod load-4/app-3-00003", "[evicted] Pod load-4/app-38-09998"],
+        ),
+        (json!({"name": "app-1-05001"}), vec!["[evicted] Pod load-2/app-1-05001", "of 2000 pods of load-2"]),
+        (json!({}), vec![]),
+    ] {
+        let answer = streamable.call("diagnose", arguments.clone()).await.unwrap();
+        assert!(!answer.starts_with("ERROR") && !answer.contains("its limit"), "{arguments}: {answer}");
+        for part in expected {
+            assert!(answer.contains(part), "{arguments}: no {part:?} in {answer}");
+        }
+    }
+
     let done = AtomicBool::new(false);
     let paging = async {
         let mut seen: HashMap<String, usize> = HashMap::new();

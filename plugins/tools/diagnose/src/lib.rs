@@ -1,10 +1,7 @@
 //! diagnose: the cause of a fault, in one call.
 
-mod cluster;
-
+use porthole_diagnosis_reads::Reads;
 use porthole_sdk::{prelude::*, tool};
-
-use cluster::Reads;
 
 #[derive(Arguments)]
 struct Request {

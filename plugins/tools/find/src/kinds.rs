@@ -106,11 +106,15 @@ pub(crate) struct Searched {
 pub(crate) fn search(kinds: &[&'static Searchable], namespace: Option<&str>) -> Searched {
     let queries: Vec<ListQuery> = kinds.iter().map(|searchable| searchable.query(namespace)).collect();
     let mut searched = Searched::default();
-    let ends = list_pages(&queries, PAGES, |number, page| {
-        let Some(searchable) = kinds.get(number) else { return Ok(()) };
-        searched.objects.extend(searchable.objects(page, namespace)?);
-        Ok(())
-    });
+    let ends = list_pages(
+        &queries,
+        |_| PAGES,
+        |number, page| {
+            let Some(searchable) = kinds.get(number) else { return Ok(()) };
+            searched.objects.extend(searchable.objects(page, namespace)?);
+            Ok(())
+        },
+    );
     for (searchable, end) in kinds.iter().zip(ends) {
         match end {
             Ok(ListEnd::Whole) => {}

@@ -33,6 +33,7 @@ async fn every_tool_answers_on(stage: &Stage) {
             "configuration_view",
             "deployments_list",
             "diagnose",
+            "diagnose_custom",
             "events_list",
             "find",
             "helm_list",
@@ -243,6 +244,54 @@ async fn no_secret_in(streamable: Streamable) {
         // Plain, in base64, and in the last-applied annotation.
         for secret in ["hunter2", "aHVudGVyMi1pbi1jbGVhcg"] {
             assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
+
+/// A custom resource says little of itself: the Deployment that it owns has no pods, and what it refers to is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_custom_resource_is_judged_by_its_words_and_by_what_it_owns() {
+    let (cluster, _) = reader().await;
+    let client = cluster.admin().await.unwrap();
+    let token = porthole_testbed::accounts::account(&client, "tests", "gadgeteer").await.unwrap();
+    let rules = json!([{"apiGroups": ["gadgets.example.com", "apps", ""], "resources": ["*"], "verbs": ["get", "list"]}]);
+    porthole_testbed::accounts::allow(&client, ("tests", "gadgeteer"), None, rules).await.unwrap();
+    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: gadgets.gadgets.example.com}\nspec: {group: gadgets.example.com, scope: Namespaced, names: {plural: gadgets, kind: Gadget}, versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}\n";
+    porthole_testbed::fixtures::apply(&client, crd).await.unwrap();
+    let path = "/apis/gadgets.example.com/v1/namespaces/tests/gadgets";
+    porthole_testbed::fixtures::served(&client, path).await.unwrap();
+    let conditions = json!([{"type": "Available", "status": "False", "reason": "NoReplicas", "message": "0 of 2 replicas", "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
+    let gadget = json!({"apiVersion": "gadgets.example.com/v1", "kind": "Gadget", "metadata": {"name": "orders-db"},
+        "spec": {"modelRef": {"kind": "Gadget", "name": "basis"}}, "status": {"conditions": conditions}});
+    let gadget = porthole_testbed::accounts::send(&client, "POST", path, &gadget).await.unwrap();
+    let owner = json!({"apiVersion": "gadgets.example.com/v1", "kind": "Gadget", "name": "orders-db", "uid": gadget["metadata"]["uid"], "controller": true});
+    let labels = json!({"app": "orders-db"});
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "orders-db", "ownerReferences": [owner]},
+        "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "db", "image": "db:1"}]}}}});
+    porthole_testbed::accounts::send(
+        &client,
+        "POST",
+        "/apis/apps/v1/namespaces/tests/deployments",
+        &deployment,
+    )
+    .await
+    .unwrap();
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let streamable = Streamable::new(&host.origin, Some(&token));
+    for arguments in [
+        json!({"name": "orders-db", "kind": "gadgets"}),
+        json!({"name": "gadget/orders", "namespace": "tests"}),
+        json!({"kind": "Gadget"}),
+    ] {
+        let answer = streamable.call("diagnose_custom", arguments).await.unwrap();
+        for part in [
+            "Gadget tests/orders-db (gadgets.example.com): not well, its condition Available is False (NoReplicas)",
+            "[custom-reference] Gadget tests/orders-db: it refers to Gadget basis, which does not exist",
+            "`0 of 2 replicas` [status of Gadget tests/orders-db]",
+            "owns: Deployment tests/orders-db",
+            "(forbidden)",
+        ] {
+            assert!(answer.contains(part), "no {part:?} in {answer}");
         }
     }
 }

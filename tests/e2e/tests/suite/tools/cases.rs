@@ -118,6 +118,7 @@ pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             json!({"name": "checkout"}),
             vec!["[service-selector] Service shop/checkout", "version=v1, not version=v2"],
         ),
+        ("diagnose_custom", json!({"kind": "deployment"}), vec!["is built in: ask diagnose"]),
         (
             "changes",
             json!({"namespace": "shop", "since": "1h"}),
