@@ -57,6 +57,8 @@ fn cases() -> Vec<Case> {
         ("pods_list", "counts", json!({"output": "count"})),
         ("pods_list", "names", json!({"output": "names", "limit": 3})),
         ("pods_list", "json", json!({"output": "json", "fields": "status.phase", "limit": 2})),
+        ("pods_list", "where", json!({"where": "status.phase!=Running,status.containerStatuses[].ready=false"})),
+        ("pods_list", "where_no_such_field", json!({"where": "status.phsae=Running"})),
         ("pods_list", "unknown_output", json!({"output": "xml"})),
         ("pods_list", "unknown_argument", json!({"labels": "app=web"})),
         ("pods_list_in_namespace", "payments", json!({"namespace": "payments"})),
@@ -79,6 +81,11 @@ fn cases() -> Vec<Case> {
         ("resources_get", "deployment", json!({"kind": "Deployment", "name": "web", "namespace": "shop"})),
         ("resources_get", "secret", json!({"kind": "Secret", "name": "cart-db", "namespace": "shop"})),
         ("resources_list", "services", json!({"kind": "services", "namespace": "shop"})),
+        (
+            "resources_list",
+            "where",
+            json!({"kind": "services", "where": "spec.ports[].port<443,spec.selector.app!=web", "limit": 3}),
+        ),
         ("resources_list", "unknown_kind", json!({"kind": "deploymint"})),
     ]
 }

@@ -5,12 +5,13 @@
 //! missing. `tests/exactly_once` holds that for any list, page size, budget and interruption.
 //!
 //! - `request`: the arguments of a caller; `pages`: the seam to the cluster
-//! - `entry`, `shape`, `server_table`, `body`: rows of objects
+//! - `entry`, `shape`, `server_table`, `body`: rows of objects; `conditions`: the objects that a list is narrowed to
 //! - `walk`: reading page by page; `selection`: the rows that an answer has room for; `cursor`: the continue token
-//! - `engine`: the three orders; `answer`: the text; `line`: foreign text in it
+//! - `engine`: a request and its answer; `query`: the three orders; `answer`: the text; `line`: foreign text in it
 
 mod answer;
 mod body;
+mod conditions;
 mod counts;
 mod cursor;
 mod engine;
@@ -19,6 +20,7 @@ mod entry;
 pub mod fuzz;
 mod line;
 mod pages;
+mod query;
 mod request;
 mod selection;
 mod server_table;

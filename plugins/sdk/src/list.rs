@@ -1,5 +1,7 @@
 //! Lists of a kind: the list engine over `kube-read`.
 
+use std::time::SystemTime;
+
 use porthole_lists::{Columns, ListError, ListRequest, PageError, PageRequest, Pages};
 use serde::de::DeserializeOwned;
 
@@ -49,6 +51,7 @@ impl List {
                 namespace,
                 can_narrow: self.namespace.is_none(),
                 budget: call::output_budget() as usize,
+                now: SystemTime::now(),
             };
             answer(list, request, &mut self.reads(request, namespace))
         };
