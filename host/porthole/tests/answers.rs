@@ -67,6 +67,7 @@ fn cases() -> Vec<Case> {
         ("pods_log", "before_the_crash", json!({"name": cart, "namespace": "shop", "previous": true})),
         ("pods_log", "of_a_workload", json!({"name": "deployment/web", "namespace": "shop", "tail": 2})),
         ("pods_top", "shop", json!({"namespace": "shop"})),
+        ("pods_top", "by_memory", json!({"sortBy": "memory", "limit": 2})),
         ("projects_list", "all", json!({})),
         ("diagnose", "service", json!({"name": "checkout"})),
         ("diagnose", "namespace", json!({"namespace": "payments"})),

@@ -65,7 +65,7 @@ pub use bindings::porthole::tool::{call, kube_read, types};
 pub use error::Error;
 pub use list::List;
 pub use list_arguments::ListArguments;
-pub use metrics::{metrics_error, top};
+pub use metrics::{Resource, TopArguments, metrics_error};
 pub use missing::{get_or_suggest, node_read, suggestion};
 pub use porthole_field_path::{self as field_path, quantity};
 pub use porthole_lists::{Columns, ListRequest, Output, Row, Table, one_line, pruned, to_yaml, yaml};

@@ -75,11 +75,17 @@ async fn every_list_takes_the_same_arguments() {
             let wrong = call(json!({"continue": "eyJ2IjoibWV0YSJ9"})).await;
             assert!(wrong.starts_with("ERROR: ") && wrong.contains("continue parameter"), "{tool}: {wrong}");
             let all = call(json!({"output": "count", "where": "metadata.name exists"})).await;
-            assert!(all.starts_with(&format!("{number} of {number} ")) && all.contains(" match"), "{tool}: {all}");
+            assert!(
+                all.starts_with(&format!("{number} of {number} ")) && all.contains(" match"),
+                "{tool}: {all}"
+            );
             let none = call(json!({"where": "metadata.name=nothing"})).await;
             assert!(none.starts_with(&format!("0 of {number} ")), "{tool}: {none}");
             let wrong = call(json!({"where": "metadata.name"})).await;
-            assert!(wrong.starts_with("ERROR: where parameter: ") && wrong.contains("exists"), "{tool}: {wrong}");
+            assert!(
+                wrong.starts_with("ERROR: where parameter: ") && wrong.contains("exists"),
+                "{tool}: {wrong}"
+            );
             let wrong = call(json!({"fields": "spec..x"})).await;
             assert!(wrong.starts_with("ERROR: ") && wrong.contains("spec..x"), "{tool}: {wrong}");
         }
@@ -204,10 +210,16 @@ async fn conditions_choose_as_selectors_do() {
             assert!(!chosen.is_empty(), "{}, {tool} {condition}", stage.name);
         }
         let restarted = client
-            .call("pods_list", with(needed("pods_list"), json!({"where": "status.containerStatuses[].restartCount>10"})))
+            .call(
+                "pods_list",
+                with(needed("pods_list"), json!({"where": "status.containerStatuses[].restartCount>10"})),
+            )
             .await
             .unwrap();
-        assert!(restarted.contains("cart-5b8f7d9c64-mz7wl") && !restarted.contains("web-6d4f9c7b8d-k8pq2"), "{restarted}");
+        assert!(
+            restarted.contains("cart-5b8f7d9c64-mz7wl") && !restarted.contains("web-6d4f9c7b8d-k8pq2"),
+            "{restarted}"
+        );
         let first = restarted.lines().next().unwrap();
         assert!(first.contains(" of ") && first.contains(" pods match: "), "{first}");
     }
