@@ -26,7 +26,7 @@ pub struct ListArguments {
     pub label_selector: Option<String>,
     /// e.g. metadata.name=web
     pub field_selector: Option<String>,
-    /// Only where all hold: status.phase!=Running,spec.replicas>1; also < ~ exists
+    /// Conditions: status.phase!=Running,a.b>1; < ~ exists
     pub r#where: Option<String>,
     /// Show these fields instead: spec.containers[].image,metadata.labels
     pub fields: Option<String>,
