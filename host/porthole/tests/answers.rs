@@ -77,6 +77,7 @@ fn cases() -> Vec<Case> {
         ("find", "image", json!({"query": "web:1.8"})),
         ("find", "nothing", json!({"query": "orders"})),
         ("resources_describe", "pod", json!({"kind": "Pod", "name": cart, "namespace": "shop"})),
+        ("resources_describe", "of_a_node", json!({"kind": "node", "name": "node-1"})),
         ("resources_describe", "service", json!({"kind": "Service", "name": "web", "namespace": "shop"})),
         ("resources_explain", "field", json!({"kind": "Deployment", "field": "spec.replicas"})),
         ("resources_get", "deployment", json!({"kind": "Deployment", "name": "web", "namespace": "shop"})),
