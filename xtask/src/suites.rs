@@ -240,6 +240,7 @@ impl Environment {
             "porthole-lists",
             "porthole-sdk",
             "porthole-sdk-macros",
+            "resources_describe",
         ] {
             cargo.args(["-p", package]);
         }

@@ -30,6 +30,7 @@ mod policy;
 pub mod probes;
 pub mod quantity;
 mod rank;
+pub mod rbac;
 #[cfg(test)]
 mod recorded;
 pub mod refusals;

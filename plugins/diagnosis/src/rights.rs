@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::{
     Event, Facts, Kind, Object, Reference,
-    object::{list, text},
+    object::text,
+    rbac::{Resource, RoleRule, User},
 };
 
 /// Bytes between the parts of a refusal that are looked at.
@@ -117,31 +118,18 @@ pub(crate) fn grant<'f>(facts: &'f Facts, binding: &'f Object, denial: &Denial) 
 }
 
 fn verbs<'f>(role: &'f Object, denial: &Denial) -> Vec<&'f str> {
-    let has = |rule: &Value, field: &str, wanted: &str| {
-        list(rule, field).iter().filter_map(Value::as_str).any(|value| value == "*" || value == wanted)
-    };
-    let rules = role
-        .list("/rules")
-        .iter()
-        .filter(|rule| has(rule, "/apiGroups", &denial.group) && has(rule, "/resources", &denial.resource));
+    let resource = Resource { group: denial.group.clone(), name: denial.resource.clone() };
+    let rules = RoleRule::all(role.list("/rules"));
     // A rule for some names gives no list, and perhaps not the object that was asked for.
-    let rules = rules.filter(|rule| list(rule, "/resourceNames").is_empty());
-    let verbs = rules.flat_map(|rule| list(rule, "/verbs").iter().filter_map(Value::as_str));
+    let rules = rules.filter(|rule| rule.covers(&resource) && rule.is_about(None));
+    let verbs = rules.flat_map(RoleRule::verbs);
     verbs.filter(|verb| *verb == "*" || verb.chars().all(|letter| letter.is_ascii_alphabetic())).collect()
 }
 
 /// True if a subject of the binding is the account, or a group that it is in.
 pub(crate) fn binds(binding: &Object, account: &Reference) -> bool {
-    let of_namespace = format!("system:serviceaccounts:{}", account.namespace);
-    let user = format!("system:serviceaccount:{}:{}", account.namespace, account.name);
-    binding.list("/subjects").iter().any(|subject| {
-        let name = text(subject, "/name");
-        match text(subject, "/kind") {
-            "ServiceAccount" => name == account.name && namespace(binding, subject) == account.namespace,
-            "User" => name == user,
-            _ => [of_namespace.as_str(), "system:serviceaccounts", "system:authenticated"].contains(&name),
-        }
-    })
+    let user = User::account(&account.namespace, &account.name);
+    binding.list("/subjects").iter().any(|subject| user.is(subject, binding.namespace()))
 }
 
 /// True if the binding is made for the account itself, and not for a group that all accounts are in.

@@ -43,9 +43,31 @@ pub fn mebibytes(bytes: f64) -> String {
     format!("{}Mi", (bytes / 1_048_576.0).floor())
 }
 
+/// Memory in the largest unit that it fills, with one decimal at most: `23.5Gi`.
+pub fn readable(bytes: f64) -> String {
+    let unit = UNITS.iter().take(6).rev().find(|(_, factor)| bytes >= *factor);
+    let (unit, factor) = unit.copied().unwrap_or(("", 1.0));
+    let number = format!("{:.1}", bytes / factor);
+    format!("{}{unit}", number.trim_end_matches(".0"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_readable() {
+        for (bytes, expected) in [
+            (25_223_634_944.0, "23.5Gi"),
+            (17_179_869_184.0, "16Gi"),
+            (134_217_728.0, "128Mi"),
+            (1_000.0, "1000"),
+            (0.0, "0"),
+            (1e18, "888.2Pi"),
+        ] {
+            assert_eq!(readable(bytes), expected);
+        }
+    }
 
     #[test]
     fn quantities_are_numbers() {

@@ -1,6 +1,14 @@
 //! The text of an answer: counts, rows, and the notice of what is not shown.
 
-use crate::{engine::List, entry::Entry, one_line, request::Output, selection::AnswerRows, table::Table};
+use crate::{
+    cursor::{Cursor, Position},
+    engine::List,
+    entry::Entry,
+    one_line,
+    request::Output,
+    selection::{AnswerRows, Scan},
+    table::Table,
+};
 
 /// The form of one answer.
 pub(crate) struct AnswerFormat<'a> {
@@ -13,10 +21,13 @@ pub(crate) struct AnswerFormat<'a> {
 }
 
 impl AnswerFormat<'_> {
-    /// The answer for an empty list.
-    pub(crate) fn no_objects(&self) -> String {
+    /// The answer for an empty list, or for one of which nothing meets the conditions.
+    pub(crate) fn no_objects(&self, scan: Option<&Scan>) -> String {
         let place =
             self.list.namespace.map(|namespace| format!(" in namespace {namespace}")).unwrap_or_default();
+        if let Some(Scan { read, absent, .. }) = scan.filter(|scan| scan.read > 0) {
+            return format!("0 of {read} {}{place} match{absent}.", self.list.noun);
+        }
         let by = if self.is_narrowed { " that match the selector" } else { "" };
         format!("No {}{place}{by}.", self.list.noun)
     }
@@ -30,16 +41,28 @@ impl AnswerFormat<'_> {
         before: u64,
     ) -> String {
         let noun = self.list.noun;
-        if selected.entries.is_empty() && selected.after.is_none() && selected.missing(0, before) == 0 {
-            return if before == 0 { self.no_objects() } else { format!("No more {noun}.") };
+        let is_whole = selected.after.is_none() && selected.cut.is_none() && selected.missing(0, before) == 0;
+        if selected.entries.is_empty() && is_whole {
+            return if before == 0 {
+                self.no_objects(selected.scan.as_ref())
+            } else {
+                format!("No more {noun}.")
+            };
         }
         let (rows, shown) = self.render_rows(header, &selected.entries);
         let until = before.saturating_add(shown as u64);
-        let notice = match selected.next(shown, before, resource_version) {
+        let next = selected.next(shown, before, resource_version);
+        let mut lines = self.head(selected, next.as_ref(), until);
+        let notice = match next {
             Some(next) => {
-                let range = if before == 0 { until.to_string() } else { format!("{} to {until}", before.saturating_add(1)) };
+                let range = match (shown, before) {
+                    (0, _) if selected.scan.is_some() => "none here".to_owned(),
+                    (_, 0) => until.to_string(),
+                    _ => format!("{} to {until}", before.saturating_add(1)),
+                };
                 // A total that is no more than what was shown was of a page whose count was too small.
                 let of = if next.total > until { format!("of {}", next.total) } else { "and there are more".to_owned() };
+                let of = if selected.scan.is_some() { of.replace("are more", "may be more") } else { of };
                 let narrow = if self.list.can_narrow { "a namespace, " } else { "" };
                 Some(format!("shown {range} {of}; narrow with {narrow}labelSelector, fieldSelector or fields, or go on with continue={next}"))
             }
@@ -47,28 +70,42 @@ impl AnswerFormat<'_> {
                 format!("{missing} of {} {noun} are missing here: the API server's table calls them healthy, this tool does not; sortBy=metadata.name shows all", selected.total)
             }),
         };
-        let counts = selected.counts.as_ref().filter(|_| self.output == Output::Table);
-        let mut head = counts.map(|counts| format!("{counts}\n")).unwrap_or_default();
-        if let Some(cut) = &selected.cut {
-            head.push_str(&format!("only the first {} were read: {cut}\n", selected.bound));
-        }
-        match (self.output, notice) {
-            (Output::Json, notice) => {
+        match self.output {
+            Output::Json => {
+                lines.extend(notice);
+                let notice = Some(lines.join("; ")).filter(|notice| !notice.is_empty());
                 let notice = notice.map(|notice| format!(",\"notice\":{}", serde_json::Value::from(notice)));
                 format!("{{\"items\":[{rows}]{}}}", notice.unwrap_or_default())
             }
-            (Output::Yaml, Some(notice)) => format!("{rows}# {notice}\n"),
-            (_, Some(notice)) => format!("{head}{rows}{notice}\n"),
-            (_, None) => head + &rows,
+            Output::Yaml => {
+                lines.extend(notice);
+                let lines: String = lines.iter().map(|line| format!("# {line}\n")).collect();
+                rows + &lines
+            }
+            Output::Table | Output::Names | Output::Count => {
+                let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+                let notice = notice.map(|notice| format!("{notice}\n")).unwrap_or_default();
+                lines + &rows + &notice
+            }
         }
     }
 
+    /// The lines above the rows: counts, and a list that was not read to its end.
+    fn head(&self, selected: &AnswerRows, next: Option<&Cursor>, until: u64) -> Vec<String> {
+        let noun = self.list.noun;
+        let scanned = selected.scan.as_ref().filter(|scan| scan.is_in_order).map(|scan| match next {
+            Some(next) => format!("{until} of the first {} {noun} match", next.position.index()),
+            None => format!("{until} of {} {noun} match", scan.read),
+        });
+        let is_counted = self.output == Output::Table || selected.scan.is_some();
+        let counts = selected.counts.clone().or(scanned).filter(|_| is_counted);
+        let read = selected.scan.as_ref().map_or(selected.bound, |scan| scan.read);
+        let cut = selected.cut.as_ref().map(|cut| format!("only the first {read} were read: {cut}"));
+        counts.into_iter().chain(cut).collect()
+    }
+
     /// The rows as text, and the number of those that there was room for.
-    fn render_rows(
-        &self,
-        header: &[String],
-        entries: &[(Entry, crate::cursor::Position)],
-    ) -> (String, usize) {
+    fn render_rows(&self, header: &[String], entries: &[(Entry, Position)]) -> (String, usize) {
         let rows = entries.iter().map(|(entry, _)| entry);
         // If one namespace is read, every row is of it.
         let namespace = |entry: &Entry| match self.list.namespace {
@@ -88,6 +125,7 @@ impl AnswerFormat<'_> {
                 });
                 (names.collect(), entries.len())
             }
+            Output::Table | Output::Count if entries.is_empty() => (String::new(), 0),
             Output::Table | Output::Count => {
                 let mut table =
                     Table::new(std::iter::once("NAMESPACE".to_owned()).chain(header.iter().cloned()));

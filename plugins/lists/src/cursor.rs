@@ -5,6 +5,10 @@
 
 use std::fmt::Write as _;
 
+/// The error of a text that no answer gave.
+pub(crate) const INVALID_TOKEN: &str =
+    "continue parameter is not the token of an earlier answer; leave it out to start again";
+
 /// A position in a list: a page of the API server's, and a number of its objects to skip.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Position {
@@ -47,6 +51,9 @@ pub(crate) struct Cursor {
     pub(crate) bound: u64,
     pub(crate) position: Position,
     pub(crate) resource_version: String,
+    /// Seconds since 1970 at which the first answer compared ages, so that all answers choose the same objects; `None`: the
+    /// list is without conditions.
+    pub(crate) chosen_at: Option<u64>,
 }
 
 impl std::fmt::Display for Cursor {
@@ -56,9 +63,10 @@ impl std::fmt::Display for Cursor {
             Phase::Rest => 'r',
             Phase::Sorted => 's',
         };
-        let Self { shown, total, bound, position, resource_version, .. } = self;
+        let Self { shown, total, bound, position, resource_version, chosen_at, .. } = self;
         let Position { token, base, skip } = position;
-        write!(f, "{phase}.{shown}.{total}.{bound}.{base}.{skip}.")?;
+        let chosen_at = chosen_at.map(|seconds| seconds.to_string()).unwrap_or_default();
+        write!(f, "{phase}{chosen_at}.{shown}.{total}.{bound}.{base}.{skip}.")?;
         // A dot in the version would be read as the end of it.
         escape(f, resource_version, |byte| byte == b'.')?;
         f.write_str(".")?;
@@ -103,11 +111,16 @@ impl std::str::FromStr for Cursor {
     fn from_str(text: &str) -> Result<Self, String> {
         let parsed = || {
             let mut parts = text.trim().splitn(8, '.');
-            let phase = match parts.next()? {
+            let (phase, chosen_at) = parts.next()?.split_at_checked(1)?;
+            let phase = match phase {
                 "u" => Phase::Unhealthy,
                 "r" => Phase::Rest,
                 "s" => Phase::Sorted,
                 _ => return None,
+            };
+            let chosen_at = match chosen_at {
+                "" => None,
+                seconds => Some(seconds.parse().ok()?),
             };
             let mut number = || parts.next()?.parse::<u64>().ok();
             let (shown, total, bound) = (number()?, number()?, number()?);
@@ -115,11 +128,9 @@ impl std::str::FromStr for Cursor {
             let resource_version = unescape(parts.next()?)?;
             let token = unescape(parts.next().filter(|token| *token != "-").unwrap_or_default())?;
             let position = Position { token, base, skip };
-            Some(Self { phase, shown, total, bound, position, resource_version })
+            Some(Self { phase, shown, total, bound, position, resource_version, chosen_at })
         };
-        parsed().ok_or_else(|| {
-            "continue parameter is not the token of an earlier answer; leave it out to start again".to_owned()
-        })
+        parsed().ok_or_else(|| INVALID_TOKEN.to_owned())
     }
 }
 
@@ -136,11 +147,15 @@ mod tests {
             bound: 2000,
             position: Position { token: "eyJ2IjoibWV0YS5rOHMuaW8vdjEi.x".into(), base: 500, skip: 7 },
             resource_version: "4711".into(),
+            chosen_at: None,
         };
         assert_eq!(cursor.to_string().parse(), Ok(cursor.clone()));
         let start = Cursor { position: Position::default(), ..cursor.clone() };
         assert!(start.to_string().ends_with(".-"));
         assert_eq!(start.to_string().parse(), Ok(start));
+        let chosen = Cursor { chosen_at: Some(1_772_366_400), ..cursor.clone() };
+        assert!(chosen.to_string().starts_with("r1772366400.180."));
+        assert_eq!(chosen.to_string().parse(), Ok(chosen));
         for (version, token) in
             [("1.2", "a.b"), ("", ""), ("%2E", "%2E"), ("a b\n", "x\ny."), ("-", "-"), ("é", "é")]
         {
@@ -153,7 +168,9 @@ mod tests {
             assert_eq!(text.parse(), Ok(odd), "{text}");
             assert!(text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.ends_with('.'), "{text:?}");
         }
-        for text in ["", "eyJ2", "r.1.2", "x.1.2.3.4.5.6.t", "r.a.2.3.4.5.6.t"] {
+        for text in
+            ["", "eyJ2", "r.1.2", "x.1.2.3.4.5.6.t", "r.a.2.3.4.5.6.t", "rr.1.2.3.4.5.6.t", "é.1.2.3.4.5.6.t"]
+        {
             assert!(text.parse::<Cursor>().is_err(), "{text}");
         }
     }

@@ -1,24 +1,20 @@
-//! The orders of a list: by health, as the API server has it, or sorted; and the continuation of each.
+//! A list and the answer to a request: columns, order, conditions, and the continuation of an earlier answer.
 
-use porthole_field_path::{Path, PathError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use porthole_field_path::{Filter, Path, PathError};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    answer::AnswerFormat,
-    counts::Counts,
-    cursor::{Cursor, Phase, Position},
-    entry::{Entry, Key},
+    conditions::Conditions,
+    cursor::{Cursor, INVALID_TOKEN, Phase},
     pages::{ListError, Pages},
+    query::Query,
     request::{ListRequest, Order, Output},
-    selection::{AnswerRows, Selection},
-    shape::{Columns, Field, Shape, typed_rows},
-    walk::{Item, RowScope, Walk, WalkEnd, column, is_namespace},
+    shape::{Columns, Field, IDENTITY, Shape, typed_rows},
+    walk::{Walk, column, is_namespace},
 };
 
-/// Room in an answer for the counts, and for the notice of omissions with its continue token, in bytes.
-pub(crate) const NOTICE: usize = 1024;
-/// The maximum number of objects in a page of rows that are shown and not counted: about as many as an answer holds.
-const MAX_SHOWN: u32 = 250;
 /// The path behind the column AGE, whose text has no order.
 const CREATED: &str = "metadata.creationTimestamp";
 
@@ -40,6 +36,8 @@ pub struct List<'l> {
     pub can_narrow: bool,
     /// The maximum size of the answer, in bytes.
     pub budget: usize,
+    /// The time that conditions compare ages at.
+    pub now: SystemTime,
 }
 
 impl List<'_> {
@@ -83,7 +81,7 @@ impl List<'_> {
         default_order: DefaultOrder,
         pages: &mut P,
     ) -> Result<String, ListError<P::Error>> {
-        let (fields, output) = (request.fields(), request.output()?);
+        let (fields, output, filter) = (request.fields(), request.output()?, request.filter()?);
         let mut order = request.order();
         if let Some(order) = &mut order {
             if order.by.eq_ignore_ascii_case("age") {
@@ -95,6 +93,14 @@ impl List<'_> {
                 ));
             }
         }
+        let own = match (own, &filter) {
+            // The API server's table holds no field to compare, nor one to sort by.
+            (Shape::Server { .. }, Some(filter)) => {
+                let paths = filter.conditions().iter().map(|condition| condition.path().to_string());
+                Shape::Compared(fields_of(paths.filter(|path| !IDENTITY.contains(&path.as_str())))?)
+            }
+            (own, _) => own,
+        };
         let titles = match &own {
             // A title of the API server's table is not known before a page is read.
             Shape::Server { .. } => None,
@@ -102,17 +108,14 @@ impl List<'_> {
         };
         let sort = order.as_ref().map(|order| sort_path(order, titles.filter(|_| fields.is_empty())));
         let sort: Option<Path> = sort.transpose()?.flatten();
-        let chosen =
-            |titles: Vec<String>| titles.into_iter().map(Field::parse).collect::<Result<Vec<_>, _>>();
         let mut shape = match output {
             Output::Table | Output::Count if fields.is_empty() => match (own, &order) {
-                // The API server's table holds no field to sort by.
                 (Shape::Server { .. }, Some(Order { by, .. })) if sort.is_some() => {
-                    Shape::Fields(chosen(vec![by.clone()])?)
+                    Shape::Fields(fields_of([by.clone()])?)
                 }
                 (own, _) => own,
             },
-            Output::Table | Output::Count => Shape::Fields(chosen(fields.clone())?),
+            Output::Table | Output::Count => Shape::Fields(fields_of(fields.clone())?),
             Output::Names => Shape::Names,
             Output::Yaml | Output::Json => Shape::Bodies { fields: fields.clone(), output },
         };
@@ -120,9 +123,12 @@ impl List<'_> {
         let is_sorted = default_order == DefaultOrder::NewestFirst || order.is_some();
         let is_by_health = output == Output::Table && fields.is_empty();
         let sorts_by_column = sort.is_none();
-        let query = Query { list: self, request, output, order, sorts_by_column, cursor: cursor.as_ref() };
+        let conditions = self.conditions(filter, cursor.as_ref())?;
+        let chosen_at = conditions.as_ref().map(Conditions::chosen_at);
+        let query =
+            Query { list: self, request, output, order, sorts_by_column, cursor: cursor.as_ref(), chosen_at };
         let version = cursor.as_ref().map(|cursor| cursor.resource_version.clone()).unwrap_or_default();
-        let mut walk = Walk::new(pages, &mut shape, sort, version);
+        let mut walk = Walk::new(pages, &mut shape, sort, conditions, version);
         if output == Output::Count {
             return query.counts(&mut walk);
         }
@@ -143,17 +149,36 @@ impl List<'_> {
         };
         Ok(query.render(&walk.header(), walk.resource_version(), &selected))
     }
+
+    /// The conditions of a list, at the time of its first answer.
+    fn conditions(
+        &self,
+        filter: Option<Filter>,
+        cursor: Option<&Cursor>,
+    ) -> Result<Option<Conditions>, String> {
+        // A cursor counts the objects that meet the conditions of its own list.
+        if cursor.is_some_and(|cursor| cursor.chosen_at.is_some() != filter.is_some()) {
+            return Err(
+                "continue parameter is of a list with another where parameter: repeat that one, or leave continue out to start again"
+                    .to_owned(),
+            );
+        }
+        let Some(filter) = filter else { return Ok(None) };
+        let now = || self.now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let chosen_at = cursor.and_then(|cursor| cursor.chosen_at).unwrap_or_else(now);
+        Conditions::new(filter, chosen_at).map(Some).ok_or_else(|| INVALID_TOKEN.to_owned())
+    }
 }
 
-/// One answer of a list.
-struct Query<'q> {
-    list: &'q List<'q>,
-    request: &'q ListRequest,
-    output: Output,
-    order: Option<Order>,
-    /// True if `order` names a column and not a path.
-    sorts_by_column: bool,
-    cursor: Option<&'q Cursor>,
+/// Columns of these paths, each once.
+fn fields_of(paths: impl IntoIterator<Item = String>) -> Result<Vec<Field>, String> {
+    let mut titles: Vec<String> = Vec::new();
+    for path in paths {
+        if !titles.contains(&path) {
+            titles.push(path);
+        }
+    }
+    titles.into_iter().map(Field::parse).collect()
 }
 
 /// The path that an order names; `None` if it is the title of a column. A name without dot or bracket is a path if the
@@ -166,224 +191,4 @@ fn sort_path(order: &Order, titles: Option<Vec<String>>) -> Result<Option<Path>,
     let is_column = |titles: &Vec<String>| column(titles, &order.by).is_some() || is_namespace(&order.by);
     // What is no path is answered with the columns that there are.
     Ok(titles.filter(|titles| !is_column(titles)).and_then(|_| path().ok()))
-}
-
-impl Query<'_> {
-    /// The room for rows, in bytes.
-    fn row_budget(&self) -> usize {
-        let requested = self.request.max_bytes.filter(|bytes| *bytes > 0).map(|bytes| bytes as usize);
-        let budget = requested.map_or(self.list.budget, |bytes| bytes.min(self.list.budget));
-        budget.max(2 * NOTICE).saturating_sub(NOTICE)
-    }
-
-    fn selection(&self) -> Selection {
-        Selection::new(self.row_budget(), self.request.max_rows())
-    }
-
-    fn start(&self) -> Position {
-        self.cursor.map(|cursor| cursor.position.clone()).unwrap_or_default()
-    }
-
-    /// The number of objects of each status, and no rows.
-    fn counts<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<String, ListError<P::Error>> {
-        let mut counts = Counts::default();
-        let page_size = walk.page_size();
-        let reached = walk.walk(Position::default(), page_size, RowScope::None, |seen, _| {
-            counts.add(seen.status());
-            true
-        })?;
-        if counts.total() == 0 {
-            return Ok(self.answer().no_objects());
-        }
-        let mut text = counts.line(self.list.noun, self.row_budget());
-        if let Some(cut) = reached.cut {
-            text.push_str(&format!("\nonly these were counted: {cut}"));
-        }
-        Ok(text)
-    }
-
-    /// The first answer by health: counts, unhealthy objects, and the rest if there is room.
-    fn select_by_health<P: Pages>(
-        &self,
-        walk: &mut Walk<'_, '_, P>,
-    ) -> Result<AnswerRows, ListError<P::Error>> {
-        let (mut unhealthy, mut rest) = (self.selection(), self.selection());
-        let mut counts = Counts::default();
-        let mut outlines = Vec::new();
-        let page_size = walk.page_size();
-        // An answer has room for a part of a long list; of what follows it is enough to know the status.
-        let reached = walk.walk(self.start(), page_size, RowScope::FirstPage, |seen, position| {
-            counts.add(seen.status());
-            match (seen.is_healthy(), seen) {
-                (false, Item::Row(entry)) => {
-                    unhealthy.offer(entry, position);
-                }
-                (true, Item::Row(entry)) => {
-                    rest.offer(entry, position);
-                }
-                (false, Item::Outline { .. }) => outlines.push(position),
-                // Its row was not read, so the next answer goes on here although there may be room.
-                (true, Item::Outline { .. }) => rest.stop_at(position),
-            }
-            true
-        })?;
-        self.reread_unhealthy(walk, &outlines, &mut unhealthy)?;
-        // The list continues where it could not be read on.
-        let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
-        let line = counts.line(self.list.noun, NOTICE / 2);
-        let total = reached.total.unwrap_or(0);
-        Ok(AnswerRows::by_health(unhealthy, rest, after, total, reached.seen)
-            .with_counts(Some(line), reached.cut)
-            .with_exact_total(reached.is_exact))
-    }
-
-    /// A further answer by health, of unhealthy objects.
-    fn select_more_unhealthy<P: Pages>(
-        &self,
-        walk: &mut Walk<'_, '_, P>,
-        cursor: &Cursor,
-    ) -> Result<AnswerRows, ListError<P::Error>> {
-        let mut unhealthy = self.selection();
-        let mut outlines = Vec::new();
-        let page_size = walk.page_size();
-        let WalkEnd { cut, end, total, is_exact, .. } =
-            walk.walk(self.start(), page_size, RowScope::None, |seen, position| {
-                // Unhealthy objects behind the bound were not seen by the first answer, and are shown among the rest.
-                if position.index() >= cursor.bound {
-                    return false;
-                }
-                match (seen.is_healthy(), seen) {
-                    (true, _) => {}
-                    (false, Item::Outline { .. }) => outlines.push(position),
-                    (false, Item::Row(entry)) => {
-                        unhealthy.offer(entry, position);
-                    }
-                }
-                true
-            })?;
-        self.reread_unhealthy(walk, &outlines, &mut unhealthy)?;
-        // All unhealthy ones are shown, so the next answer reads the list once more for the others.
-        let after = match cut {
-            Some(_) => (Phase::Unhealthy, end),
-            None => (Phase::Rest, Position::default()),
-        };
-        let total = total.filter(|_| is_exact).unwrap_or(cursor.total);
-        Ok(AnswerRows::by_health(unhealthy, self.selection(), Some(after), total, cursor.bound)
-            .with_exact_total(is_exact))
-    }
-
-    fn reread_unhealthy<P: Pages>(
-        &self,
-        walk: &mut Walk<'_, '_, P>,
-        outlines: &[Position],
-        unhealthy: &mut Selection,
-    ) -> Result<(), ListError<P::Error>> {
-        if !unhealthy.is_complete() {
-            return Ok(());
-        }
-        // A row that turns out to be healthy belongs to the rest, which would show it a second time.
-        let left =
-            walk.reread(outlines, |entry, position| entry.row.healthy || unhealthy.offer(entry, position))?;
-        if let Some(position) = left {
-            unhealthy.stop_at(position);
-        }
-        Ok(())
-    }
-
-    /// A further answer by health, of the objects that earlier answers did not lead with.
-    fn select_rest<P: Pages>(
-        &self,
-        walk: &mut Walk<'_, '_, P>,
-        cursor: &Cursor,
-    ) -> Result<AnswerRows, ListError<P::Error>> {
-        let mut rest = self.selection();
-        let reached = walk.rows(self.start(), MAX_SHOWN, |entry, position| {
-            let has_led = !entry.row.healthy && position.index() < cursor.bound;
-            has_led || rest.offer(entry, position)
-        })?;
-        let total = reached.total.unwrap_or(cursor.total);
-        let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
-        Ok(AnswerRows::by_health(self.selection(), rest, after, total, cursor.bound)
-            .with_exact_total(reached.is_exact))
-    }
-
-    /// The order of the API server; nothing is read behind the end of the answer.
-    fn select_in_order<P: Pages>(
-        &self,
-        walk: &mut Walk<'_, '_, P>,
-    ) -> Result<AnswerRows, ListError<P::Error>> {
-        let mut rows = self.selection();
-        let page_size = walk.page_size().min(MAX_SHOWN);
-        let reached = walk.rows(self.start(), page_size, |entry, position| rows.offer(entry, position))?;
-        // `remainingItemCount` may be inexact until the last page.
-        let total = reached.total.unwrap_or_else(|| self.cursor.map_or(0, |cursor| cursor.total));
-        let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
-        let counts = (self.cursor.is_none() && total > 0 && self.output == Output::Table)
-            .then(|| format!("{total} {}", self.list.noun));
-        Ok(AnswerRows::by_health(self.selection(), rows, after, total, 0)
-            .with_counts(counts, None)
-            .with_exact_total(reached.is_exact))
-    }
-
-    /// All objects, sorted.
-    fn select_sorted<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<AnswerRows, ListError<P::Error>> {
-        let mut counts = Counts::default();
-        let mut all: Vec<Entry> = Vec::new();
-        // Every answer sorts the objects that the first one read: with others among them it would repeat or skip rows.
-        let bound = self.cursor.map_or(u64::MAX, |cursor| cursor.bound);
-        let page_size = walk.page_size();
-        let reached = walk.rows(Position::default(), page_size, |entry, position| {
-            if position.index() >= bound {
-                return false;
-            }
-            counts.add(&entry.row.status);
-            all.push(entry);
-            true
-        })?;
-        let total = all.len() as u64;
-        if let (Some(cursor), Some(cut)) = (self.cursor, &reached.cut)
-            && total < cursor.bound
-        {
-            return Err(ListError::Message(format!(
-                "only {total} of the {} objects of the earlier answer could be read again: {cut} Ask again, or narrow the list.",
-                cursor.bound
-            )));
-        }
-        match &self.order {
-            None => all.sort_by_key(|entry| std::cmp::Reverse(entry.row.time)),
-            Some(Order { by, direction }) => {
-                // A name that no object has a field of is a misspelt column.
-                let is_nothing =
-                    |order: &Order| !order.is_path() && all.iter().all(|entry| entry.key == Key::Missing);
-                if self.sorts_by_column || self.order.as_ref().is_some_and(is_nothing) {
-                    walk.key_by_column(by, &mut all)?;
-                }
-                all.sort_by(|a, b| a.key.compare(&b.key, *direction));
-            }
-        }
-        let shown = self.cursor.map_or(0, |cursor| cursor.shown);
-        let mut rows = self.selection();
-        for (index, entry) in (0_u64..).zip(all) {
-            let position = Position { base: index, ..Position::default() };
-            if index >= shown && !rows.offer(entry, position) {
-                break;
-            }
-        }
-        let line = self.cursor.is_none().then(|| counts.line(self.list.noun, NOTICE / 2));
-        Ok(AnswerRows::sorted(rows, total).with_counts(line, reached.cut))
-    }
-
-    fn answer(&self) -> AnswerFormat<'_> {
-        AnswerFormat {
-            list: self.list,
-            output: self.output,
-            budget: self.row_budget(),
-            is_narrowed: self.request.is_narrowed(),
-        }
-    }
-
-    fn render(&self, header: &[String], resource_version: &str, selected: &AnswerRows) -> String {
-        let before = self.cursor.map_or(0, |cursor| cursor.shown);
-        self.answer().render(header, resource_version, selected, before)
-    }
 }

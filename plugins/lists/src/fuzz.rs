@@ -20,6 +20,7 @@ pub fn cursor(data: &[u8]) {
         bound: 0,
         position: Position { token: token.to_owned(), base: 500, skip: 7 },
         resource_version: version.to_owned(),
+        chosen_at: Some(7),
     });
 }
 

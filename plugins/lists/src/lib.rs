@@ -5,12 +5,13 @@
 //! missing. `tests/exactly_once` holds that for any list, page size, budget and interruption.
 //!
 //! - `request`: the arguments of a caller; `pages`: the seam to the cluster
-//! - `entry`, `shape`, `server_table`, `body`: rows of objects
+//! - `entry`, `shape`, `server_table`, `body`: rows of objects; `conditions`: the objects that a list is narrowed to
 //! - `walk`: reading page by page; `selection`: the rows that an answer has room for; `cursor`: the continue token
-//! - `engine`: the three orders; `answer`: the text, with foreign text as [`one_line`]
+//! - `engine`: a request and its answer; `query`: the three orders; `answer`: the text, with foreign text as [`one_line`]
 
 mod answer;
 mod body;
+mod conditions;
 mod counts;
 mod cursor;
 mod engine;
@@ -18,6 +19,7 @@ mod entry;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod pages;
+mod query;
 mod request;
 mod selection;
 mod server_table;

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use porthole_field_path::echo;
+use porthole_field_path::{Filter, echo};
 
 /// The request of a caller. Every field is text from outside and is parsed here.
 #[derive(Debug, Default, Clone)]
@@ -11,6 +11,8 @@ pub struct ListRequest {
     pub label_selector: Option<String>,
     /// `metadata.name=web`
     pub field_selector: Option<String>,
+    /// Conditions that the objects shown meet: `status.phase!=Running,spec.replicas>1`.
+    pub filter: Option<String>,
     /// Comma-separated paths, to show instead of the tool's own columns.
     pub fields: Option<String>,
     /// The maximum number of rows of an answer; 0 and `None`: as many as fit.
@@ -91,6 +93,17 @@ impl ListRequest {
     pub(crate) fn fields(&self) -> Vec<String> {
         let paths = porthole_field_path::split(self.fields.as_deref().unwrap_or_default()).into_iter();
         paths.map(|path| path.trim_start_matches('.').to_owned()).filter(|path| !path.is_empty()).collect()
+    }
+
+    /// The conditions, if there are any.
+    pub(crate) fn filter(&self) -> Result<Option<Filter>, String> {
+        let filter: Filter = self
+            .filter
+            .as_deref()
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error| format!("where parameter: {error}"))?;
+        Ok(Some(filter).filter(|filter| !filter.conditions().is_empty()))
     }
 
     /// The requested order, if any.

@@ -41,10 +41,28 @@ impl Selection {
         self.next.get_or_insert(position);
     }
 
+    /// The number of rows that were taken.
+    pub(crate) fn len(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
     /// True if nothing was left for the next answer.
     pub(crate) fn is_complete(&self) -> bool {
         self.next.is_none()
     }
+}
+
+/// The extent of a list with conditions.
+#[derive(Debug, Clone)]
+pub(crate) struct Scan {
+    /// See [`Cursor::chosen_at`].
+    pub(crate) chosen_at: u64,
+    /// Objects of the list that were read, those of earlier answers among them.
+    pub(crate) read: u64,
+    /// True if the answer is in the order of the API server, so that what it shows counts for what it read.
+    pub(crate) is_in_order: bool,
+    /// See [`Conditions::absent`](crate::conditions::Conditions::absent).
+    pub(crate) absent: String,
 }
 
 /// The rows of an answer, and the continuation behind them.
@@ -65,6 +83,8 @@ pub(crate) struct AnswerRows {
     /// See [`Cursor::bound`].
     pub(crate) bound: u64,
     is_sorted: bool,
+    /// Set if the list has conditions.
+    pub(crate) scan: Option<Scan>,
 }
 
 impl AnswerRows {
@@ -87,6 +107,7 @@ impl AnswerRows {
             is_exact: false,
             bound,
             is_sorted: false,
+            scan: None,
         };
         if let Some(position) = unhealthy.next {
             selected.after = Some((Phase::Unhealthy, position));
@@ -101,8 +122,8 @@ impl AnswerRows {
         selected
     }
 
-    /// Rows of a sorted list of `total` objects.
-    pub(crate) fn sorted(rows: Selection, total: u64) -> Self {
+    /// Rows of a sorted list of `total` objects, among the first `bound` that were read.
+    pub(crate) fn sorted(rows: Selection, total: u64, bound: u64) -> Self {
         let after = rows.next.map(|position| (Phase::Sorted, position));
         Self {
             entries: rows.entries,
@@ -112,8 +133,9 @@ impl AnswerRows {
             cut: None,
             total,
             is_exact: true,
-            bound: total,
+            bound,
             is_sorted: true,
+            scan: None,
         }
     }
 
@@ -124,6 +146,11 @@ impl AnswerRows {
 
     pub(crate) fn with_exact_total(mut self, is_exact: bool) -> Self {
         self.is_exact = is_exact;
+        self
+    }
+
+    pub(crate) fn with_scan(mut self, scan: Option<Scan>) -> Self {
+        self.scan = scan;
         self
     }
 
@@ -152,6 +179,7 @@ impl AnswerRows {
             total: self.total,
             bound: self.bound,
             resource_version: resource_version.to_owned(),
+            chosen_at: self.scan.as_ref().map(|scan| scan.chosen_at),
         })
     }
 

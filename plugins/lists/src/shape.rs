@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     body,
     entry::{Entry, Key, Row},
-    pages::{Page, View, parse},
+    pages::{View, parse},
     request::Output,
     server_table::ServerTable,
 };
@@ -39,8 +39,10 @@ pub(crate) enum Shape<'s> {
     },
     /// The API server's table; its header is known once a page was read.
     Server { header: Vec<String> },
-    /// Chosen fields, as a table.
+    /// Chosen fields, as a table; objects are counted by them.
     Fields(Vec<Field>),
+    /// The fields that conditions compare, as a table.
+    Compared(Vec<Field>),
     /// Only names.
     Names,
     /// Objects, or chosen fields of them, as text.
@@ -61,23 +63,24 @@ impl Field {
 }
 
 /// The paths of an object's identity.
-const IDENTITY: [&str; 2] = ["metadata.namespace", "metadata.name"];
+pub(crate) const IDENTITY: [&str; 2] = ["metadata.namespace", "metadata.name"];
 /// The maximum number of whole objects in a page: they are large, and a few fill an answer.
 const MAX_WHOLE_OBJECTS: u32 = 25;
 /// The maximum number of objects in any other page.
 const MAX_OBJECTS: u32 = 500;
 
 impl Shape<'_> {
-    /// The view to ask for; `sort` is one more path to read.
-    pub(crate) fn view(&self, sort: Option<&Path>) -> View {
-        let sort = sort.map(Path::to_string);
+    /// The view to ask for; `others` are more paths to read, to sort or to choose by.
+    pub(crate) fn view(&self, others: &[String]) -> View {
         let with = |fields: &mut dyn Iterator<Item = &str>| {
-            let all = fields.map(str::to_owned).chain(IDENTITY.map(str::to_owned)).chain(sort.clone());
-            View::Fields(all.collect())
+            let all = fields.map(str::to_owned).chain(IDENTITY.map(str::to_owned));
+            View::Fields(all.chain(others.iter().cloned()).collect())
         };
         match self {
             Self::Own { fields, .. } => with(&mut fields.iter().map(String::as_str)),
-            Self::Fields(fields) => with(&mut fields.iter().map(|field| field.title.as_str())),
+            Self::Fields(fields) | Self::Compared(fields) => {
+                with(&mut fields.iter().map(|field| field.title.as_str()))
+            }
             Self::Names => with(&mut std::iter::empty()),
             Self::Server { .. } => View::Table,
             Self::Bodies { fields, .. } if fields.is_empty() => View::Whole,
@@ -103,16 +106,15 @@ impl Shape<'_> {
         match self {
             Self::Own { header, .. } => header.iter().map(|title| (*title).to_owned()).collect(),
             Self::Server { header } => header.clone(),
-            Self::Fields(fields) => std::iter::once("NAME".to_owned())
+            Self::Fields(fields) | Self::Compared(fields) => std::iter::once("NAME".to_owned())
                 .chain(fields.iter().map(|field| field.title.clone()))
                 .collect(),
             Self::Names | Self::Bodies { .. } => vec!["NAME".to_owned()],
         }
     }
 
-    /// The rows of a page's objects; `sort` is the path of their keys, if the list is sorted by one.
-    pub(crate) fn entries(&mut self, page: &Page, sort: Option<&Path>) -> Result<Vec<Entry>, String> {
-        let json = &page.items;
+    /// The rows of the objects in an array or a table; `sort` is the path of their keys, if the list is sorted by one.
+    pub(crate) fn entries(&mut self, json: &str, sort: Option<&Path>) -> Result<Vec<Entry>, String> {
         let mut entries: Vec<Entry> = match self {
             Self::Own { rows, .. } => rows(json)?.into_iter().map(Entry::of).collect(),
             Self::Server { header } => {
@@ -120,10 +122,10 @@ impl Shape<'_> {
                 *header = table.header;
                 return Ok(table.rows.into_iter().map(Entry::of).collect());
             }
-            Self::Names | Self::Fields(_) | Self::Bodies { .. } => identities(json)?,
+            Self::Names | Self::Fields(_) | Self::Compared(_) | Self::Bodies { .. } => identities(json)?,
         };
         // Parsing every object a second time is only worth it for what typed rows do not hold.
-        if sort.is_none() && !matches!(self, Self::Fields(_) | Self::Bodies { .. }) {
+        if sort.is_none() && !matches!(self, Self::Fields(_) | Self::Compared(_) | Self::Bodies { .. }) {
             return Ok(entries);
         }
         for (entry, object) in entries.iter_mut().zip(parse::<Vec<Value>>(json)?) {
@@ -135,6 +137,9 @@ impl Shape<'_> {
                     let cells: Vec<String> = fields.iter().map(|field| field.path.cell(&object)).collect();
                     entry.row.status = cells.join(" ");
                     entry.row.cells.extend(cells);
+                }
+                Self::Compared(fields) => {
+                    entry.row.cells.extend(fields.iter().map(|field| field.path.cell(&object)));
                 }
                 Self::Bodies { output: Output::Json, .. } => entry.body = body::pruned(object).to_string(),
                 Self::Bodies { .. } => entry.body = format!("---\n{}", body::yaml(object)?),

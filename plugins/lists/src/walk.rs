@@ -3,6 +3,7 @@
 use porthole_field_path::{Path, echo};
 
 use crate::{
+    conditions::{Conditions, Matching},
     cursor::Position,
     entry::{Entry, Key},
     one_line,
@@ -16,6 +17,21 @@ const MAX_OUTLINES: u32 = 500;
 /// The maximum number of pages that are read again for objects of which only the outline was read: each may be megabytes
 /// for a single object.
 const MAX_REREAD_PAGES: usize = 6;
+
+/// A part of a list.
+#[derive(Debug, Clone)]
+pub(crate) struct Span {
+    pub(crate) from: Position,
+    /// The index of the first object behind it.
+    pub(crate) until: u64,
+}
+
+impl Span {
+    /// The objects from a position on.
+    pub(crate) fn from(from: Position) -> Self {
+        Self { from, until: u64::MAX }
+    }
+}
 
 /// The end of a walk.
 #[derive(Debug)]
@@ -73,6 +89,8 @@ pub(crate) struct Walk<'w, 's, P> {
     shape: &'w mut Shape<'s>,
     /// One more path to read of each object, to sort by.
     sort: Option<Path>,
+    /// Objects that do not meet them are passed over: they are read, and not visited.
+    conditions: Option<Conditions>,
     /// Empty before the first page: the newest.
     resource_version: String,
 }
@@ -82,9 +100,15 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         pages: &'w mut P,
         shape: &'w mut Shape<'s>,
         sort: Option<Path>,
+        conditions: Option<Conditions>,
         resource_version: String,
     ) -> Self {
-        Self { pages, shape, sort, resource_version }
+        Self { pages, shape, sort, conditions, resource_version }
+    }
+
+    /// See [`Conditions::absent`].
+    pub(crate) fn absent(&self) -> String {
+        self.conditions.as_ref().map(Conditions::absent).unwrap_or_default()
     }
 
     pub(crate) fn resource_version(&self) -> &str {
@@ -99,15 +123,15 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         self.shape.header()
     }
 
-    /// Visits whole rows from a position on, until `visit` returns false. A limit that is reached behind the first page
+    /// Visits whole rows of a part of the list, until `visit` returns false. A limit that is reached behind the first page
     /// is reported and not an error: the objects before it are worth showing.
     pub(crate) fn rows(
         &mut self,
-        from: Position,
+        span: Span,
         page_size: u32,
         mut visit: impl FnMut(Entry, Position) -> bool,
     ) -> Result<WalkEnd, ListError<P::Error>> {
-        self.walk(from, page_size, RowScope::All, |seen, position| match seen {
+        self.walk(span, page_size, RowScope::All, |seen, position| match seen {
             Item::Row(entry) => visit(entry, position),
             Item::Outline { .. } => true,
         })
@@ -116,7 +140,7 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
     /// As [`rows`](Self::rows), with outlines in the place of the rows outside of `scope`.
     pub(crate) fn walk(
         &mut self,
-        from: Position,
+        Span { from, until }: Span,
         page_size: u32,
         scope: RowScope,
         mut visit: impl FnMut(Item, Position) -> bool,
@@ -126,7 +150,10 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         let mut is_first = true;
         loop {
             let at = reached.end.clone();
-            let is_whole = scope == RowScope::All || (scope == RowScope::FirstPage && is_first);
+            // Conditions are about fields, which an outline does not hold.
+            let is_whole = scope == RowScope::All
+                || (scope == RowScope::FirstPage && is_first)
+                || self.conditions.is_some();
             let is_outline = !is_whole && self.shape.is_outlined();
             let (limit, view) =
                 if is_outline { (MAX_OUTLINES, View::Outline) } else { (page_size, self.row_view()) };
@@ -140,13 +167,7 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
                 Err(error) => return Err(ListError::Page(error)),
             };
             is_first = false;
-            let seen: Vec<Item> = if is_outline {
-                let rows = ServerTable::read(&page.items)?.rows.into_iter();
-                rows.map(|row| Item::Outline { status: row.status, healthy: row.healthy }).collect()
-            } else {
-                self.shape.entries(&page, self.sort.as_ref())?.into_iter().map(Item::Row).collect()
-            };
-            let count = seen.len() as u64;
+            let (count, seen) = self.items(&page.items, is_outline)?;
             // Objects before the position were seen by the answer that ended there.
             reached.seen = reached.seen.saturating_add(count.saturating_sub(at.skip));
             let end = at.base.saturating_add(count);
@@ -156,12 +177,16 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
                 (Some(_), remaining) => remaining.map(|remaining| end.saturating_add(remaining)),
             };
             reached.is_exact = page.continue_token.is_none();
-            for (index, seen) in (0_u64..).zip(seen) {
-                if index >= at.skip && !visit(seen, Position { skip: index, ..at.clone() }) {
+            for (index, seen) in seen.into_iter().filter(|(index, _)| *index >= at.skip) {
+                let position = Position { skip: index, ..at.clone() };
+                if position.index() >= until || !visit(seen, position) {
                     return Ok(reached);
                 }
             }
             let Some(token) = page.continue_token else { return Ok(reached) };
+            if end >= until {
+                return Ok(reached);
+            }
             if token == at.token {
                 return Err(ListError::Message(
                     "the API server answered a page with the same token that it was read with, so the list would never end; ask again"
@@ -174,9 +199,28 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         }
     }
 
+    /// The number of objects of a page, and those to visit with their indexes in it.
+    fn items(&mut self, json: &str, is_outline: bool) -> Result<(u64, Vec<(u64, Item)>), String> {
+        if is_outline {
+            let rows = ServerTable::read(json)?.rows.into_iter();
+            let items = rows.map(|row| Item::Outline { status: row.status, healthy: row.healthy });
+            let items: Vec<_> = (0..).zip(items).collect();
+            return Ok((items.len() as u64, items));
+        }
+        let Some(conditions) = &mut self.conditions else {
+            let entries = self.shape.entries(json, self.sort.as_ref())?;
+            return Ok((entries.len() as u64, (0..).zip(entries.into_iter().map(Item::Row)).collect()));
+        };
+        let Matching { items, indexes, count } = conditions.matching(json)?;
+        let entries = self.shape.entries(&items, self.sort.as_ref())?;
+        Ok((count, indexes.into_iter().zip(entries.into_iter().map(Item::Row)).collect()))
+    }
+
     /// The view of which rows are made.
     fn row_view(&self) -> View {
-        self.shape.view(self.sort.as_ref())
+        let sort = self.sort.iter().map(Path::to_string);
+        let others: Vec<String> = sort.chain(self.conditions.iter().flat_map(Conditions::paths)).collect();
+        self.shape.view(&others)
     }
 
     fn page(&mut self, at: &Position, limit: u32, view: View) -> Result<Page, P::Error> {
@@ -226,7 +270,7 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
                     Err(error) => return Err(ListError::Page(error)),
                 };
                 reads += 1;
-                for entry in self.shape.entries(&page, self.sort.as_ref())? {
+                for entry in self.shape.entries(&page.items, self.sort.as_ref())? {
                     if let Some(position) = pending.next_if(|position| position.skip == index)
                         && !take(entry, position.clone())
                     {

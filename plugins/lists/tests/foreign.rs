@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fmt;
+use std::{fmt, time::UNIX_EPOCH};
 
 use porthole_lists::{Columns, List, ListRequest, Page, PageError, PageRequest, Pages, Row, Table, View};
 use serde_json::{Value, json};
@@ -68,7 +68,8 @@ const COLUMNS: Columns<'_, Value> = Columns {
     outlined: false,
 };
 
-const LIST: List<'_> = List { noun: "things", namespace: None, can_narrow: false, budget: 32 << 10 };
+const LIST: List<'_> =
+    List { noun: "things", namespace: None, can_narrow: false, budget: 32 << 10, now: UNIX_EPOCH };
 
 fn answers(request: &ListRequest) -> Vec<Result<String, String>> {
     vec![
@@ -89,6 +90,8 @@ fn no_text_of_a_cluster_begins_a_line() {
         ListRequest { output: text("count"), fields: text("type"), ..ListRequest::default() },
         ListRequest { output: text("names"), ..ListRequest::default() },
         ListRequest { fields: text("type,metadata.namespace"), ..ListRequest::default() },
+        ListRequest { filter: text("type exists"), ..ListRequest::default() },
+        ListRequest { filter: text("metadata['a\nNOT ALL'] = 1"), ..ListRequest::default() },
         ListRequest { sort_by: text("nothing"), ..ListRequest::default() },
     ];
     for request in requests {
@@ -116,6 +119,8 @@ fn no_error_repeats_a_whole_argument() {
     for long in [long, unclosed] {
         let requests = [
             ListRequest { fields: Some(long.clone()), ..ListRequest::default() },
+            ListRequest { filter: Some(long.clone()), ..ListRequest::default() },
+            ListRequest { filter: Some(format!("{long}=1")), ..ListRequest::default() },
             ListRequest { sort_by: Some(long.clone()), ..ListRequest::default() },
             ListRequest { sort_by: Some(format!("{long}.x")), ..ListRequest::default() },
             ListRequest { output: Some(long.clone()), ..ListRequest::default() },

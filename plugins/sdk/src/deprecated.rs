@@ -44,6 +44,7 @@ macro_rules! list_arguments {
                     sort_by: arguments.sort_by.clone(),
                     output: arguments.output.clone(),
                     max_bytes: arguments.max_bytes,
+                    ..Self::default()
                 }
             }
         }

@@ -83,9 +83,10 @@ impl Event {
         times.into_iter().flatten().find(|time| !time.is_empty()).unwrap_or(&self.metadata.creation_timestamp)
     }
 
-    /// The uid of the object that it is about; empty where [`FIELDS`] alone were read.
-    pub fn involved_uid(&self) -> &str {
-        &self.involved_object.uid
+    /// Kind, name and uid of the object that it is about; without the uid where [`FIELDS`] alone were read.
+    pub fn involved(&self) -> (&str, &str, &str) {
+        let ObjectReference { kind, name, uid } = &self.involved_object;
+        (kind, name, uid)
     }
 
     /// The cells under [`HEADER`].

@@ -26,6 +26,8 @@ pub struct ListArguments {
     pub label_selector: Option<String>,
     /// e.g. metadata.name=web
     pub field_selector: Option<String>,
+    /// Conditions: status.phase!=Running,a.b>1; < ~ exists
+    pub r#where: Option<String>,
     /// Show these fields instead: spec.containers[].image,metadata.labels
     pub fields: Option<String>,
     /// Rows at most
@@ -46,6 +48,7 @@ impl From<&ListArguments> for ListRequest {
         let ListArguments {
             label_selector,
             field_selector,
+            r#where: filter,
             fields,
             limit,
             r#continue: continue_token,
@@ -53,6 +56,16 @@ impl From<&ListArguments> for ListRequest {
             output,
             max_bytes,
         } = arguments.clone();
-        Self { label_selector, field_selector, fields, limit, continue_token, sort_by, output, max_bytes }
+        Self {
+            label_selector,
+            field_selector,
+            filter,
+            fields,
+            limit,
+            continue_token,
+            sort_by,
+            output,
+            max_bytes,
+        }
     }
 }

@@ -1,12 +1,83 @@
 //! Shared parts of the tools on metrics.
 
 use crate::{
-    Error, Table, call,
-    kube_read::{ReadError, Reason},
+    Argument, Arguments, Error, Table, call,
+    kube_read::{ListQuery, ReadError, Reason},
 };
 
 /// Kept of the answer for the line on what was left out, and a total.
 const NOTICE: usize = 256;
+
+/// The arguments of the tools on metrics.
+#[derive(Arguments, Debug, Clone)]
+pub struct TopArguments {
+    /// e.g. app=web,tier!=test
+    pub label_selector: Option<String>,
+    /// e.g. metadata.name=web
+    pub field_selector: Option<String>,
+    /// Highest first
+    #[argument(default = Resource::Cpu)]
+    pub sort_by: Resource,
+    /// Rows at most
+    pub limit: Option<u32>,
+}
+
+/// A resource that metrics tell the use of.
+#[derive(Argument, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// Cores.
+    Cpu,
+    /// Bytes.
+    #[argument(alias = "mem")]
+    Memory,
+}
+
+impl TopArguments {
+    /// Narrows a query to what the selectors and a name select.
+    pub fn narrow(&self, query: ListQuery, name: Option<&str>) -> ListQuery {
+        let named = name.map(|name| format!("metadata.name={name}"));
+        let fields: Vec<String> = named.into_iter().chain(self.field_selector.clone()).collect();
+        ListQuery {
+            label_selector: self.label_selector.clone(),
+            field_selector: (!fields.is_empty()).then(|| fields.join(",")),
+            ..query
+        }
+    }
+
+    /// The rows under a header as text, the highest first, and a line on those that are left out. A row comes with its use
+    /// of CPU and of memory.
+    pub fn table<S: Into<String>>(
+        &self,
+        header: impl IntoIterator<Item = S>,
+        mut rows: Vec<(f64, f64, Vec<String>)>,
+        noun: &str,
+        narrow: &str,
+    ) -> String {
+        let of = |(cpu, memory, _): &(f64, f64, Vec<String>)| match self.sort_by {
+            Resource::Cpu => *cpu,
+            Resource::Memory => *memory,
+        };
+        rows.sort_by(|a, b| of(b).total_cmp(&of(a)));
+        let all = rows.len();
+        rows.truncate(self.limit.filter(|limit| *limit > 0).map_or(usize::MAX, |limit| limit as usize));
+        let mut table = Table::new(header);
+        for (_, _, cells) in rows {
+            table.row(cells);
+        }
+        let (mut text, shown) = table.fit((call::output_budget() as usize).saturating_sub(NOTICE));
+        if shown < all {
+            let highest = match self.sort_by {
+                Resource::Cpu => "CPU",
+                Resource::Memory => "memory",
+            };
+            let notice = format!(
+                "{shown} {noun} with the highest {highest} shown of {all}; narrow it with {narrow}\n"
+            );
+            text.push_str(&notice);
+        }
+        text
+    }
+}
 
 /// The error of a read of `metrics.k8s.io`: where the API is missing, what to do about it.
 pub fn metrics_error(error: ReadError) -> Error {
@@ -18,16 +89,4 @@ pub fn metrics_error(error: ReadError) -> Error {
         }),
         _ => Error::Read(error),
     }
-}
-
-/// The table, as many of its rows as there is room for, and a line on the rest.
-pub fn top(table: &Table, noun: &str, narrow: &str) -> String {
-    let (mut rows, shown) = table.fit((call::output_budget() as usize).saturating_sub(NOTICE));
-    if shown < table.len() {
-        rows.push_str(&format!(
-            "{shown} {noun} with the highest CPU shown of {}; narrow it with {narrow}\n",
-            table.len()
-        ));
-    }
-    rows
 }

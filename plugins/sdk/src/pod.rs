@@ -192,6 +192,25 @@ impl Pod {
             .any(|container| container.name == name && container.restart_policy == "Always")
     }
 
+    /// How ill the pod is: what fails comes before what waits, and that before what ends. 0: not at all.
+    pub fn severity(&self) -> u32 {
+        let row = self.row();
+        let status = row.status.as_str();
+        let fails = ["Error", "Err", "BackOff", "OOMKilled", "ExitCode", "Signal", "Invalid", "Never"];
+        match status {
+            _ if row.healthy => 0,
+            "Terminating" => 1,
+            _ if fails.iter().any(|word| status.contains(word)) => 4,
+            "Running but not ready" | "Evicted" | "Unknown" => 3,
+            _ => 2,
+        }
+    }
+
+    /// The times that its containers were started again.
+    pub fn restarts(&self) -> u64 {
+        self.status.container_statuses.iter().map(|status| status.restart_count).sum()
+    }
+
     /// The text of the column STATUS, by the rules of `kubectl get` (printPod in kubernetes/pkg/printers).
     pub fn status(&self) -> String {
         let mut text = if self.status.reason.is_empty() {

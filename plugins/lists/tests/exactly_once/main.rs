@@ -1,15 +1,18 @@
-//! Over any list, page size, budget and interruption, each object is shown exactly once or said to be missing.
+//! Over any list, page size, budget, interruption and conditions, each object that meets them is shown exactly once or said
+//! to be missing.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod choice;
 mod server;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::UNIX_EPOCH};
 
 use porthole_lists::{Columns, List, ListRequest, Row};
 use proptest::{prelude::*, sample::select};
 use serde_json::Value;
 
+use choice::{Choice, choice};
 use server::{Call, Failed, Object, Remaining, Server, name};
 
 fn row(object: &Value) -> Row {
@@ -42,13 +45,15 @@ impl Form {
     fn answer(
         self,
         call: &mut Call<'_>,
+        choice: Choice,
         continue_token: Option<String>,
         budget: usize,
         limit: Option<u32>,
     ) -> Result<String, String> {
-        let list = List { noun: "things", namespace: None, can_narrow: true, budget };
+        let list = List { noun: "things", namespace: None, can_narrow: true, budget, now: UNIX_EPOCH };
         let text = |text: &str| Some(text.to_owned());
-        let mut request = ListRequest { continue_token, limit, ..ListRequest::default() };
+        let filter = choice.filter().map(str::to_owned);
+        let mut request = ListRequest { continue_token, limit, filter, ..ListRequest::default() };
         let mut newest_first = false;
         match self {
             Self::ByHealth | Self::ServerTable => {}
@@ -60,7 +65,7 @@ impl Form {
             Self::Fields => request.fields = text("status"),
         }
         let columns = Columns {
-            fields: &["status", "pad"],
+            fields: &["status", "pad", "time"],
             header: &["NAME", "STATUS", "PAD"],
             row,
             newest_first,
@@ -102,7 +107,7 @@ struct Observation {
 /// Reads a list to its end; `reads` is the number of reads of each call, the last one for all that follow.
 fn read(
     server: &Server,
-    form: Form,
+    (form, choice): (Form, Choice),
     budgets: &[usize],
     limit: Option<u32>,
     reads: &[u32],
@@ -117,7 +122,7 @@ fn read(
         let reads = *reads.get(at).or(reads.last()).unwrap();
         let budget = *budgets.get(at).or(budgets.last()).unwrap();
         let mut call = Call { server, reads, error };
-        let text = form.answer(&mut call, token.clone(), budget, limit)?;
+        let text = form.answer(&mut call, choice, token.clone(), budget, limit)?;
         let names = names(&text);
         for name in &names {
             *shown.times.entry(name.clone()).or_default() += 1;
@@ -135,17 +140,17 @@ fn read(
     }
 }
 
-/// Holds that every object is shown once, or not at all and said to be missing.
-fn check(server: &Server, shown: &Observation) -> Result<(), TestCaseError> {
+/// Holds that every object that is chosen is shown once, or not at all and said to be missing, and that no other is shown.
+fn check(server: &Server, choice: Choice, shown: &Observation) -> Result<(), TestCaseError> {
     for at in 0..server.objects.len() {
         match shown.times.get(&name(at)) {
-            Some(1) => {}
-            None if shown.reports_missing => {}
+            Some(1) if choice.has(&server.objects[at]) => {}
+            None if shown.reports_missing || !choice.has(&server.objects[at]) => {}
             times => {
                 let status = (server.objects[at].status, server.objects[at].outlined_status);
                 prop_assert!(
                     false,
-                    "{} {status:?} is shown {times:?} times in {} answers",
+                    "{} {status:?} is shown {times:?} times in {} answers of {choice:?}",
                     name(at),
                     shown.answers
                 );
@@ -219,22 +224,23 @@ proptest! {
     /// Without interruptions nothing may be missing.
     #[test]
     fn each_object_is_shown_exactly_once(
-        server in server(true), form in form(), budgets in budgets(), limit in limit(),
+        server in server(true), form in form(), choice in choice(), budgets in budgets(), limit in limit(),
     ) {
-        let shown = read(&server, form, &budgets, limit, &[u32::MAX], Failed::Limit).map_err(TestCaseError::fail)?;
+        let shown =
+            read(&server, (form, choice), &budgets, limit, &[u32::MAX], Failed::Limit).map_err(TestCaseError::fail)?;
         prop_assert!(!shown.reports_missing);
-        check(&server, &shown)?;
+        check(&server, choice, &shown)?;
     }
 
     /// A call that reaches its limits midway continues in the next one, or the list is said to be cut.
     #[test]
     fn a_limit_midway_loses_nothing_in_silence(
-        server in server(true), form in form(), budgets in budgets(), limit in limit(),
+        server in server(true), form in form(), choice in choice(), budgets in budgets(), limit in limit(),
         reads in prop::collection::vec(1_u32..12, 0..4), last in 3_u32..40,
     ) {
         let reads: Vec<u32> = reads.into_iter().chain([last]).collect();
-        match read(&server, form, &budgets, limit, &reads, Failed::Limit) {
-            Ok(shown) => check(&server, &shown)?,
+        match read(&server, (form, choice), &budgets, limit, &reads, Failed::Limit) {
+            Ok(shown) => check(&server, choice, &shown)?,
             // A sorted list must be read again as far as before.
             Err(error) => prop_assert!(error.contains("could be read again") || error.contains("no more reads"), "{error}"),
         }
@@ -242,11 +248,13 @@ proptest! {
 
     /// Any other error is an error, not a shorter list.
     #[test]
-    fn an_error_midway_is_an_error(server in server(true), form in form(), budgets in budgets(), reads in 1_u32..4) {
-        match read(&server, form, &budgets, None, &[reads], Failed::Unavailable) {
+    fn an_error_midway_is_an_error(
+        server in server(true), form in form(), choice in choice(), budgets in budgets(), reads in 1_u32..4,
+    ) {
+        match read(&server, (form, choice), &budgets, None, &[reads], Failed::Unavailable) {
             Ok(shown) => {
                 prop_assert!(!shown.reports_missing);
-                check(&server, &shown)?;
+                check(&server, choice, &shown)?;
             }
             Err(error) => prop_assert!(error.contains("no more reads"), "{error}"),
         }
@@ -257,18 +265,50 @@ proptest! {
     fn a_contradicting_table_hides_nothing(
         server in server(false), form in form(), budgets in budgets(), limit in limit(),
     ) {
-        let shown = read(&server, form, &budgets, limit, &[u32::MAX], Failed::Limit).map_err(TestCaseError::fail)?;
-        check(&server, &shown)?;
+        let all = (form, Choice::All);
+        let shown = read(&server, all, &budgets, limit, &[u32::MAX], Failed::Limit).map_err(TestCaseError::fail)?;
+        check(&server, Choice::All, &shown)?;
+    }
+
+    /// Counts of conditions, read in as many calls as they need, are those of the objects.
+    #[test]
+    fn counts_add_up(server in server(true), choice in choice(), reads in prop::collection::vec(1_u32..12, 1..4)) {
+        let chosen = server.objects.iter().filter(|object| choice.has(object)).count() as u64;
+        let list = List { noun: "things", namespace: None, can_narrow: true, budget: 32 << 10, now: UNIX_EPOCH };
+        let (mut token, mut counted, mut scanned) = (None, 0, 0);
+        for at in 0.. {
+            let request = ListRequest {
+                output: Some("count".to_owned()),
+                filter: choice.filter().map(str::to_owned),
+                continue_token: token,
+                ..ListRequest::default()
+            };
+            let reads = if choice == Choice::All { u32::MAX } else { *reads.get(at).or(reads.last()).unwrap() };
+            let mut call = Call { server: &server, reads, error: Failed::Limit };
+            let text = list.server_table(&request, &mut call).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let mut numbers = text.split([' ', ':', '\n']).filter_map(|word| word.parse::<u64>().ok());
+            counted += numbers.next().unwrap_or_default();
+            scanned += numbers.next().unwrap_or_default();
+            token = continue_token(&text);
+            if token.is_none() {
+                break;
+            }
+            prop_assert!(at < 2000, "{text}");
+        }
+        prop_assert_eq!(counted, chosen);
+        if choice != Choice::All {
+            prop_assert_eq!(scanned, server.objects.len() as u64);
+        }
     }
 
     /// A token is foreign text: any is answered, with an error or an answer that ends.
     #[test]
-    fn any_token_is_answered(server in server(true), form in form(), token in r"[urs]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.7%2E1%252E\.(-|[0-9])") {
+    fn any_token_is_answered(server in server(true), form in form(), choice in choice(), token in r"[urs]([0-9]{1,4})?\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.7%2E1%252E\.(-|[0-9])") {
         let at_most = server.objects.len();
         let mut call = Call { server: &server, reads: 100, error: Failed::Limit };
         // A token behind the list is one that no answer gave: the simulated server cannot read it.
         if token.rsplit('.').next().and_then(|at| at.parse::<usize>().ok()).is_none_or(|at| at <= at_most) {
-            let _ = form.answer(&mut call, Some(token), 4000, None);
+            let _ = form.answer(&mut call, choice, Some(token), 4000, None);
         }
     }
 }
@@ -279,8 +319,8 @@ fn an_answer_without_room_for_a_page_of_outlines_gets_on() {
     let object = |status| Object { status, outlined_status: status, width: 0, time: 0 };
     let objects = (0..66).map(|at| object(if at < 19 { "Running" } else { "Pending" })).collect();
     let server = Server { objects, max_page: 15, max_rows: 5, remaining: Remaining::None };
-    let shown = read(&server, Form::ServerTable, &[0], None, &[7], Failed::Limit);
-    check(&server, &shown.unwrap_or_else(|error| panic!("{error}")))
+    let shown = read(&server, (Form::ServerTable, Choice::All), &[0], None, &[7], Failed::Limit);
+    check(&server, Choice::All, &shown.unwrap_or_else(|error| panic!("{error}")))
         .unwrap_or_else(|error| panic!("{error}"));
 }
 
@@ -297,10 +337,13 @@ fn a_count_that_is_too_small_ends_no_list() {
         let server =
             Server { objects: (0..1000).map(object).collect(), max_page: 500, max_rows: 100, remaining };
         for form in [Form::ByHealth, Form::ServerTable, Form::Names, Form::Fields] {
-            let shown = read(&server, form, &[8000], None, &[u32::MAX], Failed::Limit);
-            let shown = shown.unwrap_or_else(|error| panic!("{error}"));
-            assert!(!shown.reports_missing, "{form:?} {remaining:?}");
-            check(&server, &shown).unwrap_or_else(|error| panic!("{form:?} {remaining:?}: {error}"));
+            for choice in [Choice::All, Choice::NotRunning, Choice::None] {
+                let shown = read(&server, (form, choice), &[8000], None, &[u32::MAX], Failed::Limit);
+                let shown = shown.unwrap_or_else(|error| panic!("{error}"));
+                assert!(!shown.reports_missing, "{form:?} {remaining:?}");
+                check(&server, choice, &shown)
+                    .unwrap_or_else(|error| panic!("{form:?} {remaining:?}: {error}"));
+            }
         }
     }
 }

@@ -55,6 +55,19 @@ pub(crate) struct Object {
     pub(crate) time: u64,
 }
 
+impl Object {
+    pub(crate) fn json(&self, at: usize) -> Value {
+        json!({"metadata": {"name": name(at)}, "status": self.status, "pad": "x".repeat(self.width), "time": self.time})
+    }
+}
+
+/// The fields of an object that were asked for: an engine that forgets one finds nothing there.
+fn only(fields: &[String], mut object: Value) -> Value {
+    let is_asked = |key: &str| fields.iter().any(|field| field.split('.').next() == Some(key));
+    object.as_object_mut().unwrap().retain(|key, _| is_asked(key));
+    object
+}
+
 /// The reads of one call: so many, then an error.
 pub(crate) struct Call<'s> {
     pub(crate) server: &'s Server,
@@ -101,12 +114,8 @@ impl Pages for Call<'_> {
                     named.map(|(object, at)| json!({"cells": [name(at), object.outlined_status]})).collect();
                 json!({"columnDefinitions": [{"name": "Name"}, {"name": "Status"}], "rows": rows})
             }
-            View::Whole | View::Fields(_) => named
-                .map(|(object, at)| {
-                    json!({"metadata": {"name": name(at)}, "status": object.status,
-                        "pad": "x".repeat(object.width), "time": object.time})
-                })
-                .collect(),
+            View::Whole => named.map(|(object, at)| object.json(at)).collect(),
+            View::Fields(fields) => named.map(|(object, at)| only(fields, object.json(at))).collect(),
         };
         Ok(Page {
             items: items.to_string(),

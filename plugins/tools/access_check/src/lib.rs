@@ -1,65 +1,74 @@
-//! access_check: what this account may do, and why.
+//! access_check: what this account may do, or another subject, and why.
 
-use porthole_sdk::{kube_read::AccessQuery, prelude::*, tool};
+mod grants;
+mod own;
+mod resource;
+mod subject;
+mod verdict;
+
+use porthole_sdk::{prelude::*, tool};
+
+use grants::Grants;
+use subject::Subject;
 
 #[derive(Arguments)]
 struct Request {
     /// get, list, create, delete…
-    verb: String,
+    verb: Option<String>,
     /// Any form: pods, deploy, pods/log
-    kind: String,
+    kind: Option<String>,
     /// Default: all namespaces
     namespace: Option<String>,
     /// Only this object
     name: Option<String>,
     /// e.g. apps/v1, only where kinds share a name
     api_version: Option<String>,
+    /// Ask about ServiceAccount ns/name, user or group; all without verb
+    subject: Option<String>,
 }
 
+/// Whether the account may do something (kubectl auth can-i), and which binding allows it; of a subject also all that it
+/// may. It only asks.
 #[tool(
     title = "May this account?",
-    summary = "Whether the account may do something (kubectl auth can-i), and which binding allows it. It only asks."
+    reads(
+        get_list("rbac.authorization.k8s.io": "roles", "rolebindings", "clusterroles", "clusterrolebindings")
+    )
 )]
 fn access_check(request: Request) -> Answer {
-    let Request { verb, kind, namespace, name, api_version } = request;
-    let (resource, subresource) = match kind.split_once('/') {
-        Some((kind, subresource)) => (kind.to_owned(), Some(subresource.to_owned())),
-        None => (kind.clone(), None),
-    };
-    let query = |namespace: Option<String>| AccessQuery {
-        verb: verb.clone(),
-        kind: KindRef { kind: resource.clone(), api_version: api_version.clone() },
-        subresource: subresource.clone(),
-        namespace,
-        name: name.clone(),
-    };
-    let verdict = kube_read::can_i(&query(namespace.clone()))?;
-    let account =
-        kube_read::whoami().map(|caller| caller.username).unwrap_or_else(|_| "this account".to_owned());
-    let object = name.as_ref().map(|name| format!(" {name:?}")).unwrap_or_default();
-    let place = match &namespace {
-        Some(namespace) => format!("in namespace {namespace}"),
-        None => "in all namespaces".to_owned(),
-    };
-    if verdict.allowed {
-        let why = if verdict.reason.is_empty() { String::new() } else { format!(" {}", verdict.reason) };
-        return text(format!("yes: {account} may {verb} {kind}{object} {place}.{why}\n"));
-    }
-    let why = match verdict.reason.as_str() {
-        "" => "No Role or ClusterRole that is bound to it allows that.".to_owned(),
-        reason => reason.to_owned(),
-    };
-    let mut output = format!("no: {account} may not {verb} {kind}{object} {place}. {why}\n");
-    if namespace.is_none() {
-        let may = |namespace: &String| {
-            kube_read::can_i(&query(Some(namespace.clone()))).is_ok_and(|verdict| verdict.allowed)
+    let required =
+        |name: &str, problem: &str| Error::Argument { name: name.to_owned(), problem: problem.to_owned() };
+    let verb = || required("verb", "required: get, list, create, delete…");
+    let kind = || required("kind", "required: Any form: pods, deploy, pods/log");
+    let Some(subject) = &request.subject else {
+        let asked = own::Question {
+            verb: request.verb.ok_or_else(verb)?,
+            kind: request.kind.ok_or_else(kind)?,
+            namespace: request.namespace,
+            name: request.name,
+            api_version: request.api_version,
         };
-        let tried = call::namespaces();
-        let allowed: Vec<String> = tried.iter().filter(|namespace| may(namespace)).cloned().collect();
-        output.push_str(&match allowed.as_slice() {
-            [] => format!("Nor in the namespaces tried: {}.\n", tried.join(", ")),
-            some => format!("In these it may, of those tried ({}): {}.\n", tried.join(", "), some.join(", ")),
-        });
-    }
-    text(output)
+        return own::answer(&asked);
+    };
+    let resource = match &request.kind {
+        Some(kind) => Some(resource::find(kind, request.api_version.as_deref())?),
+        None if request.verb.is_some() => return Err(kind()),
+        None => None,
+    };
+    let verbs = verdict::verbs(request.verb.as_deref().unwrap_or_default())?;
+    let bindings = grants::bindings(request.namespace.as_deref());
+    let subject = Subject::parse(subject, request.namespace.as_deref(), &bindings)?;
+    let grants = Grants::read(&subject, bindings);
+    text(match resource {
+        Some(resource) if !verbs.is_empty() => {
+            let asked = verdict::Question {
+                verbs: &verbs,
+                resource: &resource,
+                namespace: request.namespace.as_deref(),
+                name: request.name.as_deref(),
+            };
+            verdict::answer(&subject, &grants, &asked)
+        }
+        resource => verdict::rules(&subject, &grants, resource.as_ref(), request.namespace.as_deref()),
+    })
 }

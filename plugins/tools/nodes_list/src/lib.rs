@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use porthole_sdk::{prelude::*, tool};
+use porthole_sdk::{prelude::*, quantity, tool};
 
 #[derive(Deserialize)]
 struct Node {
@@ -117,6 +117,8 @@ impl Node {
             })
             .collect();
         let allocatable = |name: &str| status.allocatable.get(name).cloned().unwrap_or_default();
+        let memory = allocatable("memory");
+        let memory = quantity::parse(&memory).map_or(memory, quantity::readable);
         let summary = self.status();
         let cells = vec![
             metadata.name.clone(),
@@ -126,7 +128,7 @@ impl Node {
             status.node_info.kubelet_version.clone(),
             address.map(|address| address.address.clone()).unwrap_or_default(),
             allocatable("cpu"),
-            allocatable("memory"),
+            memory,
             taints.join(","),
         ];
         Row {

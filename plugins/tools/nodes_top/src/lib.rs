@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use porthole_sdk::{
+    TopArguments,
     prelude::*,
     quantity::{mebibytes, millicores, parse},
     tool,
@@ -12,8 +13,8 @@ use porthole_sdk::{
 struct Request {
     /// Only this node.
     name: Option<String>,
-    /// Only nodes with these labels.
-    label_selector: Option<String>,
+    #[argument(flatten)]
+    top: TopArguments,
 }
 
 #[derive(Deserialize)]
@@ -44,14 +45,11 @@ struct Status {
 /// CPU and memory that each node uses now, and its part of what it can give. Needs metrics-server in the cluster.
 #[tool(title = "What nodes use", reads(list("metrics.k8s.io": "nodes"), list("nodes")))]
 fn nodes_top(request: Request) -> Answer {
-    let field_selector = request.name.as_ref().map(|name| format!("metadata.name={name}"));
-    let mut usage = list_all_of(kind("nodes"), None, &["metadata.name", "usage"]);
+    let Request { name, top } = request;
+    let narrowed = |fields: &[&str]| top.narrow(list_all_of(kind("nodes"), None, fields), name.as_deref());
+    let mut usage = narrowed(&["metadata.name", "usage"]);
     usage.kind.api_version = Some("metrics.k8s.io/v1beta1".to_owned());
-    let mut nodes = list_all_of(kind("nodes"), None, &["metadata.name", "status.allocatable"]);
-    for query in [&mut usage, &mut nodes] {
-        query.label_selector = request.label_selector.clone();
-        query.field_selector = field_selector.clone();
-    }
+    let nodes = narrowed(&["metadata.name", "status.allocatable"]);
     let mut answers = kube_read::list_all(&[usage, nodes]).into_iter();
     let usage = answers.next().ok_or("no answer")?.map_err(porthole_sdk::metrics_error)?;
     let usage: Vec<Usage> = serde_json::from_str(&usage.items).map_err(|error| error.to_string())?;
@@ -63,7 +61,7 @@ fn nodes_top(request: Request) -> Answer {
     }
     let allocatable: BTreeMap<&str, &Status> =
         nodes.iter().map(|node| (node.metadata.name.as_str(), &node.status)).collect();
-    let mut rows: Vec<(f64, Vec<String>)> = usage
+    let rows = usage
         .iter()
         .map(|node| {
             let name = &node.metadata.name;
@@ -79,13 +77,9 @@ fn nodes_top(request: Request) -> Answer {
                 mebibytes(used("memory")),
                 part("memory").unwrap_or_default(),
             ];
-            (used("cpu"), cells)
+            (used("cpu"), used("memory"), cells)
         })
         .collect();
-    rows.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    let mut table = Table::new(["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"]);
-    for (_, cells) in rows {
-        table.row(cells);
-    }
-    text(porthole_sdk::top(&table, "nodes", "name or labelSelector"))
+    let header = ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"];
+    text(top.table(header, rows, "nodes", "name or labelSelector"))
 }

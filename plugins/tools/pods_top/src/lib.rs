@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use porthole_sdk::{
+    TopArguments,
     prelude::*,
     quantity::{mebibytes, millicores, parse},
     tool,
@@ -17,8 +18,8 @@ struct Request {
     /// All namespaces where no namespace is given; false: the default namespace.
     #[argument(default = true)]
     all_namespaces: bool,
-    /// Only pods with these labels.
-    label_selector: Option<String>,
+    #[argument(flatten)]
+    top: TopArguments,
 }
 
 #[derive(Deserialize)]
@@ -42,19 +43,17 @@ struct Container {
     usage: BTreeMap<String, String>,
 }
 
-/// CPU and memory that containers use now, highest CPU first, with the total. Needs metrics-server in the cluster.
+/// CPU and memory that containers use now, highest first, with the total. Needs metrics-server in the cluster.
 #[tool(title = "What pods use", reads(list("metrics.k8s.io": "pods")))]
 fn pods_top(request: Request) -> Answer {
-    let Request { name, namespace, all_namespaces, label_selector } = request;
+    let Request { name, namespace, all_namespaces, top } = request;
     let namespace = match namespace {
         None if name.is_some() || !all_namespaces => Some(call::default_namespace()),
         other => other,
     };
     let fields = ["metadata.name", "metadata.namespace", "containers[].name", "containers[].usage"];
-    let mut query = list_all_of(kind("pods"), namespace.clone(), &fields);
+    let mut query = top.narrow(list_all_of(kind("pods"), namespace.clone(), &fields), name.as_deref());
     query.kind.api_version = Some("metrics.k8s.io/v1beta1".to_owned());
-    query.label_selector = label_selector;
-    query.field_selector = name.as_ref().map(|name| format!("metadata.name={name}"));
     let page = kube_read::list_objects(&query).map_err(porthole_sdk::metrics_error)?;
     let pods: Vec<Usage> = serde_json::from_str(&page.items).map_err(|error| error.to_string())?;
     if pods.is_empty() {
@@ -64,7 +63,7 @@ fn pods_top(request: Request) -> Answer {
         ));
     }
     let (mut cpu, mut memory) = (0.0, 0.0);
-    let mut rows: Vec<(f64, Vec<String>)> = Vec::new();
+    let mut rows = Vec::new();
     for pod in &pods {
         for container in &pod.containers {
             let used =
@@ -78,15 +77,11 @@ fn pods_top(request: Request) -> Answer {
                 millicores(used("cpu")),
                 mebibytes(used("memory")),
             ];
-            rows.push((used("cpu"), cells));
+            rows.push((used("cpu"), used("memory"), cells));
         }
     }
-    rows.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    let mut table = Table::new(["NAMESPACE", "POD", "NAME", "CPU(cores)", "MEMORY(bytes)"]);
-    for (_, cells) in rows {
-        table.row(cells);
-    }
-    let mut answer = porthole_sdk::top(&table, "containers", "namespace, name or labelSelector");
+    let header = ["NAMESPACE", "POD", "NAME", "CPU(cores)", "MEMORY(bytes)"];
+    let mut answer = top.table(header, rows, "containers", "namespace, name or labelSelector");
     answer.push_str(&format!("total: {} {}\n", millicores(cpu), mebibytes(memory)));
     text(answer)
 }

@@ -1,16 +1,21 @@
-//! Neighbours of an object: its owners, the objects that it reaches, its events.
+//! Neighbours of an object: its owners, the objects that it reaches, its events and those of what it owns.
 
 use porthole_sdk::{
     event::{self, Event},
+    owned::{events_of, with_owned},
     pod::{self, Pod},
     prelude::*,
     selector,
 };
 
+use crate::state;
+
 /// Max owners above an object: pod, ReplicaSet, Deployment, and perhaps a custom kind.
 const MAX_OWNERS: usize = 4;
 /// Max events, the newest.
 const MAX_EVENTS: usize = 10;
+/// Max events of the worst pod, where newer ones of others would leave no room for them.
+const MAX_OF_WORST: usize = 3;
 /// Max pods by name, those that are not well.
 const MAX_PODS: usize = 5;
 
@@ -20,7 +25,6 @@ pub(crate) struct Identity {
     api_version: String,
     namespace: Option<String>,
     name: String,
-    uid: String,
     created: String,
 }
 
@@ -32,7 +36,6 @@ impl Identity {
             api_version: text("/apiVersion"),
             namespace: Some(text("/metadata/namespace")).filter(|namespace| !namespace.is_empty()),
             name: text("/metadata/name"),
-            uid: text("/metadata/uid"),
             created: text("/metadata/creationTimestamp"),
         }
     }
@@ -47,21 +50,39 @@ impl Identity {
 /// Renders the neighbours that the caller may see. Those that may not be read are reported as such, not as missing.
 pub(crate) fn render(identity: &Identity, object: &Value) -> String {
     let mut output = owners(identity, object);
+    let namespace = identity.namespace.clone();
+    let mut worst = None;
     match (identity.kind.as_str(), object.pointer("/spec/selector").and_then(selector::text)) {
         ("Service", labels) => output.push_str(&endpoints(identity, labels)),
         (
             "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "Job" | "ReplicationController",
             Some(labels),
         ) => {
-            output.push_str(&pods(identity.namespace.clone(), Some(labels.clone()), None));
+            let pods = pods(namespace.clone(), Some(labels.clone()), None);
+            output.push_str(&pods.text);
+            if let Some(pod) = pods.worst {
+                output.push_str(&state_of_worst(namespace, &pod));
+                worst = Some(pod);
+            }
         }
         ("Node", _) => {
-            output.push_str(&pods(None, None, Some(format!("spec.nodeName={}", identity.name))));
+            output.push_str(&pods(None, None, Some(format!("spec.nodeName={}", identity.name))).text);
         }
         _ => {}
     }
-    output.push_str(&events(identity));
+    output.push_str(&events(identity, object, worst.as_deref()));
     output
+}
+
+/// What the containers of the worst pod wait for, and how they ended.
+fn state_of_worst(namespace: Option<String>, pod: &str) -> String {
+    match get::<Value>(kind("pods"), namespace, pod, &["status"]) {
+        Ok(object) => match state::troubles(&object).as_str() {
+            "" => String::new(),
+            troubles => format!("worst pod {pod}:\n{troubles}"),
+        },
+        Err(error) => format!("worst pod {pod}: not read ({error})\n"),
+    }
 }
 
 fn owners(identity: &Identity, object: &Value) -> String {
@@ -94,18 +115,26 @@ fn controller(object: &Value) -> Option<(String, String, String)> {
     Some((text("kind")?, text("apiVersion")?, text("name")?))
 }
 
-/// The pods of a workload or a node: counts, and those that are not well.
-fn pods(namespace: Option<String>, labels: Option<String>, field_selector: Option<String>) -> String {
+/// Pods of a workload or a node.
+struct Pods {
+    text: String,
+    /// The name of the one that is least well.
+    worst: Option<String>,
+}
+
+/// The pods of a workload or a node: counts, and those that are not well, the worst first.
+fn pods(namespace: Option<String>, labels: Option<String>, field_selector: Option<String>) -> Pods {
     let mut query = list_all_of(kind("pods"), namespace, pod::FIELDS);
     query.label_selector = labels;
     query.field_selector = field_selector;
     let read = kube_read::list_objects(&query)
         .map_err(String::from)
         .and_then(|page| parsed::<Vec<Pod>>(&page.items));
-    let pods = match read {
+    let mut pods = match read {
         Ok(pods) => pods,
-        Err(error) => return format!("pods: not read ({error})\n"),
+        Err(error) => return Pods { text: format!("pods: not read ({error})\n"), worst: None },
     };
+    pods.sort_by_key(|pod| std::cmp::Reverse((pod.severity(), pod.restarts())));
     let rows: Vec<Row> = pods.iter().map(Pod::row).collect();
     let unhealthy: Vec<&Row> = rows.iter().filter(|row| !row.healthy).collect();
     let mut output = format!("pods: {}, {} not well\n", rows.len(), unhealthy.len());
@@ -118,7 +147,7 @@ fn pods(namespace: Option<String>, labels: Option<String>, field_selector: Optio
     if rest > 0 {
         output.push_str(&format!("… and {rest} more not well\n"));
     }
-    output
+    Pods { text: output, worst: unhealthy.first().map(|row| row.name.clone()) }
 }
 
 /// Endpoints of a Service.
@@ -184,7 +213,7 @@ fn endpoints(identity: &Identity, labels: Option<String>) -> String {
             Some(labels) => {
                 format!(
                     "no ready endpoint: it reaches no pod. Selector {labels}:\n{}",
-                    pods(identity.namespace.clone(), Some(labels.clone()), None)
+                    pods(identity.namespace.clone(), Some(labels.clone()), None).text
                 )
             }
             None => "no ready endpoint, and no selector that could find pods\n".to_owned(),
@@ -193,36 +222,33 @@ fn endpoints(identity: &Identity, labels: Option<String>) -> String {
     output
 }
 
-fn events(identity: &Identity) -> String {
-    let reference = KindRef { kind: "events".to_owned(), api_version: Some("v1".to_owned()) };
+/// The newest events of the object and of what it owns; some of those of the worst pod in any case.
+fn events(identity: &Identity, object: &Value, worst: Option<&str>) -> String {
     // Events of nodes and other kinds without a namespace are in "default".
     let namespace = identity.namespace.clone().unwrap_or_else(|| "default".to_owned());
-    let fields: Vec<&str> = event::FIELDS.iter().copied().chain(["involvedObject.uid"]).collect();
-    let mut query = list_all_of(reference, Some(namespace), &fields);
-    query.field_selector =
-        Some(format!("involvedObject.kind={},involvedObject.name={}", identity.kind, identity.name));
-    let read = kube_read::list_objects(&query)
-        .map_err(String::from)
-        .and_then(|page| parsed::<Vec<Event>>(&page.items));
-    let events = match read {
+    let (objects, unread) = with_owned(object, &namespace);
+    let unread: String = unread.iter().map(|unread| format!("events of its {unread}: not read\n")).collect();
+    let events = match events_of(&objects, &namespace) {
+        Ok(events) if events.is_empty() => return format!("events: none\n{unread}"),
         Ok(events) => events,
-        Err(error) => return format!("events: not read ({error})\n"),
+        Err(error) => return format!("events: not read ({error})\n{unread}"),
     };
-    // An older object of the same name may have left some. Kubelets write a node's name as its uid.
-    let own = |event: &&Event| {
-        let uid = event.involved_uid();
-        uid.is_empty() || uid == identity.uid || uid == identity.name
+    let mut of_worst = 0;
+    let is_shown = |(index, event): &(usize, &Event)| {
+        let is_of_worst = Some(event.involved().1) == worst;
+        of_worst += usize::from(is_of_worst);
+        *index < MAX_EVENTS || (is_of_worst && of_worst <= MAX_OF_WORST)
     };
-    let mut rows: Vec<Row> = events.iter().filter(own).map(Event::row).collect();
-    if rows.is_empty() {
-        return "events: none\n".to_owned();
+    let shown: Vec<Row> = events.iter().enumerate().filter(is_shown).map(|(_, event)| event.row()).collect();
+    // The object itself needs no name.
+    let is_own = objects.len() == 1;
+    let is_told = |at: usize| !is_own || event::HEADER.get(at) != Some(&"OBJECT");
+    let titles = event::HEADER.into_iter().enumerate().filter(|(at, _)| is_told(*at));
+    let mut table = Table::new(titles.map(|(_, title)| title));
+    for row in &shown {
+        table.row(row.cells.iter().enumerate().filter(|(at, _)| is_told(*at)).map(|(_, cell)| cell.clone()));
     }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.time));
-    let all = rows.len();
-    let mut table = Table::new(event::HEADER.into_iter().filter(|title| *title != "OBJECT"));
-    for row in rows.iter().take(MAX_EVENTS) {
-        table.row(row.cells.iter().enumerate().filter(|(at, _)| *at != 3).map(|(_, cell)| cell.clone()));
-    }
-    let shown = if all > MAX_EVENTS { format!(", the newest {MAX_EVENTS}") } else { String::new() };
-    format!("events: {all}{shown}\n{}", table.fit(usize::MAX).0)
+    let newest =
+        if events.len() > shown.len() { format!(", the newest {}", shown.len()) } else { String::new() };
+    format!("events: {}{newest}\n{}{unread}", events.len(), table.fit(usize::MAX).0)
 }

@@ -1,6 +1,6 @@
 //! The settings of an object without what is always the same, said elsewhere, or too long to read.
 
-use porthole_sdk::prelude::*;
+use porthole_sdk::{prelude::*, quantity};
 use serde_json::{Map, json};
 
 /// Max bytes of a text; a longer one is replaced by its size: the values of a ConfigMap, certificates, scripts.
@@ -90,6 +90,22 @@ pub(crate) fn reduce(mut object: Value) -> Value {
     without_noise(object).unwrap_or_else(|| Value::Object(Map::new()))
 }
 
+/// Bytes from which a limit is none: kubelets report 2^63 for a container without one.
+const UNLIMITED: f64 = 1_152_921_504_606_846_976.0;
+
+/// An amount of memory or storage in the units of people, where a machine wrote it: 23.5Gi, not 24632456Ki.
+fn readable(key: &str, value: Value) -> Value {
+    let is_memory = key.ends_with("memory") || key.ends_with("storage") || key.starts_with("hugepages-");
+    let Some(text) = value.as_str().filter(|_| is_memory) else { return value };
+    let number = text.trim_end_matches("Ki").trim_end_matches('m');
+    let is_of_machine = number.len() > 4 && number.bytes().all(|byte| byte.is_ascii_digit());
+    match quantity::parse(text).filter(|_| is_of_machine) {
+        Some(bytes) if bytes >= UNLIMITED => Value::Null,
+        Some(bytes) => quantity::readable(bytes).into(),
+        None => value,
+    }
+}
+
 /// None where nothing is left.
 fn without_noise(value: Value) -> Option<Value> {
     match value {
@@ -97,7 +113,10 @@ fn without_noise(value: Value) -> Option<Value> {
             let kept: Map<String, Value> = fields
                 .into_iter()
                 .filter(|(key, value)| !NOISE.contains(&key.as_str()) && !is_default(key, value))
-                .filter_map(|(key, value)| Some((key, without_noise(value)?)))
+                .filter_map(|(key, value)| {
+                    let value = readable(&key, value);
+                    Some((key, without_noise(value)?))
+                })
                 .collect();
             (!kept.is_empty()).then_some(Value::Object(kept))
         }
@@ -131,4 +150,26 @@ fn is_made_by_the_cluster(item: &Value) -> bool {
     name.starts_with("kube-api-access-")
         || (matches!(key, "node.kubernetes.io/not-ready" | "node.kubernetes.io/unreachable")
             && item.get("tolerationSeconds").is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_in_the_units_of_people() {
+        for (key, text, expected) in [
+            ("memory", "24632456Ki", json!("23.5Gi")),
+            ("limits.memory", "134217728", json!("128Mi")),
+            ("ephemeral-storage", "47093746742", json!("43.9Gi")),
+            ("memory", "134217728000m", json!("128Mi")),
+            // As a person wrote it.
+            ("memory", "1536Mi", json!("1536Mi")),
+            ("storage", "10G", json!("10G")),
+            ("cpu", "16000", json!("16000")),
+            ("memory", "9007199254740988Ki", Value::Null),
+        ] {
+            assert_eq!(readable(key, text.into()), expected, "{key}: {text}");
+        }
+    }
 }

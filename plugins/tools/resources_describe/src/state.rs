@@ -107,6 +107,30 @@ pub(crate) fn take(object: &mut Value) -> String {
     output
 }
 
+/// The containers that are not well, and the conditions that say why, of a pod.
+pub(crate) fn troubles(pod: &Value) -> String {
+    let read = |field: &str| pod.pointer(&format!("/status/{field}")).cloned().unwrap_or_default();
+    let mut output = String::new();
+    for (field, kind) in [("initContainerStatuses", "init container"), ("containerStatuses", "container")] {
+        let containers: Vec<Container> = serde_json::from_value(read(field)).unwrap_or_default();
+        let is_done = |container: &Container| {
+            container.state.terminated.as_ref().is_some_and(|ended| ended.exit_code == 0)
+        };
+        for container in containers.iter().filter(|container| !container.ready && !is_done(container)) {
+            output.push_str(&container.line(kind));
+        }
+    }
+    let conditions: Vec<Condition> = serde_json::from_value(read("conditions")).unwrap_or_default();
+    // Those on readiness repeat the lines above.
+    let says_why = |condition: &&Condition| {
+        condition.status == "False"
+            && !condition.message.is_empty()
+            && !matches!(condition.r#type.as_str(), "Ready" | "ContainersReady" | "Initialized")
+    };
+    conditions.iter().filter(says_why).for_each(|condition| output.push_str(&condition.line()));
+    output
+}
+
 /// That an object is being deleted, and what holds it.
 fn deleting(object: &Value) -> String {
     let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default();

@@ -74,6 +74,18 @@ async fn every_list_takes_the_same_arguments() {
             assert!(wrong.starts_with("ERROR: ") && wrong.contains("names, count"), "{tool}: {wrong}");
             let wrong = call(json!({"continue": "eyJ2IjoibWV0YSJ9"})).await;
             assert!(wrong.starts_with("ERROR: ") && wrong.contains("continue parameter"), "{tool}: {wrong}");
+            let all = call(json!({"output": "count", "where": "metadata.name exists"})).await;
+            assert!(
+                all.starts_with(&format!("{number} of {number} ")) && all.contains(" match"),
+                "{tool}: {all}"
+            );
+            let none = call(json!({"where": "metadata.name=nothing"})).await;
+            assert!(none.starts_with(&format!("0 of {number} ")), "{tool}: {none}");
+            let wrong = call(json!({"where": "metadata.name"})).await;
+            assert!(
+                wrong.starts_with("ERROR: where parameter: ") && wrong.contains("exists"),
+                "{tool}: {wrong}"
+            );
             let wrong = call(json!({"fields": "spec..x"})).await;
             assert!(wrong.starts_with("ERROR: ") && wrong.contains("spec..x"), "{tool}: {wrong}");
         }
@@ -148,6 +160,8 @@ async fn following_continue_shows_each_object_once() {
                 json!({"limit": 2, "sortBy": "-age"}),
                 json!({"limit": 4, "fields": "metadata.name"}),
                 json!({"limit": 2, "output": "json", "fields": "metadata.name"}),
+                json!({"limit": 2, "where": "metadata.name ~ ., metadata.creationTimestamp<365d"}),
+                json!({"limit": 3, "output": "json", "fields": "metadata.name", "where": "metadata.name exists"}),
             ] {
                 let mut arguments = with(needed(tool), more.clone());
                 let mut shown = 0;
@@ -170,6 +184,44 @@ async fn following_continue_shows_each_object_once() {
                 assert_eq!(shown, all.len(), "{}, {tool} {more}", stage.name);
             }
         }
+    }
+}
+
+/// Conditions choose what the API server's own selectors choose, and what those cannot.
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_choose_as_selectors_do() {
+    for stage in stages().await {
+        let client = stage.client();
+        let list = async |tool: &str, more: Value| {
+            let text = client.call(tool, with(needed(tool), more)).await.unwrap();
+            let lines = text.lines().filter(|line| !line.contains(" match"));
+            lines.map(str::to_owned).collect::<BTreeSet<String>>()
+        };
+        for (tool, selector, condition) in [
+            ("pods_list", json!({"fieldSelector": "status.phase!=Running"}), "status.phase!=Running"),
+            ("pods_list", json!({"fieldSelector": "spec.nodeName=node-1"}), "spec.nodeName=node-1"),
+            ("pods_list_in_namespace", json!({"labelSelector": "app=web"}), "metadata.labels.app=web"),
+            ("events_list", json!({"fieldSelector": "type=Warning"}), "type=Warning"),
+            ("resources_list", json!({"fieldSelector": "metadata.name!=x"}), "metadata.name!=x"),
+        ] {
+            let selected = list(tool, with(selector, json!({"output": "names"}))).await;
+            let chosen = list(tool, json!({"where": condition, "output": "names"})).await;
+            assert_eq!(chosen, selected, "{}, {tool} {condition}", stage.name);
+            assert!(!chosen.is_empty(), "{}, {tool} {condition}", stage.name);
+        }
+        let restarted = client
+            .call(
+                "pods_list",
+                with(needed("pods_list"), json!({"where": "status.containerStatuses[].restartCount>10"})),
+            )
+            .await
+            .unwrap();
+        assert!(
+            restarted.contains("cart-5b8f7d9c64-mz7wl") && !restarted.contains("web-6d4f9c7b8d-k8pq2"),
+            "{restarted}"
+        );
+        let first = restarted.lines().next().unwrap();
+        assert!(first.contains(" of ") && first.contains(" pods match: "), "{first}");
     }
 }
 

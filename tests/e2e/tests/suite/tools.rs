@@ -167,9 +167,9 @@ async fn every_schema_is_in_the_safe_subset_and_every_argument_is_coerced() {
     let host = Porthole::start(&cluster.kubeconfig).await;
     let streamable = Streamable::new(&host.origin, Some(&token));
     let listed = streamable.request("tools/list", json!({})).await.unwrap();
-    // Every model pays for it in every conversation: 3,730 tokens of o200k at 16.4 kB (`cargo xtask bench tokens`),
-    // 4,500 wanted.
-    assert!(listed["tools"].to_string().len() < 19_000, "{} bytes", listed["tools"].to_string().len());
+    // Every model pays for it in every conversation: 4,450 tokens of o200k at 19.0 kB (`cargo xtask bench tokens`),
+    // 5,000 wanted.
+    assert!(listed["tools"].to_string().len() < 21_000, "{} bytes", listed["tools"].to_string().len());
     for tool in listed["tools"].as_array().unwrap() {
         let name = tool["name"].as_str().unwrap();
         assert_eq!(tool["inputSchema"]["type"], "object", "{name}");

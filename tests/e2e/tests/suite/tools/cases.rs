@@ -169,6 +169,22 @@ pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             json!({"verb": "list", "kind": "pods"}),
             vec!["yes: ", "may list pods in all namespaces", "RBAC: allowed by"],
         ),
+        (
+            "pods_top",
+            json!({"sortBy": "memory", "limit": 1}),
+            vec!["1 containers with the highest memory shown of", "total: "],
+        ),
+        ("nodes_top", json!({"sortBy": "memory", "fieldSelector": "metadata.name!=node-2"}), vec!["node-1"]),
+        (
+            "events_list",
+            json!({"name": "deploy/cart", "namespace": "shop"}),
+            vec!["events of \"deploy/cart\" and what it owns", "BackOff", cart],
+        ),
+        (
+            "resources_describe",
+            json!({"kind": "deploy", "name": "cart", "namespace": "shop"}),
+            vec!["worst pod cart-", "waiting CrashLoopBackOff", "exit code 1", "Pod/cart-"],
+        ),
         ("nodes_log", json!({"name": "node-1", "query": "kubelet", "tailLines": 2.0}), vec![]),
         ("nodes_stats_summary", json!({"name": "node-1"}), vec!["node-1"]),
         ("helm_list", json!({"namespace": "payments"}), vec![]),

@@ -1,0 +1,330 @@
+//! The orders of a list: by health, as the API server has it, or sorted; and the continuation of each.
+
+use crate::{
+    answer::AnswerFormat,
+    counts::Counts,
+    cursor::{Cursor, Phase, Position},
+    engine::List,
+    entry::{Entry, Key},
+    pages::{ListError, Pages},
+    request::{ListRequest, Order, Output},
+    selection::{AnswerRows, Scan, Selection},
+    walk::{Item, RowScope, Span, Walk, WalkEnd},
+};
+
+/// Room in an answer for the counts, and for the notice of omissions with its continue token, in bytes.
+const NOTICE: usize = 1024;
+/// The maximum number of objects in a page of rows that are shown and not counted: about as many as an answer holds.
+const MAX_SHOWN: u32 = 250;
+
+/// One answer of a list.
+pub(crate) struct Query<'q> {
+    pub(crate) list: &'q List<'q>,
+    pub(crate) request: &'q ListRequest,
+    pub(crate) output: Output,
+    pub(crate) order: Option<Order>,
+    /// True if `order` names a column and not a path.
+    pub(crate) sorts_by_column: bool,
+    pub(crate) cursor: Option<&'q Cursor>,
+    /// See [`Cursor::chosen_at`]; `None` if there are no conditions.
+    pub(crate) chosen_at: Option<u64>,
+}
+
+impl Query<'_> {
+    /// The room for rows, in bytes.
+    fn row_budget(&self) -> usize {
+        let requested = self.request.max_bytes.filter(|bytes| *bytes > 0).map(|bytes| bytes as usize);
+        let budget = requested.map_or(self.list.budget, |bytes| bytes.min(self.list.budget));
+        budget.max(2 * NOTICE).saturating_sub(NOTICE)
+    }
+
+    fn selection(&self) -> Selection {
+        Selection::new(self.row_budget(), self.request.max_rows())
+    }
+
+    fn start(&self) -> Position {
+        self.cursor.map(|cursor| cursor.position.clone()).unwrap_or_default()
+    }
+
+    /// The number of objects of a page whose rows are shown.
+    fn page_size<P: Pages>(&self, walk: &Walk<'_, '_, P>) -> u32 {
+        // Of a page of a list with conditions an answer may show none.
+        if self.chosen_at.is_some() { walk.page_size() } else { walk.page_size().min(MAX_SHOWN) }
+    }
+
+    /// The extent of a list with conditions, of which so many objects were read.
+    fn scan<P: Pages>(&self, walk: &Walk<'_, '_, P>, read: u64) -> Option<Scan> {
+        self.chosen_at.map(|chosen_at| Scan { chosen_at, read, is_in_order: false, absent: walk.absent() })
+    }
+
+    /// What is counted, in the words of the first line.
+    fn counted(&self, reached: &WalkEnd) -> String {
+        let noun = self.list.noun;
+        match (self.chosen_at, &reached.cut) {
+            (None, _) => noun.to_owned(),
+            (Some(_), None) => format!("of {} {noun} match", reached.seen),
+            (Some(_), Some(_)) => format!("of the first {} {noun} match", reached.seen),
+        }
+    }
+
+    /// The number of objects of each status, and no rows.
+    pub(crate) fn counts<P: Pages>(&self, walk: &mut Walk<'_, '_, P>) -> Result<String, ListError<P::Error>> {
+        let mut counts = Counts::default();
+        let page_size = walk.page_size();
+        // Only a count with conditions continues: they may need more reads than a call has.
+        let start = if self.chosen_at.is_some() { self.start() } else { Position::default() };
+        let reached = walk.walk(Span::from(start.clone()), page_size, RowScope::None, |seen, _| {
+            counts.add(seen.status());
+            true
+        })?;
+        if counts.total() == 0 && reached.cut.is_none() && start == Position::default() {
+            return Ok(self.answer().no_objects(self.scan(walk, reached.seen).as_ref()));
+        }
+        let counted = match self.chosen_at {
+            Some(_) if start != Position::default() => {
+                format!("of the next {} {} match", reached.seen, self.list.noun)
+            }
+            _ => self.counted(&reached),
+        };
+        let mut text = counts.line(&counted, self.row_budget());
+        if let Some(cut) = reached.cut {
+            text.push_str(&format!("\nonly these were counted: {cut}"));
+            if self.chosen_at.is_some() {
+                let next = Cursor {
+                    phase: Phase::Rest,
+                    position: reached.end,
+                    shown: 0,
+                    total: 0,
+                    bound: 0,
+                    resource_version: walk.resource_version().to_owned(),
+                    chosen_at: self.chosen_at,
+                };
+                text.push_str(&format!("\ngo on with continue={next}"));
+            }
+        }
+        Ok(text)
+    }
+
+    /// The first answer by health: counts, unhealthy objects, and the rest if there is room.
+    pub(crate) fn select_by_health<P: Pages>(
+        &self,
+        walk: &mut Walk<'_, '_, P>,
+    ) -> Result<AnswerRows, ListError<P::Error>> {
+        let (mut unhealthy, mut rest) = (self.selection(), self.selection());
+        let mut counts = Counts::default();
+        let mut outlines = Vec::new();
+        let page_size = walk.page_size();
+        // An answer has room for a part of a long list; of what follows it is enough to know the status.
+        let reached =
+            walk.walk(Span::from(self.start()), page_size, RowScope::FirstPage, |seen, position| {
+                counts.add(seen.status());
+                match (seen.is_healthy(), seen) {
+                    (false, Item::Row(entry)) => {
+                        unhealthy.offer(entry, position);
+                    }
+                    (true, Item::Row(entry)) => {
+                        rest.offer(entry, position);
+                    }
+                    (false, Item::Outline { .. }) => outlines.push(position),
+                    // Its row was not read, so the next answer goes on here although there may be room.
+                    (true, Item::Outline { .. }) => rest.stop_at(position),
+                }
+                true
+            })?;
+        self.reread_unhealthy(walk, &outlines, &mut unhealthy)?;
+        // The list continues where it could not be read on.
+        let line = counts.line(&self.counted(&reached), NOTICE / 2);
+        let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
+        let total = match self.chosen_at {
+            None => reached.total.unwrap_or(0),
+            Some(_) if reached.is_exact => counts.total(),
+            Some(_) => 0,
+        };
+        Ok(AnswerRows::by_health(unhealthy, rest, after, total, reached.seen)
+            .with_counts(Some(line), reached.cut)
+            .with_scan(self.scan(walk, reached.seen))
+            .with_exact_total(reached.is_exact))
+    }
+
+    /// A further answer by health, of unhealthy objects.
+    pub(crate) fn select_more_unhealthy<P: Pages>(
+        &self,
+        walk: &mut Walk<'_, '_, P>,
+        cursor: &Cursor,
+    ) -> Result<AnswerRows, ListError<P::Error>> {
+        let mut unhealthy = self.selection();
+        let mut outlines = Vec::new();
+        let page_size = walk.page_size();
+        // Unhealthy objects behind the bound were not seen by the first answer, and are shown among the rest.
+        let span = Span { from: self.start(), until: cursor.bound };
+        let reached = walk.walk(span, page_size, RowScope::None, |seen, position| {
+            match (seen.is_healthy(), seen) {
+                (true, _) => {}
+                (false, Item::Outline { .. }) => outlines.push(position),
+                (false, Item::Row(entry)) => {
+                    unhealthy.offer(entry, position);
+                }
+            }
+            true
+        })?;
+        self.reread_unhealthy(walk, &outlines, &mut unhealthy)?;
+        // All unhealthy ones are shown, so the next answer reads the list once more for the others.
+        let (total, is_exact) = self.total(&reached, cursor);
+        let total = if is_exact { total } else { cursor.total };
+        let scan = self.scan(walk, reached.end.index());
+        let after = match reached.cut {
+            Some(_) => (Phase::Unhealthy, reached.end),
+            None => (Phase::Rest, Position::default()),
+        };
+        Ok(AnswerRows::by_health(unhealthy, self.selection(), Some(after), total, cursor.bound)
+            .with_scan(scan)
+            .with_exact_total(is_exact))
+    }
+
+    fn reread_unhealthy<P: Pages>(
+        &self,
+        walk: &mut Walk<'_, '_, P>,
+        outlines: &[Position],
+        unhealthy: &mut Selection,
+    ) -> Result<(), ListError<P::Error>> {
+        if !unhealthy.is_complete() {
+            return Ok(());
+        }
+        // A row that turns out to be healthy belongs to the rest, which would show it a second time.
+        let left =
+            walk.reread(outlines, |entry, position| entry.row.healthy || unhealthy.offer(entry, position))?;
+        if let Some(position) = left {
+            unhealthy.stop_at(position);
+        }
+        Ok(())
+    }
+
+    /// A further answer by health, of the objects that earlier answers did not lead with.
+    pub(crate) fn select_rest<P: Pages>(
+        &self,
+        walk: &mut Walk<'_, '_, P>,
+        cursor: &Cursor,
+    ) -> Result<AnswerRows, ListError<P::Error>> {
+        let mut rest = self.selection();
+        let page_size = self.page_size(walk);
+        let reached = walk.rows(Span::from(self.start()), page_size, |entry, position| {
+            let has_led = !entry.row.healthy && position.index() < cursor.bound;
+            has_led || rest.offer(entry, position)
+        })?;
+        let (total, is_exact) = self.total(&reached, cursor);
+        let scan = self.scan(walk, reached.end.index());
+        let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
+        let cut = reached.cut.filter(|_| scan.is_some());
+        Ok(AnswerRows::by_health(self.selection(), rest, after, total, cursor.bound)
+            .with_counts(None, cut)
+            .with_scan(scan)
+            .with_exact_total(is_exact))
+    }
+
+    /// The number of objects of the whole list, and true if it is certain, for a further answer.
+    fn total(&self, reached: &WalkEnd, cursor: &Cursor) -> (u64, bool) {
+        match self.chosen_at {
+            None => (reached.total.unwrap_or(cursor.total), reached.is_exact),
+            // A walk from the middle on counts no matches before it; the first answer has counted all, or was cut.
+            Some(_) => (cursor.total, cursor.total > 0),
+        }
+    }
+
+    /// The order of the API server; nothing is read behind the end of the answer.
+    pub(crate) fn select_in_order<P: Pages>(
+        &self,
+        walk: &mut Walk<'_, '_, P>,
+    ) -> Result<AnswerRows, ListError<P::Error>> {
+        let mut rows = self.selection();
+        let page_size = self.page_size(walk);
+        let reached =
+            walk.rows(Span::from(self.start()), page_size, |entry, position| rows.offer(entry, position))?;
+        let cursor_total = self.cursor.map_or(0, |cursor| cursor.total);
+        let after = reached.cut.is_some().then_some((Phase::Rest, reached.end.clone()));
+        if self.chosen_at.is_some() {
+            let is_whole = reached.is_exact && rows.is_complete();
+            let read = reached.total.filter(|_| is_whole).unwrap_or(reached.end.index());
+            let scan = self.scan(walk, read).map(|scan| Scan { is_in_order: true, ..scan });
+            let before = self.cursor.map_or(0, |cursor| cursor.shown);
+            let total = if is_whole { before.saturating_add(rows.len()) } else { cursor_total };
+            return Ok(AnswerRows::by_health(self.selection(), rows, after, total, 0)
+                .with_counts(None, reached.cut)
+                .with_scan(scan)
+                .with_exact_total(is_whole));
+        }
+        // `remainingItemCount` may be inexact until the last page.
+        let total = reached.total.unwrap_or(cursor_total);
+        let counts = (self.cursor.is_none() && total > 0 && self.output == Output::Table)
+            .then(|| format!("{total} {}", self.list.noun));
+        Ok(AnswerRows::by_health(self.selection(), rows, after, total, 0)
+            .with_counts(counts, None)
+            .with_exact_total(reached.is_exact))
+    }
+
+    /// All objects, sorted.
+    pub(crate) fn select_sorted<P: Pages>(
+        &self,
+        walk: &mut Walk<'_, '_, P>,
+    ) -> Result<AnswerRows, ListError<P::Error>> {
+        let mut counts = Counts::default();
+        let mut all: Vec<Entry> = Vec::new();
+        // Every answer sorts the objects that the first one read: with others among them it would repeat or skip rows.
+        let bound = self.cursor.map_or(u64::MAX, |cursor| cursor.bound);
+        let page_size = walk.page_size();
+        let span = Span { from: Position::default(), until: bound };
+        let reached = walk.rows(span, page_size, |entry, _| {
+            counts.add(&entry.row.status);
+            all.push(entry);
+            true
+        })?;
+        let total = all.len() as u64;
+        let read = reached.seen.min(bound);
+        if let (Some(cursor), Some(cut)) = (self.cursor, &reached.cut)
+            && read < cursor.bound
+        {
+            return Err(ListError::Message(format!(
+                "only {read} of the {} objects of the earlier answer could be read again: {cut} Ask again, or narrow the list.",
+                cursor.bound
+            )));
+        }
+        match &self.order {
+            None => all.sort_by_key(|entry| std::cmp::Reverse(entry.row.time)),
+            Some(Order { by, direction }) => {
+                // A name that no object has a field of is a misspelt column, unless there is no object to have one.
+                let is_nothing = |order: &Order| {
+                    !order.is_path() && !all.is_empty() && all.iter().all(|entry| entry.key == Key::Missing)
+                };
+                if self.sorts_by_column || self.order.as_ref().is_some_and(is_nothing) {
+                    walk.key_by_column(by, &mut all)?;
+                }
+                all.sort_by(|a, b| a.key.compare(&b.key, *direction));
+            }
+        }
+        let shown = self.cursor.map_or(0, |cursor| cursor.shown);
+        let mut rows = self.selection();
+        for (index, entry) in (0_u64..).zip(all) {
+            let position = Position { base: index, ..Position::default() };
+            if index >= shown && !rows.offer(entry, position) {
+                break;
+            }
+        }
+        let line = self.cursor.is_none().then(|| counts.line(&self.counted(&reached), NOTICE / 2));
+        Ok(AnswerRows::sorted(rows, total, read)
+            .with_counts(line, reached.cut)
+            .with_scan(self.scan(walk, read)))
+    }
+
+    fn answer(&self) -> AnswerFormat<'_> {
+        AnswerFormat {
+            list: self.list,
+            output: self.output,
+            budget: self.row_budget(),
+            is_narrowed: self.request.is_narrowed(),
+        }
+    }
+
+    pub(crate) fn render(&self, header: &[String], resource_version: &str, selected: &AnswerRows) -> String {
+        let before = self.cursor.map_or(0, |cursor| cursor.shown);
+        self.answer().render(header, resource_version, selected, before)
+    }
+}
