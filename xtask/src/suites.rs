@@ -210,9 +210,11 @@ impl Environment {
         cargo.arg(target().join("plugins"));
         for package in [
             "find",
+            "pods_log",
             "porthole-diagnosis",
             "porthole-field-path",
             "porthole-lists",
+            "porthole-log-digest",
             "porthole-sdk",
             "porthole-sdk-macros",
         ] {

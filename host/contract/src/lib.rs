@@ -19,7 +19,7 @@ mod suggest;
 mod token;
 
 pub use answer::{
-    AccessDecision, Cut, Kind, LogEnd, LogMatches, LogText, Page, Release, ResourceName, UserInfo,
+    AccessDecision, Cut, Kind, LogChunk, LogEnd, LogMatches, LogText, Page, Release, ResourceName, UserInfo,
 };
 pub use component::{Digest, ToolName, Version};
 pub use failure::{Failure, Reason};

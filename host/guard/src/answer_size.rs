@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use porthole_contract::{AccessDecision, Kind, LogMatches, LogText, Page, Release, UserInfo};
+use porthole_contract::{AccessDecision, Kind, LogChunk, LogMatches, LogText, Page, Release, UserInfo};
 
 /// Bytes of a string's pointer and length in a component: a million empty strings are not free.
 const STRING: usize = 8;
@@ -30,6 +30,12 @@ impl AnswerSize for Page {
 }
 
 impl AnswerSize for LogText {
+    fn bytes(&self) -> usize {
+        self.text.len()
+    }
+}
+
+impl AnswerSize for LogChunk {
     fn bytes(&self) -> usize {
         self.text.len()
     }
