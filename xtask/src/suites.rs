@@ -234,10 +234,12 @@ impl Environment {
         cargo.arg(target().join("plugins"));
         for package in [
             "find",
+            "pods_log",
             "porthole-changes",
             "porthole-diagnosis",
             "porthole-field-path",
             "porthole-lists",
+            "porthole-log-digest",
             "porthole-sdk",
             "porthole-sdk-macros",
             "resources_describe",

@@ -34,7 +34,7 @@ pub use builtin::{BUILT_IN, BuiltIn, SUBRESOURCES};
 pub use changes::object_changes;
 pub use explain::explain;
 pub use kinds::Kinds;
-pub use logs::{Case, Patterns, SearchPatterns, pod_log, search_log};
+pub use logs::{Case, LogReader, Patterns, SearchPatterns, open_log, pod_log, search_log};
 pub use mask::Masking;
 pub use namespaces::{namespace_exists, similar_namespaces};
 pub use nodes::node_read;

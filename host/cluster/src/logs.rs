@@ -6,6 +6,7 @@ pub(crate) mod fuzz;
 mod lines;
 mod matches;
 mod patterns;
+mod reader;
 mod search;
 mod shown;
 mod source;
@@ -28,6 +29,7 @@ use lines::Lines;
 
 pub use matches::SearchPatterns;
 pub use patterns::{Case, Patterns};
+pub use reader::{LogReader, open_log};
 pub use search::search_log;
 
 /// Default limit of the text in bytes.

@@ -290,6 +290,29 @@ fn authorization(token: &Token, what: &str) -> Result<HeaderValue, Failure> {
     Ok(value)
 }
 
+/// The next chunk of a body, within the call's time and bytes; `None` at its end.
+pub(crate) async fn next_chunk(
+    body: &mut ResponseBody,
+    budget: &ReadBudget,
+    purpose: Purpose,
+    what: &str,
+) -> Result<Option<Bytes>, Failure> {
+    loop {
+        let frame = timeout_at(budget.deadline, body.frame()).await.map_err(|_| failure::over_time(what))?;
+        match frame {
+            None => return Ok(None),
+            Some(Err(error)) => return Err(failure::unreachable(what, &*error)),
+            Some(Ok(frame)) => {
+                // Trailers are frames too, and hold nothing to read.
+                if let Ok(data) = frame.into_data() {
+                    budget.take(data.len(), purpose, what)?;
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
 /// A response whose body is read within the call's time and bytes.
 pub(crate) struct BoundedResponse<'a> {
     response: Response<ResponseBody>,
@@ -306,22 +329,12 @@ impl BoundedResponse<'_> {
 
     /// The next chunk of the body; `None` at its end. Dropping the answer stops the read.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
-        loop {
-            let frame = timeout_at(self.budget.deadline, self.response.body_mut().frame())
-                .await
-                .map_err(|_| failure::over_time(self.what))?;
-            match frame {
-                None => return Ok(None),
-                Some(Err(error)) => return Err(failure::unreachable(self.what, &*error)),
-                Some(Ok(frame)) => {
-                    // Trailers are frames too, and hold nothing to read.
-                    if let Ok(data) = frame.into_data() {
-                        self.budget.take(data.len(), self.purpose, self.what)?;
-                        return Ok(Some(data));
-                    }
-                }
-            }
-        }
+        next_chunk(self.response.body_mut(), self.budget, self.purpose, self.what).await
+    }
+
+    /// The body, for [`next_chunk`].
+    pub(crate) fn into_body(self) -> ResponseBody {
+        self.response.into_body()
     }
 
     /// Reads the whole body.

@@ -101,8 +101,8 @@ pub enum LogEnd {
     UntilTime,
     /// The query's `read_limit` is reached.
     ReadLimit,
-    /// The call's bytes of logs ran out.
-    LogBytes,
+    /// The call's bytes ran out: `logBytes` of a search, `readBytes` of a log that is handed over.
+    OverBytes,
     /// The call's time ran out.
     TimeLimit,
 }
@@ -134,6 +134,17 @@ pub struct LogMatches {
     pub long_lines: u64,
     /// Reason for the end.
     pub end: LogEnd,
+}
+
+/// Whole lines of a log that is read piece by piece.
+#[derive(Debug, Clone)]
+pub struct LogChunk {
+    /// The lines; invalid UTF-8 is replaced.
+    pub text: String,
+    /// Number of lines.
+    pub lines: u64,
+    /// Reason for the end; None if the log may go on.
+    pub end: Option<LogEnd>,
 }
 
 /// A Helm release in its newest revision, without values or manifest.

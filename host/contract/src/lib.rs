@@ -19,8 +19,8 @@ mod suggest;
 mod token;
 
 pub use answer::{
-    AccessDecision, Change, ChangesPage, Cut, Kind, LogEnd, LogMatches, LogText, Page, Release, ResourceName,
-    UserInfo,
+    AccessDecision, Change, ChangesPage, Cut, Kind, LogChunk, LogEnd, LogMatches, LogText, Page, Release,
+    ResourceName, UserInfo,
 };
 pub use component::{Digest, ToolName, Version};
 pub use failure::{Failure, Reason};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use porthole_contract::{
-    AccessDecision, Change, ChangesPage, Kind, LogMatches, LogText, Page, Release, UserInfo,
+    AccessDecision, Change, ChangesPage, Kind, LogChunk, LogMatches, LogText, Page, Release, UserInfo,
 };
 
 /// Bytes of a string's pointer and length in a component: a million empty strings are not free.
@@ -32,6 +32,12 @@ impl AnswerSize for Page {
 }
 
 impl AnswerSize for LogText {
+    fn bytes(&self) -> usize {
+        self.text.len()
+    }
+}
+
+impl AnswerSize for LogChunk {
     fn bytes(&self) -> usize {
         self.text.len()
     }

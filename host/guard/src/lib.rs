@@ -7,6 +7,7 @@ mod denied;
 mod grant;
 mod guard;
 mod kind_pattern;
+mod open_log;
 mod policy;
 mod read_log;
 mod reader;
@@ -16,6 +17,7 @@ pub use caller_policy::{CallerPolicy, CallerRule, Callers, Ceiling, KindSet, Pol
 pub use denied::Denied;
 pub use grant::Grant;
 pub use guard::Guard;
+pub use open_log::OpenLog;
 pub use porthole_cluster::Masking;
 pub use read_log::{ReadLog, ReadRecord};
 pub use reader::{GuardedReader, ReadLimits, ReadSummary};

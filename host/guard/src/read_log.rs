@@ -86,6 +86,21 @@ impl ReadLog {
         }
     }
 
+    /// Adds bytes to a read that is recorded already.
+    pub(super) fn add_bytes(
+        &self,
+        verb: &'static str,
+        resource: &str,
+        namespace: Option<&str>,
+        bytes: usize,
+    ) {
+        let mut reads = self.reads.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = find_or_add(&mut reads, verb, sanitize(resource), namespace.map(sanitize));
+        if let Some(read) = reads.get_mut(at) {
+            read.bytes = read.bytes.saturating_add(bytes as u64);
+        }
+    }
+
     /// Records that the API server rejected the token itself.
     pub(super) fn record_refused_token(&self) {
         self.token_refused.store(true, Relaxed);

@@ -1,6 +1,7 @@
 //! Guarded reads of one call: under a credential, a grant and limits.
 
 mod changes;
+mod logs;
 #[cfg(test)]
 mod tests;
 
@@ -13,17 +14,17 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use porthole_cluster::{Case, Client, Cluster, Masking, Patterns, ReadBudget, StoredRelease, UnpackBudget};
+use porthole_cluster::{Client, Cluster, Masking, Patterns, ReadBudget, StoredRelease, UnpackBudget};
 use porthole_contract::{
-    AccessDecision, AccessQuery, Credential, Echo, Failure, GetQuery, Kind, KindRef, ListQuery, LogMatches,
-    LogQuery, LogSearch, LogText, NodeQuery, NodeSource, Page, Reason, Release, UserInfo, Verb,
+    AccessDecision, AccessQuery, Credential, Echo, Failure, GetQuery, Kind, KindRef, ListQuery, NodeQuery,
+    NodeSource, Page, Reason, Release, UserInfo, Verb,
 };
 use porthole_quota::MemoryShare;
 use tokio::{sync::OnceCell, time::Instant};
 
 use super::{
-    ReadLog, ReadRecord, answer_size::AnswerSize, caller_policy::Scope, policy::Policy, read_log::Entry,
-    redaction::redaction,
+    ReadLog, ReadRecord, answer_size::AnswerSize, caller_policy::Scope, open_log::OpenLogs, policy::Policy,
+    read_log::Entry, redaction::redaction,
 };
 
 /// Max queries in one `…-all` request. More are rejected, so that one line of a tool cannot flood the API server.
@@ -74,6 +75,7 @@ pub struct GuardedReader {
     log: Arc<ReadLog>,
     /// Patterns compiled by this call. Bounded, because they cost the host's CPU and not the component's.
     patterns: Patterns,
+    open_logs: OpenLogs,
     unpacked: Arc<UnpackBudget>,
     /// Namespaces that a list found empty, each with the failure if it is missing: asked for once, though a tool lists a
     /// dozen kinds of it side by side. Each costs a read, so the limit of reads bounds them.
@@ -103,6 +105,7 @@ impl GuardedReader {
             max_reads: limits.reads,
             reads: AtomicU32::new(0),
             patterns: Patterns::default(),
+            open_logs: OpenLogs::default(),
             unpacked: Arc::default(),
             empty_namespaces: Mutex::default(),
         }
@@ -211,37 +214,6 @@ impl GuardedReader {
         Some(Failure::new(Reason::NotFound, format!("namespace {} does not exist. {hint}.", Echo(name))))
     }
 
-    /// Reads a container's log.
-    pub async fn pod_log(&self, query: &LogQuery) -> Result<LogText, Failure> {
-        let entry = self.log.begin("get", "pods/log", Some(&query.namespace));
-        let log = self
-            .count_read(async {
-                self.policy.allow_built_in(Verb::Get, "", "pods/log", Scope::Namespace(&query.namespace))?;
-                let workers = &self.cluster.workers;
-                let pattern = query.pattern.as_deref();
-                let pattern =
-                    self.patterns.get_or_compile(pattern, Case::Minded, workers, &self.budget).await?;
-                porthole_cluster::pod_log(self.client(), query, pattern, self.masking, workers).await
-            })
-            .await;
-        self.deliver(Some(entry), "the log", log)
-    }
-
-    /// Searches a container's log.
-    pub async fn search_log(&self, query: &LogSearch) -> Result<LogMatches, Failure> {
-        let entry = self.log.begin("get", "pods/log", Some(&query.source.namespace));
-        let found = self
-            .count_read(async {
-                let scope = Scope::Namespace(&query.source.namespace);
-                self.policy.allow_built_in(Verb::Get, "", "pods/log", scope)?;
-                let workers = &self.cluster.workers;
-                let patterns = self.patterns.of_search(query, workers, &self.budget).await?;
-                porthole_cluster::search_log(self.client(), query, patterns, self.masking, workers).await
-            })
-            .await;
-        self.deliver(Some(entry), "the log", found)
-    }
-
     /// Reads a log or the statistics of a node.
     pub async fn node_read(&self, query: &NodeQuery) -> Result<String, Failure> {
         let entry = self.log.begin("get", "nodes/proxy", None);
@@ -314,16 +286,6 @@ impl GuardedReader {
     /// Reads several lists concurrently.
     pub async fn list_all(&self, queries: &[(KindRef, ListQuery)]) -> Vec<Result<Page, Failure>> {
         self.read_batch(queries.iter().map(|(kind, query)| self.list_objects(kind, query)).collect()).await
-    }
-
-    /// Reads several logs concurrently.
-    pub async fn pod_logs(&self, queries: &[LogQuery]) -> Vec<Result<LogText, Failure>> {
-        self.read_batch(queries.iter().map(|query| self.pod_log(query)).collect()).await
-    }
-
-    /// Searches several logs concurrently.
-    pub async fn search_logs(&self, queries: &[LogSearch]) -> Vec<Result<LogMatches, Failure>> {
-        self.read_batch(queries.iter().map(|query| self.search_log(query)).collect()).await
     }
 
     /// Lists every readable kind.

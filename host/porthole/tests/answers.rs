@@ -78,6 +78,8 @@ fn cases() -> Vec<Case> {
         ("pods_log", "last_lines", json!({"name": web, "namespace": "shop", "tail": 5})),
         ("pods_log", "before_the_crash", json!({"name": cart, "namespace": "shop", "previous": true})),
         ("pods_log", "of_a_workload", json!({"name": "deployment/web", "namespace": "shop", "tail": 2})),
+        ("pods_log", "search", json!({"name": web, "namespace": "shop", "grep": "get /", "exclude": "502"})),
+        ("pods_log", "digest", json!({"name": web, "namespace": "shop", "output": "digest"})),
         ("pods_top", "shop", json!({"namespace": "shop"})),
         ("pods_top", "by_memory", json!({"sortBy": "memory", "limit": 2})),
         ("projects_list", "all", json!({})),

@@ -5,14 +5,15 @@
 mod changes;
 mod logs;
 
-use porthole_guard::GuardedReader;
+use porthole_guard::{GuardedReader, OpenLog};
+use wasmtime::component::Resource;
 
 use super::{
     state::State,
     world::kube_read::{
         AccessQuery, CallerInfo, ChangesPage, ChangesQuery, Cut, GetQuery, Host, KindInfo, KindRef,
-        ListQuery, LogMatches, LogQuery, LogSearch, LogText, NodeQuery, NodeSource, Page, ReadError, Reason,
-        Release, Verdict, View,
+        ListQuery, LogMatches, LogQuery, LogSearch, LogSource, LogText, NodeQuery, NodeSource, Page,
+        ReadError, Reason, Release, Verdict, View,
     },
 };
 
@@ -89,6 +90,15 @@ impl Host for State {
     ) -> wasmtime::Result<Vec<Result<LogMatches, ReadError>>> {
         let queries: Vec<_> = queries.into_iter().map(Into::into).collect();
         Ok(translate_all(self.read(async |reader| reader.search_logs(&queries).await).await?))
+    }
+
+    async fn open_log(&mut self, source: LogSource) -> ReadResult<Resource<OpenLog>> {
+        let source = source.into();
+        let opened = self.read(async |reader| reader.open_log(&source).await).await?;
+        Ok(match opened {
+            Ok(log) => Ok(self.table.push(log)?),
+            Err(failure) => Err(failure.into()),
+        })
     }
 
     async fn kinds(&mut self) -> ReadResult<Vec<KindInfo>> {

@@ -23,6 +23,9 @@ const MAX_RANDOM_BYTES: u64 = 64 << 10;
 /// Bytes of one table element in the host.
 const TABLE_ELEMENT: usize = 8;
 
+/// Cause of a trap in `describe`.
+const DESCRIBING: &str = "describe() may not use kube-read or call: it runs once, for nobody";
+
 /// The call that an instance serves.
 pub struct CallContext {
     /// For the log.
@@ -130,9 +133,13 @@ impl State {
 
     /// The call being served. While a component describes itself there is none, and asking for it traps.
     pub(super) fn call(&self) -> wasmtime::Result<&CallContext> {
-        self.call.as_ref().ok_or_else(|| {
-            wasmtime::Error::msg("describe() may not use kube-read or call: it runs once, for nobody")
-        })
+        self.call.as_ref().ok_or_else(|| wasmtime::Error::msg(DESCRIBING))
+    }
+
+    /// The call being served, and its resources.
+    pub(super) fn call_and_table(&mut self) -> wasmtime::Result<(&CallContext, &mut ResourceTable)> {
+        let call = self.call.as_ref().ok_or_else(|| wasmtime::Error::msg(DESCRIBING))?;
+        Ok((call, &mut self.table))
     }
 
     pub(super) fn into_call(self) -> Option<CallContext> {

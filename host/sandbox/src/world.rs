@@ -25,6 +25,7 @@ mod bindings {
         world: "tool",
         imports: { default: async | trappable },
         exports: { default: async },
+        with: { "porthole:tool/kube-read.log-reader": porthole_guard::OpenLog },
     });
 }
 

@@ -49,6 +49,11 @@ impl<S> Shared<S> {
         Arc::new(Self { sink: Mutex::new(sink), memory })
     }
 
+    /// Raises the reservation of memory.
+    pub(super) async fn hold_up_to(&self, bytes: usize, what: &str) -> Result<(), Failure> {
+        self.memory.hold_up_to(bytes, what).await
+    }
+
     pub(super) fn sink(&self) -> MutexGuard<'_, S> {
         self.sink.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -129,7 +134,7 @@ impl<S: Sink> Filter<'_, S> {
     async fn feed(&self, batch: &mut Vec<u8>) -> Result<FeedStatus, Failure> {
         // The batch plus the most that is kept of it: twice, because folding holds a copy of a line.
         let most = self.shared.sink().bytes().saturating_add(batch.len().saturating_mul(3));
-        self.shared.memory.hold_up_to(most, self.what).await?;
+        self.shared.hold_up_to(most, self.what).await?;
         let Some(workers) = self.workers else {
             let batch = std::mem::take(batch);
             // Without a pattern and a masker a batch is only copied, so it needs no worker and cannot exceed its time

@@ -44,7 +44,7 @@ pub async fn search_log(
         Ok(ReadEnd::Full) => LogEnd::UntilTime,
         Ok(ReadEnd::Limit) => LogEnd::ReadLimit,
         Err(failure) if bytes_read > 0 && failure.reason == Reason::OverTime => LogEnd::TimeLimit,
-        Err(failure) if bytes_read > 0 && failure.reason == Reason::OverBytes => LogEnd::LogBytes,
+        Err(failure) if bytes_read > 0 && failure.reason == Reason::OverBytes => LogEnd::OverBytes,
         Err(failure) => return Err(failure),
     };
     let found = filter.shared.sink().finish(end);

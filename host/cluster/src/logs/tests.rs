@@ -94,7 +94,7 @@ async fn a_search_has_bytes_of_its_own_and_says_where_they_ended() {
     let whole = search(log.clone(), 8 << 20, log_search("LINE (7|99999)$")).await.unwrap();
     assert_eq!((whole.first.as_str(), whole.matched, whole.end), ("line 7\nline 99999\n", 2, LogEnd::Whole));
     let cut = search(log.clone(), 512 << 10, log_search("line 7$")).await.unwrap();
-    assert_eq!((cut.first.as_str(), cut.end), ("line 7\n", LogEnd::LogBytes));
+    assert_eq!((cut.first.as_str(), cut.end), ("line 7\n", LogEnd::OverBytes));
     assert!(cut.lines_read < 60_000 && cut.bytes_read <= 512 << 10, "{cut:?}");
     let limited =
         search(log.clone(), 8 << 20, LogSearch { read_limit: Some(1 << 18), ..log_search("x") }).await;

@@ -3,7 +3,7 @@
 use std::{future::Future, pin::Pin, time::Duration};
 
 use porthole_cluster::answering::{Requests, answering_by_path};
-use porthole_contract::{ChangesQuery, LogSource, ReadRule, Token, View};
+use porthole_contract::{ChangesQuery, LogQuery, LogSearch, LogSource, ReadRule, Token, View};
 use porthole_quota::{Account, MemoryTotal};
 use serde_json::json;
 
@@ -26,7 +26,7 @@ struct Read {
     run: fn(&GuardedReader) -> Reading<'_>,
 }
 
-const READS: [Read; 9] = [
+const READS: [Read; 10] = [
     Read {
         verb: Verb::Get,
         group: "",
@@ -82,6 +82,19 @@ const READS: [Read; 9] = [
         denied: "pods/log",
         paths: &["/api/v1/namespaces/shop/pods/web/log?timestamps=true"],
         run: |reader| Box::pin(async { reader.search_log(&log_search()).await.map(drop) }),
+    },
+    Read {
+        verb: Verb::Get,
+        group: "",
+        resource: "pods/log",
+        denied: "pods/log",
+        paths: &["/api/v1/namespaces/shop/pods/web/log?timestamps=true"],
+        run: |reader| {
+            Box::pin(async {
+                let mut log = reader.open_log(&log_search().source).await?;
+                reader.next_lines(&mut log, u32::MAX).await.map(drop)
+            })
+        },
     },
     Read {
         verb: Verb::Get,
@@ -260,6 +273,24 @@ async fn a_read_is_sent_only_if_it_is_declared_and_not_denied_and_open_to_the_ca
             assert!(!reader.summary().token_refused && !reader.log().summary().token_refused, "{case}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_call_has_a_bounded_number_of_logs_open() {
+    let (cluster, _) = cluster(answer).await;
+    let reader = reader(&cluster, every_rule(), &[], 99);
+    let mut open = Vec::new();
+    let failure = loop {
+        match reader.open_log(&log_search().source).await {
+            Ok(log) => open.push(log),
+            Err(failure) => break failure,
+        }
+    };
+    assert_eq!((open.len(), failure.reason), (8, Reason::Invalid));
+    open.pop();
+    let mut log = reader.open_log(&log_search().source).await.unwrap();
+    assert_eq!(reader.next_lines(&mut log, 0).await.unwrap().text, "a line\n");
+    assert_eq!(reader.summary().records[0].bytes, 7);
 }
 
 /// Rules for every read of [`READS`].

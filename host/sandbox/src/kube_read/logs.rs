@@ -1,6 +1,36 @@
-//! Translation of searches in logs.
+//! Logs that are read piece by piece, and the translation of searches.
 
-use super::super::world::kube_read::{LogEnd, LogMatches, LogSearch, LogSource};
+use porthole_guard::OpenLog;
+use wasmtime::component::Resource;
+
+use super::{
+    super::{
+        state::State,
+        world::kube_read::{HostLogReader, LogChunk, LogEnd, LogMatches, LogSearch, LogSource},
+    },
+    ReadResult, translate,
+};
+
+impl HostLogReader for State {
+    async fn next(&mut self, log: Resource<OpenLog>, max_bytes: u32) -> ReadResult<LogChunk> {
+        let _paused = self.meter.paused();
+        let (call, table) = self.call_and_table()?;
+        let log = table.get_mut(&log)?;
+        Ok(translate(call.reader.next_lines(log, max_bytes).await))
+    }
+
+    async fn drop(&mut self, log: Resource<OpenLog>) -> wasmtime::Result<()> {
+        self.table.delete(log)?;
+        Ok(())
+    }
+}
+
+impl From<porthole_contract::LogChunk> for LogChunk {
+    fn from(chunk: porthole_contract::LogChunk) -> Self {
+        let porthole_contract::LogChunk { text, lines, end } = chunk;
+        Self { text, lines, end: end.map(Into::into) }
+    }
+}
 
 impl From<LogSource> for porthole_contract::LogSource {
     fn from(source: LogSource) -> Self {
@@ -50,7 +80,7 @@ impl From<porthole_contract::LogEnd> for LogEnd {
             porthole_contract::LogEnd::Whole => Self::Whole,
             porthole_contract::LogEnd::UntilTime => Self::UntilTime,
             porthole_contract::LogEnd::ReadLimit => Self::ReadLimit,
-            porthole_contract::LogEnd::LogBytes => Self::LogBytes,
+            porthole_contract::LogEnd::OverBytes => Self::OverBytes,
             porthole_contract::LogEnd::TimeLimit => Self::TimeLimit,
         }
     }

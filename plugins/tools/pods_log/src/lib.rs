@@ -1,17 +1,24 @@
 //! pods_log: what containers wrote, of one pod, of a workload, or of all pods with a label.
 
+mod digest;
 mod one;
 mod report;
 mod state;
 mod targets;
 
-use one::ContainerLog;
 use porthole_sdk::{
     kube_read::{LogSearch, LogSource},
     prelude::*,
     tool,
 };
 use targets::Target;
+
+/// Form of an answer.
+#[derive(Argument, Clone, Copy, PartialEq)]
+enum Output {
+    Text,
+    Digest,
+}
 
 #[derive(Arguments)]
 struct Request {
@@ -51,6 +58,8 @@ struct Request {
     matches: Option<u32>,
     /// Lines to show around each match
     context: Option<u32>,
+    /// digest: the shapes of lines, counted, errors first
+    output: Option<Output>,
     /// Answer size at most
     max_bytes: Option<u32>,
 }
@@ -61,6 +70,10 @@ const NOTICE: u32 = 1024;
 const DEFAULT_TAIL: u32 = 100;
 /// Default number of matches.
 const DEFAULT_MATCHES: u32 = 100;
+
+/// Bytes of matches whose shapes are counted, and of a line of them: what a digest looks at.
+const DIGESTED: u32 = 4 << 20;
+const DIGESTED_LINE: u32 = 600;
 
 /// A search for all lines of a log.
 fn search_of(source: LogSource) -> LogSearch {
@@ -160,31 +173,47 @@ fn pods_log(request: Request) -> Answer {
         reads = read(&request, &namespace, &selection.targets, budget);
     }
     let targets = selection.targets;
-    if let ([target], [read]) = (targets.as_slice(), reads.as_slice()) {
-        let read = read.as_ref().map_err(Clone::clone)?;
-        return text(format!("{}{}", selection.note, read.render(target)));
+    if let ([_], [read]) = (targets.as_slice(), reads.as_slice()) {
+        let log = read.as_ref().map_err(Clone::clone)?;
+        return text(format!("{}{log}", selection.note));
     }
     let mut answer = selection.note;
     for (target, read) in targets.iter().zip(&reads) {
         answer.push_str(&format!("== {} ==\n", target.title()));
         match read {
-            Ok(read) => answer.push_str(&read.render(target)),
+            Ok(log) => answer.push_str(log),
             Err(error) => answer.push_str(&format!("ERROR: {error}\n")),
         }
     }
     text(answer)
 }
 
-/// Reads the logs side by side, each into its part of the answer.
-fn read(
-    request: &Request,
-    namespace: &str,
-    targets: &[Target],
-    budget: u32,
-) -> Vec<Result<ContainerLog, Error>> {
+/// Reads the logs, each into its part of the answer.
+fn read(request: &Request, namespace: &str, targets: &[Target], budget: u32) -> Vec<Result<String, Error>> {
     let part = (budget.max(2 * NOTICE) - NOTICE) / u32::try_from(targets.len().max(1)).unwrap_or(1);
     // A title and an account for each where there are several.
     let part = if targets.len() > 1 { part.saturating_sub(NOTICE / 2) } else { part };
-    let queries = targets.iter().map(|target| request.query(namespace, target, part)).collect();
-    one::read_all(queries, request.tail())
+    let room = part as usize;
+    let queries = targets.iter().map(|target| request.query(namespace, target, part));
+    if request.output != Some(Output::Digest) {
+        let logs = one::read_all(queries.collect(), request.tail());
+        return logs.into_iter().zip(targets).map(|(log, target)| Ok(log?.render(target))).collect();
+    }
+    // All lines are meant, unless they are counted from the end.
+    if !request.is_searched() && request.until_time.is_none() {
+        return queries.map(|query| digest::of_log(query.source, request.tail, room)).collect();
+    }
+    let limit = DIGESTED / u32::try_from(targets.len().max(1)).unwrap_or(1);
+    let queries = queries.map(|query| LogSearch {
+        first: u32::MAX,
+        last: u32::MAX,
+        context_lines: 0,
+        timestamps: true,
+        fold: false,
+        line_bytes: Some(DIGESTED_LINE),
+        limit_bytes: Some(limit),
+        ..query
+    });
+    let logs = one::read_all(queries.collect(), request.tail);
+    logs.into_iter().zip(targets).map(|(log, target)| Ok(digest::of_matches(&log?, target, room))).collect()
 }

@@ -1,7 +1,7 @@
 //! One container's log: its newest lines first, and all of it where that is asked for and allowed.
 
 use porthole_sdk::{
-    kube_read::{LogEnd, LogMatches, LogSearch, ReadError},
+    kube_read::{LogEnd, LogMatches, LogSearch, LogSource, ReadError},
     prelude::*,
 };
 
@@ -120,7 +120,7 @@ fn begin(mut query: LogSearch, answer: Result<LogMatches, ReadError>) -> Result<
             query.source.container = Some(chosen);
             kube_read::search_log(&query)?
         }
-        Err(error) => return Err(with_hint(&query, error)),
+        Err(error) => return Err(with_hint(&query.source, error)),
         Ok(found) => found,
     };
     for _ in 0..MAX_RETRIES {
@@ -136,8 +136,7 @@ fn begin(mut query: LogSearch, answer: Result<LogMatches, ReadError>) -> Result<
 }
 
 /// The error with what there is instead.
-fn with_hint(query: &LogSearch, mut error: ReadError) -> Error {
-    let source = &query.source;
+pub(crate) fn with_hint(source: &LogSource, mut error: ReadError) -> Error {
     let hint = match error.reason {
         Reason::NotFound => suggestion(&kind("pods"), Some(&source.namespace), &source.pod),
         Reason::Invalid if source.container.is_some() && error.message.contains("is not valid for pod") => {

@@ -58,7 +58,7 @@ impl ContainerLog {
     }
 
     /// `12 matches, 2026-11-24T10:00:00Z to 10:05:00Z`.
-    fn found(&self) -> String {
+    pub(crate) fn found(&self) -> String {
         let count = |found: &LogMatches| match found.matched {
             0 => "no match".to_owned(),
             1 => format!("1 match{}", between(&found.first_match, &None)),
@@ -73,7 +73,7 @@ impl ContainerLog {
     }
 
     /// What was read, and what was not.
-    fn account(&self) -> String {
+    pub(crate) fn account(&self) -> String {
         let Self { query, newest, oldest, stopped, .. } = self;
         let source = &query.source;
         let since = source.since_time.is_some() || source.since_seconds.is_some();
@@ -135,7 +135,7 @@ fn extent(found: &LogMatches) -> String {
 }
 
 /// `, 2026-11-24T10:00:00Z to 10:05:00Z`; empty without times.
-fn between(from: &Option<String>, to: &Option<String>) -> String {
+pub(crate) fn between(from: &Option<String>, to: &Option<String>) -> String {
     let Some(from) = from.as_deref().map(seconds) else { return String::new() };
     let Some(to) = to.as_deref().map(seconds) else { return format!(", {from}") };
     let day = |time: &str| time.split_once('T').map(|(day, _)| day.to_owned());
@@ -147,22 +147,22 @@ fn between(from: &Option<String>, to: &Option<String>) -> String {
 }
 
 /// The timestamp without its fraction of a second.
-fn seconds(stamp: &str) -> String {
+pub(crate) fn seconds(stamp: &str) -> String {
     let Some((whole, fraction)) = stamp.split_once('.') else { return stamp.to_owned() };
     format!("{whole}{}", fraction.trim_start_matches(|digit: char| digit.is_ascii_digit()))
 }
 
-fn why(end: LogEnd) -> &'static str {
+pub(crate) fn why(end: LogEnd) -> &'static str {
     match end {
-        LogEnd::LogBytes => "this call's `logBytes` are used up",
+        LogEnd::OverBytes => "this call's `logBytes` are used up",
         LogEnd::TimeLimit => "the call's time is used up",
         _ => "the lines are too long",
     }
 }
 
-fn cause(error: &kube_read::ReadError) -> &'static str {
+pub(crate) fn cause(error: &ReadError) -> &'static str {
     match error.reason {
-        Reason::OverBytes => why(LogEnd::LogBytes),
+        Reason::OverBytes => why(LogEnd::OverBytes),
         Reason::OverTime => why(LogEnd::TimeLimit),
         Reason::OverReads => "this call's `reads` are used up",
         _ => "the API server did not answer for them",
@@ -238,7 +238,7 @@ mod tests {
                 "; read the last 2000 lines, 20000 bytes, 2026-11-24T10:00:00Z to 11:00:00Z; not read: older lines, rotated files (not in the API)]\n",
             ),
             (
-                log(Some(9), found(9, LogEnd::Whole, NEXT), Some(found(50, LogEnd::LogBytes, DAY))),
+                log(Some(9), found(9, LogEnd::Whole, NEXT), Some(found(50, LogEnd::OverBytes, DAY))),
                 "read lines 1 to 50, bytes 1 to 500, 2026-11-24T10:00:00Z to 11:00:00Z, and the last 9 lines, 90 bytes, 2026-11-25T10:00:00Z to 2026-11-26T11:00:00Z; not read: the lines between, 2026-11-24T11:00:00Z to 2026-11-25T10:00:00Z (this call's `logBytes` are used up), rotated files (not in the API)]\n",
             ),
             (

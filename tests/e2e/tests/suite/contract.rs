@@ -49,6 +49,15 @@ async fn every_question_of_the_contract_is_answered_as_it_says() {
         ),
         ("bad-pattern", vec!["ERROR: ", "the pattern"]),
         (
+            "open-log",
+            vec![
+                "1 refused; LogChunk",
+                r"Z WARN  GET /cart 502 cart: connection refused\n20",
+                r#"Z INFO  GET / 200 9ms\n", lines: 2, "#,
+                r#"{text: "", lines: 0, end: Some(LogEnd::Whole)}"#,
+            ],
+        ),
+        (
             "search-logs",
             vec![
                 r#"first: "INFO  GET / 200 12ms\n", last: "INFO  GET / 200 9ms\n", matched: 2"#,

@@ -125,6 +125,33 @@ async fn a_log_is_searched_and_what_was_cut_is_said() {
     assert!(since.starts_with("ERROR: ") && since.contains("sinceTime"), "{since}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_digest_counts_the_shapes_of_all_lines_and_errors_come_first() {
+    let (cluster, token) = reader().await;
+    let log: String = (1..=30_000)
+        .map(|n| match n {
+            11 | 29_999 => format!("ERROR order {n}: connection refused\n"),
+            _ => format!("request {n} served in {n}ms\n"),
+        })
+        .collect();
+    pod(&cluster, "shapes", &log).await;
+    let host = Porthole::start(&cluster.kubeconfig).await;
+    let client = Streamable::new(&host.origin, Some(&token));
+    let call = async |more: Value| client.call("pods_log", of("shapes", more)).await.unwrap();
+    let shapes = call(json!({"output": "digest"})).await;
+    let expected = "30000 lines of 2 shapes: erring ones first, then rare ones; <*> where their lines differ
+2x 2026-11-23T10:00:00Z to 10:00:29Z ERROR order <*>: connection refused
+29998x 2026-11-23T10:00:00Z to 10:00:29Z request <*> served in <*>
+[read lines 1 to 30000, bytes 1 to ";
+    assert!(shapes.starts_with(expected), "{shapes}");
+    let found = call(json!({"output": "digest", "grep": "order", "untilTime": "2026-11-23T10:00:10Z"})).await;
+    assert!(
+        found.starts_with("1 lines of 1 shapes: ")
+            && found.contains("\n1x 2026-11-23T10:00:00Z ERROR order 11: connection refused\n[1 match, "),
+        "{found}"
+    );
+}
+
 /// A line of 200 MB, an endless log, and a pattern on which a backtracking engine would hang.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_made_to_break_a_reader_is_answered_within_the_limits() {

@@ -88,6 +88,22 @@ fn curious(request: Request) -> Answer {
             let one = kube_read::search_log(&search("web-6d4f9c7b8d-k8pq2"))?;
             text(format!("{one:?} {:?}", kube_read::search_logs(&[search("nope")])))
         }
+        "open-log" => {
+            let source = || LogSource {
+                namespace: SHOP.into(),
+                pod: "web-6d4f9c7b8d-k8pq2".into(),
+                container: None,
+                previous: false,
+                tail_lines: Some(2),
+                since_seconds: None,
+                since_time: None,
+            };
+            let opened: Vec<_> = (0..9).map(|_| kube_read::open_log(&source())).collect();
+            let refused = opened.iter().filter(|opened| opened.is_err()).count();
+            let first = opened.into_iter().next().ok_or("none")??;
+            let (piece, after) = (first.next(u32::MAX)?, first.next(u32::MAX)?);
+            text(format!("{refused} refused; {piece:?} {after:?}"))
+        }
         "bad-pattern" => text(
             kube_read::pod_log(&LogQuery { pattern: Some("(".into()), ..log("web-6d4f9c7b8d-k8pq2") })?.text,
         ),
