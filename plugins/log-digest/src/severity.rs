@@ -44,7 +44,7 @@ fn is_word(word: &str) -> bool {
             .and_then(|at| word.get(at..))
             .is_some_and(|tail| tail.eq_ignore_ascii_case(with))
     };
-    WORDS.iter().any(|with| begins(&with)) || ends("error") || ends("exception")
+    WORDS.iter().any(|with| begins(with)) || ends("error") || ends("exception")
 }
 
 #[cfg(test)]
