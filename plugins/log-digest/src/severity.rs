@@ -37,7 +37,7 @@ fn is_alone(line: &str, word: &str) -> bool {
 
 /// True for `ERROR`, `errors`, `NullPointerException`, `failed`.
 fn is_word(word: &str) -> bool {
-    let begins = |with: &&str| word.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+    let begins = |with: &str| word.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
     let ends = |with: &str| {
         word.len()
             .checked_sub(with.len())

@@ -54,7 +54,7 @@ async fn every_question_of_the_contract_is_answered_as_it_says() {
                 "1 refused; LogChunk",
                 r"Z WARN  GET /cart 502 cart: connection refused\n20",
                 r#"Z INFO  GET / 200 9ms\n", lines: 2, "#,
-                r#"{text: "", lines: 0, end: Some(LogEnd::Whole)}"#,
+                r#"{ text: "", lines: 0, end: Some(LogEnd::Whole) }"#,
             ],
         ),
         (

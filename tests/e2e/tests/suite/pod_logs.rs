@@ -131,7 +131,7 @@ async fn a_digest_counts_the_shapes_of_all_lines_and_errors_come_first() {
     let log: String = (1..=30_000)
         .map(|n| match n {
             11 | 29_999 => format!("ERROR order {n}: connection refused\n"),
-            _ => format!("request {n} served in {n}ms\n"),
+            _ => format!("request #{n} served in {n}ms\n"),
         })
         .collect();
     pod(&cluster, "shapes", &log).await;
@@ -141,7 +141,7 @@ async fn a_digest_counts_the_shapes_of_all_lines_and_errors_come_first() {
     let shapes = call(json!({"output": "digest"})).await;
     let expected = "30000 lines of 2 shapes: erring ones first, then rare ones; <*> where their lines differ
 2x 2026-11-23T10:00:00Z to 10:00:29Z ERROR order <*>: connection refused
-29998x 2026-11-23T10:00:00Z to 10:00:29Z request <*> served in <*>
+29998x 2026-11-23T10:00:00Z to 10:00:29Z request #<*> served in <*>
 [read lines 1 to 30000, bytes 1 to ";
     assert!(shapes.starts_with(expected), "{shapes}");
     let found = call(json!({"output": "digest", "grep": "order", "untilTime": "2026-11-23T10:00:10Z"})).await;
