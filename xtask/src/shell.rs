@@ -80,7 +80,7 @@ pub(crate) fn build_workspace() -> Result<()> {
 
 /// Builds the host alone, with less optimisation than a release: the first build is a newcomer's first impression.
 pub(crate) fn build_demo() -> Result<PathBuf> {
-    eprintln!("building the host (about five minutes the first time)");
+    eprintln!("building the host (about six minutes the first time on two cores, with the tools)");
     run_aside(&mut command("cargo", &["build", "--profile", "demo", "--package", "porthole"]))?;
     Ok(target().join("demo/porthole"))
 }

@@ -25,6 +25,10 @@ use tokio::sync::Mutex;
 /// unbounded.
 const CACHE_TTL: Duration = Duration::from_secs(5);
 
+/// Longest time for which files that are still compiled keep the host from being ready: a client that connects meanwhile
+/// may keep the shorter list of tools, as Dify does, but one slow file must not close the others.
+const MAX_LOADING: Duration = Duration::from_secs(60);
+
 /// Failed files that are listed, in the order of their names: no token is needed to ask. The operator's page has all.
 const MAX_FAILED: usize = 50;
 
@@ -57,6 +61,9 @@ struct Readiness {
     /// The process was asked to stop.
     #[serde(skip_serializing_if = "is_false")]
     stopping: bool,
+    /// Files of the folder are still tried for the first time.
+    #[serde(skip_serializing_if = "is_false")]
+    loading: bool,
     tools: Vec<ToolStatus>,
     failed: Vec<FileError>,
     /// Failed files that are not in `failed`.
@@ -106,24 +113,28 @@ struct Probes {
     catalog: Arc<Catalog>,
     api_server: ApiServerHealth,
     stopping: Arc<AtomicBool>,
+    started: Instant,
 }
 
 /// Routes of the probes. `stopping` is set once the process was asked to stop.
 pub(crate) fn routes(catalog: Arc<Catalog>, cluster: Arc<Cluster>, stopping: Arc<AtomicBool>) -> Router {
     let api_server = ApiServerHealth { cluster, last: Mutex::default() };
-    Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready).with_state(Arc::new(Probes { catalog, api_server, stopping })))
+    Router::new().route("/healthz", get(|| async { "ok\n" })).route(
+        "/readyz",
+        get(ready).with_state(Arc::new(Probes { catalog, api_server, stopping, started: Instant::now() })),
+    )
 }
 
-/// Returns 200 if a tool is served and the process is not stopping, else 503; the body has details.
+/// Returns 200 if tools are served, every file was tried, and the process is not stopping, else 503; the body has details.
 async fn ready(State(probes): State<Arc<Probes>>) -> Response {
     let snapshot = probes.catalog.current();
     let reason = probes.api_server.failure().await;
     let stopping = probes.stopping.load(Ordering::Relaxed);
+    let loading = !probes.catalog.is_loaded() && probes.started.elapsed() < MAX_LOADING;
     let readiness = Readiness {
-        ready: !snapshot.tools.is_empty() && !stopping,
+        ready: !snapshot.tools.is_empty() && !stopping && !loading,
         stopping,
+        loading,
         tools: snapshot
             .tools
             .values()

@@ -73,7 +73,9 @@ pub enum CompileError {
     #[error("compiling it needed more than {} MiB of memory", .0 >> 20)]
     Memory(u64),
     /// The limit of time.
-    #[error("compiling it took longer than {0}")]
+    #[error(
+        "compiling it took longer than {0}; try again when the machine has time, or fill the cache ahead with `porthole plugin compile`"
+    )]
     Time(&'static str),
     /// The compiler crashed.
     #[error("the compiler ended with {status}: {message}")]

@@ -153,6 +153,11 @@ impl Catalog {
         self.current()
     }
 
+    /// True after the first scan: every file of the folder was tried.
+    pub fn is_loaded(&self) -> bool {
+        *self.loaded.borrow()
+    }
+
     /// Completes after the first scan.
     pub fn first_scan(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut loaded = self.loaded.subscribe();

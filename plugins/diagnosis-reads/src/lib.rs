@@ -44,13 +44,14 @@ impl Source for Reads {
         let ends = list_pages(
             &[query],
             |_| OUTLINE_PAGES,
-            |_, page| {
+            |_, _, page| {
                 outlines.extend(rows(&parsed(page)?));
                 Ok(())
             },
         );
         match ends.into_iter().next() {
-            Some(Ok(ListEnd::Whole)) => Ok(outlines),
+            // Its namespace was given.
+            Some(Ok(ListEnd::Whole | ListEnd::Namespaces(_))) => Ok(outlines),
             Some(Ok(ListEnd::PageLimit)) => {
                 Err(Unread::Failed(format!("there are more than {}", outlines.len())))
             }
@@ -100,7 +101,7 @@ fn rows(table: &Value) -> Vec<Outline> {
 /// Lists, each as far as its pages allow.
 fn whole(queries: &[ListQuery], max_pages: impl Fn(usize) -> usize) -> Vec<Result<Listed, Unread>> {
     let mut items: Vec<Vec<Value>> = vec![Vec::new(); queries.len()];
-    let ends = list_pages(queries, max_pages, |number, page| {
+    let ends = list_pages(queries, max_pages, |number, _, page| {
         if let Some(items) = items.get_mut(number) {
             items.extend(parsed::<Vec<Value>>(page)?);
         }
@@ -160,6 +161,7 @@ fn listed(items: Vec<Value>, end: Result<ListEnd, ReadError>) -> Result<Listed, 
         ListEnd::Whole => String::new(),
         ListEnd::PageLimit => format!("only the first {}", items.len()),
         ListEnd::Failed(error) => error.message,
+        ListEnd::Namespaces(read) => format!("only in {}", read.join(", ")),
     };
     Ok(Listed { items, cut })
 }

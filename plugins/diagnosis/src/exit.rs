@@ -69,7 +69,7 @@ pub(crate) fn clue(end: &End<'_>, words: &str) -> (&'static str, &'static str) {
     } else if end.code == 127 || has(&["command not found"]) {
         ("", "correct the command; the image may lack it")
     } else {
-        ("", "correct what its last words name; pods_log with previous=true shows more")
+        ("", "correct what its last words name; pods_log shows more")
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::{
     Error, get, kind,
     kube_read::{self, KindRef, ListQuery, NodeQuery, NodeSource, Page, ReadError, Reason},
-    list_all_of,
+    list_all_of, list_pages,
     pod::Metadata,
     read::parsed,
 };
@@ -70,7 +70,7 @@ pub fn suggestion(kind: &KindRef, namespace: Option<&str>, name: &str) -> String
     suggestion
 }
 
-/// The other namespaces that have an object of exactly this name, of any of some kinds; none if the caller may not list.
+/// The other namespaces that have an object of exactly this name, of any of some kinds, as far as the caller may list.
 pub fn elsewhere(kinds: &[KindRef], name: &str, namespace: &str) -> Vec<String> {
     let query = |kind: &KindRef| ListQuery {
         field_selector: Some(format!("metadata.name={name}")),
@@ -78,8 +78,17 @@ pub fn elsewhere(kinds: &[KindRef], name: &str, namespace: &str) -> Vec<String> 
         ..list_all_of(kind.clone(), None, &["metadata.namespace", "metadata.name"])
     };
     let queries: Vec<ListQuery> = kinds.iter().map(query).collect();
-    let named = kube_read::list_all(&queries).into_iter().flat_map(names);
-    let places: BTreeSet<String> = named.map(|metadata| metadata.namespace).collect();
+    let mut places = BTreeSet::new();
+    // What cannot be listed is not suggested.
+    list_pages(
+        &queries,
+        |_| 1,
+        |_, _, page| {
+            let named: Vec<Object> = parsed(page)?;
+            places.extend(named.into_iter().map(|named| named.metadata.namespace));
+            Ok(())
+        },
+    );
     places.into_iter().filter(|place| !place.is_empty() && place != namespace).take(MAX_NAMES).collect()
 }
 

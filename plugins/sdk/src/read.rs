@@ -1,6 +1,7 @@
 //! Short forms of the reads that most tools make.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::{
     Error, call,
@@ -26,10 +27,31 @@ pub fn namespace_or_default(requested: Option<String>) -> String {
     requested.unwrap_or_else(call::default_namespace)
 }
 
-/// Parses JSON that the host returned.
+/// Parses JSON that the host returned. A field that is `null` is as one that is left out: Go writes an empty list or map so,
+/// such as the endpoints of a Service that selects nothing.
 pub fn parsed<T: DeserializeOwned>(json: &str) -> Result<T, String> {
-    serde_json::from_str(json)
-        .map_err(|error| format!("the cluster's answer is not what this tool expects: {}", short(&error)))
+    let error = match serde_json::from_str(json) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    // Only now, because it takes several times the memory.
+    let without_nulls = serde_json::from_str::<Value>(json).ok().and_then(|mut value| {
+        leave_out_nulls(&mut value);
+        serde_json::from_value(value).ok()
+    });
+    without_nulls
+        .ok_or_else(|| format!("the cluster's answer is not what this tool expects: {}", short(&error)))
+}
+
+fn leave_out_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(leave_out_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_out_nulls),
+        _ => {}
+    }
 }
 
 /// The reason of a parser, on a line: its words repeat a text that stands where something else is expected.
@@ -98,5 +120,27 @@ pub fn log_of(namespace: String, pod: String) -> LogQuery {
         context_lines: 0,
         fold: false,
         limit_bytes: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    struct Slice {
+        name: String,
+        #[serde(default)]
+        endpoints: Vec<String>,
+        port: Option<u32>,
+    }
+
+    #[test]
+    fn a_null_is_as_a_field_that_is_left_out() {
+        let slice = Slice { name: "web".into(), endpoints: Vec::new(), port: None };
+        let json = r#"[{"name":"web","endpoints":null,"port":null}]"#;
+        assert_eq!(parsed::<Vec<Slice>>(json).unwrap(), [slice]);
+        let mistake = parsed::<Vec<Slice>>(r#"[{"name":null}]"#).unwrap_err();
+        assert!(mistake.contains("invalid type: null"), "{mistake}");
     }
 }

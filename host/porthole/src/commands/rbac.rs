@@ -11,6 +11,7 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::Context as _;
 use k8s_openapi::{
     api::rbac::v1::{ClusterRole, PolicyRule},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -72,7 +73,10 @@ const EXCLUDED: [(&str, &str); 3] = [("", "secrets"), ("helm.sh", "releases"), (
 pub(crate) fn run(options: &Rbac) -> anyhow::Result<ExitCode> {
     let Rbac { plugins, name, with, load } = options;
     let loader = plugin::loader(load.clone())?;
-    let (rules, complete) = plugin::block_on(read_declarations(&porthole_tools::files(plugins)?, &loader))?;
+    let files = porthole_tools::files(plugins).with_context(|| {
+        format!("{}: name another folder with --plugins", Printable(&plugins.to_string_lossy()))
+    })?;
+    let (rules, complete) = plugin::block_on(read_declarations(&files, &loader))?;
     if rules.is_empty() {
         anyhow::bail!(
             "there is no tool in {}; build them with `cargo xtask plugins`, or name a folder with --plugins",

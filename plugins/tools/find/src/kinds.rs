@@ -1,5 +1,7 @@
 //! The kinds that are searched, and the fields of each that a word may stand in.
 
+use std::collections::BTreeSet;
+
 use porthole_diagnosis::Kind;
 use porthole_sdk::{ListEnd, list_pages, prelude::*};
 
@@ -100,6 +102,8 @@ pub(crate) struct Searched {
     pub(crate) unread: Vec<String>,
     /// Kinds of which only a part was read.
     pub(crate) partly: Vec<&'static str>,
+    /// Namespaces that were read where not all may be.
+    pub(crate) namespaces: BTreeSet<String>,
 }
 
 /// Reads all objects of some kinds.
@@ -109,7 +113,7 @@ pub(crate) fn search(kinds: &[&'static Searchable], namespace: Option<&str>) -> 
     let ends = list_pages(
         &queries,
         |_| PAGES,
-        |number, page| {
+        |number, namespace, page| {
             let Some(searchable) = kinds.get(number) else { return Ok(()) };
             searched.objects.extend(searchable.objects(page, namespace)?);
             Ok(())
@@ -119,6 +123,7 @@ pub(crate) fn search(kinds: &[&'static Searchable], namespace: Option<&str>) -> 
         match end {
             Ok(ListEnd::Whole) => {}
             Ok(ListEnd::PageLimit | ListEnd::Failed(_)) => searched.partly.push(searchable.kind.name()),
+            Ok(ListEnd::Namespaces(read)) => searched.namespaces.extend(read),
             Err(error) => {
                 let reason =
                     if error.reason == Reason::Forbidden { "forbidden" } else { error.message.as_str() };

@@ -48,7 +48,15 @@ fn find(request: Request) -> Answer {
     if wanted.is_empty() {
         return Err("kind parameter is none of those that are searched: resources_list lists any kind".into());
     }
-    let Searched { objects, unread, partly } = kinds::search(&wanted, request.namespace.as_deref());
+    let Searched { objects, unread, partly, namespaces } =
+        kinds::search(&wanted, request.namespace.as_deref());
+    if unread.len() == wanted.len() {
+        return Err(format!(
+            "nothing could be searched: {}. Ask for a namespace that this account may read.",
+            unread.join(", ")
+        )
+        .into());
+    }
     let mut matches: Vec<Match> =
         objects.iter().filter_map(|object| matching::find(&query, object)).collect();
     matches.sort();
@@ -70,6 +78,10 @@ fn find(request: Request) -> Answer {
             .push_str(&format!("shown {shown} of {}; a longer query or a kind narrows it\n", matches.len()));
     }
     text_of_it.push_str(&format!("searched {} of {} kinds", wanted.len() - unread.len(), wanted.len()));
+    if !namespaces.is_empty() {
+        let read = namespaces.into_iter().collect::<Vec<_>>().join(", ");
+        text_of_it.push_str(&format!("; this account may not list all namespaces: only {read}"));
+    }
     if !unread.is_empty() {
         text_of_it.push_str(&format!("; not: {}", unread.join(", ")));
     }

@@ -67,6 +67,14 @@ fn cases(deployed: &Deployed) -> Vec<(&'static str, Value, Vec<&'static str>)> {
         ("diagnose", json!({"name": "cart", "namespace": "shop"}), vec!["panic: no database", "3"]),
         ("diagnose", json!({"name": "greedy", "namespace": "shop"}), vec!["OOMKilled", "16Mi"]),
         ("diagnose", json!({"name": "picky"}), vec!["disk=ssd"]),
+        ("diagnose_custom", json!({}), vec!["this cluster serves no custom kinds"]),
+        ("changes", json!({"namespace": "shop"}), vec!["Deployment shop/web", "Deployment shop/cart"]),
+        // Its endpoints are null, and not an empty list.
+        (
+            "resources_describe",
+            json!({"kind": "svc", "name": "nowhere", "namespace": "shop"}),
+            vec!["endpoints: 0 ready", "no ready endpoint"],
+        ),
         ("find", json!({"query": "web"}), vec!["Deployment  shop", "web"]),
         // Secrets are denied by the ConfigMap that is deployed.
         ("helm_list", json!({}), vec!["resource not allowed"]),
