@@ -64,7 +64,7 @@ impl Deployed {
         deployed
     }
 
-    /// Waits until every tool is served: a pod is ready with the first.
+    /// Waits until every tool is served: a pod is ready after a minute of compiling, whatever is left.
     async fn until_loaded(&self) {
         until("every tool is served", LOADED, async || {
             let answer = send("GET", &format!("{}/readyz", self.origin), None, "").await;

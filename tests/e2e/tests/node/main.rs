@@ -13,6 +13,7 @@ mod cases;
 mod deployed;
 mod guide;
 mod lifecycle;
+mod rollout;
 mod tools;
 
 use std::{
