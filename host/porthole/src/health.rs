@@ -125,12 +125,17 @@ pub(crate) fn routes(catalog: Arc<Catalog>, cluster: Arc<Cluster>, stopping: Arc
     )
 }
 
+/// True while files that were not tried yet keep the host from being ready.
+fn is_loading(is_loaded: bool, since_start: Duration) -> bool {
+    !is_loaded && since_start < MAX_LOADING
+}
+
 /// Returns 200 if tools are served, every file was tried, and the process is not stopping, else 503; the body has details.
 async fn ready(State(probes): State<Arc<Probes>>) -> Response {
     let snapshot = probes.catalog.current();
     let reason = probes.api_server.failure().await;
     let stopping = probes.stopping.load(Ordering::Relaxed);
-    let loading = !probes.catalog.is_loaded() && probes.started.elapsed() < MAX_LOADING;
+    let loading = is_loading(probes.catalog.is_loaded(), probes.started.elapsed());
     let readiness = Readiness {
         ready: !snapshot.tools.is_empty() && !stopping && !loading,
         stopping,
@@ -156,6 +161,12 @@ async fn ready(State(probes): State<Arc<Probes>>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_that_are_compiled_are_waited_for_and_not_for_ever() {
+        assert!(is_loading(false, Duration::ZERO) && !is_loading(true, Duration::ZERO));
+        assert!(!is_loading(false, MAX_LOADING));
+    }
 
     #[test]
     fn as_many_failures_are_listed_as_a_stranger_may_ask_for() {
