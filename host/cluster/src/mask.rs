@@ -41,6 +41,11 @@ pub(crate) struct Masker {
 }
 
 impl Masker {
+    /// Notes that the end of the last line was not seen: a private key may begin there.
+    pub(crate) fn cut(&mut self) {
+        self.blocks.cut();
+    }
+
     /// Masks the next line.
     pub(crate) fn line<'l>(&mut self, line: &'l [u8]) -> Cow<'l, [u8]> {
         let mut out = Vec::new();

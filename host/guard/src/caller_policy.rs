@@ -112,7 +112,10 @@ impl KindSet {
     fn contains(&self, read: Read<'_>) -> bool {
         self.patterns.iter().any(|pattern| match read {
             Read::Kind(kind) => pattern.matches(kind),
-            Read::BuiltIn { group, resource } => pattern.is_exactly(group, resource),
+            // A whole group opens no subresource: `nodes/proxy` is the kubelet, which tells of every namespace.
+            Read::BuiltIn { group, resource } => {
+                pattern.is_exactly(group, resource) && !(pattern.is_group() && resource.contains('/'))
+            }
         })
     }
 }

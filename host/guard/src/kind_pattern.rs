@@ -43,6 +43,11 @@ impl KindPattern {
         }
     }
 
+    /// True for a whole group.
+    pub(super) fn is_group(&self) -> bool {
+        matches!(self, Self::Group(_))
+    }
+
     /// True for the named kind.
     pub(super) fn matches(&self, kind: &Kind) -> bool {
         match self {

@@ -186,12 +186,13 @@ impl Prompt {
                 Value::Null => String::new(),
                 _ => return Err(format!("{name} must be text")),
             };
-            if text.len() > MAX_VALUE {
+            // One line: a value must not add lines of its own to the text. An escape takes several times its bytes.
+            let line = if text.len() > MAX_VALUE { text } else { Printable(&text).to_string() };
+            if line.len() > MAX_VALUE {
                 return Err(format!("{name} has more than {MAX_VALUE} bytes"));
             }
-            if !text.is_empty() {
-                // One line: a value must not add lines of its own to the text.
-                values.insert(name, Printable(&text).to_string());
+            if !line.is_empty() {
+                values.insert(name, line);
             }
         }
         let is_missing =

@@ -90,6 +90,10 @@ fn of_folder(folder: &Path) -> Result<Vec<(String, String)>, PromptsError> {
 }
 
 fn read(path: &Path) -> Result<String, String> {
+    // A pipe would be waited for before the ports are open.
+    if !path.metadata().map_err(|error| error.to_string())?.is_file() {
+        return Err("it is not a file".to_owned());
+    }
     let mut text = String::new();
     let file = File::open(path).map_err(|error| error.to_string())?;
     file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;

@@ -104,7 +104,10 @@ impl Lines {
         {
             line = masked;
         }
-        if std::mem::take(&mut self.line_is_cut) && self.masker.is_some() {
+        if std::mem::take(&mut self.line_is_cut)
+            && let Some(masker) = &mut self.masker
+        {
+            masker.cut();
             // The end may be half a token, which no rule knows; masks before it may have moved it up.
             line.truncate(line.len().saturating_sub(LOOKAHEAD));
         }

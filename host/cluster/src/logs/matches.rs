@@ -158,7 +158,13 @@ impl Matches {
         self.read.count(stamp);
         self.bytes_read = self.bytes_read.saturating_add(text.len() as u64);
         let mut masked = match &mut self.masker {
-            Some(masker) => masker.line(text),
+            Some(masker) => {
+                let masked = masker.line(text);
+                if is_cut {
+                    masker.cut();
+                }
+                masked
+            }
             None => Cow::Borrowed(text),
         };
         if is_cut {
@@ -234,6 +240,8 @@ impl Matches {
         }
         let message = text.len();
         shorten(line, whole, end, self.line_bytes, &mut text);
+        // Replaced bytes took three times the room, and only what is kept is counted.
+        text.shrink_to_fit();
         Text { text, message }
     }
 }

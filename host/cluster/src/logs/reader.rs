@@ -22,6 +22,8 @@ use crate::{
 const MAX_PIECE: usize = 1 << 20;
 /// Min bytes of a piece: the longest line fits, also if each of its bytes is replaced by three.
 const MIN_PIECE: usize = 64 << 10;
+/// Max pieces asked for behind the end, all of them empty.
+const MAX_BEHIND_END: u32 = 8;
 /// Max bytes of a line; the rest of it is left out.
 const MAX_LINE: usize = 16 << 10;
 const CUT: &[u8] = "… [cut: a long line]".as_bytes();
@@ -35,6 +37,10 @@ pub struct LogReader {
     arrived: Arc<Vec<u8>>,
     at: usize,
     end: Option<LogEnd>,
+    /// Failure of the read, which holds for all that follows: the body may pretend to have ended.
+    failed: Option<Failure>,
+    /// Pieces that were asked for behind the end.
+    behind_end: u32,
 }
 
 /// Opens a log.
@@ -47,7 +53,16 @@ pub async fn open_log(
     let what = source::title(source);
     let body = client.get(&path, "*/*", &what).await?.into_body();
     let lines = Shared::new(WholeLines::new(masking), client.budget.scratch());
-    Ok(LogReader { body, what, lines, arrived: Arc::default(), at: 0, end: None })
+    Ok(LogReader {
+        body,
+        what,
+        lines,
+        arrived: Arc::default(),
+        at: 0,
+        end: None,
+        failed: None,
+        behind_end: 0,
+    })
 }
 
 impl LogReader {
@@ -60,20 +75,37 @@ impl LogReader {
         workers: &Workers,
     ) -> Result<LogChunk, Failure> {
         let max = max.clamp(MIN_PIECE, MAX_PIECE).min(budget.answer);
+        if let Some(failure) = &self.failed {
+            return Err(failure.clone());
+        }
         let read = match self.end {
             None => self.fill(max, budget, workers).await,
-            Some(_) => Ok(()),
+            Some(_) => self.count_behind_end(),
         };
-        let (text, lines) = self.lines.sink().take();
         if let Err(failure) = read {
             self.end = Some(match failure.reason {
                 Reason::OverTime => LogEnd::TimeLimit,
                 Reason::OverBytes => LogEnd::OverBytes,
-                _ => return Err(failure),
+                // The lines so far are kept for the next try.
+                Reason::Throttled => return Err(failure),
+                _ => {
+                    self.failed = Some(failure.clone());
+                    return Err(failure);
+                }
             });
         }
+        let (text, lines) = self.lines.sink().take();
         budget.count_masked(self.lines.sink().masks(&text));
         Ok(LogChunk { text, lines, end: self.end })
+    }
+
+    /// Rejects a loop that asks on for nothing: it costs the component no time.
+    fn count_behind_end(&mut self) -> Result<(), Failure> {
+        self.behind_end = self.behind_end.saturating_add(1);
+        if self.behind_end > MAX_BEHIND_END {
+            return Err(Failure::new(Reason::Invalid, format!("{}: it has ended, as `end` said", self.what)));
+        }
+        Ok(())
     }
 
     /// Processes lines until there are `max` bytes of them, or the log ends.
@@ -159,7 +191,13 @@ impl WholeLines {
         let line = std::mem::take(&mut self.line);
         let (stamp, text) = stamp::split(&line);
         let masked = match &mut self.masker {
-            Some(masker) => masker.line(text),
+            Some(masker) => {
+                let masked = masker.line(text);
+                if is_cut {
+                    masker.cut();
+                }
+                masked
+            }
             None => Cow::Borrowed(text),
         };
         // The end of a cut line may be half a token, which no rule knows.
@@ -271,6 +309,32 @@ mod tests {
             assert!(!text.contains("hunter") && text.starts_with("line 0 password=<masked: password>\n"));
             assert!(text.ends_with("x… [cut: a long line]\nlast\n") && text.lines().count() == 50_002);
         }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_begins_behind_a_cut_is_masked_as_far_as_it_can_be_known() {
+        let body = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+        let log =
+            format!("first\n{} -----BEGIN PRIVATE KEY-----\n{body}\n{body}\nlast\n", "x".repeat(20_000));
+        let (text, lines, _) = read(log.into_bytes(), 1 << 20, 64 << 20).await;
+        assert!(lines == 5 && !text.contains(body) && text.ends_with("last\n"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn behind_its_end_a_log_is_not_asked_for_ever() {
+        let server = answering(b"line\n".to_vec()).await;
+        let budget = ReadBudget::new(tokio::time::Instant::now() + Duration::from_secs(20), 1 << 20, 1 << 20);
+        let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+        let source = LogSource { namespace: "shop".into(), pod: "web".into(), ..LogSource::default() };
+        let mut reader = open_log(client, &source, Masking::Mask).await.unwrap();
+        let workers = Workers::default();
+        let mut pieces = 0;
+        while reader.next(1 << 20, &budget, &workers).await.is_ok() {
+            pieces += 1;
+            assert!(pieces < 100);
+        }
+        let failure = reader.next(1 << 20, &budget, &workers).await.unwrap_err();
+        assert_eq!(failure.reason, Reason::Invalid);
     }
 
     #[tokio::test]

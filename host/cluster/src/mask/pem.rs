@@ -36,6 +36,11 @@ impl Default for Blocks {
 }
 
 impl Blocks {
+    /// A key may begin in what was not seen, so that the next line is as the first one of a text.
+    pub(super) fn cut(&mut self) {
+        self.at_head = true;
+    }
+
     /// True if the next line has no part of a key, as nearly every line.
     pub(super) fn are_outside(&self, line: &[u8]) -> bool {
         self.lines_left == 0 && !self.at_head && memmem::find(line, BEGIN).is_none()

@@ -91,6 +91,11 @@ fn a_kind_does_not_open_its_parts_and_each_group_of_events_is_one_kind() {
         let read = Read::BuiltIn { group, resource };
         assert_eq!(ceiling.check(read, SHOP).is_ok(), open, "{group} {resource}");
     }
+    let core = CallerRule { kinds: kinds(["*"]), ..CallerRule::default() };
+    let ceiling = CallerPolicy::new(vec![core], PolicyDefault::Allow).ceiling("jane", &[]);
+    let kubelet = Read::BuiltIn { group: "", resource: "nodes/proxy" };
+    assert!(ceiling.check(PODS, SHOP).is_ok() && ceiling.check(LOG, SHOP).is_err());
+    assert!(ceiling.check(kubelet, Scope::Cluster).is_err());
     let log = CallerRule { kinds: kinds(["pods/log"]), ..CallerRule::default() };
     let ceiling = CallerPolicy::new(vec![log], PolicyDefault::Allow).ceiling("jane", &[]);
     assert!(ceiling.check(LOG, SHOP).is_ok() && ceiling.check(PODS, SHOP).is_err());

@@ -57,6 +57,10 @@ fn render(policy: &CallerPolicy, options: &Explain) -> (String, bool) {
 /// Groups of the caller, with those that Kubernetes gives to every account.
 fn groups(user: &str, named: &[String]) -> Vec<String> {
     let mut groups = named.to_vec();
+    // The caller of `--identity host` is no account of the cluster.
+    if user == "host" {
+        return groups;
+    }
     if let Some((namespace, _)) = user.strip_prefix(SERVICE_ACCOUNT).and_then(|rest| rest.split_once(':')) {
         groups.extend(["system:serviceaccounts".to_owned(), format!("system:serviceaccounts:{namespace}")]);
     }
