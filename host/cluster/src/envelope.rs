@@ -1,5 +1,4 @@
-//! What every answer of the API server has around its objects: kind, metadata of a list, and errors for an answer that is
-//! not what was asked for.
+//! Envelope of the API server's objects: kind, metadata of a list, and errors for an answer that is not what was asked for.
 
 use std::borrow::Cow;
 

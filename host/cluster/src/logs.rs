@@ -3,6 +3,7 @@
 mod filter;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
+mod held_line;
 mod lines;
 mod matches;
 mod patterns;
@@ -43,9 +44,8 @@ pub async fn pod_log(
     masking: Masking,
     workers: &Workers,
 ) -> Result<LogText, Failure> {
-    let source = source::of_query(query);
-    let path = source::path(&source, query.timestamps)?;
-    let what = source::title(&source);
+    let path = source::path(&query.source, query.timestamps)?;
+    let what = source::title(&query.source);
     let limit = usize::try_from(query.limit_bytes.unwrap_or(DEFAULT_LIMIT)).unwrap_or(usize::MAX);
     let searched = pattern.is_some();
     let lines = Lines::new(query, pattern, masking, limit.min(client.budget.answer));

@@ -69,37 +69,6 @@ pub struct ChangesQuery {
     pub continue_token: Option<String>,
 }
 
-/// Query for a container's log, with a filter for its lines.
-#[derive(Debug, Clone, Default)]
-pub struct LogQuery {
-    /// The pod's namespace.
-    pub namespace: String,
-    /// The pod's name.
-    pub pod: String,
-    /// None: the pod's only container.
-    pub container: Option<String>,
-    /// The instance before the last restart.
-    pub previous: bool,
-    /// Number of lines from the end.
-    pub tail_lines: Option<u32>,
-    /// Age in seconds of the oldest line.
-    pub since_seconds: Option<u32>,
-    /// RFC 3339 timestamp of the oldest line.
-    pub since_time: Option<String>,
-    /// Prefix each line with its timestamp.
-    pub timestamps: bool,
-    /// Regular expression for the lines to keep.
-    pub pattern: Option<String>,
-    /// Keep the lines that do not match `pattern` instead.
-    pub invert: bool,
-    /// Lines to keep before and after each match.
-    pub context_lines: u32,
-    /// Write a run of equal lines once, with its count.
-    pub fold: bool,
-    /// Max bytes of text to return.
-    pub limit_bytes: Option<u32>,
-}
-
 /// A container's log, from some line on.
 #[derive(Debug, Clone, Default)]
 pub struct LogSource {
@@ -117,6 +86,25 @@ pub struct LogSource {
     pub since_seconds: Option<u32>,
     /// RFC 3339 timestamp of the oldest line.
     pub since_time: Option<String>,
+}
+
+/// Query for a container's log, with a filter for its lines.
+#[derive(Debug, Clone, Default)]
+pub struct LogQuery {
+    /// The log.
+    pub source: LogSource,
+    /// Prefix each line with its timestamp.
+    pub timestamps: bool,
+    /// Regular expression for the lines to keep.
+    pub pattern: Option<String>,
+    /// Keep the lines that do not match `pattern` instead.
+    pub invert: bool,
+    /// Lines to keep before and after each match.
+    pub context_lines: u32,
+    /// Write a run of equal lines once, with its count.
+    pub fold: bool,
+    /// Max bytes of text to return.
+    pub limit_bytes: Option<u32>,
 }
 
 /// Query for the lines of a log that match, of which the first and the last are returned.

@@ -83,10 +83,12 @@ pub(super) enum Scope<'a> {
     Cluster,
 }
 
-impl Callers {
-    /// True if the caller is named.
-    fn include(&self, username: &str, groups: &[String]) -> bool {
-        self.users.contains(username) || groups.iter().any(|group| self.groups.contains(group))
+impl CallerRule {
+    /// True if the rule applies to the caller.
+    fn names(&self, username: &str, groups: &[String]) -> bool {
+        self.callers.as_ref().is_none_or(|callers| {
+            callers.users.contains(username) || groups.iter().any(|group| callers.groups.contains(group))
+        })
     }
 }
 
@@ -149,21 +151,13 @@ impl CallerPolicy {
 
     /// The rules, each with true if it names the caller.
     pub fn rules(&self, username: &str, groups: &[String]) -> Vec<(&CallerRule, bool)> {
-        let names =
-            |rule: &CallerRule| rule.callers.as_ref().is_none_or(|callers| callers.include(username, groups));
-        self.rules.iter().map(|rule| (&**rule, names(rule))).collect()
+        self.rules.iter().map(|rule| (&**rule, rule.names(username, groups))).collect()
     }
 
     /// The policy of a caller.
     pub fn ceiling(&self, username: &str, groups: &[String]) -> Ceiling {
-        let named = self.rules(username, groups).into_iter().map(|(_, named)| named);
-        let rules: Vec<Arc<CallerRule>> = self
-            .rules
-            .iter()
-            .zip(named)
-            .filter(|(_, named)| *named)
-            .map(|(rule, _)| Arc::clone(rule))
-            .collect();
+        let named = self.rules.iter().filter(|rule| rule.names(username, groups));
+        let rules: Vec<Arc<CallerRule>> = named.map(Arc::clone).collect();
         let closed = rules.is_empty() && self.default == PolicyDefault::Deny;
         Ceiling { rules, closed }
     }

@@ -269,7 +269,7 @@ pub(crate) struct Serve {
     /// A name under which this host may be asked for (may be repeated) [default: loopback's when listening there, else any]
     #[arg(long, value_name = "NAME")]
     pub(crate) allow_host: Vec<String>,
-    /// How long to go on serving after SIGTERM while /readyz says no, for example 5s: in a cluster new connections still
+    /// Time to go on serving after SIGTERM while /readyz says no, for example 5s: in a cluster new connections still
     /// come until every node has learnt that the pod ends. A second signal stops at once
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
     pub(crate) drain: Duration,

@@ -211,7 +211,7 @@ impl From<LogQuery> for porthole_contract::LogQuery {
             fold,
             limit_bytes,
         } = query;
-        Self {
+        let source = porthole_contract::LogSource {
             namespace,
             pod,
             container,
@@ -219,13 +219,8 @@ impl From<LogQuery> for porthole_contract::LogQuery {
             tail_lines,
             since_seconds,
             since_time,
-            timestamps,
-            pattern,
-            invert,
-            context_lines,
-            fold,
-            limit_bytes,
-        }
+        };
+        Self { source, timestamps, pattern, invert, context_lines, fold, limit_bytes }
     }
 }
 

@@ -9,6 +9,7 @@ use porthole_diagnosis::{Kind, Object, needs};
 use serde_json::Value;
 
 use crate::{
+    fields::{EVENT, NAMES, NODE, POD, REVISION, WORKLOAD},
     source::{List, PodRow, Read, Release, Source, Unread, Write},
     window::{Window, parse, rfc3339},
 };
@@ -36,64 +37,6 @@ const WRITTEN: [Kind; 8] = [
     Kind::Node,
 ];
 
-const NAMES: &[&str] = &["metadata.name", "metadata.namespace"];
-const WORKLOAD: &[&str] = &[
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "metadata.creationTimestamp",
-    "spec",
-    "status.conditions",
-];
-/// Of ReplicaSets and ControllerRevisions.
-const REVISION: &[&str] = &[
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.annotations",
-    "metadata.ownerReferences",
-    "metadata.creationTimestamp",
-    "spec.template",
-    "revision",
-    "data",
-];
-const POD: &[&str] = &[
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.labels",
-    "metadata.ownerReferences",
-    "metadata.creationTimestamp",
-    "spec.containers[].name",
-    "spec.containers[].resources.limits",
-    "spec.initContainers[].name",
-    "spec.initContainers[].resources.limits",
-    "status.reason",
-    "status.message",
-    "status.startTime",
-    "status.conditions",
-    "status.containerStatuses",
-    "status.initContainerStatuses",
-];
-const NODE: &[&str] = &[
-    "metadata.name",
-    "metadata.creationTimestamp",
-    "spec.unschedulable",
-    "spec.taints",
-    "status.conditions",
-];
-const EVENT: &[&str] = &[
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.creationTimestamp",
-    "involvedObject",
-    "reason",
-    "message",
-    "type",
-    "count",
-    "series",
-    "eventTime",
-    "firstTimestamp",
-    "lastTimestamp",
-];
 /// Events that say that something changed. The API server selects them: of a cluster's events they are a small part.
 const EVENTS: [&str; 4] = [
     "type=Warning",

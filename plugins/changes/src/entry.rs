@@ -47,7 +47,7 @@ pub(crate) struct Entry {
     pub(crate) namespace: String,
     /// Names of the objects that it is about, and of the workloads that use them.
     pub(crate) names: Vec<String>,
-    /// What happened, with foreign text in it.
+    /// The event in words, with foreign text in it.
     pub(crate) text: String,
 }
 

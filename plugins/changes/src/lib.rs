@@ -1,4 +1,4 @@
-//! What changed in a cluster within some time, newest first, from the state of its objects and without I/O.
+//! Changes of a cluster within some time, newest first, from the state of its objects and without I/O.
 //!
 //! A component gives a [`Source`]; `collect` plans its reads, and everything else is a function of what was read, so that
 //! it is tested natively, on objects as a real cluster has them.
@@ -6,9 +6,12 @@
 mod collect;
 mod entry;
 mod events;
+mod fields;
 mod helm;
 mod nodes;
 mod pods;
+#[cfg(test)]
+mod recorded;
 mod render;
 mod rollouts;
 mod source;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use porthole_diagnosis::{Object, line, object::text, time};
+use porthole_diagnosis::{Object, health::statuses, line, object::text, time};
 use serde_json::Value;
 
 use crate::{
@@ -100,10 +100,6 @@ fn owner(pod: &Object) -> (String, String) {
         Some((kind, name)) if kind != "Node" => (kind.to_owned(), name.to_owned()),
         _ => ("Pod".to_owned(), pod.name().to_owned()),
     }
-}
-
-fn statuses(pod: &Object) -> impl Iterator<Item = &Value> {
-    ["/status/initContainerStatuses", "/status/containerStatuses"].into_iter().flat_map(|at| pod.list(at))
 }
 
 /// The last end of a container that was restarted or failed, and its time.

@@ -79,7 +79,7 @@ pub enum Unread {
     Failed(String),
 }
 
-/// What was read, and the reason that it is not all.
+/// The part that was read, and the reason that it is not all.
 pub type Read<T> = (Vec<T>, Option<Unread>);
 
 /// The cluster of an answer. What is read in pages is read to its end, or to a limit that the reason names.

@@ -4,7 +4,7 @@ use porthole_diagnosis::{
     CUSTOM_FIELDS, CustomKind, CustomList, CustomSource, Kind, List, Listed, LogLines, LogRead, Outline,
     Reference, Source, Unread,
 };
-use porthole_sdk::{ListEnd, kube_read::LogText, list_pages, prelude::*};
+use porthole_sdk::{ListEnd, TableRow, kube_read::LogText, list_pages, prelude::*, table_rows};
 
 /// Objects that the host reads at one time.
 const AT_ONCE: usize = 64;
@@ -45,7 +45,11 @@ impl Source for Reads {
             &[query],
             |_| OUTLINE_PAGES,
             |_, _, page| {
-                outlines.extend(rows(&parsed(page)?));
+                let outline = |row: TableRow| {
+                    let [name, ready, status] = ["name", "ready", "status"].map(|title| row.cell(title));
+                    Outline { name, ready, status }
+                };
+                outlines.extend(table_rows(page)?.into_iter().map(outline));
                 Ok(())
             },
         );
@@ -79,23 +83,6 @@ impl Source for Reads {
         let answers = kube_read::pod_logs(&queries);
         answers.into_iter().map(|answer| answer.map(lines).map_err(unread)).collect()
     }
-}
-
-/// The pods of a `meta.k8s.io/v1` Table.
-fn rows(table: &Value) -> Vec<Outline> {
-    let array =
-        |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-    let columns = array(table, "columnDefinitions");
-    let place =
-        |title: &str| columns.iter().position(|column| text(column.get("name")).eq_ignore_ascii_case(title));
-    let places = ["name", "ready", "status"].map(place);
-    let row = |row: &Value| {
-        let cells = array(row, "cells");
-        let [name, ready, status] = places.map(|place| text(place.and_then(|place| cells.get(place))));
-        Outline { name, ready, status }
-    };
-    array(table, "rows").iter().map(row).collect()
 }
 
 /// Lists, each as far as its pages allow.

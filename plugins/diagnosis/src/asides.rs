@@ -1,4 +1,4 @@
-//! What an answer says beside its causes: what is meant not to run, and what is known of objects that may not be read.
+//! Asides of an answer, which are no causes: what is meant not to run, and what is known of objects that may not be read.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ pub(crate) fn idle(facts: &Facts, namespace: &str, findings: &[Finding]) -> Stri
     }
 }
 
-/// What may be the object of a name that was not found: events of the namespace that name it, and the kinds that were not
+/// Hints at the object of a name that was not found: events of the namespace that name it, and the kinds that were not
 /// looked at. Empty, or lines that each begin with a line break.
 pub(crate) fn unseen(facts: &Facts, name: &str, namespace: Option<&str>) -> String {
     let mut text = String::new();

@@ -132,7 +132,7 @@ pub fn diagnose_with(rules: &[Rule], request: &Request, source: &mut impl Source
     Ok(answer)
 }
 
-/// What matters for a subject, and the findings about it; reads the logs that may tell more.
+/// The objects that matter for a subject, and the findings about it; reads the logs that may tell more.
 fn investigate(
     rules: &[Rule],
     source: &mut impl Source,

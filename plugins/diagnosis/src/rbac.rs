@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::object::{list, text};
 
-/// What stands for anything in a rule.
+/// Wildcard of a rule.
 const ALL: &str = "*";
 /// The prefix of the user that a ServiceAccount is.
 const ACCOUNT: &str = "system:serviceaccount:";

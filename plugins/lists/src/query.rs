@@ -57,7 +57,7 @@ impl Query<'_> {
         self.chosen_at.map(|chosen_at| Scan { chosen_at, read, is_in_order: false, absent: walk.absent() })
     }
 
-    /// What is counted, in the words of the first line.
+    /// The counted objects, in the words of the first line.
     fn counted(&self, reached: &WalkEnd) -> String {
         let noun = self.list.noun;
         match (self.chosen_at, &reached.cut) {

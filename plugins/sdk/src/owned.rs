@@ -89,7 +89,7 @@ fn is_owned(object: &Value, owners: &[Involved]) -> bool {
 /// The events about some objects of a namespace, the newest first.
 ///
 /// # Errors
-/// What the read of them says.
+/// Answer to the read of them.
 pub fn events_of(objects: &[Involved], namespace: &str) -> Result<Vec<Event>, String> {
     let fields: Vec<&str> = event::FIELDS.iter().copied().chain(["involvedObject.uid"]).collect();
     let all = list_all_of(events(), Some(namespace.to_owned()), &fields);

@@ -10,7 +10,7 @@ const AT_ONCE: usize = 64;
 /// Namespaces that are tried for a caller who may not list all of them. Each costs a read of every list.
 const MAX_TRIED: usize = 6;
 
-/// How far a list was read.
+/// End of the part of a list that was read.
 #[derive(Debug)]
 pub enum ListEnd {
     /// All of it.
@@ -28,7 +28,7 @@ pub enum ListEnd {
 /// query and the namespace that was asked for, so that no list is held whole. An error of `take`, such as that of
 /// [`parsed`](crate::parsed), ends its list.
 ///
-/// Where a caller may not list all namespaces, those that the host suggests are tried.
+/// For a caller who may not list all namespaces, those that the host suggests are tried.
 ///
 /// The result of a list is the error of its first page, or else how far it was read.
 pub fn list_pages(

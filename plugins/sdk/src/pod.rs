@@ -192,7 +192,7 @@ impl Pod {
             .any(|container| container.name == name && container.restart_policy == "Always")
     }
 
-    /// How ill the pod is: what fails comes before what waits, and that before what ends. 0: not at all.
+    /// Severity of the pod's state: what fails comes before what waits, and that before what ends. 0: not at all.
     pub fn severity(&self) -> u32 {
         let row = self.row();
         let status = row.status.as_str();

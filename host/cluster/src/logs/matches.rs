@@ -10,6 +10,7 @@ use regex::bytes::Regex;
 
 use super::{
     filter::{FeedStatus, Sink},
+    held_line::{HeldLine, MAX_HELD},
     lines::{MAX_CONTEXT, MAX_SEARCHED},
     shown::{Bounds, Shown, Text},
     stamp::{self, Moment},
@@ -22,8 +23,6 @@ use crate::{
 /// Default and min bytes of a line to show; at most what is searched of it is.
 const LINE_BYTES: usize = 4 << 10;
 const MIN_LINE_BYTES: usize = 64;
-/// Max bytes of a line that are held: what is searched, its timestamp, and the end of a token that begins in it.
-const MAX_HELD: usize = MAX_SEARCHED + LOOKAHEAD + 64;
 
 /// Compiled patterns of a search.
 #[derive(Debug, Clone, Default)]
@@ -69,10 +68,7 @@ pub(super) struct Matches {
     context: usize,
     /// Max bytes of a line to show.
     line_bytes: usize,
-    /// The current incomplete line, at most [`MAX_HELD`] bytes of it.
-    line: Vec<u8>,
-    /// True behind [`MAX_HELD`] of a line, until it ends.
-    skipping: bool,
+    line: HeldLine,
     shown: Shown,
     before: VecDeque<Text>,
     before_bytes: usize,
@@ -108,8 +104,7 @@ impl Matches {
             timestamps: query.timestamps,
             context: count(query.context_lines.min(MAX_CONTEXT)),
             line_bytes: query.line_bytes.map_or(LINE_BYTES, count).clamp(MIN_LINE_BYTES, most),
-            line: Vec::new(),
-            skipping: false,
+            line: HeldLine::default(),
             shown: Shown::new(bounds),
             before: VecDeque::new(),
             before_bytes: 0,
@@ -146,7 +141,7 @@ impl Matches {
 
     /// Processes the held line; `is_cut` if it goes on behind what is held.
     fn process(&mut self, is_cut: bool) {
-        let line = std::mem::take(&mut self.line);
+        let line = self.line.take();
         let (stamp, text) = stamp::split(&line);
         let time = stamp.filter(|_| self.until.is_some()).and_then(Moment::parse);
         if let (Some(time), Some(until)) = (time, self.until)
@@ -179,8 +174,7 @@ impl Matches {
             };
         }
         self.judge(stamp, &masked, is_cut);
-        self.line = line;
-        self.line.clear();
+        self.line.give_back(line);
     }
 
     /// Searches a masked line, and keeps it if it is to be shown.
@@ -275,32 +269,16 @@ fn shorten(line: &[u8], whole: bool, end: usize, max: usize, out: &mut String) {
 impl Sink for Matches {
     fn feed(&mut self, log: &[u8], at: &mut usize, slice: TimeSlice) -> FeedStatus {
         while let Some(rest) = log.get(*at..).filter(|rest| !rest.is_empty()) {
-            let end = memchr::memchr(b'\n', rest);
-            let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
-            let consumed = text.len().saturating_add(usize::from(end.is_some()));
-            *at = at.saturating_add(consumed);
-            // Bytes beyond the max are dropped at once, so that an endless line cannot grow the buffer.
-            let room = MAX_HELD.saturating_sub(self.line.len());
-            if self.skipping {
-                self.bytes_read = self.bytes_read.saturating_add(text.len() as u64);
-            } else if text.len() > room {
-                self.line.extend_from_slice(text.get(..room).unwrap_or(text));
-                self.bytes_read = self.bytes_read.saturating_add(text.len().saturating_sub(room) as u64);
-                self.skipping = true;
-                self.process(true);
-            } else {
-                self.line.extend_from_slice(text);
-                if end.is_some() {
-                    self.process(false);
-                }
+            let taken = self.line.take_from(rest);
+            *at = at.saturating_add(taken.consumed);
+            self.bytes_read = self.bytes_read.saturating_add(taken.dropped as u64);
+            if let Some(is_cut) = taken.complete {
+                self.process(is_cut);
             }
             if self.is_past_end {
                 return FeedStatus::Full;
             }
-            if end.is_some() {
-                self.skipping = false;
-                self.bytes_read = self.bytes_read.saturating_add(1);
-            }
+            self.bytes_read = self.bytes_read.saturating_add(u64::from(taken.has_ended));
             // A single line is bounded, a batch of them is not.
             if slice.is_over() {
                 return FeedStatus::SliceOver;
@@ -316,7 +294,7 @@ impl Sink for Matches {
     }
 
     fn within_line(&self) -> bool {
-        !self.line.is_empty()
+        self.line.is_open()
     }
 
     fn bytes(&self) -> usize {

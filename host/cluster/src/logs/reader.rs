@@ -7,6 +7,8 @@ use porthole_contract::{Failure, LogChunk, LogEnd, LogSource, Reason};
 
 use super::{
     filter::{FeedStatus, Shared, Sink},
+    held_line::HeldLine,
+    lines::MAX_SEARCHED,
     source, stamp,
 };
 use crate::{
@@ -25,7 +27,7 @@ const MIN_PIECE: usize = 64 << 10;
 /// Max pieces asked for behind the end, all of them empty.
 const MAX_BEHIND_END: u32 = 8;
 /// Max bytes of a line; the rest of it is left out.
-const MAX_LINE: usize = 16 << 10;
+const MAX_LINE: usize = MAX_SEARCHED;
 const CUT: &[u8] = "… [cut: a long line]".as_bytes();
 
 /// A log that is read piece by piece, in the order of its lines.
@@ -158,9 +160,7 @@ impl LogReader {
 /// Masks lines and keeps them until they are taken.
 struct WholeLines {
     masker: Option<Masker>,
-    line: Vec<u8>,
-    /// True behind the max of a line, until it ends.
-    skipping: bool,
+    line: HeldLine,
     ready: Vec<u8>,
     lines: u64,
     max: usize,
@@ -169,7 +169,7 @@ struct WholeLines {
 impl WholeLines {
     fn new(masking: Masking) -> Self {
         let masker = (masking == Masking::Mask).then(Masker::default);
-        Self { masker, line: Vec::new(), skipping: false, ready: Vec::new(), lines: 0, max: MIN_PIECE }
+        Self { masker, line: HeldLine::default(), ready: Vec::new(), lines: 0, max: MIN_PIECE }
     }
 
     fn has_lines(&self) -> bool {
@@ -188,7 +188,7 @@ impl WholeLines {
     }
 
     fn process(&mut self, is_cut: bool) {
-        let line = std::mem::take(&mut self.line);
+        let line = self.line.take();
         let (stamp, text) = stamp::split(&line);
         let masked = match &mut self.masker {
             Some(masker) => {
@@ -214,15 +214,12 @@ impl WholeLines {
             self.ready.extend_from_slice(CUT);
         }
         self.ready.push(b'\n');
-        self.line = line;
-        self.line.clear();
+        self.line.give_back(line);
     }
 }
 
 impl Sink for WholeLines {
     fn feed(&mut self, log: &[u8], at: &mut usize, slice: TimeSlice) -> FeedStatus {
-        // A stamp, and the end of a token that begins within the max.
-        const MAX_HELD: usize = MAX_LINE + LOOKAHEAD + 64;
         while let Some(rest) = log.get(*at..).filter(|rest| !rest.is_empty()) {
             // A line may become three times as long by replaced bytes.
             if self.ready.len().saturating_add(MAX_LINE.saturating_mul(3)).saturating_add(128) > self.max
@@ -230,21 +227,10 @@ impl Sink for WholeLines {
             {
                 return FeedStatus::Full;
             }
-            let end = memchr::memchr(b'\n', rest);
-            let text = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
-            *at = at.saturating_add(text.len()).saturating_add(usize::from(end.is_some()));
-            let room = MAX_HELD.saturating_sub(self.line.len());
-            if !self.skipping {
-                self.line.extend_from_slice(text.get(..room).unwrap_or(text));
-                if text.len() > room {
-                    self.skipping = true;
-                    self.process(true);
-                } else if end.is_some() {
-                    self.process(false);
-                }
-            }
-            if end.is_some() {
-                self.skipping = false;
+            let taken = self.line.take_from(rest);
+            *at = at.saturating_add(taken.consumed);
+            if let Some(is_cut) = taken.complete {
+                self.process(is_cut);
             }
             if slice.is_over() {
                 return FeedStatus::SliceOver;
@@ -260,7 +246,7 @@ impl Sink for WholeLines {
     }
 
     fn within_line(&self) -> bool {
-        !self.line.is_empty()
+        self.line.is_open()
     }
 
     fn bytes(&self) -> usize {
@@ -278,12 +264,16 @@ mod tests {
     use super::*;
     use crate::answering::answering;
 
+    fn source() -> LogSource {
+        LogSource { namespace: "shop".into(), pod: "web".into(), ..LogSource::default() }
+    }
+
     async fn read(log: Vec<u8>, max: usize, bytes: u64) -> (String, u64, LogEnd) {
         let server = answering(log).await;
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         let budget = ReadBudget::new(deadline, bytes, 1 << 20);
         let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
-        let source = LogSource { namespace: "shop".into(), pod: "web".into(), ..LogSource::default() };
+        let source = source();
         let mut reader = open_log(client, &source, Masking::Mask).await.unwrap();
         let (mut text, mut lines, workers) = (String::new(), 0, Workers::default());
         loop {
@@ -325,7 +315,7 @@ mod tests {
         let server = answering(b"line\n".to_vec()).await;
         let budget = ReadBudget::new(tokio::time::Instant::now() + Duration::from_secs(20), 1 << 20, 1 << 20);
         let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
-        let source = LogSource { namespace: "shop".into(), pod: "web".into(), ..LogSource::default() };
+        let source = source();
         let mut reader = open_log(client, &source, Masking::Mask).await.unwrap();
         let workers = Workers::default();
         let mut pieces = 0;

@@ -1,25 +1,12 @@
 //! Paths of logs.
 
-use porthole_contract::{Failure, LogQuery, LogSource};
+use porthole_contract::{Failure, LogSource};
 
 use crate::request::{check_length, namespace_segment, parameter, segment};
 
 /// Max bytes of a container's name, and of an RFC 3339 timestamp.
 const MAX_CONTAINER: usize = 253;
 pub(super) const MAX_TIME: usize = 64;
-
-/// The log of a query for its text.
-pub(super) fn of_query(query: &LogQuery) -> LogSource {
-    LogSource {
-        namespace: query.namespace.clone(),
-        pod: query.pod.clone(),
-        container: query.container.clone(),
-        previous: query.previous,
-        tail_lines: query.tail_lines,
-        since_seconds: query.since_seconds,
-        since_time: query.since_time.clone(),
-    }
-}
 
 /// The log in an error.
 pub(super) fn title(source: &LogSource) -> String {

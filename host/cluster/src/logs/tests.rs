@@ -11,18 +11,17 @@ use super::{
 
 const MIB: u64 = 1 << 20;
 
+fn source() -> LogSource {
+    LogSource { namespace: "shop".into(), pod: "web".into(), ..LogSource::default() }
+}
+
 /// Searches 3 MiB of lines without a match.
 async fn searched(memory: &Arc<MemoryShare>, context_lines: u32) -> Result<LogText, Failure> {
     let server = answering([vec![b'x'; 60 << 10], vec![b'\n']].concat().repeat(50)).await;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     let budget = ReadBudget::new(deadline, 16 * MIB, 1 << 20).with_memory(Arc::clone(memory));
-    let query = LogQuery {
-        namespace: "shop".into(),
-        pod: "web".into(),
-        pattern: Some("needle".into()),
-        context_lines,
-        ..LogQuery::default()
-    };
+    let query =
+        LogQuery { source: source(), pattern: Some("needle".into()), context_lines, ..LogQuery::default() };
     let pattern = Some(Arc::new(compile("needle", Case::Minded).unwrap()));
     pod_log(
         Client { server: &server, credential: &Credential::Connection, budget: &budget },
@@ -65,7 +64,7 @@ async fn secrets_of_a_log_are_masked_and_counted_unless_it_is_switched_off() {
         let server = answering(log).await;
         let budget = ReadBudget::new(tokio::time::Instant::now() + Duration::from_secs(20), MIB, 1 << 20);
         let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
-        let query = LogQuery { namespace: "shop".into(), pod: "web".into(), ..LogQuery::default() };
+        let query = LogQuery { source: source(), ..LogQuery::default() };
         let read = pod_log(client, &query, None, masking, &Workers::default()).await.unwrap();
         assert_eq!((read.text.as_str(), budget.masked()), (shown, masks));
     }
@@ -76,10 +75,10 @@ async fn search(log: impl Into<Vec<u8>>, log_bytes: u64, query: LogSearch) -> Re
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     let budget = ReadBudget::new(deadline, 0, 1 << 20).with_log_bytes(log_bytes);
     let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
-    let source = LogSource { namespace: "shop".into(), pod: "web".into(), ..LogSource::default() };
     let workers = Workers::default();
     let patterns = Patterns::default().of_search(&query, &workers, &budget).await?;
-    let found = search_log(client, &LogSearch { source, ..query }, patterns, Masking::Mask, &workers).await;
+    let found =
+        search_log(client, &LogSearch { source: source(), ..query }, patterns, Masking::Mask, &workers).await;
     assert!(budget.bytes_read() > 0);
     found
 }
@@ -113,8 +112,7 @@ async fn a_search_whose_time_or_pattern_is_malformed_is_refused() {
         let server = answering("x\n").await;
         let budget = ReadBudget::new(tokio::time::Instant::now() + Duration::from_secs(20), MIB, 1 << 20);
         let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
-        let source = LogSource { namespace: "shop".into(), pod: "web".into(), ..LogSource::default() };
-        let query = LogSearch { source, ..query };
+        let query = LogSearch { source: source(), ..query };
         let workers = Workers::default();
         let result = match Patterns::default().of_search(&query, &workers, &budget).await {
             Ok(patterns) => search_log(client, &query, patterns, Masking::Mask, &workers).await,

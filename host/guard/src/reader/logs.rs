@@ -9,10 +9,10 @@ use crate::{OpenLog, caller_policy::Scope};
 impl GuardedReader {
     /// Reads a container's log.
     pub async fn pod_log(&self, query: &LogQuery) -> Result<LogText, Failure> {
-        let entry = self.log.begin("get", "pods/log", Some(&query.namespace));
+        let entry = self.log.begin("get", "pods/log", Some(&query.source.namespace));
         let log = self
             .count_read(async {
-                let scope = Scope::Namespace(&query.namespace);
+                let scope = Scope::Namespace(&query.source.namespace);
                 self.policy.allow_built_in(Verb::Get, "", "pods/log", scope)?;
                 let workers = &self.cluster.workers;
                 let pattern = query.pattern.as_deref();

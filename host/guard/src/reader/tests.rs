@@ -148,27 +148,16 @@ fn changes_of(name: Option<&str>) -> ChangesQuery {
     ChangesQuery { namespace: Some("shop".into()), name: name.map(str::to_owned), ..ChangesQuery::default() }
 }
 
+fn log_source() -> LogSource {
+    LogSource { namespace: "shop".into(), pod: "web".into(), ..LogSource::default() }
+}
+
 fn log_query() -> LogQuery {
-    LogQuery {
-        namespace: "shop".into(),
-        pod: "web".into(),
-        container: None,
-        previous: false,
-        tail_lines: None,
-        since_seconds: None,
-        since_time: None,
-        timestamps: false,
-        pattern: None,
-        invert: false,
-        context_lines: 0,
-        fold: false,
-        limit_bytes: None,
-    }
+    LogQuery { source: log_source(), ..LogQuery::default() }
 }
 
 fn log_search() -> LogSearch {
-    let source = LogSource { namespace: "shop".into(), pod: "web".into(), ..LogSource::default() };
-    LogSearch { source, first: 1, ..LogSearch::default() }
+    LogSearch { source: log_source(), first: 1, ..LogSearch::default() }
 }
 
 fn node_query() -> NodeQuery {

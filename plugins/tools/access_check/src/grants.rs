@@ -56,7 +56,7 @@ pub(crate) struct Grants {
     pub(crate) all: Vec<Grant>,
     /// Bindings whose role does not exist.
     pub(crate) dangling: Vec<String>,
-    /// What could not be read, with the reason. Nothing that is missing is known then.
+    /// Reads that failed, with the reason. Nothing that is missing is known then.
     pub(crate) unread: Vec<String>,
 }
 

@@ -2,7 +2,7 @@
 
 use porthole_sdk::{kube_read::AccessQuery, prelude::*};
 
-/// What is asked.
+/// The question.
 pub(crate) struct Question {
     pub(crate) verb: String,
     pub(crate) kind: String,
@@ -11,7 +11,7 @@ pub(crate) struct Question {
     pub(crate) api_version: Option<String>,
 }
 
-/// Whether the account may, and where it may if not in all namespaces.
+/// The verdict for the account itself, and where it may if not in all namespaces.
 pub(crate) fn answer(question: &Question) -> Answer {
     let Question { verb, kind, namespace, name, api_version } = question;
     let (resource, subresource) = match kind.split_once('/') {

@@ -19,7 +19,7 @@ const MAX_ENTRIES: usize = 12;
 /// Kept of the answer for the lines around a table of rules.
 const NOTICE: usize = 2048;
 
-/// What is asked about a subject.
+/// A question about a subject.
 pub(crate) struct Question<'q> {
     pub(crate) verbs: &'q [String],
     pub(crate) resource: &'q Resource,
@@ -57,7 +57,7 @@ fn place(namespace: Option<&str>) -> String {
     }
 }
 
-/// Whether a subject may; the verbs that are not given, and what is given instead.
+/// The verdict for a subject; the verbs that are not given, and what is given instead.
 pub(crate) fn answer(subject: &Subject, grants: &Grants, question: &Question) -> String {
     let title = &subject.title;
     let is_master = subject.user.groups.iter().any(|group| group == "system:masters");
@@ -143,7 +143,7 @@ fn elsewhere(grants: &Grants, question: &Question, missing: &[&str]) -> String {
     format!("In these namespaces it may: {}{more}.\n", named.join(", "))
 }
 
-/// What else may explain a right that is missing.
+/// Other explanations of a right that is missing.
 fn around(subject: &Subject, grants: &Grants) -> String {
     let mut output: String =
         grants.dangling.iter().take(MAX_NAMED).map(|dangling| format!("{dangling}.\n")).collect();

@@ -2,12 +2,13 @@
 
 use porthole_changes::{List, PodRow, Read, Release, Source, Unread, Write};
 use porthole_sdk::{
+    ListEnd, TableRow,
     kube_read::{Change, ChangesPage, ChangesQuery},
+    list_pages,
     prelude::*,
+    table_rows,
 };
 
-/// Reads that the host makes at one time.
-const AT_ONCE: usize = 64;
 /// Objects in a page, of those that are read whole.
 const PAGE: u32 = 250;
 /// Objects in a page of which little is read.
@@ -25,9 +26,15 @@ impl Source for Reads {
 
     fn lists(&mut self, lists: &[List]) -> Vec<Read<Value>> {
         let queries: Vec<ListQuery> = lists.iter().map(query).collect();
-        let pages = queries.chunks(AT_ONCE).flat_map(kube_read::list_all);
-        let answers = lists.iter().zip(&queries).zip(pages);
-        answers.map(|((list, query), first)| pages_of(query, first, list.max, objects)).collect()
+        let max_pages = |number: usize| lists.get(number).map_or(1, |list| pages(list.max, PAGE));
+        let mut items: Vec<Vec<Value>> = vec![Vec::new(); lists.len()];
+        let ends = list_pages(&queries, max_pages, |number, _, page| {
+            if let Some(items) = items.get_mut(number) {
+                items.extend(parsed::<Vec<Value>>(page)?);
+            }
+            Ok(())
+        });
+        items.into_iter().zip(ends).map(|(items, end)| read(items, end)).collect()
     }
 
     fn pods(&mut self, namespace: Option<&str>) -> Read<PodRow> {
@@ -36,7 +43,22 @@ impl Source for Reads {
             view: View::Outline,
             ..list_all_of(kind("pods"), namespace.map(str::to_owned), &[])
         };
-        pages_of(&query, kube_read::list_objects(&query), ROWS, rows)
+        let mut pods = Vec::new();
+        let ends = list_pages(
+            &[query],
+            |_| pages(ROWS, LONG_PAGE),
+            |_, _, page| {
+                let [name, status, restarts] = ["name", "status", "restarts"];
+                let pod = |row: TableRow| PodRow {
+                    name: row.cell(name),
+                    status: row.cell(status),
+                    restarts: row.cell(restarts),
+                };
+                pods.extend(table_rows(page)?.into_iter().map(pod));
+                Ok(())
+            },
+        );
+        ends.into_iter().next().map_or((Vec::new(), Some(Unread::Unsupported)), |end| read(pods, end))
     }
 
     fn writes(&mut self, resource: &'static str, namespace: Option<&str>, since: &str) -> Read<Write> {
@@ -87,58 +109,24 @@ fn query(list: &List) -> ListQuery {
     }
 }
 
-/// The items of the first page of a list, and of the pages behind it.
-fn pages_of<T>(
-    query: &ListQuery,
-    first: Result<Page, ReadError>,
-    max: u32,
-    items: fn(&str) -> Result<Vec<T>, String>,
-) -> Read<T> {
-    let (mut all, mut read, mut page) = (Vec::new(), 0_u32, first);
-    loop {
-        let Page { items: json, count, continue_token, .. } = match page {
-            Ok(page) => page,
-            Err(error) => return (all, Some(unread(error))),
-        };
-        match items(&json) {
-            Ok(items) => all.extend(items),
-            Err(error) => return (all, Some(Unread::Failed(error))),
-        }
-        read = read.saturating_add(count);
-        let Some(token) = continue_token else { return (all, None) };
-        if read >= max {
-            return (all, Some(only(read)));
-        }
-        page = kube_read::list_objects(&ListQuery { continue_token: Some(token), ..query.clone() });
-    }
+/// Pages of `size` objects until there are `max`.
+fn pages(max: u32, size: u32) -> usize {
+    usize::try_from(max.div_ceil(size)).unwrap_or(usize::MAX)
 }
 
-fn only(read: u32) -> Unread {
+/// The objects of a list, with the reason if there are more.
+fn read<T>(items: Vec<T>, end: Result<ListEnd, ReadError>) -> Read<T> {
+    let unread = match end {
+        Ok(ListEnd::Whole) => None,
+        Ok(ListEnd::PageLimit) => Some(only(items.len())),
+        Ok(ListEnd::Namespaces(read)) => Some(Unread::Failed(format!("only in {}", read.join(", ")))),
+        Ok(ListEnd::Failed(error)) | Err(error) => Some(unread(error)),
+    };
+    (items, unread)
+}
+
+fn only(read: impl std::fmt::Display) -> Unread {
     Unread::Failed(format!("only the first {read}"))
-}
-
-fn objects(json: &str) -> Result<Vec<Value>, String> {
-    parsed(json)
-}
-
-/// The rows of a `meta.k8s.io/v1` Table of pods.
-fn rows(json: &str) -> Result<Vec<PodRow>, String> {
-    let table: Value = parsed(json)?;
-    let array =
-        |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let titles: Vec<String> = array(&table, "columnDefinitions")
-        .iter()
-        .map(|column| column.get("name").and_then(Value::as_str).unwrap_or_default().to_lowercase())
-        .collect();
-    let rows = array(&table, "rows").into_iter().map(|row| {
-        let cells = array(&row, "cells");
-        let cell = |title: &str| {
-            let at = titles.iter().position(|other| other == title);
-            at.and_then(|at| cells.get(at)).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
-        PodRow { name: cell("name"), status: cell("status"), restarts: cell("restarts") }
-    });
-    Ok(rows.collect())
 }
 
 fn write(change: Change) -> Write {

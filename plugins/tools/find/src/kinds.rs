@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use porthole_diagnosis::Kind;
-use porthole_sdk::{ListEnd, list_pages, prelude::*};
+use porthole_sdk::{ListEnd, list_pages, prelude::*, table_rows};
 
 /// Objects in a page.
 const PAGE: u32 = 500;
@@ -165,26 +165,13 @@ impl Searchable {
         }
     }
 
-    /// The rows of a `meta.k8s.io/v1` Table.
     fn rows(&self, json: &str, namespace: Option<&str>) -> Result<Vec<Object>, String> {
-        let table: Value = parsed(json)?;
-        let array =
-            |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-        let titles: Vec<String> = array(&table, "columnDefinitions")
-            .iter()
-            .map(|column| column.get("name").and_then(Value::as_str).unwrap_or_default().to_lowercase())
-            .collect();
-        let rows = array(&table, "rows").into_iter().map(|row| {
-            let cells = array(&row, "cells");
-            let cell = |title: &str| {
-                let at = titles.iter().position(|other| other == title);
-                at.and_then(|at| cells.get(at)).and_then(Value::as_str).unwrap_or_default().to_owned()
-            };
+        let rows = table_rows(json)?.into_iter().map(|row| {
             let given = namespace.unwrap_or_default().to_owned();
             let namespace =
-                Some(cell("namespace")).filter(|namespace| !namespace.is_empty()).unwrap_or(given);
-            let texts = ["ip", "node"].map(|title| (title.to_owned(), cell(title))).into();
-            Object { kind: self.kind, namespace, name: cell("name"), status: cell("status"), texts }
+                Some(row.cell("namespace")).filter(|namespace| !namespace.is_empty()).unwrap_or(given);
+            let texts = ["ip", "node"].map(|title| (title.to_owned(), row.cell(title))).into();
+            Object { kind: self.kind, namespace, name: row.cell("name"), status: row.cell("status"), texts }
         });
         Ok(rows.collect())
     }

@@ -11,7 +11,7 @@ use porthole_sdk::{
 use crate::{
     one::{self, ContainerLog},
     report::{between, seconds, why},
-    targets::{self, Target},
+    targets::Target,
 };
 
 /// Bytes of a piece of the log.
@@ -86,20 +86,9 @@ fn split(line: &str) -> (&str, &str) {
 
 /// The digest of a whole log, of its newest lines first.
 pub(crate) fn of_log(mut source: LogSource, tail: Option<u32>, room: usize) -> Result<String, Error> {
-    let mut note = String::new();
     source.tail_lines = Some(tail.unwrap_or(NEWEST).min(NEWEST));
-    let log = match kube_read::open_log(&source) {
-        Err(error)
-            if source.container.is_none() && error.message.contains("container name must be specified") =>
-        {
-            let (chosen, others) = targets::default_container(&source)?;
-            note = format!("(container {chosen}; the pod has also {})\n", others.join(", "));
-            source.container = Some(chosen);
-            kube_read::open_log(&source)?
-        }
-        Err(error) => return Err(one::with_hint(&source, error)),
-        Ok(log) => log,
-    };
+    let opened = kube_read::open_log(&source);
+    let (log, note) = one::or_of_default_container(&mut source, opened, kube_read::open_log)?;
     let mut counter = Counter::new();
     let newest = counter.count(&log, None)?;
     drop(log);
@@ -142,7 +131,7 @@ pub(crate) fn of_matches(log: &ContainerLog, target: &Target, room: usize) -> St
     format!("{}{}", log.note, render(digest, &account, room))
 }
 
-/// What was counted, and what was not.
+/// Account of the part that was counted, and of the rest.
 fn account(newest: &Part, older: Option<Result<Part, ReadError>>, is_longer: bool, since: bool) -> String {
     const ROTATED: &str = "rotated files (not in the API)";
     let extent = |part: &Part| format!("{} bytes{}", part.bytes, between(&part.first, &part.last));

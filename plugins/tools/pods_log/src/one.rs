@@ -108,21 +108,11 @@ fn go_on(log: &mut ContainerLog, query: LogSearch, answer: Result<LogMatches, Re
 
 /// Asks again where the first answer is not the last word: for a container by its name, or for fewer lines.
 fn begin(mut query: LogSearch, answer: Result<LogMatches, ReadError>) -> Result<ContainerLog, Error> {
-    let mut note = String::new();
-    let mut newest = match answer {
-        // "a container name must be specified for pod web, choose one of: [app proxy]"
-        Err(error)
-            if query.source.container.is_none()
-                && error.message.contains("container name must be specified") =>
-        {
-            let (chosen, others) = targets::default_container(&query.source)?;
-            note = format!("(container {chosen}; the pod has also {})\n", others.join(", "));
-            query.source.container = Some(chosen);
-            kube_read::search_log(&query)?
-        }
-        Err(error) => return Err(with_hint(&query.source, error)),
-        Ok(found) => found,
-    };
+    let mut source = query.source.clone();
+    let (mut newest, note) = or_of_default_container(&mut source, answer, |source| {
+        kube_read::search_log(&LogSearch { source: source.clone(), ..query.clone() })
+    })?;
+    query.source = source;
     for _ in 0..MAX_RETRIES {
         let fewer = u32::try_from(newest.lines_read / 4 * 3).unwrap_or(u32::MAX);
         let tail = query.source.tail_lines.filter(|tail| fewer > 0 && fewer < *tail);
@@ -135,8 +125,30 @@ fn begin(mut query: LogSearch, answer: Result<LogMatches, ReadError>) -> Result<
     Ok(ContainerLog { query, newest, oldest: None, stopped: None, note })
 }
 
+/// An answer; where it asks for a container's name and none was given, the answer of the default one, with a note that names
+/// it.
+pub(crate) fn or_of_default_container<T>(
+    source: &mut LogSource,
+    answer: Result<T, ReadError>,
+    again: impl FnOnce(&LogSource) -> Result<T, ReadError>,
+) -> Result<(T, String), Error> {
+    match answer {
+        // "a container name must be specified for pod web, choose one of: [app proxy]"
+        Err(error)
+            if source.container.is_none() && error.message.contains("container name must be specified") =>
+        {
+            let (chosen, others) = targets::default_container(source)?;
+            let note = format!("(container {chosen}; the pod has also {})\n", others.join(", "));
+            source.container = Some(chosen);
+            Ok((again(source)?, note))
+        }
+        Err(error) => Err(with_hint(source, error)),
+        Ok(found) => Ok((found, String::new())),
+    }
+}
+
 /// The error with what there is instead.
-pub(crate) fn with_hint(source: &LogSource, mut error: ReadError) -> Error {
+fn with_hint(source: &LogSource, mut error: ReadError) -> Error {
     let hint = match error.reason {
         Reason::NotFound => suggestion(&kind("pods"), Some(&source.namespace), &source.pod),
         Reason::Invalid if source.container.is_some() && error.message.contains("is not valid for pod") => {

@@ -72,7 +72,7 @@ impl ContainerLog {
         }
     }
 
-    /// What was read, and what was not.
+    /// Account of the part that was read, and of the rest.
     pub(crate) fn account(&self) -> String {
         let Self { query, newest, oldest, stopped, .. } = self;
         let source = &query.source;

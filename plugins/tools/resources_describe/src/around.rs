@@ -74,7 +74,7 @@ pub(crate) fn render(identity: &Identity, object: &Value) -> String {
     output
 }
 
-/// What the containers of the worst pod wait for, and how they ended.
+/// Waiting messages and last ends of the containers of the worst pod.
 fn state_of_worst(namespace: Option<String>, pod: &str) -> String {
     match get::<Value>(kind("pods"), namespace, pod, &["status"]) {
         Ok(object) => match state::troubles(&object).as_str() {

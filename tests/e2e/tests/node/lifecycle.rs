@@ -65,7 +65,7 @@ async fn a_node_that_is_stopped_leaves_nothing() {
     assert!(!node.0.down().unwrap(), "there is nothing to stop");
 }
 
-/// What a node could leave on the machine.
+/// Traces that a node could leave on the machine.
 #[derive(Debug)]
 struct Machine {
     /// Command lines with the node's name.

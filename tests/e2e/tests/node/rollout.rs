@@ -23,7 +23,7 @@ const BETWEEN: Duration = Duration::from_millis(50);
 /// Maximum number of visits at one time; a host that answers none would make them pile up.
 const AT_ONCE: usize = 100;
 
-/// What became of visits.
+/// Outcomes of visits.
 #[derive(Default)]
 struct Visits {
     begun: AtomicUsize,
