@@ -155,10 +155,17 @@ impl Node {
 
     fn kill(&self) -> Result<bool> {
         let Some(init) = self.init() else { return Ok(false) };
+        // `unshare`, which ends after process 1; read before its child has another parent.
+        let parent = parent(&init.process.to_string()).filter(|parent| parent != "1");
+        let parent = parent.and_then(|parent| Some((start_time(&parent)?, parent)));
+        let runs = || {
+            let waits = |(started, process): &(String, String)| start_time(process).as_ref() == Some(started);
+            // Process 1 is the last of its namespace to end.
+            self.init().is_some() || parent.as_ref().is_some_and(waits)
+        };
         let _ = Command::new("kill").args(["-9", &init.process.to_string()]).stderr(Stdio::null()).status();
         let begun = Instant::now();
-        // Process 1 is the last of its namespace to end.
-        while self.init().is_some() {
+        while runs() {
             ensure!(begun.elapsed() < END, "the node's processes do not end; process {}", init.process);
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -255,9 +262,18 @@ fn run(program: &str, arguments: &[&str]) -> Result<String> {
 
 /// Start time of a process that is alive, in ticks since boot.
 fn start_time(process: &str) -> Option<String> {
+    let stat = status(process)?;
+    (stat.first()? != "Z").then(|| stat.get(19).cloned()).flatten()
+}
+
+/// Process id of the parent of a process.
+fn parent(process: &str) -> Option<String> {
+    status(process)?.get(1).cloned()
+}
+
+/// Fields of a process's status from the third on, its state (proc_pid_stat(5)).
+fn status(process: &str) -> Option<Vec<String>> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name of the program, in parentheses, may contain spaces.
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    let state = fields.next()?;
-    (state != "Z").then(|| fields.nth(18).map(str::to_owned)).flatten()
+    Some(stat.trim_end().rsplit_once(") ")?.1.split(' ').map(str::to_owned).collect())
 }
