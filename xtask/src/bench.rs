@@ -11,7 +11,7 @@ use crate::{
     examples,
     packages::npm_packages,
     plugins,
-    shell::{build_workspace, built, cache, command, root, run},
+    shell::{build_dist, build_workspace, built, cache, command, root, run},
 };
 
 /// The popular server, written in Go; its npm package contains a Linux binary.
@@ -21,16 +21,17 @@ const TOKENIZER: &str = "gpt-tokenizer@4.0.0";
 /// Runs one benchmark, or all.
 pub(crate) fn bench(table: Option<Table>, beside: Option<&Path>) -> Result<()> {
     build_workspace()?;
+    let porthole = build_dist()?;
     if table.is_none_or(|table| table == Table::Calls) {
         plugins::build()?;
-        calls(beside)?;
+        calls(&porthole, beside)?;
     }
     if table.is_none_or(|table| table == Table::Tokens) {
         plugins::build()?;
-        tokens()?;
+        tokens(&porthole)?;
     }
     if table.is_none_or(|table| table == Table::Reload) {
-        reload()?;
+        reload(&porthole)?;
     }
     Ok(())
 }
@@ -46,10 +47,10 @@ pub(crate) enum Table {
     Reload,
 }
 
-/// Prepares a table of the benchmarks' program, for the host and the tools of this build.
-fn table(name: &str) -> Command {
+/// Prepares a table of the benchmarks' program, for a host and the tools of this build.
+fn table(name: &str, porthole: &Path) -> Command {
     let mut bench = command(&built("porthole-bench").display().to_string(), &[name, "--porthole"]);
-    bench.arg(built("porthole")).arg("--plugins").arg(root().join("plugins/dist"));
+    bench.arg(porthole).arg("--plugins").arg(root().join("plugins/dist"));
     bench
 }
 
@@ -63,9 +64,9 @@ fn run_on_cluster(mut bench: Command, folder: &str) -> Result<()> {
 }
 
 /// Benchmarks loading of tools. Skips examples in other languages if they cannot be built.
-fn reload() -> Result<()> {
+fn reload(porthole: &Path) -> Result<()> {
     let guests = plugins::build_with_guests()?;
-    let mut bench = table("reload");
+    let mut bench = table("reload", porthole);
     match examples::build() {
         Ok(()) => {
             bench.arg("--examples").arg(examples::built());
@@ -85,8 +86,8 @@ fn peer() -> Result<PathBuf> {
 }
 
 /// Benchmarks answer sizes, in tokens of gpt-4o and later.
-fn tokens() -> Result<()> {
-    let mut bench = table("tokens");
+fn tokens(porthole: &Path) -> Result<()> {
+    let mut bench = table("tokens", porthole);
     bench.arg("--peer").arg(peer()?).arg("--tokenizer").arg(npm_packages("npm-tokenizer", &[TOKENIZER])?);
     if std::env::var_os("PORTHOLE_BENCH_SHOW").is_some() {
         bench.arg("--show");
@@ -95,8 +96,8 @@ fn tokens() -> Result<()> {
 }
 
 /// Benchmarks calls, alternating with another Porthole binary if `beside` names one.
-fn calls(beside: Option<&Path>) -> Result<()> {
-    let mut bench = table("calls");
+fn calls(porthole: &Path, beside: Option<&Path>) -> Result<()> {
+    let mut bench = table("calls", porthole);
     if let Some(binary) = beside {
         bench.arg("--beside").arg(binary.canonicalize().with_context(|| binary.display().to_string())?);
     }

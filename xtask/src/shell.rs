@@ -78,6 +78,13 @@ pub(crate) fn build_workspace() -> Result<()> {
     run_aside(&mut command("cargo", &["build", "--release", "--workspace"]))
 }
 
+/// Builds the host alone as the image has it, with link-time optimisation.
+pub(crate) fn build_dist() -> Result<PathBuf> {
+    eprintln!("building the host with link-time optimisation (about ten minutes the first time)");
+    run_aside(&mut command("cargo", &["build", "--profile", "dist", "--package", "porthole"]))?;
+    Ok(target().join("dist/porthole"))
+}
+
 /// Builds the host alone, with less optimisation than a release: the first build is a newcomer's first impression.
 pub(crate) fn build_demo() -> Result<PathBuf> {
     eprintln!("building the host (about six minutes the first time on two cores, with the tools)");
