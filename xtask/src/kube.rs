@@ -45,10 +45,11 @@ fn node_name() -> String {
 }
 
 /// Starts a real node. Prints its kubeconfig's path, and nothing else, to stdout.
-pub(crate) fn node_up() -> Result<()> {
+pub(crate) fn node_up(addons: bool) -> Result<()> {
     build_workspace()?;
     prepare_node()?;
-    run(&mut node(&["up", "--name", &node_name()]))
+    let mut up = node(&["up", "--name", &node_name()]);
+    run(up.args(addons.then_some("--addons")))
 }
 
 /// Replaces this process by a command in the network of the node, with its kubeconfig in `$KUBECONFIG`.
@@ -61,7 +62,10 @@ pub(crate) fn enter(arguments: &[String]) -> Result<()> {
 
 /// Installs the packages of a node. Fails with the reason if no node can run on this machine.
 pub(crate) fn prepare_node() -> Result<()> {
-    let checked = node(&["check"]).stdout(Stdio::null()).output().context("cannot run the testbed")?;
+    // The reason is one sentence, without the stack.
+    let mut check = node(&["check"]);
+    check.env("RUST_BACKTRACE", "0").stdout(Stdio::null());
+    let checked = check.output().context("cannot run the testbed")?;
     if !checked.status.success() {
         bail!("{}", String::from_utf8_lossy(&checked.stderr).trim().trim_start_matches("Error: "));
     }

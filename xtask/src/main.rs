@@ -83,6 +83,9 @@ enum Kube {
         /// its own (needs Linux, root and control groups; $PORTHOLE_NODE names it, if there is to be more than one)
         #[arg(long, conflicts_with = "pods")]
         node: bool,
+        /// On that node: CoreDNS, metrics-server, a default StorageClass, and network policies that are enforced
+        #[arg(long, requires = "node")]
+        addons: bool,
     },
     /// Run a command in the node's network, with $KUBECONFIG set
     #[command(
@@ -110,7 +113,9 @@ fn main() -> ExitCode {
         },
         Command::Lint => lint::lint().map(|()| ExitCode::SUCCESS),
         Command::Plugins => plugins::build().map(|()| ExitCode::SUCCESS),
-        Command::Kube(Kube::Up { node: true, .. }) => kube::node_up().map(|()| ExitCode::SUCCESS),
+        Command::Kube(Kube::Up { node: true, addons, .. }) => {
+            kube::node_up(addons).map(|()| ExitCode::SUCCESS)
+        }
         Command::Kube(Kube::Up { pods, .. }) => kube::up(pods).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Enter { command }) => kube::enter(&command).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Down) => kube::down().map(|()| ExitCode::SUCCESS),

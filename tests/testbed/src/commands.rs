@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
-use porthole_testbed::node::{self, Node};
+use porthole_testbed::node::{self, Extent, Node};
 
 #[derive(Subcommand)]
 pub(crate) enum NodeCommand {
@@ -16,6 +16,9 @@ pub(crate) enum NodeCommand {
     Up {
         #[arg(long)]
         name: String,
+        /// With CoreDNS, metrics-server, a default StorageClass, and network policies that are enforced
+        #[arg(long)]
+        addons: bool,
     },
     /// Stop a node, and delete everything of it
     Down {
@@ -29,6 +32,11 @@ pub(crate) enum NodeCommand {
         #[arg(trailing_var_arg = true, required = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
+    /// Enforce network policies and provide volumes (started by `up`)
+    Addons {
+        #[arg(long)]
+        name: String,
+    },
     /// First process of a node (started by `up`)
     Init {
         #[arg(long)]
@@ -36,7 +44,7 @@ pub(crate) enum NodeCommand {
     },
 }
 
-pub(crate) fn run(command: NodeCommand) -> Result<()> {
+pub(crate) async fn run(command: NodeCommand) -> Result<()> {
     match command {
         NodeCommand::Check => node::check_machine()?,
         NodeCommand::Packages => {
@@ -44,8 +52,9 @@ pub(crate) fn run(command: NodeCommand) -> Result<()> {
                 println!("{package}");
             }
         }
-        NodeCommand::Up { name } => {
-            println!("{}", Node::named(&name)?.up(&std::env::current_exe()?)?.display());
+        NodeCommand::Up { name, addons } => {
+            let extent = if addons { Extent::WithAddons } else { Extent::Bare };
+            println!("{}", Node::named(&name)?.up(&std::env::current_exe()?, extent)?.display());
         }
         NodeCommand::Down { name } => {
             let was_running = Node::named(&name)?.down()?;
@@ -64,6 +73,7 @@ pub(crate) fn run(command: NodeCommand) -> Result<()> {
                 .exec();
             return Err(error).context("cannot run nsenter");
         }
+        NodeCommand::Addons { name } => node::addons(&Node::named(&name)?).await?,
         NodeCommand::Init { name } => node::init(&Node::named(&name)?)?,
     }
     Ok(())

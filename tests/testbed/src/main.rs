@@ -73,6 +73,6 @@ async fn main() -> Result<()> {
             Ok(())
         }
         Command::Kubelet { folder, port } => kubelet::serve(&folder, port).await,
-        Command::Node(command) => commands::run(command),
+        Command::Node(command) => commands::run(command).await,
     }
 }

@@ -5,6 +5,7 @@
 //! addresses and ports, and when that process is killed the kernel ends and unmounts the rest. Outside are a folder and
 //! control groups, both named after the node.
 
+mod addons;
 mod building;
 mod cgroups;
 mod files;
@@ -25,6 +26,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::binaries::cache;
 
+pub use addons::run as addons;
 pub use images::Image;
 pub use init::run as init;
 pub use needs::{check_machine, missing_packages};
@@ -40,6 +42,15 @@ const START: Duration = Duration::from_secs(120);
 const END: Duration = Duration::from_secs(30);
 /// Names longer than this would not fit into the paths of sockets.
 const MAX_NAME: usize = 40;
+
+/// What a node consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Kubernetes alone.
+    Bare,
+    /// CoreDNS, metrics-server, a default StorageClass, and network policies that are enforced.
+    WithAddons,
+}
 
 /// A node, running or not, identified by its name.
 #[derive(Debug, Clone)]
@@ -73,15 +84,24 @@ impl Node {
         Self::named(&name.display().to_string()).expect("the name of the tests' node")
     }
 
-    /// Starts it with this crate's binary, unless it runs already; returns its kubeconfig. A part of one is stopped first.
-    pub fn up(&self, testbed: &Path) -> Result<PathBuf> {
+    /// Starts it with this crate's binary, unless it runs already; returns its kubeconfig. A part of one, or one without
+    /// the add-ons that are asked for, is stopped first.
+    pub fn up(&self, testbed: &Path, extent: Extent) -> Result<PathBuf> {
         needs::check()?;
         let programs = building::Programs::find_or_build()?;
-        if self.init().is_some() && self.is_ready() {
+        let addons = match extent {
+            Extent::Bare => None,
+            Extent::WithAddons => Some(addons::Addons::find_or_build()?),
+        };
+        let suffices = addons.is_none() || addons::has_addons(&self.folder);
+        if suffices && self.init().is_some() && self.is_ready() {
             return Ok(self.kubeconfig());
         }
         self.down()?;
         files::write(&self.folder, &self.group(), &programs)?;
+        if let Some(addons) = &addons {
+            addons.write(&self.folder)?;
+        }
         cgroups::create(&self.group())?;
         let started = self.start(testbed);
         if started.is_err() {
@@ -123,7 +143,7 @@ impl Node {
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        Ok(())
+        if addons::has_addons(&self.folder) { addons::apply(self) } else { Ok(()) }
     }
 
     /// True if the node is ready for pods.

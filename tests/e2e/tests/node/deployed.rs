@@ -94,6 +94,11 @@ impl Deployed {
             })
             .await;
         }
+        until("metrics-server has measured", STEADY, async || {
+            let top = self.node.kubectl(&["top", "pods", "-n", "shop"]).map_err(|error| error.to_string())?;
+            if top.contains("web") { Ok(()) } else { Err(top) }
+        })
+        .await;
         until("the kubelet reports that it waits", STEADY, async || {
             let events = self.node.kubectl(&["get", "events", "-n", "shop"]).unwrap();
             if events.contains("BackOff") { Ok(()) } else { Err(events) }

@@ -9,6 +9,7 @@
     reason = "tests stop with a panic"
 )]
 
+mod addons;
 mod cases;
 mod deployed;
 mod guide;

@@ -12,13 +12,13 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{WaitOptions, wait};
 
 use super::{
-    ADDRESS, Image, Node,
+    ADDRESS, Image, Node, addons,
     files::{KERNEL, PAUSE, SERVICES},
     images, programs, run as output_of, start_time,
 };
 
 /// Maximum time until a program of the node answers.
-const ANSWER: Duration = Duration::from_secs(60);
+pub(super) const ANSWER: Duration = Duration::from_secs(60);
 /// Words in the log that a program of the node has ended.
 pub(super) const ENDED: &str = "ended with";
 
@@ -32,7 +32,7 @@ pub fn run(node: &Node) -> Result<()> {
     std::fs::write(folder.join("init"), format!("{process} {started}\n"))?;
     mounts(folder)?;
     network()?;
-    let running = start(folder)?;
+    let running = start(folder, &node.name)?;
     std::fs::write(folder.join("ready"), "")?;
     reap(&running)
 }
@@ -85,7 +85,7 @@ fn network() -> Result<()> {
 /// Programs of the node, by their process ids.
 type Running = BTreeMap<i32, &'static str>;
 
-fn start(folder: &Path) -> Result<Running> {
+fn start(folder: &Path, name: &str) -> Result<Running> {
     let text = |name: &str| folder.join(name).display().to_string();
     let mut running = Running::new();
     let mut spawn = |name: &'static str, program: &str, arguments: Vec<String>| -> Result<Child> {
@@ -108,6 +108,12 @@ fn start(folder: &Path) -> Result<Running> {
     spawn("kube-scheduler", &kubernetes, programs::scheduler())?;
     spawn("kubelet", &kubernetes, programs::kubelet())?;
     spawn("kube-proxy", &kubernetes, programs::proxy())?;
+    if addons::has_addons(folder) {
+        spawn("coredns", &text("coredns"), addons::coredns())?;
+        spawn("metrics-server", &text("metrics-server"), addons::metrics_server())?;
+        let own = std::env::current_exe()?.display().to_string();
+        spawn("addons", &own, vec!["node".into(), "addons".into(), "--name".into(), name.into()])?;
+    }
     Ok(running)
 }
 
