@@ -7,7 +7,10 @@
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
@@ -199,17 +202,17 @@ impl ApiServer {
         &self.default_namespace
     }
 
-    /// Checks that the API server responds. Any status counts, even a rejection of the anonymous request.
-    pub async fn ping(&self) -> Result<(), Failure> {
+    /// Checks that the API server responds within this time. Any status counts, even a rejection of the anonymous request.
+    pub async fn ping(&self, limit: Duration) -> Result<(), Failure> {
         let what = "the API server";
         let request = Request::get("/version")
             .header(header::USER_AGENT, USER_AGENT)
             .body(Body::empty())
             .map_err(|error| Failure::new(Reason::Other, error.to_string()))?;
-        match tokio::time::timeout(CONNECT_TIMEOUT, self.connections.send(request)).await {
+        match tokio::time::timeout(limit, self.connections.send(request)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(failure::unreachable(what, &*error)),
-            Err(_) => Err(failure::over_time(what)),
+            Err(_) => Err(Failure::new(Reason::OverTime, format!("{what} did not answer within {limit:?}"))),
         }
     }
 }
