@@ -80,7 +80,9 @@ pub(crate) fn build_workspace() -> Result<()> {
 
 /// Builds the host alone as the image has it, with link-time optimisation.
 pub(crate) fn build_dist() -> Result<PathBuf> {
-    eprintln!("building the host with link-time optimisation (about twenty minutes the first time on two cores)");
+    eprintln!(
+        "building the host with link-time optimisation (about twenty minutes the first time on two cores)"
+    );
     run_aside(&mut command("cargo", &["build", "--profile", "dist", "--package", "porthole"]))?;
     Ok(target().join("dist/porthole"))
 }
