@@ -9,10 +9,12 @@
     reason = "tests stop with a panic"
 )]
 
+mod beside;
 mod cases;
 mod deployed;
 mod guide;
 mod lifecycle;
+mod roads;
 mod rollout;
 mod tools;
 
