@@ -33,6 +33,7 @@ use super::{
     connections::{CONNECT_TIMEOUT, Connections, ResponseBody},
     failure,
     in_cluster::{self, InClusterError},
+    throttle,
 };
 
 /// Max bytes of an error response; explanations are short.
@@ -116,7 +117,7 @@ impl Source {
             }
         };
         config.connect_timeout = Some(CONNECT_TIMEOUT);
-        // The deadline of each call bounds its reads, and a retry would use up its budget unseen.
+        // The deadline of each call bounds its reads, and a retry would use up its budget unseen; `throttle` knows both.
         config.read_timeout = None;
         config.default_retry = false;
         Ok(config)
@@ -236,8 +237,8 @@ impl<'c> Client<'c> {
         accept: &'static str,
         what: &'c str,
     ) -> Result<BoundedResponse<'c>, Failure> {
-        let request = Request::builder().method(Method::GET).uri(path).header(header::ACCEPT, accept);
-        self.send(request, Body::empty(), what).await
+        let request = || Request::builder().method(Method::GET).uri(path).header(header::ACCEPT, accept);
+        self.send(request, Bytes::new(), what).await
     }
 
     /// Posts a review of the caller's own rights: the only POST, and it creates nothing.
@@ -247,15 +248,38 @@ impl<'c> Client<'c> {
         body: Vec<u8>,
         what: &'c str,
     ) -> Result<BoundedResponse<'c>, Failure> {
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(path)
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, "application/json");
-        self.send(request, Body::from(body), what).await
+        let request = || {
+            Request::builder()
+                .method(Method::POST)
+                .uri(path)
+                .header(header::ACCEPT, "application/json")
+                .header(header::CONTENT_TYPE, "application/json")
+        };
+        self.send(request, Bytes::from(body), what).await
     }
 
+    /// Sends a request; again, after a wait, where the API server is busy and asks for that.
     async fn send(
+        self,
+        request: impl Fn() -> http::request::Builder,
+        body: Bytes,
+        what: &'c str,
+    ) -> Result<BoundedResponse<'c>, Failure> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let failure = match self.send_once(request(), Body::from(body.to_vec()), what).await {
+                Err(failure) => failure,
+                answer => return answer,
+            };
+            match throttle::wait(&failure, tries, self.budget.deadline) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(throttle::exhausted(failure, tries)),
+            }
+        }
+    }
+
+    async fn send_once(
         self,
         request: http::request::Builder,
         body: Body,

@@ -10,10 +10,12 @@
 )]
 
 mod addons;
+mod beside;
 mod cases;
 mod deployed;
 mod guide;
 mod lifecycle;
+mod roads;
 mod rollout;
 mod tools;
 

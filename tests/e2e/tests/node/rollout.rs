@@ -8,13 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use porthole_testbed::{dify::Dify, node::ADDRESS};
-use serde_json::{Value, json};
+use porthole_testbed::dify::Dify;
+use serde_json::json;
 
-use crate::{
-    deployed::{Deployed, SOON},
-    shell, until,
-};
+use crate::{beside::Beside, deployed::Deployed, shell};
 
 /// Port of the second deployment at every node.
 const PORT: u16 = 30090;
@@ -67,39 +64,14 @@ impl Visits {
     }
 }
 
-/// The guide's Deployment under another name and label, and a Service before it.
-fn second(deployed: &Deployed) {
-    let read =
-        deployed.node.kubectl(&["get", "deploy", "porthole", "-n", "mcp-tools", "-o", "json"]).unwrap();
-    let mut deployment: Value = serde_json::from_str(&read).unwrap();
-    let labels = json!({"app": "rolling"});
-    deployment["metadata"] = json!({"name": "rolling", "namespace": "mcp-tools"});
-    deployment["status"].take();
-    deployment["spec"]["selector"] = json!({"matchLabels": labels});
-    deployment["spec"]["template"]["metadata"] = json!({"labels": labels});
-    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "rolling", "namespace": "mcp-tools"}, "spec": {
-        "type": "NodePort", "selector": labels, "sessionAffinity": "ClientIP",
-        "ports": [{"port": 8080, "targetPort": "mcp", "nodePort": PORT}],
-    }});
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": [deployment, service]});
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&file, list.to_string()).unwrap();
-    shell(&deployed.node, &format!("kubectl apply --server-side -f {}", file.path().display()));
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_update_loses_no_visit() {
     let deployed = Deployed::get().await;
-    second(deployed);
+    let second = Beside::deploy(deployed, ("rolling", "mcp-tools"), PORT, |_| {});
     shell(&deployed.node, "kubectl rollout status -n mcp-tools deploy/rolling --timeout=180s");
-    let origin = format!("http://{ADDRESS}:{PORT}");
-    until("the second deployment answers", SOON, async || {
-        let visit = Dify::visit(&origin, Some(&deployed.token), "namespaces_list", json!({})).await;
-        visit.map(drop).map_err(|error| error.to_string())
-    })
-    .await;
+    second.until_answered("namespaces_list", "shop").await;
     let visits = Arc::new(Visits::default());
-    let coming = tokio::spawn(Arc::clone(&visits).keep_coming(origin, deployed.token.clone()));
+    let coming = tokio::spawn(Arc::clone(&visits).keep_coming(second.origin.clone(), deployed.token.clone()));
     let rolled = tokio::task::spawn_blocking(|| {
         let node = porthole_testbed::node::Node::for_tests();
         shell(&node, "kubectl rollout restart -n mcp-tools deploy/rolling");
@@ -124,7 +96,6 @@ async fn a_rolling_update_loses_no_visit() {
         lost.len(),
         slowest.as_millis()
     );
-    shell(&deployed.node, "kubectl delete -n mcp-tools deploy/rolling service/rolling --wait=false");
     assert!(begun > 100, "{begun} visits");
     assert_eq!(lost, Vec::<String>::new());
 }
