@@ -6,7 +6,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "tests stop with a panic"
+    clippy::print_stderr,
+    reason = "tests stop with a panic, and print their figures"
 )]
 
 mod addons;
