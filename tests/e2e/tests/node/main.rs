@@ -14,6 +14,7 @@ mod cases;
 mod deployed;
 mod guide;
 mod lifecycle;
+mod nodes;
 mod rollout;
 mod tools;
 
