@@ -56,10 +56,10 @@ fn node_name() -> String {
 }
 
 /// Starts a real node. Prints its kubeconfig's path, and nothing else, to stdout.
-pub(crate) fn node_up(addons: bool) -> Result<()> {
+pub(crate) fn node_up(addons: bool, nodes: u8) -> Result<()> {
     build()?;
     prepare_node()?;
-    let mut up = node(&["up", "--name", &node_name()]);
+    let mut up = node(&["up", "--name", &node_name(), "--nodes", &nodes.to_string()]);
     run(up.args(addons.then_some("--addons")))
 }
 

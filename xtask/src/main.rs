@@ -86,6 +86,9 @@ enum Kube {
         /// On that node: CoreDNS, metrics-server, a default StorageClass, and network policies that are enforced
         #[arg(long, requires = "node")]
         addons: bool,
+        /// Number of Kubernetes nodes: each after the first has a kubelet and a network of its own
+        #[arg(long, requires = "node", default_value_t = 1)]
+        nodes: u8,
     },
     /// Run a command in the node's network, with $KUBECONFIG set
     #[command(
@@ -113,8 +116,8 @@ fn main() -> ExitCode {
         },
         Command::Lint => lint::lint().map(|()| ExitCode::SUCCESS),
         Command::Plugins => plugins::build().map(|()| ExitCode::SUCCESS),
-        Command::Kube(Kube::Up { node: true, addons, .. }) => {
-            kube::node_up(addons).map(|()| ExitCode::SUCCESS)
+        Command::Kube(Kube::Up { node: true, addons, nodes, .. }) => {
+            kube::node_up(addons, nodes).map(|()| ExitCode::SUCCESS)
         }
         Command::Kube(Kube::Up { pods, .. }) => kube::up(pods).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Enter { command }) => kube::enter(&command).map(|()| ExitCode::SUCCESS),

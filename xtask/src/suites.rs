@@ -219,7 +219,7 @@ impl Environment {
 
     /// Runs the suite `node` within the network of a node, which is stopped in any case.
     fn node(&self) -> Result<()> {
-        let up = run_aside(&mut kube::node(&["up", "--addons", "--name", &self.node]));
+        let up = run_aside(&mut kube::node(&["up", "--addons", "--nodes", "2", "--name", &self.node]));
         let enter = || kube::node(&["enter", "--name", &self.node, "--", "cargo"]);
         let outcome = up
             .context("the node does not start")

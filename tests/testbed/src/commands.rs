@@ -19,6 +19,9 @@ pub(crate) enum NodeCommand {
         /// With CoreDNS, metrics-server, a default StorageClass, and network policies that are enforced
         #[arg(long)]
         addons: bool,
+        /// Number of Kubernetes nodes
+        #[arg(long, default_value_t = 1)]
+        nodes: u8,
     },
     /// Stop a node, and delete everything of it
     Down {
@@ -36,11 +39,15 @@ pub(crate) enum NodeCommand {
     Addons {
         #[arg(long)]
         name: String,
+        #[arg(long)]
+        number: u8,
     },
-    /// First process of a node (started by `up`)
+    /// First process of a Kubernetes node (started by `up`)
     Init {
         #[arg(long)]
         name: String,
+        #[arg(long)]
+        number: u8,
     },
 }
 
@@ -52,8 +59,8 @@ pub(crate) async fn run(command: NodeCommand) -> Result<()> {
                 println!("{package}");
             }
         }
-        NodeCommand::Up { name, addons } => {
-            let extent = if addons { Extent::WithAddons } else { Extent::Bare };
+        NodeCommand::Up { name, addons, nodes } => {
+            let extent = Extent { addons, nodes };
             println!("{}", Node::named(&name)?.up(&std::env::current_exe()?, extent)?.display());
         }
         NodeCommand::Down { name } => {
@@ -73,8 +80,8 @@ pub(crate) async fn run(command: NodeCommand) -> Result<()> {
                 .exec();
             return Err(error).context("cannot run nsenter");
         }
-        NodeCommand::Addons { name } => node::addons(&Node::named(&name)?).await?,
-        NodeCommand::Init { name } => node::init(&Node::named(&name)?)?,
+        NodeCommand::Addons { name, number } => node::addons(&Node::named(&name)?, number).await?,
+        NodeCommand::Init { name, number } => node::init(&Node::named(&name)?, number)?,
     }
     Ok(())
 }

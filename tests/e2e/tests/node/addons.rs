@@ -26,7 +26,7 @@ async fn in_a_pod(deployed: &Deployed, namespace: &str, name: &str, command: &st
 }
 
 /// Shell command that prints the answer to a request. The wget of Debian's static busybox needs files of glibc.
-fn get(address: &str, port: u16, path: &str) -> String {
+pub(crate) fn get(address: &str, port: u16, path: &str) -> String {
     // The input stays open for a while, because a server may take its end for that of the client.
     format!(
         r"{{ printf 'GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'; sleep 1; }} | nc -w 3 {address} {port}"

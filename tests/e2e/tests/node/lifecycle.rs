@@ -8,7 +8,7 @@ use std::{
 };
 
 use porthole_testbed::{
-    node::{Extent, NODE_NAME, Node},
+    node::{Extent, Node},
     prepared,
 };
 
@@ -29,20 +29,32 @@ async fn a_node_that_is_stopped_leaves_nothing() {
     let node = Stopped(Node::named(&name).unwrap());
     let before = Machine::now(&name);
     let begun = Instant::now();
-    node.0.up(&prepared::path("PORTHOLE_TESTBED"), Extent::Bare).unwrap();
+    node.0.up(&prepared::path("PORTHOLE_TESTBED"), Extent { addons: false, nodes: 2 }).unwrap();
     let up = begun.elapsed();
-    node.0.kubectl(&["run", "sleeper", "--image=busybox:1.36", "--restart=Never"]).unwrap();
-    until("a pod runs", Duration::from_secs(60), async || {
-        let phase = node.0.kubectl(&["get", "pod", "sleeper", "-o", "jsonpath={.status.phase}"]).unwrap();
-        if phase == "Running" { Ok(()) } else { Err(phase) }
-    })
-    .await;
-    let nodes = node.0.kubectl(&["get", "nodes", "--no-headers"]).unwrap();
-    assert!(nodes.contains(NODE_NAME) && nodes.lines().count() == 1, "{nodes}");
+    let names = [1, 2].map(porthole_testbed::node::name);
+    for name in &names {
+        let place = format!(r#"--overrides={{"spec": {{"nodeName": "{name}"}}}}"#);
+        let pod = format!("sleeper-{name}");
+        node.0.kubectl(&["run", &pod, "--image=busybox:1.36", "--restart=Never", &place]).unwrap();
+        until(&format!("a pod runs on {name}"), Duration::from_secs(60), async || {
+            let phase = node.0.kubectl(&["get", "pod", &pod, "-o", "jsonpath={.status.phase}"]).unwrap();
+            if phase == "Running" { Ok(()) } else { Err(phase) }
+        })
+        .await;
+    }
+    let nodes = node.0.kubectl(&["get", "nodes", "-o", "jsonpath={.items[*].metadata.name}"]).unwrap();
+    assert_eq!(nodes, names.join(" "));
     let during = Machine::now(&name);
     let own = namespaces(&descendants(node.0.process().unwrap()));
-    assert!(own.iter().filter(|id| id.starts_with("net:")).count() == 2, "its own, and the pod's: {own:?}");
-    assert!(!during.processes.is_empty() && !during.groups.is_empty(), "{during:?}");
+    assert!(
+        own.iter().filter(|id| id.starts_with("net:")).count() == 4,
+        "of two nodes, and two pods: {own:?}"
+    );
+    assert!(!during.processes.is_empty(), "{during:?}");
+    for name in &names {
+        let own = node.0.group(name).unwrap();
+        assert!(during.groups.iter().any(|group| group.ends_with(&own)), "{own}: {during:?}");
+    }
     // Nothing of it was ever seen outside.
     assert_eq!(
         (&during.mounts, &during.files, &during.kernel),
@@ -54,7 +66,7 @@ async fn a_node_that_is_stopped_leaves_nothing() {
     let begun = Instant::now();
     assert!(node.0.down().unwrap(), "it was running");
     eprintln!(
-        "a second node: up in {:.1} s, down in {:.1} s",
+        "a second cluster of two nodes: up in {:.1} s, down in {:.1} s",
         up.as_secs_f32(),
         begun.elapsed().as_secs_f32()
     );

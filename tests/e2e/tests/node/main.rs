@@ -17,6 +17,7 @@ mod deployed;
 mod guide;
 mod lifecycle;
 mod roads;
+mod nodes;
 mod rollout;
 mod tools;
 

@@ -35,7 +35,7 @@ fn cases(deployed: &Deployed) -> Vec<(&'static str, Value, Vec<&'static str>)> {
         (
             "resources_list",
             json!({"kind": "endpointslices", "namespace": "shop"}),
-            vec!["web-", "8080", "10.89.0."],
+            vec!["web-", "8080", "10.89."],
         ),
         (
             "resources_get",

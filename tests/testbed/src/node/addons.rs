@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::{ADDRESS, Node, files::DNS, init::ANSWER};
+use super::{ADDRESS, Node, client, files::DNS, member::Member, start::ANSWER};
 use crate::binaries::{Main, build_module, versioned_cache};
 
 const COREDNS: &str = "1.15.0";
@@ -111,9 +111,13 @@ pub(super) fn metrics_server() -> Vec<String> {
     arguments
 }
 
-/// Enforces network policies and provides volumes until it is killed. Runs within the node.
-pub async fn run(node: &Node) -> Result<()> {
-    let client = node.admin().await?;
+/// Enforces network policies on a Kubernetes node, and on the first provides volumes, until it is killed. Runs within it.
+pub async fn run(node: &Node, number: u8) -> Result<()> {
+    let member = Member::new(node.folder(), number);
+    let client = client(&member.folder().join("admin.kubeconfig")).await?;
+    if !member.is_first() {
+        return policies::enforce(&client).await;
+    }
     let volumes = node.folder().join("state/volumes");
     futures::future::try_join(policies::enforce(&client), storage::provide(&client, &volumes)).await?;
     Ok(())

@@ -9,12 +9,12 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{ADDRESS, NODE_NAME, files::SERVICES};
+use super::{ADDRESS, Node, files::SERVICES, member::Member};
 
 /// Address of etcd.
 pub(super) const ETCD: &str = "127.0.0.1:2379";
 
-/// Starts a program with the node's folder as its working directory; its log is in the node's `/var/log`.
+/// Starts a program with the folder of its node as its working directory; its log is in the node's `/var/log`.
 pub(super) fn spawn(folder: &Path, name: &str, program: &str, arguments: &[String]) -> Result<Child> {
     let log = File::create(folder.join("log").join(format!("{name}.log")))?;
     Command::new(program)
@@ -91,18 +91,33 @@ pub(super) fn containerd() -> Vec<String> {
     owned(&["--config=containerd.toml"])
 }
 
-pub(super) fn kubelet() -> Vec<String> {
+pub(super) fn kubelet(member: &Member) -> Vec<String> {
     owned(&[
         "--config=kubelet.json",
         "--kubeconfig=kubelet.kubeconfig",
-        &format!("--hostname-override={NODE_NAME}"),
+        &format!("--hostname-override={}", member.name()),
         // It refuses loopback.
-        &format!("--node-ip={ADDRESS}"),
+        &format!("--node-ip={}", member.address()),
     ])
 }
 
-pub(super) fn proxy() -> Vec<String> {
-    owned(&["--config=proxy.json", &format!("--hostname-override={NODE_NAME}")])
+pub(super) fn proxy(member: &Member) -> Vec<String> {
+    owned(&["--config=proxy.json", &format!("--hostname-override={}", member.name())])
+}
+
+/// Arguments of nsenter that start another Kubernetes node, in its network.
+pub(super) fn further(node: &Node, member: &Member) -> Result<Vec<String>> {
+    let mut arguments = vec![format!("--net=/run/netns/{}", member.name()), "--".to_owned()];
+    arguments.push("unshare".to_owned());
+    arguments.extend(owned(&super::NAMESPACES));
+    arguments.push(std::env::current_exe()?.display().to_string());
+    arguments.extend(own("init", node, member));
+    Ok(arguments)
+}
+
+/// Arguments of this program, for a part of a node.
+pub(super) fn own(command: &str, node: &Node, member: &Member) -> Vec<String> {
+    owned(&["node", command, "--name", node.name(), "--number", &member.number().to_string()])
 }
 
 fn owned(arguments: &[&str]) -> Vec<String> {

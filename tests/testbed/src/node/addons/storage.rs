@@ -10,6 +10,8 @@ use crate::accounts::create;
 
 /// Name of the provisioner in the StorageClass.
 const PROVISIONER: &str = "porthole.test/folder";
+/// Annotation with the node that the scheduler has chosen.
+const NODE: &str = "volume.kubernetes.io/selected-node";
 /// Time between two looks at the cluster.
 const PERIOD: Duration = Duration::from_secs(1);
 
@@ -38,7 +40,7 @@ fn is_wanted(claim: &Value) -> bool {
     let annotations = &claim["metadata"]["annotations"];
     claim["status"]["phase"] == "Pending"
         && annotations["volume.kubernetes.io/storage-provisioner"] == PROVISIONER
-        && annotations["volume.kubernetes.io/selected-node"].is_string()
+        && annotations[NODE].is_string()
 }
 
 fn volume(claim: &Value, volumes: &Path) -> Result<Value> {
@@ -53,6 +55,9 @@ fn volume(claim: &Value, volumes: &Path) -> Result<Value> {
             // Nothing deletes it before the node itself is deleted.
             "persistentVolumeReclaimPolicy": "Retain",
             "hostPath": {"path": volumes.join(&name), "type": "DirectoryOrCreate"},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                {"key": "kubernetes.io/hostname", "operator": "In", "values": [metadata["annotations"][NODE]]},
+            ]}]}},
             "claimRef": {
                 "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": metadata["name"],
                 "namespace": metadata["namespace"], "uid": metadata["uid"],
