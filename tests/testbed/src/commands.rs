@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
-use porthole_testbed::node::{self, Node};
+use porthole_testbed::node::{self, Node, Program};
 
 #[derive(Subcommand)]
 pub(crate) enum NodeCommand {
@@ -28,6 +28,12 @@ pub(crate) enum NodeCommand {
         name: String,
         #[arg(trailing_var_arg = true, required = true, allow_hyphen_values = true)]
         command: Vec<String>,
+    },
+    /// Start a program of a node again (run within the node's namespaces)
+    Program {
+        #[arg(long)]
+        name: String,
+        program: String,
     },
     /// First process of a node (started by `up`)
     Init {
@@ -63,6 +69,10 @@ pub(crate) fn run(command: NodeCommand) -> Result<()> {
                 .env("PATH", format!("{path}:{}", node.folder().display()))
                 .exec();
             return Err(error).context("cannot run nsenter");
+        }
+        NodeCommand::Program { name, program } => {
+            let program = Program::named(&program).with_context(|| format!("no program is {program}"))?;
+            Node::named(&name)?.spawn(program)?;
         }
         NodeCommand::Init { name } => node::init(&Node::named(&name)?)?,
     }

@@ -28,6 +28,7 @@ use crate::binaries::cache;
 pub use images::Image;
 pub use init::run as init;
 pub use needs::{check_machine, missing_packages};
+pub use programs::Program;
 
 /// Address of the node, within its own network; its gateway to the pods has the first of theirs.
 pub const ADDRESS: &str = "10.88.0.1";
@@ -215,6 +216,25 @@ impl Node {
             .args(["--net", "--mount", "--pid", "--"])
             .arg(program);
         Ok(command)
+    }
+
+    /// Sends a signal, such as `KILL` or `STOP`, to a program of the node.
+    pub fn signal(&self, program: Program, signal: &str) -> Result<()> {
+        let process = std::fs::read_to_string(program.process_file(&self.folder))?;
+        let output = self.enter_wholly("kill")?.args([&format!("-{signal}"), process.trim()]).output()?;
+        stdout(&format!("kill -{signal} of {}", program.name()), output).map(|_| ())
+    }
+
+    /// Starts a program again that has ended, with this crate's binary.
+    pub fn start_again(&self, testbed: &Path, program: Program) -> Result<()> {
+        let mut command = self.enter_wholly(testbed)?;
+        let output = command.args(["node", "program", "--name", &self.name, program.name()]).output()?;
+        stdout(&format!("starting {} again", program.name()), output).map(|_| ())
+    }
+
+    /// Starts a program. Called within the node's namespaces, where its first process becomes the program's parent.
+    pub fn spawn(&self, program: Program) -> Result<()> {
+        program.spawn(&self.folder).map(|_| ())
     }
 
     /// Output of kubectl as the admin; an error has what it printed.

@@ -14,7 +14,9 @@ use rustix::process::{WaitOptions, wait};
 use super::{
     ADDRESS, Image, Node,
     files::{KERNEL, PAUSE, SERVICES},
-    images, programs, run as output_of, start_time,
+    images,
+    programs::{self, Program},
+    run as output_of, start_time,
 };
 
 /// Maximum time until a program of the node answers.
@@ -88,26 +90,24 @@ type Running = BTreeMap<i32, &'static str>;
 fn start(folder: &Path) -> Result<Running> {
     let text = |name: &str| folder.join(name).display().to_string();
     let mut running = Running::new();
-    let mut spawn = |name: &'static str, program: &str, arguments: Vec<String>| -> Result<Child> {
-        let child = programs::spawn(folder, name, program, &arguments)?;
-        running.insert(child.id().try_into()?, name);
+    let mut spawn = |program: Program| -> Result<Child> {
+        let child = program.spawn(folder)?;
+        running.insert(child.id().try_into()?, program.name());
         Ok(child)
     };
-    let kubernetes = text("kubernetes");
-    let mut etcd = spawn("etcd", &text("etcd"), programs::etcd())?;
-    let mut containerd = spawn("containerd", "containerd", programs::containerd())?;
+    let mut etcd = spawn(Program::Etcd)?;
+    let mut containerd = spawn(Program::Containerd)?;
     answers("etcd", &mut etcd, || TcpStream::connect(programs::ETCD).is_ok())?;
-    let mut api_server = spawn("kube-apiserver", &kubernetes, programs::api_server())?;
+    let mut api_server = spawn(Program::ApiServer)?;
     answers("containerd", &mut containerd, || succeeds("ctr", &["version"]))?;
     import_busybox(folder)?;
     let (kubectl, kubeconfig) = (text("kubectl"), text("admin.kubeconfig"));
     answers("kube-apiserver", &mut api_server, || {
         succeeds(&kubectl, &["--kubeconfig", &kubeconfig, "get", "--raw", "/readyz"])
     })?;
-    spawn("kube-controller-manager", &kubernetes, programs::controllers())?;
-    spawn("kube-scheduler", &kubernetes, programs::scheduler())?;
-    spawn("kubelet", &kubernetes, programs::kubelet())?;
-    spawn("kube-proxy", &kubernetes, programs::proxy())?;
+    for program in [Program::Controllers, Program::Scheduler, Program::Kubelet, Program::Proxy] {
+        spawn(program)?;
+    }
     Ok(running)
 }
 
