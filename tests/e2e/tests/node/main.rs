@@ -13,8 +13,11 @@ mod cases;
 mod deployed;
 mod guide;
 mod lifecycle;
+mod pods;
 mod rollout;
 mod tools;
+mod twin;
+mod visits;
 
 use std::{
     process::Command,
