@@ -10,6 +10,7 @@
 )]
 
 mod cases;
+mod certificate;
 mod deployed;
 mod guide;
 mod lifecycle;
