@@ -16,6 +16,7 @@ mod guide;
 mod lifecycle;
 mod pods;
 mod rollout;
+mod token;
 mod tools;
 mod twin;
 mod visits;
