@@ -4,7 +4,7 @@ use std::os::unix::process::CommandExt;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
-use porthole_testbed::node::{self, Extent, Node};
+use porthole_testbed::node::{self, Extent, Node, Program};
 
 #[derive(Subcommand)]
 pub(crate) enum NodeCommand {
@@ -41,6 +41,12 @@ pub(crate) enum NodeCommand {
         name: String,
         #[arg(long)]
         number: u8,
+    },
+    /// Start a program of a node again (run within the node's namespaces)
+    Program {
+        #[arg(long)]
+        name: String,
+        program: String,
     },
     /// First process of a Kubernetes node (started by `up`)
     Init {
@@ -82,6 +88,10 @@ pub(crate) async fn run(command: NodeCommand) -> Result<()> {
         }
         NodeCommand::Addons { name, number } => node::addons(&Node::named(&name)?, number).await?,
         NodeCommand::Init { name, number } => node::init(&Node::named(&name)?, number)?,
+        NodeCommand::Program { name, program } => {
+            let program = Program::named(&program).with_context(|| format!("no program is {program}"))?;
+            Node::named(&name)?.spawn(program)?;
+        }
     }
     Ok(())
 }

@@ -38,6 +38,7 @@ pub use images::Image;
 pub use init::run as init;
 pub use member::{MAX_NODES, address, name};
 pub use needs::{check_machine, missing_packages};
+pub use programs::Program;
 
 /// Address of the node, within its own network; its gateway to the pods has the first of theirs.
 pub const ADDRESS: &str = "10.88.0.1";
@@ -254,8 +255,13 @@ impl Node {
         Ok(command)
     }
 
+    /// Command that runs a program among the processes, mounts and addresses of the first Kubernetes node.
+    pub fn enter_wholly(&self, program: impl AsRef<OsStr>) -> Result<Command> {
+        self.enter_member(&Member::new(&self.folder, 1), program)
+    }
+
     /// Command that runs a program among the processes, mounts and addresses of a Kubernetes node.
-    fn enter_wholly(&self, member: &Member, program: impl AsRef<OsStr>) -> Result<Command> {
+    fn enter_member(&self, member: &Member, program: impl AsRef<OsStr>) -> Result<Command> {
         let namespaces = ["--net", "--mount", "--pid", "--"];
         let mut command = Command::new("nsenter");
         command.arg(format!("--target={}", self.process()?)).args(namespaces);
@@ -266,6 +272,25 @@ impl Node {
         }
         command.arg(program);
         Ok(command)
+    }
+
+    /// Sends a signal, such as `KILL` or `STOP`, to a program of the node.
+    pub fn signal(&self, program: Program, signal: &str) -> Result<()> {
+        let process = std::fs::read_to_string(program.process_file(&self.folder))?;
+        let output = self.enter_wholly("kill")?.args([&format!("-{signal}"), process.trim()]).output()?;
+        stdout(&format!("kill -{signal} of {}", program.name()), output).map(|_| ())
+    }
+
+    /// Starts a program again that has ended, with this crate's binary.
+    pub fn start_again(&self, testbed: &Path, program: Program) -> Result<()> {
+        let mut command = self.enter_wholly(testbed)?;
+        let output = command.args(["node", "program", "--name", &self.name, program.name()]).output()?;
+        stdout(&format!("starting {} again", program.name()), output).map(|_| ())
+    }
+
+    /// Starts a program. Called within the node's namespaces, where its first process becomes the program's parent.
+    pub fn spawn(&self, program: Program) -> Result<()> {
+        program.spawn(&Member::new(&self.folder, 1)).map(drop)
     }
 
     /// Output of kubectl as the admin; an error has what it printed.
@@ -280,7 +305,7 @@ impl Node {
         let archive = self.folder.join(format!("image-{}.tar", std::process::id()));
         images::archive(files, image, &archive)?;
         let import = |member: &Member| {
-            let mut ctr = self.enter_wholly(member, "ctr")?;
+            let mut ctr = self.enter_member(member, "ctr")?;
             let output = ctr.args(["-n", "k8s.io", "images", "import"]).arg(&archive).output()?;
             stdout("ctr images import", output).map(drop)
         };

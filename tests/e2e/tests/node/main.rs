@@ -13,13 +13,18 @@
 mod addons;
 mod beside;
 mod cases;
+mod certificate;
 mod deployed;
 mod guide;
 mod lifecycle;
-mod roads;
 mod nodes;
+mod pods;
+mod roads;
 mod rollout;
+mod token;
 mod tools;
+mod twin;
+mod visits;
 
 use std::{
     process::Command,

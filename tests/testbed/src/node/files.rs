@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `init`, `init.log`, `ready` | process id and start time of the first process, its log, and a mark that everything is started |
 //! | `log/` | `/var/log` of the node: the logs of pods, and of its own programs |
-//! | `state/` | what the kubelet, containerd and etcd keep |
+//! | `state/` | what the kubelet, containerd and etcd keep, and the process ids of the programs |
 //! | `kernel/` | settings of the kernel as the kubelet wants to find them |
 //! | `pki/`, `*.kubeconfig`, `*.json`, `cni/` | certificates and configuration |
 //! | `node-2/` and so on | the same of a further Kubernetes node, but for what all share |

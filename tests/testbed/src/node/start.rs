@@ -10,7 +10,15 @@ use std::{
 
 use anyhow::{Result, bail, ensure};
 
-use super::{Image, Node, addons, files::PAUSE, images, member::Member, network, programs, run as output_of};
+use super::{
+    Image, Node, addons,
+    files::PAUSE,
+    images,
+    member::Member,
+    network,
+    programs::{self, Program},
+    run as output_of,
+};
 
 /// Maximum time until a program of the node answers.
 pub(super) const ANSWER: Duration = Duration::from_secs(60);
@@ -30,21 +38,19 @@ struct Starter<'a> {
 /// Starts the control plane, the other Kubernetes nodes, and the programs of the first.
 pub(super) fn first(node: &Node, member: &Member) -> Result<Running> {
     let mut starter = Starter { node, member, running: Running::new() };
-    let mut etcd = starter.spawn("etcd", &starter.text("etcd"), programs::etcd())?;
-    let mut containerd = starter.spawn("containerd", "containerd", programs::containerd())?;
+    let mut etcd = starter.program(Program::Etcd)?;
+    let mut containerd = starter.program(Program::Containerd)?;
     archive_busybox(member.cluster())?;
     answers("etcd", Some(&mut etcd), || TcpStream::connect(programs::ETCD).is_ok())?;
-    let mut api_server =
-        starter.spawn("kube-apiserver", &starter.text("kubernetes"), programs::api_server())?;
+    let mut api_server = starter.program(Program::ApiServer)?;
     for further in Member::all(member.cluster()).iter().filter(|further| !further.is_first()) {
         network::connect(further)?;
         starter.spawn(&further.name(), "nsenter", programs::further(node, further)?)?;
     }
     starter.import_busybox(&mut containerd)?;
     starter.api_server_answers(Some(&mut api_server))?;
-    let kubernetes = starter.text("kubernetes");
-    starter.spawn("kube-controller-manager", &kubernetes, programs::controllers())?;
-    starter.spawn("kube-scheduler", &kubernetes, programs::scheduler())?;
+    starter.program(Program::Controllers)?;
+    starter.program(Program::Scheduler)?;
     starter.kubelet_and_proxy()?;
     if addons::has_addons(member.cluster()) {
         starter.spawn("coredns", &starter.text("coredns"), addons::coredns())?;
@@ -56,7 +62,7 @@ pub(super) fn first(node: &Node, member: &Member) -> Result<Running> {
 /// Starts the programs of another Kubernetes node.
 pub(super) fn further(node: &Node, member: &Member) -> Result<Running> {
     let mut starter = Starter { node, member, running: Running::new() };
-    let mut containerd = starter.spawn("containerd", "containerd", programs::containerd())?;
+    let mut containerd = starter.program(Program::Containerd)?;
     starter.import_busybox(&mut containerd)?;
     starter.api_server_answers(None)?;
     starter.kubelet_and_proxy()?;
@@ -75,10 +81,15 @@ impl Starter<'_> {
         Ok(child)
     }
 
+    fn program(&mut self, program: Program) -> Result<Child> {
+        let child = program.spawn(self.member)?;
+        self.running.insert(child.id().try_into()?, program.name().to_owned());
+        Ok(child)
+    }
+
     fn kubelet_and_proxy(&mut self) -> Result<()> {
-        let kubernetes = self.text("kubernetes");
-        self.spawn("kubelet", &kubernetes, programs::kubelet(self.member))?;
-        self.spawn("kube-proxy", &kubernetes, programs::proxy(self.member)).map(drop)
+        self.program(Program::Kubelet)?;
+        self.program(Program::Proxy).map(drop)
     }
 
     /// Starts this program's part of the add-ons, as the last program.
