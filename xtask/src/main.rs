@@ -99,6 +99,15 @@ enum Kube {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
+    /// Run kubectl as the admin: of the node if it runs, or else of the cluster
+    #[command(
+        after_help = "Examples:\n  cargo xtask kube kubectl -- get pods -A -o wide\n  cargo xtask kube kubectl -- apply -f tests/fixtures/node.yaml"
+    )]
+    Kubectl {
+        /// Arguments of kubectl
+        #[arg(last = true, required = true)]
+        arguments: Vec<String>,
+    },
     /// Stop them and delete their data
     Down,
 }
@@ -121,6 +130,7 @@ fn main() -> ExitCode {
         }
         Command::Kube(Kube::Up { pods, .. }) => kube::up(pods).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Enter { command }) => kube::enter(&command).map(|()| ExitCode::SUCCESS),
+        Command::Kube(Kube::Kubectl { arguments }) => kube::kubectl(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Down) => kube::down().map(|()| ExitCode::SUCCESS),
         Command::Bench { table, beside } => {
             bench::bench(table, beside.as_deref()).map(|()| ExitCode::SUCCESS)

@@ -1,10 +1,13 @@
-//! Commands about a node.
+//! Commands about a node, and kubectl.
 
-use std::os::unix::process::CommandExt;
+use std::{os::unix::process::CommandExt, path::Path, process::Command};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
-use porthole_testbed::node::{self, Extent, Node, Program};
+use porthole_testbed::{
+    cluster::Cluster,
+    node::{self, Extent, Node, Program},
+};
 
 #[derive(Subcommand)]
 pub(crate) enum NodeCommand {
@@ -94,4 +97,19 @@ pub(crate) async fn run(command: NodeCommand) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Replaces this process by kubectl, with the kubeconfig of the node that runs, or else of the cluster.
+pub(crate) fn kubectl(folder: &Path, name: &str, arguments: &[String]) -> Result<()> {
+    let node = Node::named(name)?;
+    let (mut kubectl, kubeconfig) = if node.process().is_ok() {
+        (node.enter(node.folder().join("kubectl"))?, node.kubeconfig())
+    } else {
+        let Ok(cluster) = Cluster::open(folder) else {
+            bail!("neither a node nor a cluster is running; `cargo xtask kube up` starts one");
+        };
+        (Command::new(cluster.kubectl), cluster.kubeconfig)
+    };
+    let error = kubectl.args(arguments).env("KUBECONFIG", kubeconfig).exec();
+    Err(error).context("cannot run kubectl")
 }

@@ -1,8 +1,11 @@
-//! Two Kubernetes nodes: their pods reach each other and Services, policies hold on both, and both are read and visited.
+//! Two Kubernetes nodes: kubectl shows both, their pods reach each other and Services, policies hold on both, and both are read and visited.
+
+use std::process::Command;
 
 use porthole_testbed::{
     dify::Dify,
-    node::{address, name},
+    node::{Node, address, name},
+    prepared,
 };
 use serde_json::json;
 use tokio::sync::OnceCell;
@@ -153,4 +156,30 @@ async fn the_second_node_is_read_through_the_api_server() {
     }
     let top = deployed.call("nodes_top", json!({})).await;
     assert!([name(1), name(2)].iter().all(|node| top.contains(node)), "{top}");
+}
+
+#[test]
+fn kubectl_is_the_admins_of_the_node_that_runs() {
+    let kubectl = |node: &str| {
+        let mut command = Command::new(prepared::path("PORTHOLE_TESTBED"));
+        command.args([
+            "kubectl",
+            "--folder",
+            "/nonexistent",
+            "--name",
+            node,
+            "--",
+            "get",
+            "nodes",
+            "-o",
+            "name",
+        ]);
+        let output = command.env("RUST_BACKTRACE", "0").output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.success(), text(output.stdout), text(output.stderr))
+    };
+    let (_, shown, error) = kubectl(Node::for_tests().name());
+    assert_eq!(shown, "node/node-1\nnode/node-2\n", "{error}");
+    let (succeeded, _, error) = kubectl("no-such-node");
+    assert!(!succeeded && error.contains("neither a node nor a cluster is running"), "{error}");
 }
