@@ -14,6 +14,7 @@ mod certificate;
 mod deployed;
 mod guide;
 mod lifecycle;
+mod outages;
 mod pods;
 mod rollout;
 mod token;
