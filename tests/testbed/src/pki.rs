@@ -57,7 +57,7 @@ pub(crate) fn token_keys() -> Result<(String, String)> {
     Ok((keys.serialize_pem(), keys.public_key_pem()))
 }
 
-/// Signs as ES256 of JSON Web Tokens does, with a key of [`token_keys`] in a file.
+/// Signs as ES256 of JSON Web Tokens does, with the private key for ServiceAccount tokens in this file.
 pub fn sign(key: &Path, message: &[u8]) -> Result<Vec<u8>> {
     let signed = KeyPair::from_pem(&std::fs::read_to_string(key)?)?.sign(message)?;
     fixed(&signed).context("a signature that is not of P-256")

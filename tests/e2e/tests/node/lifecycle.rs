@@ -15,7 +15,7 @@ use porthole_testbed::{
 use crate::until;
 
 /// A node that is stopped in any case.
-struct Stopped(Node);
+pub(crate) struct Stopped(pub(crate) Node);
 
 impl Drop for Stopped {
     fn drop(&mut self) {

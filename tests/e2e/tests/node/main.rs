@@ -18,6 +18,7 @@ mod deployed;
 mod guide;
 mod lifecycle;
 mod nodes;
+mod outages;
 mod pods;
 mod roads;
 mod rollout;

@@ -46,7 +46,7 @@ enum Outcome {
     Answered,
     /// An error that says why.
     Told(String),
-    /// No connection came about.
+    /// A connection did not come about.
     Refused(String),
     /// The connection broke off.
     Broken(String),
@@ -67,6 +67,8 @@ impl Outcome {
         };
         if error.contains("Dify hangs") || error.contains("deadline has elapsed") {
             Self::Silent(error)
+        } else if error.contains("client error (Connect)") {
+            Self::Refused(error)
         } else if error.starts_with("Failed to connect to MCP server") {
             Self::Told(error)
         } else {
@@ -80,10 +82,6 @@ impl Outcome {
             Self::Broken(error) if dify.posted == Some(StatusCode::NOT_FOUND) => Self::Parted(error),
             outcome => outcome,
         }
-    }
-
-    fn of_connecting(error: String) -> Self {
-        if error.contains("client error (Connect)") { Self::Refused(error) } else { Self::of(Err(error)) }
     }
 }
 
@@ -236,7 +234,7 @@ impl Coming {
         if is_new {
             match Dify::connect_by(self.way(number).client(), origin, Some(token)).await {
                 Ok(dify) => *session = Some(dify),
-                Err(error) => return Outcome::of_connecting(format!("{error:#}")),
+                Err(error) => return Outcome::of(Err(format!("{error:#}"))),
             }
         }
         let Some(dify) = session else { return Outcome::Silent("no session".into()) };
@@ -291,6 +289,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// Prints the figures; fails if anything was lost.
+    #[expect(clippy::print_stderr, reason = "figures of the suite")]
     pub(crate) fn judge(&self, day: &str, allowed: &Allowed) {
         let of = |visits: &[Visit], is: fn(&Outcome) -> bool| -> (usize, u128) {
             let fitting = visits.iter().filter(|visit| is(&visit.outcome)).map(|visit| visit.took);
