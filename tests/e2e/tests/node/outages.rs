@@ -8,7 +8,7 @@ use std::{
 use porthole_testbed::{
     accounts,
     dify::Dify,
-    node::{NODE_NAME, Node, Program},
+    node::{Extent, NODE_NAME, Node, Program},
     prepared,
 };
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ async fn a_host_outlasts_its_api_server_its_kubelet_and_a_drain() {
     }
     let name = format!("days-{}", std::process::id());
     let node = Stopped(Node::named(&name).unwrap());
-    node.0.up(&prepared::path("PORTHOLE_TESTBED")).unwrap();
+    node.0.up(&prepared::path("PORTHOLE_TESTBED"), Extent::default()).unwrap();
     // Every node has the same address, so this test goes on as a process in the other's network.
     let mut again = node.0.enter(std::env::current_exe().unwrap()).unwrap();
     again.args(["--exact", "outages::a_host_outlasts_its_api_server_its_kubelet_and_a_drain", "--nocapture"]);
