@@ -15,6 +15,7 @@ mod guide;
 mod lifecycle;
 mod rollout;
 mod tools;
+mod truth;
 
 use std::{
     process::Command,
