@@ -24,6 +24,7 @@ mod roads;
 mod rollout;
 mod token;
 mod tools;
+mod truth;
 mod twin;
 mod visits;
 
