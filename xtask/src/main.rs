@@ -44,6 +44,9 @@ enum Command {
         suite: Option<String>,
         /// Of them, only tests whose name contains this
         name: Option<String>,
+        /// The long suites too: minutes of waiting until faults show
+        #[arg(long)]
+        long: bool,
     },
     /// Look for inputs that break a parser; exits 2 where there is no C++ compiler
     #[command(
@@ -115,7 +118,7 @@ enum Kube {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo { listen } => demo::demo(&listen).map(|never| match never {}),
-        Command::Test { suite, name } => suites::test(suite.as_deref(), name),
+        Command::Test { suite, name, long } => suites::test(suite.as_deref(), name, long),
         Command::Fuzz { target, seconds } => match fuzz::can_run() {
             Err(missing) => {
                 eprintln!("xtask: {missing:#}");
