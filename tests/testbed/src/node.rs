@@ -300,6 +300,11 @@ impl Node {
         stdout(&format!("kubectl {}", arguments.join(" ")), output)
     }
 
+    /// Client with all rights; works within the node's network only.
+    pub async fn admin(&self) -> Result<kube::Client> {
+        client(&self.kubeconfig()).await
+    }
+
     /// Imports an image from the folder of its files, on every Kubernetes node.
     pub fn import(&self, files: &Path, image: &Image) -> Result<()> {
         let archive = self.folder.join(format!("image-{}.tar", std::process::id()));
