@@ -152,7 +152,9 @@ fn is_over(facts: &Facts, pod: &Object) -> bool {
     match pod.text("/status/phase") {
         "Succeeded" => true,
         "Failed" => {
-            pod.text("/status/reason") == "Evicted"
+            // A finalizer may keep a pod that was deleted, whose containers were told to end.
+            pod.deleted().is_some()
+                || pod.text("/status/reason") == "Evicted"
                 || facts.owner(pod).is_some_and(|owner| {
                     health::health(facts, owner).is_some_and(|health| health.state <= State::Intended)
                         || is_superseded(facts, owner)

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     Facts, Kind, Object, Reference, history,
     object::{list, text},
-    placement, relations, time,
+    placement, probes, relations, time,
 };
 
 /// A state, the best first.
@@ -127,11 +127,21 @@ fn replicas(facts: &Facts, object: &Object, ready: i64, wanted: i64) -> Health {
         _ if wanted == 0 && object.kind() == Kind::DaemonSet => State::Intended,
         _ if wanted == 0 => return Health { state: State::Intended, detail: "scaled to 0".to_owned() },
         _ if ready >= wanted => State::Healthy,
-        _ if age < STARTING => State::Starting,
+        _ if age < STARTING || waits_for_probes(facts, object, wanted) => State::Starting,
         0 => State::Down,
         _ => State::Degraded,
     };
     Health { state, detail }
+}
+
+/// True if a workload has all its pods, and those that are not ready have probes that may still succeed.
+fn waits_for_probes(facts: &Facts, workload: &Object, wanted: i64) -> bool {
+    let pods = facts.pods_of(workload);
+    let mut live = pods.iter().filter(|pod| !has_ended(pod) && pod.deleted().is_none());
+    let count = pods.iter().filter(|pod| is_ready(pod) || probes::is_starting(pod, facts.now)).count();
+    pods.iter().any(|pod| probes::is_starting(pod, facts.now))
+        && i64::try_from(count).is_ok_and(|count| count >= wanted)
+        && live.all(|pod| is_ready(pod) || probes::is_starting(pod, facts.now))
 }
 
 fn job(facts: &Facts, job: &Object) -> Health {
@@ -185,6 +195,9 @@ fn service(facts: &Facts, service: &Object) -> Option<Health> {
     };
     let state = match ready {
         0 if pods.is_empty() && is_idle() => State::Intended,
+        0 if !pods.is_empty() && pods.iter().all(|pod| probes::is_starting(pod, facts.now)) => {
+            State::Starting
+        }
         0 => State::Down,
         _ if ready < pods.len() => State::Degraded,
         _ => State::Healthy,
@@ -225,6 +238,7 @@ fn pod(facts: &Facts, pod: &Object) -> Health {
         "Running" if is_ready(pod) => State::Healthy,
         // An error word is a fault at any age.
         "Running" | "Pending" if age < STARTING && !is_error(&word) => State::Starting,
+        "Running" if probes::is_starting(pod, facts.now) => State::Starting,
         "Running" if ready > 0 => State::Degraded,
         _ => State::Down,
     };

@@ -83,6 +83,21 @@ fn is_planned(container: Container<'_>, probe: &str, end: &End<'_>) -> bool {
     within(plan) || (grace > 0 && within(plan + grace))
 }
 
+/// True for a pod that is not ready because of containers that run and whose readiness probes may still succeed.
+pub fn is_starting(pod: &Object, now: u64) -> bool {
+    if pod.text("/status/phase") != "Running" || pod.deleted().is_some() {
+        return false;
+    }
+    let mut unready = crate::containers::containers(pod).filter(|container| !container.is_ready()).peekable();
+    let may_succeed = |container: Container<'_>| {
+        let probe = container.spec.pointer("/readinessProbe");
+        probe.zip(container.running_since()).is_some_and(|(probe, since)| {
+            now.saturating_sub(since) <= u64::try_from(budget(probe)).unwrap_or_default()
+        })
+    };
+    unready.peek().is_some() && unready.all(may_succeed)
+}
+
 /// Seconds after its start in which a container passes a probe, or is found to fail it.
 pub fn budget(probe: &Value) -> i64 {
     let rounds = number(probe, "failureThreshold", 3).saturating_mul(number(probe, "periodSeconds", 10));

@@ -1,6 +1,9 @@
 //! A diagnosis as text for a model: a verdict, at most three causes with their evidence, what is fine, what is not known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use porthole_field_path::one_line;
 
@@ -58,9 +61,10 @@ pub(crate) fn text(
     lines.join("\n")
 }
 
-/// A line for each object of the subject, the worst first.
+/// A line for each object of the subject: those of the first cause first, so that a reader finds the cause of each; then
+/// the worst.
 fn verdict(facts: &Facts, subject: &[Reference], findings: &[Finding]) -> Vec<String> {
-    let mut states: Vec<(State, String)> = Vec::new();
+    let mut states: Vec<(usize, Reverse<State>, String)> = Vec::new();
     for reference in subject {
         let Some(object) = facts.get(reference) else { continue };
         let (state, detail) = match health::health(facts, object) {
@@ -68,11 +72,13 @@ fn verdict(facts: &Facts, subject: &[Reference], findings: &[Finding]) -> Vec<St
             None if findings.is_empty() => (State::Healthy, "healthy".to_owned()),
             None => (State::Degraded, "in trouble".to_owned()),
         };
-        states.push((state, line(&format!("{reference}: {detail}"), TEXT)));
+        let is_of = |finding: &Finding| finding.object == *reference || finding.affects.contains(reference);
+        let cause = findings.iter().position(is_of).unwrap_or(findings.len());
+        states.push((cause, Reverse(state), line(&format!("{reference}: {detail}"), TEXT)));
     }
-    states.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    states.sort();
     let hidden = states.len().saturating_sub(NAMES);
-    let mut lines: Vec<String> = states.into_iter().take(NAMES).map(|(_, line)| line).collect();
+    let mut lines: Vec<String> = states.into_iter().take(NAMES).map(|(.., line)| line).collect();
     if hidden > 0 {
         lines.push(format!("and {hidden} more"));
     }
@@ -200,6 +206,33 @@ mod tests {
         let long = format!("{}é{}", "a".repeat(400), "the cause");
         let quote = quoted(&long);
         assert!(quote.len() <= QUOTE && quote.ends_with("the cause") && quote.contains('…'), "{quote}");
+    }
+
+    /// The first lines are about what the first causes are about, whatever else is as bad.
+    #[test]
+    fn objects_stand_in_the_order_of_their_causes() {
+        let waiting = |name: &str, reason: &str, message: &str| {
+            let state = serde_json::json!({"waiting": {"reason": reason, "message": message}});
+            pod(
+                name,
+                serde_json::json!({"containers": [{"name": "app", "image": "app:9"}]}),
+                serde_json::json!({"phase": "Pending", "containerStatuses": [{"name": "app", "state": state}]}),
+            )
+        };
+        let objects = [
+            waiting("alpha", "ErrImagePull", "not found"),
+            waiting("beta", "ErrImagePull", "manifest unknown"),
+            waiting("gamma", "ErrImagePull", "no such host"),
+            waiting("zeta", "CreateContainerConfigError", "configmap \"z\" not found"),
+            crate::recorded::object("Namespace", "shop"),
+        ];
+        let answer = Recorded::new(&objects).ask_for("", "shop", "");
+        let object = |begins: &str| {
+            let line = answer.lines().find(|line| line.contains(begins)).unwrap_or_default();
+            line.split("shop/").nth(1).and_then(|rest| rest.split(':').next()).unwrap_or_default().to_owned()
+        };
+        let first = answer.lines().next().unwrap_or_default();
+        assert!(object("cause 1").starts_with('z') && first.starts_with("Pod shop/zeta"), "{answer}");
     }
 
     /// A name of the cluster that holds a line break begins no line of the answer.

@@ -40,7 +40,12 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
         || probes::kill(facts, pod, container).is_some();
     // Sidecars are told to end when the others have ended.
     let is_told = container.is_sidecar() && pod.text("/status/phase") == "Failed" && end.code != 1;
-    if is_other_fault || is_told || (end.code == 0 && !is_loop) {
+    // Between two tries no word says that it is a loop.
+    let is_again = end.is_current
+        && container.restarts() > 1
+        && !container.is_init
+        && matches!(pod.text("/spec/restartPolicy"), "" | "Always");
+    if is_other_fault || is_told || (end.code == 0 && !is_loop && !is_again) {
         return None;
     }
     let log = log(facts, pod, container);
@@ -222,6 +227,38 @@ mod tests {
             answer.contains("restarted again and again") && answer.contains("FATAL: no licence"),
             "{answer}"
         );
+    }
+
+    /// Between its end and the next back-off a container shows no word of a loop.
+    #[test]
+    fn a_container_that_ends_with_0_again_and_again_is_told_while_it_is_down() {
+        let mut pod = crashed(0, "");
+        let end = pod["status"]["containerStatuses"][0]["lastState"].clone();
+        pod["status"]["containerStatuses"][0]["state"] = end;
+        let answer = Recorded::new(&[pod.clone()]).ask("store-1");
+        assert!(answer.contains("[container-exits]") && answer.contains("exits with code 0"), "{answer}");
+        for (field, value) in
+            [("restartCount", json!(1)), ("state", json!({"running": {"startedAt": "2026-11-24T11:59:55Z"}}))]
+        {
+            let mut other = pod.clone();
+            other["status"]["containerStatuses"][0][field] = value;
+            let answer = Recorded::new(&[other]).ask("store-1");
+            assert!(!answer.contains("[container-exits]"), "{field}: {answer}");
+        }
+        pod["spec"]["restartPolicy"] = "OnFailure".into();
+        let answer = Recorded::new(&[pod]).ask("store-1");
+        assert!(!answer.contains("[container-exits]"), "{answer}");
+    }
+
+    /// The containers of a pod that is deleted are told to end, and its finalizer may keep it long after.
+    #[test]
+    fn a_deleted_pod_that_a_finalizer_keeps_has_no_fault_of_its_containers() {
+        let mut pod = crashed(137, "");
+        pod["status"]["phase"] = "Failed".into();
+        pod["metadata"]["deletionTimestamp"] = "2026-11-24T11:58:05Z".into();
+        pod["metadata"]["finalizers"] = json!(["acme.io/drain"]);
+        let answer = Recorded::new(&[pod]).ask("store-1");
+        assert!(answer.contains("[stuck-terminating]") && !answer.contains("[container-exits]"), "{answer}");
     }
 
     #[test]

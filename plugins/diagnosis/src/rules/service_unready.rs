@@ -1,11 +1,12 @@
 //! A Service without a ready endpoint, although it selects pods.
 //!
 //! Evidence: the pods that it selects.
-//! Not to be taken for: a Service that selects no pod (another rule), `publishNotReadyAddresses`, pods that just start.
+//! Not to be taken for: a Service that selects no pod (another rule), `publishNotReadyAddresses`, pods that just start
+//! or whose readiness probes have not been asked long enough.
 //! Source: kubernetes/staging/src/k8s.io/endpointslice.
 
 use super::Rule;
-use crate::{Evidence, Facts, Finding, Kind, Object, health, selected};
+use crate::{Evidence, Facts, Finding, Kind, Object, health, probes, selected};
 
 pub(super) const RULE: Rule = Rule { id: "service-unready", find };
 
@@ -20,7 +21,8 @@ fn of(facts: &Facts, service: &Object) -> Option<Finding> {
     let pods: Vec<&Object> = selected(facts, service).collect();
     let live: Vec<&Object> = pods.iter().copied().filter(|pod| !health::has_ended(pod)).collect();
     let age = |pod: &Object| pod.created().map_or(u64::MAX, |created| facts.now.saturating_sub(created));
-    let is_starting = !live.is_empty() && live.iter().all(|pod| age(pod) < health::STARTING);
+    let is_new = |pod: &Object| age(pod) < health::STARTING || probes::is_starting(pod, facts.now);
+    let is_starting = !live.is_empty() && live.iter().all(|pod| is_new(pod));
     if pods.is_empty() || live.iter().any(|pod| health::is_ready(pod)) || is_starting {
         return None;
     }
@@ -70,7 +72,15 @@ mod tests {
             ),
             "{answer}"
         );
-        let answer = Recorded::new(&[service(true), pod]).ask_for("api", "shop", "service");
+        let answer = Recorded::new(&[service(true), pod.clone()]).ask_for("api", "shop", "service");
         assert!(!answer.contains("service-unready"), "{answer}");
+        // Its probe is not asked for the first ten hours.
+        for (delay, is_fault) in [(36_000, false), (10, true)] {
+            pod["spec"]["containers"][0]["readinessProbe"] =
+                json!({"tcpSocket": {"port": 80}, "initialDelaySeconds": delay});
+            let answer = Recorded::new(&[service(false), pod.clone()]).ask_for("api", "shop", "service");
+            assert_eq!(answer.contains("\ncause"), is_fault, "{delay}: {answer}");
+            assert_eq!(answer.contains("starting"), !is_fault, "{delay}: {answer}");
+        }
     }
 }
