@@ -41,6 +41,7 @@ mod metrics;
 mod missing;
 pub mod owned;
 mod pages;
+mod place;
 pub mod pod;
 mod reach;
 mod read;
@@ -71,6 +72,7 @@ pub use list_arguments::ListArguments;
 pub use metrics::{Resource, TopArguments, metrics_error};
 pub use missing::{elsewhere, get_or_suggest, node_read, suggestion};
 pub use pages::{ListEnd, list_pages};
+pub use place::{Places, get_by_name, locate, preferred};
 pub use porthole_field_path::{self as field_path, quantity};
 pub use porthole_lists::{Columns, ListRequest, Output, Row, Table, one_line, pruned, to_yaml, yaml};
 pub use porthole_sdk_macros::{Argument, Arguments, tool};
@@ -91,7 +93,7 @@ pub mod prelude {
     pub use crate::{__tool as tool, arguments, list_arguments};
     pub use crate::{
         Answer, Argument, Arguments, Columns, Error, List, ListArguments, Row, Table, TableAnswer, age, call,
-        get, get_or_suggest, kind,
+        get, get_by_name, get_or_suggest, kind,
         kube_read::{self, Cut, GetQuery, KindRef, ListQuery, LogQuery, Page, ReadError, Reason, View},
         list_all_of, log_of, namespace_or_default, parsed, paths, suggestion, text, yaml,
     };

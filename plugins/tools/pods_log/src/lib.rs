@@ -2,6 +2,7 @@
 
 mod digest;
 mod one;
+mod place;
 mod report;
 mod state;
 mod targets;
@@ -24,7 +25,7 @@ enum Output {
 struct Request {
     /// Pod, or a workload such as deployment/web, job/x
     name: Option<String>,
-    /// Default: the default namespace
+    /// Default: wherever the name is
     namespace: Option<String>,
     /// Default: the default or first one; *: all
     container: Option<String>,
@@ -152,14 +153,21 @@ impl Request {
     reads(
         get("pods/log"),
         get_list("pods"),
-        get("services", "replicationcontrollers"),
-        get_list("apps": "deployments", "statefulsets", "daemonsets"),
-        get("apps": "replicasets"),
-        get_list("batch": "jobs"),
+        get_list("services", "replicationcontrollers"),
+        get_list("apps": "deployments", "statefulsets", "daemonsets", "replicasets"),
+        get_list("batch": "jobs", "cronjobs"),
     ),
 )]
 fn pods_log(request: Request) -> Answer {
-    let namespace = namespace_or_default(request.namespace.clone());
+    let (namespace, place) = match (&request.namespace, &request.name) {
+        (Some(namespace), _) => (namespace.clone(), String::new()),
+        (None, None) => (call::default_namespace(), String::new()),
+        (None, Some(name)) => {
+            let namespace = place::of(name)?;
+            let place = format!("(namespace {namespace})\n");
+            (namespace, place)
+        }
+    };
     let host = call::output_budget();
     let budget = request.max_bytes.filter(|bytes| *bytes > 0).map_or(host, |bytes| bytes.min(host));
     let mut selection = targets::select(&request, &namespace)?;
@@ -175,9 +183,9 @@ fn pods_log(request: Request) -> Answer {
     let targets = selection.targets;
     if let ([_], [read]) = (targets.as_slice(), reads.as_slice()) {
         let log = read.as_ref().map_err(Clone::clone)?;
-        return text(format!("{}{log}", selection.note));
+        return text(format!("{place}{}{log}", selection.note));
     }
-    let mut answer = selection.note;
+    let mut answer = place + &selection.note;
     for (target, read) in targets.iter().zip(&reads) {
         answer.push_str(&format!("== {} ==\n", target.title()));
         match read {
