@@ -8,10 +8,11 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    examples,
+    examples, kube,
     packages::npm_packages,
     plugins,
-    shell::{build_dist, build_workspace, built, cache, command, root, run},
+    shell::{build_dist, build_workspace, built, cache, command, root, run, run_aside},
+    suites,
 };
 
 /// The popular server, written in Go; its npm package contains a Linux binary.
@@ -30,6 +31,10 @@ pub(crate) fn bench(table: Option<Table>, beside: Option<&Path>) -> Result<()> {
         plugins::build()?;
         tokens(&porthole)?;
     }
+    if table.is_none_or(|table| table == Table::Causes) {
+        plugins::build()?;
+        causes(&porthole)?;
+    }
     if table.is_none_or(|table| table == Table::Reload) {
         reload(&porthole)?;
     }
@@ -43,6 +48,8 @@ pub(crate) enum Table {
     Calls,
     /// What a model pays for twenty questions, beside npm kubernetes-mcp-server
     Tokens,
+    /// Causes of faults on a real node, beside npm kubernetes-mcp-server's shortest way
+    Causes,
     /// Tools that are dropped and replaced, starts with thirty, and tools in other languages
     Reload,
 }
@@ -93,6 +100,23 @@ fn tokens(porthole: &Path) -> Result<()> {
         bench.arg("--show");
     }
     run_on_cluster(bench, "kube-tokens")
+}
+
+/// Benchmarks diagnoses on a node of its own, which is stopped in any case.
+fn causes(porthole: &Path) -> Result<()> {
+    suites::real_node()?;
+    let name = format!("bench-{}", std::process::id());
+    let run_all = || {
+        run_aside(&mut kube::node(&["up", "--name", &name])).context("the node does not start")?;
+        let mut bench = kube::node(&["enter", "--name", &name, "--"]);
+        bench.arg(built("porthole-bench")).args(["causes", "--node", &name, "--porthole"]).arg(porthole);
+        bench.arg("--plugins").arg(root().join("plugins/dist")).arg("--root").arg(root());
+        bench.arg("--peer").arg(peer()?).arg("--tokenizer").arg(npm_packages("npm-tokenizer", &[TOKENIZER])?);
+        run(&mut bench)
+    };
+    let outcome = run_all();
+    let down = run_aside(&mut kube::node(&["down", "--name", &name]));
+    outcome.and(down.context("the node does not stop"))
 }
 
 /// Benchmarks calls, alternating with another Porthole binary if `beside` names one.

@@ -44,6 +44,9 @@ enum Command {
         suite: Option<String>,
         /// Of them, only tests whose name contains this
         name: Option<String>,
+        /// The long suites too: minutes of waiting until faults show
+        #[arg(long)]
+        long: bool,
     },
     /// Look for inputs that break a parser; exits 2 where there is no C++ compiler
     #[command(
@@ -83,6 +86,12 @@ enum Kube {
         /// its own (needs Linux, root and control groups; $PORTHOLE_NODE names it, if there is to be more than one)
         #[arg(long, conflicts_with = "pods")]
         node: bool,
+        /// On that node: CoreDNS, metrics-server, a default StorageClass, and network policies that are enforced
+        #[arg(long, requires = "node")]
+        addons: bool,
+        /// Number of Kubernetes nodes: each after the first has a kubelet and a network of its own
+        #[arg(long, requires = "node", default_value_t = 1)]
+        nodes: u8,
     },
     /// Run a command in the node's network, with $KUBECONFIG set
     #[command(
@@ -93,6 +102,15 @@ enum Kube {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
+    /// Run kubectl as the admin: of the node if it runs, or else of the cluster
+    #[command(
+        after_help = "Examples:\n  cargo xtask kube kubectl -- get pods -A -o wide\n  cargo xtask kube kubectl -- apply -f tests/fixtures/node.yaml"
+    )]
+    Kubectl {
+        /// Arguments of kubectl
+        #[arg(last = true, required = true)]
+        arguments: Vec<String>,
+    },
     /// Stop them and delete their data
     Down,
 }
@@ -100,7 +118,7 @@ enum Kube {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Demo { listen } => demo::demo(&listen).map(|never| match never {}),
-        Command::Test { suite, name } => suites::test(suite.as_deref(), name),
+        Command::Test { suite, name, long } => suites::test(suite.as_deref(), name, long),
         Command::Fuzz { target, seconds } => match fuzz::can_run() {
             Err(missing) => {
                 eprintln!("xtask: {missing:#}");
@@ -110,9 +128,12 @@ fn main() -> ExitCode {
         },
         Command::Lint => lint::lint().map(|()| ExitCode::SUCCESS),
         Command::Plugins => plugins::build().map(|()| ExitCode::SUCCESS),
-        Command::Kube(Kube::Up { node: true, .. }) => kube::node_up().map(|()| ExitCode::SUCCESS),
+        Command::Kube(Kube::Up { node: true, addons, nodes, .. }) => {
+            kube::node_up(addons, nodes).map(|()| ExitCode::SUCCESS)
+        }
         Command::Kube(Kube::Up { pods, .. }) => kube::up(pods).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Enter { command }) => kube::enter(&command).map(|()| ExitCode::SUCCESS),
+        Command::Kube(Kube::Kubectl { arguments }) => kube::kubectl(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Down) => kube::down().map(|()| ExitCode::SUCCESS),
         Command::Bench { table, beside } => {
             bench::bench(table, beside.as_deref()).map(|()| ExitCode::SUCCESS)

@@ -80,7 +80,9 @@ pub(crate) fn build_workspace() -> Result<()> {
 
 /// Builds the host alone as the image has it, with link-time optimisation.
 pub(crate) fn build_dist() -> Result<PathBuf> {
-    eprintln!("building the host with link-time optimisation (about ten minutes the first time)");
+    eprintln!(
+        "building the host with link-time optimisation (about twenty minutes the first time on two cores)"
+    );
     run_aside(&mut command("cargo", &["build", "--profile", "dist", "--package", "porthole"]))?;
     Ok(target().join("dist/porthole"))
 }
@@ -90,4 +92,15 @@ pub(crate) fn build_demo() -> Result<PathBuf> {
     eprintln!("building the host (about six minutes the first time on two cores, with the tools)");
     run_aside(&mut command("cargo", &["build", "--profile", "demo", "--package", "porthole"]))?;
     Ok(target().join("demo/porthole"))
+}
+
+/// Path of the testbed that [`build_testbed`] builds.
+pub(crate) fn demo_testbed() -> PathBuf {
+    target().join("demo/porthole-testbed")
+}
+
+/// Builds the testbed alone, with less optimisation than a release.
+pub(crate) fn build_testbed() -> Result<()> {
+    eprintln!("building the testbed (about two minutes the first time)");
+    run_aside(&mut command("cargo", &["build", "--profile", "demo", "--package", "porthole-testbed"]))
 }

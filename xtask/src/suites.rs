@@ -39,6 +39,9 @@ struct Suite {
     prepare: fn() -> Result<()>,
 }
 
+/// Suites that run with `--long` only.
+const LONG: [&str; 1] = ["causes"];
+
 /// Environment of every suite.
 struct Environment {
     folder: PathBuf,
@@ -52,7 +55,7 @@ struct Environment {
     name: Option<String>,
 }
 
-const SUITES: [Suite; 16] = [
+const SUITES: [Suite; 17] = [
     Suite { name: "unit", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib", "--bins"]) },
     Suite {
         name: "layers",
@@ -93,14 +96,16 @@ const SUITES: [Suite; 16] = [
         prepare: || Ok(()),
         run: |s| s.cargo_test(&["--test", "image", "--", "--nocapture"]),
     },
-    Suite { name: "node", prepare: real_node, run: Environment::node },
+    Suite { name: "node", prepare: real_node, run: |s| s.on_node("node", &["--addons", "--nodes", "2"]) },
+    // A node of its own: hundreds of pods, and what they log and report is not to disturb the guide's.
+    Suite { name: "causes", prepare: real_node, run: |s| s.on_node("causes", &[]) },
     Suite { name: "page", prepare: chromium, run: |s| s.cargo_test(&["--test", "page"]) },
     Suite { name: "readme", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "readme"]) },
 ];
 
 /// Runs the suites whose names contain `only`, in sequence, and reports the results. With a `name` it runs those of
 /// their tests whose names contain it.
-pub(crate) fn test(only: Option<&str>, name: Option<String>) -> Result<ExitCode> {
+pub(crate) fn test(only: Option<&str>, name: Option<String>, long: bool) -> Result<ExitCode> {
     let begun = Instant::now();
     build_workspace()?;
     let guests = plugins::build_with_guests()?;
@@ -111,7 +116,13 @@ pub(crate) fn test(only: Option<&str>, name: Option<String>) -> Result<ExitCode>
     let environment = Environment { cluster, folder, node: run, guests, is_whole: only.is_none(), name };
     let outcomes = environment.with_cluster(|| {
         let mut outcomes = Vec::new();
-        for suite in SUITES.iter().filter(|suite| only.is_none_or(|only| suite.name.contains(only))) {
+        let chosen = |suite: &&Suite| only.is_none_or(|only| suite.name.contains(only));
+        let (due, left): (Vec<&Suite>, Vec<&Suite>) =
+            SUITES.iter().filter(chosen).partition(|suite| long || !LONG.contains(&suite.name));
+        for suite in &left {
+            eprintln!("the suite {} runs with --long only", suite.name);
+        }
+        for suite in due {
             eprintln!("\n=== suite {} ===", suite.name);
             let outcome = match (suite.prepare)() {
                 Err(error) => Outcome::NotRun(format!("{error:#}")),
@@ -122,7 +133,7 @@ pub(crate) fn test(only: Option<&str>, name: Option<String>) -> Result<ExitCode>
             };
             outcomes.push((suite.name, outcome));
         }
-        if outcomes.is_empty() {
+        if outcomes.is_empty() && left.is_empty() {
             bail!("no suite is called that; there are {}", SUITES.map(|suite| suite.name).join(", "));
         }
         // Last, because it checks the logs of all other suites, written at the most verbose level.
@@ -217,13 +228,13 @@ impl Environment {
         run(&mut cargo)
     }
 
-    /// Runs the suite `node` within the network of a node, which is stopped in any case.
-    fn node(&self) -> Result<()> {
-        let up = run_aside(&mut kube::node(&["up", "--name", &self.node]));
+    /// Runs a suite within the network of a node, which is stopped in any case.
+    fn on_node(&self, test: &str, extent: &[&str]) -> Result<()> {
+        let up = run_aside(kube::node(&["up", "--name", &self.node]).args(extent));
         let enter = || kube::node(&["enter", "--name", &self.node, "--", "cargo"]);
         let outcome = up
             .context("the node does not start")
-            .and_then(|()| self.cargo_test_by(enter, &["--test", "node", "--", "--nocapture"]));
+            .and_then(|()| self.cargo_test_by(enter, &["--test", test, "--", "--nocapture"]));
         let down = run_aside(&mut kube::node(&["down", "--name", &self.node]));
         outcome.and(down.context("the node does not stop"))
     }
@@ -290,7 +301,8 @@ fn chromium() -> Result<()> {
     if has("chromium") { Ok(()) } else { apt("chromium") }
 }
 
-fn real_node() -> Result<()> {
+/// Prepares a real node and what its images are made of.
+pub(crate) fn real_node() -> Result<()> {
     kube::prepare_node()?;
     // An image of the cases is made of it.
     if Path::new("/usr/bin/python3").exists() { Ok(()) } else { apt("python3") }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::StatusCode;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -23,6 +24,17 @@ pub struct RecordedRequest {
     pub accept: String,
     /// The Authorization header; empty without one.
     pub authorization: String,
+}
+
+/// Answer of a fake API server.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Status code.
+    pub status: StatusCode,
+    /// Seconds of the Retry-After header.
+    pub retry_after: Option<u32>,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// The requests of a fake API server so far.
@@ -65,9 +77,25 @@ pub(super) async fn answering(body: impl Into<Vec<u8>>) -> ApiServer {
 /// # Panics
 ///
 /// If loopback has no port.
-#[expect(clippy::unwrap_used, reason = "tests stop with a panic")]
 pub async fn answering_by_path(
     answer: impl Fn(&str) -> Option<Vec<u8>> + Send + Sync + 'static,
+) -> (ApiServer, Requests) {
+    answering_with(move |path| {
+        let body = answer(path);
+        let status = if body.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+        Answer { status, retry_after: None, body: body.unwrap_or_default() }
+    })
+    .await
+}
+
+/// Connects to a server that answers a path with a status and a body. It ends with the test.
+///
+/// # Panics
+///
+/// If loopback has no port.
+#[expect(clippy::unwrap_used, reason = "tests stop with a panic")]
+pub async fn answering_with(
+    answer: impl Fn(&str) -> Answer + Send + Sync + 'static,
 ) -> (ApiServer, Requests) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -90,7 +118,7 @@ pub async fn answering_by_path(
 /// Answers one request, and closes the connection.
 async fn serve(
     mut stream: TcpStream,
-    answer: &(dyn Fn(&str) -> Option<Vec<u8>> + Send + Sync),
+    answer: &(dyn Fn(&str) -> Answer + Send + Sync),
     requests: &Requests,
 ) -> std::io::Result<()> {
     let mut head = Vec::new();
@@ -101,10 +129,10 @@ async fn serve(
         }
     }
     let path = requests.record(&String::from_utf8_lossy(&head));
-    let body = answer(path.split('?').next().unwrap_or_default());
-    let status = if body.is_some() { "200 OK" } else { "404 Not Found" };
-    let body = body.unwrap_or_default();
-    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let Answer { status, retry_after, body } = answer(path.split('?').next().unwrap_or_default());
+    let retry = retry_after.map(|seconds| format!("retry-after: {seconds}\r\n")).unwrap_or_default();
+    let head =
+        format!("HTTP/1.1 {status}\r\n{retry}content-length: {}\r\nconnection: close\r\n\r\n", body.len());
     stream.write_all(head.as_bytes()).await?;
     stream.write_all(&body).await?;
     stream.shutdown().await

@@ -53,7 +53,10 @@ pub(crate) fn from_status(code: StatusCode, headers: &HeaderMap, body: &[u8], wh
         410 => {
             (Reason::Expired, format!("{what}: the continue token has expired; list again from the start"))
         }
-        429 => (Reason::Throttled, format!("{what}: the API server asks to wait: {cause}")),
+        429 => {
+            let cause = cause.trim_end_matches('.');
+            (Reason::Throttled, format!("{what}: the API server asks to wait: {cause}."))
+        }
         500..=599 => (Reason::Unavailable, format!("{what}: {cause}")),
         _ => (Reason::Other, format!("{what}: {cause}")),
     };

@@ -26,6 +26,7 @@ mod request;
 mod server;
 mod shape;
 mod table;
+mod throttle;
 mod work;
 
 pub use access::{can_i, server_version, who_am_i};

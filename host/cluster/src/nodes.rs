@@ -13,6 +13,9 @@ use super::{
 /// Max bytes kept of a node's log, from its end.
 const MAX_KEPT: usize = 1 << 20;
 
+/// Beginning of a kubelet's text, in place of a log, if it found a file for the name of a service: of a file it returns all.
+const FILE_WITH_OPTIONS: &str = "\noptions present and query resolved to log files for";
+
 /// Reads data of a node.
 pub async fn node_read(
     client: Client<'_>,
@@ -33,28 +36,44 @@ pub async fn node_read(
         NodeSource::Log(requested) => {
             let name = log_name(requested)?;
             let what = format!("the log {requested} of node \"{node}\"");
-            let mut path = format!("{proxy}/logs/");
-            parameter(&mut path, "query", requested);
-            if let Some(lines) = tail_lines {
-                parameter(&mut path, "tailLines", &lines.to_string());
-            }
-            let log = read_tail(client, &path, &what).await?;
-            if !is_listing(&log) {
-                return hand_out(client, log, *tail_lines, masking, workers, &what).await;
-            }
-            // A kubelet without NodeLogQuery ignores the query and returns a listing of its log folder.
-            if !requested.starts_with('/') {
-                return Err(Failure::new(
-                    Reason::Unsupported,
-                    format!(
-                        "{what}: this kubelet does not answer for services (feature NodeLogQuery); ask for a file under /var/log with a leading slash, for example /syslog"
-                    ),
-                ));
-            }
-            let log = read_tail(client, &format!("{proxy}/logs/{name}"), &what).await?;
+            let log = match requested.strip_prefix('/') {
+                // Not as a query: a kubelet takes that for a service, refuses it beside `tailLines`, or ignores it.
+                Some(_) => read_tail(client, &format!("{proxy}/logs/{name}"), &what).await?,
+                None => service_log(client, &proxy, name, *tail_lines, &what).await?,
+            };
             hand_out(client, log, *tail_lines, masking, workers, &what).await
         }
     }
+}
+
+/// The log of a service, or of a file that the kubelet finds for its name.
+async fn service_log(
+    client: Client<'_>,
+    proxy: &str,
+    name: &str,
+    lines: Option<u32>,
+    what: &str,
+) -> Result<String, Failure> {
+    let mut path = format!("{proxy}/logs/");
+    parameter(&mut path, "query", name);
+    let whole = path.clone();
+    if let Some(lines) = lines {
+        parameter(&mut path, "tailLines", &lines.to_string());
+    }
+    let log = read_tail(client, &path, what).await?;
+    // A kubelet without NodeLogQuery ignores the query and returns a listing of its log folder.
+    if is_listing(&log) {
+        return Err(Failure::new(
+            Reason::Unsupported,
+            format!(
+                "{what}: this kubelet does not answer for services (feature NodeLogQuery); ask for a file under /var/log with a leading slash, for example /syslog"
+            ),
+        ));
+    }
+    if lines.is_some() && log.starts_with(FILE_WITH_OPTIONS) {
+        return read_tail(client, &whole, what).await;
+    }
+    Ok(log)
 }
 
 /// Validates a log's name and strips its slash. More slashes would reach the logs of all pods, and `..` any file.
@@ -145,7 +164,10 @@ mod tests {
     use porthole_contract::Credential;
     use porthole_quota::{Account, MemoryTotal};
 
-    use super::{super::answering::answering, *};
+    use super::{
+        super::answering::{answering, answering_by_path},
+        *,
+    };
     use crate::ReadBudget;
 
     #[tokio::test]
@@ -186,6 +208,34 @@ mod tests {
             let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
             let text = node_read(client, &query, masking, &Workers::default()).await.unwrap();
             assert_eq!((text.as_str(), budget.masked()), (shown, masks));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_as_a_file_and_a_service_is_queried() {
+        let queried = "/api/v1/nodes/n/proxy/logs/?query=dpkg.log";
+        for (name, answers, expected) in [
+            ("/dpkg.log", ["", "one\ntwo\n"], vec!["/api/v1/nodes/n/proxy/logs/dpkg.log".to_owned()]),
+            ("dpkg.log", ["one\ntwo\n", ""], vec![format!("{queried}&tailLines=1")]),
+            (
+                "dpkg.log",
+                ["\noptions present and query resolved to log files for [dpkg.log]\ntry without\n", ""],
+                vec![format!("{queried}&tailLines=1"), queried.to_owned()],
+            ),
+        ] {
+            let [service, file] = answers.map(str::as_bytes);
+            let (server, requests) = answering_by_path(move |path| {
+                Some(if path.ends_with("/dpkg.log") { file.to_vec() } else { service.to_vec() })
+            })
+            .await;
+            let source = NodeSource::Log(name.into());
+            let query = NodeQuery { node: "n".into(), source, tail_lines: Some(1) };
+            let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+            let budget = ReadBudget::new(deadline, 1 << 20, 1 << 20);
+            let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+            node_read(client, &query, Masking::Off, &Workers::default()).await.unwrap();
+            let asked: Vec<String> = requests.take().into_iter().map(|request| request.path).collect();
+            assert_eq!(asked, expected, "{name}");
         }
     }
 

@@ -7,7 +7,10 @@
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
@@ -30,6 +33,7 @@ use super::{
     connections::{CONNECT_TIMEOUT, Connections, ResponseBody},
     failure,
     in_cluster::{self, InClusterError},
+    throttle,
 };
 
 /// Max bytes of an error response; explanations are short.
@@ -125,7 +129,7 @@ impl Source {
             }
         };
         config.connect_timeout = Some(CONNECT_TIMEOUT);
-        // The deadline of each call bounds its reads, and a retry would use up its budget unseen.
+        // The deadline of each call bounds its reads, and a retry would use up its budget unseen; `throttle` knows both.
         config.read_timeout = None;
         config.default_retry = false;
         Ok((config, namespace))
@@ -224,17 +228,17 @@ impl ApiServer {
         self.context_namespace.as_deref()
     }
 
-    /// Checks that the API server responds. Any status counts, even a rejection of the anonymous request.
-    pub async fn ping(&self) -> Result<(), Failure> {
+    /// Checks that the API server responds within this time. Any status counts, even a rejection of the anonymous request.
+    pub async fn ping(&self, limit: Duration) -> Result<(), Failure> {
         let what = "the API server";
         let request = Request::get("/version")
             .header(header::USER_AGENT, USER_AGENT)
             .body(Body::empty())
             .map_err(|error| Failure::new(Reason::Other, error.to_string()))?;
-        match tokio::time::timeout(CONNECT_TIMEOUT, self.connections.send(request)).await {
+        match tokio::time::timeout(limit, self.connections.send(request)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(failure::unreachable(what, &*error)),
-            Err(_) => Err(failure::over_time(what)),
+            Err(_) => Err(Failure::new(Reason::OverTime, format!("{what} did not answer within {limit:?}"))),
         }
     }
 }
@@ -258,8 +262,8 @@ impl<'c> Client<'c> {
         accept: &'static str,
         what: &'c str,
     ) -> Result<BoundedResponse<'c>, Failure> {
-        let request = Request::builder().method(Method::GET).uri(path).header(header::ACCEPT, accept);
-        self.send(request, Body::empty(), what).await
+        let request = || Request::builder().method(Method::GET).uri(path).header(header::ACCEPT, accept);
+        self.send(request, Bytes::new(), what).await
     }
 
     /// Posts a review of the caller's own rights: the only POST, and it creates nothing.
@@ -269,15 +273,38 @@ impl<'c> Client<'c> {
         body: Vec<u8>,
         what: &'c str,
     ) -> Result<BoundedResponse<'c>, Failure> {
-        let request = Request::builder()
-            .method(Method::POST)
-            .uri(path)
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, "application/json");
-        self.send(request, Body::from(body), what).await
+        let request = || {
+            Request::builder()
+                .method(Method::POST)
+                .uri(path)
+                .header(header::ACCEPT, "application/json")
+                .header(header::CONTENT_TYPE, "application/json")
+        };
+        self.send(request, Bytes::from(body), what).await
     }
 
+    /// Sends a request; again, after a wait, where the API server is busy and asks for that.
     async fn send(
+        self,
+        request: impl Fn() -> http::request::Builder,
+        body: Bytes,
+        what: &'c str,
+    ) -> Result<BoundedResponse<'c>, Failure> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let failure = match self.send_once(request(), Body::from(body.to_vec()), what).await {
+                Err(failure) => failure,
+                answer => return answer,
+            };
+            match throttle::wait(&failure, tries, self.budget.deadline) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Err(throttle::exhausted(failure, tries)),
+            }
+        }
+    }
+
+    async fn send_once(
         self,
         request: http::request::Builder,
         body: Body,

@@ -25,6 +25,10 @@ use tokio::sync::Mutex;
 /// unbounded.
 const CACHE_TTL: Duration = Duration::from_secs(5);
 
+/// Max time for the API server to answer a probe. A kubelet waits one second for a probe by default: an API server that
+/// hangs must not take the host out of its Service, because a caller is told so, and the host serves again with it.
+const MAX_PING: Duration = Duration::from_millis(500);
+
 /// Longest time for which files that are still compiled keep the host from being ready: a client that connects meanwhile
 /// may keep the shorter list of tools, as Dify does, but one slow file must not close the others.
 const MAX_LOADING: Duration = Duration::from_secs(60);
@@ -48,7 +52,7 @@ impl ApiServerHealth {
         {
             return failure.clone();
         }
-        let failure = self.cluster.server.ping().await.err().map(|failure| failure.message);
+        let failure = self.cluster.server.ping(MAX_PING).await.err().map(|failure| failure.message);
         *last = Some((Instant::now(), failure.clone()));
         failure
     }
@@ -166,6 +170,21 @@ mod tests {
     fn files_that_are_compiled_are_waited_for_and_not_for_ever() {
         assert!(is_loading(false, Duration::ZERO) && !is_loading(true, Duration::ZERO));
         assert!(!is_loading(false, MAX_LOADING));
+    }
+
+    #[tokio::test]
+    async fn an_api_server_that_hangs_does_not_hold_a_probe() {
+        let hanging = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let kubeconfig = format!(
+            "{{apiVersion: v1, kind: Config, current-context: c, users: [{{name: u, user: {{}}}}], \
+             clusters: [{{name: c, cluster: {{server: 'http://{}'}}}}], contexts: [{{name: c, context: {{cluster: c, user: u}}}}]}}",
+            hanging.local_addr().unwrap()
+        );
+        let source = porthole_cluster::Source::Text(kubeconfig);
+        let server = porthole_cluster::ApiServer::for_callers(&source, Vec::new()).await.unwrap();
+        let health = ApiServerHealth { cluster: Arc::new(Cluster::new(server)), last: Mutex::default() };
+        // Not the longer limit of a connection.
+        assert_eq!(health.failure().await.unwrap(), "the API server did not answer within 500ms");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The text of an answer: counts, rows, and the notice of what is not shown.
 
 use crate::{
-    cursor::{Cursor, Position},
+    cursor::Cursor,
     engine::List,
-    entry::Entry,
+    entry::{Entry, Row},
+    fold::{FoldRules, entries_before, groups},
     one_line,
     request::Output,
-    selection::{AnswerRows, Scan},
+    selection::{AnswerRows, Scan, Selected},
     table::Table,
 };
 
@@ -18,6 +19,16 @@ pub(crate) struct AnswerFormat<'a> {
     pub(crate) budget: usize,
     /// True if a selector was given.
     pub(crate) is_narrowed: bool,
+    pub(crate) fold: Option<FoldRules>,
+}
+
+/// The rows of an answer as text.
+struct Rows {
+    text: String,
+    /// The number of objects in it.
+    shown: usize,
+    /// True if a row stands for several objects.
+    is_folded: bool,
 }
 
 impl AnswerFormat<'_> {
@@ -49,10 +60,11 @@ impl AnswerFormat<'_> {
                 format!("No more {noun}.")
             };
         }
-        let (rows, shown) = self.render_rows(header, &selected.entries);
+        let Rows { text: rows, shown, is_folded } = self.render_rows(header, &selected.entries);
         let until = before.saturating_add(shown as u64);
         let next = selected.next(shown, before, resource_version);
         let mut lines = self.head(selected, next.as_ref(), until);
+        lines.extend(self.fold.filter(|_| is_folded).map(|fold| fold.notice.to_owned()));
         let notice = match next {
             Some(next) => {
                 let range = match (shown, before) {
@@ -104,9 +116,10 @@ impl AnswerFormat<'_> {
         counts.into_iter().chain(cut).collect()
     }
 
-    /// The rows as text, and the number of those that there was room for.
-    fn render_rows(&self, header: &[String], entries: &[(Entry, Position)]) -> (String, usize) {
-        let rows = entries.iter().map(|(entry, _)| entry);
+    /// The rows that there was room for.
+    fn render_rows(&self, header: &[String], entries: &[Selected]) -> Rows {
+        let rows = entries.iter().map(|selected| &selected.entry);
+        let whole = |text: String| Rows { text, shown: entries.len(), is_folded: false };
         // If one namespace is read, every row is of it.
         let namespace = |entry: &Entry| match self.list.namespace {
             Some(_) => String::new(),
@@ -116,23 +129,49 @@ impl AnswerFormat<'_> {
             Output::Json | Output::Yaml => {
                 let bodies: Vec<String> = rows.map(|entry| entry.body(self.output, self.budget)).collect();
                 let separator = if self.output == Output::Json { "," } else { "" };
-                (bodies.join(separator), bodies.len())
+                whole(bodies.join(separator))
             }
             Output::Names => {
                 let names = rows.map(|entry| match namespace(entry).as_str() {
                     "" => format!("{}\n", one_line(&entry.row.name)),
                     namespace => format!("{}/{}\n", one_line(namespace), one_line(&entry.row.name)),
                 });
-                (names.collect(), entries.len())
+                whole(names.collect())
             }
-            Output::Table | Output::Count if entries.is_empty() => (String::new(), 0),
-            Output::Table | Output::Count => {
-                let mut table =
-                    Table::new(std::iter::once("NAMESPACE".to_owned()).chain(header.iter().cloned()));
-                for entry in rows {
-                    table.row(std::iter::once(namespace(entry)).chain(entry.row.cells.iter().cloned()));
+            Output::Table | Output::Count if entries.is_empty() => whole(String::new()),
+            Output::Table | Output::Count => self.render_table(header, entries, namespace),
+        }
+    }
+
+    fn render_table(
+        &self,
+        header: &[String],
+        mut entries: &[Selected],
+        namespace: impl Fn(&Entry) -> String,
+    ) -> Rows {
+        loop {
+            let mut table = Table::new(std::iter::once("NAMESPACE".to_owned()).chain(header.iter().cloned()));
+            let groups = groups(entries);
+            for group in &groups {
+                let Some(first) = group.first() else { continue };
+                let cells = match self.fold {
+                    Some(fold) if group.len() > 1 => {
+                        let rows: Vec<&Row> = group.iter().map(|selected| &selected.entry.row).collect();
+                        (fold.cells)(&rows)
+                    }
+                    _ => first.entry.row.cells.clone(),
+                };
+                table.row(std::iter::once(namespace(&first.entry)).chain(cells));
+            }
+            let (text, shown) = table.fit(self.budget);
+            let left = entries_before(entries, shown);
+            match entries.get(..left).filter(|_| left < entries.len()) {
+                // Without what is left to the next answer, a row may stand for fewer.
+                Some(fewer) if groups.len() < entries.len() => entries = fewer,
+                _ => {
+                    let is_folded = groups.len() < left;
+                    return Rows { text, shown: left, is_folded };
                 }
-                table.fit(self.budget)
             }
         }
     }

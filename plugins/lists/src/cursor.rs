@@ -27,11 +27,29 @@ impl Position {
     }
 }
 
+/// The severity of an unhealthy object's status; the worst lead the list. A digit, and not 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Severity(u8);
+
+impl Severity {
+    /// The least, and the only one of a list whose statuses have no order.
+    pub(crate) const LEAST: Self = Self(1);
+
+    pub(crate) fn new(severity: u32) -> Self {
+        Self(u8::try_from(severity).unwrap_or(u8::MAX).clamp(1, 9))
+    }
+
+    /// The next one that is less severe.
+    pub(crate) fn below(self) -> Option<Self> {
+        (self > Self::LEAST).then(|| Self(self.0.saturating_sub(1)))
+    }
+}
+
 /// The objects that the next answer shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Phase {
-    /// The unhealthy ones before `bound`.
-    Unhealthy,
+    /// The unhealthy ones of a severity before `bound`.
+    Unhealthy(Severity),
     /// The rest: all objects except for the unhealthy ones before `bound`, which earlier answers showed.
     Rest,
     /// A sorted list, after the first `shown` rows.
@@ -59,7 +77,8 @@ pub(crate) struct Cursor {
 impl std::fmt::Display for Cursor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let phase = match self.phase {
-            Phase::Unhealthy => 'u',
+            Phase::Unhealthy(Severity::LEAST) => 'u',
+            Phase::Unhealthy(Severity(severity)) => char::from(b'0'.saturating_add(severity)),
             Phase::Rest => 'r',
             Phase::Sorted => 's',
         };
@@ -113,7 +132,10 @@ impl std::str::FromStr for Cursor {
             let mut parts = text.trim().splitn(8, '.');
             let (phase, chosen_at) = parts.next()?.split_at_checked(1)?;
             let phase = match phase {
-                "u" => Phase::Unhealthy,
+                "u" => Phase::Unhealthy(Severity::LEAST),
+                "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" => {
+                    Phase::Unhealthy(Severity(phase.parse().ok()?))
+                }
                 "r" => Phase::Rest,
                 "s" => Phase::Sorted,
                 _ => return None,
@@ -153,6 +175,14 @@ mod tests {
         let start = Cursor { position: Position::default(), ..cursor.clone() };
         assert!(start.to_string().ends_with(".-"));
         assert_eq!(start.to_string().parse(), Ok(start));
+        for severity in 1..=9 {
+            let worse = Cursor {
+                phase: Phase::Unhealthy(Severity::new(severity)),
+                chosen_at: Some(7),
+                ..cursor.clone()
+            };
+            assert_eq!(worse.to_string().parse(), Ok(worse));
+        }
         let chosen = Cursor { chosen_at: Some(1_772_366_400), ..cursor.clone() };
         assert!(chosen.to_string().starts_with("r1772366400.180."));
         assert_eq!(chosen.to_string().parse(), Ok(chosen));
@@ -168,9 +198,17 @@ mod tests {
             assert_eq!(text.parse(), Ok(odd), "{text}");
             assert!(text.bytes().all(|byte| byte.is_ascii_graphic()) && !text.ends_with('.'), "{text:?}");
         }
-        for text in
-            ["", "eyJ2", "r.1.2", "x.1.2.3.4.5.6.t", "r.a.2.3.4.5.6.t", "rr.1.2.3.4.5.6.t", "é.1.2.3.4.5.6.t"]
-        {
+        for text in [
+            "",
+            "eyJ2",
+            "r.1.2",
+            "x.1.2.3.4.5.6.t",
+            "0.1.2.3.4.5.6.t",
+            "1.1.2.3.4.5.6.t",
+            "r.a.2.3.4.5.6.t",
+            "rr.1.2.3.4.5.6.t",
+            "é.1.2.3.4.5.6.t",
+        ] {
             assert!(text.parse::<Cursor>().is_err(), "{text}");
         }
     }

@@ -8,10 +8,12 @@ use serde::de::DeserializeOwned;
 use crate::{
     conditions::Conditions,
     cursor::{Cursor, INVALID_TOKEN, Phase},
+    entry::Entry,
+    fold::{Fold, FoldRules},
     pages::{ListError, Pages},
     query::Query,
     request::{ListRequest, Order, Output},
-    shape::{Columns, Field, IDENTITY, Shape, typed_rows},
+    shape::{Columns, Field, IDENTITY, Shape, typed_entries},
     walk::{Walk, column, is_namespace},
 };
 
@@ -51,7 +53,39 @@ impl List<'_> {
         columns: &Columns<'_, T>,
         pages: &mut P,
     ) -> Result<String, ListError<P::Error>> {
-        let rows = |json: &str| typed_rows::<T>(json, columns.row);
+        self.typed(request, columns, None, pages)
+    }
+
+    /// As [`rows`](Self::rows), the worst of the unhealthy objects first, and those that are alike in one row, unless the
+    /// request chooses fields, conditions, an order or another form.
+    ///
+    /// # Errors
+    /// As [`rows`](Self::rows).
+    pub fn folded_rows<T: DeserializeOwned, P: Pages>(
+        &self,
+        request: &ListRequest,
+        columns: &Columns<'_, T>,
+        fold: &Fold<T>,
+        pages: &mut P,
+    ) -> Result<String, ListError<P::Error>> {
+        self.typed(request, columns, Some(fold), pages)
+    }
+
+    fn typed<T: DeserializeOwned, P: Pages>(
+        &self,
+        request: &ListRequest,
+        columns: &Columns<'_, T>,
+        fold: Option<&Fold<T>>,
+        pages: &mut P,
+    ) -> Result<String, ListError<P::Error>> {
+        // A request with conditions or an order is for the objects themselves.
+        let is_folded = request.filter()?.is_none() && request.order().is_none();
+        let alike = fold.filter(|_| is_folded).map(|fold| fold.alike);
+        let entry = |object: &T| Entry {
+            alike: alike.map(|alike| alike(object)).unwrap_or_default(),
+            ..Entry::of((columns.row)(object))
+        };
+        let rows = |json: &str| typed_entries::<T>(json, entry);
         let own = Shape::Own {
             fields: columns.fields.iter().map(|field| (*field).to_owned()).collect(),
             header: columns.header,
@@ -59,7 +93,7 @@ impl List<'_> {
             outlined: columns.outlined,
         };
         let order = if columns.newest_first { DefaultOrder::NewestFirst } else { DefaultOrder::ByHealth };
-        self.answer(request, own, order, pages)
+        self.answer(request, own, order, fold.map(FoldRules::from), pages)
     }
 
     /// Answers with the table that the API server makes of the objects.
@@ -71,7 +105,7 @@ impl List<'_> {
         request: &ListRequest,
         pages: &mut P,
     ) -> Result<String, ListError<P::Error>> {
-        self.answer(request, Shape::Server { header: Vec::new() }, DefaultOrder::ByHealth, pages)
+        self.answer(request, Shape::Server { header: Vec::new() }, DefaultOrder::ByHealth, None, pages)
     }
 
     fn answer<P: Pages>(
@@ -79,6 +113,7 @@ impl List<'_> {
         request: &ListRequest,
         own: Shape<'_>,
         default_order: DefaultOrder,
+        fold: Option<FoldRules>,
         pages: &mut P,
     ) -> Result<String, ListError<P::Error>> {
         let (fields, output, filter) = (request.fields(), request.output()?, request.filter()?);
@@ -125,8 +160,16 @@ impl List<'_> {
         let sorts_by_column = sort.is_none();
         let conditions = self.conditions(filter, cursor.as_ref())?;
         let chosen_at = conditions.as_ref().map(Conditions::chosen_at);
-        let query =
-            Query { list: self, request, output, order, sorts_by_column, cursor: cursor.as_ref(), chosen_at };
+        let query = Query {
+            list: self,
+            request,
+            output,
+            order,
+            sorts_by_column,
+            cursor: cursor.as_ref(),
+            chosen_at,
+            fold,
+        };
         let version = cursor.as_ref().map(|cursor| cursor.resource_version.clone()).unwrap_or_default();
         let mut walk = Walk::new(pages, &mut shape, sort, conditions, version);
         if output == Output::Count {
@@ -142,10 +185,10 @@ impl List<'_> {
             _ if is_sorted => query.select_sorted(&mut walk)?,
             _ if !is_by_health => query.select_in_order(&mut walk)?,
             None => query.select_by_health(&mut walk)?,
-            Some(cursor) if cursor.phase == Phase::Unhealthy => {
-                query.select_more_unhealthy(&mut walk, cursor)?
-            }
-            Some(cursor) => query.select_rest(&mut walk, cursor)?,
+            Some(cursor) => match cursor.phase {
+                Phase::Unhealthy(severity) => query.select_more_unhealthy(&mut walk, cursor, severity)?,
+                Phase::Rest | Phase::Sorted => query.select_rest(&mut walk, cursor)?,
+            },
         };
         Ok(query.render(&walk.header(), walk.resource_version(), &selected))
     }

@@ -32,6 +32,8 @@ pub(crate) struct Entry {
     /// The object as YAML or JSON text, if the answer is in that form.
     pub(crate) body: String,
     pub(crate) key: Key,
+    /// See [`Fold::alike`](crate::Fold); empty if the list does not fold.
+    pub(crate) alike: String,
 }
 
 /// A sort key. Numbers and quantities come first, then texts, then objects without one.

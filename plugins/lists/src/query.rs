@@ -3,9 +3,11 @@
 use crate::{
     answer::AnswerFormat,
     counts::Counts,
-    cursor::{Cursor, Phase, Position},
+    cursor::{Cursor, Phase, Position, Severity},
     engine::List,
     entry::{Entry, Key},
+    fold::FoldRules,
+    lead::{Lead, LeadRows},
     pages::{ListError, Pages},
     request::{ListRequest, Order, Output},
     selection::{AnswerRows, Scan, Selection},
@@ -28,6 +30,7 @@ pub(crate) struct Query<'q> {
     pub(crate) cursor: Option<&'q Cursor>,
     /// See [`Cursor::chosen_at`]; `None` if there are no conditions.
     pub(crate) chosen_at: Option<u64>,
+    pub(crate) fold: Option<FoldRules>,
 }
 
 impl Query<'_> {
@@ -35,7 +38,18 @@ impl Query<'_> {
     fn row_budget(&self) -> usize {
         let requested = self.request.max_bytes.filter(|bytes| *bytes > 0).map(|bytes| bytes as usize);
         let budget = requested.map_or(self.list.budget, |bytes| bytes.min(self.list.budget));
-        budget.max(2 * NOTICE).saturating_sub(NOTICE)
+        let notice = self.fold.map_or(0, |fold| fold.notice.len().saturating_add(1));
+        budget.max(2 * NOTICE).saturating_sub(NOTICE).saturating_sub(notice)
+    }
+
+    /// The severity of an object; `None` if it is healthy.
+    fn severity(&self, status: &str, is_healthy: bool) -> Option<Severity> {
+        let severity = || self.fold.map_or(Severity::LEAST, |fold| Severity::new((fold.severity)(status)));
+        (!is_healthy).then(severity)
+    }
+
+    fn severity_of(&self, entry: &Entry) -> Option<Severity> {
+        self.severity(&entry.row.status, entry.row.healthy)
     }
 
     fn selection(&self) -> Selection {
@@ -110,28 +124,25 @@ impl Query<'_> {
         &self,
         walk: &mut Walk<'_, '_, P>,
     ) -> Result<AnswerRows, ListError<P::Error>> {
-        let (mut unhealthy, mut rest) = (self.selection(), self.selection());
+        let (mut lead, mut rest) = (Lead::new(self.selection().folding()), self.selection());
         let mut counts = Counts::default();
-        let mut outlines = Vec::new();
         let page_size = walk.page_size();
         // An answer has room for a part of a long list; of what follows it is enough to know the status.
         let reached =
             walk.walk(Span::from(self.start()), page_size, RowScope::FirstPage, |seen, position| {
                 counts.add(seen.status());
-                match (seen.is_healthy(), seen) {
-                    (false, Item::Row(entry)) => {
-                        unhealthy.offer(entry, position);
-                    }
-                    (true, Item::Row(entry)) => {
+                match (self.severity(seen.status(), seen.is_healthy()), seen) {
+                    (Some(severity), Item::Row(entry)) => lead.row(severity, entry, position),
+                    (None, Item::Row(entry)) => {
                         rest.offer(entry, position);
                     }
-                    (false, Item::Outline { .. }) => outlines.push(position),
+                    (Some(severity), Item::Outline { .. }) => lead.outline(severity, position),
                     // Its row was not read, so the next answer goes on here although there may be room.
-                    (true, Item::Outline { .. }) => rest.stop_at(position),
+                    (None, Item::Outline { .. }) => rest.stop_at(position),
                 }
                 true
             })?;
-        self.reread_unhealthy(walk, &outlines, &mut unhealthy)?;
+        let lead = lead.select(walk, |entry| self.severity_of(entry))?;
         // The list continues where it could not be read on.
         let line = counts.line(&self.counted(&reached), NOTICE / 2);
         let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
@@ -140,63 +151,57 @@ impl Query<'_> {
             Some(_) if reached.is_exact => counts.total(),
             Some(_) => 0,
         };
-        Ok(AnswerRows::by_health(unhealthy, rest, after, total, reached.seen)
+        Ok(AnswerRows::by_health(lead, rest, after, total, reached.seen)
             .with_counts(Some(line), reached.cut)
             .with_scan(self.scan(walk, reached.seen))
             .with_exact_total(reached.is_exact))
     }
 
-    /// A further answer by health, of unhealthy objects.
+    /// A further answer by health, of unhealthy objects: those of one severity, or of the next that there are any of.
     pub(crate) fn select_more_unhealthy<P: Pages>(
         &self,
         walk: &mut Walk<'_, '_, P>,
         cursor: &Cursor,
+        severity: Severity,
     ) -> Result<AnswerRows, ListError<P::Error>> {
-        let mut unhealthy = self.selection();
-        let mut outlines = Vec::new();
+        let (mut severity, mut start) = (severity, cursor.position.clone());
         let page_size = walk.page_size();
-        // Unhealthy objects behind the bound were not seen by the first answer, and are shown among the rest.
-        let span = Span { from: self.start(), until: cursor.bound };
-        let reached = walk.walk(span, page_size, RowScope::None, |seen, position| {
-            match (seen.is_healthy(), seen) {
-                (true, _) => {}
-                (false, Item::Outline { .. }) => outlines.push(position),
-                (false, Item::Row(entry)) => {
-                    unhealthy.offer(entry, position);
+        loop {
+            let mut lead = Lead::new(self.selection().folding());
+            // Unhealthy objects behind the bound were not seen by the first answer, and are shown among the rest.
+            let span = Span { from: start, until: cursor.bound };
+            let reached = walk.walk(span, page_size, RowScope::None, |seen, position| {
+                match (self.severity(seen.status(), seen.is_healthy()), seen) {
+                    (other, _) if other != Some(severity) => {}
+                    (_, Item::Outline { .. }) => lead.outline(severity, position),
+                    (_, Item::Row(entry)) => lead.row(severity, entry, position),
                 }
+                true
+            })?;
+            let lead = lead.select(walk, |entry| self.severity_of(entry))?;
+            start = Position::default();
+            if lead.entries.is_empty() && lead.next.is_none() && reached.cut.is_none() {
+                if let Some(below) = severity.below() {
+                    severity = below;
+                    continue;
+                }
+                let rest = Cursor { phase: Phase::Rest, position: start, ..cursor.clone() };
+                return self.select_rest(walk, &rest);
             }
-            true
-        })?;
-        self.reread_unhealthy(walk, &outlines, &mut unhealthy)?;
-        // All unhealthy ones are shown, so the next answer reads the list once more for the others.
-        let (total, is_exact) = self.total(&reached, cursor);
-        let total = if is_exact { total } else { cursor.total };
-        let scan = self.scan(walk, reached.end.index());
-        let after = match reached.cut {
-            Some(_) => (Phase::Unhealthy, reached.end),
-            None => (Phase::Rest, Position::default()),
-        };
-        Ok(AnswerRows::by_health(unhealthy, self.selection(), Some(after), total, cursor.bound)
-            .with_scan(scan)
-            .with_exact_total(is_exact))
-    }
-
-    fn reread_unhealthy<P: Pages>(
-        &self,
-        walk: &mut Walk<'_, '_, P>,
-        outlines: &[Position],
-        unhealthy: &mut Selection,
-    ) -> Result<(), ListError<P::Error>> {
-        if !unhealthy.is_complete() {
-            return Ok(());
+            // If all unhealthy ones are shown, the next answer reads the list once more for the others.
+            let (total, is_exact) = self.total(&reached, cursor);
+            let total = if is_exact { total } else { cursor.total };
+            let scan = self.scan(walk, reached.end.index());
+            let after = match (reached.cut, severity.below()) {
+                (Some(_), _) => (Phase::Unhealthy(severity), reached.end),
+                (None, Some(below)) => (Phase::Unhealthy(below), start),
+                (None, None) => (Phase::Rest, start),
+            };
+            let lead = LeadRows { next: lead.next.or(Some(after)), ..lead };
+            return Ok(AnswerRows::by_health(lead, self.selection(), None, total, cursor.bound)
+                .with_scan(scan)
+                .with_exact_total(is_exact));
         }
-        // A row that turns out to be healthy belongs to the rest, which would show it a second time.
-        let left =
-            walk.reread(outlines, |entry, position| entry.row.healthy || unhealthy.offer(entry, position))?;
-        if let Some(position) = left {
-            unhealthy.stop_at(position);
-        }
-        Ok(())
     }
 
     /// A further answer by health, of the objects that earlier answers did not lead with.
@@ -207,7 +212,7 @@ impl Query<'_> {
     ) -> Result<AnswerRows, ListError<P::Error>> {
         let mut rest = self.selection();
         let page_size = self.page_size(walk);
-        let reached = walk.rows(Span::from(self.start()), page_size, |entry, position| {
+        let reached = walk.rows(Span::from(cursor.position.clone()), page_size, |entry, position| {
             let has_led = !entry.row.healthy && position.index() < cursor.bound;
             has_led || rest.offer(entry, position)
         })?;
@@ -215,7 +220,7 @@ impl Query<'_> {
         let scan = self.scan(walk, reached.end.index());
         let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
         let cut = reached.cut.filter(|_| scan.is_some());
-        Ok(AnswerRows::by_health(self.selection(), rest, after, total, cursor.bound)
+        Ok(AnswerRows::in_order(rest, after, total, cursor.bound)
             .with_counts(None, cut)
             .with_scan(scan)
             .with_exact_total(is_exact))
@@ -247,7 +252,7 @@ impl Query<'_> {
             let scan = self.scan(walk, read).map(|scan| Scan { is_in_order: true, ..scan });
             let before = self.cursor.map_or(0, |cursor| cursor.shown);
             let total = if is_whole { before.saturating_add(rows.len()) } else { cursor_total };
-            return Ok(AnswerRows::by_health(self.selection(), rows, after, total, 0)
+            return Ok(AnswerRows::in_order(rows, after, total, 0)
                 .with_counts(None, reached.cut)
                 .with_scan(scan)
                 .with_exact_total(is_whole));
@@ -256,7 +261,7 @@ impl Query<'_> {
         let total = reached.total.unwrap_or(cursor_total);
         let counts = (self.cursor.is_none() && total > 0 && self.output == Output::Table)
             .then(|| format!("{total} {}", self.list.noun));
-        Ok(AnswerRows::by_health(self.selection(), rows, after, total, 0)
+        Ok(AnswerRows::in_order(rows, after, total, 0)
             .with_counts(counts, None)
             .with_exact_total(reached.is_exact))
     }
@@ -320,6 +325,7 @@ impl Query<'_> {
             output: self.output,
             budget: self.row_budget(),
             is_narrowed: self.request.is_narrowed(),
+            fold: self.fold,
         }
     }
 

@@ -1,37 +1,76 @@
 //! Selecting the rows that an answer has room for, and the position at which the next answer starts.
 
+use std::collections::HashSet;
+
 use crate::{
     cursor::{Cursor, Phase, Position},
-    entry::Entry,
+    entry::{Entry, Row},
+    fold::entries_before,
+    lead::LeadRows,
 };
 
-/// Rows in their order, until a budget of bytes or of rows is spent.
+/// An object that an answer shows.
+pub(crate) struct Selected {
+    pub(crate) entry: Entry,
+    pub(crate) position: Position,
+    /// The phase that a continuation at this object has.
+    pub(crate) phase: Phase,
+}
+
+impl Selected {
+    /// The key that it has in common with those in the same row; `None` if it has a row of its own.
+    pub(crate) fn fold_key(&self) -> Option<(&str, &str, Phase)> {
+        let Row { namespace, .. } = &self.entry.row;
+        // What is well is listed, and so are those that the first answer did not see.
+        let is_folded = matches!(self.phase, Phase::Unhealthy(_)) && !self.entry.alike.is_empty();
+        is_folded.then_some((namespace, &self.entry.alike, self.phase))
+    }
+}
+
+/// Objects in their order, until a budget of bytes or of rows is spent.
+#[derive(Clone)]
 pub(crate) struct Selection {
     entries: Vec<(Entry, Position)>,
+    /// The rows that alike objects are added to; `None` if each object has a row.
+    alike: Option<HashSet<(String, String)>>,
+    rows: usize,
     bytes: usize,
     max_bytes: usize,
     max_rows: usize,
-    /// The first row that is left for the next answer.
+    /// The first object that is left for the next answer.
     next: Option<Position>,
 }
 
 impl Selection {
     pub(crate) fn new(max_bytes: usize, max_rows: usize) -> Self {
-        Self { entries: Vec::new(), bytes: 0, max_bytes, max_rows, next: None }
+        Self { entries: Vec::new(), alike: None, rows: 0, bytes: 0, max_bytes, max_rows, next: None }
     }
 
-    /// Takes the row if there is room. Returns true if more can be taken.
+    /// As this one, with alike objects in one row.
+    pub(crate) fn folding(self) -> Self {
+        Self { alike: Some(HashSet::new()), ..self }
+    }
+
+    /// Takes the object if there is room. Returns true if more can be taken.
     pub(crate) fn offer(&mut self, entry: Entry, position: Position) -> bool {
         if self.next.is_some() {
             return false;
         }
-        let bytes = self.bytes.saturating_add(entry.len());
-        // A row that is larger than the whole budget is taken alone: else no answer would ever get past it.
-        if self.entries.len() >= self.max_rows || (bytes > self.max_bytes && !self.entries.is_empty()) {
-            self.next = Some(position);
-            return false;
+        let key = (entry.row.namespace.clone(), entry.alike.clone());
+        let has_row = |alike: &HashSet<(String, String)>| !entry.alike.is_empty() && alike.contains(&key);
+        if !self.alike.as_ref().is_some_and(has_row) {
+            let bytes = self.bytes.saturating_add(entry.len());
+            // A row that is larger than the whole budget is taken alone: else no answer would ever get past it.
+            if self.rows >= self.max_rows || (bytes > self.max_bytes && !self.entries.is_empty()) {
+                self.next = Some(position);
+                return false;
+            }
+            self.bytes = bytes;
+            self.rows = self.rows.saturating_add(1);
+            if let Some(alike) = &mut self.alike {
+                alike.insert(key);
+            }
         }
-        self.bytes = bytes;
         self.entries.push((entry, position));
         true
     }
@@ -41,7 +80,7 @@ impl Selection {
         self.next.get_or_insert(position);
     }
 
-    /// The number of rows that were taken.
+    /// The number of objects that were taken.
     pub(crate) fn len(&self) -> u64 {
         self.entries.len() as u64
     }
@@ -49,6 +88,28 @@ impl Selection {
     /// True if nothing was left for the next answer.
     pub(crate) fn is_complete(&self) -> bool {
         self.next.is_none()
+    }
+
+    /// Counts the rows of another selection against its own budget.
+    pub(crate) fn charge(&mut self, other: &Self) {
+        self.rows = self.rows.saturating_add(other.rows);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
+
+    /// True if there is no room for a row.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.rows >= self.max_rows || self.bytes >= self.max_bytes
+    }
+
+    /// The objects, and the first that is left.
+    pub(crate) fn into_rows(self) -> (Vec<(Entry, Position)>, Option<Position>) {
+        (self.entries, self.next)
+    }
+
+    /// Its objects as those of an answer in this phase.
+    fn into_selected(self, phase: Phase) -> (Vec<Selected>, Option<(Phase, Position)>) {
+        let selected = |(entry, position)| Selected { entry, position, phase };
+        (self.entries.into_iter().map(selected).collect(), self.next.map(|position| (phase, position)))
     }
 }
 
@@ -65,11 +126,9 @@ pub(crate) struct Scan {
     pub(crate) absent: String,
 }
 
-/// The rows of an answer, and the continuation behind them.
+/// The objects of an answer, and the continuation behind them.
 pub(crate) struct AnswerRows {
-    pub(crate) entries: Vec<(Entry, Position)>,
-    /// The number of entries that lead because they are unhealthy.
-    leading: usize,
+    pub(crate) entries: Vec<Selected>,
     /// The continuation behind all entries; `None` at the end of the list.
     pub(crate) after: Option<(Phase, Position)>,
     /// The line of counts, on the first answer.
@@ -82,60 +141,64 @@ pub(crate) struct AnswerRows {
     is_exact: bool,
     /// See [`Cursor::bound`].
     pub(crate) bound: u64,
-    is_sorted: bool,
     /// Set if the list has conditions.
     pub(crate) scan: Option<Scan>,
 }
 
 impl AnswerRows {
-    /// The unhealthy rows, and the others if there was room for all of the unhealthy ones.
+    /// The unhealthy objects, and the others if there was room for all of the unhealthy ones.
     pub(crate) fn by_health(
-        unhealthy: Selection,
+        lead: LeadRows,
         rest: Selection,
         after: Option<(Phase, Position)>,
         total: u64,
         bound: u64,
     ) -> Self {
-        let (leading, max_rows) = (unhealthy.entries.len(), unhealthy.max_rows);
+        let max_rows = rest.max_rows;
         let mut selected = Self {
-            entries: unhealthy.entries,
-            leading,
-            after: None,
+            entries: lead.entries,
+            after: lead.next,
             counts: None,
             cut: None,
             total,
             is_exact: false,
             bound,
-            is_sorted: false,
             scan: None,
         };
-        if let Some(position) = unhealthy.next {
-            selected.after = Some((Phase::Unhealthy, position));
-            return selected;
+        if selected.after.is_none() {
+            let (rest, next) = rest.into_selected(Phase::Rest);
+            selected.entries.extend(rest);
+            selected.after = next.or(after);
         }
-        selected.entries.extend(rest.entries);
-        selected.after = rest.next.map(|position| (Phase::Rest, position)).or(after);
-        if selected.entries.len() > max_rows {
-            selected.after = selected.start_of(max_rows);
-            selected.entries.truncate(max_rows);
-        }
+        selected.limit(max_rows);
         selected
     }
 
-    /// Rows of a sorted list of `total` objects, among the first `bound` that were read.
+    /// Objects in an order that has no unhealthy ones before the others.
+    pub(crate) fn in_order(
+        rows: Selection,
+        after: Option<(Phase, Position)>,
+        total: u64,
+        bound: u64,
+    ) -> Self {
+        let (entries, next) = rows.into_selected(Phase::Rest);
+        let (counts, cut, scan) = (None, None, None);
+        Self { entries, after: next.or(after), counts, cut, total, is_exact: false, bound, scan }
+    }
+
+    /// Objects of a sorted list of `total`, among the first `bound` that were read.
     pub(crate) fn sorted(rows: Selection, total: u64, bound: u64) -> Self {
-        let after = rows.next.map(|position| (Phase::Sorted, position));
-        Self {
-            entries: rows.entries,
-            leading: 0,
-            after,
-            counts: None,
-            cut: None,
-            total,
-            is_exact: true,
-            bound,
-            is_sorted: true,
-            scan: None,
+        let (entries, after) = rows.into_selected(Phase::Sorted);
+        let (counts, cut, scan) = (None, None, None);
+        Self { entries, after, counts, cut, total, is_exact: true, bound, scan }
+    }
+
+    /// Leaves what is behind so many rows to the next answer.
+    fn limit(&mut self, max_rows: usize) {
+        let shown = entries_before(&self.entries, max_rows);
+        if shown < self.entries.len() {
+            self.after = self.start_of(shown);
+            self.entries.truncate(shown);
         }
     }
 
@@ -156,12 +219,7 @@ impl AnswerRows {
 
     /// The continuation that starts with the entry at `index`.
     fn start_of(&self, index: usize) -> Option<(Phase, Position)> {
-        let phase = match index {
-            _ if self.is_sorted => Phase::Sorted,
-            index if index < self.leading => Phase::Unhealthy,
-            _ => Phase::Rest,
-        };
-        self.entries.get(index).map(|(_, position)| (phase, position.clone()))
+        self.entries.get(index).map(|selected| (selected.phase, selected.position.clone()))
     }
 
     /// The cursor behind the first `shown` entries; `None` if the list ends there.

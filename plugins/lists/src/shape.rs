@@ -33,7 +33,7 @@ pub(crate) enum Shape<'s> {
     Own {
         fields: Vec<String>,
         header: &'s [&'s str],
-        rows: &'s dyn Fn(&str) -> Result<Vec<Row>, String>,
+        rows: &'s dyn Fn(&str) -> Result<Vec<Entry>, String>,
         /// See [`Columns::outlined`].
         outlined: bool,
     },
@@ -116,7 +116,7 @@ impl Shape<'_> {
     /// The rows of the objects in an array or a table; `sort` is the path of their keys, if the list is sorted by one.
     pub(crate) fn entries(&mut self, json: &str, sort: Option<&Path>) -> Result<Vec<Entry>, String> {
         let mut entries: Vec<Entry> = match self {
-            Self::Own { rows, .. } => rows(json)?.into_iter().map(Entry::of).collect(),
+            Self::Own { rows, .. } => rows(json)?,
             Self::Server { header } => {
                 let table = ServerTable::read(json)?;
                 *header = table.header;
@@ -173,11 +173,11 @@ fn identities(json: &str) -> Result<Vec<Entry>, String> {
     Ok(rows.map(Entry::of).collect())
 }
 
-/// Rows that a function makes of typed objects.
-pub(crate) fn typed_rows<T: DeserializeOwned>(
+/// Entries that a function makes of typed objects.
+pub(crate) fn typed_entries<T: DeserializeOwned>(
     json: &str,
-    row: impl Fn(&T) -> Row,
-) -> Result<Vec<Row>, String> {
+    entry: impl Fn(&T) -> Entry,
+) -> Result<Vec<Entry>, String> {
     let objects: Vec<T> = parse(json)?;
-    Ok(objects.iter().map(row).collect())
+    Ok(objects.iter().map(entry).collect())
 }

@@ -238,13 +238,14 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
     }
 
     /// Reads the whole rows of objects of which only the outline was read, in their order, until `take` returns false.
-    /// Returns the first position that was not read, if any: a limited number of pages is read again.
+    /// Returns the first position that was not read, if any: a limited number of pages is read again, and `reads` is the
+    /// number of those so far.
     pub(crate) fn reread(
         &mut self,
         positions: &[Position],
+        reads: &mut usize,
         mut take: impl FnMut(Entry, Position) -> bool,
     ) -> Result<Option<Position>, ListError<P::Error>> {
-        let mut reads = 0;
         // The outlines of one page are read again together: their token is that of the page.
         for group in positions.chunk_by(|a, b| a.token == b.token) {
             let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
@@ -260,16 +261,16 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
                 // From the page reached, not from that of the outline: the next answer may have to read as many pages
                 // again, and would end where this one does.
                 let unread = Position { skip: next.skip.saturating_sub(index), ..at.clone() };
-                if reads >= MAX_REREAD_PAGES {
+                if *reads >= MAX_REREAD_PAGES {
                     return Ok(Some(unread));
                 }
                 let page = match self.page(&at, limit, self.row_view()) {
                     Ok(page) => page,
                     // As in `walk`: at the first read there is nothing to show instead.
-                    Err(error) if reads > 0 && error.is_limit() => return Ok(Some(unread)),
+                    Err(error) if *reads > 0 && error.is_limit() => return Ok(Some(unread)),
                     Err(error) => return Err(ListError::Page(error)),
                 };
-                reads += 1;
+                *reads = reads.saturating_add(1);
                 for entry in self.shape.entries(&page.items, self.sort.as_ref())? {
                     if let Some(position) = pending.next_if(|position| position.skip == index)
                         && !take(entry, position.clone())

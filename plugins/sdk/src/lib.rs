@@ -74,7 +74,7 @@ pub use missing::{elsewhere, get_or_suggest, node_read, suggestion};
 pub use pages::{ListEnd, list_pages};
 pub use place::{Places, get_by_name, locate, preferred};
 pub use porthole_field_path::{self as field_path, quantity};
-pub use porthole_lists::{Columns, ListRequest, Output, Row, Table, one_line, pruned, to_yaml, yaml};
+pub use porthole_lists::{Columns, Fold, ListRequest, Output, Row, Table, one_line, pruned, to_yaml, yaml};
 pub use porthole_sdk_macros::{Argument, Arguments, tool};
 pub use read::{Answer, get, kind, list_all_of, log_of, namespace_or_default, parsed, paths, text};
 pub use rows::{TableRow, table_rows};

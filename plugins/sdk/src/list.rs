@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use porthole_lists::{Columns, ListError, ListRequest, PageError, PageRequest, Pages};
+use porthole_lists::{Columns, Fold, ListError, ListRequest, PageError, PageRequest, Pages};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -33,6 +33,18 @@ impl List {
         columns: &Columns<'_, T>,
     ) -> Answer {
         self.reachable(&arguments.into(), None, |list, request, pages| list.rows(request, columns, pages))
+    }
+
+    /// As [`rows`](Self::rows), the worst first, and alike unhealthy objects in one row with their number.
+    pub fn folded_rows<T: DeserializeOwned>(
+        &self,
+        arguments: impl Into<ListRequest>,
+        columns: &Columns<'_, T>,
+        fold: &Fold<T>,
+    ) -> Answer {
+        self.reachable(&arguments.into(), None, |list, request, pages| {
+            list.folded_rows(request, columns, fold, pages)
+        })
     }
 
     /// As [`rows`](Self::rows), with only some of the objects.

@@ -7,6 +7,7 @@
 )]
 
 mod calls;
+mod causes;
 mod peer;
 mod process;
 mod reloads;
@@ -54,6 +55,8 @@ enum Table {
         #[arg(long)]
         show: bool,
     },
+    /// Ask about faults on a node, of Porthole and of another server: facts found, wrong causes, calls, tokens, time
+    Causes(causes::Options),
     /// Time how tools are loaded, dropped and replaced
     Reload {
         #[arg(long)]
@@ -73,6 +76,7 @@ async fn main() -> Result<()> {
             calls::run(&setup, calls::ComparedPrograms { peer, porthole: beside }).await
         }
         Table::Tokens { setup, peer, tokenizer, show } => tokens::run(&setup, &peer, &tokenizer, show).await,
+        Table::Causes(options) => causes::run(&options).await,
         Table::Reload { porthole, plugins, examples } => {
             reloads::run(&porthole, &plugins, examples.as_deref()).await
         }

@@ -38,16 +38,29 @@ impl Setup {
         porthole: &Path,
         listen: &str,
     ) -> Result<tokio::process::Child> {
-        tokio::process::Command::new(porthole)
-            .args(["serve", "--listen", listen, "--admin-listen", "off", "--log", "warn", "--kubeconfig"])
-            .arg(&cluster.kubeconfig)
-            .arg("--plugins")
-            .arg(&self.plugins)
-            // Audit lines are written, as in production, and discarded.
-            .args(["--audit", "/dev/null"])
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .context("starting porthole")
+        let kubeconfig = cluster.kubeconfig.display().to_string();
+        serve(porthole, listen, &self.plugins, &["--kubeconfig", &kubeconfig])
     }
+}
+
+/// Starts a host at an address, on the cluster that the options name; stopped on drop.
+pub(crate) fn serve(
+    porthole: &Path,
+    listen: &str,
+    plugins: &Path,
+    options: &[&str],
+) -> Result<tokio::process::Child> {
+    tokio::process::Command::new(porthole)
+        .args(["serve", "--listen", listen, "--admin-listen", "off", "--log", "warn"])
+        .arg("--plugins")
+        .arg(plugins)
+        // Audit lines are written, as in production, and discarded.
+        .args(["--audit", "/dev/null"])
+        .args(options)
+        .stdin(Stdio::null())
+        // The demo prints what to paste.
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .context("starting porthole")
 }

@@ -66,7 +66,9 @@ pub(crate) async fn run(setup: &Setup, peer: &Path, tokenizer: &Path, show: bool
     }
     host.kill().await?;
     other.kill().await?;
-    table(&both, &count(tokenizer, &both)?)
+    let texts: Vec<[&Vec<String>; 2]> =
+        both.iter().map(|(_, ours, theirs)| [&ours.texts, &theirs.texts]).collect();
+    table(&both, &count(tokenizer, &texts)?)
 }
 
 async fn tools(client: &Streamable) -> Result<String> {
@@ -93,12 +95,10 @@ async fn ask(client: &Streamable, calls: &Calls, facts: &[&str]) -> Result<Answe
 }
 
 /// Number of tokens of each text, by gpt-tokenizer's o200k.
-fn count(modules: &Path, both: &[(String, Answers, Answers)]) -> Result<Vec<[u64; 2]>> {
+pub(crate) fn count(modules: &Path, texts: &[[&Vec<String>; 2]]) -> Result<Vec<[u64; 2]>> {
     const SCRIPT: &str = "const {encode} = require(process.argv[1] + '/gpt-tokenizer/cjs/encoding/o200k_base.js'); \
         let text = ''; process.stdin.on('data', d => text += d).on('end', () => console.log(JSON.stringify( \
         JSON.parse(text).map(sides => sides.map(texts => texts.reduce((sum, t) => sum + encode(t).length, 0))))));";
-    let texts: Vec<[&Vec<String>; 2]> =
-        both.iter().map(|(_, ours, theirs)| [&ours.texts, &theirs.texts]).collect();
     let mut node = Command::new("node")
         .args(["-e", SCRIPT])
         .arg(modules)
@@ -106,7 +106,7 @@ fn count(modules: &Path, both: &[(String, Answers, Answers)]) -> Result<Vec<[u64
         .stdout(Stdio::piped())
         .spawn()
         .context("starting node")?;
-    node.stdin.take().context("stdin")?.write_all(&serde_json::to_vec(&texts)?)?;
+    node.stdin.take().context("stdin")?.write_all(&serde_json::to_vec(texts)?)?;
     let output = node.wait_with_output()?;
     ensure!(output.status.success(), "gpt-tokenizer failed");
     Ok(serde_json::from_slice(&output.stdout)?)

@@ -31,9 +31,12 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_image_holds_the_host_and_its_tools_and_serves_them() {
     let dockerfile = std::fs::read_to_string(root().join("deploy/Dockerfile")).unwrap();
-    for line in
-        ["RUN deploy/rootfs.sh /rootfs", "FROM scratch", "COPY --from=build /rootfs /", "USER 65532:65532"]
-    {
+    for line in [
+        "RUN deploy/rootfs.sh /rootfs target/dist/porthole",
+        "FROM scratch",
+        "COPY --from=build /rootfs /",
+        "USER 65532:65532",
+    ] {
         assert!(dockerfile.lines().any(|other| other == line), "the Dockerfile lacks {line:?}");
     }
     let folder = tempfile::tempdir().unwrap();

@@ -137,6 +137,29 @@ pub(crate) fn build_kubernetes_main(name: &str, source: &str, out: &Path) -> Res
     build(folder.path(), &format!("./{name}"), out)
 }
 
+/// Main package of a program that is built from a module.
+pub(crate) enum Main<'a> {
+    /// Source that imports the module.
+    Source(&'a str),
+    /// Path of a package of the module.
+    Package(&'a str),
+}
+
+/// Builds a program from a module, `path@version`.
+pub(crate) fn build_module(module: &str, main: Main<'_>, out: &Path) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("go.mod"), "module porthole.test/program\ngo 1.26.0\n")?;
+    go(folder.path(), &["get", module])?;
+    match main {
+        Main::Package(package) => build(folder.path(), package, out),
+        Main::Source(source) => {
+            std::fs::write(folder.path().join("main.go"), source)?;
+            go(folder.path(), &["mod", "tidy"])?;
+            build(folder.path(), ".", out)
+        }
+    }
+}
+
 /// Writes a module with one main package, which requires Kubernetes at its version.
 fn kubernetes_module(folder: &Path, name: &str, source: &str) -> Result<()> {
     let downloaded = go(folder, &["mod", "download", "-json", &format!("k8s.io/kubernetes@v{KUBERNETES}")])?;

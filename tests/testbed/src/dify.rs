@@ -43,6 +43,8 @@ pub struct Dify {
     pub endpoint: String,
     events: mpsc::Receiver<Event>,
     next_id: i64,
+    /// Status of the last POST of a request, which Dify ignores.
+    pub posted: Option<StatusCode>,
     reader: tokio::task::JoinHandle<()>,
 }
 
@@ -55,7 +57,11 @@ impl Drop for Dify {
 impl Dify {
     /// Connects and reads the endpoint. Of a rejection Dify sees only the HTTP status.
     pub async fn connect(origin: &str, token: Option<&str>) -> Result<Self> {
-        let http = client();
+        Self::connect_by(client(), origin, token).await
+    }
+
+    /// As [`connect`](Self::connect), with another client, which is this connection's alone.
+    pub async fn connect_by(http: HttpClient, origin: &str, token: Option<&str>) -> Result<Self> {
         let mut request = Request::get(format!("{origin}/sse"))
             .header("accept", "text/event-stream")
             .header("cache-control", "no-store")
@@ -92,7 +98,16 @@ impl Dify {
         let Some(Event::Endpoint(endpoint)) = first else { bail!("failed to get endpoint URL: {first:?}") };
         anyhow::ensure!(endpoint.starts_with('/') && !endpoint.starts_with("//"), "not a path: {endpoint}");
         let token = token.map(str::to_owned);
-        Ok(Self { http, token, origin: origin.to_owned(), endpoint, events, next_id: 0, reader })
+        Ok(Self {
+            http,
+            token,
+            origin: origin.to_owned(),
+            endpoint,
+            events,
+            next_id: 0,
+            posted: None,
+            reader,
+        })
     }
 
     /// Posts a message with this body; Dify ignores the response.
@@ -139,7 +154,7 @@ impl Dify {
         }
         message["jsonrpc"] = "2.0".into();
         message["id"] = id.into();
-        self.post(message.to_string(), self.token.clone().as_deref()).await?;
+        self.posted = Some(self.post(message.to_string(), self.token.clone().as_deref()).await?);
         self.answer_to(&json!(id)).await
     }
 

@@ -1,19 +1,72 @@
 //! Plain HTTP requests to a host on loopback.
 
+use std::{net::IpAddr, path::Path};
+
 use anyhow::{Result, bail};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 use serde_json::{Value, json};
 
-pub type HttpClient = Client<hyper_util::client::legacy::connect::HttpConnector, Full<Bytes>>;
+pub type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// Way of clients to a host: the address that they come from, and the authorities that they trust.
+#[derive(Clone)]
+pub struct Way(HttpsConnector<HttpConnector>);
+
+impl Default for Way {
+    fn default() -> Self {
+        Self::new(None, RootCertStore::empty())
+    }
+}
+
+impl Way {
+    /// From an address of this machine.
+    pub fn from(address: IpAddr) -> Self {
+        Self::new(Some(address), RootCertStore::empty())
+    }
+
+    /// Trusts the certificates in these files, and no others.
+    pub fn trusting(authorities: &[&Path]) -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        for authority in authorities {
+            for certificate in CertificateDer::pem_file_iter(authority)? {
+                roots.add(certificate?)?;
+            }
+        }
+        Ok(Self::new(None, roots))
+    }
+
+    fn new(address: Option<IpAddr>, roots: RootCertStore) -> Self {
+        let mut http = HttpConnector::new();
+        http.set_nodelay(true);
+        http.enforce_http(false);
+        http.set_local_address(address);
+        // An error means that a provider is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+        Self(https.wrap_connector(http))
+    }
+
+    /// Client with a connection pool of its own.
+    pub fn client(&self) -> HttpClient {
+        Client::builder(TokioExecutor::new()).build(self.0.clone())
+    }
+}
 
 /// Client with a connection pool.
 pub fn client() -> HttpClient {
-    let mut connector = hyper_util::client::legacy::connect::HttpConnector::new();
-    connector.set_nodelay(true);
-    Client::builder(TokioExecutor::new()).build(connector)
+    Way::default().client()
 }
 
 /// HTTP response.

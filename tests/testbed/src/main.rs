@@ -41,6 +41,16 @@ enum Command {
         #[arg(long)]
         port: u16,
     },
+    /// Run kubectl as the admin of a node, or if that is not running, of the cluster of a folder
+    Kubectl {
+        #[arg(long)]
+        folder: PathBuf,
+        /// Name of the node
+        #[arg(long)]
+        name: String,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// A real node in namespaces of its own
     #[command(subcommand)]
     Node(commands::NodeCommand),
@@ -73,6 +83,7 @@ async fn main() -> Result<()> {
             Ok(())
         }
         Command::Kubelet { folder, port } => kubelet::serve(&folder, port).await,
-        Command::Node(command) => commands::run(command),
+        Command::Kubectl { folder, name, arguments } => commands::kubectl(&folder, &name, &arguments),
+        Command::Node(command) => commands::run(command).await,
     }
 }

@@ -4,15 +4,22 @@
 //! within them. So no address, mount or kernel setting of a node reaches the machine, nodes of any number have the same
 //! addresses and ports, and when that process is killed the kernel ends and unmounts the rest. Outside are a folder and
 //! control groups, both named after the node.
+//!
+//! It may consist of several Kubernetes nodes (`member.rs`): each after the first has a kubelet, a containerd and a
+//! kube-proxy in namespaces within the first's.
 
+mod addons;
 mod building;
 mod cgroups;
 mod files;
 mod images;
 mod init;
+mod member;
 mod needs;
+mod network;
 mod pki;
 mod programs;
+mod start;
 
 use std::{
     ffi::OsStr,
@@ -24,14 +31,18 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::binaries::cache;
+use member::Member;
 
+pub use addons::run as addons;
 pub use images::Image;
 pub use init::run as init;
+pub use member::{MAX_NODES, address, name};
 pub use needs::{check_machine, missing_packages};
+pub use programs::Program;
 
 /// Address of the node, within its own network; its gateway to the pods has the first of theirs.
 pub const ADDRESS: &str = "10.88.0.1";
-/// Name of the one node.
+/// Name of the first Kubernetes node.
 pub const NODE_NAME: &str = "node-1";
 
 /// Maximum startup time; it takes 9 s on an idle machine.
@@ -40,6 +51,24 @@ const START: Duration = Duration::from_secs(120);
 const END: Duration = Duration::from_secs(30);
 /// Names longer than this would not fit into the paths of sockets.
 const MAX_NAME: usize = 40;
+
+/// Arguments of unshare for a Kubernetes node, beside its network.
+const NAMESPACES: [&str; 5] = ["--mount", "--pid", "--fork", "--kill-child", "--propagation=private"];
+
+/// What a node consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// CoreDNS, metrics-server, a default StorageClass, and network policies that are enforced.
+    pub addons: bool,
+    /// Number of Kubernetes nodes, at most [`MAX_NODES`].
+    pub nodes: u8,
+}
+
+impl Default for Extent {
+    fn default() -> Self {
+        Self { addons: false, nodes: 1 }
+    }
+}
 
 /// A node, running or not, identified by its name.
 #[derive(Debug, Clone)]
@@ -54,6 +83,14 @@ struct Init {
     process: u32,
     /// Start time in ticks since boot: process ids are reused.
     started: String,
+}
+
+impl Init {
+    fn read(folder: &Path) -> Option<Self> {
+        let text = std::fs::read_to_string(folder.join("init")).ok()?;
+        let (process, started) = text.trim().split_once(' ')?;
+        Some(Self { process: process.parse().ok()?, started: started.to_owned() })
+    }
 }
 
 impl Node {
@@ -73,21 +110,29 @@ impl Node {
         Self::named(&name.display().to_string()).expect("the name of the tests' node")
     }
 
-    /// Starts it with this crate's binary, unless it runs already; returns its kubeconfig. A part of one is stopped first.
-    pub fn up(&self, testbed: &Path) -> Result<PathBuf> {
+    /// Starts it with this crate's binary, unless it runs already; returns its kubeconfig. A part of one, or one that has
+    /// less than is asked for, is stopped first.
+    pub fn up(&self, testbed: &Path, extent: Extent) -> Result<PathBuf> {
+        ensure!((1..=MAX_NODES).contains(&extent.nodes), "{} nodes: 1 to {MAX_NODES}", extent.nodes);
         needs::check()?;
         let programs = building::Programs::find_or_build()?;
-        if self.init().is_some() && self.is_ready() {
+        let addons = extent.addons.then(addons::Addons::find_or_build).transpose()?;
+        let has_nodes = Member::all(&self.folder).len() >= extent.nodes.into();
+        let suffices = has_nodes && (addons.is_none() || addons::has_addons(&self.folder));
+        if suffices && self.init().is_some() && self.is_ready() {
             return Ok(self.kubeconfig());
         }
         self.down()?;
-        files::write(&self.folder, &self.group(), &programs)?;
-        cgroups::create(&self.group())?;
+        files::write(&self.folder, extent.nodes, &self.name, &programs)?;
+        if let Some(addons) = &addons {
+            addons.write(&self.folder)?;
+        }
+        Member::all(&self.folder).iter().try_for_each(|member| cgroups::create(&member.group(&self.name)))?;
         let started = self.start(testbed);
         if started.is_err() {
             // Its folder has the reason; the rest must not stay behind.
             self.kill()?;
-            cgroups::remove(&self.group())?;
+            self.remove_groups()?;
         }
         started.map(|()| self.kubeconfig())
     }
@@ -96,18 +141,10 @@ impl Node {
         let log = std::fs::File::create(self.folder.join("init.log"))?;
         // A session of its own, and no child of this process: an interrupt ends neither, and nothing waits to be reaped.
         let status = Command::new("setsid")
-            .args([
-                "--fork",
-                "unshare",
-                "--net",
-                "--mount",
-                "--pid",
-                "--fork",
-                "--kill-child",
-                "--propagation=private",
-            ])
+            .args(["--fork", "unshare", "--net"])
+            .args(NAMESPACES)
             .arg(testbed)
-            .args(["node", "init", "--name", &self.name])
+            .args(["node", "init", "--name", &self.name, "--number", "1"])
             .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -123,17 +160,20 @@ impl Node {
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        Ok(())
+        if addons::has_addons(&self.folder) { addons::apply(self) } else { Ok(()) }
     }
 
-    /// True if the node is ready for pods.
+    /// True if every Kubernetes node is ready for pods.
     fn is_ready(&self) -> bool {
+        let members = Member::all(&self.folder);
+        let nodes: Vec<String> = members.iter().map(|member| format!("node/{}", member.name())).collect();
+        let nodes = nodes.iter().map(String::as_str);
+        let wait: Vec<&str> =
+            ["wait", "--for=condition=Ready", "--timeout=1s"].into_iter().chain(nodes).collect();
         // A pod is refused before its ServiceAccount exists.
-        self.folder.join("ready").exists()
+        members.iter().all(|member| member.folder().join("ready").exists())
             && self.kubectl(&["get", "serviceaccount", "default"]).is_ok()
-            && self
-                .kubectl(&["wait", "--for=condition=Ready", &format!("node/{NODE_NAME}"), "--timeout=1s"])
-                .is_ok()
+            && self.kubectl(&wait).is_ok()
     }
 
     /// Last lines of the first process's log.
@@ -146,11 +186,16 @@ impl Node {
     /// Ends it, and deletes everything of it. True if it was running.
     pub fn down(&self) -> Result<bool> {
         let was_running = self.kill()?;
-        cgroups::remove(&self.group())?;
+        self.remove_groups()?;
         if self.folder.exists() {
             std::fs::remove_dir_all(&self.folder).with_context(|| self.folder.display().to_string())?;
         }
         Ok(was_running)
+    }
+
+    fn remove_groups(&self) -> Result<()> {
+        let all = (1..=MAX_NODES).map(|number| Member::new(&self.folder, number).group(&self.name));
+        all.into_iter().try_for_each(|group| cgroups::remove(&group))
     }
 
     fn kill(&self) -> Result<bool> {
@@ -174,9 +219,7 @@ impl Node {
 
     /// Its first process, if that is alive.
     fn init(&self) -> Option<Init> {
-        let text = std::fs::read_to_string(self.folder.join("init")).ok()?;
-        let (process, started) = text.trim().split_once(' ')?;
-        let init = Init { process: process.parse().ok()?, started: started.to_owned() };
+        let init = Init::read(&self.folder)?;
         (start_time(&init.process.to_string()).as_ref() == Some(&init.started)).then_some(init)
     }
 
@@ -186,9 +229,14 @@ impl Node {
         Ok(init.process)
     }
 
-    /// Name of its control group, below the root of each hierarchy.
-    pub fn group(&self) -> String {
-        format!("porthole-{}", self.name)
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Name of the control group of a Kubernetes node, below the root of each hierarchy; none if there is no such node.
+    pub fn group(&self, kubernetes_node: &str) -> Option<String> {
+        let all = Member::all(&self.folder);
+        all.iter().find(|member| member.name() == kubernetes_node).map(|member| member.group(&self.name))
     }
 
     pub fn folder(&self) -> &Path {
@@ -207,14 +255,42 @@ impl Node {
         Ok(command)
     }
 
-    /// Command that runs a program among the node's own processes, mounts and addresses.
+    /// Command that runs a program among the processes, mounts and addresses of the first Kubernetes node.
     pub fn enter_wholly(&self, program: impl AsRef<OsStr>) -> Result<Command> {
+        self.enter_member(&Member::new(&self.folder, 1), program)
+    }
+
+    /// Command that runs a program among the processes, mounts and addresses of a Kubernetes node.
+    fn enter_member(&self, member: &Member, program: impl AsRef<OsStr>) -> Result<Command> {
+        let namespaces = ["--net", "--mount", "--pid", "--"];
         let mut command = Command::new("nsenter");
-        command
-            .arg(format!("--target={}", self.process()?))
-            .args(["--net", "--mount", "--pid", "--"])
-            .arg(program);
+        command.arg(format!("--target={}", self.process()?)).args(namespaces);
+        if !member.is_first() {
+            // Its process id is that of the first's namespace.
+            let init = Init::read(&member.folder()).with_context(|| format!("no {}", member.name()))?;
+            command.arg("nsenter").arg(format!("--target={}", init.process)).args(namespaces);
+        }
+        command.arg(program);
         Ok(command)
+    }
+
+    /// Sends a signal, such as `KILL` or `STOP`, to a program of the node.
+    pub fn signal(&self, program: Program, signal: &str) -> Result<()> {
+        let process = std::fs::read_to_string(program.process_file(&self.folder))?;
+        let output = self.enter_wholly("kill")?.args([&format!("-{signal}"), process.trim()]).output()?;
+        stdout(&format!("kill -{signal} of {}", program.name()), output).map(|_| ())
+    }
+
+    /// Starts a program again that has ended, with this crate's binary.
+    pub fn start_again(&self, testbed: &Path, program: Program) -> Result<()> {
+        let mut command = self.enter_wholly(testbed)?;
+        let output = command.args(["node", "program", "--name", &self.name, program.name()]).output()?;
+        stdout(&format!("starting {} again", program.name()), output).map(|_| ())
+    }
+
+    /// Starts a program. Called within the node's namespaces, where its first process becomes the program's parent.
+    pub fn spawn(&self, program: Program) -> Result<()> {
+        program.spawn(&Member::new(&self.folder, 1)).map(drop)
     }
 
     /// Output of kubectl as the admin; an error has what it printed.
@@ -226,20 +302,29 @@ impl Node {
 
     /// Client with all rights; works within the node's network only.
     pub async fn admin(&self) -> Result<kube::Client> {
-        let kubeconfig = kube::config::Kubeconfig::read_from(self.kubeconfig())?;
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?;
-        Ok(kube::Client::try_from(config)?)
+        client(&self.kubeconfig()).await
     }
 
-    /// Imports an image from the folder of its files.
+    /// Imports an image from the folder of its files, on every Kubernetes node.
     pub fn import(&self, files: &Path, image: &Image) -> Result<()> {
         let archive = self.folder.join(format!("image-{}.tar", std::process::id()));
         images::archive(files, image, &archive)?;
-        let output =
-            self.enter_wholly("ctr")?.args(["-n", "k8s.io", "images", "import"]).arg(&archive).output()?;
+        let import = |member: &Member| {
+            let mut ctr = self.enter_member(member, "ctr")?;
+            let output = ctr.args(["-n", "k8s.io", "images", "import"]).arg(&archive).output()?;
+            stdout("ctr images import", output).map(drop)
+        };
+        let imported = Member::all(&self.folder).iter().try_for_each(import);
         std::fs::remove_file(&archive)?;
-        stdout("ctr images import", output).map(|_| ())
+        imported
     }
+}
+
+/// Client of the API server; works within the node's network only.
+async fn client(kubeconfig: &Path) -> Result<kube::Client> {
+    let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig)?;
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?;
+    Ok(kube::Client::try_from(config)?)
 }
 
 /// Output of a program, or an error with everything that it printed.

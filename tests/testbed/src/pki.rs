@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use anyhow::{Context, Result};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SigningKey};
 
 /// Certificate and its key, in PEM.
 pub(crate) struct Signed {
@@ -57,6 +57,28 @@ pub(crate) fn token_keys() -> Result<(String, String)> {
     Ok((keys.serialize_pem(), keys.public_key_pem()))
 }
 
+/// Signs as ES256 of JSON Web Tokens does, with the private key for ServiceAccount tokens in this file.
+pub fn sign(key: &Path, message: &[u8]) -> Result<Vec<u8>> {
+    let signed = KeyPair::from_pem(&std::fs::read_to_string(key)?)?.sign(message)?;
+    fixed(&signed).context("a signature that is not of P-256")
+}
+
+/// The two numbers of a signature in DER, of 32 bytes each.
+fn fixed(signature: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = signature.strip_prefix(&[0x30])?.get(1..)?;
+    let mut numbers = Vec::new();
+    for _ in 0..2 {
+        let [0x02, length, after @ ..] = rest else { return None };
+        let (number, after) = after.split_at_checked(usize::from(*length))?;
+        // A zero before a number says that it is positive.
+        let number = &number[number.len().saturating_sub(32)..];
+        numbers.extend(std::iter::repeat_n(0, 32 - number.len()));
+        numbers.extend_from_slice(number);
+        rest = after;
+    }
+    Some(numbers)
+}
+
 /// Certificate and key files of one cluster, in PEM.
 pub struct Pki {
     pub ca: PathBuf,
@@ -68,15 +90,20 @@ pub struct Pki {
 }
 
 impl Pki {
-    /// Generates all of them in `folder`.
+    /// Generates all of them in `folder`, for a server on loopback.
     pub fn make(folder: &Path) -> Result<Self> {
+        Self::make_for(folder, &["127.0.0.1", "localhost", "kubernetes.default.svc"])
+    }
+
+    /// Generates all of them in `folder`, for a server with these names and addresses.
+    pub fn make_for(folder: &Path, names: &[&str]) -> Result<Self> {
         let write = |name: &str, text: &str| -> Result<PathBuf> {
             let path = folder.join(name);
             std::fs::write(&path, text)?;
             Ok(path)
         };
         let ca = Authority::new("porthole-test-ca")?;
-        let server = ca.server(&["127.0.0.1", "localhost", "kubernetes.default.svc"])?;
+        let server = ca.server(names)?;
         let admin = ca.client("porthole-test-admin", Some("system:masters"))?;
         let (private, public) = token_keys()?;
         Ok(Self {

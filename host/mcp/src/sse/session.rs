@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -85,6 +88,8 @@ pub(super) struct Session {
     pub(super) tokens: Tokens,
     pub(super) pending: Pending,
     inbox: mpsc::Sender<ClientJsonRpcMessage>,
+    /// True once a message was passed to the service.
+    has_received: Arc<AtomicBool>,
     outbox: Outbox,
     /// Cancels the service, which ends the stream.
     end: CancellationToken,
@@ -93,6 +98,7 @@ pub(super) struct Session {
 impl Session {
     /// Passes a message to the service; returns it if the service does not keep up.
     pub(super) fn deliver(&self, message: ClientJsonRpcMessage) -> Result<(), Box<ClientJsonRpcMessage>> {
+        self.has_received.store(true, Relaxed);
         self.inbox.try_send(message).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(message) | mpsc::error::TrySendError::Closed(message) => {
                 Box::new(message)
@@ -110,6 +116,13 @@ impl Session {
         for id in self.pending.ids() {
             self.send_error(id, error.clone());
         }
+    }
+
+    /// Ends the session, whose requests are answered. The stream of a client that has sent nothing is broken off instead:
+    /// where the Service no longer leads to this replica, its first message went to another, and Dify waits for ever
+    /// for the answer if the stream ends cleanly.
+    fn leave(&self) {
+        if self.has_received.load(Relaxed) { self.end.cancel() } else { self.outbox.cut() }
     }
 
     /// Ends the session after a message whose id cannot be read. Its sender waits for an answer that cannot be
@@ -275,6 +288,7 @@ impl Sessions {
                 tokens,
                 pending: pending.clone(),
                 inbox,
+                has_received: Arc::default(),
                 outbox: outbox.clone(),
                 end: end.clone(),
             };
@@ -311,7 +325,7 @@ impl Sessions {
             // Removed before they end, so that no further message finds an idle one.
             let idle = self.registry().remove_all(|session| session.pending.is_empty());
             for session in idle {
-                session.end.cancel();
+                session.leave();
             }
             if self.registry().sessions.is_empty() {
                 break;
@@ -329,7 +343,7 @@ impl Sessions {
         let open = self.registry().remove_all(|_| true);
         for session in open {
             session.fail_pending(&error);
-            session.end.cancel();
+            session.leave();
         }
     }
 }

@@ -20,6 +20,9 @@ use crate::{
     wiring,
 };
 
+/// Maximum size of a ConfigMap, of all its files together: the API server counts their bytes, and not as they are encoded.
+const MAX_CONFIG_MAP: u64 = 1 << 20;
+
 /// Runs a subcommand.
 pub(crate) fn run(command: Plugin) -> anyhow::Result<ExitCode> {
     match command {
@@ -68,4 +71,9 @@ fn size(bytes: u64) -> String {
         10_000..10_000_000 => format!("{} kB", bytes / 1000),
         _ => format!("{} MB", bytes / 1_000_000),
     }
+}
+
+/// Tells that a file does not fit into a ConfigMap, if it does not.
+fn config_map_limit(bytes: u64) -> Option<&'static str> {
+    (bytes > MAX_CONFIG_MAP).then_some("too large for a ConfigMap, which holds 1 MiB")
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod choice;
+mod folding;
 mod server;
 
 use std::{collections::BTreeMap, time::UNIX_EPOCH};
@@ -13,6 +14,7 @@ use proptest::{prelude::*, sample::select};
 use serde_json::Value;
 
 use choice::{Choice, choice};
+use folding::FOLD;
 use server::{Call, Failed, Object, Remaining, Server, name};
 
 fn row(object: &Value) -> Row {
@@ -32,6 +34,8 @@ fn row(object: &Value) -> Row {
 #[derive(Debug, Clone, Copy)]
 enum Form {
     ByHealth,
+    /// By health, with alike rows as one; a list with conditions shows each object nevertheless.
+    Folded,
     ServerTable,
     NewestFirst,
     Sorted(&'static str),
@@ -56,7 +60,7 @@ impl Form {
         let mut request = ListRequest { continue_token, limit, filter, ..ListRequest::default() };
         let mut newest_first = false;
         match self {
-            Self::ByHealth | Self::ServerTable => {}
+            Self::ByHealth | Self::Folded | Self::ServerTable => {}
             Self::NewestFirst => newest_first = true,
             Self::Sorted(by) => request.sort_by = text(by),
             Self::Names => request.output = text("names"),
@@ -73,6 +77,9 @@ impl Form {
         };
         match self {
             Self::ServerTable => list.server_table(&request, call),
+            Self::Folded => {
+                list.folded_rows(&request, &Columns { row: folding::row, ..columns }, &FOLD, call)
+            }
             _ => list.rows(&request, &columns, call),
         }
         .map_err(|error| error.to_string())
@@ -102,6 +109,8 @@ struct Observation {
     /// An answer said that objects are missing.
     reports_missing: bool,
     answers: u32,
+    /// Of a folded list the numbers of objects in its rows.
+    folded: folding::Counted,
 }
 
 /// Reads a list to its end; `reads` is the number of reads of each call, the last one for all that follow.
@@ -127,6 +136,9 @@ fn read(
         for name in &names {
             *shown.times.entry(name.clone()).or_default() += 1;
         }
+        if matches!(form, Form::Folded) {
+            shown.folded.add(&text)?;
+        }
         shown.reports_missing |= text.contains("only the first") || text.contains("are missing here");
         shown.answers += 1;
         match continue_token(&text) {
@@ -140,8 +152,17 @@ fn read(
     }
 }
 
+/// Holds that every object of a folded list is counted in one row.
+fn check_folded(server: &Server, shown: &Observation) -> Result<(), TestCaseError> {
+    prop_assert!(shown.times.values().all(|times| *times == 1), "{:?}", shown.times);
+    shown.folded.check(server, shown.reports_missing).map_err(TestCaseError::fail)
+}
+
 /// Holds that every object that is chosen is shown once, or not at all and said to be missing, and that no other is shown.
-fn check(server: &Server, choice: Choice, shown: &Observation) -> Result<(), TestCaseError> {
+fn check(server: &Server, (form, choice): (Form, Choice), shown: &Observation) -> Result<(), TestCaseError> {
+    if matches!((form, choice), (Form::Folded, Choice::All)) {
+        return check_folded(server, shown);
+    }
     for at in 0..server.objects.len() {
         match shown.times.get(&name(at)) {
             Some(1) if choice.has(&server.objects[at]) => {}
@@ -199,6 +220,7 @@ fn form() -> impl Strategy<Value = Form> {
     select(vec![
         Form::ByHealth,
         Form::ByHealth,
+        Form::Folded,
         Form::ServerTable,
         Form::NewestFirst,
         Form::Sorted("STATUS"),
@@ -229,7 +251,7 @@ proptest! {
         let shown =
             read(&server, (form, choice), &budgets, limit, &[u32::MAX], Failed::Limit).map_err(TestCaseError::fail)?;
         prop_assert!(!shown.reports_missing);
-        check(&server, choice, &shown)?;
+        check(&server, (form, choice), &shown)?;
     }
 
     /// A call that reaches its limits midway continues in the next one, or the list is said to be cut.
@@ -240,7 +262,7 @@ proptest! {
     ) {
         let reads: Vec<u32> = reads.into_iter().chain([last]).collect();
         match read(&server, (form, choice), &budgets, limit, &reads, Failed::Limit) {
-            Ok(shown) => check(&server, choice, &shown)?,
+            Ok(shown) => check(&server, (form, choice), &shown)?,
             // A sorted list must be read again as far as before.
             Err(error) => prop_assert!(error.contains("could be read again") || error.contains("no more reads"), "{error}"),
         }
@@ -254,7 +276,7 @@ proptest! {
         match read(&server, (form, choice), &budgets, None, &[reads], Failed::Unavailable) {
             Ok(shown) => {
                 prop_assert!(!shown.reports_missing);
-                check(&server, choice, &shown)?;
+                check(&server, (form, choice), &shown)?;
             }
             Err(error) => prop_assert!(error.contains("no more reads"), "{error}"),
         }
@@ -267,7 +289,15 @@ proptest! {
     ) {
         let all = (form, Choice::All);
         let shown = read(&server, all, &budgets, limit, &[u32::MAX], Failed::Limit).map_err(TestCaseError::fail)?;
-        check(&server, Choice::All, &shown)?;
+        check(&server, all, &shown)?;
+    }
+
+    /// A folded list leads with the worst, over all of its answers.
+    #[test]
+    fn the_worst_come_first(server in server(true), budgets in budgets(), limit in limit()) {
+        let folded = (Form::Folded, Choice::All);
+        let shown = read(&server, folded, &budgets, limit, &[u32::MAX], Failed::Limit).map_err(TestCaseError::fail)?;
+        prop_assert!(shown.folded.is_worst_first(), "{:?}", shown.folded);
     }
 
     /// Counts of conditions, read in as many calls as they need, are those of the objects.
@@ -303,7 +333,7 @@ proptest! {
 
     /// A token is foreign text: any is answered, with an error or an answer that ends.
     #[test]
-    fn any_token_is_answered(server in server(true), form in form(), choice in choice(), token in r"[urs]([0-9]{1,4})?\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.7%2E1%252E\.(-|[0-9])") {
+    fn any_token_is_answered(server in server(true), form in form(), choice in choice(), token in r"[urs2-9]([0-9]{1,4})?\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.7%2E1%252E\.(-|[0-9])") {
         let at_most = server.objects.len();
         let mut call = Call { server: &server, reads: 100, error: Failed::Limit };
         // A token behind the list is one that no answer gave: the simulated server cannot read it.
@@ -320,7 +350,7 @@ fn an_answer_without_room_for_a_page_of_outlines_gets_on() {
     let objects = (0..66).map(|at| object(if at < 19 { "Running" } else { "Pending" })).collect();
     let server = Server { objects, max_page: 15, max_rows: 5, remaining: Remaining::None };
     let shown = read(&server, (Form::ServerTable, Choice::All), &[0], None, &[7], Failed::Limit);
-    check(&server, Choice::All, &shown.unwrap_or_else(|error| panic!("{error}")))
+    check(&server, (Form::ServerTable, Choice::All), &shown.unwrap_or_else(|error| panic!("{error}")))
         .unwrap_or_else(|error| panic!("{error}"));
 }
 
@@ -336,12 +366,12 @@ fn a_count_that_is_too_small_ends_no_list() {
     for remaining in [Remaining::Zero, Remaining::Half, Remaining::Double, Remaining::Vast] {
         let server =
             Server { objects: (0..1000).map(object).collect(), max_page: 500, max_rows: 100, remaining };
-        for form in [Form::ByHealth, Form::ServerTable, Form::Names, Form::Fields] {
+        for form in [Form::ByHealth, Form::Folded, Form::ServerTable, Form::Names, Form::Fields] {
             for choice in [Choice::All, Choice::NotRunning, Choice::None] {
                 let shown = read(&server, (form, choice), &[8000], None, &[u32::MAX], Failed::Limit);
                 let shown = shown.unwrap_or_else(|error| panic!("{error}"));
                 assert!(!shown.reports_missing, "{form:?} {remaining:?}");
-                check(&server, choice, &shown)
+                check(&server, (form, choice), &shown)
                     .unwrap_or_else(|error| panic!("{form:?} {remaining:?}: {error}"));
             }
         }

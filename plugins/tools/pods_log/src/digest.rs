@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use porthole_log_digest::{Digest, Shape};
 use porthole_sdk::{
-    kube_read::{LogChunk, LogEnd, LogReader, LogSource, ReadError},
+    kube_read::{LogChunk, LogEnd, LogReader, LogSource, ReadError, Reason},
     prelude::*,
 };
 
@@ -135,9 +135,11 @@ pub(crate) fn of_matches(log: &ContainerLog, target: &Target, room: usize) -> St
 fn account(newest: &Part, older: Option<Result<Part, ReadError>>, is_longer: bool, since: bool) -> String {
     const ROTATED: &str = "rotated files (not in the API)";
     let extent = |part: &Part| format!("{} bytes{}", part.bytes, between(&part.first, &part.last));
+    // Lines that the component itself counts are bytes of its reads.
+    const OVER_BYTES: &str = "this call's `readBytes` are used up";
     let end = |part: &Part| match part.end {
         _ if part.is_slow => "counting took too long",
-        Some(LogEnd::OverBytes) => "this call's `readBytes` are used up",
+        Some(LogEnd::OverBytes) => OVER_BYTES,
         Some(end) => why(end),
         None => "",
     };
@@ -180,7 +182,7 @@ fn account(newest: &Part, older: Option<Result<Part, ReadError>>, is_longer: boo
             "read the last {} lines, {}; not read: older lines ({}), {ROTATED}",
             newest.lines,
             extent(newest),
-            crate::report::cause(&error)
+            if error.reason == Reason::OverBytes { OVER_BYTES } else { crate::report::cause(&error) }
         ),
     }
 }

@@ -6,6 +6,7 @@ mod place;
 mod report;
 mod state;
 mod targets;
+mod terminal;
 
 use porthole_sdk::{
     kube_read::{LogSearch, LogSource},
@@ -182,22 +183,41 @@ fn pods_log(request: Request) -> Answer {
     }
     let targets = selection.targets;
     if let ([_], [read]) = (targets.as_slice(), reads.as_slice()) {
-        let log = read.as_ref().map_err(Clone::clone)?;
-        return text(format!("{place}{}{log}", selection.note));
+        let part = read.as_ref().map_err(Clone::clone)?;
+        return text(format!("{place}{}{}", selection.note, part.text));
     }
-    let mut answer = place + &selection.note;
-    for (target, read) in targets.iter().zip(&reads) {
-        answer.push_str(&format!("== {} ==\n", target.title()));
-        match read {
-            Ok(log) => answer.push_str(log),
-            Err(error) => answer.push_str(&format!("ERROR: {error}\n")),
+    let parts = targets.iter().zip(reads).map(|(target, read)| {
+        let error = |error| Part { text: format!("ERROR: {error}\n"), has_lines: false };
+        (target, read.unwrap_or_else(error))
+    });
+    text(place + &selection.note + &together(parts))
+}
+
+/// The part of an answer about one log.
+struct Part {
+    text: String,
+    /// True if lines of the log are in it, and not only a sentence on why there are none.
+    has_lines: bool,
+}
+
+/// The parts of an answer under their titles; a sentence that holds for several pods once.
+fn together<'t>(parts: impl Iterator<Item = (&'t Target, Part)>) -> String {
+    let mut groups: Vec<(Option<String>, Vec<String>, String)> = Vec::new();
+    for (target, Part { text, has_lines }) in parts {
+        let common = (!has_lines).then(|| text.replace(&target.pod, "…"));
+        match groups.iter_mut().find(|(other, ..)| common.is_some() && *other == common) {
+            Some((other, titles, shown)) => {
+                titles.push(target.title());
+                *shown = other.clone().unwrap_or_default();
+            }
+            None => groups.push((common, vec![target.title()], text)),
         }
     }
-    text(answer)
+    groups.iter().map(|(_, titles, part)| format!("== {} ==\n{part}", titles.join(", "))).collect()
 }
 
 /// Reads the logs, each into its part of the answer.
-fn read(request: &Request, namespace: &str, targets: &[Target], budget: u32) -> Vec<Result<String, Error>> {
+fn read(request: &Request, namespace: &str, targets: &[Target], budget: u32) -> Vec<Result<Part, Error>> {
     let part = (budget.max(2 * NOTICE) - NOTICE) / u32::try_from(targets.len().max(1)).unwrap_or(1);
     // A title and an account for each where there are several.
     let part = if targets.len() > 1 { part.saturating_sub(NOTICE / 2) } else { part };
@@ -205,11 +225,12 @@ fn read(request: &Request, namespace: &str, targets: &[Target], budget: u32) -> 
     let queries = targets.iter().map(|target| request.query(namespace, target, part));
     if request.output != Some(Output::Digest) {
         let logs = one::read_all(queries.collect(), request.tail());
-        return logs.into_iter().zip(targets).map(|(log, target)| Ok(log?.render(target))).collect();
+        return logs.into_iter().zip(targets).map(|(log, target)| Ok(log?.part(target))).collect();
     }
     // All lines are meant, unless they are counted from the end.
     if !request.is_searched() && request.until_time.is_none() {
-        return queries.map(|query| digest::of_log(query.source, request.tail, room)).collect();
+        let digests = queries.map(|query| digest::of_log(query.source, request.tail, room));
+        return digests.map(|digest| Ok(Part { text: digest?, has_lines: true })).collect();
     }
     let limit = DIGESTED / u32::try_from(targets.len().max(1)).unwrap_or(1);
     let queries = queries.map(|query| LogSearch {
@@ -223,5 +244,25 @@ fn read(request: &Request, namespace: &str, targets: &[Target], budget: u32) -> 
         ..query
     });
     let logs = one::read_all(queries.collect(), request.tail);
-    logs.into_iter().zip(targets).map(|(log, target)| Ok(digest::of_matches(&log?, target, room))).collect()
+    let digests = logs
+        .into_iter()
+        .zip(targets)
+        .map(|(log, target)| log.map(|log| digest::of_matches(&log, target, room)));
+    digests.map(|digest| Ok(Part { text: digest?, has_lines: true })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_the_same_of_several_pods_is_told_once() {
+        let targets = ["web-1", "web-2", "web-3"].map(|pod| Target::of(pod.to_owned()));
+        let part = |target: &Target| match target.pod.as_str() {
+            "web-2" => Part { text: "web-2 is a line\n".to_owned(), has_lines: true },
+            pod => Part { text: format!("The pod {pod} waits.\n"), has_lines: false },
+        };
+        let answer = together(targets.iter().map(|target| (target, part(target))));
+        assert_eq!(answer, "== web-1, web-3 ==\nThe pod … waits.\n== web-2 ==\nweb-2 is a line\n");
+    }
 }

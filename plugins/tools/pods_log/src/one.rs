@@ -5,7 +5,7 @@ use porthole_sdk::{
     prelude::*,
 };
 
-use crate::targets;
+use crate::{state, targets};
 
 /// Lines of the searches before that of the whole log. The log is read from its beginning, so a search of all of it that
 /// is cut has lost what is newest.
@@ -14,6 +14,11 @@ const NEWEST: [u32; 2] = [10_000, 100_000];
 const NEWEST_BYTES: [u64; 2] = [16 << 20, 64 << 20];
 /// Max retries with fewer lines, so that a search reaches the end of the log.
 const MAX_RETRIES: usize = 4;
+
+/// Beginning of a kubelet's text in place of the log of a container that its runtime has deleted.
+pub(crate) const NO_LOG: &str = "unable to retrieve container logs for ";
+/// Bytes of such a text at most: it ends with the container's id.
+const MAX_NO_LOG: u64 = 200;
 
 /// A log that was read.
 pub(crate) struct ContainerLog {
@@ -41,9 +46,49 @@ impl ContainerLog {
         is_complete(&self.newest)
     }
 
+    /// True if the kubelet has said that it has no log.
+    pub(crate) fn is_gone(&self) -> bool {
+        is_gone(&self.newest)
+    }
+
     pub(crate) fn matched(&self) -> u64 {
         self.newest.matched + self.oldest.as_ref().map_or(0, |oldest| oldest.matched)
     }
+}
+
+fn is_gone(found: &LogMatches) -> bool {
+    let text = if found.first.is_empty() { &found.last } else { &found.first };
+    found.lines_read == 1 && found.bytes_read <= MAX_NO_LOG && text.trim_start().starts_with(NO_LOG)
+}
+
+/// The text of a log that may be that of the kubelet; without conditions, which it need not meet.
+fn or_all(query: &LogSearch, found: LogMatches) -> Result<LogMatches, ReadError> {
+    let is_hidden = found.lines_read == 1 && found.matched == 0 && found.bytes_read <= MAX_NO_LOG;
+    if !is_hidden {
+        return Ok(found);
+    }
+    let all = kube_read::search_log(&LogSearch { include: None, exclude: None, ..query.clone() })?;
+    Ok(if is_gone(&all) { all } else { found })
+}
+
+/// The log of the current run where that of the run before is gone.
+fn or_current_run(query: &mut LogSearch, found: LogMatches) -> Result<(LogMatches, String), ReadError> {
+    let found = or_all(query, found)?;
+    if !query.source.previous || !is_gone(&found) {
+        return Ok((found, String::new()));
+    }
+    let mut current = query.clone();
+    current.source.previous = false;
+    let found = or_all(&current, kube_read::search_log(&current)?)?;
+    if !is_gone(&found) {
+        *query = current;
+        return Ok((
+            found,
+            "(the log of the run before is gone: its node no longer has it; this is the current run)\n"
+                .to_owned(),
+        ));
+    }
+    Ok((found, String::new()))
 }
 
 fn is_complete(found: &LogMatches) -> bool {
@@ -113,6 +158,9 @@ fn begin(mut query: LogSearch, answer: Result<LogMatches, ReadError>) -> Result<
         kube_read::search_log(&LogSearch { source: source.clone(), ..query.clone() })
     })?;
     query.source = source;
+    let (found, gone) = or_current_run(&mut query, newest)?;
+    newest = found;
+    let note = note + &gone;
     for _ in 0..MAX_RETRIES {
         let fewer = u32::try_from(newest.lines_read / 4 * 3).unwrap_or(u32::MAX);
         let tail = query.source.tail_lines.filter(|tail| fewer > 0 && fewer < *tail);
@@ -150,6 +198,11 @@ pub(crate) fn or_of_default_container<T>(
 /// The error with what there is instead.
 fn with_hint(source: &LogSource, mut error: ReadError) -> Error {
     let hint = match error.reason {
+        // "container "app" in pod "web" is waiting to start: PodInitializing"
+        Reason::Invalid if error.message.contains("is waiting to start") => {
+            state::of(&source.namespace, &source.pod, source.container.as_deref())
+                .map_or(String::new(), |state| format!(".{}", state.sentence))
+        }
         Reason::NotFound => suggestion(&kind("pods"), Some(&source.namespace), &source.pod),
         Reason::Invalid if source.container.is_some() && error.message.contains("is not valid for pod") => {
             let containers = targets::containers(source);

@@ -6,15 +6,31 @@ use porthole_sdk::{
     prelude::*,
 };
 
-use crate::{one::ContainerLog, state, targets::Target};
+use crate::{
+    Part,
+    one::{ContainerLog, NO_LOG},
+    state,
+    targets::Target,
+    terminal::without_sequences,
+};
 
 impl ContainerLog {
     /// The lines with a word on what was read.
     pub(crate) fn render(&self, target: &Target) -> String {
+        without_sequences(&self.with_account(target))
+    }
+
+    /// The part of an answer about this log.
+    pub(crate) fn part(&self, target: &Target) -> Part {
+        let has_lines = self.newest.lines_read > 0 && !self.is_gone();
+        Part { text: self.render(target), has_lines }
+    }
+
+    fn with_account(&self, target: &Target) -> String {
         let Self { query, newest, oldest, note, .. } = self;
         let searched = query.include.is_some() || query.exclude.is_some();
         let lines = newest.lines_read + oldest.as_ref().map_or(0, |oldest| oldest.lines_read);
-        if lines == 0 {
+        if lines == 0 || self.is_gone() {
             return format!("{note}{}", self.nothing(target));
         }
         if self.matched() == 0 {
@@ -53,7 +69,27 @@ impl ContainerLog {
         if source.since_time.is_some() || source.since_seconds.is_some() || self.query.until_time.is_some() {
             return format!("The pod {pod} in namespace {namespace} has no line of that time{cut}.\n");
         }
-        let state = state::of(namespace, pod);
+        if source.tail_lines == Some(0) {
+            return format!("No line of the pod {pod} in namespace {namespace} was asked for: tail is 0.\n");
+        }
+        let container = source.container.as_deref();
+        let state = state::of(namespace, pod, container);
+        let has_started = state.as_ref().is_none_or(|state| state.has_started);
+        let state = state.map(|state| state.sentence).unwrap_or_default();
+        if self.is_gone() {
+            let run = if source.previous { "run before" } else { "run" };
+            return format!(
+                "The log of that {run} of the pod {pod} in namespace {namespace} is gone: its node no longer has it ({NO_LOG}…).{state}\n"
+            );
+        }
+        let what = container
+            .map_or("no container".to_owned(), |container| format!("the container {container} has not"));
+        if !has_started {
+            let has = if container.is_some() { "" } else { " has" };
+            return format!(
+                "There is no log of the pod {pod} in namespace {namespace}: {what}{has} started.{state}\n"
+            );
+        }
         format!("The pod {pod} in namespace {namespace} has not logged any message yet{cut}.{state}\n")
     }
 

@@ -8,7 +8,7 @@ use porthole_sdk::{
     selector,
 };
 
-use crate::state;
+use crate::{state, totals};
 
 /// Max owners above an object: pod, ReplicaSet, Deployment, and perhaps a custom kind.
 const MAX_OWNERS: usize = 4;
@@ -67,7 +67,9 @@ pub(crate) fn render(identity: &Identity, object: &Value) -> String {
         }
         ("Node", _) => {
             output.push_str(&pods(None, None, Some(format!("spec.nodeName={}", identity.name))).text);
+            output.push_str(&totals::of_node(&identity.name, object));
         }
+        ("Namespace", _) => output.push_str(&totals::of_namespace(&identity.name)),
         _ => {}
     }
     output.push_str(&events(identity, object, worst.as_deref()));

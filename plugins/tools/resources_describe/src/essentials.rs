@@ -69,7 +69,14 @@ fn is_default(key: &str, value: &Value) -> bool {
         "strategy" => {
             json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}})
         }
-        "loadBalancer" | "securityContext" | "resources" | "labels" | "annotations" => json!({}),
+        "loadBalancer"
+        | "securityContext"
+        | "resources"
+        | "labels"
+        | "annotations"
+        | "spec"
+        | "status"
+        | "uncountedTerminatedPods" => json!({}),
         "successThreshold" | "timeoutSeconds" => json!(1),
         "failureThreshold" => json!(3),
         "periodSeconds" => json!(10),
@@ -108,6 +115,8 @@ fn readable(key: &str, value: Value) -> Value {
 /// None where nothing is left.
 fn without_noise(value: Value) -> Option<Value> {
     match value {
+        // What is empty from the start says something: a selector of all pods, a rule for any peer, a volume of a type.
+        Value::Object(fields) if fields.is_empty() => Some(Value::Object(fields)),
         Value::Object(fields) => {
             let kept: Map<String, Value> = fields
                 .into_iter()
@@ -142,11 +151,12 @@ fn without_noise(value: Value) -> Option<Value> {
     }
 }
 
-/// The token's volume, its mounts, and the tolerations that every pod is given.
+/// The token's volume, its mounts, the tolerations that every pod is given, and metrics that an autoscaler does not have yet.
 fn is_made_by_the_cluster(item: &Value) -> bool {
     let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
     let key = item.get("key").and_then(Value::as_str).unwrap_or_default();
     name.starts_with("kube-api-access-")
+        || item.get("type").and_then(Value::as_str) == Some("")
         || (matches!(key, "node.kubernetes.io/not-ready" | "node.kubernetes.io/unreachable")
             && item.get("tolerationSeconds").is_some())
 }
@@ -154,6 +164,17 @@ fn is_made_by_the_cluster(item: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_empty_from_the_start_stays_and_what_is_left_empty_does_not() {
+        let policy = json!({
+            "metadata": {"name": "all", "uid": "1", "annotations": {}},
+            "spec": {"podSelector": {}, "ingress": [{}], "egress": [], "template": {"dnsPolicy": "ClusterFirst"}},
+            "status": {"currentMetrics": [{"type": ""}], "loadBalancer": {}},
+        });
+        assert_eq!(reduce(policy), json!({"spec": {"podSelector": {}, "ingress": [{}]}}));
+        assert_eq!(reduce(json!({"spec": {}, "status": {}})), json!({}));
+    }
 
     #[test]
     fn memory_is_in_the_units_of_people() {

@@ -4,6 +4,7 @@
 mod around;
 mod essentials;
 mod state;
+mod totals;
 
 use porthole_sdk::{prelude::*, tool};
 

@@ -43,7 +43,7 @@ impl Deployed {
     async fn deploy() -> Self {
         let node = Node::for_tests();
         let folder = tempfile::tempdir().unwrap();
-        image(&node, folder.path());
+        image(&node, folder.path(), "docker.io/library/porthole:latest", &tools());
         shell(&node, "kubectl apply --server-side -f tests/fixtures/node.yaml");
         // The commands of deploy/dify/README.md are run as they are written.
         let guide = commands_of("deploy/dify/README.md");
@@ -94,6 +94,11 @@ impl Deployed {
             })
             .await;
         }
+        until("metrics-server has measured", STEADY, async || {
+            let top = self.node.kubectl(&["top", "pods", "-n", "shop"]).map_err(|error| error.to_string())?;
+            if top.contains("web") { Ok(()) } else { Err(top) }
+        })
+        .await;
         until("the kubelet reports that it waits", STEADY, async || {
             let events = self.node.kubectl(&["get", "events", "-n", "shop"]).unwrap();
             if events.contains("BackOff") { Ok(()) } else { Err(events) }
@@ -121,17 +126,17 @@ impl Deployed {
     }
 }
 
-/// Imports the image of the Dockerfile, whose steps the suite `image` compares with these.
-fn image(node: &Node, folder: &Path) {
+/// Imports the image of the Dockerfile, whose steps the suite `image` compares with these, with the tools of a folder.
+pub(crate) fn image(node: &Node, folder: &Path, name: &str, tools: &Path) {
     let files = folder.join("rootfs");
     let made = Command::new("sh")
         .arg(root().join("deploy/rootfs.sh"))
-        .args([&files, &binary(), &tools()])
+        .args([files.as_path(), &binary(), tools])
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let image = Image {
-        tags: &["docker.io/library/porthole:latest"],
+        tags: &[name],
         entrypoint: &["/usr/local/bin/porthole"],
         user: "65532:65532",
         ..Image::default()

@@ -88,12 +88,15 @@ async fn the_operators_page_opens_through_a_forwarded_port_to_whoever_has_the_ri
 #[tokio::test(flavor = "multi_thread")]
 async fn the_memory_limit_of_the_manifest_is_the_kernels() {
     let deployed = Deployed::get().await;
-    let output =
-        ["-o", "jsonpath={.items[0].metadata.uid} {.items[0].status.containerStatuses[0].containerID}"];
+    let output = [
+        "-o",
+        "jsonpath={.items[0].spec.nodeName} {.items[0].metadata.uid} {.items[0].status.containerStatuses[0].containerID}",
+    ];
     let printed =
         deployed.node.kubectl(&[&["get", "pods", "-n", "mcp-tools"], &output[..]].concat()).unwrap();
-    let (uid, container) = printed.split_once(" containerd://").unwrap();
-    let group = group(&deployed.node, uid, container);
+    let (pod, container) = printed.split_once(" containerd://").unwrap();
+    let (node, uid) = pod.split_once(' ').unwrap();
+    let group = group(&deployed.node.group(node).unwrap(), uid, container);
     let read = |names: [&str; 2]| -> u64 {
         let file = names.map(|name| group.join(name)).into_iter().find(|file| file.exists()).unwrap();
         std::fs::read_to_string(file).unwrap().trim().parse().unwrap()
@@ -105,10 +108,9 @@ async fn the_memory_limit_of_the_manifest_is_the_kernels() {
 }
 
 /// Control group of a container.
-fn group(node: &Node, pod: &str, container: &str) -> PathBuf {
+fn group(node: &str, pod: &str, container: &str) -> PathBuf {
     let roots = ["/sys/fs/cgroup/memory", "/sys/fs/cgroup"];
-    let root =
-        roots.iter().map(|root| Path::new(root).join(node.group())).find(|root| root.exists()).unwrap();
+    let root = roots.iter().map(|root| Path::new(root).join(node)).find(|root| root.exists()).unwrap();
     let folder = root.join(format!("kubepods/burstable/pod{pod}/{container}"));
     assert!(folder.exists(), "{}", folder.display());
     folder

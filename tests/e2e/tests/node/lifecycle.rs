@@ -3,18 +3,19 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use porthole_testbed::{
-    node::{NODE_NAME, Node},
+    node::{Extent, Node},
     prepared,
 };
 
 use crate::until;
 
 /// A node that is stopped in any case.
-struct Stopped(Node);
+pub(crate) struct Stopped(pub(crate) Node);
 
 impl Drop for Stopped {
     fn drop(&mut self) {
@@ -28,41 +29,75 @@ async fn a_node_that_is_stopped_leaves_nothing() {
     let node = Stopped(Node::named(&name).unwrap());
     let before = Machine::now(&name);
     let begun = Instant::now();
-    node.0.up(&prepared::path("PORTHOLE_TESTBED")).unwrap();
+    node.0.up(&prepared::path("PORTHOLE_TESTBED"), Extent { addons: false, nodes: 2 }).unwrap();
     let up = begun.elapsed();
-    node.0.kubectl(&["run", "sleeper", "--image=busybox:1.36", "--restart=Never"]).unwrap();
-    until("a pod runs", Duration::from_secs(60), async || {
-        let phase = node.0.kubectl(&["get", "pod", "sleeper", "-o", "jsonpath={.status.phase}"]).unwrap();
-        if phase == "Running" { Ok(()) } else { Err(phase) }
-    })
-    .await;
-    let nodes = node.0.kubectl(&["get", "nodes", "--no-headers"]).unwrap();
-    assert!(nodes.contains(NODE_NAME) && nodes.lines().count() == 1, "{nodes}");
+    let names = [1, 2].map(porthole_testbed::node::name);
+    for name in &names {
+        let place = format!(r#"--overrides={{"spec": {{"nodeName": "{name}"}}}}"#);
+        let pod = format!("sleeper-{name}");
+        node.0.kubectl(&["run", &pod, "--image=busybox:1.36", "--restart=Never", &place]).unwrap();
+        until(&format!("a pod runs on {name}"), Duration::from_secs(60), async || {
+            let phase = node.0.kubectl(&["get", "pod", &pod, "-o", "jsonpath={.status.phase}"]).unwrap();
+            if phase == "Running" { Ok(()) } else { Err(phase) }
+        })
+        .await;
+    }
+    let nodes = node.0.kubectl(&["get", "nodes", "-o", "jsonpath={.items[*].metadata.name}"]).unwrap();
+    assert_eq!(nodes, names.join(" "));
     let during = Machine::now(&name);
     let own = namespaces(&descendants(node.0.process().unwrap()));
-    assert!(own.iter().filter(|id| id.starts_with("net:")).count() == 2, "its own, and the pod's: {own:?}");
-    assert!(!during.processes.is_empty() && !during.groups.is_empty(), "{during:?}");
+    assert!(
+        own.iter().filter(|id| id.starts_with("net:")).count() == 4,
+        "of two nodes, and two pods: {own:?}"
+    );
+    assert!(!during.processes.is_empty(), "{during:?}");
+    for name in &names {
+        let own = node.0.group(name).unwrap();
+        assert!(during.groups.iter().any(|group| group.ends_with(&own)), "{own}: {during:?}");
+    }
     // Nothing of it was ever seen outside.
     assert_eq!(
         (&during.mounts, &during.files, &during.kernel),
         (&before.mounts, &before.files, &before.kernel)
     );
 
+    // Identifiers of namespaces are used again: one that a later process has is another namespace.
+    let earlier = started(&processes());
     let begun = Instant::now();
     assert!(node.0.down().unwrap(), "it was running");
     eprintln!(
-        "a second node: up in {:.1} s, down in {:.1} s",
+        "a second cluster of two nodes: up in {:.1} s, down in {:.1} s",
         up.as_secs_f32(),
         begun.elapsed().as_secs_f32()
     );
     let after = Machine::now(&name);
-    let left: Vec<String> = own.intersection(&namespaces(&processes())).cloned().collect();
+    let survivors: Vec<u32> =
+        started(&processes()).intersection(&earlier).map(|(process, _)| *process).collect();
+    let left: Vec<String> = own.intersection(&namespaces(&survivors)).cloned().collect();
     assert_eq!(left, Vec::<String>::new(), "namespaces");
     assert_eq!(after.processes, Vec::<String>::new());
     assert_eq!(after.groups, Vec::<PathBuf>::new());
     assert_eq!((after.mounts, after.files, after.kernel), (before.mounts, before.files, before.kernel));
     assert!(!node.0.folder().exists());
     assert!(!node.0.down().unwrap(), "there is nothing to stop");
+}
+
+#[test]
+fn a_machine_that_cannot_run_a_node_is_told_why() {
+    let refusal = |preparation: &str| {
+        let output = Command::new("unshare")
+            .args(["--mount", "sh", "-euc", &format!("{preparation} \"$1\" node check"), "sh"])
+            .arg(prepared::path("PORTHOLE_TESTBED"))
+            .env("RUST_BACKTRACE", "0")
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let hidden = refusal("mount -t tmpfs none /sys/fs/cgroup;");
+    assert!(hidden.contains("a real node needs control groups"), "{hidden}");
+    let denied = refusal("exec setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin");
+    assert!(denied.contains("a real node needs unshare") || denied.contains("control groups"), "{denied}");
 }
 
 /// Traces that a node could leave on the machine.
@@ -133,12 +168,20 @@ fn processes() -> Vec<u32> {
     names.filter_map(|folder| folder.file_name()?.to_str()?.parse().ok()).collect()
 }
 
+/// A field of a process's status, counted from its state (proc_pid_stat(5)).
+fn status(process: u32, field: usize) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.split(' ').nth(field)?.parse().ok()
+}
+
+/// Processes with their start times.
+fn started(processes: &[u32]) -> BTreeSet<(u32, u64)> {
+    processes.iter().filter_map(|process| Some((*process, status(*process, 19)?))).collect()
+}
+
 /// A process, and those that it and its children have started.
 fn descendants(process: u32) -> Vec<u32> {
-    let parent = |process: &u32| -> Option<u32> {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()
-    };
+    let parent = |process: &u32| u32::try_from(status(*process, 1)?).ok();
     let mut found = vec![process];
     let mut next = 0;
     let all: Vec<(u32, Option<u32>)> =

@@ -6,15 +6,27 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "tests stop with a panic"
+    clippy::print_stderr,
+    reason = "tests stop with a panic, and print their figures"
 )]
 
+mod addons;
+mod beside;
 mod cases;
+mod certificate;
 mod deployed;
 mod guide;
 mod lifecycle;
+mod nodes;
+mod outages;
+mod pods;
+mod roads;
 mod rollout;
+mod token;
 mod tools;
+mod truth;
+mod twin;
+mod visits;
 
 use std::{
     process::Command,

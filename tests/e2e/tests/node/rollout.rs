@@ -1,130 +1,30 @@
-//! A rolling update while Dify visits: of a second deployment beside the guide's, so that other tests keep theirs.
+//! A rolling update while Dify visits.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
-    },
-    time::{Duration, Instant},
-};
-
-use porthole_testbed::{dify::Dify, node::ADDRESS};
-use serde_json::{Value, json};
+use std::time::Instant;
 
 use crate::{
-    deployed::{Deployed, SOON},
-    shell, until,
+    deployed::Deployed,
+    shell,
+    twin::{SPREAD, Twin},
+    visits::Allowed,
 };
-
-/// Port of the second deployment at every node.
-const PORT: u16 = 30090;
-/// Time between the beginnings of two visits: 20 a second.
-const BETWEEN: Duration = Duration::from_millis(50);
-/// Maximum number of visits at one time; a host that answers none would make them pile up.
-const AT_ONCE: usize = 100;
-
-/// Outcomes of visits.
-#[derive(Default)]
-struct Visits {
-    begun: AtomicUsize,
-    open: AtomicUsize,
-    ended: AtomicBool,
-    lost: Mutex<Vec<String>>,
-    slowest: Mutex<Duration>,
-}
-
-impl Visits {
-    /// Begins visits until they are ended, then waits for those that are open.
-    async fn keep_coming(self: Arc<Self>, origin: String, token: String) {
-        let mut ticks = tokio::time::interval(BETWEEN);
-        while !self.ended.load(Relaxed) {
-            ticks.tick().await;
-            if self.open.load(Relaxed) >= AT_ONCE {
-                self.lost.lock().unwrap().push(format!("{AT_ONCE} visits are open"));
-                continue;
-            }
-            self.begun.fetch_add(1, Relaxed);
-            self.open.fetch_add(1, Relaxed);
-            let (visits, origin, token) = (Arc::clone(&self), origin.clone(), token.clone());
-            tokio::spawn(async move {
-                let begun = Instant::now();
-                let answer = Dify::visit(&origin, Some(&token), "namespaces_list", json!({})).await;
-                match answer {
-                    Ok(text) if text.contains("shop") => {}
-                    Ok(text) => visits.lost.lock().unwrap().push(text),
-                    Err(error) => visits.lost.lock().unwrap().push(format!("{error:#}")),
-                }
-                let mut slowest = visits.slowest.lock().unwrap();
-                *slowest = begun.elapsed().max(*slowest);
-                visits.open.fetch_sub(1, Relaxed);
-            });
-        }
-        let ended = Instant::now();
-        while self.open.load(Relaxed) > 0 {
-            assert!(ended.elapsed() < Duration::from_secs(60), "{} visits are open", self.open.load(Relaxed));
-            tokio::time::sleep(BETWEEN).await;
-        }
-    }
-}
-
-/// The guide's Deployment under another name and label, and a Service before it.
-fn second(deployed: &Deployed) {
-    let read =
-        deployed.node.kubectl(&["get", "deploy", "porthole", "-n", "mcp-tools", "-o", "json"]).unwrap();
-    let mut deployment: Value = serde_json::from_str(&read).unwrap();
-    let labels = json!({"app": "rolling"});
-    deployment["metadata"] = json!({"name": "rolling", "namespace": "mcp-tools"});
-    deployment["status"].take();
-    deployment["spec"]["selector"] = json!({"matchLabels": labels});
-    deployment["spec"]["template"]["metadata"] = json!({"labels": labels});
-    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "rolling", "namespace": "mcp-tools"}, "spec": {
-        "type": "NodePort", "selector": labels, "sessionAffinity": "ClientIP",
-        "ports": [{"port": 8080, "targetPort": "mcp", "nodePort": PORT}],
-    }});
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": [deployment, service]});
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&file, list.to_string()).unwrap();
-    shell(&deployed.node, &format!("kubectl apply --server-side -f {}", file.path().display()));
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_update_loses_no_visit() {
     let deployed = Deployed::get().await;
-    second(deployed);
-    shell(&deployed.node, "kubectl rollout status -n mcp-tools deploy/rolling --timeout=180s");
-    let origin = format!("http://{ADDRESS}:{PORT}");
-    until("the second deployment answers", SOON, async || {
-        let visit = Dify::visit(&origin, Some(&deployed.token), "namespaces_list", json!({})).await;
-        visit.map(drop).map_err(|error| error.to_string())
-    })
-    .await;
-    let visits = Arc::new(Visits::default());
-    let coming = tokio::spawn(Arc::clone(&visits).keep_coming(origin, deployed.token.clone()));
-    let rolled = tokio::task::spawn_blocking(|| {
-        let node = porthole_testbed::node::Node::for_tests();
-        shell(&node, "kubectl rollout restart -n mcp-tools deploy/rolling");
-        shell(&node, "kubectl rollout status -n mcp-tools deploy/rolling --timeout=180s");
-        // Until the old pod is gone: it serves while it drains.
-        shell(&node, "kubectl wait -n mcp-tools pod -l app=rolling --for=jsonpath='{.status.phase}'=Running --timeout=60s");
-        let pods = || shell(&node, "kubectl get pods -n mcp-tools -l app=rolling -o name");
-        let begun = Instant::now();
-        while pods().lines().count() > 1 {
-            assert!(begun.elapsed() < Duration::from_secs(60), "the old pod stays: {}", pods());
-            std::thread::sleep(Duration::from_millis(500));
-        }
-    })
-    .await;
-    visits.ended.store(true, Relaxed);
-    coming.await.unwrap();
-    rolled.unwrap();
-    let (begun, lost) = (visits.begun.load(Relaxed), visits.lost.lock().unwrap().clone());
-    let slowest = *visits.slowest.lock().unwrap();
-    eprintln!(
-        "a rolling update: {begun} visits, {} lost, the slowest {} ms",
-        lost.len(),
-        slowest.as_millis()
-    );
-    shell(&deployed.node, "kubectl delete -n mcp-tools deploy/rolling service/rolling --wait=false");
-    assert!(begun > 100, "{begun} visits");
-    assert_eq!(lost, Vec::<String>::new());
+    // With every tool, as in the guide: a new pod must not serve before it has them.
+    let whole = |pod: &mut serde_json::Value| pod["containers"][0]["image"] = "porthole:latest".into();
+    let twin = Twin::create(&deployed.node, "rolling", 30090, 1, whole).await;
+    let old = twin.pods()[0].clone();
+    let visits = twin.visits(&twin.door(&deployed.token)).await;
+    let from = Instant::now();
+    shell(&deployed.node, "kubectl rollout restart -n mcp-tools deploy/rolling");
+    twin.until_rolled_out();
+    // Until the old pod is gone: it serves while it drains.
+    let to = twin.until_ready(1, &old.container).await + SPREAD;
+    visits.answered(60).await;
+    let report = visits.end().await;
+    // Sessions that are open end with their pod, and are opened again.
+    let sessions = Allowed { ending: vec![from..to], ..Allowed::default() };
+    report.judge("a rolling update, one replica", &sessions);
 }

@@ -4,19 +4,22 @@
 //! |---|---|
 //! | `init`, `init.log`, `ready` | process id and start time of the first process, its log, and a mark that everything is started |
 //! | `log/` | `/var/log` of the node: the logs of pods, and of its own programs |
-//! | `state/` | what the kubelet, containerd and etcd keep |
+//! | `state/` | what the kubelet, containerd and etcd keep, and the process ids of the programs |
 //! | `kernel/` | settings of the kernel as the kubelet wants to find them |
 //! | `pki/`, `*.kubeconfig`, `*.json`, `cni/` | certificates and configuration |
+//! | `node-2/` and so on | the same of a further Kubernetes node, but for what all share |
 
 use std::{os::unix::fs::symlink, path::Path};
 
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::{ADDRESS, building::Programs, pki};
+use super::{
+    building::Programs,
+    member::{Member, PODS},
+    pki,
+};
 
-/// Addresses of pods.
-const PODS: &str = "10.89.0.0/16";
 /// Addresses of Services.
 pub(super) const SERVICES: &str = "10.96.0.0/16";
 /// Address of the cluster's DNS.
@@ -35,9 +38,9 @@ pub(super) const KERNEL: [(&str, &str); 6] = [
     ("kernel/keys/root_maxbytes", "25000000"),
 ];
 
-/// Writes the folder of a node that has just been named.
-pub(super) fn write(folder: &Path, group: &str, programs: &Programs) -> Result<()> {
-    for part in ["log", "state/kubelet", "state/containerd", "state/etcd", "kernel", "cni"] {
+/// Writes the folder of a node that has just been named, with this many Kubernetes nodes.
+pub(super) fn write(folder: &Path, nodes: u8, name: &str, programs: &Programs) -> Result<()> {
+    for part in ["state/etcd", "kernel"] {
         std::fs::create_dir_all(folder.join(part))?;
     }
     for (name, program) in
@@ -45,19 +48,28 @@ pub(super) fn write(folder: &Path, group: &str, programs: &Programs) -> Result<(
     {
         symlink(program, folder.join(name))?;
     }
-    pki::write(folder)?;
     for (setting, value) in KERNEL {
         std::fs::write(folder.join("kernel").join(setting.replace('/', ".")), format!("{value}\n"))?;
     }
     // Nobody answers there, so a lookup fails at once. Pods ask the cluster's DNS.
     std::fs::write(folder.join("resolv.conf"), "nameserver 127.0.0.1\n")?;
-    std::fs::write(folder.join("kubelet.json"), kubelet(folder, group).to_string())?;
-    std::fs::write(folder.join("proxy.json"), proxy(folder).to_string())?;
-    std::fs::write(folder.join("cni/10-node.conflist"), network().to_string())?;
-    Ok(std::fs::write(folder.join("containerd.toml"), containerd(folder))?)
+    let members: Vec<Member> = (1..=nodes).map(|number| Member::new(folder, number)).collect();
+    members.iter().try_for_each(|member| write_member(member, name))?;
+    pki::write(folder, &members)
 }
 
-fn kubelet(folder: &Path, group: &str) -> Value {
+fn write_member(member: &Member, name: &str) -> Result<()> {
+    let folder = member.folder();
+    for part in ["log", "state/kubelet", "state/containerd", "cni"] {
+        std::fs::create_dir_all(folder.join(part))?;
+    }
+    std::fs::write(folder.join("kubelet.json"), kubelet(member, name).to_string())?;
+    std::fs::write(folder.join("proxy.json"), proxy(member).to_string())?;
+    std::fs::write(folder.join("cni/10-node.conflist"), network(member).to_string())?;
+    Ok(std::fs::write(folder.join("containerd.toml"), containerd(&folder))?)
+}
+
+fn kubelet(member: &Member, name: &str) -> Value {
     json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -65,14 +77,14 @@ fn kubelet(folder: &Path, group: &str) -> Value {
         "failCgroupV1": false,
         "cgroupDriver": "cgroupfs",
         // Two kubelets below one group would end each other's pods as orphans.
-        "cgroupRoot": format!("/{group}"),
+        "cgroupRoot": format!("/{}", member.group(name)),
         "enforceNodeAllocatable": [],
         "failSwapOn": false,
-        "address": ADDRESS,
+        "address": member.address(),
         "authentication": {
             "anonymous": {"enabled": false},
             "webhook": {"enabled": true},
-            "x509": {"clientCAFile": folder.join("pki/ca.crt")},
+            "x509": {"clientCAFile": member.cluster().join("pki/ca.crt")},
         },
         "authorization": {"mode": "Webhook"},
         "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
@@ -83,19 +95,19 @@ fn kubelet(folder: &Path, group: &str) -> Value {
         "containerLogMaxSize": "100Mi",
         "maxPods": 250,
         "volumePluginDir": "/var/lib/kubelet/plugins",
-        "resolvConf": folder.join("resolv.conf"),
+        "resolvConf": member.cluster().join("resolv.conf"),
         "clusterDNS": [DNS],
         "clusterDomain": "cluster.local",
     })
 }
 
-fn proxy(folder: &Path) -> Value {
+fn proxy(member: &Member) -> Value {
     json!({
         "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
         "kind": "KubeProxyConfiguration",
         "mode": "nftables",
-        "clientConnection": {"kubeconfig": folder.join("proxy.kubeconfig")},
-        "bindAddress": ADDRESS,
+        "clientConnection": {"kubeconfig": member.folder().join("proxy.kubeconfig")},
+        "bindAddress": member.address(),
         "clusterCIDR": PODS,
         // The limits of connection tracking are the machine's.
         "conntrack": {"maxPerCore": 0, "min": 0},
@@ -104,14 +116,14 @@ fn proxy(folder: &Path) -> Value {
 
 /// Each pod on a link of its own: on a bridge, an answer to a pod would not pass through what translated the request's
 /// address, nor through network policies.
-fn network() -> Value {
+fn network(member: &Member) -> Value {
     json!({
         "cniVersion": "1.0.0",
         "name": "node",
         "plugins": [{
             "type": "ptp",
             "ipMasq": false,
-            "ipam": {"type": "host-local", "ranges": [[{"subnet": PODS}]], "routes": [{"dst": "0.0.0.0/0"}]},
+            "ipam": {"type": "host-local", "ranges": [[{"subnet": member.pods()}]], "routes": [{"dst": "0.0.0.0/0"}]},
         }],
     })
 }

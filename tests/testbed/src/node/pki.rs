@@ -5,25 +5,22 @@ use std::path::Path;
 use anyhow::Result;
 use serde_json::json;
 
-use super::ADDRESS;
+use super::{ADDRESS, member::Member};
 use crate::pki::{Authority, Signed, token_keys};
 
 /// Address of the Service `kubernetes`: the first of the range.
 const SERVICE: &str = "10.96.0.1";
-/// The API server's URL within the node's network.
-pub(super) const API_SERVER: &str = "https://127.0.0.1:6443";
 
-/// Clients of the API server: file name, user, group.
-const CLIENTS: [(&str, &str, Option<&str>); 5] = [
+/// Clients of the API server that are the same on every Kubernetes node: file name, user, group.
+const CLIENTS: [(&str, &str, Option<&str>); 4] = [
     ("admin", "admin", Some("system:masters")),
     ("controllers", "system:kube-controller-manager", None),
     ("scheduler", "system:kube-scheduler", None),
-    ("kubelet", "system:node:node-1", Some("system:nodes")),
     ("proxy", "system:kube-proxy", None),
 ];
 
-/// Writes all of them: certificates to `pki/`, and `<client>.kubeconfig` for each client.
-pub(super) fn write(folder: &Path) -> Result<()> {
+/// Writes all of them: certificates to `pki/`, and `<client>.kubeconfig` for each client to the folder of each member.
+pub(super) fn write(folder: &Path, members: &[Member]) -> Result<()> {
     let pki = folder.join("pki");
     std::fs::create_dir_all(&pki)?;
     let write = |name: &str, signed: &Signed| -> Result<()> {
@@ -36,7 +33,16 @@ pub(super) fn write(folder: &Path) -> Result<()> {
     write("api", &ca.server(&names)?)?;
     for (name, user, group) in CLIENTS {
         write(name, &ca.client(user, group)?)?;
-        std::fs::write(folder.join(format!("{name}.kubeconfig")), kubeconfig(&pki, name))?;
+        for member in members {
+            let file = member.folder().join(format!("{name}.kubeconfig"));
+            std::fs::write(file, kubeconfig(&pki, &member.api_server(), name))?;
+        }
+    }
+    for member in members {
+        let name = member.name();
+        write(&name, &ca.client(&format!("system:node:{name}"), Some("system:nodes"))?)?;
+        let file = member.folder().join("kubelet.kubeconfig");
+        std::fs::write(file, kubeconfig(&pki, &member.api_server(), &name))?;
     }
     // The aggregation layer's authority is another one: who has a certificate of it may name any user.
     let front = Authority::new("porthole-node-front-proxy-ca")?;
@@ -47,11 +53,11 @@ pub(super) fn write(folder: &Path) -> Result<()> {
     Ok(std::fs::write(pki.join("tokens.pub"), public)?)
 }
 
-fn kubeconfig(pki: &Path, client: &str) -> String {
+fn kubeconfig(pki: &Path, api_server: &str, client: &str) -> String {
     json!({
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "node", "cluster": {"server": API_SERVER, "certificate-authority": pki.join("ca.crt")}}],
+        "clusters": [{"name": "node", "cluster": {"server": api_server, "certificate-authority": pki.join("ca.crt")}}],
         "users": [{"name": client, "user": {
             "client-certificate": pki.join(format!("{client}.crt")),
             "client-key": pki.join(format!("{client}.key")),

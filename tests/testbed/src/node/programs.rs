@@ -3,24 +3,106 @@
 use std::{
     fs::File,
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context, Result};
 
-use super::{ADDRESS, NODE_NAME, files::SERVICES};
+use super::{ADDRESS, Node, files::SERVICES, member::Member};
 
 /// Address of etcd.
 pub(super) const ETCD: &str = "127.0.0.1:2379";
 
-/// Starts a program with the node's folder as its working directory; its log is in the node's `/var/log`.
+/// Program of a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    Etcd,
+    Containerd,
+    ApiServer,
+    Controllers,
+    Scheduler,
+    Kubelet,
+    Proxy,
+}
+
+impl Program {
+    const ALL: [Self; 7] = [
+        Self::Etcd,
+        Self::Containerd,
+        Self::ApiServer,
+        Self::Controllers,
+        Self::Scheduler,
+        Self::Kubelet,
+        Self::Proxy,
+    ];
+
+    /// Program of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|program| program.name() == name)
+    }
+
+    /// Name of its process and of its log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::Containerd => "containerd",
+            Self::ApiServer => "kube-apiserver",
+            Self::Controllers => "kube-controller-manager",
+            Self::Scheduler => "kube-scheduler",
+            Self::Kubelet => "kubelet",
+            Self::Proxy => "kube-proxy",
+        }
+    }
+
+    /// Path of its executable file.
+    fn path(self, member: &Member) -> PathBuf {
+        match self {
+            Self::Etcd => member.cluster().join("etcd"),
+            // Debian's, on the PATH.
+            Self::Containerd => "containerd".into(),
+            Self::ApiServer | Self::Controllers | Self::Scheduler | Self::Kubelet | Self::Proxy => {
+                member.cluster().join("kubernetes")
+            }
+        }
+    }
+
+    fn arguments(self, member: &Member) -> Vec<String> {
+        match self {
+            Self::Etcd => etcd(),
+            Self::Containerd => containerd(),
+            Self::ApiServer => api_server(),
+            Self::Controllers => controllers(),
+            Self::Scheduler => scheduler(),
+            Self::Kubelet => kubelet(member),
+            Self::Proxy => proxy(member),
+        }
+    }
+
+    /// File with its process id, as the node's namespace numbers processes.
+    pub(super) fn process_file(self, folder: &Path) -> PathBuf {
+        folder.join("state").join(format!("{}.pid", self.name()))
+    }
+
+    /// Starts it. Called within the namespaces of its Kubernetes node.
+    pub(super) fn spawn(self, member: &Member) -> Result<Child> {
+        let (folder, program) = (member.folder(), self.path(member).display().to_string());
+        let child = spawn(&folder, self.name(), &program, &self.arguments(member))?;
+        std::fs::write(self.process_file(&folder), child.id().to_string())?;
+        Ok(child)
+    }
+}
+
+/// Starts a program with the folder of its node as its working directory; its log is in the node's `/var/log`.
 pub(super) fn spawn(folder: &Path, name: &str, program: &str, arguments: &[String]) -> Result<Child> {
-    let log = File::create(folder.join("log").join(format!("{name}.log")))?;
+    // One that is started again goes on with the log.
+    let log =
+        File::options().create(true).append(true).open(folder.join("log").join(format!("{name}.log")))?;
     Command::new(program)
         .arg0(name)
         .args(arguments)
         .current_dir(folder)
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)
@@ -28,7 +110,7 @@ pub(super) fn spawn(folder: &Path, name: &str, program: &str, arguments: &[Strin
         .with_context(|| format!("starting {name}"))
 }
 
-pub(super) fn etcd() -> Vec<String> {
+fn etcd() -> Vec<String> {
     owned(&[
         "--data-dir=state/etcd",
         &format!("--listen-client-urls=http://{ETCD}"),
@@ -39,7 +121,7 @@ pub(super) fn etcd() -> Vec<String> {
     ])
 }
 
-pub(super) fn api_server() -> Vec<String> {
+fn api_server() -> Vec<String> {
     owned(&[
         &format!("--etcd-servers=http://{ETCD}"),
         "--secure-port=6443",
@@ -69,7 +151,7 @@ pub(super) fn api_server() -> Vec<String> {
     ])
 }
 
-pub(super) fn controllers() -> Vec<String> {
+fn controllers() -> Vec<String> {
     owned(&[
         "--kubeconfig=controllers.kubeconfig",
         "--root-ca-file=pki/ca.crt",
@@ -83,26 +165,41 @@ pub(super) fn controllers() -> Vec<String> {
     ])
 }
 
-pub(super) fn scheduler() -> Vec<String> {
+fn scheduler() -> Vec<String> {
     owned(&["--kubeconfig=scheduler.kubeconfig", "--leader-elect=false", "--secure-port=0"])
 }
 
-pub(super) fn containerd() -> Vec<String> {
+fn containerd() -> Vec<String> {
     owned(&["--config=containerd.toml"])
 }
 
-pub(super) fn kubelet() -> Vec<String> {
+fn kubelet(member: &Member) -> Vec<String> {
     owned(&[
         "--config=kubelet.json",
         "--kubeconfig=kubelet.kubeconfig",
-        &format!("--hostname-override={NODE_NAME}"),
+        &format!("--hostname-override={}", member.name()),
         // It refuses loopback.
-        &format!("--node-ip={ADDRESS}"),
+        &format!("--node-ip={}", member.address()),
     ])
 }
 
-pub(super) fn proxy() -> Vec<String> {
-    owned(&["--config=proxy.json", &format!("--hostname-override={NODE_NAME}")])
+fn proxy(member: &Member) -> Vec<String> {
+    owned(&["--config=proxy.json", &format!("--hostname-override={}", member.name())])
+}
+
+/// Arguments of nsenter that start another Kubernetes node, in its network.
+pub(super) fn further(node: &Node, member: &Member) -> Result<Vec<String>> {
+    let mut arguments = vec![format!("--net=/run/netns/{}", member.name()), "--".to_owned()];
+    arguments.push("unshare".to_owned());
+    arguments.extend(owned(&super::NAMESPACES));
+    arguments.push(std::env::current_exe()?.display().to_string());
+    arguments.extend(own("init", node, member));
+    Ok(arguments)
+}
+
+/// Arguments of this program, for a part of a node.
+pub(super) fn own(command: &str, node: &Node, member: &Member) -> Vec<String> {
+    owned(&["node", command, "--name", node.name(), "--number", &member.number().to_string()])
 }
 
 fn owned(arguments: &[&str]) -> Vec<String> {

@@ -8,7 +8,7 @@ use std::{
 use porthole_contract::Printable;
 use porthole_tools::{Loader, Tool};
 
-use super::{open, printable};
+use super::{config_map_limit, open, printable, size};
 
 /// Characters of a summary before a warning: a model reads it at each listing. The longest of Porthole's own has 200.
 const LONG_SUMMARY: usize = 600;
@@ -43,6 +43,12 @@ async fn check_file(file: &Path, loader: &Loader) -> anyhow::Result<bool> {
     let mut advice = advice(&tool);
     if wasm.size() > LARGE_FILE {
         advice.push(format!("the file has {} MB; strip it", wasm.size() / 1_000_000));
+    }
+    if let Some(limit) = config_map_limit(wasm.size()) {
+        advice.push(format!(
+            "the file has {}: {limit}; bring it by an image or a claim (deploy/README.md)",
+            size(wasm.size())
+        ));
     }
     println!("{} would be served: {} {}", printable(file), tool.description.name, tool.description.version);
     for advice in advice {

@@ -6,7 +6,7 @@ use porthole_contract::Printable;
 use porthole_sandbox::Import;
 use porthole_tools::Loader;
 
-use super::{open, printable, size};
+use super::{config_map_limit, open, printable, size};
 use crate::commands::rbac;
 
 pub(super) async fn inspect(file: &Path, loader: &Loader) -> anyhow::Result<ExitCode> {
@@ -24,7 +24,8 @@ pub(super) async fn inspect(file: &Path, loader: &Loader) -> anyhow::Result<Exit
         println!("title     {}", Printable(&description.title));
         println!("summary   {}", Printable(&description.summary));
     }
-    println!("file      {} ({})", printable(file), size(wasm.size()));
+    let limit = config_map_limit(wasm.size()).map(|limit| format!(": {limit}")).unwrap_or_default();
+    println!("file      {} ({}{limit})", printable(file), size(wasm.size()));
     println!("digest    sha256:{}", wasm.digest());
     for (what, kind) in [
         ("needed: the contract", Import::Needed),

@@ -1,0 +1,149 @@
+//! Answers beside those of kubectl and of the kubelet, on the same objects.
+
+mod describe;
+mod lists;
+mod logs;
+mod nodes;
+
+use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
+
+use porthole_testbed::{accounts, http::Streamable, node::Node, porthole::Porthole};
+use regex::Regex;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::shell;
+
+/// Maximum time until what controllers, kubelet and a caller see is the same.
+pub(super) const STEADY: Duration = Duration::from_secs(120);
+
+static STAGE: OnceCell<Stage> = OnceCell::const_new();
+
+/// The node with the fixture, and a host in its network whose caller may read everything.
+pub(super) struct Stage {
+    pub(super) node: Node,
+    host: Porthole,
+    token: String,
+}
+
+impl Stage {
+    pub(super) async fn get() -> &'static Self {
+        STAGE.get_or_init(Self::start).await
+    }
+
+    async fn start() -> Self {
+        let node = Node::for_tests();
+        shell(&node, "kubectl apply --server-side -f tests/fixtures/truth.yaml");
+        let account = "kubectl create serviceaccount -n truth reader
+            kubectl create clusterrolebinding truth-reader --clusterrole=cluster-admin --serviceaccount=truth:reader
+            kubectl create token -n truth reader";
+        let token = shell(&node, account).lines().last().unwrap().to_owned();
+        accounts::remember(&token);
+        let host = Porthole::start(&node.kubeconfig()).await;
+        Self { node, host, token }
+    }
+
+    pub(super) async fn call(&self, tool: &str, arguments: Value) -> String {
+        Streamable::new(&self.host.origin, Some(&self.token)).call(tool, arguments).await.unwrap()
+    }
+
+    /// Output of kubectl, whose arguments are separated by spaces.
+    pub(super) fn kubectl(&self, arguments: &str) -> String {
+        self.node.kubectl(&arguments.split(' ').collect::<Vec<_>>()).unwrap()
+    }
+
+    /// JSON of kubectl.
+    pub(super) fn json(&self, arguments: &str) -> Value {
+        serde_json::from_str(&self.kubectl(&format!("{arguments} -o json"))).unwrap()
+    }
+}
+
+/// Rows of a table: their cells by title, without those that are empty.
+pub(super) type Rows = Vec<BTreeMap<String, String>>;
+
+/// Cells without the words for nothing.
+fn row<'t>(titles: &[String], cells: impl Iterator<Item = &'t str>) -> BTreeMap<String, String> {
+    let pairs = titles.iter().cloned().zip(cells.map(|cell| cell.trim().to_owned()));
+    pairs.filter(|(_, cell)| !matches!(cell.as_str(), "" | "-" | "<none>" | "<unset>")).collect()
+}
+
+/// Rows of a table of kubectl, whose columns begin where their titles do.
+pub(super) fn of_kubectl(text: &str) -> Rows {
+    let mut lines = text.lines();
+    let header = lines.next().unwrap_or_default();
+    let starts: Vec<usize> =
+        Regex::new(r"\S+( \S+)*").unwrap().find_iter(header).map(|title| title.start()).collect();
+    let cut = |line: &str| -> Vec<String> {
+        let letters: Vec<char> = line.chars().collect();
+        let ends = starts.iter().skip(1).copied().chain([letters.len()]);
+        let cell = |(start, end): (&usize, usize)| letters.iter().take(end).skip(*start).collect::<String>();
+        starts.iter().zip(ends).map(cell).collect()
+    };
+    let titles: Vec<String> = cut(header).iter().map(|title| title.trim().to_owned()).collect();
+    lines.map(|line| row(&titles, cut(line).iter().map(String::as_str))).collect()
+}
+
+/// Rows of a table of a tool, whose columns are separated by two spaces, below the lines on the whole.
+pub(super) fn of_tool(text: &str) -> Rows {
+    let gap = Regex::new("  +").unwrap();
+    let is_head = |line: &&str| line.starts_with(|first: char| first.is_ascii_digit() || first == '×');
+    let mut lines = text.lines().skip_while(is_head);
+    let titles: Vec<String> = gap.split(lines.next().unwrap_or_default()).map(str::to_owned).collect();
+    lines.filter(|line| !line.starts_with("shown ")).map(|line| row(&titles, gap.split(line))).collect()
+}
+
+/// Seconds of an age such as `5h30m`; None for another text.
+fn seconds(age: &str) -> Option<u64> {
+    static PART: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(\d+)([smhdy])").unwrap());
+    static AGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(\d+[smhdy])+( ago)?$").unwrap());
+    let unit = |unit: &str| match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => 31_536_000,
+    };
+    let parts = PART.captures_iter(age).map(|part| part[1].parse::<u64>().unwrap() * unit(&part[2]));
+    AGE.is_match(age).then(|| parts.sum())
+}
+
+/// True if two cells say the same; ages were read at different times.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    match (seconds(one), seconds(other)) {
+        (Some(one), Some(other)) => one.abs_diff(other) <= 15 + one / 10,
+        _ => one == other,
+    }
+}
+
+/// Differences between rows in these columns; empty if there is none.
+pub(super) fn differences(expected: &Rows, actual: &Rows, key: &[&str], titles: &[&str]) -> Vec<String> {
+    let identity = |row: &BTreeMap<String, String>| {
+        key.iter().map(|title| row.get(*title).cloned().unwrap_or_default()).collect::<Vec<_>>()
+    };
+    let by_key = |rows: &Rows| -> BTreeMap<Vec<String>, BTreeMap<String, String>> {
+        rows.iter().map(|row| (identity(row), row.clone())).collect()
+    };
+    let (expected, actual) = (by_key(expected), by_key(actual));
+    let mut found: Vec<String> = actual
+        .keys()
+        .filter(|key| !expected.contains_key(*key))
+        .map(|key| format!("{key:?} is not there"))
+        .collect();
+    for (key, row) in &expected {
+        let Some(other) = actual.get(key) else {
+            found.push(format!("{key:?} is missing"));
+            continue;
+        };
+        for title in titles {
+            let cell = |row: &BTreeMap<String, String>| row.get(*title).cloned().unwrap_or_default();
+            if !is_same(&cell(row), &cell(other)) {
+                found.push(format!(
+                    "{key:?} {title}: kubectl has {:?}, the tool {:?}",
+                    cell(row),
+                    cell(other)
+                ));
+            }
+        }
+    }
+    found
+}

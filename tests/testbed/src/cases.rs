@@ -1,0 +1,145 @@
+//! Cases (tests/cases): real faults, and the one call that names the cause of each.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use regex::Regex;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{node::Node, verdict::Expectation};
+
+/// Maximum time until all workloads show their faults: a crash loop backs off, and everything starts at once.
+pub const STEADY: Duration = Duration::from_secs(180);
+
+/// Pods that no node takes: hundreds of alike rows, which must not hide a fault. Of the namespace `crowd`.
+pub const NOISE: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: crowd}
+spec:
+  replicas: 500
+  selector: {matchLabels: {app: crowd}}
+  template:
+    metadata: {labels: {app: crowd}}
+    spec:
+      nodeSelector: {disk: nowhere}
+      containers: [{name: crowd, image: "busybox:1.36"}]
+"#;
+
+/// A case.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// Name of its folder.
+    #[serde(skip)]
+    pub name: String,
+    #[serde(skip)]
+    folder: PathBuf,
+    /// Question of a person.
+    pub prompt: String,
+    /// What the question names.
+    pub names: Value,
+    /// The call that should answer it.
+    pub call: Call,
+    /// Rules that a right answer names; none if another tool than `diagnose` answers.
+    causes: Option<Vec<String>>,
+    facts: Vec<String>,
+    forbidden: Vec<String>,
+    /// The shortest way by npm `kubernetes-mcp-server`.
+    pub popular_server: Vec<Call>,
+    steady: Vec<Steady>,
+}
+
+/// A call of a tool. An argument `{re: …}` is taken from the answer before it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    pub tool: String,
+    pub arguments: Value,
+}
+
+/// Pods that show a status.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Steady {
+    namespace: String,
+    pod: String,
+    status: String,
+    count: usize,
+    #[serde(default)]
+    restarts: u64,
+}
+
+impl Case {
+    /// All cases of the repository, by name.
+    pub fn read(root: &Path) -> Result<Vec<Self>> {
+        let mut cases = Vec::new();
+        for entry in std::fs::read_dir(root.join("tests/cases"))? {
+            let folder = entry?.path();
+            if !folder.is_dir() {
+                continue;
+            }
+            let text = std::fs::read_to_string(folder.join("case.yaml"))?;
+            let mut case: Self =
+                serde_saphyr::from_str(&text).with_context(|| folder.display().to_string())?;
+            case.name = folder.file_name().unwrap_or_default().display().to_string();
+            case.folder = folder;
+            cases.push(case);
+        }
+        cases.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(cases)
+    }
+
+    pub fn apply(&self, node: &Node) -> Result<()> {
+        let manifests = self.folder.join("manifests.yaml").display().to_string();
+        node.kubectl(&["apply", "-f", &manifests]).map(|_| ())
+    }
+
+    /// What the answer of its call must say.
+    pub fn expectation(&self) -> Result<Expectation> {
+        Expectation::new(self.causes.as_deref(), &self.facts, &self.forbidden)
+    }
+
+    /// Rules that a right answer names.
+    pub fn causes(&self) -> &[String] {
+        self.causes.as_deref().unwrap_or_default()
+    }
+
+    pub fn number_of_facts(&self) -> usize {
+        self.facts.len()
+    }
+
+    /// What an answer in other words must say: the facts, wherever they stand.
+    pub fn facts(&self) -> Result<Expectation> {
+        Expectation::new(None, &self.facts, &self.forbidden)
+    }
+
+    /// Expectations about pods that do not hold yet.
+    pub fn unsteady(&self, node: &Node) -> Result<Vec<String>> {
+        let mut unsteady = Vec::new();
+        for expected in &self.steady {
+            let table = node.kubectl(&["get", "pods", "-n", &expected.namespace, "--no-headers"])?;
+            if !expected.holds(&table)? {
+                unsteady.push(format!("{}: {expected:?}", self.name));
+            }
+        }
+        Ok(unsteady)
+    }
+}
+
+impl Steady {
+    fn holds(&self, table: &str) -> Result<bool> {
+        let (pod, status) = (Regex::new(&self.pod)?, Regex::new(&format!("^({})$", self.status))?);
+        let shown = table.lines().filter(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            matches!(columns[..], [name, _, shown, restarts, ..] if pod.is_match(name)
+                && status.is_match(shown)
+                && restarts.parse::<u64>().unwrap_or_default() >= self.restarts)
+        });
+        Ok(shown.count() >= self.count)
+    }
+}
