@@ -9,6 +9,14 @@ use serde_json::Value;
 
 use crate::{Path, quantity};
 
+/// Fields of Kubernetes' own kinds below which resources have their quantities.
+const OF_RESOURCES: [&str; 8] =
+    ["requests", "limits", "capacity", "allocatable", "hard", "used", "usage", "overhead"];
+
+fn as_written<'t>(_: &str, text: &'t str) -> Cow<'t, str> {
+    Cow::Borrowed(text)
+}
+
 impl Path {
     /// The values at this path, in order; arrays contribute each of their elements, null contributes nothing.
     pub fn values<'v>(&self, object: &'v Value) -> Vec<&'v Value> {
@@ -21,8 +29,11 @@ impl Path {
     /// the units of people.
     pub fn cell(&self, object: &Value) -> String {
         let name = self.names().last().map(String::as_str).unwrap_or_default();
+        // Keys elsewhere, in a ConfigMap or among labels, are a user's own, whatever they end in.
+        let is_of_resources = self.names().iter().any(|name| OF_RESOURCES.contains(&name.as_str()));
+        let string = if is_of_resources { quantity::of_resource } else { as_written };
         let values = self.values(object).into_iter();
-        let texts: Vec<String> = values.map(|value| render(value, name, quantity::of_resource)).collect();
+        let texts: Vec<String> = values.map(|value| render(value, name, string)).collect();
         texts.join(",")
     }
 }
@@ -42,7 +53,7 @@ fn collect<'v>(value: &'v Value, names: &[String], found: &mut Vec<&'v Value>) {
 
 /// A value as text: a string as it is, `key=value` for the entries of a flat map, anything deeper as JSON.
 pub fn text(value: &Value) -> String {
-    render(value, "", |_, text| text.into())
+    render(value, "", as_written)
 }
 
 /// The text of the value of a key; `string` says how strings are shown.

@@ -5,7 +5,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::{
     Error, get, kind,
     kube_read::{self, KindRef, ListQuery, NodeQuery, NodeSource, Page, ReadError, Reason},
-    list_all_of, list_pages, locate,
+    list_all_of, list_pages, locate, one_line,
     pod::Metadata,
     read::parsed,
 };
@@ -76,8 +76,8 @@ pub fn suggestion(kind: &KindRef, namespace: Option<&str>, name: &str) -> String
 /// The other namespaces that have an object of exactly this name, of any of some kinds, as far as the caller may read. The tool
 /// must declare `get` and `list` of the kinds.
 pub fn elsewhere(kinds: &[KindRef], name: &str, namespace: &str) -> Vec<String> {
-    let places = locate(kinds, name).unwrap_or_default();
-    places.namespaces().filter(|place| *place != namespace).take(MAX_NAMES).map(str::to_owned).collect()
+    let locations = locate(kinds, name).unwrap_or_default();
+    locations.namespaces().filter(|other| *other != namespace).take(MAX_NAMES).map(str::to_owned).collect()
 }
 
 /// Like names in all namespaces, or in those that the caller may list, each with its namespace.
@@ -98,7 +98,9 @@ pub(crate) fn near_names(kind: &KindRef, name: &str) -> String {
         },
     );
     let near = similar_names(name, &all).into_iter();
-    near.map(|near| format!("{}/{}", near.namespace, near.name)).collect::<Vec<_>>().join(", ")
+    near.map(|near| one_line(&format!("{}/{}", near.namespace, near.name)).into_owned())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn names(page: Result<Page, ReadError>) -> Vec<Metadata> {

@@ -132,11 +132,10 @@ fn named(name: &str, namespace: Option<String>) -> Result<Named, Error> {
 /// The namespace that has an object of the name, if one has.
 fn find_namespace(kinds: &[String], name: &str) -> Result<Option<String>, Error> {
     let kinds: Vec<KindRef> = kinds.iter().map(|name| kind(name)).collect();
-    if let Some(preferred) = preferred(&kinds, name) {
+    if let Some(preferred) = preferred(&kinds, name)? {
         return Ok(Some(preferred));
     }
-    // Events of a name may be read where its objects may not.
-    Ok(locate(&kinds, name).unwrap_or_default().only(name)?.map(str::to_owned))
+    Ok(locate(&kinds, name)?.only(name)?.map(str::to_owned))
 }
 
 /// A kind in any form.

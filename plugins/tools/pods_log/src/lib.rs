@@ -1,8 +1,8 @@
 //! pods_log: what containers wrote, of one pod, of a workload, or of all pods with a label.
 
 mod digest;
+mod location;
 mod one;
-mod place;
 mod report;
 mod state;
 mod targets;
@@ -164,7 +164,7 @@ fn pods_log(request: Request) -> Answer {
         (Some(namespace), _) => (namespace.clone(), String::new()),
         (None, None) => (call::default_namespace(), String::new()),
         (None, Some(name)) => {
-            let namespace = place::of(name)?;
+            let namespace = location::of(name)?;
             let place = format!("(namespace {namespace})\n");
             (namespace, place)
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     Error, call,
-    field_path::echo,
+    field_path::{cut, echo},
     get, get_or_suggest,
     kube_read::{self, GetQuery, KindRef, ListQuery, ReadError, Reason, View},
     list_all_of,
@@ -21,6 +21,8 @@ use crate::{
 const AT_ONCE: usize = 64;
 /// Max objects of one name that are listed with their status.
 const MAX_LISTED: usize = 10;
+/// Max bytes of what a column tells: a custom resource may hold any text.
+const MAX_CELL: usize = 100;
 /// Field of an object's namespace.
 const NAMESPACE: &str = "metadata.namespace";
 /// Columns of the API server's tables that tell how an object is.
@@ -51,6 +53,12 @@ pub fn get_by_name<T: DeserializeOwned>(
     let with_namespace: Vec<&str> = fields.iter().copied().chain([NAMESPACE]).collect();
     let fields = if fields.is_empty() { fields } else { &with_namespace };
     let read = |namespace: Option<String>| get(kind.clone(), namespace, name, fields);
+    // The host knows whether the kind has namespaces, and refuses this read before it is made if it has.
+    match read(None) {
+        Err(error) if error.reason == Reason::Invalid => {}
+        Err(error) => return Err(with_suggestion(error, &kind, None, name)),
+        Ok(object) => return Ok(object),
+    }
     if let Some(preferred) = call::preferred_namespace() {
         match read(Some(preferred)) {
             // What may not be read there may be readable where it is.
@@ -58,26 +66,35 @@ pub fn get_by_name<T: DeserializeOwned>(
             other => return Ok(other?),
         }
     }
-    let places = locate(std::slice::from_ref(&kind), name)?;
-    if let Some(place) = places.only(name)? {
-        return Ok(read(Some(place.to_owned()))?);
-    }
-    // The host knows whether the kind has namespaces, and refuses this read before it is made if it has.
-    match read(None) {
-        Err(error) if error.reason == Reason::NotFound => Err(with_suggestion(error, &kind, None, name)),
-        Err(error) if error.reason == Reason::Invalid || !places.looked.is_empty() => {
-            Err(places.not_found(&kind, name))
-        }
-        other => Ok(other?),
+    let locations = locate(std::slice::from_ref(&kind), name)?;
+    match locations.only(name)? {
+        Some(namespace) => Ok(read(Some(namespace.to_owned()))?),
+        None => Err(locations.not_found(&kind, name)),
     }
 }
 
 /// The preferred namespace, if it has an object of this name, of any of some kinds.
-pub fn preferred(kinds: &[KindRef], name: &str) -> Option<String> {
-    let namespace = call::preferred_namespace()?;
+///
+/// # Errors
+/// If none was found, and it may be one that could not be read.
+pub fn preferred(kinds: &[KindRef], name: &str) -> Result<Option<String>, ReadError> {
+    let Some(namespace) = call::preferred_namespace() else { return Ok(None) };
     let queries: Vec<GetQuery> =
         kinds.iter().take(AT_ONCE).map(|kind| named(kind, &namespace, name, metadata())).collect();
-    kube_read::get_all(&queries).iter().any(Result::is_ok).then_some(namespace)
+    let reads = kube_read::get_all(&queries);
+    if reads.iter().any(Result::is_ok) {
+        return Ok(Some(namespace));
+    }
+    reads.into_iter().filter_map(Result::err).find(is_unknown).map_or(Ok(None), Err)
+}
+
+/// True if the error leaves open whether the object exists, other than for the caller's rights.
+fn is_unknown(error: &ReadError) -> bool {
+    use Reason::{Expired, Other, OverBytes, OverReads, OverTime, Throttled, TooLarge, Unavailable};
+    matches!(
+        error.reason,
+        Expired | Other | OverBytes | OverReads | OverTime | Throttled | TooLarge | Unavailable
+    )
 }
 
 /// Looks for the objects of exactly this name, of any of some kinds, in all namespaces; in those that the host knows if the
@@ -85,52 +102,58 @@ pub fn preferred(kinds: &[KindRef], name: &str) -> Option<String> {
 ///
 /// # Errors
 /// If no list could be read, other than for the caller's rights.
-pub fn locate(kinds: &[KindRef], name: &str) -> Result<Places, ReadError> {
+pub fn locate(kinds: &[KindRef], name: &str) -> Result<Locations, ReadError> {
     // Without a limit the API server answers out of its cache; there is one of a name in a namespace.
     let everywhere = |kind: &KindRef| ListQuery {
         field_selector: Some(format!("metadata.name={name}")),
         ..list_all_of(kind.clone(), None, &[NAMESPACE, "metadata.name"])
     };
     let queries: Vec<ListQuery> = kinds.iter().map(everywhere).collect();
-    let mut places = Places::default();
-    let (mut closed, mut failed, mut answered) = (Vec::new(), None, false);
+    let mut locations = Locations::default();
+    let mut closed = Vec::new();
     for (kind, page) in kinds.iter().zip(kube_read::list_all(&queries)) {
         match page {
             Ok(page) => {
-                answered = true;
                 // A name that is none may be several conditions.
                 let objects = parsed::<Vec<Object>>(&page.items).unwrap_or_default().into_iter();
                 let exact = objects.filter(|object| object.metadata.name == name);
-                exact.for_each(|object| places.add(kind, object.metadata.namespace));
+                exact.for_each(|object| locations.add(kind, object.metadata.namespace));
             }
             Err(error) if error.reason == Reason::Forbidden => {
                 closed.push(kind);
-                places.refused.get_or_insert(error);
+                locations.refused.insert(kind.kind.clone(), error);
             }
-            Err(error) => failed = failed.or(Some(error)),
+            // Of several kinds a cluster may lack some, and the operator may have closed some.
+            Err(error) if kinds.len() == 1 => return Err(error),
+            Err(error) => locations.note(error),
         }
     }
-    places.look_into_known(&closed, name);
-    match failed {
-        Some(error) if !answered && closed.is_empty() => Err(error),
-        _ => Ok(places),
-    }
+    locations.look_into_known(&closed, name);
+    Ok(locations)
 }
 
 /// The namespaces that have an object of a name.
 #[derive(Debug, Default)]
-pub struct Places {
+pub struct Locations {
     /// Each with the first kind of which it has one; the empty one is that of kinds without namespaces.
     found: BTreeMap<String, KindRef>,
     /// Namespaces that were looked into one by one.
     looked: BTreeSet<String>,
-    /// Refusal of the list of all namespaces.
-    refused: Option<ReadError>,
+    /// Refusals of the list of all namespaces, by kind.
+    refused: BTreeMap<String, ReadError>,
+    /// A read that failed other than for the caller's rights, behind which there may be another object of the name.
+    failed: Option<ReadError>,
 }
 
-impl Places {
+impl Locations {
     fn add(&mut self, kind: &KindRef, namespace: String) {
         self.found.entry(namespace).or_insert_with(|| kind.clone());
+    }
+
+    fn note(&mut self, error: ReadError) {
+        if is_unknown(&error) {
+            self.failed.get_or_insert(error);
+        }
     }
 
     /// Looks into the namespaces that the host knows, by reading the name itself: a caller may have the right to that alone.
@@ -150,7 +173,10 @@ impl Places {
                     self.add(kind, object.map(|object| object.metadata.namespace).unwrap_or_default());
                 }
                 Err(error) if error.reason == Reason::NotFound => {}
-                Err(_) => continue,
+                Err(error) => {
+                    self.note(error);
+                    continue;
+                }
             }
             self.looked.insert(namespace.clone());
         }
@@ -164,8 +190,11 @@ impl Places {
     /// The only namespace of the name, if there is one; it is empty for a kind without namespaces.
     ///
     /// # Errors
-    /// If there are several: they are listed with their status.
+    /// If there are several: they are listed with their status. If some could not be read, there may be several.
     pub fn only(&self, name: &str) -> Result<Option<&str>, Error> {
+        if let (Some(failed), 0 | 1) = (&self.failed, self.found.len()) {
+            return Err(failed.clone().into());
+        }
         let mut found = self.found.keys();
         match (found.next(), found.next()) {
             (_, Some(_)) => Err(self.several(name).into()),
@@ -185,10 +214,12 @@ impl Places {
         for ((namespace, kind), read) in shown.into_iter().zip(kube_read::get_all(&queries)) {
             let row = read.ok().and_then(|table| table_rows(&table).ok()?.into_iter().next());
             let cells = row.map(|row| STATUS.map(|title| row.cell(title))).unwrap_or_default();
-            // A custom resource may hold any text in its columns.
-            let told: Vec<_> =
-                cells.iter().filter(|cell| !cell.is_empty()).map(|cell| one_line(cell)).collect();
-            text.push_str(&format!("\n{} {namespace}/{name}", kind.kind));
+            let told: Vec<_> = cells
+                .iter()
+                .filter(|cell| !cell.is_empty())
+                .map(|cell| cut(&one_line(cell), MAX_CELL).to_owned())
+                .collect();
+            text.push_str(&format!("\n{} {}/{name}", kind.kind, one_line(namespace)));
             if !told.is_empty() {
                 text.push_str(&format!(": {}", told.join(", ")));
             }
@@ -204,7 +235,7 @@ impl Places {
         let (noun, near) = (&kind.kind, near_names(kind, name));
         let name = echo(name);
         let looked: Vec<&str> = self.looked.iter().map(String::as_str).collect();
-        let (reason, message) = match (&self.refused, looked.as_slice()) {
+        let (reason, message) = match (self.refused.get(&kind.kind), looked.as_slice()) {
             (None, _) => (Reason::NotFound, format!("{noun} {name} not found in any namespace.")),
             (Some(refused), []) => {
                 let tried = call::namespaces().join(", ");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use porthole_sdk::{list_pages, locate, pod::Metadata, preferred, prelude::*};
+use porthole_sdk::{ListEnd, list_pages, locate, pod::Metadata, preferred, prelude::*};
 
 use crate::targets::{self, WORKLOADS};
 
@@ -17,32 +17,27 @@ pub(crate) fn of(name: &str) -> Result<String, Error> {
     let name = targets::bare(name);
     let Some((workload, name)) = name.split_once('/') else { return of_bare(name) };
     let kinds = [kind(if targets::is_cron_job(workload) { "cronjobs.batch" } else { workload })];
-    if let Some(preferred) = preferred(&kinds, name) {
+    if let Some(preferred) = preferred(&kinds, name)? {
         return Ok(preferred);
     }
-    let places = locate(&kinds, name)?;
+    let locations = locate(&kinds, name)?;
     let [kind] = &kinds;
-    places.only(name)?.map(str::to_owned).ok_or_else(|| places.not_found(kind, name))
+    locations.only(name)?.map(str::to_owned).ok_or_else(|| locations.not_found(kind, name))
 }
 
 fn of_bare(name: &str) -> Result<String, Error> {
     let pods = kind("pods");
     let workloads = WORKLOADS.map(kind);
     let all: Vec<KindRef> = workloads.iter().cloned().chain([pods.clone()]).collect();
-    if let Some(preferred) = preferred(&all, name) {
+    if let Some(preferred) = preferred(&all, name)? {
         return Ok(preferred);
     }
-    // A pod of exactly this name is meant before a workload, as where the namespace is given.
-    let places = locate(std::slice::from_ref(&pods), name)?;
-    if let Some(namespace) = places.only(name)? {
+    // Together: whoever may make a pod of a workload's name must not be read in its place without a word.
+    let locations = locate(&all, name)?;
+    if let Some(namespace) = locations.only(name)? {
         return Ok(namespace.to_owned());
     }
-    // These may be closed to the caller, and are only another way to its pods.
-    let of_workloads = locate(&workloads, name).unwrap_or_default();
-    if let Some(namespace) = of_workloads.only(name)? {
-        return Ok(namespace.to_owned());
-    }
-    of_beginning(&pods, name)?.ok_or_else(|| places.not_found(&pods, name))
+    of_beginning(&pods, name)?.ok_or_else(|| locations.not_found(&pods, name))
 }
 
 /// The namespace of the pods whose names begin with `name`, if there are any.
@@ -57,8 +52,7 @@ fn of_beginning(pods: &KindRef, name: &str) -> Result<Option<String>, Error> {
     };
     let beginning = format!("{name}-");
     let mut meant: Vec<Metadata> = Vec::new();
-    // What may not be listed is not meant.
-    list_pages(
+    let ends = list_pages(
         &[query],
         |_| PAGES,
         |_, _, page| {
@@ -68,6 +62,19 @@ fn of_beginning(pods: &KindRef, name: &str) -> Result<Option<String>, Error> {
             Ok(())
         },
     );
+    // Pods of other namespaces may be on pages that were not read.
+    match ends.into_iter().next() {
+        Some(Ok(ListEnd::Failed(error))) => return Err(error.into()),
+        Some(Ok(ListEnd::PageLimit)) => {
+            let read = PAGE as usize * PAGES;
+            return Err(format!(
+                "no pod or workload is named {name:?}, and there are more than the {read} pods that were searched for such a beginning: name the namespace, or the pod in full"
+            )
+            .into());
+        }
+        // What may not be listed is not meant.
+        _ => {}
+    }
     let namespaces: BTreeSet<&str> = meant.iter().map(|pod| pod.namespace.as_str()).collect();
     let preferred = call::preferred_namespace().filter(|preferred| namespaces.contains(preferred.as_str()));
     if preferred.is_some() || namespaces.len() < 2 {
