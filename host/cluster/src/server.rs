@@ -17,7 +17,7 @@ use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyExt;
 use kube::{
     client::Body,
-    config::{KubeConfigOptions, Kubeconfig},
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use porthole_contract::{Credential, Failure, Reason, Token};
 use prometheus_client::{
@@ -71,13 +71,13 @@ pub enum ConnectError {
         /// The path, or another description of the source.
         path: String,
         /// The parser's error.
-        cause: kube::config::KubeconfigError,
+        cause: KubeconfigError,
     },
     /// No kubeconfig was given, none of the default locations holds one, and this is not a pod.
     #[error("no cluster: name one with --kubeconfig FILE, or run in a pod ({kubeconfig}; {pod})")]
     NotFound {
         /// Error of the kubeconfig.
-        kubeconfig: kube::config::KubeconfigError,
+        kubeconfig: KubeconfigError,
         /// Error of the in-cluster configuration.
         pod: InClusterError,
     },
@@ -87,32 +87,44 @@ pub enum ConnectError {
 }
 
 impl Source {
-    async fn config(&self) -> Result<kube::Config, ConnectError> {
+    /// The configuration, and the namespace that the kubeconfig's context names.
+    async fn config(&self) -> Result<(kube::Config, Option<String>), ConnectError> {
         let options =
             |context: &Option<String>| KubeConfigOptions { context: context.clone(), ..Default::default() };
         let refused = |path: String| move |cause| ConnectError::Kubeconfig { path, cause };
-        let mut config = match self {
+        let config_of = async |kubeconfig: Kubeconfig, context: &Option<String>| {
+            let namespace = context_namespace(&kubeconfig, context.as_deref());
+            let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options(context)).await?;
+            Ok::<_, KubeconfigError>((config, namespace))
+        };
+        let (mut config, namespace) = match self {
             Self::File { kubeconfig: path, context } => {
                 let refused = || refused(path.display().to_string());
                 let kubeconfig = Kubeconfig::read_from(path).map_err(refused())?;
-                kube::Config::from_custom_kubeconfig(kubeconfig, &options(context)).await.map_err(refused())?
+                config_of(kubeconfig, context).await.map_err(refused())?
             }
             Self::Text(text) => {
                 let refused = || refused("(in memory)".into());
                 let kubeconfig = Kubeconfig::from_yaml(text).map_err(refused())?;
-                kube::Config::from_custom_kubeconfig(kubeconfig, &options(&None)).await.map_err(refused())?
+                config_of(kubeconfig, &None).await.map_err(refused())?
             }
             // A context that was named must be there: without it the pod's own cluster is no substitute.
             Self::Default { context: context @ Some(_), .. } => {
-                kube::Config::from_kubeconfig(&options(context))
-                    .await
-                    .map_err(refused("(from the environment)".into()))?
+                let refused = || refused("(from the environment)".into());
+                config_of(Kubeconfig::read().map_err(refused())?, context).await.map_err(refused())?
             }
             Self::Default { context: None, account } => {
-                match kube::Config::from_kubeconfig(&options(&None)).await {
+                let read = match Kubeconfig::read() {
+                    Ok(kubeconfig) => config_of(kubeconfig, &None).await,
+                    Err(error) => Err(error),
+                };
+                match read {
                     Ok(config) => config,
-                    Err(kubeconfig) => in_cluster::config(account)
-                        .map_err(|pod| ConnectError::NotFound { kubeconfig, pod })?,
+                    Err(kubeconfig) => {
+                        let config = in_cluster::config(account)
+                            .map_err(|pod| ConnectError::NotFound { kubeconfig, pod })?;
+                        (config, None)
+                    }
                 }
             }
         };
@@ -120,8 +132,15 @@ impl Source {
         // The deadline of each call bounds its reads, and a retry would use up its budget unseen; `throttle` knows both.
         config.read_timeout = None;
         config.default_retry = false;
-        Ok(config)
+        Ok((config, namespace))
     }
+}
+
+/// The namespace that a context, or else the current one, names.
+fn context_namespace(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<String> {
+    let name = context.or(kubeconfig.current_context.as_deref())?;
+    let named = kubeconfig.contexts.iter().find(|context| context.name == name)?;
+    named.context.as_ref()?.namespace.clone().filter(|namespace| !namespace.is_empty())
 }
 
 /// The address without userinfo, which may hold a password.
@@ -135,6 +154,7 @@ fn format_address(url: &http::Uri) -> String {
 pub struct ApiServer {
     connections: Connections,
     default_namespace: String,
+    context_namespace: Option<String>,
     address: String,
     latency: Family<StatusLabel, Histogram, fn() -> Histogram>,
 }
@@ -159,7 +179,7 @@ impl ApiServer {
     /// Each of `runtimes` (the threads of the components) and the current runtime has connections of its own: a read
     /// that crossed threads would queue behind running components.
     pub async fn for_callers(source: &Source, mut runtimes: Vec<Handle>) -> Result<Self, ConnectError> {
-        let mut config = source.config().await?;
+        let (mut config, context_namespace) = source.config().await?;
         config.auth_info = Default::default();
         config.headers.clear();
         let default_namespace = config.default_namespace.clone();
@@ -170,17 +190,17 @@ impl ApiServer {
             runtimes.push(Handle::current());
             Connections::with_pools(runtimes, &config).map_err(ConnectError::Client)?
         };
-        Ok(Self { connections, default_namespace, address, latency: latency() })
+        Ok(Self { connections, default_namespace, context_namespace, address, latency: latency() })
     }
 
     /// Creates connections that read as the account of the kubeconfig or of the pod (identity `host`).
     pub async fn for_host(source: &Source) -> Result<Self, ConnectError> {
-        let config = source.config().await?;
+        let (config, context_namespace) = source.config().await?;
         let default_namespace = config.default_namespace.clone();
         let address = format_address(&config.cluster_url);
         let client = kube::Client::try_from(config).map_err(ConnectError::Client)?;
         let connections = Connections::Client(client);
-        Ok(Self { connections, default_namespace, address, latency: latency() })
+        Ok(Self { connections, default_namespace, context_namespace, address, latency: latency() })
     }
 
     /// Registers this module's metrics.
@@ -201,6 +221,11 @@ impl ApiServer {
     /// Default namespace if a caller names none.
     pub fn default_namespace(&self) -> &str {
         &self.default_namespace
+    }
+
+    /// The default namespace, if the kubeconfig's context names it.
+    pub fn context_namespace(&self) -> Option<&str> {
+        self.context_namespace.as_deref()
     }
 
     /// Checks that the API server responds within this time. Any status counts, even a rejection of the anonymous request.

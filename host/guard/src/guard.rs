@@ -6,7 +6,7 @@ use porthole_cluster::{Client, Cluster, Masking, ReadBudget, can_i};
 use porthole_contract::{AccessQuery, Credential, Failure, Requirement, ResourceName};
 use porthole_quota::MemoryShare;
 
-use crate::{CallerPolicy, Ceiling, Denied, Grant, GuardedReader, ReadLimits, policy::Policy};
+use crate::{CallerPolicy, Ceiling, Denied, Grant, GuardedReader, ReadLimits, home::Home, policy::Policy};
 
 /// The cluster behind the operator's policy.
 pub struct Guard {
@@ -16,6 +16,7 @@ pub struct Guard {
     /// Set once the operator was warned of entries of `denied` that match nothing.
     idle_warned: Arc<Once>,
     masking: Masking,
+    home: Home,
 }
 
 impl Guard {
@@ -27,6 +28,7 @@ impl Guard {
             callers: Arc::default(),
             idle_warned: Arc::new(Once::new()),
             masking: Masking::default(),
+            home: Home::default(),
         }
     }
 
@@ -38,6 +40,11 @@ impl Guard {
     /// Sets the policy by caller; none is narrowed by default.
     pub fn with_callers(self, callers: Arc<CallerPolicy>) -> Self {
         Self { callers, ..self }
+    }
+
+    /// Sets the default namespace of calls; without it, the one of the connection.
+    pub fn with_default_namespace(self, configured: Option<String>) -> Self {
+        Self { home: Home::new(configured), ..self }
     }
 
     /// The policy of a caller with this user name and these groups.
@@ -55,18 +62,18 @@ impl Guard {
         memory: Arc<MemoryShare>,
     ) -> GuardedReader {
         let (cluster, denied) = (Arc::clone(&self.cluster), Arc::clone(&self.denied));
-        let policy = Policy::new(grant, ceiling, denied, Arc::clone(&self.idle_warned));
+        let policy = Policy::new(grant, ceiling, denied, self.home.clone(), Arc::clone(&self.idle_warned));
         GuardedReader::new(cluster, credential, policy, self.masking, limits, memory)
     }
 
     /// Default namespace if a caller names none.
     pub fn default_namespace(&self) -> &str {
-        self.cluster.server.default_namespace()
+        self.home.default_namespace(&self.cluster.server)
     }
 
     /// The namespace in which a right is required.
     pub fn namespace_of<'a>(&'a self, requirement: &'a Requirement) -> &'a str {
-        requirement.namespace.as_deref().unwrap_or_else(|| self.default_namespace())
+        requirement.namespace.as_deref().unwrap_or_else(|| self.cluster.server.default_namespace())
     }
 
     /// Address of the API server.

@@ -6,6 +6,7 @@ mod caller_policy;
 mod denied;
 mod grant;
 mod guard;
+mod home;
 mod kind_pattern;
 mod open_log;
 mod policy;

@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, Once};
 
+use porthole_cluster::ApiServer;
 use porthole_contract::{Failure, Kind, Verb};
 
 use super::{
     Ceiling, Denied, Grant,
     caller_policy::{Read, Scope},
+    home::Home,
 };
 
 /// The grant of a tool together with the deny list and the caller's policy, so that no read can be checked against one of
@@ -15,6 +17,7 @@ pub(super) struct Policy {
     grant: Arc<Grant>,
     ceiling: Ceiling,
     denied: Arc<Denied>,
+    home: Home,
     idle_warned: Arc<Once>,
 }
 
@@ -23,9 +26,10 @@ impl Policy {
         grant: Arc<Grant>,
         ceiling: Ceiling,
         denied: Arc<Denied>,
+        home: Home,
         idle_warned: Arc<Once>,
     ) -> Self {
-        Self { grant, ceiling, denied, idle_warned }
+        Self { grant, ceiling, denied, home, idle_warned }
     }
 
     /// Warns the operator once of denied entries that match none of the cluster's kinds.
@@ -34,11 +38,19 @@ impl Policy {
     }
 
     /// Default namespace of the call: the host's, or the first that the caller may read if that is another.
-    pub(super) fn default_namespace<'a>(&'a self, host: &'a str) -> &'a str {
+    pub(super) fn default_namespace<'a>(&'a self, server: &'a ApiServer) -> &'a str {
+        let host = self.home.default_namespace(server);
         match self.ceiling.namespaces() {
             Some(open) if !open.contains(host) => open.first().copied().unwrap_or(host),
             _ => host,
         }
+    }
+
+    /// Default namespace, if a person chose it and the caller may read it.
+    pub(super) fn preferred_namespace<'a>(&'a self, server: &'a ApiServer) -> Option<&'a str> {
+        let is_open =
+            |preferred: &&str| self.ceiling.namespaces().is_none_or(|open| open.contains(preferred));
+        self.home.preferred_namespace(server).filter(is_open)
     }
 
     /// Rejects a read of a kind that is undeclared, denied, or not open to the caller in this namespace. `None` is all

@@ -113,7 +113,12 @@ impl GuardedReader {
 
     /// Default namespace if a caller names none.
     pub fn default_namespace(&self) -> &str {
-        self.policy.default_namespace(self.cluster.server.default_namespace())
+        self.policy.default_namespace(&self.cluster.server)
+    }
+
+    /// Default namespace, if it was chosen by the operator or the kubeconfig's context, and is open to the caller.
+    pub fn preferred_namespace(&self) -> Option<&str> {
+        self.policy.preferred_namespace(&self.cluster.server)
     }
 
     /// Address of the API server.

@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) policy: Arc<CallerPolicy>,
     /// Masking of secrets in logs and event messages.
     pub(crate) masking: Masking,
+    /// Default namespace of calls.
+    pub(crate) default_namespace: Option<String>,
     /// Policy for calls while the audit log cannot be written.
     pub(crate) audit: FailurePolicy,
     /// Settings of the admin port.
@@ -66,6 +68,7 @@ struct File {
     limits: LimitsText,
     #[serde(default)]
     tools: ToolsText,
+    default_namespace: Option<String>,
     #[serde(default)]
     namespaces: Vec<String>,
     #[serde(default)]
@@ -158,13 +161,16 @@ impl Config {
         if let Some(both) = enabled.iter().flatten().find(|name| disabled.contains(name)) {
             return Err(format!("tools: {both} is both enabled and disabled"));
         }
-        if let Some(none) = file.namespaces.iter().find(|namespace| !is_label(namespace)) {
-            return Err(format!("namespaces: {} is not the name of a namespace", Echo(none)));
+        let named = file.namespaces.iter().map(|namespace| ("namespaces", namespace));
+        let default = file.default_namespace.iter().map(|namespace| ("defaultNamespace", namespace));
+        if let Some((key, none)) = named.chain(default).find(|(_, namespace)| !is_label(namespace)) {
+            return Err(format!("{key}: {} is not the name of a namespace", Echo(none)));
         }
         let tools = Settings { calls, tools, enabled, disabled, namespaces: file.namespaces, host };
         let admin = Admin { requires: file.admin.requires.validate()? };
         let (masking, audit, prompts) = (file.redact.logs, file.audit.on_failure, file.prompts.folder);
-        Ok(Self { tools, denied, policy, masking, audit, admin, prompts })
+        let default_namespace = file.default_namespace;
+        Ok(Self { tools, denied, policy, masking, default_namespace, audit, admin, prompts })
     }
 }
 
@@ -209,7 +215,10 @@ mod tests {
                 && !config.tools.serves("pods_log")
         );
         assert_eq!(config.tools.limits_of("pods_list").timeout, Duration::from_secs(1));
-        let config = Config::parse("tools: {enabled: [pods_list]}\nnamespaces: [shop]\n").unwrap();
+        let config =
+            Config::parse("tools: {enabled: [pods_list]}\nnamespaces: [shop]\ndefaultNamespace: web\n")
+                .unwrap();
+        assert_eq!(config.default_namespace.as_deref(), Some("web"));
         assert!(config.tools.serves("pods_list") && !config.tools.serves("pods_log"));
         assert_eq!(config.tools.namespaces, ["shop"]);
     }
@@ -245,6 +254,7 @@ mod tests {
             ("admin: {requires: {verb: frob}}", "get, list, watch"),
             ("namespaces: [shop, Shop]", "\"Shop\" is not"),
             ("namespaces: ['a/b']", "a/b"),
+            ("defaultNamespace: Shop", "defaultNamespace: \"Shop\" is not"),
             ("redact: {logs: blank}", "mask"),
             ("redact: {events: mask}", "events"),
             ("admin: {requires: {kind: pods}}", "kind"),

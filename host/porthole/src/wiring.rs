@@ -32,6 +32,8 @@ pub(crate) struct Policy {
     pub(crate) callers: Arc<CallerPolicy>,
     /// Masking of secrets in logs and event messages.
     pub(crate) masking: Masking,
+    /// Default namespace of calls.
+    pub(crate) default_namespace: Option<String>,
 }
 
 /// Layers of a host, from the cluster up to the calls.
@@ -47,7 +49,7 @@ impl Host {
     pub(crate) async fn new(
         source: &Source,
         account: Account,
-        Policy { denied, callers, masking }: Policy,
+        Policy { denied, callers, masking, default_namespace }: Policy,
         catalog: Catalog,
         audit: Audit,
     ) -> anyhow::Result<Self> {
@@ -60,7 +62,10 @@ impl Host {
             Account::Callers => Authenticator::by_token(Arc::clone(&cluster)),
             Account::Host(shared) => Authenticator::host(shared.as_ref()),
         });
-        let guard = Guard::new(Arc::clone(&cluster), denied).with_callers(callers).with_masking(masking);
+        let guard = Guard::new(Arc::clone(&cluster), denied)
+            .with_callers(callers)
+            .with_masking(masking)
+            .with_default_namespace(default_namespace);
         let guard = Arc::new(guard);
         let calls = Calls::new(Arc::new(catalog), Arc::clone(&guard), Arc::clone(&authenticator), audit);
         Ok(Self { cluster, authenticator, guard, calls: Arc::new(calls) })

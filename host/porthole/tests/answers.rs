@@ -4,6 +4,9 @@
 //! `INSTA_UPDATE=always cargo xtask test answers`, and review the diff of `snapshots/`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop with a panic")]
 
+#[path = "answers/names.rs"]
+mod names;
+
 use std::{
     collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -59,6 +62,8 @@ fn cases() -> Vec<Case> {
             json!({"name": web, "namespace": "shop", "fields": "spec.containers[].image,status.phase"}),
         ),
         ("pods_get", "not_found", json!({"name": "webb", "namespace": "shop"})),
+        ("pods_get", "wherever_it_is", json!({"name": web, "fields": "status.phase"})),
+        ("pods_get", "nowhere", json!({"name": "web-6d4f9c7b8d-gone1"})),
         ("pods_get", "malformed_path", json!({"name": web, "namespace": "shop", "fields": "spec..x"})),
         ("pods_list", "all", json!({})),
         ("pods_list", "paged", json!({"limit": 2})),
@@ -81,6 +86,7 @@ fn cases() -> Vec<Case> {
         ("pods_log", "search", json!({"name": web, "namespace": "shop", "grep": "get /", "exclude": "502"})),
         ("pods_log", "digest", json!({"name": web, "namespace": "shop", "output": "digest"})),
         ("pods_top", "shop", json!({"namespace": "shop"})),
+        ("pods_top", "of_a_name", json!({"name": web})),
         ("pods_top", "by_memory", json!({"sortBy": "memory", "limit": 2})),
         ("projects_list", "all", json!({})),
         ("diagnose", "service", json!({"name": "checkout"})),
@@ -174,17 +180,32 @@ async fn what_an_answer_has_no_room_for_is_said() {
 /// The calls of a host that reads the shop with its own account.
 async fn calls(cluster: &EmbeddedCluster) -> (Arc<Calls>, Arc<Authenticator>) {
     let source = Source::Text(cluster.kubeconfig());
+    let cluster = Arc::new(Cluster::new(ApiServer::for_host(&source).await.unwrap()));
+    let authenticator = Arc::new(Authenticator::host(None));
+    (calls_of(catalog(tools()).await, cluster, Arc::clone(&authenticator), None), authenticator)
+}
+
+/// The tools of a folder.
+async fn catalog(folder: PathBuf) -> Arc<Catalog> {
     let settings = Settings::default();
     let engine = Arc::new(Engine::new(2, settings.max_memory(), 1 << 30).unwrap());
     let compiler = Compiler::of_program(env!("CARGO_BIN_EXE_porthole").into());
-    let catalog = Arc::new(Catalog::new(tools(), Loader { engine, compiler, settings }));
+    let catalog = Arc::new(Catalog::new(folder, Loader { engine, compiler, settings }));
     let loading = Arc::clone(&catalog);
     tokio::spawn(async move { loading.keep_loaded().await });
     catalog.first_scan().await;
-    let cluster = Arc::new(Cluster::new(ApiServer::for_host(&source).await.unwrap()));
-    let authenticator = Arc::new(Authenticator::host(None));
-    let guard = Arc::new(Guard::new(cluster, Arc::default()));
-    (Arc::new(Calls::new(catalog, guard, Arc::clone(&authenticator), Audit::Off)), authenticator)
+    catalog
+}
+
+/// The calls of a host with a default namespace.
+fn calls_of(
+    catalog: Arc<Catalog>,
+    cluster: Arc<Cluster>,
+    authenticator: Arc<Authenticator>,
+    default_namespace: Option<String>,
+) -> Arc<Calls> {
+    let guard = Guard::new(cluster, Arc::default()).with_default_namespace(default_namespace);
+    Arc::new(Calls::new(catalog, Arc::new(guard), authenticator, Audit::Off))
 }
 
 fn text(answer: Answer) -> String {
@@ -202,6 +223,22 @@ fn text(answer: Answer) -> String {
     }
 }
 
+/// Snapshots without what differs from run to run.
+fn snapshots() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    // The shop's times are relative to its start, and its address is new each time.
+    settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?", "[time]");
+    settings.add_filter(r"\b(\d\d-\d\d )?\d\d:\d\d:\d\dZ", "[time]");
+    settings.add_filter(r"\b(\d+[ywdhm]){1,2}\d*s?\b|\b\d+s\b", "[age]");
+    settings.add_filter(r"127\.0\.0\.1:\d+", "[address]");
+    // A column is as wide as its widest age.
+    settings.add_filter(r"(\S) {2,}", "$1  ");
+    settings.add_filter(r"continue=\S+", "continue=[token]");
+    settings
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_tool_answers_as_its_snapshots_show() {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -214,17 +251,7 @@ async fn every_tool_answers_as_its_snapshots_show() {
     let called: BTreeSet<String> = cases.iter().map(|(tool, ..)| (*tool).to_owned()).collect();
     assert_eq!(called, served, "every tool has a case; build them with: cargo xtask plugins");
 
-    let mut settings = insta::Settings::clone_current();
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    // The shop's times are relative to its start, and its address is new each time.
-    settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?", "[time]");
-    settings.add_filter(r"\b(\d\d-\d\d )?\d\d:\d\d:\d\dZ", "[time]");
-    settings.add_filter(r"\b(\d+[ywdhm]){1,2}\d*s?\b|\b\d+s\b", "[age]");
-    settings.add_filter(r"127\.0\.0\.1:\d+", "[address]");
-    // A column is as wide as its widest age.
-    settings.add_filter(r"(\S) {2,}", "$1  ");
-    settings.add_filter(r"continue=\S+", "continue=[token]");
+    let mut settings = snapshots();
     let mut failed = Vec::new();
     for (tool, case, arguments) in cases {
         settings.set_description(format!("{tool} {arguments}"));

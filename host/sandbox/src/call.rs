@@ -15,6 +15,10 @@ impl Host for State {
         Ok(self.call()?.reader.default_namespace().to_owned())
     }
 
+    async fn preferred_namespace(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(self.call()?.reader.preferred_namespace().map(str::to_owned))
+    }
+
     async fn namespaces(&mut self) -> wasmtime::Result<Vec<String>> {
         Ok(self.call()?.namespaces.clone())
     }

@@ -50,16 +50,11 @@ pub fn show(resource: &str, thousandths: i128) -> String {
     let is_bytes = ["memory", "storage", "hugepages"].iter().any(|part| resource.contains(part))
         && !resource.contains("storageclass.storage.k8s.io/persistentvolumeclaims");
     let whole = thousandths / 1000;
-    let units = [("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
-    match units.into_iter().find(|(_, bits)| is_bytes && whole.abs() >= 1 << bits) {
-        Some((unit, bits)) => {
-            let tenths = whole * 10 / (1 << bits);
-            let part = tenths % 10;
-            let part = if part == 0 { String::new() } else { format!(".{}", part.abs()) };
-            format!("{}{part}{unit}", tenths / 10)
-        }
-        None if thousandths % 1000 == 0 => whole.to_string(),
-        None => format!("{thousandths}m"),
+    match thousandths % 1000 {
+        // A quantity has 63 bits, of which the first 53 are far more than is shown.
+        _ if is_bytes && whole != 0 => porthole_field_path::quantity::readable(whole as f64),
+        0 => whole.to_string(),
+        _ => format!("{thousandths}m"),
     }
 }
 
@@ -94,7 +89,7 @@ mod tests {
         assert_eq!(shown("cpu", "1200m"), "1200m");
         assert_eq!(shown("cpu", "4000m"), "4");
         assert_eq!(shown("limits.memory", "1536Mi"), "1.5Gi");
-        assert_eq!(shown("memory", "7900000Ki"), "7.5Gi");
+        assert_eq!(shown("memory", "7900000Ki"), "7.53Gi");
         assert_eq!(shown("nvidia.com/gpu", "1"), "1");
         assert_eq!(shown("requests.storage", "500"), "500");
     }

@@ -1,5 +1,7 @@
 //! Quantities of Kubernetes: `250m`, `1500000n`, `128Mi` (apimachinery's `resource.Quantity`).
 
+use std::borrow::Cow;
+
 /// The units and their factors, longest first.
 const UNITS: [(&str, f64); 16] = [
     ("Ki", 1024.0),
@@ -43,12 +45,26 @@ pub fn mebibytes(bytes: f64) -> String {
     format!("{}Mi", (bytes / 1_048_576.0).floor())
 }
 
-/// Memory in the largest unit that it fills, with one decimal at most: `23.5Gi`.
+/// Memory in the largest unit that it fills, with one decimal at most, and two below ten: `23.5Gi`, `1.22Gi`.
 pub fn readable(bytes: f64) -> String {
-    let unit = UNITS.iter().take(6).rev().find(|(_, factor)| bytes >= *factor);
+    let unit = UNITS.iter().take(6).rev().find(|(_, factor)| bytes.abs() >= *factor);
     let (unit, factor) = unit.copied().unwrap_or(("", 1.0));
-    let number = format!("{:.1}", bytes / factor);
-    format!("{}{unit}", number.trim_end_matches(".0"))
+    let number = bytes / factor;
+    let number = if number.abs() < 10.0 { format!("{number:.2}") } else { format!("{number:.1}") };
+    format!("{}{unit}", number.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// The quantity of a resource, `limits.memory` or `ephemeral-storage`, for people: an amount of bytes as a machine writes it
+/// in the largest unit that it fills, `24632456Ki` as `23.5Gi`. Anything else is as it was written.
+pub fn of_resource<'t>(resource: &str, quantity: &'t str) -> Cow<'t, str> {
+    let is_bytes =
+        resource.ends_with("memory") || resource.ends_with("storage") || resource.starts_with("hugepages-");
+    let number = quantity.trim_end_matches("Ki").trim_end_matches('m');
+    let is_of_machine = number.len() > 4 && number.bytes().all(|byte| byte.is_ascii_digit());
+    match parse(quantity).filter(|_| is_bytes && is_of_machine) {
+        Some(bytes) => Cow::Owned(readable(bytes)),
+        None => Cow::Borrowed(quantity),
+    }
 }
 
 #[cfg(test)]
@@ -64,8 +80,29 @@ mod tests {
             (1_000.0, "1000"),
             (0.0, "0"),
             (1e18, "888.2Pi"),
+            (1_311_768_576.0, "1.22Gi"),
+            (2_147_483_648.0, "2Gi"),
+            (-1_610_612_736.0, "-1.5Gi"),
+            (7.0, "7"),
         ] {
             assert_eq!(readable(bytes), expected);
+        }
+    }
+
+    #[test]
+    fn bytes_of_a_resource_are_in_the_units_of_people() {
+        for (resource, text, expected) in [
+            ("memory", "24632456Ki", "23.5Gi"),
+            ("limits.memory", "134217728", "128Mi"),
+            ("ephemeral-storage", "47093746742", "43.9Gi"),
+            ("memory", "134217728000m", "128Mi"),
+            // As a person wrote it.
+            ("memory", "1536Mi", "1536Mi"),
+            ("storage", "10G", "10G"),
+            ("cpu", "16000", "16000"),
+            ("pods", "11000", "11000"),
+        ] {
+            assert_eq!(of_resource(resource, text), expected, "{resource}: {text}");
         }
     }
 

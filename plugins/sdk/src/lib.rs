@@ -37,10 +37,12 @@ mod error;
 pub mod event;
 mod list;
 mod list_arguments;
+mod location;
 mod metrics;
 mod missing;
 pub mod owned;
 mod pages;
+
 pub mod pod;
 mod reach;
 mod read;
@@ -68,6 +70,7 @@ pub use bindings::porthole::tool::{call, kube_read, types};
 pub use error::Error;
 pub use list::{Kept, List};
 pub use list_arguments::ListArguments;
+pub use location::{Locations, get_by_name, locate, preferred};
 pub use metrics::{Resource, TopArguments, metrics_error};
 pub use missing::{elsewhere, get_or_suggest, node_read, suggestion};
 pub use pages::{ListEnd, list_pages};
@@ -91,7 +94,7 @@ pub mod prelude {
     pub use crate::{__tool as tool, arguments, list_arguments};
     pub use crate::{
         Answer, Argument, Arguments, Columns, Error, List, ListArguments, Row, Table, TableAnswer, age, call,
-        get, get_or_suggest, kind,
+        get, get_by_name, get_or_suggest, kind,
         kube_read::{self, Cut, GetQuery, KindRef, ListQuery, LogQuery, Page, ReadError, Reason, View},
         list_all_of, log_of, namespace_or_default, parsed, paths, suggestion, text, yaml,
     };

@@ -1,13 +1,11 @@
 //! Suggestions if an object is not found: objects with a similar name, or its namespace.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     Error, get, kind,
     kube_read::{self, KindRef, ListQuery, NodeQuery, NodeSource, Page, ReadError, Reason},
-    list_all_of, list_pages,
+    list_all_of, list_pages, locate, one_line,
     pod::Metadata,
     read::parsed,
 };
@@ -41,7 +39,12 @@ pub fn node_read(node: &str, source: NodeSource, tail_lines: Option<u32>) -> Res
 }
 
 /// The error, with names to try if the object was not found.
-fn with_suggestion(mut error: ReadError, kind: &KindRef, namespace: Option<&str>, name: &str) -> Error {
+pub(crate) fn with_suggestion(
+    mut error: ReadError,
+    kind: &KindRef,
+    namespace: Option<&str>,
+    name: &str,
+) -> Error {
     if error.reason == Reason::NotFound {
         error.message.push_str(&suggestion(kind, namespace, name));
     }
@@ -58,7 +61,7 @@ pub fn suggestion(kind: &KindRef, namespace: Option<&str>, name: &str) -> String
         ..list_all_of(kind.clone(), namespace.map(str::to_owned), &["metadata.name"])
     };
     let all = names(kube_read::list_objects(&here));
-    let near = similar_names(name, &all);
+    let near: Vec<&str> = similar_names(name, &all).into_iter().map(|near| near.name.as_str()).collect();
     let mut suggestion = String::new();
     if !places.is_empty() {
         suggestion.push_str(&format!(" One of that name is in namespace {}.", places.join(", ")));
@@ -70,26 +73,34 @@ pub fn suggestion(kind: &KindRef, namespace: Option<&str>, name: &str) -> String
     suggestion
 }
 
-/// The other namespaces that have an object of exactly this name, of any of some kinds, as far as the caller may list.
+/// The other namespaces that have an object of exactly this name, of any of some kinds, as far as the caller may read. The tool
+/// must declare `get` and `list` of the kinds.
 pub fn elsewhere(kinds: &[KindRef], name: &str, namespace: &str) -> Vec<String> {
-    let query = |kind: &KindRef| ListQuery {
-        field_selector: Some(format!("metadata.name={name}")),
+    let locations = locate(kinds, name).unwrap_or_default();
+    locations.namespaces().filter(|other| *other != namespace).take(MAX_NAMES).map(str::to_owned).collect()
+}
+
+/// Like names in all namespaces, or in those that the caller may list, each with its namespace.
+pub(crate) fn near_names(kind: &KindRef, name: &str) -> String {
+    let everywhere = ListQuery {
         limit: Some(MAX_SCANNED),
         ..list_all_of(kind.clone(), None, &["metadata.namespace", "metadata.name"])
     };
-    let queries: Vec<ListQuery> = kinds.iter().map(query).collect();
-    let mut places = BTreeSet::new();
+    let mut all: Vec<Metadata> = Vec::new();
     // What cannot be listed is not suggested.
     list_pages(
-        &queries,
+        &[everywhere],
         |_| 1,
         |_, _, page| {
             let named: Vec<Object> = parsed(page)?;
-            places.extend(named.into_iter().map(|named| named.metadata.namespace));
+            all.extend(named.into_iter().map(|named| named.metadata));
             Ok(())
         },
     );
-    places.into_iter().filter(|place| !place.is_empty() && place != namespace).take(MAX_NAMES).collect()
+    let near = similar_names(name, &all).into_iter();
+    near.map(|near| one_line(&format!("{}/{}", near.namespace, near.name)).into_owned())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn names(page: Result<Page, ReadError>) -> Vec<Metadata> {
@@ -98,13 +109,9 @@ fn names(page: Result<Page, ReadError>) -> Vec<Metadata> {
 }
 
 /// Names with the longest prefix in common with `name`, cut at a dash.
-fn similar_names<'n>(name: &str, all: &'n [Metadata]) -> Vec<&'n str> {
-    let starting = |prefix: &str| -> Vec<&'n str> {
-        all.iter()
-            .map(|metadata| metadata.name.as_str())
-            .filter(|other| other.starts_with(prefix))
-            .take(MAX_NAMES)
-            .collect()
+fn similar_names<'n>(name: &str, all: &'n [Metadata]) -> Vec<&'n Metadata> {
+    let starting = |prefix: &str| -> Vec<&'n Metadata> {
+        all.iter().filter(|other| other.name.starts_with(prefix)).take(MAX_NAMES).collect()
     };
     let mut prefix = name;
     loop {
@@ -129,9 +136,12 @@ mod tests {
         let all: Vec<Metadata> = ["web-6d4f-k8pq2", "web-6d4f-x2x7q", "cart-0"]
             .map(|name| Metadata { name: name.into(), ..Metadata::default() })
             .into();
-        assert_eq!(similar_names("web", &all), ["web-6d4f-k8pq2", "web-6d4f-x2x7q"]);
-        assert_eq!(similar_names("web-6d4f-gone1", &all).len(), 2);
-        assert_eq!(similar_names("cart-1", &all), ["cart-0"]);
-        assert!(similar_names("database", &all).is_empty());
+        let similar = |name| -> Vec<&str> {
+            similar_names(name, &all).into_iter().map(|near| near.name.as_str()).collect()
+        };
+        assert_eq!(similar("web"), ["web-6d4f-k8pq2", "web-6d4f-x2x7q"]);
+        assert_eq!(similar("web-6d4f-gone1").len(), 2);
+        assert_eq!(similar("cart-1"), ["cart-0"]);
+        assert!(similar("database").is_empty());
     }
 }

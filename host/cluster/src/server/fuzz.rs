@@ -28,7 +28,7 @@ pub fn kubeconfig(data: &[u8]) {
     let source = Source::Text(text.to_owned());
     let config = pin!(source.config()).poll(&mut Context::from_waker(Waker::noop()));
     let Poll::Ready(config) = config else { panic!("a kubeconfig waits for something") };
-    let Ok(config) = config else { return };
+    let Ok((config, _)) = config else { return };
     let format_address = format_address(&config.cluster_url);
     assert!(!format_address.contains('@'), "{format_address}");
     assert!(format_address.contains(config.cluster_url.host().unwrap_or_default()));

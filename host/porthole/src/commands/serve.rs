@@ -64,6 +64,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         denied,
         policy: callers,
         masking,
+        default_namespace,
         audit: on_failure,
         admin,
         prompts: folder,
@@ -74,8 +75,8 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let loader = wiring::loader(settings, options.load.cache.clone())?;
     let catalog = Catalog::new(options.plugins.clone(), loader);
     let source = wiring::source(demo.as_ref(), &options.cluster);
-    let host =
-        Host::new(&source, account, Policy { denied, callers, masking }, catalog, audit.clone()).await?;
+    let policy = Policy { denied, callers, masking, default_namespace };
+    let host = Host::new(&source, account, policy, catalog, audit.clone()).await?;
     let result = if options.stdio {
         serve_stdio(&host, prompts).await
     } else {

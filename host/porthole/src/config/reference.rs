@@ -78,6 +78,11 @@ redact:
   # password=, token= and their like. mask, each is <masked: KIND>; off, they are handed out as they were written.
   logs: mask
 
+# Where a name without a namespace is looked for first: what is not there is looked for everywhere. Also the namespace of
+# calls that need one and name none. Left out: the namespace of the kubeconfig's context; in a pod, which has none, names are
+# looked for everywhere at once, and the other calls read the pod's own namespace.
+# defaultNamespace: shop
+
 # Namespaces to try for callers who may not list all of them, before their own and `default`; 50 at most.
 namespaces: []
 

@@ -19,3 +19,19 @@ fn a_path_is_followed_through_arrays_and_quotes() {
         assert_eq!(path.cell(&pod), expected, "{path}");
     }
 }
+
+#[test]
+fn bytes_of_resources_are_in_the_units_of_people_and_data_of_users_is_as_written() {
+    let object = serde_json::json!({
+        "data": {"max_memory": "268435456", "storage": "1048576"},
+        "status": {"capacity": {"memory": "24632456Ki", "cpu": "8"}},
+    });
+    for (path, expected) in [
+        ("data", "max_memory=268435456,storage=1048576"),
+        ("data.storage", "1048576"),
+        ("status.capacity.memory", "23.5Gi"),
+        ("status.capacity", "cpu=8,memory=23.5Gi"),
+    ] {
+        assert_eq!(path.parse::<Path>().unwrap().cell(&object), expected, "{path}");
+    }
+}

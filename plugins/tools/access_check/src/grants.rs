@@ -72,19 +72,22 @@ impl Grant {
 }
 
 impl Bindings {
-    /// True if a binding has this subject; an account also needs its namespace.
-    pub(crate) fn name(&self, kind: &str, name: &str, namespace: Option<&str>) -> bool {
-        let text = |subject: &Value, field: &str| {
-            subject.get(field).and_then(Value::as_str).unwrap_or_default().to_owned()
-        };
-        self.all.iter().any(|binding| {
-            binding.subjects.iter().flatten().any(|subject| {
-                let of = Some(text(subject, "namespace")).filter(|of| !of.is_empty());
-                text(subject, "kind") == kind
-                    && text(subject, "name") == name
-                    && namespace.is_none_or(|namespace| {
-                        of.unwrap_or_else(|| binding.metadata.namespace.clone()) == namespace
-                    })
+    /// True if a binding has this subject.
+    pub(crate) fn name(&self, kind: &str, name: &str) -> bool {
+        self.namespaces(kind, name).next().is_some()
+    }
+
+    /// The namespaces of the subjects of this kind and name.
+    pub(crate) fn namespaces<'b>(&'b self, kind: &'b str, name: &'b str) -> impl Iterator<Item = &'b str> {
+        let text =
+            |subject: &'b Value, field: &str| subject.get(field).and_then(Value::as_str).unwrap_or_default();
+        self.all.iter().flat_map(move |binding| {
+            let named = binding.subjects.iter().flatten();
+            let named =
+                named.filter(move |subject| text(subject, "kind") == kind && text(subject, "name") == name);
+            named.map(move |subject| match text(subject, "namespace") {
+                "" => binding.metadata.namespace.as_str(),
+                namespace => namespace,
             })
         })
     }

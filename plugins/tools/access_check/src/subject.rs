@@ -1,5 +1,7 @@
 //! The subject that a caller names.
 
+use std::collections::BTreeSet;
+
 use porthole_diagnosis::rbac::{self, User};
 use porthole_sdk::{
     field_path::{MAX_ECHO, echo},
@@ -9,6 +11,8 @@ use porthole_sdk::{
 
 use crate::grants::Bindings;
 
+/// Max accounts of one name that are listed.
+const MAX_PLACES: usize = 10;
 /// Groups that are known by their names.
 const GROUPS: [&str; 5] = [
     "system:authenticated",
@@ -51,13 +55,19 @@ impl Subject {
         if GROUPS.contains(&text) || text.starts_with("system:serviceaccounts:") {
             return Ok(Self::group(text));
         }
-        if !bindings.name("User", text, None) {
-            if bindings.name("Group", text, None) {
+        if !bindings.name("User", text) {
+            if bindings.name("Group", text) {
                 return Ok(Self::group(text));
             }
-            let namespace = namespace_or_default(namespace.map(str::to_owned));
-            if bindings.name("ServiceAccount", text, Some(&namespace)) {
-                return Ok(Self::account(&namespace, text));
+            let places: BTreeSet<&str> = bindings.namespaces("ServiceAccount", text).collect();
+            let preferred = namespace.map(str::to_owned).or_else(call::preferred_namespace);
+            match (preferred.filter(|preferred| places.contains(preferred.as_str())), places.first()) {
+                (Some(preferred), _) => return Ok(Self::account(&preferred, text)),
+                (None, Some(place)) if namespace.is_none() && places.len() == 1 => {
+                    return Ok(Self::account(place, text));
+                }
+                (None, Some(_)) if namespace.is_none() => return Err(several(text, &places)),
+                (None, _) => {}
             }
         }
         Ok(Self::user(text))
@@ -79,6 +89,16 @@ impl Subject {
     fn user(name: &str) -> Self {
         Self { user: User::named(name), title: format!("user {}", one_line(name)), has_unknown_groups: true }
     }
+}
+
+/// The error for an account's name in several namespaces.
+fn several(name: &str, places: &BTreeSet<&str>) -> Error {
+    let shown = places.iter().take(MAX_PLACES).map(|place| format!("{}/{}", one_line(place), one_line(name)));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let more = places.len().saturating_sub(MAX_PLACES);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let name = echo(name);
+    format!("several ServiceAccounts are called {name}. Ask again with one as subject: {shown}{more}").into()
 }
 
 /// `shop/web`; users and groups of other systems may hold slashes too.

@@ -5,7 +5,9 @@ use porthole_sdk::{
     event::COLUMNS,
     field_path::echo,
     kube_read::KindInfo,
+    locate,
     owned::{Involved, events, with_owned},
+    preferred,
     prelude::*,
     tool,
 };
@@ -47,6 +49,7 @@ fn events_list(request: Request) -> Answer {
     let Some(name) = name else {
         return List { kind: events(), namespace, noun: "events".into() }.rows(&list, &COLUMNS);
     };
+    let is_given = namespace.is_some();
     let Named { namespace, objects, unread } = named(&name, namespace)?;
     let owned = match (objects.len(), unread.as_slice()) {
         (0..=1, []) => String::new(),
@@ -59,11 +62,12 @@ fn events_list(request: Request) -> Answer {
         };
         objects.iter().any(|object| object.is((text("kind"), text("name"), text("uid"))))
     };
-    let events = List {
-        kind: events(),
-        namespace: Some(namespace),
-        noun: format!("events of {}{owned}", echo(&name)),
+    let place = match &namespace {
+        Some(namespace) if !is_given => format!(" in namespace {namespace}"),
+        _ => String::new(),
     };
+    let noun = format!("events of {}{owned}{place}", echo(&name));
+    let events = List { kind: events(), namespace, noun };
     // Those of several objects are found among all of the namespace.
     let only = objects.first().filter(|_| objects.len() == 1);
     let named = only.map(|object| format!("involvedObject.name={}", object.name));
@@ -73,8 +77,8 @@ fn events_list(request: Request) -> Answer {
 
 /// Objects of a name.
 struct Named {
-    /// The namespace of their events.
-    namespace: String,
+    /// The namespace of their events; None for those of all namespaces.
+    namespace: Option<String>,
     objects: Vec<Involved>,
     /// Kinds that could not be read, with the reason.
     unread: Vec<String>,
@@ -86,24 +90,25 @@ fn named(name: &str, namespace: Option<String>) -> Result<Named, Error> {
         Some((of, name)) => (Some(find(of)?), name),
         None => (None, name),
     };
-    let namespace = match &info {
-        // Events of nodes and other kinds without a namespace are in "default".
-        Some(info) if !info.namespaced => "default".to_owned(),
-        _ => namespace_or_default(namespace),
-    };
-    let kinds = match &info {
+    let kinds: Vec<String> = match &info {
         Some(info) if info.group.is_empty() => vec![info.plural.clone()],
         Some(info) => vec![format!("{}.{}", info.plural, info.group)],
         None => OWNERS.map(str::to_owned).into(),
     };
+    let namespace = match &info {
+        // Events of nodes and other kinds without a namespace are in "default".
+        Some(info) if !info.namespaced => Some("default".to_owned()),
+        _ => namespace.map_or_else(|| find_namespace(&kinds, name), |given| Ok(Some(given)))?,
+    };
     let fields = ["kind", "metadata.name", "metadata.uid", "spec.selector"].map(str::to_owned);
     let query = |of: &String| GetQuery {
         kind: kind(of),
-        namespace: Some(namespace.clone()),
+        namespace: namespace.clone(),
         name: name.to_owned(),
         view: View::Fields(fields.to_vec()),
     };
-    let queries: Vec<GetQuery> = kinds.iter().map(query).collect();
+    // An object that is nowhere any more is not read.
+    let queries: Vec<GetQuery> = kinds.iter().filter(|_| namespace.is_some()).map(query).collect();
     // What may not be read, or is no more, is asked for by its name all the same.
     let of = info.as_ref().map(|info| info.kind.clone()).unwrap_or_default();
     let mut named = Named {
@@ -113,7 +118,7 @@ fn named(name: &str, namespace: Option<String>) -> Result<Named, Error> {
     };
     for read in kube_read::get_all(&queries) {
         let Some(object) = read.ok().and_then(|json| parsed::<Value>(&json).ok()) else { continue };
-        let (owned, reasons) = with_owned(&object, &named.namespace);
+        let (owned, reasons) = with_owned(&object, named.namespace.as_deref().unwrap_or_default());
         // A bare name may be that of other kinds too.
         if info.is_some() {
             named.objects.clear();
@@ -122,6 +127,15 @@ fn named(name: &str, namespace: Option<String>) -> Result<Named, Error> {
         named.unread.extend(reasons);
     }
     Ok(named)
+}
+
+/// The namespace that has an object of the name, if one has.
+fn find_namespace(kinds: &[String], name: &str) -> Result<Option<String>, Error> {
+    let kinds: Vec<KindRef> = kinds.iter().map(|name| kind(name)).collect();
+    if let Some(preferred) = preferred(&kinds, name)? {
+        return Ok(Some(preferred));
+    }
+    Ok(locate(&kinds, name)?.only(name)?.map(str::to_owned))
 }
 
 /// A kind in any form.

@@ -1,6 +1,6 @@
 //! nodes_get: one node, whole.
 
-use porthole_sdk::{prelude::*, tool};
+use porthole_sdk::{prelude::*, quantity, tool};
 
 #[derive(Arguments)]
 struct Request {
@@ -16,6 +16,13 @@ fn nodes_get(request: Request) -> Answer {
     let images =
         node.get_mut("status").and_then(Value::as_object_mut).and_then(|status| status.remove("images"));
     let images = images.and_then(|images| images.as_array().map(Vec::len)).unwrap_or(0);
+    for key in ["capacity", "allocatable"] {
+        let amounts = node.pointer_mut(&format!("/status/{key}")).and_then(Value::as_object_mut);
+        for (resource, amount) in amounts.into_iter().flatten() {
+            let readable = amount.as_str().map(|amount| quantity::of_resource(resource, amount).into_owned());
+            *amount = readable.map_or_else(|| amount.take(), Value::String);
+        }
+    }
     let mut output = yaml(node)?;
     if images > 0 {
         output.push_str(&format!("# {images} images on this node are left out\n"));

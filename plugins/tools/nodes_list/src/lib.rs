@@ -118,7 +118,7 @@ impl Node {
             .collect();
         let allocatable = |name: &str| status.allocatable.get(name).cloned().unwrap_or_default();
         let memory = allocatable("memory");
-        let memory = quantity::parse(&memory).map_or(memory, quantity::readable);
+        let memory = quantity::of_resource("memory", &memory).into_owned();
         let summary = self.status();
         let cells = vec![
             metadata.name.clone(),

@@ -4,7 +4,7 @@ use porthole_sdk::{
     kube_read::NodeSource,
     node_read,
     prelude::*,
-    quantity::{mebibytes, millicores},
+    quantity::{millicores, readable},
     tool,
 };
 
@@ -113,7 +113,7 @@ impl Disk {
         } else {
             String::new()
         };
-        format!("{} of {} used ({part}%){inodes}", mebibytes(self.used_bytes), mebibytes(self.capacity_bytes))
+        format!("{} of {} used ({part}%){inodes}", readable(self.used_bytes), readable(self.capacity_bytes))
     }
 }
 
@@ -131,16 +131,16 @@ fn nodes_stats_summary(request: Request) -> Answer {
     let mut output = format!(
         "node {node_name}\ncpu: {} used\nmemory: {} working set, {} used, {} available\ndisk: {}\nimages' disk: {}\n",
         millicores(cpu.usage_nano_cores / NANO),
-        mebibytes(memory.working_set_bytes),
-        mebibytes(memory.usage_bytes),
-        mebibytes(memory.available_bytes),
+        readable(memory.working_set_bytes),
+        readable(memory.usage_bytes),
+        readable(memory.available_bytes),
         fs.render(),
         runtime.image_fs.render(),
     );
     output.push_str(&format!(
         "network since its start: {} in, {} out, {} errors\n",
-        mebibytes(network.rx_bytes),
-        mebibytes(network.tx_bytes),
+        readable(network.rx_bytes),
+        readable(network.tx_bytes),
         network.rx_errors + network.tx_errors
     ));
     if rlimit.maxpid > 0.0 {
@@ -155,8 +155,8 @@ fn nodes_stats_summary(request: Request) -> Answer {
             pod.pod_ref.namespace.clone(),
             pod.pod_ref.name.clone(),
             millicores(pod.cpu.usage_nano_cores / NANO),
-            mebibytes(pod.memory.working_set_bytes),
-            mebibytes(pod.storage.used_bytes),
+            readable(pod.memory.working_set_bytes),
+            readable(pod.storage.used_bytes),
         ]);
     }
     let (rows, shown) = table.fit((call::output_budget() as usize).saturating_sub(output.len() + 100));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use porthole_sdk::{
     TopArguments,
     prelude::*,
-    quantity::{mebibytes, millicores, parse},
+    quantity::{millicores, parse, readable},
     tool,
 };
 
@@ -74,7 +74,7 @@ fn nodes_top(request: Request) -> Answer {
                 name.clone(),
                 millicores(used("cpu")),
                 part("cpu").unwrap_or_default(),
-                mebibytes(used("memory")),
+                readable(used("memory")),
                 part("memory").unwrap_or_default(),
             ];
             (used("cpu"), used("memory"), cells)

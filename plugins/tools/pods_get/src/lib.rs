@@ -6,7 +6,7 @@ use porthole_sdk::{prelude::*, tool};
 struct Request {
     /// Name of the pod
     name: String,
-    /// Default: the default namespace
+    /// Default: wherever the name is
     namespace: Option<String>,
     /// Only these fields: status.containerStatuses,metadata.labels
     fields: Option<String>,
@@ -15,7 +15,6 @@ struct Request {
 /// One pod as YAML. Why it is not well is shorter in resources_describe.
 #[tool(title = "Get a pod", reads(get_list("pods")))]
 fn pods_get(request: Request) -> Answer {
-    let namespace = namespace_or_default(request.namespace);
     let fields = paths(request.fields.as_deref());
-    text(yaml(get_or_suggest(kind("pods"), Some(namespace), &request.name, &fields)?)?)
+    text(yaml(get_by_name(kind("pods"), request.namespace, &request.name, &fields)?)?)
 }

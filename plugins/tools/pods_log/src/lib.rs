@@ -1,6 +1,7 @@
 //! pods_log: what containers wrote, of one pod, of a workload, or of all pods with a label.
 
 mod digest;
+mod location;
 mod one;
 mod report;
 mod state;
@@ -25,7 +26,7 @@ enum Output {
 struct Request {
     /// Pod, or a workload such as deployment/web, job/x
     name: Option<String>,
-    /// Default: the default namespace
+    /// Default: wherever the name is
     namespace: Option<String>,
     /// Default: the default or first one; *: all
     container: Option<String>,
@@ -153,14 +154,21 @@ impl Request {
     reads(
         get("pods/log"),
         get_list("pods"),
-        get("services", "replicationcontrollers"),
-        get_list("apps": "deployments", "statefulsets", "daemonsets"),
-        get("apps": "replicasets"),
-        get_list("batch": "jobs"),
+        get_list("services", "replicationcontrollers"),
+        get_list("apps": "deployments", "statefulsets", "daemonsets", "replicasets"),
+        get_list("batch": "jobs", "cronjobs"),
     ),
 )]
 fn pods_log(request: Request) -> Answer {
-    let namespace = namespace_or_default(request.namespace.clone());
+    let (namespace, place) = match (&request.namespace, &request.name) {
+        (Some(namespace), _) => (namespace.clone(), String::new()),
+        (None, None) => (call::default_namespace(), String::new()),
+        (None, Some(name)) => {
+            let namespace = location::of(name)?;
+            let place = format!("(namespace {namespace})\n");
+            (namespace, place)
+        }
+    };
     let host = call::output_budget();
     let budget = request.max_bytes.filter(|bytes| *bytes > 0).map_or(host, |bytes| bytes.min(host));
     let mut selection = targets::select(&request, &namespace)?;
@@ -176,13 +184,13 @@ fn pods_log(request: Request) -> Answer {
     let targets = selection.targets;
     if let ([_], [read]) = (targets.as_slice(), reads.as_slice()) {
         let part = read.as_ref().map_err(Clone::clone)?;
-        return text(format!("{}{}", selection.note, part.text));
+        return text(format!("{place}{}{}", selection.note, part.text));
     }
     let parts = targets.iter().zip(reads).map(|(target, read)| {
         let error = |error| Part { text: format!("ERROR: {error}\n"), has_lines: false };
         (target, read.unwrap_or_else(error))
     });
-    text(selection.note + &together(parts))
+    text(place + &selection.note + &together(parts))
 }
 
 /// The part of an answer about one log.

@@ -8,6 +8,9 @@ use crate::Request;
 
 /// Max logs of one answer: more would each have no room.
 const MAX_LOGS: usize = 10;
+/// Workloads that a bare name may mean.
+pub(crate) const WORKLOADS: [&str; 4] =
+    ["deployments.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch"];
 
 /// One container's log.
 #[derive(Debug, Clone)]
@@ -144,8 +147,7 @@ impl Pod {
 
 /// The target that the arguments name.
 pub(crate) fn select(request: &Request, namespace: &str) -> Result<Selection, Error> {
-    let name =
-        request.name.as_deref().map(|name| name.trim_start_matches("pods/").trim_start_matches("pod/"));
+    let name = request.name.as_deref().map(bare);
     let selector = match (name, &request.label_selector) {
         (None, None) => {
             return Err(
@@ -226,7 +228,7 @@ pub(crate) fn select_by_beginning(
         let named = format!("that begin with {name:?}");
         return Ok(select_of_pods(request, meant, &named));
     }
-    let kinds = ["deployments.apps", "statefulsets.apps", "daemonsets.apps", "jobs.batch", "pods"].map(kind);
+    let kinds: Vec<KindRef> = WORKLOADS.iter().chain(&["pods"]).map(|name| kind(name)).collect();
     match elsewhere(&kinds, name, namespace) {
         places if places.is_empty() => Err(not_found.clone()),
         places => Err(format!(
@@ -237,10 +239,20 @@ pub(crate) fn select_by_beginning(
     }
 }
 
+/// The name without the kind of pods.
+pub(crate) fn bare(name: &str) -> &str {
+    name.trim_start_matches("pods/").trim_start_matches("pod/")
+}
+
+/// True for a kind that has pods by its Jobs alone.
+pub(crate) fn is_cron_job(kind: &str) -> bool {
+    ["cronjob", "cronjobs", "cj"].contains(&kind.to_lowercase().as_str())
+}
+
 /// The labels of a workload's pods.
 fn pods_of(workload: &str, name: &str, namespace: &str) -> Result<String, Error> {
     let place = Some(namespace.to_owned());
-    if ["cronjob", "cronjobs", "cj"].contains(&workload.to_lowercase().as_str()) {
+    if is_cron_job(workload) {
         return newest_job(name, namespace);
     }
     let object: Value = get(kind(workload), place, name, &["spec.selector"])?;

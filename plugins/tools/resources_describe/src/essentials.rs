@@ -1,5 +1,7 @@
 //! The settings of an object without what is always the same, said elsewhere, or too long to read.
 
+use std::borrow::Cow;
+
 use porthole_sdk::{prelude::*, quantity};
 use serde_json::{Map, json};
 
@@ -100,16 +102,13 @@ pub(crate) fn reduce(mut object: Value) -> Value {
 /// Bytes from which a limit is none: kubelets report 2^63 for a container without one.
 const UNLIMITED: f64 = 1_152_921_504_606_846_976.0;
 
-/// An amount of memory or storage in the units of people, where a machine wrote it: 23.5Gi, not 24632456Ki.
+/// Bytes of a resource in the units of people, and nothing for no limit.
 fn readable(key: &str, value: Value) -> Value {
-    let is_memory = key.ends_with("memory") || key.ends_with("storage") || key.starts_with("hugepages-");
-    let Some(text) = value.as_str().filter(|_| is_memory) else { return value };
-    let number = text.trim_end_matches("Ki").trim_end_matches('m');
-    let is_of_machine = number.len() > 4 && number.bytes().all(|byte| byte.is_ascii_digit());
-    match quantity::parse(text).filter(|_| is_of_machine) {
-        Some(bytes) if bytes >= UNLIMITED => Value::Null,
-        Some(bytes) => quantity::readable(bytes).into(),
-        None => value,
+    let Some(text) = value.as_str() else { return value };
+    match quantity::of_resource(key, text) {
+        Cow::Owned(_) if quantity::parse(text).is_some_and(|bytes| bytes >= UNLIMITED) => Value::Null,
+        Cow::Owned(readable) => readable.into(),
+        Cow::Borrowed(_) => value,
     }
 }
 
@@ -181,12 +180,8 @@ mod tests {
     fn memory_is_in_the_units_of_people() {
         for (key, text, expected) in [
             ("memory", "24632456Ki", json!("23.5Gi")),
-            ("limits.memory", "134217728", json!("128Mi")),
-            ("ephemeral-storage", "47093746742", json!("43.9Gi")),
-            ("memory", "134217728000m", json!("128Mi")),
             // As a person wrote it.
             ("memory", "1536Mi", json!("1536Mi")),
-            ("storage", "10G", json!("10G")),
             ("cpu", "16000", json!("16000")),
             ("memory", "9007199254740988Ki", Value::Null),
         ] {

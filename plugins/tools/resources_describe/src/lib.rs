@@ -14,7 +14,7 @@ struct Request {
     kind: String,
     /// Name of the object
     name: String,
-    /// Default: the default namespace
+    /// Default: wherever the name is
     namespace: Option<String>,
     /// e.g. apps/v1, only where kinds share a name
     api_version: Option<String>,
@@ -33,8 +33,7 @@ const NOTICE: usize = 200;
 fn resources_describe(request: Request) -> Answer {
     let Request { kind, name, namespace, api_version } = request;
     let kind = KindRef { kind, api_version };
-    let namespace = namespace_or_default(namespace);
-    let mut object: Value = get_or_suggest(kind, Some(namespace), &name, &[])?;
+    let mut object: Value = get_by_name(kind, namespace, &name, &[])?;
     let identity = around::Identity::of(&object);
     let mut output = identity.title();
     output.push_str(&state::take(&mut object));

@@ -8,7 +8,7 @@ struct Request {
     kind: String,
     /// Name of the object
     name: String,
-    /// Default: the default namespace
+    /// Default: wherever the name is
     namespace: Option<String>,
     /// e.g. apps/v1, only where kinds share a name
     api_version: Option<String>,
@@ -23,6 +23,5 @@ fn resources_get(request: Request) -> Answer {
     let Request { kind, name, namespace, api_version, fields } = request;
     let kind = KindRef { kind, api_version };
     // Ignored by the host where the kind has no namespaces.
-    let namespace = Some(namespace_or_default(namespace));
-    text(yaml(get_or_suggest(kind, namespace, &name, &paths(fields.as_deref()))?)?)
+    text(yaml(get_by_name(kind, namespace, &name, &paths(fields.as_deref()))?)?)
 }

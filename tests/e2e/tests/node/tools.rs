@@ -29,6 +29,10 @@ fn cases(deployed: &Deployed) -> Vec<(&'static str, Value, Vec<&'static str>)> {
         ("pods_get", json!({"name": "greedy", "namespace": "shop"}), vec!["kind: Pod", "reason: OOMKilled"]),
         ("pods_log", json!({"name": web, "namespace": "shop"}), vec!["listening on 8080"]),
         ("pods_log", json!({"name": cart, "namespace": "shop"}), vec!["panic: no database"]),
+        // Porthole runs in mcp-tools, and the name tells the namespace.
+        ("pods_get", json!({"name": cart, "fields": ["status.phase"]}), vec!["namespace: shop", "phase: "]),
+        ("pods_log", json!({"name": cart}), vec!["(namespace shop)", "panic: no database"]),
+        ("resources_describe", json!({"kind": "pod", "name": cart}), vec!["Pod shop/", "exit code 3"]),
         ("pods_log", json!({"name": "picky", "namespace": "shop"}), vec!["picky"]),
         ("deployments_list", json!({"namespace": "shop"}), vec!["web", "2/2", "cart", "0/1"]),
         ("events_list", json!({"namespace": "shop"}), vec!["BackOff", "FailedScheduling", "Pod/picky"]),

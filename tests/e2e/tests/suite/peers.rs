@@ -108,6 +108,22 @@ async fn a_pod_that_is_missing_is_answered_with_those_of_a_similar_name() {
     assert!(refused.contains("pods \"not-found\" not found"), "{refused}");
     let found = peers.ok("pods_get", json!({"name": "a-pod-in-default"})).await;
     assert!(found.contains("namespace: default"), "{found}");
+    // Better: a name is found without its namespace, and of one that several have none is read.
+    let found = peers.ok("pods_get", json!({"name": "a-pod-in-ns-1", "fields": "status.phase"})).await;
+    assert!(found.contains("namespace: ns-1"), "{found}");
+    let (cluster, _) = reader().await;
+    let client = cluster.admin().await.unwrap();
+    for namespace in ["ns-1", "ns-2"] {
+        let path = format!("/api/v1/namespaces/{namespace}/configmaps");
+        accounts::create(&client, &path, &json!({"metadata": {"name": "shared"}})).await.unwrap();
+    }
+    let several = peers.refused("resources_get", json!({"kind": "cm", "name": "shared"})).await;
+    assert!(
+        several.contains("none of them was read")
+            && several.contains("cm ns-1/shared")
+            && several.contains("cm ns-2/shared"),
+        "{several}"
+    );
     // Better: the error suggests similar names and their namespaces.
     let near = peers.refused("pods_get", json!({"name": "a-pod", "namespace": "ns-1"})).await;
     assert!(near.contains("There is in namespace ns-1: a-pod-in-ns-1"), "{near}");
@@ -295,7 +311,7 @@ async fn a_nodes_log_and_statistics_are_read_and_no_other_path_of_its_kubelet() 
     }
     // Better than 82 kB of usageNanoCores: the metrics with units.
     let stats = client.call("nodes_stats_summary", json!({"name": "node-1"})).await.unwrap();
-    for part in ["node node-1", "cpu: 500m used", "2048Mi working set", "cart-db-0", "512Mi"] {
+    for part in ["node node-1", "cpu: 500m used", "2Gi working set", "cart-db-0", "512Mi"] {
         assert!(stats.contains(part), "no {part:?} in {stats}");
     }
     let nobody = Streamable::new(&demo.host.origin, Some(&demo.token("developer")));
@@ -308,9 +324,9 @@ async fn a_nodes_log_and_statistics_are_read_and_no_other_path_of_its_kubelet() 
 async fn metrics_have_totals_and_say_what_to_install_if_there_are_none() {
     let peers = Peers::new().await;
     let nodes = peers.ok("nodes_top", json!({})).await;
-    assert!(nodes.contains("500m") && nodes.contains("2048Mi"), "{nodes}");
+    assert!(nodes.contains("500m") && nodes.contains("2Gi"), "{nodes}");
     let pods = peers.ok("pods_top", json!({"namespace": "shop"})).await;
-    assert!(pods.contains("cart-db-0") && pods.contains("total: 980m 1251Mi"), "{pods}");
+    assert!(pods.contains("cart-db-0") && pods.contains("total: 980m 1.22Gi"), "{pods}");
     let here = peers.ok("pods_top", json!({"all_namespaces": false})).await;
     assert!(here.contains("No metrics of such pods in namespace default"), "{here}");
     let one = peers.ok("pods_top", json!({"namespace": "shop", "name": "cart-db-0"})).await;

@@ -22,7 +22,8 @@ const MAX_NOTES: usize = 16;
 pub(super) async fn call(options: CallArgs) -> anyhow::Result<ExitCode> {
     let arguments: Map<String, Value> = serde_json::from_str(&options.args)
         .with_context(|| format!("--args {:?}: not a JSON object", options.args))?;
-    let Config { tools: settings, denied, policy: callers, masking, .. } = Config::of(&options.load)?;
+    let Config { tools: settings, denied, policy: callers, masking, default_namespace, .. } =
+        Config::of(&options.load)?;
     let loader = wiring::loader(settings, options.load.cache)?;
     let began = Instant::now();
     let tool = match loader.load(&options.file).await {
@@ -37,9 +38,8 @@ pub(super) async fn call(options: CallArgs) -> anyhow::Result<ExitCode> {
     let source = wiring::source(demo.as_ref(), &options.cluster);
     let name = tool.description.name.clone();
     let catalog = Catalog::of(tool, loader);
-    let host =
-        Host::new(&source, Account::Host(None), Policy { denied, callers, masking }, catalog, Audit::Off)
-            .await?;
+    let policy = Policy { denied, callers, masking, default_namespace };
+    let host = Host::new(&source, Account::Host(None), policy, catalog, Audit::Off).await?;
     let caller = host.authenticator.authenticate(None, NO_PEER).await?;
     let (notes, mut queued_notes) = tokio::sync::mpsc::channel::<Note>(MAX_NOTES);
     let call = Call { tool: name.to_string(), arguments, client: None, notes: Some(notes) };

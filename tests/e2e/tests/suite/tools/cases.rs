@@ -19,7 +19,7 @@ pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             json!({"name": "node-1"}),
             vec!["kind: Node", "kubeletVersion: v1.36.3", "2 images on this node are left out"],
         ),
-        ("nodes_top", json!({}), vec!["CPU(cores)", "MEMORY(bytes)", "node-1", "500m", "2048Mi", "13%"]),
+        ("nodes_top", json!({}), vec!["CPU(cores)", "MEMORY(bytes)", "node-1", "500m", "2Gi", "13%"]),
         (
             "pods_list",
             json!({"labelSelector": "app in (web,cart)"}),
@@ -44,7 +44,15 @@ pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             json!({"name": search, "namespace": "shop"}),
             vec!["kind: Pod", "exitCode: 137", "reason: OOMKilled", "restartCount: 9"],
         ),
+        (
+            "pods_get",
+            json!({"name": search, "fields": "status.phase"}),
+            vec!["namespace: shop", "phase: Running"],
+        ),
         ("pods_log", json!({"name": web, "namespace": "shop"}), vec!["listening on 8080"]),
+        ("pods_log", json!({"name": web}), vec!["(namespace shop)", "listening on 8080"]),
+        ("resources_describe", json!({"kind": "deploy", "name": "cart"}), vec!["Deployment shop/cart"]),
+        ("events_list", json!({"name": "deploy/cart"}), vec!["in namespace shop", "BackOff"]),
         (
             "pods_log",
             json!({"name": cart, "namespace": "shop", "previous": "true"}),
@@ -65,7 +73,7 @@ pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             json!({"name": ledger, "namespace": "payments"}),
             vec!["has not logged any message yet"],
         ),
-        ("pods_top", json!({"namespace": "shop"}), vec!["cart-db-0", "300m", "total: 980m 1251Mi"]),
+        ("pods_top", json!({"namespace": "shop"}), vec!["cart-db-0", "300m", "total: 980m 1.22Gi"]),
         (
             "deployments_list",
             json!({"namespace": "shop"}),
