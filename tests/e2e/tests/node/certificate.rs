@@ -31,7 +31,7 @@ async fn a_renewed_certificate_is_served_and_no_visit_is_lost() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [old, new] = folders.each_ref().map(|folder| Pki::make_for(folder.path(), &[ADDRESS]).unwrap());
     keep(deployed, &old);
-    let twin = Twin::create(&deployed.node, "sealed", 30095, 1, |pod| {
+    let twin = Twin::create(&deployed.node, "sealed", 1, |pod| {
         let container = &mut pod["containers"][0];
         let files = ["--tls-cert=/etc/tls/tls.crt", "--tls-key=/etc/tls/tls.key"];
         container["args"].as_array_mut().unwrap().extend(files.map(Into::into));

@@ -88,7 +88,7 @@ async fn days() {
     );
     let token = token.trim();
     accounts::remember(token);
-    let twin = Twin::create(&node, "days", 30093, 1, |pod| {
+    let twin = Twin::create(&node, "days", 1, |pod| {
         // A probe that fails counts sooner, so that the test is short.
         pod["containers"][0]["readinessProbe"]["periodSeconds"] = 1.into();
         for volume in pod["volumes"].as_array_mut().unwrap() {

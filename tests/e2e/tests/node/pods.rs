@@ -14,7 +14,7 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_second_replica_visits_are_refused_at_once_until_a_killed_pod_is_back() {
     let deployed = Deployed::get().await;
-    let twin = Twin::create(&deployed.node, "single", 30091, 1, |_| ()).await;
+    let twin = Twin::create(&deployed.node, "single", 1, |_| ()).await;
     let door = twin.door(&deployed.token);
 
     let old = twin.pods()[0].clone();
@@ -41,7 +41,7 @@ async fn without_a_second_replica_visits_are_refused_at_once_until_a_killed_pod_
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_replicas_one_may_end_and_no_visit_is_lost() {
     let deployed = Deployed::get().await;
-    let twin = Twin::create(&deployed.node, "pair", 30092, 2, |_| ()).await;
+    let twin = Twin::create(&deployed.node, "pair", 2, |_| ()).await;
     let mut door = twin.door(&deployed.token);
     // The Service finds a pod by the client's address.
     door.ways = (11..19).map(|last| Way::from(address(deployed, last))).collect();
