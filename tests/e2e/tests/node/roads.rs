@@ -21,9 +21,9 @@ use crate::{
     shell, until,
 };
 
-/// Maximum time until the kubelet brings a changed ConfigMap into a pod: it looks after each pod once a minute, half a
+/// Maximum time until the kubelet brings a changed ConfigMap or Secret into a pod: it looks after each pod once a minute, half a
 /// minute later at most.
-const SYNC: Duration = Duration::from_secs(150);
+pub(crate) const SYNC: Duration = Duration::from_secs(150);
 /// Tool of these tests; its answer begins with its version.
 const TOOL: &str = "versioned";
 

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{deployed::Deployed, twin::Twin, visits::Allowed};
 
-/// Time for which the token is valid.
-const VALID: Duration = Duration::from_secs(12);
+/// Time for which the token is valid: the first answers to it must come within.
+const VALID: Duration = Duration::from_secs(30);
 /// Time for which an API server accepts a token beyond its end: clocks may differ by as much.
 const LEEWAY: Duration = Duration::from_secs(60);
 /// Time for which an API server remembers that a token was valid.

@@ -43,7 +43,7 @@ impl Drop for Twin<'_> {
 }
 
 /// A pod of a Deployment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pod {
     pub(crate) name: String,
     pub(crate) container: String,
