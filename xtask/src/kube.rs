@@ -73,7 +73,7 @@ pub(crate) fn enter(arguments: &[String]) -> Result<()> {
 
 /// Replaces this process by kubectl, as the admin of the node if that runs, or else of the cluster.
 pub(crate) fn kubectl(arguments: &[String]) -> Result<()> {
-    let mut kubectl = command(&built("porthole-testbed").display().to_string(), &["kubectl", "--folder"]);
+    let mut kubectl = command(&testbed().display().to_string(), &["kubectl", "--folder"]);
     kubectl.arg(folder()).args(["--name", &node_name(), "--"]).args(arguments);
     let error = kubectl.current_dir(std::env::current_dir()?).exec();
     Err(error).context("cannot run the testbed; `cargo xtask kube up` builds it")

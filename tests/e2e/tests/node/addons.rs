@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::{deployed::Deployed, shell, until};
+use crate::{
+    deployed::{Deployed, GUIDES},
+    shell, until,
+};
 
 /// Maximum time until a pod that was created has ended.
 const ENDED: Duration = Duration::from_secs(60);
@@ -47,7 +50,7 @@ async fn the_policy_of_the_manifest_opens_the_operators_port_to_labelled_namespa
          kubectl create namespace monitoring
          kubectl label namespace monitoring porthole.dev/may-see-metrics=true",
     );
-    let output = ["get", "pods", "-n", "mcp-tools", "-o", "jsonpath={.items[0].status.podIP}"];
+    let output = ["get", "pods", "-n", "mcp-tools", "-l", GUIDES, "-o", "jsonpath={.items[0].status.podIP}"];
     let address = deployed.node.kubectl(&output).unwrap();
     let metrics = format!("{} | grep porthole_calls_total", get(&address, 9090, "/metrics"));
     let (seen, text) = in_a_pod(deployed, "monitoring", "labelled", &in_time(&metrics)).await;

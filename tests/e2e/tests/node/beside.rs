@@ -5,7 +5,7 @@ use std::time::Duration;
 use porthole_testbed::{dify::Dify, node::ADDRESS};
 use serde_json::{Value, json};
 
-use crate::{deployed::Deployed, until};
+use crate::{deployed::Deployed, port, until};
 
 /// Maximum time until another deployment serves: its image is there, and it compiles what it serves.
 const STARTED: Duration = Duration::from_secs(180);
@@ -20,14 +20,13 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    /// Deploys it in a namespace and at a port of the node, with the pod that `change` makes of the guide's.
+    /// Deploys it in a namespace, with the pod that `change` makes of the guide's.
     pub(crate) fn deploy(
         deployed: &'static Deployed,
         (name, namespace): (&'static str, &'static str),
-        port: u16,
         change: impl FnOnce(&mut Value),
     ) -> Self {
-        let node = &deployed.node;
+        let (node, port) = (&deployed.node, port());
         let read = node.kubectl(&["get", "deploy", "porthole", "-n", "mcp-tools", "-o", "json"]).unwrap();
         let mut deployment: Value = serde_json::from_str(&read).unwrap();
         let labels = json!({"app": name});

@@ -5,13 +5,7 @@ use std::path::Path;
 use porthole_testbed::{dify::Dify, http::Way, node::ADDRESS, pki::Pki};
 use serde_json::json;
 
-use crate::{
-    deployed::{Deployed, SOON},
-    shell,
-    twin::Twin,
-    until,
-    visits::Allowed,
-};
+use crate::{deployed::Deployed, roads::SYNC, shell, twin::Twin, until, visits::Allowed};
 
 /// The Secret of a certificate, as cert-manager keeps one.
 fn keep(deployed: &Deployed, pki: &Pki) {
@@ -31,7 +25,7 @@ async fn a_renewed_certificate_is_served_and_no_visit_is_lost() {
     let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [old, new] = folders.each_ref().map(|folder| Pki::make_for(folder.path(), &[ADDRESS]).unwrap());
     keep(deployed, &old);
-    let twin = Twin::create(&deployed.node, "sealed", 30095, 1, |pod| {
+    let twin = Twin::create(&deployed.node, "sealed", 1, |pod| {
         let container = &mut pod["containers"][0];
         let files = ["--tls-cert=/etc/tls/tls.crt", "--tls-key=/etc/tls/tls.key"];
         container["args"].as_array_mut().unwrap().extend(files.map(Into::into));
@@ -56,9 +50,12 @@ async fn a_renewed_certificate_is_served_and_no_visit_is_lost() {
     connects(&old.ca).await.unwrap();
     connects(&new.ca).await.unwrap_err();
     keep(deployed, &new);
-    // A kubelet looks after a pod's volumes every minute, and at once if the pod changes.
-    shell(&deployed.node, "kubectl annotate pod -n mcp-tools -l app=sealed certificate=renewed");
-    until("the new certificate is served", SOON, async || {
+    // A kubelet looks after a pod's volumes every minute, and at once if the pod changes; but it may not know the new
+    // Secret yet, so the pod changes once a second.
+    let annotate =
+        "kubectl annotate --overwrite pod -n mcp-tools -l app=sealed certificate=renewed-$(date +%s)";
+    until("the new certificate is served", SYNC, async || {
+        shell(&deployed.node, annotate);
         connects(&new.ca).await.map_err(|error| format!("{error:#}"))
     })
     .await;

@@ -23,6 +23,9 @@ const LOADED: Duration = Duration::from_secs(120);
 /// Maximum time until a change of the cluster has its effect.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
+/// Label of the guide's pods; other tests have pods in the same namespace.
+pub(crate) const GUIDES: &str = "app.kubernetes.io/name=porthole";
+
 static DEPLOYED: OnceCell<Deployed> = OnceCell::const_new();
 
 /// The node with Porthole and workloads on it.

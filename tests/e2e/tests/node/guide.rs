@@ -10,7 +10,7 @@ use porthole_testbed::{accounts, dify::Dify, http::send, node::Node};
 use serde_json::json;
 
 use crate::{
-    deployed::{Deployed, SOON, commands_of},
+    deployed::{Deployed, GUIDES, SOON, commands_of},
     shell, until,
 };
 
@@ -92,8 +92,10 @@ async fn the_memory_limit_of_the_manifest_is_the_kernels() {
         "-o",
         "jsonpath={.items[0].spec.nodeName} {.items[0].metadata.uid} {.items[0].status.containerStatuses[0].containerID}",
     ];
-    let printed =
-        deployed.node.kubectl(&[&["get", "pods", "-n", "mcp-tools"], &output[..]].concat()).unwrap();
+    let printed = deployed
+        .node
+        .kubectl(&[&["get", "pods", "-n", "mcp-tools", "-l", GUIDES], &output[..]].concat())
+        .unwrap();
     let (pod, container) = printed.split_once(" containerd://").unwrap();
     let (node, uid) = pod.split_once(' ').unwrap();
     let group = group(&deployed.node.group(node).unwrap(), uid, container);

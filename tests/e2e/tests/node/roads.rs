@@ -21,9 +21,9 @@ use crate::{
     shell, until,
 };
 
-/// Maximum time until the kubelet brings a changed ConfigMap into a pod: it looks after each pod once a minute, half a
+/// Maximum time until the kubelet brings a changed ConfigMap or Secret into a pod: it looks after each pod once a minute, half a
 /// minute later at most.
-const SYNC: Duration = Duration::from_secs(150);
+pub(crate) const SYNC: Duration = Duration::from_secs(150);
 /// Tool of these tests; its answer begins with its version.
 const TOOL: &str = "versioned";
 
@@ -91,7 +91,7 @@ async fn a_tool_in_a_config_map_is_served_and_replaced() {
     let deployed = Deployed::get().await;
     let (node, create) = (&deployed.node, command_with("kubectl create configmap tools"));
     with_version(node, 1, &create);
-    let road = Beside::deploy(deployed, ("by-config-map", "mcp-tools"), 30091, |pod| {
+    let road = Beside::deploy(deployed, ("by-config-map", "mcp-tools"), |pod| {
         mount(pod, json!({"configMap": {"name": "tools"}}));
     });
     served(&road, "a new pod with a ConfigMap", 1).await;
@@ -163,7 +163,7 @@ async fn a_file_copied_to_a_volume_by_a_pod_is_served() {
     shell(node, "kubectl wait -n mcp-tools pod/tools-loader --for=condition=Ready --timeout=60s");
     let copy = command_with("kubectl cp my_tool.wasm");
     with_version(node, 1, &copy);
-    let road = Beside::deploy(deployed, ("by-claim", "mcp-tools"), 30092, |pod| {
+    let road = Beside::deploy(deployed, ("by-claim", "mcp-tools"), |pod| {
         mount(pod, json!({"persistentVolumeClaim": {"claimName": "tools"}}));
     });
     served(&road, "a new pod with a claim", 1).await;
@@ -178,7 +178,7 @@ async fn a_folder_of_the_node_is_refused_where_pods_are_restricted_and_served_el
     let node = &deployed.node;
     let folder = folder_on(node, "tools-of-the-node");
     let on_node = |pod: &mut Value| mount(pod, json!({"hostPath": {"path": folder, "type": "Directory"}}));
-    let refused = Beside::deploy(deployed, ("by-refused-path", "mcp-tools"), 30093, on_node);
+    let refused = Beside::deploy(deployed, ("by-refused-path", "mcp-tools"), on_node);
     until("Pod Security refuses the pod", SOON, async || {
         let arguments = ["get", "events", "-n", "mcp-tools", "--field-selector=reason=FailedCreate"];
         let events = node.kubectl(&arguments).unwrap();
@@ -196,7 +196,7 @@ async fn a_folder_of_the_node_is_refused_where_pods_are_restricted_and_served_el
     shell(node, "kubectl create namespace roads && kubectl create serviceaccount porthole -n roads");
     shell(node, "kubectl create configmap porthole -n roads --from-literal=porthole.yaml=");
     write(&folder, 1);
-    let road = Beside::deploy(deployed, ("by-path", "roads"), 30094, on_node);
+    let road = Beside::deploy(deployed, ("by-path", "roads"), on_node);
     served(&road, "a new pod with a folder of the node", 1).await;
     write(&folder, 2);
     served(&road, "a file copied to a folder of the node", 2).await;
@@ -218,7 +218,7 @@ async fn an_image_of_tools_is_served_where_the_runtime_mounts_images() {
     let files = tempfile::tempdir().unwrap();
     write(files.path(), 1);
     node.import(files.path(), &Image { tags: &["docker.io/library/tools:1"], ..Image::default() }).unwrap();
-    let road = Beside::deploy(deployed, ("by-image", "mcp-tools"), 30095, |pod| {
+    let road = Beside::deploy(deployed, ("by-image", "mcp-tools"), |pod| {
         mount(pod, json!({"image": {"reference": "docker.io/library/tools:1", "pullPolicy": "Never"}}));
     });
     served(&road, "a new pod with an image of tools", 1).await;

@@ -14,7 +14,7 @@ async fn a_rolling_update_loses_no_visit() {
     let deployed = Deployed::get().await;
     // With every tool, as in the guide: a new pod must not serve before it has them.
     let whole = |pod: &mut serde_json::Value| pod["containers"][0]["image"] = "porthole:latest".into();
-    let twin = Twin::create(&deployed.node, "rolling", 30090, 1, whole).await;
+    let twin = Twin::create(&deployed.node, "rolling", 1, whole).await;
     let old = twin.pods()[0].clone();
     let visits = twin.visits(&twin.door(&deployed.token)).await;
     let from = Instant::now();

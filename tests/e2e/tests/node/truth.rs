@@ -47,6 +47,18 @@ impl Stage {
         Streamable::new(&self.host.origin, Some(&self.token)).call(tool, arguments).await.unwrap()
     }
 
+    /// Rows of a list, of all its answers.
+    pub(super) async fn rows(&self, tool: &str, arguments: Value) -> Rows {
+        let mut arguments = arguments;
+        let mut rows = Rows::new();
+        loop {
+            let answer = self.call(tool, arguments.clone()).await;
+            rows.extend(of_tool(&answer));
+            let Some((_, token)) = answer.split_once("continue=") else { return rows };
+            arguments["continue"] = token.trim().into();
+        }
+    }
+
     /// Output of kubectl, whose arguments are separated by spaces.
     pub(super) fn kubectl(&self, arguments: &str) -> String {
         self.node.kubectl(&arguments.split(' ').collect::<Vec<_>>()).unwrap()

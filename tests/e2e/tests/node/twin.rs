@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     deployed::image,
-    shell, until,
+    port, shell, until,
     visits::{Door, Visits},
 };
 
@@ -43,7 +43,7 @@ impl Drop for Twin<'_> {
 }
 
 /// A pod of a Deployment.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pod {
     pub(crate) name: String,
     pub(crate) container: String,
@@ -52,15 +52,15 @@ pub(crate) struct Pod {
 }
 
 impl<'n> Twin<'n> {
-    /// Creates it with this port at the node, and waits until it serves. `change` sees the specification of its pods.
+    /// Creates it, and waits until it serves. `change` sees the specification of its pods.
     pub(crate) async fn create(
         node: &'n Node,
         name: &'static str,
-        port: u16,
         replicas: u32,
         change: impl FnOnce(&mut Value),
     ) -> Self {
         import(node);
+        let port = port();
         let read = node.kubectl(&["get", "deploy", "porthole", "-n", "mcp-tools", "-o", "json"]).unwrap();
         let mut deployment: Value = serde_json::from_str(&read).unwrap();
         let labels = json!({"app": name});

@@ -26,8 +26,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 const LIMIT: Duration = Duration::from_secs(32);
 /// Maximum time until a visit is refused.
 const REFUSAL: Duration = Duration::from_secs(1);
-/// Maximum time until a session is back after the last thing that happened.
-const BACK: Duration = Duration::from_secs(60);
+/// Maximum time until a session is back after the last thing that happened, and until visits end as expected.
+const BACK: Duration = Duration::from_secs(90);
 
 pub(crate) type Span = Range<Instant>;
 
