@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -23,6 +23,9 @@ pub struct ReadBudget {
     log_limit: u64,
     log_taken: AtomicU64,
     masked: AtomicU64,
+    retries: AtomicU32,
+    /// Milliseconds waited for retries.
+    waited: AtomicU64,
     /// The call's share of the memory of all calls; `None` outside of a call.
     memory: Option<Arc<MemoryShare>>,
 }
@@ -35,6 +38,11 @@ pub(crate) enum Purpose {
     /// The host searches them, and few of them reach the component.
     Search,
 }
+
+/// Max requests of a call that repeat one which the API server was too busy for, and max time waited for them together.
+/// Of each read's own, a call of hundreds of reads would load a busy API server threefold.
+const MAX_RETRIES: u32 = 4;
+const MAX_WAITED: Duration = Duration::from_secs(6);
 
 /// Max time of a review. Dify gives up the whole connection after 30 s.
 const REVIEW_TIME: Duration = Duration::from_secs(10);
@@ -57,6 +65,8 @@ impl ReadBudget {
             log_limit: bytes,
             log_taken: AtomicU64::new(0),
             masked: AtomicU64::new(0),
+            retries: AtomicU32::new(0),
+            waited: AtomicU64::new(0),
             memory: None,
         }
     }
@@ -110,6 +120,18 @@ impl ReadBudget {
         ))
     }
 
+    /// Takes a retry after `wait` from the call's allowance; false if too little of it is left.
+    pub(crate) fn take_retry(&self, wait: Duration) -> bool {
+        let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        let waited = |waited: u64| {
+            Some(waited.saturating_add(wait)).filter(|all| u128::from(*all) <= MAX_WAITED.as_millis())
+        };
+        let retries = |retries: u32| (retries < MAX_RETRIES).then_some(retries.saturating_add(1));
+        // The wait first: one that is too long takes no retry from a read whose wait is shorter.
+        self.waited.fetch_update(Relaxed, Relaxed, waited).is_ok()
+            && self.retries.fetch_update(Relaxed, Relaxed, retries).is_ok()
+    }
+
     /// Rejects an answer that would not fit into the component.
     ///
     /// # Errors
@@ -157,4 +179,20 @@ impl Scratch {
 
 fn memory_error(exhausted: Exhausted, what: &str) -> Failure {
     Failure::new(Reason::Throttled, format!("{what}: {exhausted}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_of_a_call_have_a_number_and_a_time_in_common() {
+        let budget = || ReadBudget::new(Instant::now(), 0, 0);
+        let (seconds, short) = (Duration::from_secs, Duration::from_millis(250));
+        let few = budget();
+        assert_eq!([(); 6].map(|()| few.take_retry(short)), [true, true, true, true, false, false]);
+        let long = budget();
+        assert_eq!([4, 3, 2, 1].map(|wait| long.take_retry(seconds(wait))), [true, false, true, false]);
+        assert!(!budget().take_retry(Duration::MAX));
+    }
 }

@@ -24,14 +24,17 @@ use porthole_contract::{
     Echo, Failure, Kind, KindRef, MAX_ECHO, Reason, is_kind, is_label, is_subdomain, similarity, truncate,
 };
 use serde::Deserialize;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use super::{Client, envelope::decode_error, request::check_length};
+use super::{Client, envelope::decode_error, request::check_length, throttle::OnBusy};
 
 /// Max age of the kinds. A new kind is found sooner, because an unknown name causes a refresh.
 const MAX_AGE: Duration = Duration::from_secs(600);
 /// Min interval of refreshes for unknown names: a model that guesses kinds must not load the API server.
 const MIN_REFRESH_INTERVAL: Duration = Duration::from_secs(5);
+/// Max wait of a call with an unknown name for the discovery of another, which may find it. The attack: a caller whose
+/// requests the API server delays holds up everybody's.
+const MAX_WAIT_FOR_OTHERS: Duration = Duration::from_secs(1);
 /// Max suggestions for an unknown name.
 const MAX_SUGGESTIONS: usize = 5;
 /// Max kinds, and max short names or verbs of one: an aggregated API server may serve any number. A large cluster has a
@@ -49,6 +52,20 @@ struct DiscoverySnapshot {
     read_at: Instant,
 }
 
+/// What a call asks of a snapshot.
+#[derive(Debug, Clone, Copy)]
+struct Freshness {
+    /// Age from which on it is refreshed.
+    max_age: Duration,
+    /// Max wait for another call's discovery while an older snapshot is held.
+    max_wait: Duration,
+}
+
+/// For a name that the snapshot may well have.
+const USUAL: Freshness = Freshness { max_age: MAX_AGE, max_wait: Duration::ZERO };
+/// For a name that the snapshot does not have.
+const UNKNOWN_NAME: Freshness = Freshness { max_age: MIN_REFRESH_INTERVAL, max_wait: MAX_WAIT_FOR_OTHERS };
+
 /// Kinds of one cluster.
 #[derive(Default)]
 pub struct Kinds {
@@ -62,18 +79,18 @@ impl Kinds {
     /// Resolves a kind by name.
     pub async fn resolve(&self, client: Client<'_>, asked: &KindRef) -> Result<Arc<Kind>, Failure> {
         let name = KindName::parse(asked)?;
-        let snapshot = self.snapshot(client, MAX_AGE).await?;
+        let snapshot = self.snapshot(client, USUAL).await?;
         if let Some(kind) = name.find(&snapshot.kinds) {
             return Ok(kind);
         }
         // Unknown: perhaps a kind that was installed after the snapshot. A recent snapshot is good enough.
-        let snapshot = self.snapshot(client, MIN_REFRESH_INTERVAL).await?;
+        let snapshot = self.snapshot(client, UNKNOWN_NAME).await?;
         name.find(&snapshot.kinds).ok_or_else(|| name.unknown(&snapshot.kinds))
     }
 
     /// Lists every kind of the cluster.
     pub async fn all(&self, client: Client<'_>) -> Result<Vec<Arc<Kind>>, Failure> {
-        Ok(self.snapshot(client, MAX_AGE).await?.kinds.clone())
+        Ok(self.snapshot(client, USUAL).await?.kinds.clone())
     }
 
     /// The kinds of the last discovery, without a request.
@@ -81,21 +98,35 @@ impl Kinds {
         self.snapshot.load().as_ref().map(|snapshot| snapshot.kinds.clone())
     }
 
-    /// Returns a snapshot younger than `age`. If the API server does not answer, an older one.
-    async fn snapshot(&self, client: Client<'_>, age: Duration) -> Result<Arc<DiscoverySnapshot>, Failure> {
+    /// Returns a snapshot as fresh as asked for. If the API server does not answer, is busy, or is being asked, an older
+    /// one.
+    async fn snapshot(
+        &self,
+        client: Client<'_>,
+        freshness: Freshness,
+    ) -> Result<Arc<DiscoverySnapshot>, Failure> {
         let young = |snapshot: &Option<Arc<DiscoverySnapshot>>| {
-            snapshot.as_ref().filter(|snapshot| snapshot.read_at.elapsed() < age).cloned()
+            snapshot.as_ref().filter(|snapshot| snapshot.read_at.elapsed() < freshness.max_age).cloned()
         };
-        if let Some(snapshot) = young(&self.snapshot.load_full()) {
-            return Ok(snapshot);
-        }
-        // One discovery at a time: the calls that wait here find the new snapshot below.
-        let _guard = self.discovery.lock().await;
         let held = self.snapshot.load_full();
         if let Some(snapshot) = young(&held) {
             return Ok(snapshot);
         }
-        match discover(client, &self.warned).await {
+        // One discovery at a time: the calls that wait here find the new snapshot below. With an older one at hand they
+        // do not wait, or briefly: the other caller may be one that the API server delays.
+        let _guard = match held {
+            None => self.discovery.lock().await,
+            Some(older) => match timeout(freshness.max_wait, self.discovery.lock()).await {
+                Ok(guard) => guard,
+                Err(_) => return Ok(older),
+            },
+        };
+        let held = self.snapshot.load_full();
+        if let Some(snapshot) = young(&held) {
+            return Ok(snapshot);
+        }
+        let on_busy = if held.is_some() { OnBusy::Fail } else { OnBusy::Wait };
+        match discover(client, on_busy, &self.warned).await {
             Ok(kinds) => {
                 let snapshot = Arc::new(DiscoverySnapshot { kinds, read_at: Instant::now() });
                 self.snapshot.store(Some(Arc::clone(&snapshot)));
@@ -107,11 +138,15 @@ impl Kinds {
     }
 }
 
-async fn discover(client: Client<'_>, warned: &AtomicBool) -> Result<Vec<Arc<Kind>>, Failure> {
+async fn discover(
+    client: Client<'_>,
+    on_busy: OnBusy,
+    warned: &AtomicBool,
+) -> Result<Vec<Arc<Kind>>, Failure> {
     let mut kinds = Vec::new();
     for path in ["/api", "/apis"] {
         let what = "the kinds that the cluster serves";
-        let answer = client.get(path, AGGREGATED, what).await?.bytes().await?;
+        let answer = client.get_with(path, AGGREGATED, what, on_busy).await?.bytes().await?;
         let groups: Groups = serde_json::from_slice(&answer).map_err(|error| {
             let cause = decode_error(what, &error);
             Failure::new(

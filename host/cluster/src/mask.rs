@@ -5,6 +5,7 @@
 mod pem;
 mod plain;
 mod rules;
+mod terminal;
 #[cfg(test)]
 mod tests;
 
@@ -46,8 +47,16 @@ impl Masker {
         self.blocks.cut();
     }
 
-    /// Masks the next line.
+    /// Masks the next line, without the control sequences of terminals in it: so all that follows sees the text that was
+    /// masked.
     pub(crate) fn line<'l>(&mut self, line: &'l [u8]) -> Cow<'l, [u8]> {
+        match terminal::strip(line) {
+            Cow::Borrowed(line) => self.text(line),
+            Cow::Owned(line) => Cow::Owned(self.text(&line).into_owned()),
+        }
+    }
+
+    fn text<'l>(&mut self, line: &'l [u8]) -> Cow<'l, [u8]> {
         let mut out = Vec::new();
         let mut copied = 0;
         if self.blocks.are_outside(line) {

@@ -33,7 +33,7 @@ use super::{
     connections::{CONNECT_TIMEOUT, Connections, ResponseBody},
     failure,
     in_cluster::{self, InClusterError},
-    throttle,
+    throttle::{self, OnBusy},
 };
 
 /// Max bytes of an error response; explanations are short.
@@ -262,8 +262,19 @@ impl<'c> Client<'c> {
         accept: &'static str,
         what: &'c str,
     ) -> Result<BoundedResponse<'c>, Failure> {
+        self.get_with(path, accept, what, OnBusy::Wait).await
+    }
+
+    /// Sends a GET, as [`Client::get`], with this treatment of a busy API server.
+    pub(crate) async fn get_with(
+        self,
+        path: &str,
+        accept: &'static str,
+        what: &'c str,
+        on_busy: OnBusy,
+    ) -> Result<BoundedResponse<'c>, Failure> {
         let request = || Request::builder().method(Method::GET).uri(path).header(header::ACCEPT, accept);
-        self.send(request, Bytes::new(), what).await
+        self.send(request, Bytes::new(), what, on_busy).await
     }
 
     /// Posts a review of the caller's own rights: the only POST, and it creates nothing.
@@ -280,15 +291,16 @@ impl<'c> Client<'c> {
                 .header(header::ACCEPT, "application/json")
                 .header(header::CONTENT_TYPE, "application/json")
         };
-        self.send(request, Bytes::from(body), what).await
+        self.send(request, Bytes::from(body), what, OnBusy::Wait).await
     }
 
-    /// Sends a request; again, after a wait, where the API server is busy and asks for that.
+    /// Sends a request; again, after a wait, if the API server is busy and asks for that.
     async fn send(
         self,
         request: impl Fn() -> http::request::Builder,
         body: Bytes,
         what: &'c str,
+        on_busy: OnBusy,
     ) -> Result<BoundedResponse<'c>, Failure> {
         let mut tries = 0;
         loop {
@@ -297,7 +309,11 @@ impl<'c> Client<'c> {
                 Err(failure) => failure,
                 answer => return answer,
             };
-            match throttle::wait(&failure, tries, self.budget.deadline) {
+            let wait = match on_busy {
+                OnBusy::Wait => throttle::wait(&failure, tries, self.budget),
+                OnBusy::Fail => None,
+            };
+            match wait {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => return Err(throttle::exhausted(failure, tries)),
             }

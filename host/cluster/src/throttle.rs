@@ -8,24 +8,35 @@ use std::{
 use porthole_contract::{Failure, Reason};
 use tokio::time::Instant;
 
+use super::ReadBudget;
+
+/// Treatment of a 429 that asks for a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnBusy {
+    /// Waits and asks again, within the call's allowance.
+    Wait,
+    /// Fails at once.
+    Fail,
+}
+
 /// Maximum number of requests for one read. The API server asks for one second; a caller who has waited twice learns
 /// that it is busy, and may decide.
 pub(crate) const MAX_TRIES: u32 = 3;
-/// Maximum wait before the next try; a server that asks for more gets no further request.
+/// Maximum wait before the next try, its spread included; a server that asks for more gets no further request.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 /// Minimum wait, whatever the server asks for.
 const MIN_WAIT: Duration = Duration::from_millis(250);
 
-/// Returns the wait before the next try; `None` if the failure is the answer.
-pub(crate) fn wait(failure: &Failure, tries: u32, deadline: Instant) -> Option<Duration> {
+/// Returns the wait before the next try, taken from the call's allowance; `None` if the failure is the answer.
+pub(crate) fn wait(failure: &Failure, tries: u32, budget: &ReadBudget) -> Option<Duration> {
     if failure.reason != Reason::Throttled || tries >= MAX_TRIES {
         return None;
     }
     let asked = Duration::from_secs(failure.retry_after_seconds?.into());
     let wait = asked.max(MIN_WAIT);
-    let wait = wait.saturating_add(spread(wait));
-    let left = deadline.saturating_duration_since(Instant::now());
-    (asked <= MAX_WAIT && wait < left).then_some(wait)
+    let wait = wait.saturating_add(spread(wait)).min(MAX_WAIT);
+    let left = budget.deadline.saturating_duration_since(Instant::now());
+    (asked <= MAX_WAIT && wait < left && budget.take_retry(wait)).then_some(wait)
 }
 
 /// Up to a quarter more, at random: calls that were refused together must not all come again together.
@@ -122,16 +133,35 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn reads_of_one_call_have_their_retries_in_common() {
+        let (server, requests) = answering_with(|_| Answer {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            retry_after: Some(0),
+            body: BUSY.to_vec(),
+        })
+        .await;
+        let budget = ReadBudget::new(Instant::now().checked_add(MINUTE).unwrap(), 1 << 20, 1 << 20);
+        let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+        let reads = (0..10).map(|_| client.get("/version", "application/json", "pods"));
+        for result in futures::future::join_all(reads).await {
+            assert_eq!(result.err().unwrap().reason, Reason::Throttled);
+        }
+        assert_eq!(requests.take().len(), 10 + 4);
+    }
+
     #[test]
     fn waits_are_spread_and_bounded() {
         let failure =
             Failure { reason: Reason::Throttled, message: String::new(), retry_after_seconds: Some(1) };
-        let deadline = Instant::now().checked_add(MINUTE).unwrap();
-        let waits: Vec<Duration> = (0..50).map(|_| wait(&failure, 1, deadline).unwrap()).collect();
+        let budget = || ReadBudget::new(Instant::now().checked_add(MINUTE).unwrap(), 0, 0);
+        let waits: Vec<Duration> = (0..50).map(|_| wait(&failure, 1, &budget()).unwrap()).collect();
         assert!(waits.iter().all(|wait| (1000..1250).contains(&wait.as_millis())), "{waits:?}");
         assert!(waits.iter().any(|wait| Some(wait) != waits.first()), "{waits:?}");
         for reason in [Reason::Unavailable, Reason::Forbidden] {
-            assert_eq!(wait(&Failure { reason, ..failure.clone() }, 1, deadline), None);
+            assert_eq!(wait(&Failure { reason, ..failure.clone() }, 1, &budget()), None);
         }
+        let longest = Failure { retry_after_seconds: Some(5), ..failure };
+        assert_eq!(wait(&longest, 1, &budget()), Some(MAX_WAIT));
     }
 }

@@ -11,13 +11,13 @@ use serde::Serialize;
 
 use super::ReadSummary;
 
-/// Max entries with a namespace of their own; later ones are merged per verb and resource. A call may read hundreds of
+/// Max entries with a namespace of their own; later ones are merged per verb and resource, but for [`NEVER_MERGED`]. A call may read hundreds of
 /// namespaces.
 const MAX_SEPARATE: usize = 32;
 /// Max entries, merged ones included. The attack: a call hides a read behind decoys of a hundred kinds; those of
 /// [`NEVER_MERGED`] still get an entry.
 const MAX_ENTRIES: usize = 96;
-/// Resources that always get an entry under their own name.
+/// Resources that always get an entry under their own name, and up to [`MAX_ENTRIES`] with their namespace.
 const NEVER_MERGED: [&str; 5] = ["secrets", "releases.helm.sh", "nodes/proxy", "pods/log", "configmaps"];
 /// Max bytes of a recorded name.
 const MAX_NAME: usize = 253;
@@ -134,9 +134,11 @@ fn find_or_add(
         return at;
     }
     // Over the bounds, precision goes first: the namespace, then the resource.
-    let (verb, resource, namespace) = if reads.len() < MAX_SEPARATE {
+    let never_merged = NEVER_MERGED.contains(&resource);
+    let separate = if never_merged { MAX_ENTRIES } else { MAX_SEPARATE };
+    let (verb, resource, namespace) = if reads.len() < separate {
         (verb, resource, namespace)
-    } else if reads.len() < MAX_ENTRIES || NEVER_MERGED.contains(&resource) {
+    } else if reads.len() < MAX_ENTRIES || never_merged {
         (verb, resource, Some(SEVERAL))
     } else {
         ("*", "others", None)
@@ -210,6 +212,29 @@ mod tests {
             ("pods", Some("*"))
         );
         assert_eq!(all.iter().map(|read| read.count).sum::<u32>(), 103);
+    }
+
+    #[test]
+    fn the_namespace_of_secrets_is_kept_behind_decoys() {
+        let log = log();
+        for n in 0..MAX_SEPARATE {
+            log.begin("list", "pods", Some(&format!("n{n}"))).end(Ok(1));
+        }
+        log.begin("list", "secrets", Some("bank")).end(Ok(7));
+        log.begin("list", "pods", Some("bank")).end(Ok(1));
+        for n in 0..200 {
+            log.begin("get", "secrets", Some(&format!("n{n}"))).end(Ok(1));
+        }
+        let all = log.summary().records;
+        let count = |resource: &str, namespace: &str| {
+            let is = |read: &&ReadRecord| {
+                read.resource == resource && read.namespace.as_deref() == Some(namespace)
+            };
+            all.iter().filter(is).map(|read| read.count).sum::<u32>()
+        };
+        assert_eq!((count("secrets", "bank"), count("pods", "bank"), count("pods", "*")), (1, 0, 1));
+        assert_eq!(all.len(), MAX_ENTRIES + 1);
+        assert!(count("secrets", "*") > 100);
     }
 
     #[test]

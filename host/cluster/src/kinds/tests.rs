@@ -1,4 +1,11 @@
+use http::StatusCode;
+use porthole_contract::Credential;
+
 use super::*;
+use crate::{
+    ReadBudget,
+    answering::{Answer, answering_with},
+};
 
 fn kinds() -> Vec<Arc<Kind>> {
     let core = r#"{"items":[{"metadata":{},"versions":[{"version":"v1","resources":[
@@ -82,4 +89,32 @@ fn an_unknown_kind_names_the_nearest() {
     );
     assert_eq!(find("pods", Some("a/b/c")).unwrap_err().reason, Reason::Invalid);
     assert_eq!(find("bindings", None).unwrap_err().reason, Reason::UnknownKind);
+}
+
+/// A snapshot that is older than every call asks for.
+const NEWER: Freshness = Freshness { max_age: Duration::ZERO, max_wait: Duration::ZERO };
+
+#[tokio::test]
+async fn an_older_snapshot_is_served_while_another_asks_and_while_the_api_server_is_busy() {
+    let (server, requests) = answering_with(|_| Answer {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        retry_after: Some(0),
+        body: b"{}".to_vec(),
+    })
+    .await;
+    let deadline = Instant::now().checked_add(Duration::from_secs(60)).unwrap();
+    let budget = ReadBudget::new(deadline, 1 << 20, 1 << 20);
+    let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+    let discovered = Kinds::default();
+    assert_eq!(discovered.snapshot(client, NEWER).await.err().unwrap().reason, Reason::Throttled);
+    assert_eq!(requests.take().len(), 3, "without a snapshot it is asked again");
+    let snapshot = DiscoverySnapshot { kinds: kinds(), read_at: Instant::now() };
+    discovered.snapshot.store(Some(Arc::new(snapshot)));
+    assert_eq!(discovered.snapshot(client, NEWER).await.unwrap().kinds.len(), kinds().len());
+    assert_eq!(requests.take().len(), 1, "with one it is not");
+    for freshness in [NEWER, Freshness { max_wait: Duration::from_millis(50), ..NEWER }] {
+        let _another = discovered.discovery.lock().await;
+        assert_eq!(discovered.snapshot(client, freshness).await.unwrap().kinds.len(), kinds().len());
+    }
+    assert_eq!(requests.take().len(), 0);
 }

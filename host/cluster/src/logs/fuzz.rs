@@ -43,6 +43,8 @@ fn run(
 fn masked_lines(query: &LogQuery, pattern: Option<&Arc<Regex>>, limit: usize, log: &[u8], size: usize) {
     const BODY: &str = "Zq7Zq8Zq9Zq7Zq8Zq9Zq7Zq8Zq9Zq7Zq8Zq9";
     let (before, after) = log.split_at(log.len() / 2);
+    // A control sequence without an end takes what follows in its line, also the first byte of a secret.
+    let gap: &[u8] = if before.iter().any(|byte| matches!(byte, 0x1b | 0x9b)) { b"\n" } else { b"" };
     for (secret, shown) in [
         (format!(" ghp_{BODY} "), "Zq7Z"),
         (format!(" eyJhbGciOiJSUzI1NiJ9.eyJ{BODY}.{BODY} "), "Zq7Z"),
@@ -51,7 +53,7 @@ fn masked_lines(query: &LogQuery, pattern: Option<&Arc<Regex>>, limit: usize, lo
         if log.windows(shown.len()).any(|window| window == shown.as_bytes()) {
             return;
         }
-        let planted = [before, secret.as_bytes(), after].concat();
+        let planted = [before, gap, secret.as_bytes(), after].concat();
         let (text, _) = run(query, pattern, Masking::Mask, limit, &planted, planted.len());
         assert!(!text.contains(shown), "{text:?}");
         for size in [1, size] {

@@ -5,6 +5,8 @@
 
 use memchr::memmem;
 
+use super::terminal;
+
 /// Bytes of the shortest secret with what marks it: `://:x@`.
 const MIN_MARKED: usize = 6;
 /// Bytes of the shortest secret of letters and digits alone: an AWS access key id.
@@ -12,10 +14,10 @@ const MIN_ALPHANUMERIC: usize = 20;
 /// Beginnings of the secrets that have neither a capital letter nor a byte outside of names.
 const PREFIXES: [&[u8]; 3] = [b"gl", b"xox", b"xapp"];
 
-/// True if no rule masks a part of the text; false says nothing.
+/// True if no rule masks a part of the text, and it has no control sequence; false says nothing.
 pub(crate) fn is_plain(text: &[u8]) -> bool {
     if text.len() < MIN_MARKED {
-        return true;
+        return !terminal::has_sequence(text);
     }
     if text.len() < MIN_ALPHANUMERIC && text.iter().all(u8::is_ascii_alphanumeric) {
         return true;
@@ -46,6 +48,9 @@ mod tests {
         "%20",
         "\n",
         "\\",
+        "\u{1b}",
+        "\u{9b}",
+        "\u{1b}[m",
         "a",
         "Z9",
         "0123456789",

@@ -68,6 +68,31 @@ fn secrets_are_masked_and_keep_their_kind() {
 }
 
 #[test]
+fn colours_hide_no_secret_and_are_left_out() {
+    let aws = format!("AKI{}", "AIOSFODNN7EXAMPL2");
+    let (start, end) = aws.split_at(9);
+    for (text, expected) in [
+        (format!("\u{1b}[32m{aws}\u{1b}[0m used"), "<masked: aws access key id> used"),
+        (format!("key {start}\u{1b}[m{end}"), "key <masked: aws access key id>"),
+        (format!("key {start}\u{9b}m{end}"), "key <masked: aws access key id>"),
+        (format!("key {start}\u{1b}{end}"), "key <masked: aws access key id>"),
+        ("\u{1b}[36mpassword\u{1b}[0m=hunter2".into(), "password=<masked: password>"),
+        ("\u{1b}[36mpassword\u{1b}(B\u{1b}[m=hunter2".into(), "password=<masked: password>"),
+        (
+            "pass\u{1b}]0;title\u{7}word\u{1b}]8;;\u{1b}\\=hunter2\nnext".into(),
+            "password=<masked: password>\nnext",
+        ),
+        ("pass\u{1b}\u{1b}[mword=hunter2 \u{1b}\u{1b}[m[31m".into(), "password=<masked: password> [31m"),
+        ("\u{1b}[31mred\u{1b}[m".into(), "red"),
+        ("\u{1b}[m".into(), ""),
+    ] {
+        assert_eq!(masked(&text), expected, "{text:?}");
+    }
+    let key = format!("\u{1b}[33m-----BEGIN \u{1b}[mPRIVATE KEY-----\n\u{1b}[33m{BODY}\u{1b}[m\n");
+    assert_eq!(masked(&key), "<masked: private key>\n<masked: private key>\n");
+}
+
+#[test]
 fn look_alikes_stay() {
     for text in [
         "pod web-6d4f9c7b8d-k8pq2 uid 7d4f1c2e-58a1-4c39-9f0e-1b2a3c4d5e6f",
