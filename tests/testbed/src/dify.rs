@@ -143,6 +143,11 @@ impl Dify {
         timeout(HANGS, waited).await.context("Dify hangs: only comments came")?
     }
 
+    /// True if the stream has ended or broken off. With no request open Dify accepts a clean end.
+    pub fn has_ended(&self) -> bool {
+        self.reader.is_finished()
+    }
+
     /// Sends a request and waits for its answer, result or error.
     pub async fn exchange(&mut self, method: &str, params: Option<Value>) -> Result<Value> {
         let id = self.next_id;
@@ -164,6 +169,7 @@ impl Dify {
             match self.message().await? {
                 Event::Message(message) if message.get("method").is_some() => {}
                 Event::Message(message) if message["id"] == *id => return Ok(message),
+                Event::End => bail!("Dify hangs: the stream ended with a request open"),
                 other => bail!("Server Error: {other:?}"),
             }
         }
@@ -265,6 +271,33 @@ impl Decoder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A connection on whose stream these events have come.
+    async fn connection(came: Vec<Event>) -> Dify {
+        let (sender, events) = mpsc::channel(10);
+        let reader = tokio::spawn(async move {
+            for event in came {
+                sender.send(event).await.unwrap();
+            }
+        });
+        while !reader.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        let (origin, endpoint) = (String::new(), String::new());
+        Dify { http: client(), token: None, origin, endpoint, events, next_id: 0, posted: None, reader }
+    }
+
+    #[tokio::test]
+    async fn a_clean_end_with_a_request_open_hangs_and_a_cut_is_an_error() {
+        for (event, expected) in
+            [(Event::End, "Dify hangs: the stream ended"), (Event::Cut, "Server Error: Cut")]
+        {
+            let mut dify = connection(vec![Event::Comment, event]).await;
+            assert!(dify.has_ended());
+            let error = dify.answer_to(&json!(0)).await.unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
 
     #[test]
     fn an_id_line_is_deadly_and_a_comment_is_not() {

@@ -15,6 +15,7 @@ mod beside;
 mod cases;
 mod certificate;
 mod deployed;
+mod deployment;
 mod guide;
 mod lifecycle;
 mod nodes;
@@ -30,17 +31,10 @@ mod visits;
 
 use std::{
     process::Command,
-    sync::atomic::{AtomicU16, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 use porthole_testbed::node::Node;
-
-/// Port of the node for another Service. Tests run in parallel, so each takes its own.
-fn port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(30_100);
-    NEXT.fetch_add(1, Relaxed)
-}
 
 /// Waits until a condition holds; what it answers last is in the failure.
 async fn until<T>(what: &str, limit: Duration, condition: impl AsyncFn() -> Result<T, String>) -> T {

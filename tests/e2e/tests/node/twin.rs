@@ -1,4 +1,4 @@
-//! Deployments beside the guide's, so that other tests keep theirs.
+//! Deployments beside the guide's that end, are killed or replaced while Dify visits.
 
 use std::{
     sync::OnceLock,
@@ -8,14 +8,15 @@ use std::{
 use porthole_testbed::{
     dify::Dify,
     http::Way,
-    node::{ADDRESS, NODE_NAME, Node},
+    node::{NODE_NAME, Node},
     porthole::tools,
 };
 use serde_json::{Value, json};
 
 use crate::{
     deployed::image,
-    port, shell, until,
+    deployment::Deployment,
+    shell, until,
     visits::{Door, Visits},
 };
 
@@ -28,18 +29,9 @@ const TOOLS: [&str; 4] = ["namespaces_list", "nodes_log", "nodes_stats_summary",
 /// Name of the image.
 const IMAGE: &str = "docker.io/library/porthole:days";
 
-/// The guide's Deployment under another name and label, and a Service before it; deleted on drop.
+/// A deployment with few tools, which Dify visits; deleted on drop.
 pub(crate) struct Twin<'n> {
-    node: &'n Node,
-    name: &'static str,
-    origin: String,
-}
-
-impl Drop for Twin<'_> {
-    fn drop(&mut self) {
-        let objects = ["deploy", "service"].map(|kind| format!("{kind}/{}", self.name));
-        let _ = self.node.kubectl(&["delete", "-n", "mcp-tools", "--wait=false", &objects[0], &objects[1]]);
-    }
+    deployment: Deployment<'n>,
 }
 
 /// A pod of a Deployment.
@@ -60,32 +52,13 @@ impl<'n> Twin<'n> {
         change: impl FnOnce(&mut Value),
     ) -> Self {
         import(node);
-        let port = port();
-        let read = node.kubectl(&["get", "deploy", "porthole", "-n", "mcp-tools", "-o", "json"]).unwrap();
-        let mut deployment: Value = serde_json::from_str(&read).unwrap();
-        let labels = json!({"app": name});
-        deployment["metadata"] = json!({"name": name, "namespace": "mcp-tools"});
-        deployment["status"].take();
-        let spec = &mut deployment["spec"];
-        spec["replicas"] = replicas.into();
-        spec["selector"] = json!({"matchLabels": labels});
-        spec["template"]["metadata"] = json!({"labels": labels});
-        let pod = &mut spec["template"]["spec"];
-        pod["containers"][0]["image"] = IMAGE.into();
-        // Where `kill` looks for its container.
-        pod["nodeSelector"] = json!({"kubernetes.io/hostname": NODE_NAME});
-        change(pod);
-        let is_https = pod["containers"][0]["args"].to_string().contains("--tls-cert");
-        let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "mcp-tools"}, "spec": {
-            "type": "NodePort", "selector": labels, "sessionAffinity": "ClientIP",
-            "ports": [{"port": 8080, "targetPort": "mcp", "nodePort": port}],
-        }});
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": [deployment, service]});
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(&file, list.to_string()).unwrap();
-        let scheme = if is_https { "https" } else { "http" };
-        let twin = Self { node, name, origin: format!("{scheme}://{ADDRESS}:{port}") };
-        shell(node, &format!("kubectl apply --server-side -f {}", file.path().display()));
+        let deployment = Deployment::apply(node, (name, "mcp-tools"), replicas, |pod| {
+            pod["containers"][0]["image"] = IMAGE.into();
+            // Where `kill` looks for its container.
+            pod["nodeSelector"] = json!({"kubernetes.io/hostname": NODE_NAME});
+            change(pod);
+        });
+        let twin = Self { deployment };
         twin.until_rolled_out();
         twin
     }
@@ -93,14 +66,17 @@ impl<'n> Twin<'n> {
     pub(crate) fn until_rolled_out(&self) {
         let limit = READY.as_secs();
         shell(
-            self.node,
-            &format!("kubectl rollout status -n mcp-tools deploy/{} --timeout={limit}s", self.name),
+            self.deployment.node,
+            &format!(
+                "kubectl rollout status -n mcp-tools deploy/{} --timeout={limit}s",
+                self.deployment.name
+            ),
         );
     }
 
     /// Its door for a reader, from one address.
     pub(crate) fn door(&self, token: &str) -> Door {
-        Door { origin: self.origin.clone(), token: token.to_owned(), ways: vec![Way::default()] }
+        Door { origin: self.deployment.origin.clone(), token: token.to_owned(), ways: vec![Way::default()] }
     }
 
     /// Begins to visit a door of it once that is open, and waits until it goes well.
@@ -119,8 +95,9 @@ impl<'n> Twin<'n> {
     }
 
     pub(crate) fn pods(&self) -> Vec<Pod> {
-        let selector = format!("app={}", self.name);
-        let read = self.node.kubectl(&["get", "pods", "-n", "mcp-tools", "-l", &selector, "-o", "json"]);
+        let selector = format!("app={}", self.deployment.name);
+        let read =
+            self.deployment.node.kubectl(&["get", "pods", "-n", "mcp-tools", "-l", &selector, "-o", "json"]);
         let list: Value = serde_json::from_str(&read.unwrap()).unwrap();
         let pods = list["items"].as_array().unwrap().iter();
         pods.map(|pod| Pod {
@@ -158,7 +135,7 @@ impl<'n> Twin<'n> {
 
     /// Ends the process of a container, as the kernel does when memory is short.
     pub(crate) fn kill(&self, container: &str) {
-        let mut ctr = self.node.enter_wholly("ctr").unwrap();
+        let mut ctr = self.deployment.node.enter_wholly("ctr").unwrap();
         let output = ctr.args(["-n", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", container]).output();
         let output = output.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

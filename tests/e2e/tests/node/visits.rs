@@ -48,12 +48,12 @@ enum Outcome {
     Told(String),
     /// A connection did not come about.
     Refused(String),
-    /// The connection broke off.
+    /// The connection broke off, or a session ended while it waited for nothing.
     Broken(String),
     /// The stream was one pod's and the request went to another, which does not have the session: the Service stopped to
     /// lead to the first in between, and that one broke the stream off when it ended.
     Parted(String),
-    /// Nothing came until the limit.
+    /// Nothing came until the limit, or the stream ended with a request open: Dify would wait for ever.
     Silent(String),
 }
 
@@ -208,8 +208,13 @@ impl Coming {
         let mut ended = None;
         loop {
             let (was_open, begun) = (session.is_some(), Instant::now());
-            let outcome = timeout(LIMIT, self.call(&mut session, number)).await;
-            let outcome = outcome.unwrap_or_else(|_| Outcome::Silent(format!("nothing in {LIMIT:?}")));
+            // Dify accepts the end of a session that waits for nothing.
+            let outcome = if session.as_ref().is_some_and(Dify::has_ended) {
+                Outcome::Broken("the stream ended between two calls".into())
+            } else {
+                let outcome = timeout(LIMIT, self.call(&mut session, number)).await;
+                outcome.unwrap_or_else(|_| Outcome::Silent(format!("nothing in {LIMIT:?}")))
+            };
             let is_whole = matches!(outcome, Outcome::Answered | Outcome::Told(_));
             if !is_whole {
                 session = None;
