@@ -21,7 +21,7 @@ use rules::RULES;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Masking {
-    /// A secret is replaced by `<masked: KIND>`.
+    /// A secret is replaced by `<masked: KIND>`; control sequences of terminals, which could hide one, are left out.
     #[default]
     Mask,
     /// Text is handed out as it was written.

@@ -3,10 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     pin::Pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -36,6 +33,10 @@ use crate::{Shutdown, handler::Handler};
 const MAX_INBOX: usize = 16;
 /// Maximum number of remembered owner tokens; the oldest is dropped first. Tokens are renewed during a session.
 const MAX_TOKENS: usize = 8;
+
+/// Age of a client's last message up to which its next one is expected. Dify sends the messages of a visit one after
+/// another, within milliseconds of each answer; a visit that has ended is followed by its disconnect.
+const BETWEEN_MESSAGES: Duration = Duration::from_secs(2);
 
 /// Error when a session cannot be opened.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,8 +89,8 @@ pub(super) struct Session {
     pub(super) tokens: Tokens,
     pub(super) pending: Pending,
     inbox: mpsc::Sender<ClientJsonRpcMessage>,
-    /// True once a message was passed to the service.
-    has_received: Arc<AtomicBool>,
+    /// Time of the client's last message.
+    last_received: Arc<Mutex<Option<Instant>>>,
     outbox: Outbox,
     /// Cancels the service, which ends the stream.
     end: CancellationToken,
@@ -98,7 +99,7 @@ pub(super) struct Session {
 impl Session {
     /// Passes a message to the service; returns it if the service does not keep up.
     pub(super) fn deliver(&self, message: ClientJsonRpcMessage) -> Result<(), Box<ClientJsonRpcMessage>> {
-        self.has_received.store(true, Relaxed);
+        *self.last_received.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.inbox.try_send(message).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(message) | mpsc::error::TrySendError::Closed(message) => {
                 Box::new(message)
@@ -118,11 +119,12 @@ impl Session {
         }
     }
 
-    /// Ends the session, whose requests are answered. The stream of a client that has sent nothing is broken off instead:
-    /// where the Service no longer leads to this replica, its first message went to another, and Dify waits for ever
-    /// for the answer if the stream ends cleanly.
+    /// Ends the session, whose requests are answered. The stream of a client that is about to send a message is broken
+    /// off instead: the message goes to another replica, or finds no session here, and Dify waits for ever for the answer
+    /// if the stream ends cleanly.
     fn leave(&self) {
-        if self.has_received.load(Relaxed) { self.end.cancel() } else { self.outbox.cut() }
+        let last = *self.last_received.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_within_visit(last, Instant::now()) { self.outbox.cut() } else { self.end.cancel() }
     }
 
     /// Ends the session after a message whose id cannot be read. Its sender waits for an answer that cannot be
@@ -133,6 +135,11 @@ impl Session {
         self.fail_pending(error);
         self.outbox.cut();
     }
+}
+
+/// True if a client is about to send a message: it has sent none yet, or its last one just now.
+fn is_within_visit(last_received: Option<Instant>, now: Instant) -> bool {
+    last_received.is_none_or(|last| now.saturating_duration_since(last) < BETWEEN_MESSAGES)
 }
 
 /// Messages of a session, as the service's input.
@@ -288,7 +295,7 @@ impl Sessions {
                 tokens,
                 pending: pending.clone(),
                 inbox,
-                has_received: Arc::default(),
+                last_received: Arc::default(),
                 outbox: outbox.clone(),
                 end: end.clone(),
             };
@@ -342,8 +349,13 @@ impl Sessions {
         let error = Shutdown::error();
         let open = self.registry().remove_all(|_| true);
         for session in open {
-            session.fail_pending(&error);
-            session.leave();
+            if session.pending.is_empty() {
+                session.leave();
+            } else {
+                // The error is what the client waits for, so that nothing follows.
+                session.fail_pending(&error);
+                session.end.cancel();
+            }
         }
     }
 }
@@ -351,6 +363,14 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_visit_lasts_from_before_its_first_message_to_a_while_after_its_last() {
+        let start = Instant::now();
+        assert!(is_within_visit(None, start) && is_within_visit(Some(start), start));
+        let after = |wait| is_within_visit(Some(start), start.checked_add(wait).unwrap());
+        assert!(after(Duration::from_millis(1999)) && !after(BETWEEN_MESSAGES));
+    }
 
     #[test]
     fn a_session_remembers_its_newest_tokens() {

@@ -224,19 +224,27 @@ async fn a_log_that_never_ends_is_answered_within_the_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_answers_what_is_open_and_ends_what_is_idle() {
+    // Age of a last message from which on no further one is expected, and a margin.
+    const SETTLED: Duration = Duration::from_millis(2500);
     let (cluster, token) = reader().await;
     let host = Porthole::start(&cluster.kubeconfig).await;
     let open = endless_log(&cluster, "stopped").await;
     let mut busy = Dify::connect(&host.origin, Some(&token)).await.unwrap();
     let mut idle = Dify::connect(&host.origin, Some(&token)).await.unwrap();
     let mut astray = Dify::connect(&host.origin, Some(&token)).await.unwrap();
+    let mut visiting = Dify::connect(&host.origin, Some(&token)).await.unwrap();
     busy.initialize("2025-03-26").await.unwrap();
     idle.initialize("2025-03-26").await.unwrap();
+    let last_message = std::time::Instant::now();
     let slow = json!({"method": "tools/call", "params": {"name": "pods_log", "arguments": {"name": "stopped", "namespace": "endless"}}, "jsonrpc": "2.0", "id": 9});
     busy.post(slow.to_string(), Some(&token)).await.unwrap();
     until("the log is read", 10, || open.exists()).await;
+    until("the idle session is old enough", 10, || last_message.elapsed() > SETTLED).await;
+    visiting.initialize("2025-03-26").await.unwrap();
     let stopping = tokio::spawn(host.terminate());
     assert_eq!(idle.message().await.unwrap(), Event::End);
+    // Between `initialize` and its call: that would find no session, and after a clean end Dify would wait for it.
+    assert_eq!(visiting.message().await.unwrap(), Event::Cut);
     // Its first message may be at another replica: after a clean end Dify would wait for the answer.
     assert_eq!(astray.message().await.unwrap(), Event::Cut);
     let answer = busy.answer_to(&json!(9)).await.unwrap();
