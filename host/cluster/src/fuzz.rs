@@ -22,8 +22,8 @@ pub use crate::{
     kinds::fuzz::kinds,
     logs::fuzz::{log_lines, log_search},
     releases::fuzz::helm_release,
-    server::fuzz::kubeconfig,
     shape::fuzz::{field_path, json_splitter, projection, redaction},
+    source::fuzz::kubeconfig,
     table::fuzz::table,
 };
 

@@ -25,6 +25,7 @@ mod releases;
 mod request;
 mod server;
 mod shape;
+mod source;
 mod table;
 mod throttle;
 mod work;
@@ -41,8 +42,9 @@ pub use namespaces::{namespace_exists, similar_namespaces};
 pub use nodes::node_read;
 pub use objects::{get_object, list_objects};
 pub use releases::{StoredRelease, UnpackBudget, read_release, stored_releases, stored_revisions};
-pub use server::{ApiServer, Client, ConnectError, Source};
+pub use server::{ApiServer, Client};
 pub use shape::Redaction;
+pub use source::{ConnectError, Source};
 pub use work::Workers;
 
 /// A cluster to read: connections to its API server, its kinds, and workers for its answers.
