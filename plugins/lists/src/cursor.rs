@@ -50,7 +50,7 @@ impl Severity {
 pub(crate) enum Phase {
     /// The unhealthy ones of a severity before `bound`.
     Unhealthy(Severity),
-    /// The rest: all objects except for the unhealthy ones before `bound`, which earlier answers showed.
+    /// The rest: all objects except for those that earlier answers led with.
     Rest,
     /// A sorted list, after the first `shown` rows.
     Sorted,
@@ -67,6 +67,9 @@ pub(crate) struct Cursor {
     /// The unhealthy objects before this index lead the list; of a sorted list, objects from this index on were not
     /// read by the first answer and take no part.
     pub(crate) bound: u64,
+    /// Objects before this index lead the list by their rows, those from it on by their outlines; at least `bound` if all
+    /// rows were read.
+    pub(crate) rows_until: u64,
     pub(crate) position: Position,
     pub(crate) resource_version: String,
     /// Seconds since 1970 at which the first answer compared ages, so that all answers choose the same objects; `None`: the
@@ -82,10 +85,12 @@ impl std::fmt::Display for Cursor {
             Phase::Rest => 'r',
             Phase::Sorted => 's',
         };
-        let Self { shown, total, bound, position, resource_version, chosen_at, .. } = self;
+        let Self { shown, total, bound, rows_until, position, resource_version, chosen_at, .. } = self;
         let Position { token, base, skip } = position;
         let chosen_at = chosen_at.map(|seconds| seconds.to_string()).unwrap_or_default();
-        write!(f, "{phase}{chosen_at}.{shown}.{total}.{bound}.{base}.{skip}.")?;
+        let rows_until =
+            Some(rows_until).filter(|rows| *rows < bound).map(|rows| format!("-{rows}")).unwrap_or_default();
+        write!(f, "{phase}{chosen_at}.{shown}.{total}.{bound}{rows_until}.{base}.{skip}.")?;
         // A dot in the version would be read as the end of it.
         escape(f, resource_version, |byte| byte == b'.')?;
         f.write_str(".")?;
@@ -145,12 +150,21 @@ impl std::str::FromStr for Cursor {
                 seconds => Some(seconds.parse().ok()?),
             };
             let mut number = || parts.next()?.parse::<u64>().ok();
-            let (shown, total, bound) = (number()?, number()?, number()?);
+            let (shown, total) = (number()?, number()?);
+            let bound = parts.next()?;
+            let (bound, rows_until) = match bound.split_once('-') {
+                None => (bound.parse().ok()?, u64::MAX),
+                Some((bound, rows)) => (bound.parse::<u64>().ok()?, rows.parse::<u64>().ok()?),
+            };
+            if rows_until != u64::MAX && rows_until >= bound {
+                return None;
+            }
+            let mut number = || parts.next()?.parse::<u64>().ok();
             let (base, skip) = (number()?, number()?);
             let resource_version = unescape(parts.next()?)?;
             let token = unescape(parts.next().filter(|token| *token != "-").unwrap_or_default())?;
             let position = Position { token, base, skip };
-            Some(Self { phase, shown, total, bound, position, resource_version, chosen_at })
+            Some(Self { phase, shown, total, bound, rows_until, position, resource_version, chosen_at })
         };
         parsed().ok_or_else(|| INVALID_TOKEN.to_owned())
     }
@@ -167,6 +181,7 @@ mod tests {
             shown: 180,
             total: 2000,
             bound: 2000,
+            rows_until: 500,
             position: Position { token: "eyJ2IjoibWV0YS5rOHMuaW8vdjEi.x".into(), base: 500, skip: 7 },
             resource_version: "4711".into(),
             chosen_at: None,
@@ -175,6 +190,9 @@ mod tests {
         let start = Cursor { position: Position::default(), ..cursor.clone() };
         assert!(start.to_string().ends_with(".-"));
         assert_eq!(start.to_string().parse(), Ok(start));
+        let all_rows = Cursor { rows_until: u64::MAX, ..cursor.clone() };
+        assert!(all_rows.to_string().starts_with("r.180.2000.2000.500."));
+        assert_eq!(all_rows.to_string().parse(), Ok(all_rows));
         for severity in 1..=9 {
             let worse = Cursor {
                 phase: Phase::Unhealthy(Severity::new(severity)),
@@ -202,6 +220,8 @@ mod tests {
             "",
             "eyJ2",
             "r.1.2",
+            "r.1.2.3-3.4.5.6.t",
+            "r.1.2.3-.4.5.6.t",
             "x.1.2.3.4.5.6.t",
             "0.1.2.3.4.5.6.t",
             "1.1.2.3.4.5.6.t",

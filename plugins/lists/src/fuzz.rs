@@ -18,6 +18,7 @@ pub fn cursor(data: &[u8]) {
         shown: 1,
         total: u64::MAX,
         bound: 0,
+        rows_until: u64::MAX,
         position: Position { token: token.to_owned(), base: 500, skip: 7 },
         resource_version: version.to_owned(),
         chosen_at: Some(7),

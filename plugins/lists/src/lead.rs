@@ -31,6 +31,8 @@ pub(crate) struct Lead {
 pub(crate) struct LeadRows {
     pub(crate) entries: Vec<Selected>,
     pub(crate) next: Option<(Phase, Position)>,
+    /// The first object whose row is healthy, against its outline: it is left to the rest.
+    pub(crate) first_healthy: Option<Position>,
 }
 
 /// The rows of outlines that were read for another severity, by the index of their object.
@@ -56,13 +58,12 @@ impl Lead {
         self.level(severity).outlines.push(position);
     }
 
-    /// The rows of an answer. `severity_of` a row decides whether it is of the severity of its outline.
+    /// The rows of an answer, each at the severity of its outline: the level of a row must be the same in every answer.
     pub(crate) fn select<P: Pages>(
         mut self,
         walk: &mut Walk<'_, '_, P>,
-        severity_of: impl Fn(&Entry) -> Option<Severity>,
     ) -> Result<LeadRows, ListError<P::Error>> {
-        let mut selected = LeadRows { entries: Vec::new(), next: None };
+        let mut selected = LeadRows { entries: Vec::new(), next: None, first_healthy: None };
         let (mut left, mut reads, mut read) = (self.empty.clone(), 0, Read::new());
         let severities: Vec<Severity> = self.levels.keys().map(|Reverse(severity)| *severity).collect();
         for (at, severity) in severities.iter().copied().enumerate() {
@@ -77,9 +78,16 @@ impl Lead {
                 .flat_map(|level| level.outlines.iter().cloned())
                 .collect();
             let Some(Level { mut rows, outlines }) = self.levels.remove(&Reverse(severity)) else { continue };
-            let offer = |rows: &mut Selection, entry: Entry, position: Position| {
-                // A row that turns out to be of another severity belongs there, and would be shown a second time.
-                severity_of(&entry) != Some(severity) || rows.offer(entry, position)
+            let first_healthy = &mut selected.first_healthy;
+            let mut offer = |rows: &mut Selection, entry: Entry, position: Position| {
+                if !entry.row.healthy {
+                    return rows.offer(entry, position);
+                }
+                // What is well does not lead, so the rest begins there at the latest.
+                if first_healthy.as_ref().is_none_or(|first| position.index() < first.index()) {
+                    *first_healthy = Some(position);
+                }
+                true
             };
             for page in outlines.chunk_by(|a, b| a.token == b.token) {
                 let Some(first) = page.first().filter(|_| rows.is_complete()) else { break };

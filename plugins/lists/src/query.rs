@@ -48,10 +48,6 @@ impl Query<'_> {
         (!is_healthy).then(severity)
     }
 
-    fn severity_of(&self, entry: &Entry) -> Option<Severity> {
-        self.severity(&entry.row.status, entry.row.healthy)
-    }
-
     fn selection(&self) -> Selection {
         Selection::new(self.row_budget(), self.request.max_rows())
     }
@@ -110,6 +106,7 @@ impl Query<'_> {
                     shown: 0,
                     total: 0,
                     bound: 0,
+                    rows_until: 0,
                     resource_version: walk.resource_version().to_owned(),
                     chosen_at: self.chosen_at,
                 };
@@ -126,23 +123,34 @@ impl Query<'_> {
     ) -> Result<AnswerRows, ListError<P::Error>> {
         let (mut lead, mut rest) = (Lead::new(self.selection().folding()), self.selection());
         let mut counts = Counts::default();
+        let (mut rows_until, mut first_healthy) = (0, None);
         let page_size = walk.page_size();
         // An answer has room for a part of a long list; of what follows it is enough to know the status.
         let reached =
             walk.walk(Span::from(self.start()), page_size, RowScope::FirstPage, |seen, position| {
                 counts.add(seen.status());
+                if matches!(seen, Item::Row(_)) {
+                    rows_until = position.index().saturating_add(1);
+                }
                 match (self.severity(seen.status(), seen.is_healthy()), seen) {
                     (Some(severity), Item::Row(entry)) => lead.row(severity, entry, position),
                     (None, Item::Row(entry)) => {
                         rest.offer(entry, position);
                     }
                     (Some(severity), Item::Outline { .. }) => lead.outline(severity, position),
-                    // Its row was not read, so the next answer goes on here although there may be room.
-                    (None, Item::Outline { .. }) => rest.stop_at(position),
+                    (None, Item::Outline { .. }) => {
+                        first_healthy.get_or_insert(position);
+                    }
                 }
                 true
             })?;
-        let lead = lead.select(walk, |entry| self.severity_of(entry))?;
+        let lead = lead.select(walk)?;
+        // Their rows are not shown here, so the next answer goes on there although there may be room.
+        let first_left =
+            first_healthy.into_iter().chain(lead.first_healthy.clone()).min_by_key(Position::index);
+        if let Some(position) = first_left {
+            rest.stop_at(position);
+        }
         // The list continues where it could not be read on.
         let line = counts.line(&self.counted(&reached), NOTICE / 2);
         let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
@@ -152,6 +160,7 @@ impl Query<'_> {
             Some(_) => 0,
         };
         Ok(AnswerRows::by_health(lead, rest, after, total, reached.seen)
+            .with_rows_until(rows_until)
             .with_counts(Some(line), reached.cut)
             .with_scan(self.scan(walk, reached.seen))
             .with_exact_total(reached.is_exact))
@@ -170,7 +179,13 @@ impl Query<'_> {
             let mut lead = Lead::new(self.selection().folding());
             // Unhealthy objects behind the bound were not seen by the first answer, and are shown among the rest.
             let span = Span { from: start, until: cursor.bound };
-            let reached = walk.walk(span, page_size, RowScope::None, |seen, position| {
+            // As the first answer read them, or an object could lead in both or in neither.
+            let scope = if span.from.token.is_empty() && walk.rows_may_contradict() {
+                RowScope::FirstPage
+            } else {
+                RowScope::None
+            };
+            let reached = walk.walk(span, page_size, scope, |seen, position| {
                 match (self.severity(seen.status(), seen.is_healthy()), seen) {
                     (other, _) if other != Some(severity) => {}
                     (_, Item::Outline { .. }) => lead.outline(severity, position),
@@ -178,7 +193,7 @@ impl Query<'_> {
                 }
                 true
             })?;
-            let lead = lead.select(walk, |entry| self.severity_of(entry))?;
+            let lead = lead.select(walk)?;
             start = Position::default();
             if lead.entries.is_empty() && lead.next.is_none() && reached.cut.is_none() {
                 if let Some(below) = severity.below() {
@@ -199,6 +214,7 @@ impl Query<'_> {
             };
             let lead = LeadRows { next: lead.next.or(Some(after)), ..lead };
             return Ok(AnswerRows::by_health(lead, self.selection(), None, total, cursor.bound)
+                .with_rows_until(cursor.rows_until)
                 .with_scan(scan)
                 .with_exact_total(is_exact));
         }
@@ -212,15 +228,15 @@ impl Query<'_> {
     ) -> Result<AnswerRows, ListError<P::Error>> {
         let mut rest = self.selection();
         let page_size = self.page_size(walk);
-        let reached = walk.rows(Span::from(cursor.position.clone()), page_size, |entry, position| {
-            let has_led = !entry.row.healthy && position.index() < cursor.bound;
-            has_led || rest.offer(entry, position)
-        })?;
+        let scope = RowScope::Rest { rows_until: cursor.rows_until, bound: cursor.bound };
+        let span = Span::from(cursor.position.clone());
+        let reached = walk.rows(span, page_size, scope, |entry, position| rest.offer(entry, position))?;
         let (total, is_exact) = self.total(&reached, cursor);
         let scan = self.scan(walk, reached.end.index());
         let after = reached.cut.is_some().then_some((Phase::Rest, reached.end));
         let cut = reached.cut.filter(|_| scan.is_some());
         Ok(AnswerRows::in_order(rest, after, total, cursor.bound)
+            .with_rows_until(cursor.rows_until)
             .with_counts(None, cut)
             .with_scan(scan)
             .with_exact_total(is_exact))
@@ -242,8 +258,9 @@ impl Query<'_> {
     ) -> Result<AnswerRows, ListError<P::Error>> {
         let mut rows = self.selection();
         let page_size = self.page_size(walk);
-        let reached =
-            walk.rows(Span::from(self.start()), page_size, |entry, position| rows.offer(entry, position))?;
+        let reached = walk.rows(Span::from(self.start()), page_size, RowScope::All, |entry, position| {
+            rows.offer(entry, position)
+        })?;
         let cursor_total = self.cursor.map_or(0, |cursor| cursor.total);
         let after = reached.cut.is_some().then_some((Phase::Rest, reached.end.clone()));
         if self.chosen_at.is_some() {
@@ -277,7 +294,7 @@ impl Query<'_> {
         let bound = self.cursor.map_or(u64::MAX, |cursor| cursor.bound);
         let page_size = walk.page_size();
         let span = Span { from: Position::default(), until: bound };
-        let reached = walk.rows(span, page_size, |entry, _| {
+        let reached = walk.rows(span, page_size, RowScope::All, |entry, _| {
             counts.add(&entry.row.status);
             all.push(entry);
             true

@@ -141,6 +141,8 @@ pub(crate) struct AnswerRows {
     is_exact: bool,
     /// See [`Cursor::bound`].
     pub(crate) bound: u64,
+    /// See [`Cursor::rows_until`].
+    rows_until: u64,
     /// Set if the list has conditions.
     pub(crate) scan: Option<Scan>,
 }
@@ -163,6 +165,7 @@ impl AnswerRows {
             total,
             is_exact: false,
             bound,
+            rows_until: u64::MAX,
             scan: None,
         };
         if selected.after.is_none() {
@@ -183,14 +186,15 @@ impl AnswerRows {
     ) -> Self {
         let (entries, next) = rows.into_selected(Phase::Rest);
         let (counts, cut, scan) = (None, None, None);
-        Self { entries, after: next.or(after), counts, cut, total, is_exact: false, bound, scan }
+        let rows_until = u64::MAX;
+        Self { entries, after: next.or(after), counts, cut, total, is_exact: false, bound, rows_until, scan }
     }
 
     /// Objects of a sorted list of `total`, among the first `bound` that were read.
     pub(crate) fn sorted(rows: Selection, total: u64, bound: u64) -> Self {
         let (entries, after) = rows.into_selected(Phase::Sorted);
         let (counts, cut, scan) = (None, None, None);
-        Self { entries, after, counts, cut, total, is_exact: true, bound, scan }
+        Self { entries, after, counts, cut, total, is_exact: true, bound, rows_until: u64::MAX, scan }
     }
 
     /// Leaves what is behind so many rows to the next answer.
@@ -209,6 +213,11 @@ impl AnswerRows {
 
     pub(crate) fn with_exact_total(mut self, is_exact: bool) -> Self {
         self.is_exact = is_exact;
+        self
+    }
+
+    pub(crate) fn with_rows_until(mut self, rows_until: u64) -> Self {
+        self.rows_until = rows_until;
         self
     }
 
@@ -236,6 +245,7 @@ impl AnswerRows {
             shown: until,
             total: self.total,
             bound: self.bound,
+            rows_until: self.rows_until,
             resource_version: resource_version.to_owned(),
             chosen_at: self.scan.as_ref().map(|scan| scan.chosen_at),
         })

@@ -1,5 +1,7 @@
 //! Reading a list page by page, always at one resourceVersion.
 
+use std::{collections::BTreeSet, ops::Range};
+
 use porthole_field_path::{Path, echo};
 
 use crate::{
@@ -78,6 +80,12 @@ impl Item {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RowScope {
     All,
+    /// All, without the objects that earlier answers led with: see [`Cursor::bound`](crate::cursor::Cursor) and
+    /// [`Cursor::rows_until`](crate::cursor::Cursor).
+    Rest {
+        rows_until: u64,
+        bound: u64,
+    },
     /// Those of the first page.
     FirstPage,
     None,
@@ -129,9 +137,10 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         &mut self,
         span: Span,
         page_size: u32,
+        scope: RowScope,
         mut visit: impl FnMut(Entry, Position) -> bool,
     ) -> Result<WalkEnd, ListError<P::Error>> {
-        self.walk(span, page_size, RowScope::All, |seen, position| match seen {
+        self.walk(span, page_size, scope, |seen, position| match seen {
             Item::Row(entry) => visit(entry, position),
             Item::Outline { .. } => true,
         })
@@ -151,7 +160,7 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         loop {
             let at = reached.end.clone();
             // Conditions are about fields, which an outline does not hold.
-            let is_whole = scope == RowScope::All
+            let is_whole = matches!(scope, RowScope::All | RowScope::Rest { .. })
                 || (scope == RowScope::FirstPage && is_first)
                 || self.conditions.is_some();
             let is_outline = !is_whole && self.shape.is_outlined();
@@ -166,8 +175,20 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
                 }
                 Err(error) => return Err(ListError::Page(error)),
             };
+            let (count, mut seen) = self.items(&page.items, is_outline)?;
+            seen.retain(|(index, _)| *index >= at.skip);
+            if let RowScope::Rest { rows_until, bound } = scope {
+                let has_led = match self.led(&at, count, &seen, rows_until..bound) {
+                    Ok(has_led) => has_led,
+                    Err(ListError::Page(error)) if !is_first && error.is_limit() => {
+                        reached.cut = Some(error.to_string());
+                        return Ok(reached);
+                    }
+                    Err(error) => return Err(error),
+                };
+                seen.retain(|(index, _)| !has_led.contains(index));
+            }
             is_first = false;
-            let (count, seen) = self.items(&page.items, is_outline)?;
             // Objects before the position were seen by the answer that ended there.
             reached.seen = reached.seen.saturating_add(count.saturating_sub(at.skip));
             let end = at.base.saturating_add(count);
@@ -177,7 +198,7 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
                 (Some(_), remaining) => remaining.map(|remaining| end.saturating_add(remaining)),
             };
             reached.is_exact = page.continue_token.is_none();
-            for (index, seen) in seen.into_iter().filter(|(index, _)| *index >= at.skip) {
+            for (index, seen) in seen {
                 let position = Position { skip: index, ..at.clone() };
                 if position.index() >= until || !visit(seen, position) {
                     return Ok(reached);
@@ -197,6 +218,50 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
             reached.end = Position { token, base: end, skip: at.skip.saturating_sub(count) };
             self.pages.progress(end, reached.total);
         }
+    }
+
+    /// Those of a page's objects, by their index in it, that earlier answers led with: unhealthy by the row, and behind
+    /// the rows of the first answer by the outline too.
+    fn led(
+        &mut self,
+        at: &Position,
+        count: u64,
+        seen: &[(u64, Item)],
+        Range { start: rows_until, end: bound }: Range<u64>,
+    ) -> Result<BTreeSet<u64>, ListError<P::Error>> {
+        let unhealthy = seen.iter().filter(|(_, item)| !item.is_healthy()).map(|(index, _)| *index);
+        let mut led: BTreeSet<u64> =
+            unhealthy.filter(|index| at.base.saturating_add(*index) < bound).collect();
+        let is_outlined = |index: &u64| at.base.saturating_add(*index) >= rows_until;
+        if !self.rows_may_contradict() || !led.iter().any(is_outlined) {
+            return Ok(led);
+        }
+        let (mut from, mut read) = (at.clone(), 0_u64);
+        // More than one turn only if pages of outlines are shorter than those of rows.
+        while led.range(read..).any(is_outlined) {
+            let limit = u32::try_from(count.saturating_sub(read)).unwrap_or(u32::MAX);
+            let page = self.page(&from, limit, View::Outline).map_err(ListError::Page)?;
+            for (index, row) in (read..).zip(ServerTable::read(&page.items)?.rows) {
+                if row.healthy && is_outlined(&index) {
+                    led.remove(&index);
+                }
+                read = index.saturating_add(1);
+            }
+            match page.continue_token {
+                Some(token) if token != from.token => from = Position { token, ..Position::default() },
+                // What has no outline did not lead by one.
+                _ => {
+                    led.retain(|index| *index < read || !is_outlined(index));
+                    break;
+                }
+            }
+        }
+        Ok(led)
+    }
+
+    /// True if a row is made by the tool, so that its health may be another than that of the API server's table.
+    pub(crate) fn rows_may_contradict(&self) -> bool {
+        self.conditions.is_none() && matches!(self.shape, Shape::Own { outlined: true, .. })
     }
 
     /// The number of objects of a page, and those to visit with their indexes in it.

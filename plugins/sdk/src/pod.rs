@@ -20,6 +20,7 @@ pub const FIELDS: &[&str] = &[
     "metadata.deletionTimestamp",
     "metadata.ownerReferences[].kind",
     "metadata.ownerReferences[].name",
+    "metadata.ownerReferences[].uid",
     "metadata.ownerReferences[].controller",
     "spec.nodeName",
     "spec.containers[].image",
@@ -77,6 +78,8 @@ pub struct Owner {
     pub kind: String,
     /// The name.
     pub name: String,
+    /// The identity: another object may have had the name, and a reference may be forged.
+    pub uid: String,
     /// True for the one that manages it; false for others, and of fields that were not read.
     pub controller: bool,
 }
@@ -214,9 +217,9 @@ impl Pod {
         if row.healthy { 0 } else { severity(&row.status) }
     }
 
-    /// The times that its containers were started again.
+    /// The number in the column RESTARTS of `kubectl get`.
     pub fn restarts(&self) -> u64 {
-        self.status.container_statuses.iter().map(|status| status.restart_count).sum()
+        Printed::of(self).restarts
     }
 
     /// The text of the column STATUS of `kubectl get`.

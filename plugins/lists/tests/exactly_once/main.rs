@@ -282,16 +282,6 @@ proptest! {
         }
     }
 
-    /// A table of the API server that contradicts the rows hides no object in silence, and shows none twice.
-    #[test]
-    fn a_contradicting_table_hides_nothing(
-        server in server(false), form in form(), budgets in budgets(), limit in limit(),
-    ) {
-        let all = (form, Choice::All);
-        let shown = read(&server, all, &budgets, limit, &[u32::MAX], Failed::Limit).map_err(TestCaseError::fail)?;
-        check(&server, all, &shown)?;
-    }
-
     /// A folded list leads with the worst, over all of its answers.
     #[test]
     fn the_worst_come_first(server in server(true), budgets in budgets(), limit in limit()) {
@@ -339,6 +329,36 @@ proptest! {
         // A token behind the list is one that no answer gave: the simulated server cannot read it.
         if token.rsplit('.').next().and_then(|at| at.parse::<usize>().ok()).is_none_or(|at| at <= at_most) {
             let _ = form.answer(&mut call, choice, Some(token), 4000, None);
+        }
+    }
+}
+
+proptest! {
+    // Long lists of many unhealthy objects are read as often as they have answers.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// A table of the API server that contradicts the rows, in health or in severity, hides no object and shows none twice.
+    #[test]
+    fn a_contradicting_table_hides_nothing(
+        server in server(false), form in form(), budgets in budgets(), limit in limit(),
+    ) {
+        let all = (form, Choice::All);
+        let shown = read(&server, all, &budgets, limit, &[u32::MAX], Failed::Limit).map_err(TestCaseError::fail)?;
+        prop_assert!(!shown.reports_missing);
+        check(&server, all, &shown)?;
+    }
+
+    /// So it is over calls that reach their limits midway.
+    #[test]
+    fn a_contradicting_table_and_limits_lose_nothing_in_silence(
+        server in server(false), form in form(), budgets in budgets(), limit in limit(),
+        reads in prop::collection::vec(1_u32..12, 0..4), last in 3_u32..40,
+    ) {
+        let all = (form, Choice::All);
+        let reads: Vec<u32> = reads.into_iter().chain([last]).collect();
+        match read(&server, all, &budgets, limit, &reads, Failed::Limit) {
+            Ok(shown) => check(&server, all, &shown)?,
+            Err(error) => prop_assert!(error.contains("could be read again") || error.contains("no more reads"), "{error}"),
         }
     }
 }

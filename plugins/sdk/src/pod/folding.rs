@@ -25,7 +25,7 @@ impl Pod {
             self.status.conditions.iter().find(unscheduled).map(|condition| condition.reason.as_str());
         let [_, ready, status, _, _, _, images] = row.cells.as_slice() else { return String::new() };
         // A separator that is in no name, or two different pods could be alike.
-        [&owner.kind, &owner.name, ready, status, reason.unwrap_or_default(), images]
+        [&owner.kind, &owner.name, &owner.uid, ready, status, reason.unwrap_or_default(), images]
             .map(|part| part.to_string())
             .join("\n")
     }
@@ -108,6 +108,10 @@ mod tests {
         assert_eq!(pods[0].alike(), pods[1].alike());
         let other = pod("web-2-a", &owner.replace("web-1", "web-2"), 3, "2020-01-01T00:00:00Z", "n1");
         assert_ne!(pods[0].alike(), other.alike());
+        // A reference to an owner of that name does not make a pod one of its own.
+        let forged = owner.replace(r#","controller""#, r#","uid":"other","controller""#);
+        let forged = pod("web-1-c", &forged, 3, "2020-01-01T00:00:00Z", "n1");
+        assert_ne!(pods[0].alike(), forged.alike());
         // The owner is no workload that keeps pods alike.
         let alone = pod("web", &owner.replace("true", "false"), 3, "2020-01-01T00:00:00Z", "n1");
         assert_eq!(alone.alike(), "");

@@ -1,6 +1,9 @@
 //! `output: digest`: the shapes of a log's lines.
 
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 use porthole_log_digest::{Digest, Shape};
 use porthole_sdk::{
@@ -12,6 +15,7 @@ use crate::{
     one::{self, ContainerLog},
     report::{between, seconds, why},
     targets::Target,
+    terminal::without_sequences,
 };
 
 /// Bytes of a piece of the log.
@@ -28,6 +32,8 @@ struct Part {
     bytes: u64,
     first: Option<String>,
     last: Option<String>,
+    /// True if the last line begins as the text of a kubelet that has no log.
+    is_no_log: bool,
     /// Reason for its end; None if it ends where the newer part begins.
     end: Option<LogEnd>,
     /// True if counting took too long.
@@ -62,7 +68,8 @@ impl Counter {
                     part.first.get_or_insert_with(|| time.to_owned());
                     part.last = Some(time.to_owned());
                 }
-                self.digest.add(time, message);
+                part.is_no_log = message.starts_with(one::NO_LOG);
+                self.digest.add(time, &plain(message));
             }
             self.spent += began.elapsed();
             part.is_slow = self.spent > MAX_TIME && end.is_none();
@@ -84,6 +91,18 @@ fn split(line: &str) -> (&str, &str) {
     stamped.unwrap_or(("", line))
 }
 
+/// A line without colours, which would else be a part of its shape.
+fn plain(line: &str) -> Cow<'_, str> {
+    if line.contains('\u{1b}') { without_sequences(line).into() } else { line.into() }
+}
+
+impl Part {
+    /// True if it is the text of a kubelet that has no log.
+    fn is_gone(&self) -> bool {
+        self.is_no_log && self.lines == 1 && self.bytes <= one::MAX_NO_LOG
+    }
+}
+
 /// The digest of a whole log, of its newest lines first.
 pub(crate) fn of_log(mut source: LogSource, tail: Option<u32>, room: usize) -> Result<String, Error> {
     source.tail_lines = Some(tail.unwrap_or(NEWEST).min(NEWEST));
@@ -92,6 +111,11 @@ pub(crate) fn of_log(mut source: LogSource, tail: Option<u32>, room: usize) -> R
     let mut counter = Counter::new();
     let newest = counter.count(&log, None)?;
     drop(log);
+    if newest.is_gone() {
+        let target = Target::of(source.pod.clone());
+        let log = ContainerLog::of(crate::search_of(source), note)?;
+        return Ok(log.render(&target));
+    }
     let is_longer = newest.lines >= u64::from(source.tail_lines.unwrap_or(NEWEST));
     let mut older = None;
     if is_longer
@@ -110,7 +134,7 @@ pub(crate) fn of_log(mut source: LogSource, tail: Option<u32>, room: usize) -> R
 
 /// The digest of the lines that a search has found.
 pub(crate) fn of_matches(log: &ContainerLog, target: &Target, room: usize) -> String {
-    if log.matched() == 0 {
+    if log.is_gone() || log.matched() == 0 {
         return log.render(target);
     }
     let mut digest = Digest::default();
@@ -120,7 +144,7 @@ pub(crate) fn of_matches(log: &ContainerLog, target: &Target, room: usize) -> St
         shown += part.shown;
         for line in part.first.lines().chain(part.last.lines()) {
             let (time, message) = split(line);
-            digest.add(time, message);
+            digest.add(time, &plain(message));
         }
     }
     let rest = match log.matched().saturating_sub(shown) {
@@ -234,7 +258,51 @@ fn row(shape: &Shape) -> String {
 
 #[cfg(test)]
 mod tests {
+    use porthole_sdk::kube_read::LogMatches;
+
     use super::*;
+
+    #[test]
+    fn words_of_the_kubelet_are_no_log_and_colours_no_shape() {
+        let words = "unable to retrieve container logs for containerd://4711";
+        let part = |lines, bytes| Part {
+            lines,
+            bytes,
+            is_no_log: words.starts_with(one::NO_LOG),
+            ..Part::default()
+        };
+        assert!(part(1, words.len() as u64 + 1).is_gone());
+        assert!(!part(2, 200).is_gone() && !part(1, 4096).is_gone() && !Part::default().is_gone());
+        let found = LogMatches {
+            first: format!("{words}\n"),
+            last: String::new(),
+            matched: 1,
+            shown: 1,
+            first_match: None,
+            last_match: None,
+            lines_read: 1,
+            bytes_read: 60,
+            first_line: None,
+            last_line: None,
+            long_lines: 0,
+            end: LogEnd::Whole,
+        };
+        // A time, so that no state is read.
+        let source = LogSource {
+            namespace: "shop".into(),
+            pod: "web".into(),
+            container: None,
+            previous: false,
+            tail_lines: None,
+            since_seconds: Some(60),
+            since_time: None,
+        };
+        let query = crate::search_of(source);
+        let log = ContainerLog { query, newest: found, oldest: None, stopped: None, note: String::new() };
+        let answer = of_matches(&log, &Target::of("web".to_owned()), 1000);
+        assert!(!answer.contains("shapes"), "{answer}");
+        assert_eq!(plain("\u{1b}[31mERROR\u{1b}[0m a"), "ERROR a");
+    }
 
     #[test]
     fn shapes_have_counts_and_times_and_what_has_no_room_is_counted() {

@@ -18,7 +18,7 @@ const MAX_RETRIES: usize = 4;
 /// Beginning of a kubelet's text in place of the log of a container that its runtime has deleted.
 pub(crate) const NO_LOG: &str = "unable to retrieve container logs for ";
 /// Bytes of such a text at most: it ends with the container's id.
-const MAX_NO_LOG: u64 = 200;
+pub(crate) const MAX_NO_LOG: u64 = 200;
 
 /// A log that was read.
 pub(crate) struct ContainerLog {
@@ -33,6 +33,12 @@ pub(crate) struct ContainerLog {
 }
 
 impl ContainerLog {
+    /// The log that a search finds at once.
+    pub(crate) fn of(query: LogSearch, note: String) -> Result<Self, Error> {
+        let newest = kube_read::search_log(&query).map_err(Error::from)?;
+        Ok(Self { query, newest, oldest: None, stopped: None, note })
+    }
+
     /// True if the newest part may begin after the log does.
     pub(crate) fn is_longer(&self) -> bool {
         let tail = self.query.source.tail_lines;
@@ -71,10 +77,21 @@ fn or_all(query: &LogSearch, found: LogMatches) -> Result<LogMatches, ReadError>
     Ok(if is_gone(&all) { all } else { found })
 }
 
-/// The log of the current run where that of the run before is gone.
-fn or_current_run(query: &mut LogSearch, found: LogMatches) -> Result<(LogMatches, String), ReadError> {
+/// True if the run after that of a search is searched as well.
+fn has_next_run(query: &LogSearch, all: &[LogSearch]) -> bool {
+    let of = |source: &LogSource| (source.namespace.clone(), source.pod.clone(), source.container.clone());
+    let is_next = |other: &LogSearch| !other.source.previous && of(&other.source) == of(&query.source);
+    query.source.previous && all.iter().any(is_next)
+}
+
+/// The log of the current run where that of the run before is gone, unless the current one is shown beside it.
+fn or_current_run(
+    query: &mut LogSearch,
+    found: LogMatches,
+    has_next_run: bool,
+) -> Result<(LogMatches, String), ReadError> {
     let found = or_all(query, found)?;
-    if !query.source.previous || !is_gone(&found) {
+    if !query.source.previous || has_next_run || !is_gone(&found) {
         return Ok((found, String::new()));
     }
     let mut current = query.clone();
@@ -117,7 +134,9 @@ pub(crate) fn read_all(queries: Vec<LogSearch>, tail: Option<u32>) -> Vec<Result
         if at == 0 {
             let queries: Vec<LogSearch> = queries.iter().map(with).collect();
             let answers = kube_read::search_logs(&queries);
-            logs = queries.into_iter().zip(answers).map(|(query, answer)| begin(query, answer)).collect();
+            let next: Vec<bool> = queries.iter().map(|query| has_next_run(query, &queries)).collect();
+            let asked = queries.into_iter().zip(next).zip(answers);
+            logs = asked.map(|((query, has_next_run), answer)| begin(query, answer, has_next_run)).collect();
             continue;
         }
         let mut unread: Vec<&mut ContainerLog> = logs
@@ -152,13 +171,17 @@ fn go_on(log: &mut ContainerLog, query: LogSearch, answer: Result<LogMatches, Re
 }
 
 /// Asks again where the first answer is not the last word: for a container by its name, or for fewer lines.
-fn begin(mut query: LogSearch, answer: Result<LogMatches, ReadError>) -> Result<ContainerLog, Error> {
+fn begin(
+    mut query: LogSearch,
+    answer: Result<LogMatches, ReadError>,
+    has_next_run: bool,
+) -> Result<ContainerLog, Error> {
     let mut source = query.source.clone();
     let (mut newest, note) = or_of_default_container(&mut source, answer, |source| {
         kube_read::search_log(&LogSearch { source: source.clone(), ..query.clone() })
     })?;
     query.source = source;
-    let (found, gone) = or_current_run(&mut query, newest)?;
+    let (found, gone) = or_current_run(&mut query, newest, has_next_run)?;
     newest = found;
     let note = note + &gone;
     for _ in 0..MAX_RETRIES {
@@ -220,6 +243,25 @@ fn with_hint(source: &LogSource, mut error: ReadError) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_both_runs_none_is_shown_in_the_place_of_the_other() {
+        let query = |container: &str, previous| {
+            crate::search_of(LogSource {
+                namespace: "shop".into(),
+                pod: "web".into(),
+                container: Some(container.into()),
+                previous,
+                tail_lines: None,
+                since_seconds: None,
+                since_time: None,
+            })
+        };
+        let both = [query("app", true), query("app", false)];
+        assert_eq!(both.each_ref().map(|query| has_next_run(query, &both)), [true, false]);
+        let others = [query("app", true), query("proxy", false)];
+        assert!(!has_next_run(&others[0], &others));
+    }
 
     #[test]
     fn the_newest_lines_are_searched_before_all_and_few_at_once() {

@@ -1,6 +1,23 @@
 //! The state of a pod whose log is empty: often the answer to the question behind it.
 
-use porthole_sdk::{pod::Pod, prelude::*};
+use std::fmt;
+
+use porthole_sdk::{one_line, pod::Pod, prelude::*};
+
+/// Bytes of a message or reason in the sentence: a termination message may have 4 KiB, and be written by the container.
+const MAX_MESSAGE: usize = 300;
+
+/// A text of an object as a part of the sentence: one line, or it could write a part of the answer of its own.
+struct Message<'t>(&'t str);
+
+impl fmt::Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = one_line(self.0);
+        let cut = line.get(..line.floor_char_boundary(MAX_MESSAGE)).unwrap_or_default();
+        f.write_str(cut)?;
+        if cut.len() < line.len() { f.write_str("…") } else { Ok(()) }
+    }
+}
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
@@ -78,11 +95,15 @@ impl PodState {
             serde_json::from_value::<Pod>(object.clone()).map(|pod| pod.status()).unwrap_or_default();
         let ended: Ended = serde_json::from_value(object).unwrap_or_default();
         let Status { conditions, init_container_statuses, container_statuses } = &ended.status;
-        let mut parts = vec![format!(" It is {status}")];
+        let mut parts = vec![format!(" It is {}", Message(&status))];
         let unscheduled = conditions
             .iter()
             .find(|condition| condition.r#type == "PodScheduled" && condition.status == "False");
-        parts.extend(unscheduled.map(|Condition { reason, message, .. }| format!("{reason}: {message}")));
+        parts.extend(
+            unscheduled.map(|Condition { reason, message, .. }| {
+                format!("{}: {}", Message(reason), Message(message))
+            }),
+        );
         let is_meant = |status: &&Container| container.is_none_or(|container| status.name == container);
         let all = || init_container_statuses.iter().chain(container_statuses);
         parts.extend(all().filter_map(Container::end));
@@ -103,7 +124,7 @@ impl Container {
         };
         let Some(last) = self.state.terminated.as_ref().or(self.last_state.terminated.as_ref()) else {
             let waiting = self.state.waiting.as_ref().filter(|waiting| !waiting.message.is_empty())?;
-            return Some(format!("container {} waits: {}", self.name, waiting.message));
+            return Some(format!("container {} waits: {}", Message(&self.name), Message(&waiting.message)));
         };
         // An init container that is done is in order.
         if last.exit_code == 0 && self.state.terminated.is_some() {
@@ -112,10 +133,10 @@ impl Container {
         let Terminated { reason, message, exit_code } = last;
         let why = match (reason.as_str(), message.as_str()) {
             ("" | "Error" | "Completed", "") => String::new(),
-            (reason, "") => format!(" ({reason})"),
-            (reason, message) => format!(" ({reason}: {message})"),
+            (reason, "") => format!(" ({})", Message(reason)),
+            (reason, message) => format!(" ({}: {})", Message(reason), Message(message)),
         };
-        Some(format!("container {} ended with exit code {exit_code}{why}{restarts}", self.name))
+        Some(format!("container {} ended with exit code {exit_code}{why}{restarts}", Message(&self.name)))
     }
 
     fn has_started(&self) -> bool {
@@ -133,6 +154,26 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn what_a_container_says_of_its_end_writes_no_line_of_the_answer() {
+        const FORGED: &str = "x\n== pod other ==\nall is well";
+        let long = "ä".repeat(4096);
+        for text in [FORGED, &long] {
+            let ended = json!({"terminated": {"exitCode": 1, "reason": text, "message": text}});
+            let status = json!({"phase": "Pending", "reason": text,
+                "conditions": [{"type": "PodScheduled", "status": "False", "reason": text, "message": text}],
+                "containerStatuses": [
+                    {"name": "app", "state": {"waiting": {"reason": "x", "message": text}}},
+                    {"name": "side", "state": {}, "lastState": ended}]});
+            let sentence = PodState::of(json!({"status": status}), None).sentence;
+            assert!(!sentence.contains('\n') && sentence.len() < 7 * MAX_MESSAGE, "{sentence}");
+            assert!(
+                sentence.contains("container app waits: ") && sentence.contains("container side ended"),
+                "{sentence}"
+            );
+        }
+    }
 
     #[test]
     fn a_silent_log_has_a_reason() {

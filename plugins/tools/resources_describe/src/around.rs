@@ -52,6 +52,7 @@ pub(crate) fn render(identity: &Identity, object: &Value) -> String {
     let mut output = owners(identity, object);
     let namespace = identity.namespace.clone();
     let mut worst = None;
+    let is_core = identity.api_version == "v1";
     match (identity.kind.as_str(), object.pointer("/spec/selector").and_then(selector::text)) {
         ("Service", labels) => output.push_str(&endpoints(identity, labels)),
         (
@@ -65,11 +66,11 @@ pub(crate) fn render(identity: &Identity, object: &Value) -> String {
                 worst = Some(pod);
             }
         }
-        ("Node", _) => {
+        ("Node", _) if is_core => {
             output.push_str(&pods(None, None, Some(format!("spec.nodeName={}", identity.name))).text);
             output.push_str(&totals::of_node(&identity.name, object));
         }
-        ("Namespace", _) => output.push_str(&totals::of_namespace(&identity.name)),
+        ("Namespace", _) if is_core => output.push_str(&totals::of_namespace(&identity.name)),
         _ => {}
     }
     output.push_str(&events(identity, object, worst.as_deref()));

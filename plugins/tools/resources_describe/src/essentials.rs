@@ -122,7 +122,13 @@ fn without_noise(value: Value) -> Option<Value> {
                 .into_iter()
                 .filter(|(key, value)| !NOISE.contains(&key.as_str()) && !is_default(key, value))
                 .filter_map(|(key, value)| {
-                    let value = readable(&key, value);
+                    let value = match readable(&key, value) {
+                        Value::Array(mut metrics) if key == "currentMetrics" => {
+                            metrics.retain(|metric| !is_unknown(metric));
+                            Value::Array(metrics)
+                        }
+                        value => value,
+                    };
                     Some((key, without_noise(value)?))
                 })
                 .collect();
@@ -151,12 +157,16 @@ fn without_noise(value: Value) -> Option<Value> {
     }
 }
 
-/// The token's volume, its mounts, the tolerations that every pod is given, and metrics that an autoscaler does not have yet.
+/// True for a metric that an autoscaler does not have yet.
+fn is_unknown(metric: &Value) -> bool {
+    metric.get("type").and_then(Value::as_str) == Some("")
+}
+
+/// The token's volume, its mounts, and the tolerations that every pod is given.
 fn is_made_by_the_cluster(item: &Value) -> bool {
     let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
     let key = item.get("key").and_then(Value::as_str).unwrap_or_default();
     name.starts_with("kube-api-access-")
-        || item.get("type").and_then(Value::as_str) == Some("")
         || (matches!(key, "node.kubernetes.io/not-ready" | "node.kubernetes.io/unreachable")
             && item.get("tolerationSeconds").is_some())
 }
@@ -174,6 +184,8 @@ mod tests {
         });
         assert_eq!(reduce(policy), json!({"spec": {"podSelector": {}, "ingress": [{}]}}));
         assert_eq!(reduce(json!({"spec": {}, "status": {}})), json!({}));
+        let custom = json!({"spec": {"rules": [{"type": "", "port": 80}]}});
+        assert_eq!(reduce(custom.clone()), custom);
     }
 
     #[test]

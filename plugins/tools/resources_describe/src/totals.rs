@@ -78,8 +78,12 @@ fn of_pod(pod: &Value, list: &str) -> Amount {
     if whole.is_some_and(|whole| whole.get("memory").is_some()) {
         total.memory = of_whole.memory;
     }
-    let is_limited = list == "requests" || total != Amount::default();
-    if is_limited { total.plus(Amount::of(pod.pointer("/spec/overhead"))) } else { total }
+    let overhead = Amount::of(pod.pointer("/spec/overhead"));
+    // Overhead is added to each limit that there is.
+    let with = |amount: f64, overhead: f64| {
+        if list == "requests" || amount > 0.0 { amount + overhead } else { amount }
+    };
+    Amount { cpu: with(total.cpu, overhead.cpu), memory: with(total.memory, overhead.memory) }
 }
 
 /// A line on what the pods of a node ask for.
@@ -163,6 +167,11 @@ mod tests {
         // The init container beside the sidecar needs more CPU than the containers do later, and less memory.
         assert_eq!(counted(&pod, "requests"), "cpu 410m, memory 30Mi");
         assert_eq!(of_pod(&pod, "limits"), Amount::default());
+        let limits = json!({"memory": "20Mi"});
+        let mut limited = json!({"spec": {"containers": [{"resources": {"limits": limits}}], "overhead": {"cpu": "10m", "memory": "1Mi"}}});
+        assert_eq!(counted(&limited, "limits"), "cpu 0m, memory 21Mi");
+        limited["spec"]["containers"][0]["resources"]["limits"]["cpu"] = "1".into();
+        assert_eq!(counted(&limited, "limits"), "cpu 1010m, memory 21Mi");
         pod["spec"]["resources"] = json!({"requests": {"cpu": "1"}});
         assert_eq!(counted(&pod, "requests"), "cpu 1010m, memory 30Mi");
         let all = Amount { cpu: 16.0, memory: 1024.0 * 1_048_576.0 };
