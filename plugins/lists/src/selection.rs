@@ -251,8 +251,8 @@ impl AnswerRows {
         })
     }
 
-    /// The number of objects that no answer shows, if the list ends behind the first `shown` entries. Not 0 if a kind's
-    /// table calls an object healthy that its row calls unhealthy, against [`Columns::outlined`](crate::Columns).
+    /// The number of objects that no answer shows, if the list ends behind the first `shown` entries. Not 0 if the
+    /// API server's pages contradict each other.
     pub(crate) fn missing(&self, shown: usize, before: u64) -> u64 {
         self.total.saturating_sub(before.saturating_add(shown as u64))
     }

@@ -183,6 +183,14 @@ mod tests {
     }
 
     #[test]
+    fn a_pod_has_the_restarts_of_its_column() {
+        let pod = r#"{"status":{"phase":"Pending","initContainerStatuses":[{"name":"i","restartCount":12,
+            "state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}}"#;
+        let pod: Pod = serde_json::from_str(pod).unwrap();
+        assert_eq!((pod.restarts(), pod.row().cells[3].as_str()), (12, "12"));
+    }
+
+    #[test]
     fn restarts_of_an_init_container_count_until_it_ends() {
         let pod = |exit: &str, ready: &str| {
             printed(&format!(
