@@ -53,12 +53,18 @@ pub fn get_by_name<T: DeserializeOwned>(
     let with_namespace: Vec<&str> = fields.iter().copied().chain([NAMESPACE]).collect();
     let fields = if fields.is_empty() { fields } else { &with_namespace };
     let read = |namespace: Option<String>| get(kind.clone(), namespace, name, fields);
+    // The host refuses such a name in its own words, before it asks the cluster; a search would find nothing.
+    if name.contains(['/', '%']) || matches!(name, "." | "..") {
+        return Ok(read(Some(call::default_namespace()))?);
+    }
     // The host knows whether the kind has namespaces, and refuses this read before it is made if it has.
-    match read(None) {
-        Err(error) if error.reason == Reason::Invalid => {}
+    let closed = match read(None) {
+        Err(error) if error.reason == Reason::Invalid => None,
+        // A kind without namespaces, or a caller whose policy opens some namespaces only.
+        Err(error) if matches!(error.reason, Reason::Forbidden | Reason::NotGranted) => Some(error),
         Err(error) => return Err(with_suggestion(error, &kind, None, name)),
         Ok(object) => return Ok(object),
-    }
+    };
     if let Some(preferred) = call::preferred_namespace() {
         match read(Some(preferred)) {
             // What may not be read there may be readable where it is.
@@ -66,7 +72,11 @@ pub fn get_by_name<T: DeserializeOwned>(
             other => return Ok(other?),
         }
     }
-    let locations = locate(std::slice::from_ref(&kind), name)?;
+    let locations = match (locate(std::slice::from_ref(&kind), name), closed) {
+        (Ok(locations), Some(closed)) if locations.is_unknown() => return Err(closed.into()),
+        (Err(_), Some(closed)) => return Err(closed.into()),
+        (located, _) => located?,
+    };
     match locations.only(name)? {
         Some(namespace) => Ok(read(Some(namespace.to_owned()))?),
         None => Err(locations.not_found(&kind, name)),
@@ -148,6 +158,11 @@ pub struct Locations {
 impl Locations {
     fn add(&mut self, kind: &KindRef, namespace: String) {
         self.found.entry(namespace).or_insert_with(|| kind.clone());
+    }
+
+    /// True if nothing was found, and no namespace could be looked into.
+    fn is_unknown(&self) -> bool {
+        self.found.is_empty() && self.looked.is_empty()
     }
 
     fn note(&mut self, error: ReadError) {

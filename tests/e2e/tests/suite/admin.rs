@@ -229,7 +229,7 @@ async fn figures_are_openmetrics_and_count_what_happened() {
     let operator = Operator::new().await;
     let client = Streamable::new(&operator.host.origin, Some(&operator.token));
     client.call("pods_list", json!({})).await.unwrap();
-    client.call("pods_get", json!({"name": "nope"})).await.unwrap();
+    client.call("pods_get", json!({"name": "nope", "namespace": "default"})).await.unwrap();
     client.call("invented", json!({})).await.unwrap();
     client.call("pods_list", json!({"limit": "many"})).await.unwrap();
     let answer = operator.get("/metrics").await;

@@ -37,7 +37,7 @@ fn inspect_shows_what_a_tool_is_imports_and_reads() {
         "imports, empty",
         "  name (string): ",
         "  previous (boolean): ",
-        "- apiGroups: [\"\"]\n    resources: [pods]\n    verbs: [get, list]\n",
+        "- apiGroups: [\"\"]\n    resources: [pods, replicationcontrollers, services]\n    verbs: [get, list]\n",
     ] {
         assert!(shown.contains(expected), "{expected:?} is not in {shown}");
     }

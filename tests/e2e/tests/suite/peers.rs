@@ -274,7 +274,11 @@ async fn a_denied_kind_is_refused_by_its_name_in_every_tool() {
         ),
         ("helm_list", json!({}), "resource not allowed: secrets"),
         ("pods_list", json!({}), "resource not allowed: /v1, Kind=Pod"),
-        ("pods_log", json!({"name": "a-pod-in-default"}), "resource not allowed: pods/log"),
+        (
+            "pods_log",
+            json!({"name": "a-pod-in-default", "namespace": "default"}),
+            "resource not allowed: pods/log",
+        ),
         ("nodes_list", json!({}), "resource not allowed: /v1, Kind=Node"),
         ("nodes_log", json!({"name": "node-1", "query": "x"}), "resource not allowed: nodes/proxy"),
         ("events_list", json!({}), "resource not allowed: /v1, Kind=Event"),

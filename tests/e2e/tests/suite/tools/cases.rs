@@ -71,7 +71,7 @@ pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         (
             "pods_log",
             json!({"name": ledger, "namespace": "payments"}),
-            vec!["has not logged any message yet"],
+            vec!["no container has started", "Insufficient memory"],
         ),
         ("pods_top", json!({"namespace": "shop"}), vec!["cart-db-0", "300m", "total: 980m 1.22Gi"]),
         (
