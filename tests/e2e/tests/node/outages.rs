@@ -216,7 +216,8 @@ impl Stage<'_> {
         shell(self.node, &format!("kubectl uncordon {NODE_NAME}"));
         let to = self.twin.until_ready(1, &pods[0].container).await + SPREAD;
         visits.answered(60).await;
-        let allowed = Allowed { closed: vec![from..to], ending: vec![from..to], ..Allowed::default() };
+        let allowed =
+            Allowed { closed: vec![from..to + OPENED], ending: vec![from..to], ..Allowed::default() };
         visits.end().await.judge("the one node drained, and opened again", &allowed);
     }
 }

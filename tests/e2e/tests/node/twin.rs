@@ -22,6 +22,9 @@ use crate::{
 
 /// Maximum time until a pod serves.
 const READY: Duration = Duration::from_secs(120);
+/// Maximum time until the Service leads to a pod that is ready again: controllers and kube-proxy sum changes up, and a busy
+/// machine is slow. Refusals within it are not the host's.
+pub(crate) const OPENED: Duration = Duration::from_secs(10);
 /// Time until every connection goes where the Service leads now: kube-proxy sums changes up for a second.
 pub(crate) const SPREAD: Duration = Duration::from_secs(2);
 /// Tools of the image: few, so that pods are ready within a second or two.
