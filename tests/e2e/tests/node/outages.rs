@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     lifecycle::Stopped,
     shell,
-    twin::{Pod, SPREAD, Twin},
+    twin::{OPENED, Pod, SPREAD, Twin},
     until,
     visits::{Allowed, Door},
 };

@@ -7,7 +7,7 @@ use porthole_testbed::{http::Way, node::ADDRESS};
 use crate::{
     deployed::Deployed,
     shell,
-    twin::{Pod, SPREAD, Twin},
+    twin::{OPENED, Pod, SPREAD, Twin},
     visits::Allowed,
 };
 

@@ -236,7 +236,10 @@ async fn a_wrong_namespace_is_answered_with_the_right_one_by_every_tool() {
         assert!(answer.starts_with("ERROR: ") && answer.contains("truth"), "{tool} {arguments}: {answer}");
     }
     let misspelt = stage.call("pods_log", json!({"namespace": "truht", "name": "writer"})).await;
-    assert!(misspelt.starts_with("ERROR: ") && misspelt.contains("namespace truth"), "{misspelt}");
+    assert!(
+        misspelt.starts_with("ERROR: ") && misspelt.contains("in namespace ") && misspelt.contains("truth"),
+        "{misspelt}"
+    );
     for tool in ["pods_list_in_namespace", "events_list"] {
         let answer = stage.call(tool, json!({"namespace": "truht"})).await;
         assert!(answer.starts_with("ERROR: namespace \"truht\" does not exist"), "{tool}: {answer}");

@@ -9,9 +9,12 @@ use crate::until;
 
 /// Files of a container's runs, the oldest first.
 fn files(stage: &Stage, pod: &str, container: &str) -> Vec<PathBuf> {
-    let pods = stage.node.folder().join("log/pods");
-    let folder = std::fs::read_dir(pods)
-        .unwrap()
+    // Of the first Kubernetes node, and of the second.
+    let folders = ["log/pods", "node-2/log/pods"].map(|pods| stage.node.folder().join(pods));
+    let folder = folders
+        .iter()
+        .filter_map(|pods| std::fs::read_dir(pods).ok())
+        .flatten()
         .map(|entry| entry.unwrap().path())
         .find(|path| path.file_name().unwrap().to_string_lossy().starts_with(&format!("truth_{pod}_")))
         .unwrap_or_else(|| panic!("no logs of {pod}"))
