@@ -157,7 +157,9 @@ async fn the_facts_of_kubectl_describe_are_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_pods_of_a_node_request_is_the_sum_of_kubectl() {
     let stage = Stage::get().await;
-    let node = porthole_testbed::node::NODE_NAME;
+    // The one with the guide's pod, which requests something.
+    let path = "jsonpath={.items[0].spec.nodeName}";
+    let node = stage.kubectl(&format!("get pods -n mcp-tools -l app.kubernetes.io/name=porthole -o {path}"));
     until("the sums agree", STEADY, async || {
         let described = stage.kubectl(&format!("describe node {node}"));
         let total = Regex::new(r"(?m)^  cpu +(\d+m?) \((\d+)%\)").unwrap();
