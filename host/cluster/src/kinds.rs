@@ -52,7 +52,7 @@ struct DiscoverySnapshot {
     read_at: Instant,
 }
 
-/// What a call asks of a snapshot.
+/// Age and wait that a call accepts of a snapshot.
 #[derive(Debug, Clone, Copy)]
 struct Freshness {
     /// Age from which on it is refreshed.

@@ -187,7 +187,7 @@ impl<'c> Client<'c> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let failure = match self.send_once(request(), Body::from(body.to_vec()), what).await {
+            let failure = match self.send_once(request(), Body::from(body.clone()), what).await {
                 Err(failure) => failure,
                 answer => return answer,
             };

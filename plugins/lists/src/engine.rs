@@ -81,9 +81,10 @@ impl List<'_> {
         // A request with conditions or an order is for the objects themselves.
         let is_folded = request.filter()?.is_none() && request.order().is_none();
         let alike = fold.filter(|_| is_folded).map(|fold| fold.alike);
-        let entry = |object: &T| Entry {
-            alike: alike.map(|alike| alike(object)).unwrap_or_default(),
-            ..Entry::of((columns.row)(object))
+        let entry = |object: &T| {
+            let row = (columns.row)(object);
+            let alike = alike.map(|alike| alike(object, &row)).unwrap_or_default();
+            Entry { alike, ..Entry::of(row) }
         };
         let rows = |json: &str| typed_entries::<T>(json, entry);
         let own = Shape::Own {

@@ -8,9 +8,10 @@ use crate::{entry::Row, selection::Selected};
 
 /// The way in which alike rows of a list become one, and the order of its statuses.
 pub struct Fold<T> {
-    /// What alike objects have in common: their workload, status and reason. Empty for an object that is never folded.
+    /// The key that alike objects share, of an object and its row: their workload, status and reason. Empty for an object that
+    /// is never folded.
     /// Objects of different [`Row::namespace`] are never alike.
-    pub alike: fn(&T) -> String,
+    pub alike: fn(&T, &Row) -> String,
     /// The severity of a status by which an unhealthy object is counted, 1 to 9: the worst lead the list.
     pub severity: fn(&str) -> u32,
     /// The cells of a row that stands for these rows, two or more; its name is that of the first.

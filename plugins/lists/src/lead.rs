@@ -23,7 +23,7 @@ struct Level {
 /// Unhealthy objects, gathered on a walk.
 pub(crate) struct Lead {
     levels: BTreeMap<Reverse<Severity>, Level>,
-    /// What each answer has room for.
+    /// An answer without rows, with the room that each has.
     empty: Selection,
 }
 

@@ -70,7 +70,7 @@ pub use bindings::porthole::tool::{call, kube_read, types};
 pub use error::Error;
 pub use list::{Kept, List};
 pub use list_arguments::ListArguments;
-pub use location::{Locations, get_by_name, locate, preferred};
+pub use location::{Locations, get_by_name, locate, locate_preferred};
 pub use metrics::{Resource, TopArguments, metrics_error};
 pub use missing::{elsewhere, get_or_suggest, node_read, suggestion};
 pub use pages::{ListEnd, list_pages};

@@ -83,19 +83,24 @@ pub fn get_by_name<T: DeserializeOwned>(
     }
 }
 
-/// The preferred namespace, if it has an object of this name, of any of some kinds.
+/// As [`locate`], but the preferred namespace alone if that has an object of this name.
 ///
 /// # Errors
-/// If none was found, and it may be one that could not be read.
-pub fn preferred(kinds: &[KindRef], name: &str) -> Result<Option<String>, ReadError> {
-    let Some(namespace) = call::preferred_namespace() else { return Ok(None) };
+/// As [`locate`], and if the preferred namespace may have one that could not be read.
+pub fn locate_preferred(kinds: &[KindRef], name: &str) -> Result<Locations, ReadError> {
+    let Some(namespace) = call::preferred_namespace() else { return locate(kinds, name) };
     let queries: Vec<GetQuery> =
         kinds.iter().take(AT_ONCE).map(|kind| named(kind, &namespace, name, metadata())).collect();
     let reads = kube_read::get_all(&queries);
-    if reads.iter().any(Result::is_ok) {
-        return Ok(Some(namespace));
+    if let Some((kind, _)) = kinds.iter().zip(&reads).find(|(_, read)| read.is_ok()) {
+        let mut locations = Locations::default();
+        locations.add(kind, namespace);
+        return Ok(locations);
     }
-    reads.into_iter().filter_map(Result::err).find(is_unknown).map_or(Ok(None), Err)
+    match reads.into_iter().filter_map(Result::err).find(is_unknown) {
+        Some(error) => Err(error),
+        None => locate(kinds, name),
+    }
 }
 
 /// True if the error leaves open whether the object exists, other than for the caller's rights.

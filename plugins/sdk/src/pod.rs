@@ -66,7 +66,7 @@ pub struct Metadata {
     pub creation_timestamp: String,
     /// RFC 3339; set while the object is being deleted.
     pub deletion_timestamp: Option<String>,
-    /// What it belongs to.
+    /// Objects that it belongs to.
     pub owner_references: Vec<Owner>,
 }
 

@@ -64,9 +64,9 @@ struct Question {
 
 /// Answers of one server to one question.
 struct Answers {
-    /// What the model receives, by call.
+    /// Answers that the model receives, by call.
     texts: Vec<String>,
-    /// What of it is read, as one text.
+    /// The part of them that is read, as one text.
     read: String,
     calls: usize,
     took: Duration,

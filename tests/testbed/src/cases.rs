@@ -41,7 +41,7 @@ pub struct Case {
     folder: PathBuf,
     /// Question of a person.
     pub prompt: String,
-    /// What the question names.
+    /// Names in the question.
     pub names: Value,
     /// The call that should answer it.
     pub call: Call,
@@ -99,7 +99,7 @@ impl Case {
         node.kubectl(&["apply", "-f", &manifests]).map(|_| ())
     }
 
-    /// What the answer of its call must say.
+    /// Expectation of the answer to its call.
     pub fn expectation(&self) -> Result<Expectation> {
         Expectation::new(self.causes.as_deref(), &self.facts, &self.forbidden)
     }
@@ -113,7 +113,7 @@ impl Case {
         self.facts.len()
     }
 
-    /// What an answer in other words must say: the facts, wherever they stand.
+    /// Expectation of an answer in other words: the facts, wherever they stand.
     pub fn facts(&self) -> Result<Expectation> {
         Expectation::new(None, &self.facts, &self.forbidden)
     }

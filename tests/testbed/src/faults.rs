@@ -42,7 +42,7 @@ pub struct Fault {
     /// Rules that say less and are right too, where something could not be read.
     #[serde(default)]
     weaker: Vec<String>,
-    /// What the node must have: `addons`.
+    /// Needs of the node: `addons`.
     pub needs: Option<String>,
     /// Labels of its namespace.
     #[serde(default)]
@@ -96,7 +96,7 @@ impl Fault {
         Ok(faults)
     }
 
-    /// What the answer to one of its questions must say.
+    /// Expectation of the answer to one of its questions.
     pub fn expectation(&self, question: &Question) -> Result<Expectation> {
         let causes = question.causes.as_ref().unwrap_or(&self.causes);
         Expectation::new(Some(causes), &question.expected, &question.forbidden)
@@ -183,7 +183,7 @@ pub fn until_accounts_exist<'n>(node: &Node, namespaces: impl Iterator<Item = &'
     }
 }
 
-/// What does not show yet, of faults that have not shown before.
+/// Faults that do not show yet, of those that have not shown before.
 pub struct Unsteady<'f> {
     left: Vec<(&'f Fault, &'f str, &'f str)>,
 }

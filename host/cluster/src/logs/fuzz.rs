@@ -38,13 +38,18 @@ fn run(
     (text, overflowed || full)
 }
 
+/// Separation of a secret from a log before it: a control sequence without an end takes what follows in its line, also the
+/// first byte of a secret.
+fn gap(before: &[u8]) -> &'static [u8] {
+    if before.iter().any(|byte| matches!(byte, 0x1b | 0x9b)) { b"\n" } else { b"" }
+}
+
 /// No part of a secret in the middle of the log is handed out, nor does a search find it, however the bytes arrive and
 /// wherever the limit cuts.
 fn masked_lines(query: &LogQuery, pattern: Option<&Arc<Regex>>, limit: usize, log: &[u8], size: usize) {
     const BODY: &str = "Zq7Zq8Zq9Zq7Zq8Zq9Zq7Zq8Zq9Zq7Zq8Zq9";
     let (before, after) = log.split_at(log.len() / 2);
-    // A control sequence without an end takes what follows in its line, also the first byte of a secret.
-    let gap: &[u8] = if before.iter().any(|byte| matches!(byte, 0x1b | 0x9b)) { b"\n" } else { b"" };
+    let gap = gap(before);
     for (secret, shown) in [
         (format!(" ghp_{BODY} "), "Zq7Z"),
         (format!(" eyJhbGciOiJSUzI1NiJ9.eyJ{BODY}.{BODY} "), "Zq7Z"),

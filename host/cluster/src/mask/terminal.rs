@@ -44,7 +44,7 @@ pub(super) fn has_sequence(text: &[u8]) -> bool {
     })
 }
 
-/// What follows a sequence behind its ESC; all if it is none.
+/// The rest behind a sequence whose ESC was read; all of the text if it is none.
 fn after_escape(text: &[u8]) -> &[u8] {
     match text {
         [b'[', rest @ ..] => after_csi(rest).unwrap_or(text),
@@ -55,14 +55,14 @@ fn after_escape(text: &[u8]) -> &[u8] {
     }
 }
 
-/// What follows parameters and the final byte; `None` without a final byte.
+/// The rest behind parameters and the final byte; `None` without a final byte.
 fn after_csi(text: &[u8]) -> Option<&[u8]> {
     let end = text.iter().position(|byte| !matches!(byte, 0x20..=0x3f))?;
     let is_final = text.get(end).is_some_and(|byte| matches!(byte, 0x40..=0x7e));
     is_final.then(|| text.get(end.saturating_add(1)..).unwrap_or_default())
 }
 
-/// What follows BEL or `ESC \`; nothing without them.
+/// The rest behind BEL or `ESC \`; nothing without them.
 fn after_osc(text: &[u8]) -> &[u8] {
     for at in memchr::memchr2_iter(BEL, ESC, text) {
         match text.get(at..).unwrap_or_default() {

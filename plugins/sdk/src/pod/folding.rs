@@ -13,12 +13,11 @@ pub const FOLD: Fold<Pod> = Fold {
 };
 
 impl Pod {
-    /// What makes pods alike; empty without a controller, which a workload would be.
-    fn alike(&self) -> String {
+    /// The key of alike pods, of which this is the row; empty without a controller, which a workload would be.
+    fn alike(&self, row: &Row) -> String {
         let Some(owner) = self.metadata.owner_references.iter().find(|owner| owner.controller) else {
             return String::new();
         };
-        let row = self.row();
         let unscheduled =
             |condition: &&super::Condition| condition.r#type == "PodScheduled" && condition.status == "False";
         let reason =
@@ -105,16 +104,20 @@ mod tests {
             ["web-1-a ×2", "0/1", "CrashLoopBackOff", "3..12", "2 nodes", "web:1"]
         );
         assert!(age.contains("..") && age.ends_with('y'), "{age}");
-        assert_eq!(pods[0].alike(), pods[1].alike());
+        assert_eq!(key(&pods[0]), key(&pods[1]));
         let other = pod("web-2-a", &owner.replace("web-1", "web-2"), 3, "2020-01-01T00:00:00Z", "n1");
-        assert_ne!(pods[0].alike(), other.alike());
+        assert_ne!(key(&pods[0]), key(&other));
         // A reference to an owner of that name does not make a pod one of its own.
         let forged = owner.replace(r#","controller""#, r#","uid":"other","controller""#);
         let forged = pod("web-1-c", &forged, 3, "2020-01-01T00:00:00Z", "n1");
-        assert_ne!(pods[0].alike(), forged.alike());
+        assert_ne!(key(&pods[0]), key(&forged));
         // The owner is no workload that keeps pods alike.
         let alone = pod("web", &owner.replace("true", "false"), 3, "2020-01-01T00:00:00Z", "n1");
-        assert_eq!(alone.alike(), "");
+        assert_eq!(key(&alone), "");
+    }
+
+    fn key(pod: &Pod) -> String {
+        pod.alike(&pod.row())
     }
 
     /// A namespace as one page.

@@ -3,7 +3,7 @@
 use super::{Condition, ContainerStatus, Pod};
 use crate::parse_time;
 
-/// What `kubectl get` prints of a pod.
+/// Columns of a pod that `kubectl get` prints.
 #[derive(Debug, PartialEq)]
 pub(super) struct Printed {
     pub(super) ready: usize,

@@ -5,9 +5,8 @@ use porthole_sdk::{
     event::COLUMNS,
     field_path::echo,
     kube_read::KindInfo,
-    locate,
+    locate_preferred,
     owned::{Involved, events, with_owned},
-    preferred,
     prelude::*,
     tool,
 };
@@ -132,10 +131,7 @@ fn named(name: &str, namespace: Option<String>) -> Result<Named, Error> {
 /// The namespace that has an object of the name, if one has.
 fn find_namespace(kinds: &[String], name: &str) -> Result<Option<String>, Error> {
     let kinds: Vec<KindRef> = kinds.iter().map(|name| kind(name)).collect();
-    if let Some(preferred) = preferred(&kinds, name)? {
-        return Ok(Some(preferred));
-    }
-    Ok(locate(&kinds, name)?.only(name)?.map(str::to_owned))
+    Ok(locate_preferred(&kinds, name)?.only(name)?.map(str::to_owned))
 }
 
 /// A kind in any form.

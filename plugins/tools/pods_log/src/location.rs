@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use porthole_sdk::{ListEnd, list_pages, locate, pod::Metadata, preferred, prelude::*};
+use porthole_sdk::{ListEnd, list_pages, locate_preferred, pod::Metadata, prelude::*};
 
 use crate::targets::{self, WORKLOADS};
 
@@ -17,10 +17,7 @@ pub(crate) fn of(name: &str) -> Result<String, Error> {
     let name = targets::bare(name);
     let Some((workload, name)) = name.split_once('/') else { return of_bare(name) };
     let kinds = [kind(if targets::is_cron_job(workload) { "cronjobs.batch" } else { workload })];
-    if let Some(preferred) = preferred(&kinds, name)? {
-        return Ok(preferred);
-    }
-    let locations = locate(&kinds, name)?;
+    let locations = locate_preferred(&kinds, name)?;
     let [kind] = &kinds;
     locations.only(name)?.map(str::to_owned).ok_or_else(|| locations.not_found(kind, name))
 }
@@ -29,11 +26,8 @@ fn of_bare(name: &str) -> Result<String, Error> {
     let pods = kind("pods");
     let workloads = WORKLOADS.map(kind);
     let all: Vec<KindRef> = workloads.iter().cloned().chain([pods.clone()]).collect();
-    if let Some(preferred) = preferred(&all, name)? {
-        return Ok(preferred);
-    }
     // Together: whoever may make a pod of a workload's name must not be read in its place without a word.
-    let locations = locate(&all, name)?;
+    let locations = locate_preferred(&all, name)?;
     if let Some(namespace) = locations.only(name)? {
         return Ok(namespace.to_owned());
     }

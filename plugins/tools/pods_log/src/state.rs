@@ -73,7 +73,7 @@ struct Terminated {
     exit_code: i32,
 }
 
-/// What a pod's status says about a log.
+/// Account of a log by its pod's status.
 #[derive(Debug, PartialEq)]
 pub(crate) struct PodState {
     /// ` It is CrashLoopBackOff; container app ended with exit code 1, restarted 4 times.`

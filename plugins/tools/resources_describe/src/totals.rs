@@ -54,7 +54,7 @@ impl Amount {
     }
 }
 
-/// What a pod is counted with on its node, by the rule of the scheduler (component-helpers' resource.PodRequests).
+/// Amount that a pod is counted with on its node, by the rule of the scheduler (component-helpers' resource.PodRequests).
 fn of_pod(pod: &Value, list: &str) -> Amount {
     let resources = |container: &Value| Amount::of(container.pointer(&format!("/resources/{list}")));
     let items = |key: &str| pod.pointer(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

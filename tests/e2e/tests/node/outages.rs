@@ -1,4 +1,4 @@
-//! What happens to the node itself while Dify visits: on a node of its own, so that other tests keep theirs.
+//! Outages of the node itself while Dify visits: on a node of its own, so that other tests keep theirs.
 
 use std::{
     process::Stdio,
@@ -30,7 +30,7 @@ const HANGS: Duration = Duration::from_secs(8);
 const AGAIN: Duration = Duration::from_secs(60);
 /// Time of a call: shorter than by default, so that the test is short.
 const CALL: Duration = Duration::from_secs(10);
-/// What a visit is told while the API server does not answer, while calls that wait for it hold every permit, while it
+/// Texts that a visit is told while the API server does not answer, while calls that wait for it hold every permit, while it
 /// starts and knows no roles yet, and if the outage is longer than the minute for which a token's owner is remembered.
 const OUTAGE: &[&str] = &[
     "the API server did not answer",

@@ -253,7 +253,7 @@ impl Coming {
     }
 }
 
-/// What may happen to visits, beside their answers.
+/// Outcomes that visits may have, beside their answers.
 #[derive(Default)]
 pub(crate) struct Allowed {
     /// Spans in which the Service leads to no pod that lives: visits are refused.

@@ -86,9 +86,7 @@ fn secrets(query: &LogSearch, patterns: &SearchPatterns, limit: usize, log: &[u8
         return;
     }
     let (before, after) = log.split_at(log.len() / 2);
-    // A control sequence without an end takes what follows in its line, also the first byte of a secret.
-    let gap: &[u8] = if before.iter().any(|byte| matches!(byte, 0x1b | 0x9b)) { b"\n" } else { b"" };
-    let planted = [before, gap, format!(" ghp_{BODY} ").as_bytes(), after].concat();
+    let planted = [before, super::gap(before), format!(" ghp_{BODY} ").as_bytes(), after].concat();
     let found = run(query, patterns, Masking::Mask, limit, &planted, planted.len());
     assert!(!found.first.contains("Zq7Z") && !found.last.contains("Zq7Z"), "{found:?}");
     let probe = SearchPatterns { include: pattern(BODY).flatten(), exclude: None };

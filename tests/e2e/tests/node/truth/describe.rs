@@ -1,5 +1,6 @@
 //! Facts of `kubectl describe` in the answers of resources_describe.
 
+use porthole_testbed::node;
 use regex::Regex;
 use serde_json::json;
 
@@ -160,8 +161,9 @@ async fn what_the_pods_of_a_node_request_is_the_sum_of_kubectl() {
     until("the sums agree", STEADY, async || {
         let total = Regex::new(r"(?m)^  cpu +(\d+m?) \((\d+)%\)").unwrap();
         // The scheduler chooses which of the nodes has pods that request something.
-        let described =
-            ["node-1", "node-2"].map(|node| (node, stage.kubectl(&format!("describe node {node}"))));
+        let described = [1, 2]
+            .map(node::name)
+            .map(|node| (node.clone(), stage.kubectl(&format!("describe node {node}"))));
         let sums = described.iter().filter_map(|(node, text)| Some((node, total.captures(text)?)));
         let Some((node, cpu)) = sums.into_iter().find(|(_, cpu)| &cpu[1] != "0") else {
             return Err(format!("{described:?}"));

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use porthole_testbed::node;
 use serde_json::{Value, json};
 
 use super::{STEADY, Stage};
@@ -10,7 +11,8 @@ use crate::until;
 /// Files of a container's runs, the oldest first.
 fn files(stage: &Stage, pod: &str, container: &str) -> Vec<PathBuf> {
     // Of the first Kubernetes node, and of the second.
-    let folders = ["log/pods", "node-2/log/pods"].map(|pods| stage.node.folder().join(pods));
+    let folders = ["log/pods".to_owned(), format!("{}/log/pods", node::name(2))]
+        .map(|pods| stage.node.folder().join(pods));
     let folder = folders
         .iter()
         .filter_map(|pods| std::fs::read_dir(pods).ok())
@@ -25,7 +27,7 @@ fn files(stage: &Stage, pod: &str, container: &str) -> Vec<PathBuf> {
     runs
 }
 
-/// What a container wrote in a run: the runtime's lines are `time stream F|P text`, and P is continued by the next.
+/// Text that a container wrote in a run: the runtime's lines are `time stream F|P text`, and P is continued by the next.
 fn written(file: &PathBuf) -> String {
     let mut text = String::new();
     for line in String::from_utf8(std::fs::read(file).unwrap()).unwrap().split_terminator('\n') {
