@@ -41,6 +41,13 @@ pub(crate) fn idle(facts: &Facts, namespace: &str, findings: &[Finding]) -> Stri
     }
 }
 
+/// The objects that may be meant by a name that nothing has: a line that begins with a line break, or nothing.
+pub(crate) fn alike(objects: &[Reference]) -> String {
+    let objects: Vec<String> =
+        objects.iter().map(|object| render::line(&object.to_string(), subject::MAX_LINE)).collect();
+    if objects.is_empty() { String::new() } else { format!("\nnames like it: {}", objects.join(", ")) }
+}
+
 /// Hints at the object of a name that was not found: events of the namespace that name it, and the kinds that were not
 /// looked at. Empty, or lines that each begin with a line break.
 pub(crate) fn unseen(facts: &Facts, name: &str, namespace: Option<&str>) -> String {
@@ -87,7 +94,7 @@ mod tests {
 
     use crate::{
         Kind,
-        recorded::{Recorded, event, object, running, with},
+        recorded::{Recorded, event, object, owned, running, with},
     };
 
     #[test]
@@ -103,6 +110,39 @@ mod tests {
         assert!(answer.contains("no fault found") && answer.contains(line), "{answer}");
         let answer = Recorded::new(&objects).ask("web");
         assert!(!answer.contains("as intended"), "{answer}");
+    }
+
+    #[test]
+    fn a_misspelt_name_is_answered_with_names_like_it() {
+        let web = with("Deployment", "checkout-api", json!({"replicas": 1}), json!({}));
+        let set = owned(object("ReplicaSet", "checkout-api-5d8"), &web);
+        let pod = owned(running("checkout-api-5d8-x2x"), &set);
+        let cluster =
+            Recorded::new(&[web, set, pod, object("Namespace", "shop"), object("StorageClass", "fast-ssd")]);
+        for (name, namespace) in [
+            ("chekout-api", "shop"),
+            ("chekout", ""),
+            ("chekout-api", "default"),
+            ("checkout-api-77-old", "shop"),
+        ] {
+            let answer = cluster.clone().ask_for(name, namespace, "");
+            assert!(
+                answer.contains("\nnames like it: Deployment shop/checkout-api"),
+                "{name} {namespace}: {answer}"
+            );
+            assert!(!answer.contains("Pod shop"), "{name} {namespace}: {answer}");
+        }
+        assert_eq!(
+            cluster.clone().ask_for("", "shpo", ""),
+            "there is no namespace shpo; names like it: shop"
+        );
+        assert_eq!(cluster.clone().ask_for("", "default", ""), "there is no namespace default");
+        let answer = cluster.clone().ask_for("fast-sdd", "", "StorageClass");
+        assert_eq!(answer, "there is no StorageClass of that name\nnames like it: StorageClass fast-ssd");
+        // An exact name elsewhere comes before names like it.
+        let answer = cluster.clone().ask_for("checkout-api", "default", "");
+        assert!(answer.contains("It is in shop") && !answer.contains("names like it"), "{answer}");
+        assert!(!cluster.ask("orders").contains("names like it"));
     }
 
     /// An account that may read pods and events only, and a workload whose pods are not created.

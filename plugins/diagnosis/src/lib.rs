@@ -65,7 +65,7 @@ pub use rules::{RULES, Rule};
 pub use source::{List, Listed, LogLines, LogRead, Outline, Source, Unread};
 
 use crowd::Crowd;
-use subject::Name;
+use subject::{Name, Places};
 
 /// Bytes of a name of Kubernetes.
 const MAX_NAME: usize = 253;
@@ -208,9 +208,22 @@ fn of_namespace(
 ) -> Result<Vec<Reference>, String> {
     collect::namespace(source, facts, namespace, Crowd::share(1));
     if matches!(facts.find(Kind::Namespace, "", namespace), Presence::Absent) {
-        return Err(format!("there is no namespace {namespace}"));
+        return Err(format!("there is no namespace {namespace}{}", near_namespaces(source, namespace)));
     }
     Ok(unwell(rules, facts, namespace))
+}
+
+/// The namespaces that may be meant by a name that none has, for the end of a sentence.
+fn near_namespaces(source: &mut impl Source, name: &str) -> String {
+    let fields = vec!["metadata.name"];
+    let kind = Kind::Namespace;
+    let all = List { kind, namespace: None, field_selector: None, fields, is_first_page: false };
+    let listed = source.lists(&[all]).into_iter().next().and_then(Result::ok);
+    let all: Vec<Object> =
+        listed.into_iter().flat_map(|listed| listed.items).map(|value| Object::new(kind, value)).collect();
+    let alike = names::alike(name, all.iter().map(|object| (object.name(), object.name())));
+    let alike: Vec<String> = alike.into_iter().map(|name| line(name, MAX_NAME)).collect();
+    if alike.is_empty() { String::new() } else { format!("; names like it: {}", alike.join(", ")) }
 }
 
 /// The objects of a namespace that are not well and that nothing known owns, or else the namespace.
@@ -269,7 +282,7 @@ fn of_cluster_scope(
     let found = name.matches(facts.all(kind));
     if found.is_empty() {
         return Err(if facts.is_listed(kind, "") {
-            format!("there is no {kind} of that name")
+            format!("there is no {kind} of that name{}", asides::alike(&name.alike(facts.all(kind))))
         } else {
             format!("{} cannot be listed", kind.plural())
         });
@@ -304,13 +317,15 @@ fn of_name(
             return Ok(found);
         }
     }
-    let (places, all) = subject::places(source, facts, name);
+    let Places { namespaces: places, count: all, alike } = subject::places(source, facts, name);
     let elsewhere = places.join(", ");
     let unseen = |facts: &Facts| asides::unseen(facts, &name.name, namespace.as_deref());
     if let Some(namespace) = &namespace {
         return Err(if places.is_empty() {
+            let here = name.alike(facts.within_any(namespace));
+            let alike = asides::alike(if here.is_empty() { &alike } else { &here });
             format!(
-                "nothing of that name is in namespace {namespace}, or in any other that this account may list{}",
+                "nothing of that name is in namespace {namespace}, or in any other that this account may list{alike}{}",
                 unseen(facts)
             )
         } else {
@@ -342,7 +357,8 @@ fn of_name(
     }
     if found.is_empty() {
         return Err(format!(
-            "nothing of that name is in any namespace that this account may list; pods_list shows all pods{}",
+            "nothing of that name is in any namespace that this account may list; pods_list shows all pods{}{}",
+            asides::alike(&alike),
             unseen(facts)
         ));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Facts, Kind, Object, Reference,
+    Facts, Kind, Object, Reference, names,
     object::text,
     source::{List, Source},
 };
@@ -69,13 +69,23 @@ impl Name {
         Ok(Self { kind, name: if prefix.is_some() { rest.to_owned() } else { name.to_owned() } })
     }
 
-    /// The objects of `candidates` that are meant: those whose name fits best. What another one owns is left out.
-    pub(crate) fn matches<'o>(&self, candidates: impl Iterator<Item = &'o Object>) -> Vec<Reference> {
-        let of_kind = |object: &&Object| match self.kind {
+    /// The objects of `candidates` that may be meant if none has the name; what another one owns stands for its owner.
+    pub(crate) fn alike<'o>(&self, candidates: impl Iterator<Item = &'o Object>) -> Vec<Reference> {
+        let candidates: Vec<&Object> = candidates.filter(|object| self.is_of_kind(object)).collect();
+        let references = without_owned(&candidates.iter().collect::<Vec<_>>());
+        names::alike(&self.name, references.iter().map(|object| (object.name.as_str(), object.clone())))
+    }
+
+    fn is_of_kind(&self, object: &Object) -> bool {
+        match self.kind {
             Some(kind) => object.kind() == kind,
             None => object.kind() == Kind::Pod || KINDS.contains(&object.kind()),
-        };
-        let candidates: Vec<&Object> = candidates.filter(of_kind).collect();
+        }
+    }
+
+    /// The objects of `candidates` that are meant: those whose name fits best. What another one owns is left out.
+    pub(crate) fn matches<'o>(&self, candidates: impl Iterator<Item = &'o Object>) -> Vec<Reference> {
+        let candidates: Vec<&Object> = candidates.filter(|object| self.is_of_kind(object)).collect();
         for fit in [Fit::Whole, Fit::Beginning, Fit::Label, Fit::Part] {
             let found: Vec<&&Object> =
                 candidates.iter().filter(|object| fit.holds(&self.name, object)).collect();
@@ -153,8 +163,18 @@ fn without_owned(found: &[&&Object]) -> Vec<Reference> {
     found.iter().filter(|object| !is_owned(object)).map(|object| object.reference()).collect()
 }
 
-/// The namespaces that have something of the name, at most a few, and the number of all.
-pub(crate) fn places(source: &mut impl Source, facts: &mut Facts, name: &Name) -> (Vec<String>, usize) {
+/// The namespaces in which a name was looked for.
+pub(crate) struct Places {
+    /// Those that have something of the name, at most a few.
+    pub(crate) namespaces: Vec<String>,
+    /// The number of all that have.
+    pub(crate) count: usize,
+    /// Objects that may be meant, if none has it.
+    pub(crate) alike: Vec<Reference>,
+}
+
+/// The namespaces that have something of the name, or else what has nearly the name.
+pub(crate) fn places(source: &mut impl Source, facts: &mut Facts, name: &Name) -> Places {
     let kinds = KINDS.iter().copied().filter(|kind| name.kind.is_none_or(|wanted| wanted == *kind));
     let mut lists: Vec<List> = kinds.map(|kind| everywhere(kind, None)).collect();
     // A kind that people seldom ask about is looked at only if it is named.
@@ -176,8 +196,8 @@ pub(crate) fn places(source: &mut impl Source, facts: &mut Facts, name: &Name) -
     }
     let found: BTreeSet<String> =
         name.matches(objects.iter()).into_iter().map(|reference| reference.namespace).collect();
-    let all = found.len();
-    (found.into_iter().take(PLACES).collect(), all)
+    let alike = if found.is_empty() { name.alike(objects.iter()) } else { Vec::new() };
+    Places { count: found.len(), namespaces: found.into_iter().take(PLACES).collect(), alike }
 }
 
 fn everywhere(kind: Kind, field_selector: Option<String>) -> List {

@@ -73,6 +73,10 @@ fn find(request: Request) -> Answer {
             "nothing has {:?} in its name, labels, annotations, IPs, hosts or images\n",
             request.query
         ));
+        let alike = matching::alike(&query, &objects);
+        if !alike.is_empty() {
+            text_of_it.push_str(&format!("names like it: {}\n", alike.join(", ")));
+        }
     } else if shown < matches.len() {
         text_of_it
             .push_str(&format!("shown {shown} of {}; a longer query or a kind narrows it\n", matches.len()));

@@ -1,11 +1,13 @@
 //! The way in which an object has a word, and the order of what was found.
 
-use porthole_diagnosis::Kind;
+use porthole_diagnosis::{Kind, Reference, line, names};
 
 use crate::kinds::Object;
 
 /// Bytes of a text that is shown around the word.
 const SHOWN: usize = 80;
+/// Bytes of an object's kind, namespace and name.
+const MAX_REFERENCE: usize = 600;
 
 /// A way in which an object has a word, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +41,23 @@ impl Match {
         let Self { kind, namespace, name, status, found_in, .. } = self;
         [(*kind).to_owned(), namespace.clone(), name.clone(), status.clone(), found_in.clone()]
     }
+}
+
+/// The objects whose name is nearly `query`, which is in lower case. Pods are named only if nothing else is, since what owns
+/// them says more.
+pub(crate) fn alike(query: &str, objects: &[Object]) -> Vec<String> {
+    let among = |is_pod: bool| {
+        let objects = objects
+            .iter()
+            .filter(|object| object.kind != Kind::ReplicaSet && (object.kind == Kind::Pod) == is_pod);
+        let named = objects.map(|object| {
+            (object.name.as_str(), Reference::new(object.kind, &object.namespace, &object.name))
+        });
+        names::alike(query, named)
+    };
+    let owners = among(false);
+    let alike = if owners.is_empty() { among(true) } else { owners };
+    alike.iter().map(|reference| line(&reference.to_string(), MAX_REFERENCE)).collect()
 }
 
 /// The match of an object; `query` is in lower case.
@@ -118,6 +137,16 @@ mod tests {
         let names: Vec<&str> = found.iter().map(|found| found.name.as_str()).collect();
         assert_eq!(names, ["web", "web-2", "my-web", "cart"]);
         assert_eq!(found.last().map(|found| found.found_in.as_str()), Some("image r.example/web:1"));
+    }
+
+    /// The pod of a Deployment is left out, since the Deployment is named.
+    #[test]
+    fn a_misspelt_word_is_answered_with_names_like_it() {
+        let pod = Object { kind: Kind::Pod, ..object("checkout-5d8-x2x", &[]) };
+        let objects = [object("checkout", &[]), object("db", &[]), pod];
+        assert_eq!(alike("chekcout", &objects), ["Deployment shop/checkout"]);
+        assert_eq!(alike("chekcout", &objects[2..]), ["Pod shop/checkout-5d8-x2x"]);
+        assert!(alike("orders", &objects).is_empty());
     }
 
     #[test]
