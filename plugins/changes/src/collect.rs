@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::{
     fields::{EVENT, NAMES, NODE, POD, REVISION, WORKLOAD},
+    reach::within_reach,
     source::{List, PodRow, Read, Release, Source, Unread, Write},
     window::{Window, parse, rfc3339},
 };
@@ -37,6 +38,8 @@ const WRITTEN: [Kind; 8] = [
     Kind::Node,
 ];
 
+/// Part of the selector of events that are in another namespace than what was asked about.
+const OF_NODES: &str = "kind=Node";
 /// Events that say that something changed. The API server selects them: of a cluster's events they are a small part.
 const EVENTS: [&str; 4] = [
     "type=Warning",
@@ -44,6 +47,9 @@ const EVENTS: [&str; 4] = [
     "reason=SuccessfulRescale",
     "type=Normal,involvedObject.kind=Node",
 ];
+
+/// Reason of a gap that the rights of the caller make.
+pub(crate) const FORBIDDEN: &str = "forbidden";
 
 /// A question, parsed.
 #[derive(Debug, Clone, Default)]
@@ -81,6 +87,9 @@ impl Seen {
     fn add_gap(&mut self, what: impl Into<String>, unread: Option<Unread>) {
         match unread {
             Some(Unread::Failed(why)) => drop(self.gaps.insert(Gap { what: what.into(), why })),
+            Some(Unread::Forbidden) => {
+                self.gaps.insert(Gap { what: what.into(), why: FORBIDDEN.to_owned() });
+            }
             Some(Unread::NoNamespace(message)) => self.no_namespace = Some(message),
             Some(Unread::Unsupported) | None => {}
         }
@@ -130,7 +139,13 @@ fn writes(kinds: &[Kind], asked: &Asked, window: Window, source: &mut impl Sourc
     let since = rfc3339(window.since);
     for kind in kinds {
         let namespace = asked.namespace.as_deref().filter(|_| kind.is_namespaced());
-        let read = source.writes(kind.resource(), namespace, &since);
+        let of_kind = |source: &mut _, namespace: Option<&str>| {
+            Source::writes(source, kind.resource(), namespace, &since)
+        };
+        let read = match kind.is_namespaced() {
+            true => within_reach(source, namespace, of_kind),
+            false => of_kind(source, None),
+        };
         let told = seen.take(&format!("writes to {}", kind.plural()), read);
         // What controllers write into a status is told by what they write about.
         let is_told = |write: &Write| {
@@ -198,7 +213,7 @@ fn objects(places: &[String], asked: &Asked, source: &mut impl Source, seen: &mu
     let mut lists = vec![list(Kind::Node.resource(), None, None, NODE)];
     for selector in EVENTS {
         // Events of nodes are in the namespace default.
-        let namespace = asked.namespace.as_deref().filter(|_| !selector.contains("kind=Node"));
+        let namespace = asked.namespace.as_deref().filter(|_| !selector.contains(OF_NODES));
         lists.push(list("events", namespace, Some(selector.to_owned()), EVENT));
     }
     let max = if places.len() > 1 { OBJECTS_OF_EACH } else { OBJECTS };
@@ -208,8 +223,9 @@ fn objects(places: &[String], asked: &Asked, source: &mut impl Source, seen: &mu
         lists.extend(workloads.into_iter().chain(revisions).map(|list| List { max, ..list }));
     }
     for (list, read) in lists.iter().zip(source.lists(&lists)) {
+        let is_of_nodes = list.field_selector.as_deref().is_some_and(|selector| selector.contains(OF_NODES));
         let plural = list.resource.split('.').next().unwrap_or_default();
-        let items = seen.take(plural, read);
+        let items = seen.take(if is_of_nodes { "events of nodes" } else { plural }, read);
         match list.resource {
             "events" => seen.events.extend(items.into_iter().map(|event| Object::new(Kind::Event, event))),
             "nodes" => seen.nodes.extend(items.into_iter().map(|node| Object::new(Kind::Node, node))),
@@ -301,7 +317,7 @@ pub(crate) fn stem(pod: &str) -> &str {
 
 /// The Helm releases that changed, in all of their revisions.
 fn releases(asked: &Asked, window: Window, source: &mut impl Source, seen: &mut Seen) {
-    let read = source.releases(asked.namespace.as_deref());
+    let read = within_reach(source, asked.namespace.as_deref(), |source, place| source.releases(place));
     let releases = seen.take("Helm releases", read);
     let is_asked =
         |release: &Release| asked.name.as_ref().is_none_or(|part| release.name.to_lowercase().contains(part));

@@ -10,6 +10,7 @@ mod fields;
 mod helm;
 mod nodes;
 mod pods;
+mod reach;
 #[cfg(test)]
 mod recorded;
 mod render;

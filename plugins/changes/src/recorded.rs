@@ -18,6 +18,8 @@ pub(crate) struct Recorded {
     pub(crate) writes: Vec<(&'static str, Write)>,
     pub(crate) releases: Vec<Release>,
     pub(crate) denied: BTreeSet<&'static str>,
+    /// The only namespace that may be read.
+    pub(crate) only: Option<&'static str>,
 }
 
 impl Recorded {
@@ -56,15 +58,26 @@ impl Recorded {
         self
     }
 
-    pub(crate) fn ask(mut self, since: &str, name: &str) -> String {
+    /// Forbids everything outside of a namespace.
+    pub(crate) fn only(mut self, namespace: &'static str) -> Self {
+        self.only = Some(namespace);
+        self
+    }
+
+    pub(crate) fn ask(self, since: &str, name: &str) -> String {
+        self.ask_for("shop", since, name)
+    }
+
+    pub(crate) fn ask_for(mut self, namespace: &str, since: &str, name: &str) -> String {
         let given = |text: &str| Some(text.to_owned());
-        let request = Request { since: given(since), namespace: given("shop"), name: given(name) };
+        let request = Request { since: given(since), namespace: given(namespace), name: given(name) };
         changes(&request, &mut self, 32 << 10).unwrap_or_else(|error| format!("ERROR: {error}"))
     }
 
-    fn read<T>(&self, resource: &str, items: Vec<T>) -> Read<T> {
-        match self.denied.contains(resource) {
-            true => (Vec::new(), Some(Unread::Failed("forbidden".to_owned()))),
+    fn read<T>(&self, resource: &str, namespace: Option<&str>, items: Vec<T>) -> Read<T> {
+        let is_outside = self.only.is_some() && self.only != namespace;
+        match is_outside || self.denied.contains(resource) {
+            true => (Vec::new(), Some(Unread::Forbidden)),
             false => (items, None),
         }
     }
@@ -83,6 +96,10 @@ impl Source for Recorded {
         time::parse(NOW).unwrap()
     }
 
+    fn namespaces(&mut self) -> Vec<String> {
+        vec!["default".to_owned(), "shop".to_owned()]
+    }
+
     fn lists(&mut self, lists: &[List]) -> Vec<Read<Value>> {
         let list = |list: &List| {
             let selector = list.field_selector.clone().unwrap_or_default();
@@ -93,12 +110,12 @@ impl Source for Recorded {
                     && selects(&selector, object)
             };
             let items = self.objects.iter().filter(fits).map(|(_, object)| object.clone()).collect();
-            self.read(list.resource, items)
+            self.read(list.resource, list.namespace.as_deref(), items)
         };
         lists.iter().map(list).collect()
     }
 
-    fn pods(&mut self, _: Option<&str>) -> Read<PodRow> {
+    fn pods(&mut self, namespace: Option<&str>) -> Read<PodRow> {
         let pods = self.objects.iter().filter(|(resource, _)| *resource == "pods");
         let rows = pods.map(|(_, pod)| {
             let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
@@ -108,19 +125,23 @@ impl Source for Recorded {
                 restarts: text("/test/restarts").to_owned(),
             }
         });
-        self.read("pods", rows.collect())
+        self.read("pods", namespace, rows.collect())
     }
 
-    fn writes(&mut self, resource: &'static str, _: Option<&str>, since: &str) -> Read<Write> {
-        let writes = self.writes.iter().filter(|(of, write)| *of == resource && write.time.as_str() >= since);
-        self.read(resource, writes.map(|(_, write)| write.clone()).collect())
+    fn writes(&mut self, resource: &'static str, namespace: Option<&str>, since: &str) -> Read<Write> {
+        let is_within = |write: &Write| namespace.is_none_or(|namespace| write.namespace == namespace);
+        let writes = self
+            .writes
+            .iter()
+            .filter(|(of, write)| *of == resource && write.time.as_str() >= since && is_within(write));
+        self.read(resource, namespace, writes.map(|(_, write)| write.clone()).collect())
     }
 
-    fn releases(&mut self, _: Option<&str>) -> Read<Release> {
+    fn releases(&mut self, namespace: Option<&str>) -> Read<Release> {
         let newest = self.releases.iter().filter(|release| {
             self.releases.iter().all(|other| other.name != release.name || other.revision <= release.revision)
         });
-        self.read("releases", newest.cloned().collect())
+        self.read("releases", namespace, newest.cloned().collect())
     }
 
     fn history(&mut self, _: &str, name: &str) -> Read<Release> {

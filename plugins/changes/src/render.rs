@@ -8,7 +8,7 @@ use std::{
 use porthole_diagnosis::{line, time};
 
 use crate::{
-    collect::{Asked, Gap, Seen},
+    collect::{Asked, FORBIDDEN, Gap, Seen},
     entry::{Entry, Topic},
     events,
     window::{Window, rfc3339},
@@ -74,7 +74,9 @@ pub(crate) fn text(
     }
     let gaps = gaps(&seen.gaps);
     if !gaps.is_empty() {
-        let is_closed = asked.namespace.is_none() && seen.gaps.iter().any(|gap| gap.why == "forbidden");
+        // Nodes are in no namespace.
+        let opens = |gap: &Gap| gap.why == FORBIDDEN && !gap.what.ends_with("nodes");
+        let is_closed = asked.namespace.is_none() && seen.gaps.iter().any(opens);
         let hint = if is_closed { "; a namespace that you may read shows its own" } else { "" };
         lines.push(format!("not seen: {gaps}{hint}"));
     }

@@ -75,7 +75,9 @@ pub enum Unread {
     Unsupported,
     /// The namespace does not exist; a sentence that says so.
     NoNamespace(String),
-    /// Anything else, such as `forbidden`.
+    /// The caller may not read it.
+    Forbidden,
+    /// Anything else, such as a limit.
     Failed(String),
 }
 
@@ -86,6 +88,8 @@ pub type Read<T> = (Vec<T>, Option<Unread>);
 pub trait Source {
     /// Seconds since 1970, by the clock of the API server.
     fn now(&self) -> u64;
+    /// Namespaces to try for a caller who may not read all of them; few, since each costs a read.
+    fn namespaces(&mut self) -> Vec<String>;
     /// Lists of objects, in the order of the questions.
     fn lists(&mut self, lists: &[List]) -> Vec<Read<Value>>;
     /// The pods of a namespace, or of all, in a few words each.

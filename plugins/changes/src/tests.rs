@@ -375,7 +375,7 @@ fn what_may_not_be_read_is_said() {
     assert!(answer.starts_with("no change seen in namespace shop since 2026-11-24T11:00:00Z"), "{answer}");
     assert!(
         answer.contains(
-            "not seen: Helm releases, events, nodes, writes to configmaps, writes to nodes (forbidden)"
+            "not seen: Helm releases, events, events of nodes, nodes, writes to configmaps, writes to nodes (forbidden)"
         ),
         "{answer}"
     );
