@@ -36,8 +36,13 @@ pub fn kill<'f>(facts: &'f Facts, pod: &'f Object, container: Container<'f>) -> 
         return Some(Kill { probe, killing: Some(killing), failure: failure(facts, pod, container, probe) });
     }
     let end = end?;
-    let probe = ["startup", "liveness"].into_iter().find(|probe| is_planned(container, probe, &end))?;
-    Some(Kill { probe, killing: None, failure: failure(facts, pod, container, probe) })
+    ["startup", "liveness"].into_iter().find_map(|probe| {
+        let failure = failure(facts, pod, container, probe);
+        // A busy kubelet asks late, so that an instance whose probe is known to fail may outlive the plan.
+        let fails =
+            failure.is_some() || (probe == "startup" && container.is_running() && !container.is_started());
+        is_planned(container, probe, &end, fails).then_some(Kill { probe, killing: None, failure })
+    })
 }
 
 /// The newest event on a probe's failure in a container.
@@ -47,8 +52,18 @@ pub fn failure<'f>(
     container: Container<'_>,
     probe: &str,
 ) -> Option<Event<'f>> {
+    failures(facts, pod, container, probe).into_iter().next()
+}
+
+/// The events on a probe's failure in a container, one for each message, the newest first.
+pub fn failures<'f>(
+    facts: &'f Facts,
+    pod: &'f Object,
+    container: Container<'_>,
+    probe: &str,
+) -> Vec<Event<'f>> {
     let own = format!("{{{}}}", container.name());
-    let mut events = facts.events(pod).into_iter().filter(|event| {
+    let events = facts.events(pod).into_iter().filter(|event| {
         // `spec.containers{app}`; without it the event may be of any container.
         let field = event.field();
         let is_own = if field.is_empty() { has_only_probe(pod, probe) } else { field.contains(&own) };
@@ -59,7 +74,7 @@ pub fn failure<'f>(
         };
         event.reason() == "Unhealthy" && is_own && failed()
     });
-    events.next()
+    events.collect()
 }
 
 fn has_only_probe(pod: &Object, probe: &str) -> bool {
@@ -68,8 +83,9 @@ fn has_only_probe(pod: &Object, probe: &str) -> bool {
         == 1
 }
 
-/// True if an instance was ended when the probe's failures were enough, and as the kubelet ends one.
-fn is_planned(container: Container<'_>, probe: &str, end: &End<'_>) -> bool {
+/// True if an instance was ended when the probe's failures were enough, and as the kubelet ends one; if the probe is known
+/// to fail, also later.
+fn is_planned(container: Container<'_>, probe: &str, end: &End<'_>, fails: bool) -> bool {
     let Some(spec) = container.spec.pointer(&format!("/{probe}Probe")) else { return false };
     let (Some(started), Some(finished)) = (end.started, end.finished) else { return false };
     if end.reason == "OOMKilled" || !matches!(end.code, 0 | 137 | 143) || container.restarts() < 1 {
@@ -80,7 +96,8 @@ fn is_planned(container: Container<'_>, probe: &str, end: &End<'_>) -> bool {
     // A process that ignores the signal lives for the grace period too, and is killed at its end.
     let grace = if end.code == 137 { number(spec, "terminationGracePeriodSeconds", 30) } else { 0 };
     let within = |plan: i64| ran >= plan - 1 && ran <= plan + SLACK + number(spec, "periodSeconds", 10);
-    within(plan) || (grace > 0 && within(plan + grace))
+    let is_late = fails && end.code != 0 && ran >= plan - 1;
+    within(plan) || (grace > 0 && within(plan + grace)) || is_late
 }
 
 /// True for a pod that is not ready because of containers that run and whose readiness probes may still succeed.

@@ -2,8 +2,11 @@
 //!
 //! Evidence: the events Killing and Unhealthy; without them, ends with the code of a signal at the time that the probe's
 //! figures give, and a port that the container does not declare.
-//! Not to be taken for: a kill for memory (OOMKilled), a process that ends by itself, a restart of long ago.
+//! Not to be taken for: a kill for memory (OOMKilled), a process that ends by itself, a restart of long ago. Over, and said
+//! to be, if the present instance is ready and has lived longer than the one that was ended.
 //! Source: kubernetes/pkg/kubelet/prober, pkg/kubelet/kuberuntime/kuberuntime_manager.go.
+
+use serde_json::Value;
 
 use super::Rule;
 use crate::{
@@ -30,8 +33,16 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
         Some(port) => format!("; {port}"),
         None => String::new(),
     };
-    let verb = if killing.is_some() { "is ended" } else { "seems to be ended" };
-    let summary = format!("{} {verb} by its {probe} probe, which asks for {asks}{why}", container.title());
+    let is_over = is_over(container, spec, facts.now);
+    let verb = match (killing.is_some(), is_over) {
+        (true, false) => "is ended",
+        (true, true) => "was ended",
+        (false, false) => "seems to be ended",
+        (false, true) => "seems to have been ended",
+    };
+    let again = if is_over { ", and is ready again" } else { "" };
+    let summary =
+        format!("{} {verb} by its {probe} probe, which asks for {asks}{why}{again}", container.title());
     let certainty = if killing.is_some() { Certainty::Certain } else { Certainty::Likely };
     let mut finding = Finding::new(RULE.id, facts.root(pod).reference(), summary)
         .affects(pod.reference())
@@ -40,6 +51,9 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
             format!("{} restarts{}", container.restarts(), ended(container)),
             format!("status of {}", pod.reference()),
         ));
+    if is_over {
+        finding = finding.symptom();
+    }
     for event in failure.into_iter().chain(killing) {
         finding = finding.with(Evidence::quote("", event.message(), event.place(facts.now)));
     }
@@ -49,6 +63,17 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
         format!("spec of {}", pod.reference()),
     ));
     Some(finding.next(next(probe, port.is_some(), message)))
+}
+
+/// True if the present instance is ready, and has lived longer than its probe needs and than the one that was ended.
+fn is_over(container: Container<'_>, spec: &Value, now: u64) -> bool {
+    let Some(since) = container.running_since().filter(|_| container.is_ready()) else { return false };
+    let Some(before) = container.end().and_then(|end| Some(end.finished?.saturating_sub(end.started?)))
+    else {
+        return false;
+    };
+    let needed = u64::try_from(probes::budget(spec)).unwrap_or_default();
+    now.saturating_sub(since) > before.max(needed)
 }
 
 fn ended(container: Container<'_>) -> String {
@@ -63,7 +88,10 @@ fn next(probe: &str, is_other_port: bool, message: &str) -> String {
         format!("correct the port of the {probe}Probe")
     } else if message.contains("statuscode: 404") {
         format!("correct the path of the {probe}Probe")
-    } else if message.contains("context deadline exceeded") || message.contains("timed out") {
+    } else if ["context deadline exceeded", "timed out", "i/o timeout"]
+        .iter()
+        .any(|word| message.contains(word))
+    {
         format!("raise timeoutSeconds of the {probe}Probe, or find out why the answer takes so long")
     } else if probe == "startup" {
         "raise failureThreshold of the startupProbe if the start only takes long; pods_log with previous=true shows how far it came".to_owned()
@@ -92,8 +120,43 @@ mod tests {
             json!({"nodeName": "n1", "containers": [{"name": "web", "ports": [{"containerPort": 80}], "livenessProbe": probe}]}),
             json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}],
                 "containerStatuses": [{"name": "web", "ready": true, "started": true, "restartCount": 4,
-                "state": {"running": {"startedAt": "2026-11-24T11:50:21Z"}}, "lastState": last}]}),
+                "state": {"running": {"startedAt": "2026-11-24T11:59:50Z"}}, "lastState": last}]}),
         )
+    }
+
+    /// On a busy machine probes time out, and are asked late.
+    #[test]
+    fn what_is_over_is_said_to_be_over() {
+        let mut pod = restarted(137, "Error", 20, 80);
+        pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"] =
+            "2026-11-24T11:50:21Z".into();
+        let failed = event(&pod, "Unhealthy", "Liveness probe failed: dial tcp 10.0.0.5:80: i/o timeout");
+        let killing = event(&pod, "Killing", "Container web failed liveness probe, will be restarted");
+        let answer = Recorded::new(&[pod.clone(), failed, killing]).ask("shop-1");
+        assert!(answer.contains("(certain) [probe-kills] Pod shop/shop-1: container web was ended by its liveness probe, which asks for GET /live on port 80, and is ready again"), "{answer}");
+        assert!(answer.contains("raise timeoutSeconds"), "{answer}");
+        let answer = Recorded::new(&[pod]).ask("shop-1");
+        assert!(answer.contains("seems to have been ended"), "{answer}");
+    }
+
+    #[test]
+    fn a_probe_that_is_asked_late_ends_a_container_late() {
+        let mut pod = restarted(137, "Error", 0, 80);
+        let last = &mut pod["status"]["containerStatuses"][0]["lastState"]["terminated"];
+        last["finishedAt"] = "2026-11-24T11:59:00Z".into();
+        let failed = event(&pod, "Unhealthy", "Liveness probe failed: dial tcp 10.0.0.5:80: i/o timeout");
+        let answer = Recorded::new(&[pod.clone(), failed]).ask("shop-1");
+        assert!(answer.contains("(likely) [probe-kills]") && !answer.contains("container-exits"), "{answer}");
+        // Nothing says that the probe fails.
+        let answer = Recorded::new(&[pod.clone()]).ask("shop-1");
+        assert!(!answer.contains("probe-kills") && answer.contains("container-exits"), "{answer}");
+        // The state says that a startup probe fails.
+        pod["spec"]["containers"][0]["startupProbe"] = pod["spec"]["containers"][0]["livenessProbe"].take();
+        pod["status"]["containerStatuses"][0]["started"] = false.into();
+        pod["status"]["containerStatuses"][0]["ready"] = false.into();
+        pod["status"]["conditions"][0]["status"] = "False".into();
+        let answer = Recorded::new(&[pod]).ask("shop-1");
+        assert!(answer.contains("(likely) [probe-kills]") && !answer.contains("container-exits"), "{answer}");
     }
 
     #[test]

@@ -46,19 +46,24 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
             format!("runs since {}, ready: false", time::age(ran)),
             format!("status of {}", pod.reference()),
         ));
-    let failure = probes::failure(facts, pod, container, "readiness");
-    match failure {
-        Some(event) => finding = finding.with(Evidence::quote("", event.message(), event.place(facts.now))),
-        None => {
-            finding =
-                finding.with(Evidence::fact("no event says why: events are kept for an hour", "events"));
+    let failures = probes::failures(facts, pod, container, "readiness");
+    // Between answers that say why there may be some that came too late.
+    let answered = failures.iter().find(|event| event.message().contains("statuscode: "));
+    let told = failures.iter().take(1).chain(answered);
+    let messages: Vec<&str> = told.clone().map(|event| event.message()).collect();
+    for (at, event) in told.enumerate() {
+        if at == 0 || messages.first() != Some(&event.message()) {
+            finding = finding.with(Evidence::quote("", event.message(), event.place(facts.now)));
         }
+    }
+    if failures.is_empty() {
+        finding = finding.with(Evidence::fact("no event says why: events are kept for an hour", "events"));
     }
     finding = finding.with(Evidence::fact(
         format!("readinessProbe: {asks}, {}", probes::times(spec)),
         format!("spec of {}", pod.reference()),
     ));
-    let message = failure.map(|event| event.message()).unwrap_or_default();
+    let message = messages.last().copied().unwrap_or_default();
     Some(finding.next(next(port.is_some(), message)))
 }
 
@@ -105,6 +110,18 @@ mod tests {
             assert!(answer.contains("cause 1 (certain) [probe-unready] Pod shop/api-1: container api runs and is not ready: its readiness probe, GET /ready on port http"), "{answer}");
             assert!(answer.contains(words), "{answer}");
         }
+    }
+
+    #[test]
+    fn an_answer_of_the_application_is_quoted_beside_a_timeout() {
+        let pod = unready("2026-11-24T11:01:00Z");
+        let mut failed =
+            event(&pod, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 404");
+        failed["lastTimestamp"] = "2026-11-24T11:40:00Z".into();
+        let late = event(&pod, "Unhealthy", "Readiness probe failed: context deadline exceeded");
+        let answer = Recorded::new(&[pod, failed, late]).ask("api-1");
+        assert!(answer.contains("deadline exceeded`") && answer.contains("statuscode: 404`"), "{answer}");
+        assert!(answer.contains("next: correct the path"), "{answer}");
     }
 
     #[test]
