@@ -167,6 +167,8 @@ fn template(draw: &mut Draw, name: &str, serves: bool) -> Value {
             if draw.once_in(2) {
                 container[kind] = probe[usize::from(draw.once_in(2))].clone();
                 container[kind]["periodSeconds"] = json!(2);
+                // A machine that hundreds of pods start on answers late, and what the kubelet ends is not healthy.
+                container[kind]["timeoutSeconds"] = json!(20);
             }
         }
     }
