@@ -34,6 +34,6 @@ pub use query::{
     NodeSource, View,
 };
 pub use requirement::Requirement;
-pub use rule::{ReadRule, Verb, describe_rules};
+pub use rule::{MAX_READ_RULES, MAX_RULE_BYTES, ReadRule, Verb, check_declaration_size, describe_rules};
 pub use suggest::{nearest, similarity};
 pub use token::{Credential, InvalidToken, Token};

@@ -1,6 +1,13 @@
 //! Grant of a tool: the reads that it declared.
 
+mod excess;
+
+pub use excess::Excess;
+
 use porthole_contract::{Failure, ReadRule, Reason, Verb};
+
+/// Stands for all groups, or for all resources.
+const ALL: &str = "*";
 
 /// All reads that one tool may make. The caller's own RBAC narrows it further; nothing widens it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,15 +26,17 @@ impl Grant {
         &self.rules
     }
 
-    /// Rejects an undeclared read. `nodes/proxy` opens the kubelet, so `*` never covers it.
+    /// True if a rule opens this read. `*` as group or resource asks for all of them. `nodes/proxy` opens the kubelet, so
+    /// `*` never covers it.
+    pub(crate) fn opens(&self, verb: Verb, group: &str, resource: &str) -> bool {
+        self.rules.iter().any(|rule| {
+            rule.verbs.contains(&verb) && opens_group(rule, group) && opens_resource(rule, resource)
+        })
+    }
+
+    /// Rejects an undeclared read.
     pub(super) fn check(&self, verb: Verb, group: &str, resource: &str) -> Result<(), Failure> {
-        let names = |list: &[String], name: &str| list.iter().any(|item| item == name);
-        let declared = self.rules.iter().any(|rule| {
-            rule.verbs.contains(&verb)
-                && (names(&rule.api_groups, group) || names(&rule.api_groups, "*"))
-                && (names(&rule.resources, resource)
-                    || (names(&rule.resources, "*") && resource != "nodes/proxy"))
-        });
+        let declared = self.opens(verb, group, resource);
         if declared {
             return Ok(());
         }
@@ -45,6 +54,18 @@ impl Grant {
             ),
         ))
     }
+}
+
+fn opens_group(rule: &ReadRule, group: &str) -> bool {
+    names(&rule.api_groups, group) || names(&rule.api_groups, ALL)
+}
+
+fn opens_resource(rule: &ReadRule, resource: &str) -> bool {
+    names(&rule.resources, resource) || (names(&rule.resources, ALL) && resource != "nodes/proxy")
+}
+
+fn names(list: &[String], name: &str) -> bool {
+    list.iter().any(|item| item == name)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ mod redaction;
 
 pub use caller_policy::{CallerPolicy, CallerRule, Callers, Ceiling, KindSet, PolicyDefault};
 pub use denied::Denied;
-pub use grant::Grant;
+pub use grant::{Excess, Grant};
 pub use guard::Guard;
 pub use open_log::OpenLog;
 pub use porthole_cluster::Masking;

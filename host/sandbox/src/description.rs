@@ -10,7 +10,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use porthole_contract::{Echo, ReadRule, ToolName, Version, controls_display, is_label, is_subdomain};
+use porthole_contract::{Echo, ReadRule, ToolName, Verb, Version, check_declaration_size, controls_display};
 use porthole_guard::{self, Grant};
 use serde_json::{Map, Value};
 
@@ -20,13 +20,6 @@ use super::{schema, world};
 const MAX_TITLE: usize = 128;
 /// Bytes of a summary, which a model pays for at every listing (the attack was 3.5 MB). The longest of our own has 200.
 const MAX_SUMMARY: usize = 4 << 10;
-/// Rules of a declaration. The most that a tool of ours has is 9.
-const MAX_RULES: usize = 64;
-/// Bytes of all groups and resources together: every refused read names them.
-const MAX_READS: usize = 8 << 10;
-/// Subresources through which `get` opens more than reading: a shell, a port, or another server's whole API.
-const BEYOND_READING: [&str; 4] = ["exec", "attach", "portforward", "proxy"];
-
 /// A declaration, parsed and bounded. Nothing else makes one.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -120,62 +113,14 @@ fn check_line(what: &'static str, text: &str, max: usize) -> Result<(), Descript
 
 /// The rules of a declaration, each of which can stand in a ClusterRole as it is.
 fn parse_rules(declared: &[world::ReadRule]) -> Result<Vec<ReadRule>, String> {
-    if declared.len() > MAX_RULES {
-        return Err(format!("{} rules; at most {MAX_RULES} are served", declared.len()));
-    }
-    let names = || declared.iter().flat_map(|rule| rule.api_groups.iter().chain(&rule.resources));
-    // An empty name costs as much to keep as a short one.
-    let bytes = names().fold(0usize, |sum, name| sum.saturating_add(name.len()).saturating_add(1));
-    if bytes > MAX_READS {
-        return Err(format!("groups and resources of {bytes} bytes; at most {MAX_READS} are served"));
-    }
-    declared.iter().map(parse_rule).collect()
-}
-
-fn parse_rule(declared: &world::ReadRule) -> Result<ReadRule, String> {
-    if declared.api_groups.is_empty() || declared.resources.is_empty() || declared.verbs.is_empty() {
-        return Err("a rule without a group, a resource or a verb grants nothing".to_owned());
-    }
-    if let Some(group) = declared.api_groups.iter().find(|group| !is_group(group)) {
-        return Err(format!(
-            "{} is not an API group like apps or metrics.k8s.io, \"\" or \"*\"",
-            Echo(group)
-        ));
-    }
-    if let Some(resource) = declared.resources.iter().find(|resource| !is_resource(resource)) {
-        return Err(format!("{} is not a resource like pods or pods/log, or \"*\"", Echo(resource)));
-    }
-    if let Some(resource) = declared.resources.iter().find(|resource| is_beyond_reading(resource)) {
-        return Err(format!("{} opens more than reading, and Porthole only reads", Echo(resource)));
-    }
-    let mut verbs = Vec::new();
-    for verb in &declared.verbs {
-        let verb = match verb {
-            world::Verb::Get => porthole_contract::Verb::Get,
-            world::Verb::List => porthole_contract::Verb::List,
-        };
-        if !verbs.contains(&verb) {
-            verbs.push(verb);
-        }
-    }
-    Ok(ReadRule { api_groups: declared.api_groups.clone(), resources: declared.resources.clone(), verbs })
-}
-
-/// True if a text is an API group: `*`, the core group's empty name, or a DNS-1123 subdomain.
-fn is_group(text: &str) -> bool {
-    matches!(text, "*" | "") || is_subdomain(text)
-}
-
-/// True if a text is a resource: `*`, or a plural with a subresource or none.
-fn is_resource(text: &str) -> bool {
-    let (plural, subresource) =
-        text.split_once('/').map_or((text, None), |(plural, sub)| (plural, Some(sub)));
-    text == "*" || (is_label(plural) && subresource.is_none_or(is_label))
-}
-
-/// True if `get` on a resource is more than reading. `nodes/proxy` serves a node's log; the host requests nothing else
-/// there, and `porthole rbac` keeps it in a role of its own.
-fn is_beyond_reading(resource: &str) -> bool {
-    let subresource = resource.split_once('/').map(|(_, subresource)| subresource);
-    resource != "nodes/proxy" && subresource.is_some_and(|subresource| BEYOND_READING.contains(&subresource))
+    let names = declared.iter().flat_map(|rule| rule.api_groups.iter().chain(&rule.resources));
+    check_declaration_size(declared.len(), names)?;
+    let verb = |verb: &world::Verb| match verb {
+        world::Verb::Get => Verb::Get,
+        world::Verb::List => Verb::List,
+    };
+    let rule = |rule: &world::ReadRule| {
+        ReadRule::parse(rule.api_groups.clone(), rule.resources.clone(), rule.verbs.iter().map(verb))
+    };
+    declared.iter().map(rule).collect()
 }

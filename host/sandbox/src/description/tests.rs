@@ -1,3 +1,4 @@
+use porthole_contract::{MAX_READ_RULES, MAX_RULE_BYTES};
 use world::{ReadRule as RawRule, Verb};
 
 use super::*;
@@ -66,8 +67,8 @@ fn a_rule_that_is_not_one_of_rbac_is_refused() {
     }
     assert!(error(|raw| raw.reads[0].verbs.clear()).contains("grants nothing"));
     assert!(error(|raw| raw.reads[0].api_groups.clear()).contains("grants nothing"));
-    assert!(error(|raw| raw.reads = vec![rule(&[""], &["pods"]); MAX_RULES + 1]).contains("65 rules"));
-    let many = vec!["p"; MAX_READS / 2 + 1];
+    assert!(error(|raw| raw.reads = vec![rule(&[""], &["pods"]); MAX_READ_RULES + 1]).contains("65 rules"));
+    let many = vec!["p"; MAX_RULE_BYTES / 2 + 1];
     assert!(error(|raw| raw.reads = vec![rule(&[""], &many)]).contains("bytes; at most"));
     let label = "p".repeat(64);
     let error = error(|raw| raw.reads = vec![rule(&[""], &[&label])]);
