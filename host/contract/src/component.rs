@@ -54,7 +54,8 @@ fn precedence(one: &str, other: &str) -> Ordering {
         (None, Some(_)) => Ordering::Greater,
         (Some(_), None) => Ordering::Less,
         (Some(left), Some(right)) => {
-            let mut orders = left.split('.').zip(right.split('.')).map(|(left, right)| identifiers(left, right));
+            let mut orders =
+                left.split('.').zip(right.split('.')).map(|(left, right)| identifiers(left, right));
             let differing = orders.find(|order| order.is_ne());
             differing.unwrap_or_else(|| left.split('.').count().cmp(&right.split('.').count()))
         }
@@ -196,8 +197,21 @@ mod tests {
     #[test]
     fn versions_have_an_order() {
         let rising = [
-            "0.9", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1",
-            "1.0.0", "1.2", "1.10.0", "v2", "10.0", "99999999999999999999999.0", "100000000000000000000000", "nightly",
+            "0.9",
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-alpha.beta",
+            "1.0.0-beta.2",
+            "1.0.0-beta.11",
+            "1.0.0-rc.1",
+            "1.0.0",
+            "1.2",
+            "1.10.0",
+            "v2",
+            "10.0",
+            "99999999999999999999999.0",
+            "100000000000000000000000",
+            "nightly",
         ];
         let version = |text: &str| Version::parse(text).unwrap();
         for (at, lower) in rising.iter().enumerate() {
@@ -205,7 +219,9 @@ mod tests {
                 assert_eq!(version(lower).precedes(&version(higher)), at < beside, "{lower} and {higher}");
             }
         }
-        for (one, other) in [("1.0", "1.0.0"), ("v1.2", "1.2"), ("1.0+a", "1.0+b"), ("01.2", "1.02"), ("a", "a")] {
+        for (one, other) in
+            [("1.0", "1.0.0"), ("v1.2", "1.2"), ("1.0+a", "1.0+b"), ("01.2", "1.02"), ("a", "a")]
+        {
             assert!(!version(one).precedes(&version(other)) && !version(other).precedes(&version(one)));
         }
     }

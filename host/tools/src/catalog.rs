@@ -14,7 +14,10 @@ use porthole_quota::MemoryTotal;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, watch};
 
-use crate::{Loader, Metrics, Settings, Snapshot, Tool, snapshot::FileState};
+use crate::{
+    ApprovalSettings, Loader, Metrics, Mode, Settings, Snapshot, Tool, approval::Admission,
+    snapshot::FileState,
+};
 
 /// Maximum wait of a request for the first scan, so that a client connecting at startup receives every tool.
 pub(crate) const MAX_FIRST_SCAN_WAIT: Duration = Duration::from_secs(10);
@@ -23,6 +26,7 @@ pub(crate) const MAX_FIRST_SCAN_WAIT: Duration = Duration::from_secs(10);
 pub struct Catalog {
     folder: PathBuf,
     loader: Loader,
+    approvals: ApprovalSettings,
     metrics: Metrics,
     snapshot: ArcSwap<Snapshot>,
     /// True after the first scan.
@@ -39,6 +43,7 @@ impl Catalog {
         Self {
             folder,
             loader,
+            approvals: ApprovalSettings { mode: Mode::None, ..ApprovalSettings::default() },
             metrics: Metrics::default(),
             snapshot: ArcSwap::default(),
             loaded: watch::Sender::new(false),
@@ -48,12 +53,20 @@ impl Catalog {
         }
     }
 
+    /// Holds files that go beyond what was approved. Without this every valid file is served.
+    #[must_use]
+    pub fn with_approvals(self, approvals: ApprovalSettings) -> Self {
+        Self { approvals, ..self }
+    }
+
     /// Creates a catalog of a single tool, without a folder.
     pub fn of(tool: Tool, loader: Loader) -> Self {
         let catalog = Self::new(PathBuf::new(), loader);
-        let (file, loaded) = (tool.file.clone(), FileState { tool: Some(Arc::new(tool)), failure: None });
+        let (file, tool) = (tool.file.clone(), Some(Arc::new(tool)));
+        let loaded = FileState { tool, ..FileState::default() };
         let files = [(&file, &loaded)].into_iter();
-        catalog.snapshot.store(Arc::new(Snapshot::of(&catalog.loader.settings, files, None, |_| false)));
+        let snapshot = Snapshot::of(&catalog.loader.settings, &Admission::open(), files, None, |_| false);
+        catalog.snapshot.store(Arc::new(snapshot));
         catalog.loaded.send_replace(true);
         catalog
     }
@@ -82,6 +95,11 @@ impl Catalog {
     /// The loader of files.
     pub(crate) fn loader(&self) -> &Loader {
         &self.loader
+    }
+
+    /// Settings of approvals.
+    pub(crate) fn approvals(&self) -> &ApprovalSettings {
+        &self.approvals
     }
 
     /// The operator's settings.
@@ -113,6 +131,7 @@ impl Catalog {
             let (name, version) = (&tool.description.name, &tool.description.version);
             (name.to_string(), version.to_string(), tool.digest.to_string())
         }));
+        self.metrics.set_held(&next.held);
         let before = self.snapshot.swap(Arc::clone(&next));
         // Before the end of the first scan, requests wait for it and need no notification.
         if *self.loaded.borrow() && !next.serves_same_tools(&before) {

@@ -74,7 +74,7 @@ pub(super) fn scan(folder: &Path) -> io::Result<Listing> {
 }
 
 impl Fingerprint {
-    fn of(metadata: &Metadata, link: bool) -> Self {
+    pub(super) fn of(metadata: &Metadata, link: bool) -> Self {
         Self {
             inode: (metadata.dev(), metadata.ino()),
             size: metadata.len(),

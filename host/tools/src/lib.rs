@@ -2,6 +2,7 @@
 //! calls.
 
 mod answer;
+mod approval;
 mod arguments;
 mod audit;
 mod calls;
@@ -22,6 +23,10 @@ mod verdict;
 mod watch;
 
 pub use answer::{Answer, CallReport, Usage};
+pub use approval::{
+    Approval, ApprovalSettings, ApprovalText, Approvals, Asking, Configured, Decision, Hold, LockError,
+    LockFile, Mode, decide,
+};
 pub use audit::{Audit, FailurePolicy};
 pub use calls::{Call, Calls};
 pub use catalog::Catalog;
@@ -30,6 +35,6 @@ pub use loader::{LoadFailure, Loader};
 pub use metrics::{Metrics, RecentCall, ToolMetrics};
 pub use permits::{Permit, PermitError, Resource};
 pub use settings::Settings;
-pub use snapshot::Snapshot;
+pub use snapshot::{HeldTool, Snapshot};
 pub use tool::Tool;
 pub use verdict::Verdict;

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use porthole_contract::truncate;
 use porthole_guard::ReadRecord;
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -15,7 +16,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::{Usage, Verdict, audit::AuditLine};
+use crate::{HeldTool, Usage, Verdict, audit::AuditLine};
 
 /// Histogram buckets in seconds, as the convention recommends.
 const DURATION_BUCKETS: [f64; 14] =
@@ -57,6 +58,18 @@ struct ToolInfo {
     tool: String,
     version: String,
     digest: String,
+}
+
+/// Maximum bytes of the reads that a label names.
+const MAX_ASKED: usize = 128;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HeldLabels {
+    tool: String,
+    version: String,
+    reason: &'static str,
+    /// Reads beyond the approved ones, cut off; empty if there are none.
+    asks_for: String,
 }
 
 /// A finished call, for the admin page.
@@ -134,6 +147,7 @@ pub struct Metrics {
     component_seconds: Counter<f64, std::sync::atomic::AtomicU64>,
     loads: Family<LoadLabels, Counter>,
     tools: Family<ToolInfo, Gauge>,
+    held: Family<HeldLabels, Gauge>,
     in_flight: Gauge,
     recent: Mutex<VecDeque<RecentCall>>,
     by_tool: Mutex<BTreeMap<String, ToolMetrics>>,
@@ -151,6 +165,7 @@ impl Default for Metrics {
             component_seconds: Counter::default(),
             loads: Family::default(),
             tools: Family::default(),
+            held: Family::default(),
             in_flight: Gauge::default(),
             recent: Mutex::default(),
             by_tool: Mutex::default(),
@@ -190,6 +205,7 @@ impl Metrics {
         );
         porthole.register("plugin_loads", "Files that were loaded, or could not be", self.loads.clone());
         porthole.register("plugin", "Tools that are served", self.tools.clone());
+        porthole.register("tools_held", "Files that wait for an operator's approval", self.held.clone());
         porthole.register(
             "instances",
             "Calls in flight, each in an instance of its own",
@@ -247,6 +263,22 @@ impl Metrics {
         self.tools.clear();
         for (tool, version, digest) in tools {
             self.tools.get_or_create(&ToolInfo { tool, version, digest }).set(1);
+        }
+    }
+
+    /// Replaces the set of held files.
+    pub(super) fn set_held(&self, held: &BTreeMap<String, HeldTool>) {
+        self.held.clear();
+        for HeldTool { name, version, hold } in held.values() {
+            let asks_for = hold.asks_for().unwrap_or_default();
+            self.held
+                .get_or_create(&HeldLabels {
+                    tool: name.to_string(),
+                    version: version.to_string(),
+                    reason: hold.label(),
+                    asks_for: truncate(&asks_for, MAX_ASKED).to_owned(),
+                })
+                .inc();
         }
     }
 

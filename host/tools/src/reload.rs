@@ -1,7 +1,9 @@
 //! Live reload: keeps the snapshot in step with the folder while calls go on, a few files at a time, smallest first.
 
+mod files;
+
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -13,46 +15,20 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     Snapshot, Tool,
-    folder::{self, Fingerprint, Listing, MAX_FILES, MAX_NAMES},
+    approval::Admission,
+    folder::{self, Listing},
     loader::LoadFailure,
-    retries::Retries,
     snapshot::FileState,
     watch::Watch,
 };
 use crate::catalog::{Catalog, MAX_FIRST_SCAN_WAIT};
+use files::{DANGLING, Files, SETTLE_TIME};
 
-/// Rescan interval for a file that may still be written; it is loaded if unchanged in between.
-const SETTLE_TIME: Duration = Duration::from_millis(200);
 /// Scan interval while files are loading: a smaller file added meanwhile should not wait for the rest. Not after each
 /// file, because with thousands of bad files the scans would take quadratic time.
 const SCAN_INTERVAL: Duration = Duration::from_millis(200);
 /// Files loaded concurrently, so that one whose `describe` never ends does not block the others.
 const MAX_PARALLEL: usize = 2;
-
-/// Error of a dangling link.
-const DANGLING: &str = "it is a link to a file that is not there.";
-
-/// State of the files in the folder.
-#[derive(Default)]
-struct Files {
-    loaded: BTreeMap<String, FileState>,
-    /// Fingerprint of each file at its last load attempt.
-    attempted: HashMap<String, Fingerprint>,
-    /// Scheduled retries of unchanged files.
-    retries: Retries,
-    /// Files that may still be written, with their fingerprint and its first observation.
-    unsettled: HashMap<String, (Fingerprint, Instant)>,
-    /// Files that are being loaded.
-    loading: HashSet<String>,
-    /// Files present at the last scan.
-    present: HashSet<String>,
-    /// Links to missing files.
-    dangling: Vec<String>,
-    /// Error of the folder itself.
-    folder: Option<String>,
-    /// True if a change is not yet in a snapshot.
-    unpublished: bool,
-}
 
 /// Stage of a catalog, which decides how eagerly it loads and what it publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +52,8 @@ impl Catalog {
     /// Loads the folder, then reloads changes until the future is dropped.
     pub async fn keep_loaded(&self) {
         let (files, watch) = (Files::default(), Watch::new(self.folder()));
-        Reloader { catalog: self, files, watch, stage: Stage::Startup }.run().await;
+        let admission = Admission::new(self.approvals());
+        Reloader { catalog: self, files, watch, admission, stage: Stage::Startup }.run().await;
     }
 }
 
@@ -85,6 +62,7 @@ struct Reloader<'c> {
     catalog: &'c Catalog,
     files: Files,
     watch: Watch,
+    admission: Admission,
     stage: Stage,
 }
 
@@ -140,10 +118,13 @@ impl Reloader<'_> {
                 let listing = self.scan().await;
                 last_scan = Some(Instant::now());
                 due = self.files.apply(listing, &self.watch, self.stage);
+                // Before anything is published: what is approved decides what is served.
+                self.files.unpublished |= self.admission.refresh().await;
                 if self.files.unpublished {
                     self.publish();
                     changed = true;
                 }
+                self.files.unpublished |= self.admission.save().await;
             }
             while in_progress.len() < MAX_PARALLEL
                 && let Some((file, fingerprint)) = due.pop_front()
@@ -177,6 +158,9 @@ impl Reloader<'_> {
         if self.files.unpublished || is_first {
             self.publish();
         }
+        if self.admission.save().await {
+            self.publish();
+        }
         // After all loads, because an entry that was just compiled is not in `files.loaded` before.
         if changed {
             self.prune().await;
@@ -204,7 +188,8 @@ impl Reloader<'_> {
                     "tool loaded from {}",
                     Printable(&file)
                 );
-                FileState { tool: Some(Arc::from(tool)), failure: None }
+                let previous = before.approved(&self.admission).cloned();
+                FileState { tool: Some(Arc::from(tool)), previous, failure: None }
             }
             Ok(LoadOutcome::Unchanged) if before.failure.is_none() => return,
             Ok(LoadOutcome::Unchanged) => FileState { failure: None, ..before },
@@ -221,7 +206,9 @@ impl Reloader<'_> {
                 if !transient || before.failure.as_ref() != Some(&reason) {
                     tracing::error!("{} is not served: {reason}", Printable(&file));
                 }
-                FileState { failure: Some(reason), ..before }
+                // A held version that is no longer in the folder must not be served by a later approval.
+                let tool = before.approved(&self.admission).cloned();
+                FileState { tool, previous: None, failure: Some(reason) }
             }
         };
         self.catalog.metrics().record_load(loaded.failure.is_none());
@@ -231,7 +218,7 @@ impl Reloader<'_> {
 
     /// Builds the next snapshot and swaps it in atomically.
     fn publish(&mut self) {
-        let Self { catalog, files, stage, .. } = self;
+        let Self { catalog, files, admission, stage, .. } = self;
         let stage = *stage;
         files.unpublished = false;
         let before = catalog.current();
@@ -240,7 +227,19 @@ impl Reloader<'_> {
         };
         // At startup nothing was served before: precedence between two files must not depend on the order of loading.
         let serving = (stage == Stage::Running).then_some(&*before);
-        let mut next = Snapshot::of(catalog.settings(), files.loaded.iter(), serving, awaited);
+        let mut next = Snapshot::of(catalog.settings(), admission, files.loaded.iter(), serving, awaited);
+        // At startup a name may still go to another file, and what is remembered must not depend on the order of loading.
+        if stage == Stage::Running {
+            next.tools.values().for_each(|tool| admission.record(tool));
+        }
+        for (file, loaded) in &mut files.loaded {
+            if loaded.previous.is_some() && !next.held.contains_key(&Printable(file).to_string()) {
+                loaded.previous = None;
+            }
+        }
+        for (path, trouble) in admission.troubles() {
+            next.failures.insert(Printable(&path).to_string(), Printable(&trouble).to_string());
+        }
         for file in &files.dangling {
             next.failures.insert(Printable(file).to_string(), DANGLING.to_owned());
         }
@@ -268,8 +267,13 @@ impl Reloader<'_> {
     async fn prune(&self) {
         let files = &self.files;
         let Some(cache) = self.catalog.loader().compiler.cache.clone() else { return };
-        let served: HashSet<Digest> =
-            files.loaded.values().filter_map(|loaded| Some(loaded.tool.as_ref()?.digest)).collect();
+        let served: HashSet<Digest> = files
+            .loaded
+            .values()
+            .flat_map(|loaded| [&loaded.tool, &loaded.previous])
+            .flatten()
+            .map(|tool| tool.digest)
+            .collect();
         let pruned = tokio::task::spawn_blocking(move || cache.prune(&served)).await;
         if let Err(error) = pruned.map_err(std::io::Error::other).and_then(|pruned| pruned) {
             tracing::warn!("compiled code is not tidied up: {error}");
@@ -288,110 +292,4 @@ async fn load_one(catalog: &Catalog, file: String, served: Option<Digest>) -> Lo
         Ok(LoadOutcome::Loaded(Box::new(catalog.loader().load_open(&path, &wasm).await?)))
     };
     (file, loading.await)
-}
-
-impl Files {
-    /// Applies a scan. Returns the files to load, smallest first; the result replaces the previous queue.
-    fn apply(
-        &mut self,
-        listing: std::io::Result<Listing>,
-        watch: &Watch,
-        stage: Stage,
-    ) -> VecDeque<(String, Fingerprint)> {
-        let Listing { files, dangling, truncated } = match listing {
-            Ok(listing) => listing,
-            Err(error) => {
-                let then = match stage {
-                    Stage::Startup => "name another with --plugins",
-                    Stage::Running => "its tools are served as they were",
-                };
-                self.set_folder_error(Some(format!("it cannot be read: {error}; {then}")));
-                return VecDeque::new();
-            }
-        };
-        self.set_folder_error(truncated.then(|| {
-            format!(
-                "it has more than {MAX_FILES} tools or {MAX_NAMES} entries; those after them are left out"
-            )
-        }));
-        if self.dangling != dangling {
-            for file in dangling.iter().filter(|file| !self.dangling.contains(file)) {
-                tracing::error!("{} is not served: {DANGLING}", Printable(file));
-            }
-            self.dangling = dangling;
-            self.unpublished = true;
-        }
-        watch.retain(|file| files.contains_key(file));
-        let unpublished = &mut self.unpublished;
-        self.loaded.retain(|file, _| {
-            let stays = files.contains_key(file);
-            if !stays {
-                tracing::info!("{} is gone, and its tool with it", Printable(file));
-                *unpublished = true;
-            }
-            stays
-        });
-        self.attempted.retain(|file, _| files.contains_key(file));
-        self.retries.retain(|file| files.contains_key(file));
-        self.unsettled.retain(|file, _| files.contains_key(file));
-        self.present = files.keys().cloned().collect();
-        self.due(files, watch, stage)
-    }
-
-    /// Files that changed and are completely written, or whose retry is due, smallest first.
-    fn due(
-        &mut self,
-        files: BTreeMap<String, Fingerprint>,
-        watch: &Watch,
-        stage: Stage,
-    ) -> VecDeque<(String, Fingerprint)> {
-        let now = Instant::now();
-        let mut due: Vec<(String, Fingerprint)> = files
-            .into_iter()
-            .filter(|(file, fingerprint)| {
-                // Its result updates the state; a further change is found by the scan after that.
-                if self.loading.contains(file) {
-                    return false;
-                }
-                if self.attempted.get(file) == Some(fingerprint) {
-                    return self.retries.is_due(file, now);
-                }
-                let is_settled = match self.unsettled.get(file) {
-                    Some((before, since)) if before == fingerprint => {
-                        now.duration_since(*since) >= SETTLE_TIME
-                    }
-                    _ => {
-                        self.unsettled.insert(file.clone(), (*fingerprint, now));
-                        false
-                    }
-                };
-                // At startup waiting would delay every tool; a half-written file fails and is loaded again after its
-                // next change.
-                let is_complete =
-                    stage == Stage::Startup || fingerprint.link || watch.is_complete(file) || is_settled;
-                if is_complete {
-                    self.unsettled.remove(file);
-                }
-                is_complete
-            })
-            .collect();
-        due.sort_by_key(|(_, fingerprint)| fingerprint.size);
-        due.into()
-    }
-
-    /// Digest of the file's loaded tool.
-    fn digest(&self, file: &str) -> Option<Digest> {
-        Some(self.loaded.get(file)?.tool.as_ref()?.digest)
-    }
-
-    /// Sets or clears the error of the folder itself.
-    fn set_folder_error(&mut self, reason: Option<String>) {
-        if self.folder != reason {
-            if let Some(reason) = &reason {
-                tracing::error!("the folder of tools: {reason}");
-            }
-            self.folder = reason;
-            self.unpublished = true;
-        }
-    }
 }

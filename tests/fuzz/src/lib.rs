@@ -46,6 +46,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "imports", run: sandbox::imports },
     Target { name: "arguments", run: tools::arguments },
     Target { name: "audited", run: tools::audited },
+    Target { name: "approvals", run: tools::approvals },
     Target { name: "message_ids", run: mcp::message_ids },
     Target { name: "sse_event", run: mcp::sse_event },
     Target { name: "authorization", run: http::authorization },

@@ -45,7 +45,8 @@ impl Grant {
             }
             for group in &rule.api_groups {
                 for resource in &rule.resources {
-                    let beyond = rule.verbs.iter().copied().filter(|verb| !self.opens(*verb, group, resource));
+                    let beyond =
+                        rule.verbs.iter().copied().filter(|verb| !self.opens(*verb, group, resource));
                     let verbs: Vec<_> = beyond.collect();
                     if !verbs.is_empty() {
                         excess.name(ReadRule {

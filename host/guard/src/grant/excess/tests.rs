@@ -36,7 +36,11 @@ fn a_grant_implies_what_its_rules_open_and_names_the_rest() {
         (&[pods], &[(&["metrics.k8s.io"], &["pods"], &[List])], Some("list pods.metrics.k8s.io")),
         // Spread over rules, each of which opens a part.
         (&[(&[""], &["pods"], &[Get]), (&[""], &["pods"], &[List])], &[pods], None),
-        (&[pods, (&["apps"], &["deployments"], both)], &[(&["", "apps"], &["pods"], &[Get])], Some("get pods.apps")),
+        (
+            &[pods, (&["apps"], &["deployments"], both)],
+            &[(&["", "apps"], &["pods"], &[Get])],
+            Some("get pods.apps"),
+        ),
         // A star is implied by a star alone, and implies every name but the kubelet's.
         (&[all], &[pods, (&["apps"], &["deployments", "*"], both)], None),
         (&[all], &[all], None),
@@ -58,14 +62,21 @@ fn a_grant_implies_what_its_rules_open_and_names_the_rest() {
 fn a_declaration_of_millions_of_reads_is_compared_at_once() {
     let names: Vec<String> = (0..2000).map(|n| format!("a{n}")).collect();
     let vast = |extra: &[&str]| {
-        let resources = names.iter().map(String::as_str).chain(extra.iter().copied()).map(str::to_owned).collect();
+        let resources =
+            names.iter().map(String::as_str).chain(extra.iter().copied()).map(str::to_owned).collect();
         Grant::new(vec![ReadRule { api_groups: names.clone(), resources, verbs: vec![Get, List] }])
     };
     assert_eq!(vast(&[]).excess(&vast(&[])), None);
     let excess = vast(&[]).excess(&vast(&["secrets"])).unwrap();
     assert_eq!((excess.rules().len(), excess.to_string().as_str()), (1, "get, list a0.a0 and more"));
     // Many rules, each of them small enough.
-    let many = |n: usize| Grant::new(vec![ReadRule { api_groups: vec![String::new()], resources: names[..n].to_vec(), verbs: vec![Get] }]);
+    let many = |n: usize| {
+        Grant::new(vec![ReadRule {
+            api_groups: vec![String::new()],
+            resources: names[..n].to_vec(),
+            verbs: vec![Get],
+        }])
+    };
     let excess = many(1).excess(&many(500)).unwrap();
     assert_eq!((excess.rules().len(), excess.more), (MAX_NAMED, true));
 }
@@ -124,9 +135,12 @@ fn what_is_implied_opens_no_read_that_the_approved_grant_did_not() {
                 // example.com and widgets stand for every name that no rule spells, so a star in excess shows there.
                 assert!(!beyond.is_empty(), "{locked:?} implies {asked:?}, not {excess}");
                 for rule in excess.rules() {
-                    assert!(!rule.verbs.iter().any(|verb| {
-                        locked.opens(*verb, &rule.api_groups[0], &rule.resources[0])
-                    }));
+                    assert!(
+                        !rule
+                            .verbs
+                            .iter()
+                            .any(|verb| { locked.opens(*verb, &rule.api_groups[0], &rule.resources[0]) })
+                    );
                 }
             }
         }

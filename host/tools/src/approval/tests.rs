@@ -1,0 +1,148 @@
+use std::{os::unix::fs::PermissionsExt, path::PathBuf};
+
+use porthole_contract::{ReadRule, Verb};
+
+use super::*;
+
+fn grant(resources: &[&str]) -> Arc<Grant> {
+    let resources = resources.iter().map(|resource| (*resource).to_owned()).collect();
+    Arc::new(Grant::new(vec![ReadRule::parse(vec![String::new()], resources, [Verb::Get]).unwrap()]))
+}
+
+fn approval(version: &str, digest: u8, resources: &[&str]) -> Approval {
+    Approval {
+        version: Version::parse(version).unwrap(),
+        digest: Digest::new([digest; 32]),
+        reads: grant(resources),
+        by: "jane (uid 1000)".to_owned(),
+        at: "2026-11-29T10:00:00Z".to_owned(),
+    }
+}
+
+fn decided(mode: Mode, given: &[&Approval], asked: &Approval) -> String {
+    let name = ToolName::parse("tool").unwrap();
+    let asking = Asking { name: &name, version: &asked.version, digest: &asked.digest, reads: &asked.reads };
+    match decide(mode, given, &asking) {
+        Decision::Held(hold) => hold.to_string(),
+        decision => format!("{decision:?}"),
+    }
+}
+
+#[test]
+fn what_goes_beyond_an_approval_is_held() {
+    let locked = approval("1.2.0", 1, &["pods"]);
+    let wider = "it asks for (get secrets) in addition to what is approved under its name";
+    let older = "its version is lower than 1.2.0, which was let in before";
+    for mode in [Mode::Wider, Mode::Always] {
+        for (asked, expected) in [
+            (approval("1.2.0", 1, &["pods"]), "Approved"),
+            (approval("1.3.0", 2, &["pods"]), "Approved"),
+            (approval("1.2.0", 2, &["pods"]), "Approved"),
+            (approval("1.3.0", 2, &["pods", "secrets"]), wider),
+            (approval("1.1.9", 2, &["pods"]), older),
+            // The file that was approved, whatever it is called.
+            (approval("1.1.9", 1, &["pods"]), "Approved"),
+            // A digest alone lets nothing in: an entry may have been narrowed by hand.
+            (approval("1.2.0", 1, &["pods", "secrets"]), wider),
+        ] {
+            assert_eq!(decided(mode, &[&locked], &asked), expected, "{mode:?} {asked:?}");
+        }
+    }
+    let asked = approval("0.1.0", 3, &["secrets"]);
+    assert_eq!(decided(Mode::None, &[&locked], &asked), "Approved");
+    assert_eq!(decided(Mode::Wider, &[], &asked), "New");
+    assert!(decided(Mode::Always, &[], &asked).contains("nothing is approved"));
+}
+
+#[test]
+fn the_lock_and_the_configuration_approve_together_and_the_higher_version_counts() {
+    let (locked, configured) = (approval("2.0.0", 1, &["pods"]), approval("1.0.0", 2, &["secrets"]));
+    let given = [&locked, &configured];
+    assert_eq!(decided(Mode::Wider, &given, &approval("2.1.0", 3, &["pods", "secrets"])), "Approved");
+    assert!(decided(Mode::Wider, &given, &approval("1.5.0", 3, &["pods"])).contains("lower than 2.0.0"));
+    assert_eq!(decided(Mode::Wider, &given, &approval("1.0.0", 2, &["secrets"])), "Approved", "named itself");
+}
+
+fn lock() -> (tempfile::TempDir, LockFile, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tools.lock");
+    (folder, LockFile::new(path.clone()), path)
+}
+
+fn insert(lock: &LockFile, name: &str, approval: Approval) {
+    let name = ToolName::parse(name).unwrap();
+    lock.change(|approvals| assert!(approvals.insert(name, approval))).unwrap();
+}
+
+#[test]
+fn a_lock_is_read_as_it_was_written_and_replaced_whole() {
+    let (folder, lock, path) = lock();
+    assert_eq!(lock.read().unwrap(), None);
+    insert(&lock, "one", approval("1.0.0", 1, &["pods", "pods/log", "*"]));
+    std::os::unix::fs::symlink(&path, folder.path().join("link")).unwrap();
+    insert(&LockFile::new(folder.path().join("link")), "two", approval("1.0.0-rc.1", 2, &["nodes/proxy"]));
+    let read = lock.read().unwrap().unwrap();
+    assert_eq!(read.get("one"), Some(&approval("1.0.0", 1, &["pods", "pods/log", "*"])));
+    assert_eq!(read.get("two"), Some(&approval("1.0.0-rc.1", 2, &["nodes/proxy"])), "through a link");
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
+    let names: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "nothing is left beside it: {names:?}");
+}
+
+#[test]
+fn writers_of_one_lock_lose_nothing() {
+    let (_folder, lock, _) = lock();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let lock = &lock;
+            scope.spawn(move || {
+                for n in 0..10 {
+                    insert(lock, &format!("tool_{thread}_{n}"), approval("1.0.0", thread, &["pods"]));
+                }
+            });
+        }
+    });
+    assert_eq!(lock.read().unwrap().unwrap().iter().count(), 40);
+}
+
+#[test]
+fn a_lock_of_nonsense_is_refused_in_a_short_line_and_left_alone() {
+    let (_folder, lock, path) = lock();
+    insert(&lock, "tool", approval("1.0.0", 1, &["pods"]));
+    let good = std::fs::read_to_string(&path).unwrap();
+    for (damaged, hint) in [
+        (String::new(), "EOF"),
+        (good[..good.len() / 2].to_owned(), "EOF"),
+        (good.replace("\"format\": 1", "\"format\": 2"), "format 2"),
+        (good.replace("\"get\"", "\"watch\""), "\"watch\" is not get or list"),
+        (good.replace("\"get\"", ""), "grants nothing"),
+        (good.replace("\"pods\"", "\"pods/exec\""), "more than reading"),
+        (good.replace("sha256:01", "sha256:zz"), "is not a digest"),
+        (good.replace("\"1.0.0\"", "\"1 0\""), "is not a version"),
+        (good.replace("\"tool\":\"tool\"", "\"tool\":\"To ol\""), "is not the name of a tool"),
+        (good.replace("jane", "jane\\n{}\\u001b[2J"), "by is not one plain line"),
+        (good.replace("\"by\"", "\"approvedBy\""), "approvedBy"),
+    ] {
+        std::fs::write(&path, &damaged).unwrap();
+        let error = lock.read().unwrap_err().to_string();
+        assert!(error.contains(hint) && error.len() < 500, "{damaged}: {error}");
+        assert!(!error.chars().any(porthole_contract::controls_display), "{error:?}");
+        assert!(lock.change(|approvals| *approvals = Approvals::default()).is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), damaged, "it is the operator's to mend");
+    }
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(lock.read().unwrap_err().to_string().contains("not a file"));
+}
+
+#[test]
+fn approvals_are_bounded() {
+    let mut approvals = Approvals::default();
+    for n in 0..MAX_APPROVALS {
+        assert!(approvals.insert(ToolName::parse(&format!("t{n}")).unwrap(), approval("1", 1, &["pods"])));
+    }
+    assert!(!approvals.insert(ToolName::parse("another").unwrap(), approval("1", 1, &["pods"])));
+    assert!(approvals.insert(ToolName::parse("t7").unwrap(), approval("2", 1, &["pods"])), "not a new name");
+    assert_eq!(lock::parse(&lock::render(&approvals)), Ok(approvals));
+}
