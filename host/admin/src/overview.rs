@@ -46,6 +46,13 @@ fn summary(snapshot: &Snapshot, metrics: &Metrics, sessions: usize) -> Markup {
                     some => { a.error href="#failed" { (some) } }
                 }
             }
+            dt { "Files that wait for an approval" }
+            dd {
+                @match snapshot.held.len() {
+                    0 => { span.ok { "none" } }
+                    some => { a.error href="#failed" { (some) } }
+                }
+            }
             dt { "Last file loaded" }
             dd {
                 @if let Some(at) = metrics.last_load() { (timestamp(at)) " UTC" } @else { "none yet" }

@@ -52,7 +52,8 @@ const PLUGIN_EXAMPLES: &str = "Examples:
   porthole plugin inspect team_quotas.wasm           what it is, what it imports, and what it may read, as an RBAC rule
   porthole plugin call team_quotas.wasm --args '{\"namespace\": \"shop\"}' --demo
   cp team_quotas.wasm plugins/dist/                  and a running host serves it within a second
-  porthole plugin compile                            the cache filled ahead of a start";
+  porthole plugin compile                            the cache filled ahead of a start
+  porthole plugin approve team_quotas.wasm           what it may read, as lines for `tools.approved`";
 
 const CONFIG_EXAMPLES: &str = "Examples:
   porthole config reference > porthole.yaml          a file to begin with
@@ -66,6 +67,10 @@ const POLICY_EXAMPLES: &str = "Examples:
 const COMPILE_EXAMPLES: &str = "Examples:
   porthole plugin compile                                          what `porthole serve` would compile at its start
   porthole plugin compile --plugins /plugins --cache /var/cache/porthole/compiled      in an init container";
+
+const APPROVE_EXAMPLES: &str = "Examples:
+  porthole plugin approve team_quotas.wasm                                 lines to commit under `tools.approved`
+  porthole plugin approve plugins/*.wasm --lock /var/lib/porthole/tools.lock    and a running host serves them";
 
 const RBAC_EXAMPLES: &str = "Examples:
   porthole rbac | kubectl apply -f -
@@ -114,6 +119,20 @@ pub(crate) enum Plugin {
         /// The tool, a .wasm file
         file: PathBuf,
         #[command(flatten)]
+        lock: LockArgs,
+        #[command(flatten)]
+        load: LoadArgs,
+    },
+    /// Approve what tools may read: print the lines for `tools.approved` of the configuration, and with --lock write them
+    /// there, too (exit code 1 where a file would not be served; then nothing is written)
+    #[command(after_help = APPROVE_EXAMPLES)]
+    Approve {
+        /// The tools, .wasm files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        #[command(flatten)]
+        lock: LockArgs,
+        #[command(flatten)]
         load: LoadArgs,
     },
     /// Check everything that the host would, and say what to mend (exit code 1 where one would not be served)
@@ -158,6 +177,14 @@ pub(crate) struct LoadArgs {
     /// Configuration file (YAML): which tools are served, kinds that none of them reads, limits
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+/// Option that names the lock of approvals.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LockArgs {
+    /// File that remembers what tools may read [default: `tools.lock` of the configuration]
+    #[arg(long, value_name = "FILE", env = "PORTHOLE_LOCK")]
+    pub(crate) lock: Option<PathBuf>,
 }
 
 /// Options that select the cluster.
@@ -255,6 +282,8 @@ pub(crate) struct Serve {
     pub(crate) plugins: PathBuf,
     #[command(flatten)]
     pub(crate) load: LoadArgs,
+    #[command(flatten)]
+    pub(crate) lock: LockArgs,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     /// With --demo: write a kubeconfig of the embedded cluster to FILE, with its admin's token in it

@@ -1,6 +1,7 @@
 //! Configuration file: selection of tools, limits for all tools and per tool, denied kinds, policy by caller, masking,
 //! namespaces to suggest, prompts.
 
+mod approvals;
 mod limits;
 mod policy;
 pub(crate) mod reference;
@@ -13,10 +14,11 @@ use std::{
 
 use porthole_contract::{Echo, Requirement, is_label};
 use porthole_guard::{CallerPolicy, Denied, Masking, PolicyDefault};
-use porthole_tools::{FailurePolicy, Settings};
+use porthole_tools::{ApprovalText, FailurePolicy, Mode, Settings};
 use serde::Deserialize;
 
 use crate::cli::LoadArgs;
+pub(crate) use approvals::ApprovalConfig;
 use limits::{CallLimitsText, LimitsText};
 use policy::RuleText;
 
@@ -25,6 +27,8 @@ use policy::RuleText;
 pub(crate) struct Config {
     /// Selection of tools, and their limits.
     pub(crate) tools: Settings,
+    /// Approvals of what tools may read.
+    pub(crate) approvals: ApprovalConfig,
     /// Kinds that no tool may read.
     pub(crate) denied: Arc<Denied>,
     /// Tools, namespaces and kinds that are open to a caller.
@@ -107,12 +111,16 @@ struct AuditText {
     on_failure: FailurePolicy,
 }
 
-/// `enabled` and `disabled`, which no tool can be named, and tools by name.
+/// Keys for all tools, which no tool can be named, and tools by name.
 #[derive(Deserialize, Default)]
 struct ToolsText {
     enabled: Option<Vec<String>>,
     #[serde(default)]
     disabled: Vec<String>,
+    approve: Option<Mode>,
+    lock: Option<PathBuf>,
+    #[serde(default)]
+    approved: Vec<ApprovalText>,
     #[serde(flatten)]
     each: BTreeMap<String, ToolText>,
 }
@@ -148,7 +156,8 @@ impl Config {
             serde_saphyr::from_str(text).map_err(|error| error.to_string())?
         };
         let (calls, host) = file.limits.limits()?;
-        let ToolsText { enabled, disabled, each } = file.tools;
+        let ToolsText { enabled, disabled, approve, lock, approved, each } = file.tools;
+        let approvals = ApprovalConfig::new(approve, lock, approved)?;
         let tools = each
             .into_iter()
             .map(|(name, tool)| {
@@ -170,7 +179,7 @@ impl Config {
         let admin = Admin { requires: file.admin.requires.validate()? };
         let (masking, audit, prompts) = (file.redact.logs, file.audit.on_failure, file.prompts.folder);
         let default_namespace = file.default_namespace;
-        Ok(Self { tools, denied, policy, masking, default_namespace, audit, admin, prompts })
+        Ok(Self { tools, approvals, denied, policy, masking, default_namespace, audit, admin, prompts })
     }
 }
 
@@ -247,6 +256,9 @@ mod tests {
             ("tools: {x: {limits: {sessions: 3}}}", "sessions"),
             ("tools: {enabled: [a, b], disabled: [b]}", "b is both"),
             ("tools: {enabled: pods_list}", "enabled"),
+            ("tools: {approve: sometimes}", "wider"),
+            ("tools: {approved: [{tool: a}]}", "version"),
+            ("tools: {approved: [{tool: A, version: '1', digest: x, reads: []}]}", "tools.approved: \"A\""),
             ("denied: [secrt]", "secret"),
             ("audit: {onFailure: block}", "refuse"),
             ("audit: {onfailure: drop}", "onfailure"),

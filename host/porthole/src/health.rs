@@ -17,7 +17,7 @@ use axum::{
     routing::get,
 };
 use porthole_cluster::Cluster;
-use porthole_tools::Catalog;
+use porthole_tools::{Catalog, HeldTool};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
@@ -70,6 +70,9 @@ struct Readiness {
     loading: bool,
     tools: Vec<ToolStatus>,
     failed: Vec<FileError>,
+    /// Files that wait for an approval; their reasons are in `failed`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    held: Vec<HeldFile>,
     /// Failed files that are not in `failed`.
     #[serde(skip_serializing_if = "is_zero")]
     more_failed: usize,
@@ -91,6 +94,17 @@ struct FileError {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HeldFile {
+    file: String,
+    tool: String,
+    version: String,
+    /// Reads beyond the approved ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asks_for: Option<String>,
+}
+
+#[derive(Serialize)]
 struct ApiServer {
     answers: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,6 +114,16 @@ struct ApiServer {
 fn failed(failures: &BTreeMap<String, String>) -> Vec<FileError> {
     let error = |(file, reason): (&String, &String)| FileError { file: file.clone(), reason: reason.clone() };
     failures.iter().take(MAX_FAILED).map(error).collect()
+}
+
+fn held(held: &BTreeMap<String, HeldTool>) -> Vec<HeldFile> {
+    let file = |(file, held): (&String, &HeldTool)| HeldFile {
+        file: file.clone(),
+        tool: held.name.to_string(),
+        version: held.version.to_string(),
+        asks_for: held.hold.asks_for(),
+    };
+    held.iter().take(MAX_FAILED).map(file).collect()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
@@ -155,6 +179,7 @@ async fn ready(State(probes): State<Arc<Probes>>) -> Response {
             })
             .collect(),
         failed: failed(&snapshot.failures),
+        held: held(&snapshot.held),
         more_failed: snapshot.failures.len().saturating_sub(MAX_FAILED),
         api_server: ApiServer { answers: reason.is_none(), reason },
     };

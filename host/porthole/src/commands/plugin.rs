@@ -1,6 +1,7 @@
 //! `porthole plugin`: commands for tool authors. Each runs the host's own code, and reports.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands answer there; nothing is served")]
 
+mod approve;
 mod call;
 mod check;
 mod compile;
@@ -27,7 +28,14 @@ const MAX_CONFIG_MAP: u64 = 1 << 20;
 pub(crate) fn run(command: Plugin) -> anyhow::Result<ExitCode> {
     match command {
         Plugin::New { name, lang } => new::new(&name, lang),
-        Plugin::Inspect { file, load } => block_on(inspect::inspect(&file, &loader(load)?)),
+        Plugin::Inspect { file, lock, load } => {
+            let approvals = Config::of(&load)?.approvals;
+            block_on(inspect::inspect(&file, &approvals, lock.lock, &loader(load)?))
+        }
+        Plugin::Approve { files, lock, load } => {
+            let lock = Config::of(&load)?.approvals.lock(lock.lock);
+            block_on(approve::approve(&files, lock, &loader(load)?))
+        }
         Plugin::Check { files, load } => block_on(check::check(&files, &loader(load)?)),
         Plugin::Compile { plugins, load } => block_on(compile::compile(&plugins, &loader(load)?)),
         Plugin::Call(options) => block_on(call::call(*options)),

@@ -17,7 +17,7 @@ use porthole_contract::{HostLimits, Requirement, Token};
 use porthole_http::{AllowedHosts, Certificate, listen, tls};
 use porthole_identity::NO_PEER;
 use porthole_mcp::{MainPort, Prompts, Sessions};
-use porthole_tools::Catalog;
+use porthole_tools::{Catalog, Mode};
 use prometheus_client::registry::Registry;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -61,6 +61,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     };
     let Config {
         tools: settings,
+        approvals,
         denied,
         policy: callers,
         masking,
@@ -73,7 +74,9 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let audit = wiring::audit(&options, on_failure)?;
     let limits = settings.host;
     let loader = wiring::loader(settings, options.load.cache.clone())?;
-    let catalog = Catalog::new(options.plugins.clone(), loader);
+    let mode = if demo.is_some() { Mode::None } else { Mode::default() };
+    let approvals = approvals.settings(mode, options.lock.lock.clone(), &options.load);
+    let catalog = Catalog::new(options.plugins.clone(), loader).with_approvals(approvals);
     let source = wiring::source(demo.as_ref(), &options.cluster);
     let policy = Policy { denied, callers, masking, default_namespace };
     let host = Host::new(&source, account, policy, catalog, audit.clone()).await?;

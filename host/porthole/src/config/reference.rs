@@ -45,6 +45,14 @@ tools:
   # enabled: [namespaces_list, pods_list, pods_log]
   # These are not.
   disabled: []
+  # Which declarations of reads wait for an operator: wider, those beyond what was approved, or served first, under the tool's
+  # name, and versions lower than the last; always, those and every new name; none. Left out: wider; none with --demo.
+  # approve: wider
+  # File that remembers approvals over a restart, written by the host and by `porthole plugin approve --lock FILE`.
+  # Left out: they last until the host ends.
+  # lock: /var/lib/porthole/tools.lock
+  # Approvals beside those of the lock, as `porthole plugin approve FILE` prints them; read again when this file changes.
+  approved: []
   # Limits of one tool, over those of all: timeout, cpu, memory, reads, readBytes, logBytes, output.
   # pods_log:
   #   limits: {{timeout: 10s}}
@@ -153,7 +161,8 @@ mod tests {
                 // Tools have names of their own here, so an unknown one is a tool and not an error.
                 None if path == ["tools"] => {
                     let of_a_tool = keys(&["tools", NO_KEY]);
-                    return ["enabled", "disabled"].map(str::to_owned).into_iter().chain(of_a_tool).collect();
+                    let all = ["enabled", "disabled", "approve", "lock", "approved"];
+                    return all.map(str::to_owned).into_iter().chain(of_a_tool).collect();
                 }
                 None => return Vec::new(),
             };

@@ -10,6 +10,7 @@
 
 mod access;
 mod admin;
+mod approval;
 mod commands;
 mod compiling;
 mod contract;

@@ -1,15 +1,24 @@
 //! `porthole plugin inspect`: prints a component's identity, its imports and its declared reads.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use anyhow::Context;
 use porthole_contract::Printable;
 use porthole_sandbox::Import;
-use porthole_tools::Loader;
+use porthole_tools::{Approval, Asking, Decision, Loader, Mode, Tool, decide};
 
 use super::{config_map_limit, open, printable, size};
-use crate::commands::rbac;
+use crate::{commands::rbac, config::ApprovalConfig};
 
-pub(super) async fn inspect(file: &Path, loader: &Loader) -> anyhow::Result<ExitCode> {
+pub(super) async fn inspect(
+    file: &Path,
+    approvals: &ApprovalConfig,
+    lock: Option<PathBuf>,
+    loader: &Loader,
+) -> anyhow::Result<ExitCode> {
     let Some(wasm) = open(file, loader).await? else { return Ok(ExitCode::FAILURE) };
     let code = loader.code(&wasm).await;
     let imports = code.as_ref().ok().map(|code| code.imports(&loader.engine));
@@ -42,6 +51,9 @@ pub(super) async fn inspect(file: &Path, loader: &Loader) -> anyhow::Result<Exit
         Ok(tool) => {
             println!("arguments\n{}", arguments(&tool.description.input_schema));
             print!("reads\n{}", rbac::rules_yaml(tool.description.grant.rules(), 2)?);
+            if let Some(line) = approved(&tool, approvals, lock)? {
+                println!("approved  {}", Printable(&line));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(reason) => {
@@ -49,6 +61,40 @@ pub(super) async fn inspect(file: &Path, loader: &Loader) -> anyhow::Result<Exit
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Whether the lock and the configuration let a tool in; `None` without either.
+fn approved(
+    tool: &Tool,
+    approvals: &ApprovalConfig,
+    lock: Option<PathBuf>,
+) -> anyhow::Result<Option<String>> {
+    let lock = approvals.lock(lock);
+    if lock.is_none() && approvals.approved.iter().next().is_none() {
+        return Ok(None);
+    }
+    let name = &tool.description.name;
+    let locked = match &lock {
+        Some(lock) => lock.read().with_context(|| format!("--lock {}", printable(lock.path())))?,
+        None => None,
+    };
+    let given: Vec<&Approval> =
+        locked.iter().filter_map(|locked| locked.get(name)).chain(approvals.approved.get(name)).collect();
+    let asking = Asking {
+        name,
+        version: &tool.description.version,
+        digest: &tool.digest,
+        reads: &tool.description.grant,
+    };
+    let notes: Vec<String> = given
+        .iter()
+        .map(|approval| format!("{} by {} at {}", approval.version, approval.by, approval.at))
+        .collect();
+    Ok(Some(match decide(Mode::Wider, &given, &asking) {
+        Decision::Approved => format!("yes: {}", notes.join("; ")),
+        Decision::New => "no: nothing is approved under its name".to_owned(),
+        Decision::Held(hold) => format!("no: {hold} ({})", notes.join("; ")),
+    }))
 }
 
 /// Formats the arguments, one per line.
