@@ -23,6 +23,7 @@ pub struct ReadBudget {
     log_limit: u64,
     log_taken: AtomicU64,
     masked: AtomicU64,
+    masked_values: AtomicU64,
     retries: AtomicU32,
     /// Milliseconds waited for retries.
     waited: AtomicU64,
@@ -65,6 +66,7 @@ impl ReadBudget {
             log_limit: bytes,
             log_taken: AtomicU64::new(0),
             masked: AtomicU64::new(0),
+            masked_values: AtomicU64::new(0),
             retries: AtomicU32::new(0),
             waited: AtomicU64::new(0),
             memory: None,
@@ -158,6 +160,16 @@ impl ReadBudget {
     /// Secrets masked so far.
     pub fn masked(&self) -> u64 {
         self.masked.load(Relaxed)
+    }
+
+    /// Counts values of objects that the operator's masks replaced.
+    pub(crate) fn count_masked_values(&self, values: u64) {
+        self.masked_values.fetch_add(values, Relaxed);
+    }
+
+    /// Values of objects that the operator's masks replaced so far.
+    pub fn masked_values(&self) -> u64 {
+        self.masked_values.load(Relaxed)
     }
 
     /// Bytes read so far, those of searches included.

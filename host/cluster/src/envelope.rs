@@ -34,10 +34,11 @@ pub(super) fn into_utf8(what: &str, bytes: Vec<u8>) -> Result<String, Failure> {
     })
 }
 
-/// Counts the masks in an answer, if its messages are masked.
-pub(super) fn count_masked(budget: &ReadBudget, redaction: Redaction, answer: &[u8]) {
+/// Counts the masks in an answer: `values` by the operator's masks, and the others if its messages are masked.
+pub(super) fn count_masked(budget: &ReadBudget, redaction: Redaction, values: u64, answer: &[u8]) {
+    budget.count_masked_values(values);
     if redaction == Redaction::Messages {
-        budget.count_masked(count(answer));
+        budget.count_masked(count(answer).saturating_sub(values));
     }
 }
 

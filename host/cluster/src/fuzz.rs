@@ -22,7 +22,10 @@ pub use crate::{
     kinds::fuzz::kinds,
     logs::fuzz::{log_lines, log_search},
     releases::fuzz::helm_release,
-    shape::fuzz::{field_path, json_splitter, projection, redaction},
+    shape::{
+        fuzz::{field_path, json_splitter, projection, redaction},
+        masks::fuzz::value_masks,
+    },
     source::fuzz::kubeconfig,
     table::fuzz::table,
 };

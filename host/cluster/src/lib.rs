@@ -43,7 +43,7 @@ pub use nodes::node_read;
 pub use objects::{get_object, list_objects};
 pub use releases::{StoredRelease, UnpackBudget, read_release, stored_releases, stored_revisions};
 pub use server::{ApiServer, Client};
-pub use shape::Redaction;
+pub use shape::{Redaction, ValueMasks};
 pub use source::{ConnectError, Source};
 pub use work::Workers;
 

@@ -6,7 +6,7 @@ mod tests;
 use porthole_contract::{Echo, Failure, GetQuery, Kind, ListQuery, Page, Reason, View};
 
 use super::{
-    Client, Redaction,
+    Client, Redaction, ValueMasks,
     envelope::{check_kind, count_masked, decode_error, envelope, into_utf8},
     request::{
         JSON, MAX_CONTINUE, MAX_SELECTOR, MAX_VERSION, TABLE, check_length, describe_read, parameter, path,
@@ -22,6 +22,7 @@ pub async fn get_object(
     kind: &Kind,
     query: &GetQuery,
     redaction: Redaction,
+    masks: &ValueMasks,
 ) -> Result<String, Failure> {
     let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
     let what = describe_read(kind, namespace, Some(&query.name));
@@ -39,9 +40,10 @@ pub async fn get_object(
         _ => None,
     };
     let out = if matches!(query.view, View::Table | View::Outline) {
-        parameter(&mut path, "includeObject", "None");
+        parameter(&mut path, "includeObject", row_object(NamespaceColumn::Absent, masks));
         let answer = client.get(&path, TABLE, &what).await?;
-        return Ok(table(answer, NamespaceColumn::Absent, redaction, client.budget, &what).await?.items);
+        let page = table(answer, NamespaceColumn::Absent, redaction, masks, client.budget, &what);
+        return Ok(page.await?.items);
     } else {
         let body = client.get(&path, JSON, &what).await?.bytes().await?;
         check_kind(&body, &kind.kind, &what)?;
@@ -51,10 +53,11 @@ pub async fn get_object(
         scratch.hold_up_to(body.len(), &what).await?;
         let mut out = Vec::with_capacity(body.len());
         let selection = projection.as_ref().map_or(FieldSelection::All, Projection::selection);
-        copy(&body, selection, redaction, &mut out).map_err(|error| decode_error(&what, &error))?;
+        let masked = copy(&body, selection, redaction, masks, &mut out)
+            .map_err(|error| decode_error(&what, &error))?;
+        count_masked(client.budget, redaction, masked, &out);
         out
     };
-    count_masked(client.budget, redaction, &out);
     client.budget.check_size(out.len(), &what)?;
     into_utf8(&what, out)
 }
@@ -65,12 +68,14 @@ pub async fn list_objects(
     kind: &Kind,
     query: &ListQuery,
     redaction: Redaction,
+    masks: &ValueMasks,
 ) -> Result<Page, Failure> {
     let namespace = query.namespace.as_deref().filter(|_| kind.namespaced);
     let what = describe_read(kind, namespace, None);
     let mut path = path(kind, namespace)?;
     check_length("labelSelector", query.label_selector.as_deref(), MAX_SELECTOR)?;
     check_length("fieldSelector", query.field_selector.as_deref(), MAX_SELECTOR)?;
+    masks.check_selector(query.field_selector.as_deref())?;
     check_length("continue", query.continue_token.as_deref(), MAX_CONTINUE)?;
     check_length("resourceVersion", query.resource_version.as_deref(), MAX_VERSION)?;
     // Without `Exact` the API server may answer with a newer state.
@@ -93,19 +98,28 @@ pub async fn list_objects(
         View::Table | View::Outline => {
             let in_all = kind.namespaced && namespace.is_none() && matches!(query.view, View::Table);
             // The API server's own table has no column of namespaces: the metadata of each object has it.
-            let (column, object) =
-                if in_all { (NamespaceColumn::Added, "Metadata") } else { (NamespaceColumn::Absent, "None") };
-            parameter(&mut path, "includeObject", object);
+            let column = if in_all { NamespaceColumn::Added } else { NamespaceColumn::Absent };
+            parameter(&mut path, "includeObject", row_object(column, masks));
             let answer = client.get(&path, TABLE, &what).await?;
-            table(answer, column, redaction, client.budget, &what).await
+            table(answer, column, redaction, masks, client.budget, &what).await
         }
-        View::Whole => items(client, &path, FieldSelection::All, redaction, &what).await,
+        View::Whole => items(client, &path, FieldSelection::All, redaction, masks, &what).await,
         View::Fields(fields) => {
             let projection = Projection::parse(fields)?;
-            items(client, &path, projection.selection(), redaction, &what).await
+            items(client, &path, projection.selection(), redaction, masks, &what).await
         }
     };
     page.map_err(|failure| with_selectors(query, failure))
+}
+
+/// What the API server adds to the rows of a table. Masked fields are looked for in the whole object, because a column does
+/// not say of which field it is.
+fn row_object(column: NamespaceColumn, masks: &ValueMasks) -> &'static str {
+    match column {
+        _ if masks.fields().is_some() => "Object",
+        NamespaceColumn::Added => "Metadata",
+        NamespaceColumn::Absent => "None",
+    }
 }
 
 /// Adds the selectors to an error: the API server describes the mistake, but not in which selector it is.
@@ -127,13 +141,14 @@ async fn items(
     path: &str,
     selection: FieldSelection<'_>,
     redaction: Redaction,
+    masks: &ValueMasks,
     what: &str,
 ) -> Result<Page, Failure> {
     let mut answer = client.get(path, JSON, what).await?;
     let mut list = Items::of("items");
     let scratch = client.budget.scratch();
     let mut out = vec![b'['];
-    let mut count: u32 = 0;
+    let (mut count, mut masked) = (0_u32, 0_u64);
     while let Some(chunk) = answer.chunk().await? {
         // An element of an aggregated API may be as large as `readBytes`, and is held while it arrives.
         scratch.hold_up_to(list.buffered().saturating_add(chunk.len()), what).await?;
@@ -143,12 +158,14 @@ async fn items(
                 out.push(b',');
             }
             count = count.saturating_add(1);
-            copy(element, selection, redaction, &mut out).map_err(|error| decode_error(what, &error))?;
+            let here = copy(element, selection, redaction, masks, &mut out)
+                .map_err(|error| decode_error(what, &error))?;
+            masked = masked.saturating_add(here);
             client.budget.check_size(out.len(), what)
         })?;
         client.budget.hold(out.len().saturating_sub(before), what).await?;
     }
     out.push(b']');
-    count_masked(client.budget, redaction, &out);
+    count_masked(client.budget, redaction, masked, &out);
     Ok(envelope(list, what)?.page(into_utf8(what, out)?, count))
 }

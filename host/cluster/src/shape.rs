@@ -4,12 +4,16 @@
 //! of a redacted value reaches the layers above.
 
 mod copy;
+mod credentials;
 mod fields;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 mod items;
+pub(crate) mod masks;
 
 pub use copy::Redaction;
 pub(super) use copy::{copy, copy_message};
 pub(super) use fields::{FieldSelection, Projection};
 pub(super) use items::{Items, NotAList};
+pub(super) use masks::CONFIGURED;
+pub use masks::ValueMasks;

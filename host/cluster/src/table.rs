@@ -1,5 +1,6 @@
 //! Server-side tables of lists: row by row, with the namespace and without the objects.
 
+mod cells;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 
@@ -8,12 +9,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    ReadBudget, Redaction,
+    ReadBudget, Redaction, ValueMasks,
     envelope::{ListMetadata, count_masked, decode_error, into_utf8, wrong_kind},
     mask::is_plain,
     server::BoundedResponse,
     shape::{Items, copy_message},
 };
+use cells::{CellMasks, Values};
 
 /// The table without its rows.
 #[derive(Deserialize)]
@@ -63,10 +65,11 @@ pub(super) async fn table(
     mut answer: BoundedResponse<'_>,
     column: NamespaceColumn,
     redaction: Redaction,
+    masks: &ValueMasks,
     budget: &ReadBudget,
     what: &str,
 ) -> Result<Page, Failure> {
-    let mut rows = Rows::new(column, redaction);
+    let mut rows = Rows::new(column, redaction, CellMasks::of(masks));
     let scratch = budget.scratch();
     while let Some(chunk) = answer.chunk().await? {
         scratch.hold_up_to(rows.items.buffered().saturating_add(chunk.len()), what).await?;
@@ -74,38 +77,44 @@ pub(super) async fn table(
         rows.feed(&chunk, budget, what)?;
         budget.hold(rows.out.len().saturating_sub(before), what).await?;
     }
-    count_masked(budget, redaction, &rows.out);
+    count_masked(budget, redaction, rows.masked, &rows.out);
     rows.page(budget, what)
 }
 
 /// Rows converted so far.
-struct Rows {
+struct Rows<'m> {
     column: NamespaceColumn,
     redaction: Redaction,
+    masks: CellMasks<'m>,
     items: Items,
     out: Vec<u8>,
     count: u32,
+    /// Cells that the operator's masks replaced.
+    masked: u64,
 }
 
-impl Rows {
-    fn new(column: NamespaceColumn, redaction: Redaction) -> Self {
-        Self { column, redaction, items: Items::of("rows"), out: br#"{"rows":["#.to_vec(), count: 0 }
+impl<'m> Rows<'m> {
+    fn new(column: NamespaceColumn, redaction: Redaction, masks: CellMasks<'m>) -> Self {
+        let (items, out) = (Items::of("rows"), br#"{"rows":["#.to_vec());
+        Self { column, redaction, masks, items, out, count: 0, masked: 0 }
     }
 
     fn feed(&mut self, chunk: &[u8], budget: &ReadBudget, what: &str) -> Result<(), Failure> {
-        let Self { column, redaction, items, out, count } = self;
+        let Self { column, redaction, masks, items, out, count, masked } = self;
         items.feed(chunk, |row| {
             if *count > 0 {
                 out.push(b',');
             }
             *count = count.saturating_add(1);
-            append_cells(row, *column, *redaction, out).map_err(|error| decode_error(what, &error))?;
+            let here =
+                masks.values(row).and_then(|values| append_cells(row, *column, *redaction, &values, out));
+            *masked = masked.saturating_add(here.map_err(|error| decode_error(what, &error))?);
             budget.check_size(out.len(), what)
         })
     }
 
     fn page(self, budget: &ReadBudget, what: &str) -> Result<Page, Failure> {
-        let Self { column, redaction: _, items, mut out, count } = self;
+        let Self { column, items, mut out, count, .. } = self;
         let envelope = items.envelope().map_err(Failure::from)?;
         let Table { kind, api_version, metadata, mut column_definitions } =
             serde_json::from_slice(&envelope).map_err(|error| decode_error(what, &error))?;
@@ -125,16 +134,18 @@ impl Rows {
     }
 }
 
-/// Appends the cells of a row, after the namespace of its object if there is a column for it.
+/// Appends the cells of a row, after the namespace of its object if there is a column for it. Returns how many of them the
+/// operator's masks replaced.
 fn append_cells(
     row: &[u8],
     column: NamespaceColumn,
     redaction: Redaction,
+    values: &Values,
     out: &mut Vec<u8>,
-) -> Result<(), serde_json::Error> {
+) -> Result<u64, serde_json::Error> {
     let Row { cells, object } = serde_json::from_slice(row)?;
     out.extend_from_slice(br#"{"cells":["#);
-    let mut first = true;
+    let (mut first, mut masked) = (true, 0_u64);
     if column == NamespaceColumn::Added {
         let namespace = object.map(|object| object.metadata.namespace).unwrap_or_default();
         serde_json::to_writer(&mut *out, &namespace)?;
@@ -145,15 +156,18 @@ fn append_cells(
             out.push(b',');
         }
         first = false;
+        if let Some(mask) = values.mask(cell) {
+            masked = masked.saturating_add(1);
+            serde_json::to_writer(&mut *out, mask)?;
         // A table does not say which of its columns is a message, so each text of it is masked.
-        if redaction == Redaction::Messages && !is_plain(cell.get().trim_matches('"').as_bytes()) {
+        } else if redaction == Redaction::Messages && !is_plain(cell.get().trim_matches('"').as_bytes()) {
             copy_message(cell.get().as_bytes(), out)?;
         } else {
             out.extend_from_slice(cell.get().as_bytes());
         }
     }
     out.extend_from_slice(b"]}");
-    Ok(())
+    Ok(masked)
 }
 
 #[cfg(test)]
@@ -164,7 +178,7 @@ mod tests {
 
     fn page(body: &[u8], column: NamespaceColumn, answer: usize) -> Result<Page, Failure> {
         let budget = ReadBudget::new(tokio::time::Instant::now(), 0, answer);
-        let mut rows = Rows::new(column, Redaction::Bookkeeping);
+        let mut rows = Rows::new(column, Redaction::Bookkeeping, CellMasks::default());
         for piece in body.chunks(7) {
             rows.feed(piece, &budget, "pods")?;
         }
@@ -211,9 +225,9 @@ mod tests {
         );
         for column in [NamespaceColumn::Added, NamespaceColumn::Absent] {
             let budget = ReadBudget::new(tokio::time::Instant::now(), 0, 1 << 20);
-            let mut rows = Rows::new(column, Redaction::Messages);
+            let mut rows = Rows::new(column, Redaction::Messages, CellMasks::default());
             rows.feed(body.as_bytes(), &budget, "events").unwrap();
-            count_masked(&budget, Redaction::Messages, &rows.out);
+            count_masked(&budget, Redaction::Messages, rows.masked, &rows.out);
             let items = rows.page(&budget, "events").unwrap().items;
             assert!(!items.contains("hunter2") && items.contains("<masked: token>"), "{items}");
             assert_eq!(budget.masked(), 2);

@@ -6,7 +6,10 @@ use porthole_cluster::{Client, Cluster, Masking, ReadBudget, can_i};
 use porthole_contract::{AccessQuery, Credential, Failure, Requirement, ResourceName};
 use porthole_quota::MemoryShare;
 
-use crate::{CallerPolicy, Ceiling, Denied, Grant, GuardedReader, ReadLimits, home::Home, policy::Policy};
+use crate::{
+    CallerPolicy, Ceiling, Denied, Grant, GuardedReader, MaskedValues, ReadLimits, home::Home,
+    policy::Policy, redaction::Redactions,
+};
 
 /// The cluster behind the operator's policy.
 pub struct Guard {
@@ -16,6 +19,7 @@ pub struct Guard {
     /// Set once the operator was warned of entries of `denied` that match nothing.
     idle_warned: Arc<Once>,
     masking: Masking,
+    masked: Arc<MaskedValues>,
     home: Home,
 }
 
@@ -28,6 +32,7 @@ impl Guard {
             callers: Arc::default(),
             idle_warned: Arc::new(Once::new()),
             masking: Masking::default(),
+            masked: Arc::default(),
             home: Home::default(),
         }
     }
@@ -35,6 +40,11 @@ impl Guard {
     /// Sets whether secrets in logs and event messages are masked; they are by default.
     pub fn with_masking(self, masking: Masking) -> Self {
         Self { masking, ..self }
+    }
+
+    /// Sets the values of objects that are masked; none are by default.
+    pub fn with_masked_values(self, masked: Arc<MaskedValues>) -> Self {
+        Self { masked, ..self }
     }
 
     /// Sets the policy by caller; none is narrowed by default.
@@ -63,7 +73,8 @@ impl Guard {
     ) -> GuardedReader {
         let (cluster, denied) = (Arc::clone(&self.cluster), Arc::clone(&self.denied));
         let policy = Policy::new(grant, ceiling, denied, self.home.clone(), Arc::clone(&self.idle_warned));
-        GuardedReader::new(cluster, credential, policy, self.masking, limits, memory)
+        let masking = Redactions { masking: self.masking, masked: Arc::clone(&self.masked) };
+        GuardedReader::new(cluster, credential, policy, masking, limits, memory)
     }
 
     /// Default namespace if a caller names none.

@@ -8,6 +8,7 @@ mod grant;
 mod guard;
 mod home;
 mod kind_pattern;
+mod masked_values;
 mod open_log;
 mod policy;
 mod read_log;
@@ -18,6 +19,7 @@ pub use caller_policy::{CallerPolicy, CallerRule, Callers, Ceiling, KindSet, Pol
 pub use denied::Denied;
 pub use grant::{Excess, Grant};
 pub use guard::Guard;
+pub use masked_values::{EnvironmentMasking, MaskedPaths, MaskedValues};
 pub use open_log::OpenLog;
 pub use porthole_cluster::Masking;
 pub use read_log::{ReadLog, ReadRecord};

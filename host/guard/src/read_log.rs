@@ -113,6 +113,7 @@ impl ReadLog {
             records,
             bytes: self.budget.bytes_read(),
             masked: self.budget.masked(),
+            masked_values: self.budget.masked_values(),
             token_refused: self.token_refused.load(Relaxed),
         }
     }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use porthole_cluster::{Client, Cluster, Masking, Patterns, ReadBudget, StoredRelease, UnpackBudget};
+use porthole_cluster::{Client, Cluster, Patterns, ReadBudget, StoredRelease, UnpackBudget};
 use porthole_contract::{
     AccessDecision, AccessQuery, Credential, Echo, Failure, GetQuery, Kind, KindRef, ListQuery, NodeQuery,
     NodeSource, Page, Reason, Release, UserInfo, Verb,
@@ -24,7 +24,7 @@ use tokio::{sync::OnceCell, time::Instant};
 
 use super::{
     ReadLog, ReadRecord, answer_size::AnswerSize, caller_policy::Scope, open_log::OpenLogs, policy::Policy,
-    read_log::Entry, redaction::redaction,
+    read_log::Entry, redaction::Redactions,
 };
 
 /// Max queries in one `…-all` request. More are rejected, so that one line of a tool cannot flood the API server.
@@ -59,6 +59,8 @@ pub struct ReadSummary {
     pub bytes: u64,
     /// Secrets masked in logs and event messages.
     pub masked: u64,
+    /// Values of objects that the operator's masks replaced.
+    pub masked_values: u64,
     /// True if the API server rejected the token itself: a cached identity must be dropped.
     pub token_refused: bool,
 }
@@ -68,7 +70,7 @@ pub struct GuardedReader {
     cluster: Arc<Cluster>,
     credential: Credential,
     policy: Policy,
-    masking: Masking,
+    redactions: Redactions,
     budget: Arc<ReadBudget>,
     max_reads: u32,
     reads: AtomicU32,
@@ -87,7 +89,7 @@ impl GuardedReader {
         cluster: Arc<Cluster>,
         credential: Credential,
         policy: Policy,
-        masking: Masking,
+        redactions: Redactions,
         limits: ReadLimits,
         memory: Arc<MemoryShare>,
     ) -> Self {
@@ -99,7 +101,7 @@ impl GuardedReader {
             cluster,
             credential,
             policy,
-            masking,
+            redactions,
             log: Arc::new(ReadLog::new(Arc::clone(&budget))),
             budget,
             max_reads: limits.reads,
@@ -144,8 +146,8 @@ impl GuardedReader {
                 let kind = self
                     .resolve_granted(Verb::Get, kind, query.namespace.as_deref(), &mut entry.resource)
                     .await?;
-                porthole_cluster::get_object(self.client(), &kind, query, redaction(&kind, self.masking))
-                    .await
+                let (redaction, masks) = self.redactions.of(&kind);
+                porthole_cluster::get_object(self.client(), &kind, query, redaction, &masks).await
             })
             .await;
         self.deliver(Some(entry), &kind.kind, answer)
@@ -159,13 +161,9 @@ impl GuardedReader {
                 let kind = self
                     .resolve_granted(Verb::List, kind, query.namespace.as_deref(), &mut entry.resource)
                     .await?;
-                let page = porthole_cluster::list_objects(
-                    self.client(),
-                    &kind,
-                    query,
-                    redaction(&kind, self.masking),
-                )
-                .await?;
+                let (redaction, masks) = self.redactions.of(&kind);
+                let page =
+                    porthole_cluster::list_objects(self.client(), &kind, query, redaction, &masks).await?;
                 if page.count == 0 && query.continue_token.is_none() {
                     self.check_namespace(&kind, query.namespace.as_deref()).await?;
                 }
@@ -225,7 +223,8 @@ impl GuardedReader {
         let read = self
             .count_read(async {
                 self.policy.allow_built_in(Verb::Get, "", "nodes/proxy", Scope::Cluster)?;
-                porthole_cluster::node_read(self.client(), query, self.masking, &self.cluster.workers).await
+                let masking = self.redactions.masking;
+                porthole_cluster::node_read(self.client(), query, masking, &self.cluster.workers).await
             })
             .await;
         let what = match &query.source {

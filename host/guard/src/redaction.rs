@@ -1,11 +1,30 @@
 //! Fields redacted for all callers, per kind.
 
-use porthole_cluster::{Masking, Redaction};
+use std::sync::Arc;
+
+use porthole_cluster::{Masking, Redaction, ValueMasks};
 use porthole_contract::Kind;
+
+use crate::MaskedValues;
+
+/// What the host takes out of answers, for all callers.
+pub(super) struct Redactions {
+    /// Masking of secrets in logs and event messages.
+    pub(super) masking: Masking,
+    /// Values of objects that the operator masks.
+    pub(super) masked: Arc<MaskedValues>,
+}
+
+impl Redactions {
+    /// Redaction and masks of the objects of a kind.
+    pub(super) fn of(&self, kind: &Kind) -> (Redaction, ValueMasks) {
+        (redaction(kind, self.masking), self.masked.of(kind))
+    }
+}
 
 /// Selects the redaction of a kind: the values of Secrets; secrets in the messages of Events and Pods, if they are
 /// masked; for other kinds only bookkeeping, whose last-applied copy may hold secrets.
-pub(super) fn redaction(kind: &Kind, masking: Masking) -> Redaction {
+fn redaction(kind: &Kind, masking: Masking) -> Redaction {
     let is_event = kind.plural == "events" && matches!(kind.group.as_str(), "" | "events.k8s.io");
     let is_pod = kind.plural == "pods" && kind.group.is_empty();
     if kind.group.is_empty() && (kind.plural == "secrets" || kind.kind == "Secret") {

@@ -13,7 +13,9 @@ use std::{
 };
 
 use porthole_contract::{Echo, Requirement, is_label};
-use porthole_guard::{CallerPolicy, Denied, Masking, PolicyDefault};
+use porthole_guard::{
+    CallerPolicy, Denied, EnvironmentMasking, MaskedPaths, MaskedValues, Masking, PolicyDefault,
+};
 use porthole_tools::{ApprovalText, FailurePolicy, Mode, Settings};
 use serde::Deserialize;
 
@@ -35,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) policy: Arc<CallerPolicy>,
     /// Masking of secrets in logs and event messages.
     pub(crate) masking: Masking,
+    /// Values of objects that are masked.
+    pub(crate) masked: Arc<MaskedValues>,
     /// Default namespace of calls.
     pub(crate) default_namespace: Option<String>,
     /// Policy for calls while the audit log cannot be written.
@@ -102,6 +106,10 @@ struct PromptsText {
 struct RedactText {
     #[serde(default)]
     logs: Masking,
+    #[serde(default)]
+    paths: Vec<MaskedPaths>,
+    #[serde(default)]
+    env: EnvironmentMasking,
 }
 
 #[derive(Deserialize, Default)]
@@ -177,9 +185,22 @@ impl Config {
         }
         let tools = Settings { calls, tools, enabled, disabled, namespaces: file.namespaces, host };
         let admin = Admin { requires: file.admin.requires.validate()? };
-        let (masking, audit, prompts) = (file.redact.logs, file.audit.on_failure, file.prompts.folder);
+        let RedactText { logs: masking, paths, env } = file.redact;
+        let masked = Arc::new(MaskedValues::parse(paths, env)?);
+        let (audit, prompts) = (file.audit.on_failure, file.prompts.folder);
         let default_namespace = file.default_namespace;
-        Ok(Self { tools, approvals, denied, policy, masking, default_namespace, audit, admin, prompts })
+        Ok(Self {
+            tools,
+            approvals,
+            denied,
+            policy,
+            masking,
+            masked,
+            default_namespace,
+            audit,
+            admin,
+            prompts,
+        })
     }
 }
 
@@ -245,6 +266,16 @@ mod tests {
     }
 
     #[test]
+    fn values_of_objects_are_masked_if_the_operator_names_them() {
+        let masked = |text| Config::parse(text).unwrap().masked;
+        assert_eq!(*masked(""), MaskedValues::default());
+        assert_eq!(*masked("redact: {paths: [], env: off}"), MaskedValues::default());
+        let paths = masked("redact: {paths: [{kinds: [cm], paths: [data.password]}]}");
+        let env = masked("redact: {env: mask}");
+        assert!(*paths != MaskedValues::default() && *env != MaskedValues::default() && paths != env);
+    }
+
+    #[test]
     fn a_mistake_is_named() {
         for (text, hint) in [
             ("limit: {}", "limit"),
@@ -269,6 +300,10 @@ mod tests {
             ("defaultNamespace: Shop", "defaultNamespace: \"Shop\" is not"),
             ("redact: {logs: blank}", "mask"),
             ("redact: {events: mask}", "events"),
+            ("redact: {env: blank}", "mask"),
+            ("redact: {paths: [{kind: cm, paths: [data]}]}", "kind"),
+            ("redact: {paths: [{kinds: [secrt], paths: [data]}]}", "redact.paths[0].kinds: \"secrt\""),
+            ("redact: {paths: [{kinds: [cm], paths: ['data[']}]}", "redact.paths[0].paths: field path"),
             ("admin: {requires: {kind: pods}}", "kind"),
             ("policy: [{kinds: [secrt]}]", "policy[0].kinds: \"secrt\""),
             ("policy: [{}, {tools: [Pods]}]", "policy[1].tools: \"Pods\""),

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use anyhow::{Context, bail};
 use porthole_cluster::{ApiServer, Cluster, Source};
 use porthole_contract::Token;
-use porthole_guard::{CallerPolicy, Denied, Guard, Masking};
+use porthole_guard::{CallerPolicy, Denied, Guard, MaskedValues, Masking};
 use porthole_identity::Authenticator;
 use porthole_quota::default_memory_total;
 use porthole_sandbox::{CompileCache, Compiler, Engine};
@@ -32,6 +32,8 @@ pub(crate) struct Policy {
     pub(crate) callers: Arc<CallerPolicy>,
     /// Masking of secrets in logs and event messages.
     pub(crate) masking: Masking,
+    /// Values of objects that are masked.
+    pub(crate) masked: Arc<MaskedValues>,
     /// Default namespace of calls.
     pub(crate) default_namespace: Option<String>,
 }
@@ -49,7 +51,7 @@ impl Host {
     pub(crate) async fn new(
         source: &Source,
         account: Account,
-        Policy { denied, callers, masking, default_namespace }: Policy,
+        Policy { denied, callers, masking, masked, default_namespace }: Policy,
         catalog: Catalog,
         audit: Audit,
     ) -> anyhow::Result<Self> {
@@ -65,6 +67,7 @@ impl Host {
         let guard = Guard::new(Arc::clone(&cluster), denied)
             .with_callers(callers)
             .with_masking(masking)
+            .with_masked_values(masked)
             .with_default_namespace(default_namespace);
         let guard = Arc::new(guard);
         let calls = Calls::new(Arc::new(catalog), Arc::clone(&guard), Arc::clone(&authenticator), audit);

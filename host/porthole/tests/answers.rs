@@ -4,6 +4,8 @@
 //! `INSTA_UPDATE=always cargo xtask test answers`, and review the diff of `snapshots/`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop with a panic")]
 
+#[path = "answers/masked.rs"]
+mod masked;
 #[path = "answers/names.rs"]
 mod names;
 

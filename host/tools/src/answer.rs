@@ -70,19 +70,22 @@ impl Judgement {
         Self { answer: Answer::Overlong { error, text }, bytes, verdict: Verdict::Overlong }
     }
 
-    /// Adds how many secrets are masked in what the call read: a tool may show the masks or not.
+    /// Adds how many secrets and values are masked in what the call read: a tool may show the masks or not.
     ///
-    /// A text of its own behind those of the tool, so that each of them is still what the tool wrote.
-    pub(crate) fn with_masked(mut self, masked: u64) -> Self {
+    /// Texts of their own behind those of the tool, so that each of them is still what the tool wrote.
+    pub(crate) fn with_masked(mut self, reads: &ReadSummary) -> Self {
+        let notes =
+            [(reads.masked, "secret", "logs and messages"), (reads.masked_values, "value", "objects")];
         if let Answer::Outcome { content, .. } = &mut self.answer
-            && masked > 0
             // An answer of structure alone gets its text from that.
             && !content.is_empty()
         {
-            let s = if masked == 1 { " is" } else { "s are" };
-            let note = format!("[{masked} secret{s} masked in the logs and messages read: <masked: KIND>]");
-            self.bytes = self.bytes.saturating_add(note.len());
-            content.push(Content::Text(note));
+            for (masked, what, of) in notes.into_iter().filter(|(masked, ..)| *masked > 0) {
+                let s = if masked == 1 { " is" } else { "s are" };
+                let note = format!("[{masked} {what}{s} masked in the {of} read: <masked: KIND>]");
+                self.bytes = self.bytes.saturating_add(note.len());
+                content.push(Content::Text(note));
+            }
         }
         self
     }

@@ -146,7 +146,7 @@ impl Calls {
         let RunReport { result, reads, cpu, memory } =
             tool.component.call(arguments, context, tool.limits, permit).await;
         let token_refused = reads.token_refused;
-        let judgement = Judgement::of(&tool, result).with_masked(reads.masked);
+        let judgement = Judgement::of(&tool, result).with_masked(&reads);
         let report = record.end(judgement, Usage { reads, cpu, memory });
         // After the record is written: the client may disconnect during this await.
         if token_refused {

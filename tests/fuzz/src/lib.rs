@@ -32,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "json_splitter", run: cluster::json_splitter },
     Target { name: "projection", run: cluster::projection },
     Target { name: "redaction", run: cluster::redaction },
+    Target { name: "value_masks", run: cluster::value_masks },
     Target { name: "field_path", run: cluster::field_path },
     Target { name: "filter", run: field_path::filter },
     Target { name: "cursor", run: lists::cursor },

@@ -83,7 +83,8 @@ async fn an_element_counts_as_memory_of_all_calls_while_it_arrives() {
                 resource_version: None,
                 view: view.clone(),
             };
-            let read = list_objects(client, &pods(), &query, Redaction::Bookkeeping).await;
+            let read =
+                list_objects(client, &pods(), &query, Redaction::Bookkeeping, &ValueMasks::default()).await;
             assert_eq!(read.err().map(|failure| failure.reason), expected, "{total}");
         }
     }
@@ -99,12 +100,13 @@ async fn the_copy_of_an_object_counts_as_memory_of_all_calls_while_there_is_the_
         let memory = Arc::new(MemoryTotal::new(total).share(Account::of(&1)));
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         let budget = ReadBudget::new(deadline, 16 * MIB, 8 << 20).with_memory(Arc::clone(&memory));
-        let kind = pods();
+        let (kind, masks) = (pods(), ValueMasks::default());
         let read = get_object(
             Client { server: &server, credential: &Credential::Connection, budget: &budget },
             &kind,
             &query,
             Redaction::Bookkeeping,
+            &masks,
         );
         match read.await {
             Ok(text) => assert!(fits && text.len() > 3 << 20, "{total}"),
@@ -112,5 +114,92 @@ async fn the_copy_of_an_object_counts_as_memory_of_all_calls_while_there_is_the_
         }
         // Only the body is still reserved.
         memory.reserve(total / 2 - 4 * MIB).await.unwrap();
+    }
+}
+
+/// A custom object with a column of a masked field.
+fn database() -> Kind {
+    Kind {
+        group: "example.com".into(),
+        plural: "databases".into(),
+        singular: "database".into(),
+        kind: "Database".into(),
+        ..pods()
+    }
+}
+
+#[tokio::test]
+async fn a_masked_field_is_masked_in_every_view_and_counted() {
+    let object = serde_json::json!({"kind": "Database", "metadata": {"name": "orders", "namespace": "shop"},
+        "spec": {"password": "hunter2", "user": "app"}});
+    let list = serde_json::json!({"kind": "DatabaseList", "metadata": {}, "items": [object]});
+    let rows = serde_json::json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {},
+        "columnDefinitions": [{"name": "Name"}, {"name": "Password"}],
+        "rows": [{"cells": ["orders", "hunter2"], "object": object}]});
+    let masks = ValueMasks::new(&["spec.password".into()], false).unwrap();
+    let fields = View::Fields(vec!["metadata.name".into(), "spec.password".into()]);
+    for (body, view, one) in [
+        (&object, View::Whole, true),
+        (&object, fields.clone(), true),
+        (&rows, View::Table, true),
+        (&rows, View::Outline, true),
+        (&list, View::Whole, false),
+        (&list, fields, false),
+        (&rows, View::Table, false),
+        (&rows, View::Outline, false),
+    ] {
+        let text = body.to_string();
+        let (server, requests) =
+            super::super::answering::answering_by_path(move |_| Some(text.clone().into())).await;
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let budget = ReadBudget::new(deadline, 1 << 20, 1 << 20);
+        let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+        let is_table = matches!(view, View::Table | View::Outline);
+        let shown = if one {
+            let query = GetQuery { namespace: Some("shop".into()), name: "orders".into(), view };
+            get_object(client, &database(), &query, Redaction::Bookkeeping, &masks).await.unwrap()
+        } else {
+            let query = list_query(view, None);
+            list_objects(client, &database(), &query, Redaction::Bookkeeping, &masks).await.unwrap().items
+        };
+        assert!(!shown.contains("hunter2") && shown.contains("<masked: configured>"), "{shown}");
+        assert!(shown.contains("orders"), "{shown}");
+        assert_eq!((budget.masked_values(), budget.masked()), (1, 0), "{shown}");
+        let path = requests.take().remove(0).path;
+        assert_eq!(path.contains("includeObject=Object"), is_table, "{path}");
+    }
+}
+
+fn list_query(view: View, field_selector: Option<&str>) -> ListQuery {
+    ListQuery {
+        namespace: None,
+        label_selector: None,
+        field_selector: field_selector.map(str::to_owned),
+        limit: None,
+        continue_token: None,
+        resource_version: None,
+        view,
+    }
+}
+
+#[tokio::test]
+async fn a_field_selector_is_no_oracle_for_a_masked_field() {
+    let (server, requests) = super::super::answering::answering_by_path(|_| None).await;
+    let masks = ValueMasks::new(&["spec.password".into()], false).unwrap();
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let budget = ReadBudget::new(deadline, 1 << 20, 1 << 20);
+    let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+    for (selector, is_refused) in [
+        ("spec.password=hunter2", true),
+        ("metadata.name=a,spec.password!=hunter2", true),
+        (" .spec.password==x", true),
+        ("spec=x", true),
+        ("spec.user=app", false),
+        ("metadata.name=spec.password", false),
+    ] {
+        let query = list_query(View::Outline, Some(selector));
+        let read = list_objects(client, &database(), &query, Redaction::Bookkeeping, &masks).await;
+        let refused = read.unwrap_err().reason == Reason::NotGranted;
+        assert_eq!((refused, requests.take().is_empty()), (is_refused, is_refused), "{selector}");
     }
 }

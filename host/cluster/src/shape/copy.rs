@@ -1,9 +1,18 @@
 //! Copies the JSON of one object with projection and redaction.
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+#[cfg(test)]
+mod tests;
 
-use super::FieldSelection;
-use crate::mask::mask_text;
+use std::{borrow::Cow, cell::Cell};
+
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::{
+    FieldSelection,
+    masks::{MaskPosition, ValueMasks},
+};
+use crate::mask::{count, mask_text};
 
 /// Replacement for a redacted value. It hides the length too, which is a hint at the secret.
 const REDACTED: &str = "<redacted>";
@@ -69,35 +78,41 @@ impl Location {
     }
 }
 
-/// Appends the selected part of the object `json` to `out`. On an error `out` is unchanged.
+/// Appends the selected part of the object `json` to `out`, and returns how many values the operator's masks replaced. On
+/// an error `out` is unchanged.
 pub(crate) fn copy(
     json: &[u8],
     selection: FieldSelection<'_>,
     redaction: Redaction,
+    masks: &ValueMasks,
     out: &mut Vec<u8>,
-) -> Result<(), serde_json::Error> {
+) -> Result<u64, serde_json::Error> {
     let before = out.len();
+    let tally = Cell::new(0);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let copied = CopySeed { selection, location: Location::Root(redaction), out }
+    let copied = CopySeed { selection, location: Location::Root(redaction), masks: masks.root(&tally), out }
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end());
     // A truncated or malformed object must not leave half of itself in the answer.
     if copied.is_err() {
         out.truncate(before);
     }
-    copied
+    copied.map(|()| tally.get())
 }
 
 /// Appends a value of JSON with the secrets in its texts masked.
 pub(crate) fn copy_message(json: &[u8], out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    let (masks, tally) = (ValueMasks::default(), Cell::new(0));
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    CopySeed { selection: FieldSelection::All, location: Location::Message, out }
+    let masks = masks.root(&tally);
+    CopySeed { selection: FieldSelection::All, location: Location::Message, masks, out }
         .deserialize(&mut deserializer)
 }
 
 struct CopySeed<'p, 'o> {
     selection: FieldSelection<'p>,
     location: Location,
+    masks: MaskPosition<'p>,
     out: &'o mut Vec<u8>,
 }
 
@@ -106,7 +121,28 @@ impl CopySeed<'_, '_> {
         if self.location.is_redacted() {
             return serde_json::to_writer(self.out, REDACTED).map_err(E::custom);
         }
+        if let Some(mask) = self.masks.mask() {
+            return serde_json::to_writer(self.out, mask).map_err(E::custom);
+        }
         serde_json::to_writer(self.out, value).map_err(E::custom)
+    }
+
+    fn text<E: Error>(self, text: &str) -> Result<(), E> {
+        if self.location.is_redacted() {
+            return self.scalar(text);
+        }
+        if let Some(mask) = self.masks.mask_of(text) {
+            return serde_json::to_writer(self.out, mask).map_err(E::custom);
+        }
+        let by_form = self.masks.is_by_form();
+        if !by_form && self.location != Location::Message {
+            return serde_json::to_writer(self.out, text).map_err(E::custom);
+        }
+        let masked = mask_text(text);
+        if by_form && let Cow::Owned(masked) = &masked {
+            self.masks.count(count(masked.as_bytes()));
+        }
+        serde_json::to_writer(self.out, &*masked).map_err(E::custom)
     }
 }
 
@@ -133,14 +169,15 @@ impl<'de> Visitor<'de> for CopySeed<'_, '_> {
             map.next_key_seed(KeySeed {
                 selection: self.selection,
                 location: self.location,
+                masks: self.masks,
                 first,
                 out: self.out,
             })?
         {
             match below {
-                Some((selection, location)) => {
+                Some((selection, location, masks)) => {
                     first = false;
-                    map.next_value_seed(CopySeed { selection, location, out: self.out })?;
+                    map.next_value_seed(CopySeed { selection, location, masks, out: self.out })?;
                 }
                 None => {
                     // Skipped without allocating.
@@ -162,8 +199,21 @@ impl<'de> Visitor<'de> for CopySeed<'_, '_> {
             if end > start {
                 self.out.push(b',');
             }
-            let element = CopySeed { selection: self.selection, location: self.location, out: self.out };
-            if seq.next_element_seed(element)?.is_none() {
+            let (selection, location, masks) = (self.selection, self.location, self.masks);
+            let next = if masks.is_environment() {
+                // Its name decides about a variable, and need not come before the value.
+                seq.next_element::<&RawValue>()?
+                    .map(|variable| {
+                        let masks = masks.variable(variable.get());
+                        let mut deserializer = serde_json::Deserializer::from_str(variable.get());
+                        CopySeed { selection, location, masks, out: self.out }.deserialize(&mut deserializer)
+                    })
+                    .transpose()
+                    .map_err(S::Error::custom)?
+            } else {
+                seq.next_element_seed(CopySeed { selection, location, masks, out: self.out })?
+            };
+            if next.is_none() {
                 self.out.truncate(end);
                 break;
             }
@@ -185,10 +235,7 @@ impl<'de> Visitor<'de> for CopySeed<'_, '_> {
         self.scalar(&value)
     }
     fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
-        if self.location == Location::Message {
-            return self.scalar(&*mask_text(value));
-        }
-        self.scalar(value)
+        self.text(value)
     }
     fn visit_unit<E: Error>(self) -> Result<(), E> {
         self.out.extend_from_slice(b"null");
@@ -200,12 +247,13 @@ impl<'de> Visitor<'de> for CopySeed<'_, '_> {
 struct KeySeed<'p, 'o> {
     selection: FieldSelection<'p>,
     location: Location,
+    masks: MaskPosition<'p>,
     first: bool,
     out: &'o mut Vec<u8>,
 }
 
 impl<'de, 'p> DeserializeSeed<'de> for KeySeed<'p, '_> {
-    type Value = Option<(FieldSelection<'p>, Location)>;
+    type Value = Option<(FieldSelection<'p>, Location, MaskPosition<'p>)>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
@@ -213,7 +261,7 @@ impl<'de, 'p> DeserializeSeed<'de> for KeySeed<'p, '_> {
 }
 
 impl<'p> Visitor<'_> for KeySeed<'p, '_> {
-    type Value = Option<(FieldSelection<'p>, Location)>;
+    type Value = Option<(FieldSelection<'p>, Location, MaskPosition<'p>)>;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a key")
@@ -229,127 +277,6 @@ impl<'p> Visitor<'_> for KeySeed<'p, '_> {
             serde_json::to_writer(&mut *self.out, key).map_err(E::custom)?;
             self.out.push(b':');
         }
-        Ok(below)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::shape::Projection;
-
-    fn copied(json: &str, paths: &[&str], redaction: Redaction) -> String {
-        let paths: Vec<String> = paths.iter().map(|path| path.to_string()).collect();
-        let projection = (!paths.is_empty()).then(|| Projection::parse(&paths).unwrap());
-        let selection = projection.as_ref().map_or(FieldSelection::All, Projection::selection);
-        let mut out = Vec::new();
-        copy(json.as_bytes(), selection, redaction, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    const SECRET: &str = r#"{"kind":"Secret","metadata":{"name":"db","managedFields":[{"a":1}],"annotations":{
-        "kubectl.kubernetes.io/last-applied-configuration":"{\"data\":{\"password\":\"aHVudGVyMg==\"}}","team":"a"}},
-        "data":{"pass\u0077ord":"aHVudGVyMg==","odd":{"deep":["aHVudGVyMg==",7,true,null]}},"stringData":{"x":"hunter2"},"type":"Opaque"}"#;
-
-    #[test]
-    fn no_value_of_a_secret_is_copied_whichever_way_it_is_asked_for() {
-        for paths in [
-            &[][..],
-            &["data"],
-            &["data.password"],
-            &["data.odd.deep"],
-            &["stringData"],
-            &["metadata.annotations"],
-            &["metadata.annotations['kubectl.kubernetes.io/last-applied-configuration']"],
-            &["metadata", "data", "stringData"],
-        ] {
-            let text = copied(SECRET, paths, Redaction::SecretValues);
-            assert!(!text.contains("aHVudGVyMg") && !text.contains("hunter2"), "{paths:?}: {text}");
-        }
-        let whole = copied(SECRET, &[], Redaction::SecretValues);
-        assert_eq!(
-            whole,
-            r#"{"kind":"Secret","metadata":{"name":"db","annotations":{"team":"<redacted>"}},"data":{"password":"<redacted>","odd":{"deep":["<redacted>","<redacted>","<redacted>",null]}},"stringData":{"x":"<redacted>"},"type":"Opaque"}"#
-        );
-    }
-
-    #[test]
-    fn copies_of_the_values_in_annotations_are_blanked_in_every_view() {
-        let secret = r#"{"kind":"Secret","apiVersion":"v1","metadata":{"name":"db","labels":{"app":"db"},"annotations":{
-            "kapp.k14s.io/original":"{\"stringData\":{\"password\":\"hunter2\"}}","objectset.rio.cattle.io/applied":"H4sIhunter2",
-            "openshift.io/token-secret.value":"hunter2","odd":["hunter2",{"deep":"hunter2"}]}},"type":"Opaque","immutable":true,
-            "items":[{"data":{"password":"hunter2"}}],"extra":"hunter2"}"#;
-        for paths in [
-            &[][..],
-            &["metadata"],
-            &["metadata.annotations"],
-            &["metadata.annotations['kapp.k14s.io/original']", "metadata.annotations.odd.deep"],
-            &["items", "items[].data.password", "extra"],
-        ] {
-            let text = copied(secret, paths, Redaction::SecretValues);
-            assert!(!text.contains("hunter2"), "{paths:?}: {text}");
-        }
-        let whole = copied(secret, &[], Redaction::SecretValues);
-        for kept in
-            ["\"openshift.io/token-secret.value\":\"<redacted>\"", "{\"app\":\"db\"}", "Opaque", "true"]
-        {
-            assert!(whole.contains(kept), "{kept} in {whole}");
-        }
-        let plain = r#"{"metadata":{"annotations":"hunter2"}}"#;
-        assert!(!copied(plain, &[], Redaction::SecretValues).contains("hunter2"));
-    }
-
-    #[test]
-    fn secrets_in_messages_are_masked_in_every_view() {
-        let event = r#"{"kind":"Event","metadata":{"name":"a","annotations":{"x":"password=kept"}},"mess\u0061ge":"login pass\u0077ord=hunter2 failed","note":"Bearer hunter2hunter2","reason":"token=kept","count":2}"#;
-        let pod = r#"{"kind":"Pod","status":{"containerStatuses":[{"lastState":{"terminated":{"message":"-----BEGIN PRIVATE KEY-----\nhunter2\n","exitCode":1}}}],"conditions":[{"message":{"odd":["password=hunter2"]}}]}}"#;
-        for (object, paths) in [
-            (event, &[][..]),
-            (event, &["message"]),
-            (event, &["note", "metadata"]),
-            (pod, &[]),
-            (pod, &["status.containerStatuses[].lastState.terminated.message", "status.conditions"]),
-        ] {
-            let text = copied(object, paths, Redaction::Messages);
-            assert!(!text.contains("hunter2"), "{paths:?}: {text}");
-            assert!(text.contains("<masked: "), "{paths:?}: {text}");
-            assert!(copied(object, paths, Redaction::Bookkeeping).contains("hunter2"));
-        }
-        let whole = copied(event, &[], Redaction::Messages);
-        assert_eq!(
-            whole,
-            r#"{"kind":"Event","metadata":{"name":"a","annotations":{"x":"password=kept"}},"message":"login password=<masked: password> failed","note":"Bearer <masked: bearer token>","reason":"token=kept","count":2}"#
-        );
-    }
-
-    #[test]
-    fn bookkeeping_is_left_out_of_every_kind_and_values_stay() {
-        let text = copied(SECRET, &[], Redaction::Bookkeeping);
-        assert!(
-            text.contains("aHVudGVyMg==")
-                && !text.contains("managedFields")
-                && !text.contains("last-applied")
-        );
-    }
-
-    #[test]
-    fn only_wanted_fields_are_copied_through_arrays() {
-        let pod = r#"{"metadata":{"name":"a\"b","uid":"u"},"spec":{"containers":[{"name":"x","image":"i"},{"name":"y"}],"n":1.5},"status":null}"#;
-        assert_eq!(
-            copied(pod, &["metadata.name", "spec.containers[].image", "status"], Redaction::Bookkeeping),
-            r#"{"metadata":{"name":"a\"b"},"spec":{"containers":[{"image":"i"},{}]},"status":null}"#
-        );
-        assert_eq!(copied(pod, &[], Redaction::Bookkeeping), pod);
-        assert_eq!(copied("[]", &["a"], Redaction::Bookkeeping), "[]");
-    }
-
-    #[test]
-    fn a_broken_or_bottomless_document_leaves_nothing_behind() {
-        let mut out = b"kept".to_vec();
-        let deep = "[".repeat(500);
-        for json in ["{\"a\":", "{} {}", deep.as_str()] {
-            assert!(copy(json.as_bytes(), FieldSelection::All, Redaction::Bookkeeping, &mut out).is_err());
-            assert_eq!(out, b"kept");
-        }
+        Ok(below.map(|(selection, location)| (selection, location, self.masks.below(key))))
     }
 }

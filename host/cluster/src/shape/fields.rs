@@ -66,6 +66,17 @@ impl Projection {
         Ok(root)
     }
 
+    /// A projection of everything.
+    pub(crate) fn all() -> Self {
+        Self { children: BTreeMap::new(), whole: true }
+    }
+
+    /// True if a path leads to this field, to one above it or to one below it.
+    pub(crate) fn touches<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> bool {
+        let end = names.into_iter().try_fold(self.selection(), |at, name| at.below(name));
+        end.is_some()
+    }
+
     pub(crate) fn selection(&self) -> FieldSelection<'_> {
         if self.whole { FieldSelection::All } else { FieldSelection::Only(self) }
     }

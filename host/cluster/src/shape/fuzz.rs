@@ -8,7 +8,7 @@
     reason = "an oracle speaks by a panic"
 )]
 
-use super::{FieldSelection, Items, NotAList, Projection, Redaction, copy};
+use super::{FieldSelection, Items, NotAList, Projection, Redaction, ValueMasks, copy};
 use crate::{
     envelope::envelope,
     fuzz::{Members, Tree, containers, line},
@@ -114,7 +114,7 @@ pub fn projection(data: &[u8]) {
     let Some(projection) = paths(&first) else { return };
     let selection = projection.as_ref().map_or(FieldSelection::All, Projection::selection);
     let mut out = b"kept".to_vec();
-    let copied = copy(json, selection, Redaction::Bookkeeping, &mut out);
+    let copied = copy(json, selection, Redaction::Bookkeeping, &ValueMasks::default(), &mut out);
     let expected = serde_json::from_slice::<Tree>(json);
     if copied.is_err() {
         assert_eq!(out, b"kept");
@@ -135,7 +135,7 @@ pub fn redaction(data: &[u8]) {
         [FieldSelection::All, projection.as_ref().map_or(FieldSelection::All, Projection::selection)]
     {
         let mut out = Vec::new();
-        if copy(json, selection, Redaction::SecretValues, &mut out).is_ok() {
+        if copy(json, selection, Redaction::SecretValues, &ValueMasks::default(), &mut out).is_ok() {
             root(&serde_json::from_slice(&out).expect("what is copied is JSON"));
         }
     }

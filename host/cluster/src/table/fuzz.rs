@@ -8,12 +8,12 @@
     reason = "an oracle speaks by a panic"
 )]
 
-use super::{Failure, NamespaceColumn, Page, ReadBudget, Rows};
+use super::{CellMasks, Failure, NamespaceColumn, Page, ReadBudget, Rows};
 use crate::fuzz::{Members, Tree, containers};
 
 fn page(body: &[u8], size: usize, column: NamespaceColumn) -> Result<Page, Failure> {
     let budget = ReadBudget::new(tokio::time::Instant::now(), 0, 1 << 20);
-    let mut rows = Rows::new(column, crate::Redaction::Bookkeeping);
+    let mut rows = Rows::new(column, crate::Redaction::Bookkeeping, CellMasks::default());
     for piece in body.chunks(size) {
         rows.feed(piece, &budget, "pods")?;
     }

@@ -18,7 +18,8 @@ impl GuardedReader {
                 let pattern = query.pattern.as_deref();
                 let pattern =
                     self.patterns.get_or_compile(pattern, Case::Minded, workers, &self.budget).await?;
-                porthole_cluster::pod_log(self.client(), query, pattern, self.masking, workers).await
+                porthole_cluster::pod_log(self.client(), query, pattern, self.redactions.masking, workers)
+                    .await
             })
             .await;
         self.deliver(Some(entry), "the log", log)
@@ -33,7 +34,8 @@ impl GuardedReader {
                 self.policy.allow_built_in(Verb::Get, "", "pods/log", scope)?;
                 let workers = &self.cluster.workers;
                 let patterns = self.patterns.of_search(query, workers, &self.budget).await?;
-                porthole_cluster::search_log(self.client(), query, patterns, self.masking, workers).await
+                porthole_cluster::search_log(self.client(), query, patterns, self.redactions.masking, workers)
+                    .await
             })
             .await;
         self.deliver(Some(entry), "the log", found)
@@ -47,7 +49,8 @@ impl GuardedReader {
                 let scope = Scope::Namespace(&source.namespace);
                 self.policy.allow_built_in(Verb::Get, "", "pods/log", scope)?;
                 let place = self.open_logs.enter()?;
-                let reader = porthole_cluster::open_log(self.client(), source, self.masking).await?;
+                let reader =
+                    porthole_cluster::open_log(self.client(), source, self.redactions.masking).await?;
                 Ok(OpenLog { reader, namespace: source.namespace.clone(), _place: place })
             })
             .await;

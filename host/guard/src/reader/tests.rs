@@ -1,5 +1,7 @@
 //! Every kind of read, against a fake API server that records what reaches it.
 
+mod values;
+
 use std::{future::Future, pin::Pin, time::Duration};
 
 use porthole_cluster::answering::{Requests, answering_by_path};

@@ -65,6 +65,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         denied,
         policy: callers,
         masking,
+        masked,
         default_namespace,
         audit: on_failure,
         admin,
@@ -78,7 +79,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let approvals = approvals.settings(mode, options.lock.lock.clone(), &options.load);
     let catalog = Catalog::new(options.plugins.clone(), loader).with_approvals(approvals);
     let source = wiring::source(demo.as_ref(), &options.cluster);
-    let policy = Policy { denied, callers, masking, default_namespace };
+    let policy = Policy { denied, callers, masking, masked, default_namespace };
     let host = Host::new(&source, account, policy, catalog, audit.clone()).await?;
     let result = if options.stdio {
         serve_stdio(&host, prompts).await

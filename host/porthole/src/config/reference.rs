@@ -80,11 +80,19 @@ policy: []
 # Callers that no rule names: allow, they are not narrowed; deny, they may call nothing.
 policyDefault: allow
 
-# What the host masks in what applications wrote, before a search or a tool sees it.
+# What the host masks before a search or a tool sees it.
 redact:
   # Secrets in logs of pods and nodes, and in messages of Events and Pods, by their form: tokens, private keys, values of
   # password=, token= and their like. mask, each is <masked: KIND>; off, they are handed out as they were written.
   logs: mask
+  # Values of objects that are masked, each with all below it: kinds as in `denied`, paths like data.password or
+  # spec.containers[].args; 128 paths at most. Fields, conditions, searches and tables see <masked: configured>, and a selector of
+  # such a field is refused. A kind that repeats the value (pods and replicasets of a Deployment) is named as well.
+  paths: []
+  # paths: [{{kinds: [configmaps], paths: [data.password]}}]
+  # Values of environment variables whose names look like credentials (PASSWORD, TOKEN, SECRET, KEY and their like), in every
+  # `env` list of every kind, and credentials by their form in the values of others. `valueFrom` stays. mask or off.
+  env: off
 
 # Where a name without a namespace is looked for first: what is not there is looked for everywhere. Also the namespace of
 # calls that need one and name none. Left out: the namespace of the kubeconfig's context; in a pod, which has none, names are

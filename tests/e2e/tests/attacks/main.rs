@@ -177,6 +177,8 @@ cases! {
         "an event whose type, reason and message hold line breaks and overrides" => "one line each", names::lines;
     a_secret_in_a_log_is_no_oracle [60] "logs" Secrets:
         "logs and events that hold a token, read by every road and searched for it" => "masked, and never found", secrets::logged;
+    a_masked_value_is_no_oracle [61] "values" Secrets:
+        "values that the operator masks in a ConfigMap and in environments, by every view, condition, sort and selector" => "masked, and never found", secrets::masked;
     every_flood_in_turn [55] "all" Service:
         "the floods above, one after the other, against one host" => "alive and serving after each", floods::all;
 }

@@ -190,3 +190,70 @@ pub(crate) async fn logged(case: &'static Case) {
     assert!(!shown[2].contains("login"), "a search finds what is masked: {}", shown[2]);
     assert!(shown[3].contains("<masked: github token>"), "{}", shown[3]);
 }
+
+pub(crate) async fn masked(case: &'static Case) {
+    let config = "redact: {env: mask, paths: [{kinds: [configmaps], paths: [data.password]}, {kinds: [pods], paths: [spec.nodeName]}]}\n";
+    let stage = Stage::set(case, Setting { config, ..Setting::default() }).await;
+    let reader = stage.reader().await;
+    let admin = stage.cluster.admin().await.unwrap();
+    let copy = r#"{"kind":"ConfigMap","data":{"password":"pa55-copy"}}"#;
+    let map = json!({"metadata": {"name": "masked", "annotations": {"kapp.k14s.io/original": copy}},
+        "data": {"password": "pa55-data", "url": "db:5432"}});
+    let env = json!([{"name": "DB_PASSWORD", "value": "pa55-env"}, {"name": "DATABASE_URL", "value": "postgres://app:pa55-url@db/x"},
+        {"name": "MODE", "value": "production"}]);
+    let pod = json!({"containers": [{"name": "app", "image": "x", "env": env}]});
+    let labels = json!({"app": "masked"});
+    let deployment = json!({"metadata": {"name": "masked"}, "spec": {"replicas": 0, "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod}}});
+    let here = format!("namespaces/{NAMESPACE}");
+    for (path, object) in [
+        (format!("/api/v1/{here}/configmaps"), map),
+        (
+            format!("/api/v1/{here}/pods"),
+            json!({"metadata": {"name": "masked", "labels": labels}, "spec": {"nodeName": "pa55-node", "containers": pod["containers"]}}),
+        ),
+        (format!("/apis/apps/v1/{here}/deployments"), deployment),
+    ] {
+        accounts::create(&admin, &path, &object).await.unwrap();
+    }
+    let one = |kind: &str| json!({"kind": kind, "name": "masked", "namespace": NAMESPACE});
+    let all = |kind: &str, more: Value| {
+        let mut arguments = json!({"kind": kind, "namespace": NAMESPACE});
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        arguments
+    };
+    let calls = [
+        ("resources_get", one("ConfigMap")),
+        ("resources_get", one("Deployment")),
+        ("resources_get", one("Pod")),
+        ("resources_describe", one("Pod")),
+        ("resources_describe", one("ConfigMap")),
+        ("resources_list", all("configmaps", json!({"output": "json"}))),
+        ("resources_list", all("configmaps", json!({"fields": "data.password", "sortBy": "data.password"}))),
+        ("resources_list", all("configmaps", json!({"where": "data.password ~ pa5"}))),
+        ("resources_list", all("pods", json!({"fields": "spec.containers[].env[].value"}))),
+        ("resources_list", all("pods", json!({"output": "wide"}))),
+        ("pods_list_in_namespace", json!({"namespace": NAMESPACE})),
+        ("diagnose", json!({"namespace": NAMESPACE})),
+        ("changes", json!({"namespace": NAMESPACE})),
+    ];
+    let client = stage.client(&reader);
+    let selector = all("pods", json!({"fieldSelector": "spec.nodeName=pa55-node"}));
+    let (shown, refused) = stage
+        .attack(async {
+            let mut shown = String::new();
+            for (tool, arguments) in calls {
+                let text = client.call(tool, arguments.clone()).await.unwrap();
+                assert!(!text.contains(VALUE), "{tool} {arguments}: {text}");
+                shown.push_str(&text);
+            }
+            (shown, client.call("resources_list", selector).await.unwrap())
+        })
+        .await;
+    for kept in
+        ["<masked: configured>", "<masked: environment>", "<masked: url password>", "production", "db:5432"]
+    {
+        assert!(shown.contains(kept), "{kept} in {shown}");
+    }
+    assert!(refused.starts_with("ERROR") && refused.contains("masks this field"), "{refused}");
+}

@@ -22,7 +22,7 @@ const MAX_NOTES: usize = 16;
 pub(super) async fn call(options: CallArgs) -> anyhow::Result<ExitCode> {
     let arguments: Map<String, Value> = serde_json::from_str(&options.args)
         .with_context(|| format!("--args {:?}: not a JSON object", options.args))?;
-    let Config { tools: settings, denied, policy: callers, masking, default_namespace, .. } =
+    let Config { tools: settings, denied, policy: callers, masking, masked, default_namespace, .. } =
         Config::of(&options.load)?;
     let loader = wiring::loader(settings, options.load.cache)?;
     let began = Instant::now();
@@ -38,7 +38,7 @@ pub(super) async fn call(options: CallArgs) -> anyhow::Result<ExitCode> {
     let source = wiring::source(demo.as_ref(), &options.cluster);
     let name = tool.description.name.clone();
     let catalog = Catalog::of(tool, loader);
-    let policy = Policy { denied, callers, masking, default_namespace };
+    let policy = Policy { denied, callers, masking, masked, default_namespace };
     let host = Host::new(&source, Account::Host(None), policy, catalog, Audit::Off).await?;
     let caller = host.authenticator.authenticate(None, NO_PEER).await?;
     let (notes, mut queued_notes) = tokio::sync::mpsc::channel::<Note>(MAX_NOTES);

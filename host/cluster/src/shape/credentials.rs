@@ -1,0 +1,105 @@
+//! Names of environment variables that look like those of credentials.
+
+/// Parts of names, without separators: `DB_PASSWORD`, `dbPassword`, `API_KEY`.
+const PARTS: [&str; 9] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "token",
+    "secret",
+    "credential",
+    "apikey",
+    "accesskey",
+    "privatekey",
+];
+/// Whole words of names, too short to be looked for as parts: `KEYCLOAK_URL` has no key.
+const WORDS: [&str; 12] =
+    ["pass", "pwd", "pw", "key", "keys", "auth", "cred", "creds", "jwt", "cookie", "otp", "pem"];
+/// Bytes of a name that are looked at. The API server allows no longer names than this for what containers are given.
+const MAX_NAME: usize = 1 << 10;
+
+/// True if a variable of this name looks like a credential.
+pub(super) fn is_credential(name: &str) -> bool {
+    // Nothing has such a name, and what does is not shown.
+    if name.len() > MAX_NAME {
+        return true;
+    }
+    let plain: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    if PARTS.iter().any(|part| plain.contains(part)) {
+        return true;
+    }
+    // A word ends before a non-letter, and between a lower-case and an upper-case letter.
+    let mut words = String::new();
+    let mut small = false;
+    for letter in name.chars() {
+        if !letter.is_alphabetic() || (small && letter.is_uppercase()) {
+            words.push(' ');
+        }
+        small = letter.is_lowercase();
+        words.extend(letter.to_lowercase());
+    }
+    words.split(|c: char| !c.is_alphabetic()).any(|word| WORDS.contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_credentials_are_known_in_every_spelling() {
+        for name in [
+            "PASSWORD",
+            "DB_PASSWORD",
+            "dbPassword",
+            "PGPASSWD",
+            "MYSQL_PWD",
+            "REDIS_PASS",
+            "TOKEN",
+            "GITHUB_TOKEN",
+            "tokens",
+            "SECRET",
+            "CLIENT_SECRET",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_ACCESS_KEY_ID",
+            "API_KEY",
+            "apiKey",
+            "X-Api-Key",
+            "KEY",
+            "encryption.key",
+            "KEYS",
+            "PRIVATE_KEY",
+            "SSH_PASSPHRASE",
+            "CREDENTIALS",
+            "DB_CREDS",
+            "BASIC_AUTH",
+            "JWT",
+            "COOKIE",
+            "TLS_PEM",
+            "KEY1",
+            "SECRET_KEY_BASE",
+            "PASSWORD_FILE",
+        ] {
+            assert!(is_credential(name), "{name}");
+        }
+        for name in [
+            "",
+            "HOME",
+            "PATH",
+            "PORT",
+            "LOG_LEVEL",
+            "KEYCLOAK_URL",
+            "MONKEY",
+            "KEYBOARD",
+            "COMPASS",
+            "BYPASS",
+            "AUTHOR",
+            "POD_NAME",
+            "DATABASE_URL",
+            "JAVA_OPTS",
+            "PASSENGER",
+        ] {
+            assert!(!is_credential(name), "{name}");
+        }
+        assert!(is_credential(&"x".repeat(2 << 10)), "a name beyond all bounds");
+    }
+}
