@@ -71,7 +71,24 @@ fn the_readme_names_every_tool() {
 /// Guards against references to tests that were renamed or removed.
 #[test]
 fn the_security_page_names_tests_that_exist() {
-    let page = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    names_tests_that_exist("SECURITY.md");
+}
+
+/// As for the security page; the checks that it names are files, too.
+#[test]
+fn the_threat_model_names_tests_and_checks_that_exist() {
+    names_tests_that_exist("docs/threat-model.md");
+    let page = std::fs::read_to_string(root().join("docs/threat-model.md")).unwrap();
+    let checks: Vec<&str> =
+        page.split('`').filter(|code| code.starts_with("host/") && code.ends_with(".rs")).collect();
+    assert!(checks.len() > 20, "{checks:?}");
+    for check in checks {
+        assert!(root().join(check).is_file(), "{check}");
+    }
+}
+
+fn names_tests_that_exist(page: &str) {
+    let page = std::fs::read_to_string(root().join(page)).unwrap();
     let tests = root().join("tests/e2e/tests");
     let mut named = 0;
     for row in page.lines().filter(|line| line.starts_with("| ") && line.contains("::")) {
