@@ -11,6 +11,7 @@
 mod access;
 mod admin;
 mod approval;
+mod canaries;
 mod commands;
 mod compiling;
 mod contract;
@@ -21,6 +22,7 @@ mod lists;
 mod peers;
 mod pod_logs;
 mod prompts;
+mod rbac_random;
 mod releases;
 mod reload;
 mod sandbox;
