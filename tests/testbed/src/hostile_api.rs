@@ -13,7 +13,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -77,7 +77,20 @@ async fn answer(State(server): State<Server>, request: Request) -> Response {
         (404, status.to_string())
     });
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [(header::CONTENT_TYPE, "application/json")], Bytes::from(body)).into_response()
+    let retry = (status == StatusCode::TOO_MANY_REQUESTS).then(|| retry_after(&body)).flatten();
+    let mut response =
+        (status, [(header::CONTENT_TYPE, "application/json")], Bytes::from(body)).into_response();
+    if let Some(retry) = retry {
+        response.headers_mut().insert(header::RETRY_AFTER, retry);
+    }
+    response
+}
+
+/// Header of a 429: an API server names the same wait there as in the details of the status.
+fn retry_after(body: &str) -> Option<HeaderValue> {
+    let status: Value = serde_json::from_str(body).ok()?;
+    let wait = status.pointer("/details/retryAfterSeconds")?.to_string();
+    HeaderValue::from_str(&wait).ok()
 }
 
 /// Regular response of an API server.

@@ -15,13 +15,19 @@
 #![allow(clippy::print_stdout, reason = "what a bystander felt is for people to read")]
 
 mod audit;
+mod busy;
 mod components;
 mod declarations;
 mod floods;
 mod folder;
+mod forged;
 mod names;
+mod narrowed;
+mod oracles;
+mod page;
 mod patterns;
 mod policy;
+mod prompts;
 mod protocol;
 mod secrets;
 mod sessions;
@@ -177,7 +183,35 @@ cases! {
         "an event whose type, reason and message hold line breaks and overrides" => "one line each", names::lines;
     a_secret_in_a_log_is_no_oracle [60] "logs" Secrets:
         "logs and events that hold a token, read by every road and searched for it" => "masked, and never found", secrets::logged;
-    a_masked_value_is_no_oracle [61] "values" Secrets:
+    a_narrowed_caller_learns_nothing_elsewhere [61] "held" Grants:
+        "names in a namespace that `policy` closes, asked for by every tool, with it and without it" => "answered as names that are nowhere", narrowed::by_policy;
+    an_account_of_one_namespace_learns_nothing_elsewhere [62] "held" Grants:
+        "names in a namespace that RBAC closes, asked for by every tool, with it and without it" => "answered as names that are nowhere", narrowed::by_rights;
+    a_denied_kind_is_shown_by_no_other_tool [63] "held" Grants:
+        "denied: [configmaps, events, services], asked of find, changes, diagnose, describe" => "no name of one", narrowed::by_denied;
+    a_closed_tool_is_reached_by_no_other_way [64] "held" Grants:
+        "a tool that `policy` closes, by other spellings, on both transports and on the page" => "refused", narrowed::tools;
+    a_strangers_continue_token_reads_nothing [65] "held" Grants:
+        "the continue token of a list, used by accounts that may not read it" => "forbidden", narrowed::continuation;
+    values_of_secrets_are_no_oracle [66] "held" Secrets:
+        "where, sortBy, count and find by values of Secrets" => "the same answer for a right guess and a wrong one", oracles::values;
+    text_of_an_object_forges_no_finding [67] "held" Grants:
+        "statuses, events and data that hold lines of diagnose and of a notice" => "no line of its own", forged::diagnosis;
+    a_writers_name_forges_no_line [68] "held" Grants:
+        "names, namespaces, managers and fields with line breaks, from a hostile API server" => "one line each", forged::writers;
+    a_log_of_many_shapes_is_bounded_and_hides_nothing [69] "held" Service:
+        "60,000 lines that do not fold, and lines like a fold's notice, as a digest, four at once" => "bounded; the error is found", forged::folds;
+    a_server_that_asks_to_wait_holds_nobody [70] "held" Service:
+        "429 with waits of 0, 1, -1 and 99,999,999,999 s, 16 calls of one caller" => "three tries at most; others are answered", busy::waits;
+    a_session_id_is_neither_chosen_nor_guessed [71] "held" Sessions:
+        "ids that a client chose, cut, doubled or bent, on the stream and on messages" => "4xx; the session goes on", sessions::ids;
+    the_page_takes_no_vast_form [72] "held" Service:
+        "forms of 8 MiB and of 60,000 fields, paths with .., a token in an address, slow headers, on the operator's port" => "refused, and nothing of it is kept", page::forms;
+    a_value_of_a_prompt_is_no_template [73] "held" Service:
+        "prompts with names and values of 900 kB, with placeholders and line breaks" => "an error in a line, or one line of the text", prompts::values;
+    no_text_argument_is_repeated_whole [74] "held" Service:
+        "60 kB in each text argument of each tool" => "not repeated", names::every_argument;
+    a_masked_value_is_no_oracle [75] "values" Secrets:
         "values that the operator masks in a ConfigMap and in environments, by every view, condition, sort and selector" => "masked, and never found", secrets::masked;
     every_flood_in_turn [55] "all" Service:
         "the floods above, one after the other, against one host" => "alive and serving after each", floods::all;

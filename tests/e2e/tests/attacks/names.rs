@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use porthole_testbed::{accounts, http::send};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     Case,
@@ -147,4 +147,37 @@ pub(crate) async fn lines(case: &'static Case) {
             }
         })
         .await;
+}
+
+/// Every text argument of every tool, one after the other.
+pub(crate) async fn every_argument(case: &'static Case) {
+    let stage = Stage::usual(case).await;
+    let reader = stage.reader().await;
+    let client = stage.client(&reader);
+    let listed = client.request("tools/list", json!({})).await.unwrap();
+    let long = "v".repeat(60_000);
+    let mut asked = 0;
+    stage
+        .attack(async {
+            for tool in listed["tools"].as_array().unwrap() {
+                let name = tool["name"].as_str().unwrap();
+                let schema = &tool["inputSchema"];
+                for (argument, property) in schema["properties"].as_object().unwrap() {
+                    if property["type"] != "string" {
+                        continue;
+                    }
+                    // The others that the tool requires, as they may be.
+                    let required =
+                        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+                    let mut arguments: serde_json::Map<String, Value> =
+                        required.map(|other| (other.to_owned(), "pods".into())).collect();
+                    arguments.insert(argument.clone(), long.as_str().into());
+                    let text = client.call(name, Value::Object(arguments)).await.unwrap();
+                    asked += 1;
+                    assert!(!text.contains(&long[..SENTENCE]), "{name} {argument}: {} bytes", text.len());
+                }
+            }
+        })
+        .await;
+    assert!(asked > 60, "{asked} arguments");
 }

@@ -213,3 +213,57 @@ pub(crate) async fn many(case: &'static Case) {
     assert!(refused.contains("503"), "{refused}");
     stage.assert_grown_less_than(64);
 }
+
+/// Ids that a client chose, guessed or bent.
+pub(crate) async fn ids(case: &'static Case) {
+    let stage = Stage::usual(case).await;
+    let (reader, stranger) = (stage.reader().await, stage.nobody().await);
+    let mut victim = stage.session(&reader).await;
+    let id = victim.endpoint.rsplit('=').next().unwrap().to_owned();
+    let origin = &stage.host.origin;
+    let ping = request(91, "ping", Value::Null);
+    stage
+        .attack(async {
+            // An id in the address of the stream, or one to resume from, opens nothing of another.
+            let address = origin.trim_start_matches("http://");
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let get = format!(
+                "GET /sse?sessionId={id}&session_id={id} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {stranger}\r\nLast-Event-ID: {id}\r\nMcp-Session-Id: {id}\r\nAccept: text/event-stream\r\n\r\n"
+            );
+            stream.write_all(get.as_bytes()).await.unwrap();
+            let mut begin = Vec::new();
+            while !String::from_utf8_lossy(&begin).contains("data: /") {
+                let mut piece = [0; 2048];
+                let read = timeout(Duration::from_secs(5), stream.read(&mut piece)).await.unwrap().unwrap();
+                assert!(read > 0, "no endpoint: {}", String::from_utf8_lossy(&begin));
+                begin.extend_from_slice(&piece[..read]);
+            }
+            assert!(!String::from_utf8_lossy(&begin).contains(&id), "the stranger's stream has the victim's id");
+            let vast = "a".repeat(20_000);
+            let cut = &id[..id.len() - 1];
+            for (query, token) in [
+                (String::new(), &reader),
+                ("sessionId=".into(), &reader),
+                (format!("sessionId={cut}"), &reader),
+                (format!("sessionId={}", id.to_uppercase()), &reader),
+                (format!("sessionId={id}%00"), &reader),
+                (format!("sessionId={id}%20"), &reader),
+                (format!("sessionId=..%2f{id}"), &reader),
+                (format!("sessionId={vast}"), &reader),
+                (format!("sessionId={id}&sessionId={id}"), &stranger),
+                (format!("sessionId=x&sessionId={id}"), &stranger),
+                (format!("session_id={id}"), &stranger),
+            ] {
+                let url = format!("{origin}/messages?{query}");
+                let answer = porthole_testbed::http::send("POST", &url, Some(token), &ping).await.unwrap();
+                assert!(answer.status.is_client_error(), "{query:.80}: {}", answer.status);
+            }
+        })
+        .await;
+    // The victim's own message is the next that its stream answers.
+    victim.post(request(92, "ping", Value::Null), Some(&reader)).await.unwrap();
+    match victim.message().await.unwrap() {
+        Event::Message(message) => assert_eq!(message["id"], 92, "{message}"),
+        other => panic!("{other:?}"),
+    }
+}

@@ -211,7 +211,8 @@ async fn no_canary_leaves_a_host_in_any_form() {
     let rules = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"]}]);
     accounts::allow(&client, (NAMESPACE, "keeper"), None, rules).await.unwrap();
     let nobody = accounts::account(&client, NAMESPACE, "nobody").await.unwrap();
-    assert_planted(&cluster, &Search::of(&planted.canaries.borrow()), &planted).await;
+    let search = Search::of(&planted.canaries.borrow());
+    assert_planted(&cluster, &search, &planted).await;
     planted.token("the caller's token", &keeper);
     planted.token("the token of a caller without rights", &nobody);
     let search = Search::of(&planted.canaries.borrow());
