@@ -1,9 +1,10 @@
-//! Developer tasks: `cargo xtask demo | test | fuzz | lint | plugins | kube | bench`. Each installs its dependencies.
+//! Developer tasks: `cargo xtask demo | test | fuzz | lint | plugins | kube | facts | bench`. Each installs its dependencies.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to developers")]
 
 mod bench;
 mod demo;
 mod examples;
+mod facts;
 mod fuzz;
 mod kube;
 mod lint;
@@ -66,12 +67,33 @@ enum Command {
     /// A real API server with etcd and a kubelet stub on loopback, or a whole node
     #[command(subcommand)]
     Kube(Kube),
+    /// Facts of a real node, for the corpus of the diagnosis
+    #[command(subcommand)]
+    Facts(Facts),
     /// Print tables of figures: all of them, or one
     Bench {
         table: Option<bench::Table>,
         /// calls: another porthole binary, timed in turns with this one and with this one again (A/A)
         #[arg(long, value_name = "PATH")]
         beside: Option<std::path::PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Facts {
+    /// Put faults of tests/faults on a node, ask about them, and write what was read to plugins/diagnosis/corpus/node
+    #[command(
+        after_help = "Examples:\n  cargo xtask facts record                     every fault and look-alike, in ten minutes\n  cargo xtask facts record claim-class lint    two of them\n  cargo xtask facts record --check             which cases are no longer what the node says"
+    )]
+    Record {
+        /// Names of files of tests/faults and tests/faults/healthy, without their ending; all, if none is named
+        faults: Vec<String>,
+        /// On a node with CoreDNS and network policies: those faults that need them
+        #[arg(long)]
+        addons: bool,
+        /// Writes nothing, and fails if the causes of a recorded case are others on the node
+        #[arg(long)]
+        check: bool,
     },
 }
 
@@ -135,6 +157,9 @@ fn main() -> ExitCode {
         Command::Kube(Kube::Enter { command }) => kube::enter(&command).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Kubectl { arguments }) => kube::kubectl(&arguments).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Down) => kube::down().map(|()| ExitCode::SUCCESS),
+        Command::Facts(Facts::Record { faults, addons, check }) => {
+            facts::record(&faults, addons, check).map(|()| ExitCode::SUCCESS)
+        }
         Command::Bench { table, beside } => {
             bench::bench(table, beside.as_deref()).map(|()| ExitCode::SUCCESS)
         }

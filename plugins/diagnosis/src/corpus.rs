@@ -1,46 +1,54 @@
 //! The corpus: recorded clusters with each fault and beside it, one case a line in `corpus/*.jsonl`. It holds every rule:
-//! without the rule a case has other causes.
+//! without the rule a case has other causes. The cases in `corpus/node` are of a real node (`node.rs`).
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use serde_json::{Value, json};
 
-use crate::{Kind, RULES, Request, Rule, diagnose_with, recorded::Recorded};
+use crate::{
+    Kind, RULES, Request, Rule, diagnose_with, node,
+    recorded::{Recorded, RecordedLog},
+};
 
-/// Version of the form of a case.
-const SCHEMA: u64 = 1;
+/// Version of the form of a case. Since 2 a log may name its pod.
+const SCHEMA: u64 = 2;
 /// If set, questions of the rules' tests are added to the corpus.
 const RECORD: &str = "PORTHOLE_CORPUS";
 /// Bytes of a case: a larger one shows no more.
 const MAX_CASE: usize = 16 << 10;
 
 /// A question, its cluster, and the causes that the answer names.
-struct Case {
-    title: String,
-    ask: [String; 3],
+pub(crate) struct Case {
+    pub(crate) title: String,
+    pub(crate) ask: [String; 3],
     /// Verbatim: `(certain) [image-pull] Pod shop/web`.
-    causes: Vec<String>,
+    pub(crate) causes: Vec<String>,
     /// Rules of whose faults it has only the look.
-    beside: Vec<String>,
-    cluster: Recorded,
+    pub(crate) beside: Vec<String>,
+    pub(crate) cluster: Recorded,
 }
 
 impl Case {
-    fn parse(line: &str) -> Self {
+    pub(crate) fn parse(line: &str) -> Self {
         let case: Value = serde_json::from_str(line).unwrap();
-        assert_eq!(case["schema"], SCHEMA, "{line}");
+        assert!((1..=SCHEMA).contains(&case["schema"].as_u64().unwrap()), "{line}");
         let texts = |value: &Value| -> Vec<String> {
             value.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
         };
         let log = |log: &Value| {
             let text = |key: &str| log[key].as_str().unwrap().to_owned();
-            (text("container"), log["previous"].as_bool().unwrap(), text("text"))
+            RecordedLog {
+                pod: log["pod"].as_str().map(str::to_owned),
+                container: text("container"),
+                is_previous: log["previous"].as_bool().unwrap(),
+                text: text("text"),
+            }
         };
         Self {
             title: case["title"].as_str().unwrap().to_owned(),
@@ -56,10 +64,16 @@ impl Case {
         }
     }
 
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let [name, namespace, kind] = &self.ask;
         let Recorded { objects, denied, logs, cut } = &self.cluster;
-        let log = |(container, is_previous, text): &(String, bool, String)| json!({"container": container, "previous": is_previous, "text": text});
+        let log = |RecordedLog { pod, container, is_previous, text }: &RecordedLog| {
+            let mut log = json!({"container": container, "previous": is_previous, "text": text});
+            if let Some(pod) = pod {
+                log["pod"] = pod.as_str().into();
+            }
+            log
+        };
         json!({
             "schema": SCHEMA,
             "title": self.title,
@@ -75,33 +89,38 @@ impl Case {
     }
 
     /// The causes that some rules name.
-    fn causes_by(&self, rules: &[Rule]) -> Vec<String> {
+    pub(crate) fn causes_by(&self, rules: &[Rule]) -> Vec<String> {
         let [name, namespace, kind] = self.ask.clone().map(Some);
         let answer = diagnose_with(rules, &Request { name, namespace, kind }, &mut self.cluster.clone());
         causes(&answer.unwrap_or_default())
     }
 
-    fn names(&self, rule: &str) -> bool {
+    pub(crate) fn names(&self, rule: &str) -> bool {
         self.causes.iter().any(|cause| cause.contains(&format!("[{rule}]")))
     }
 }
 
 /// The causes of an answer: certainty, rule and object.
-fn causes(answer: &str) -> Vec<String> {
+pub(crate) fn causes(answer: &str) -> Vec<String> {
     let causes = answer.lines().filter_map(|line| line.strip_prefix("cause ")?.split_once(' '));
     causes.filter_map(|(_, cause)| Some(cause.split_once(": ")?.0.to_owned())).collect()
 }
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("corpus")
 }
 
-fn corpus() -> Vec<Case> {
-    let files = fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path());
-    let mut files: Vec<PathBuf> = files.collect();
+/// The cases of the files of a folder.
+pub(crate) fn read(folder: &Path) -> Vec<Case> {
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut files: Vec<PathBuf> = files.filter(|file| file.is_file()).collect();
     files.sort();
     let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
     texts.flat_map(|text| text.lines().map(Case::parse).collect::<Vec<_>>()).collect()
+}
+
+fn corpus() -> Vec<Case> {
+    [folder(), node::folder()].iter().flat_map(|folder| read(folder)).collect()
 }
 
 #[test]

@@ -24,6 +24,8 @@ mod log;
 mod missing;
 pub mod names;
 pub mod needs;
+#[cfg(test)]
+mod node;
 pub mod object;
 pub mod placement;
 mod policy;

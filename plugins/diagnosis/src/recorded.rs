@@ -14,17 +14,35 @@ use crate::{
 /// Pods of a page.
 const PAGE: usize = 250;
 /// The time of recorded clusters.
-const NOW: &str = "2026-11-24T12:00:00Z";
+pub(crate) const NOW: &str = "2026-11-24T12:00:00Z";
 
 /// A cluster.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Recorded {
     pub(crate) objects: Vec<Value>,
     pub(crate) denied: BTreeSet<Kind>,
-    /// Container, true for the previous instance, and the text; lines without a time are a minute old.
-    pub(crate) logs: Vec<(String, bool, String)>,
+    pub(crate) logs: Vec<RecordedLog>,
     /// Lines after which a search of a whole log is cut off.
     pub(crate) cut: Option<usize>,
+}
+
+/// A container's log; lines without a time are a minute old.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RecordedLog {
+    /// None: of any pod.
+    pub(crate) pod: Option<String>,
+    pub(crate) container: String,
+    /// The instance before the last restart.
+    pub(crate) is_previous: bool,
+    pub(crate) text: String,
+}
+
+impl RecordedLog {
+    /// True if a read is of this log.
+    pub(crate) fn is_of(&self, read: &LogRead) -> bool {
+        self.pod.as_ref().is_none_or(|pod| *pod == read.pod)
+            && (&self.container, self.is_previous) == (&read.container, read.is_previous)
+    }
 }
 
 impl Recorded {
@@ -40,7 +58,8 @@ impl Recorded {
 
     /// Gives each container of a name a log.
     pub(crate) fn log(mut self, container: &str, is_previous: bool, text: &str) -> Self {
-        self.logs.push((container.to_owned(), is_previous, text.to_owned()));
+        let (container, text) = (container.to_owned(), text.to_owned());
+        self.logs.push(RecordedLog { pod: None, container, is_previous, text });
         self
     }
 
@@ -135,10 +154,8 @@ impl Source for Recorded {
 
     fn logs(&mut self, reads: &[LogRead]) -> Vec<Result<LogLines, Unread>> {
         let read = |read: &LogRead| {
-            let log = self.logs.iter().find(|(container, is_previous, _)| {
-                *container == read.container && *is_previous == read.is_previous
-            });
-            let Some((_, _, text)) = log else { return Err(Unread::NotFound) };
+            let log = self.logs.iter().find(|log| log.is_of(read));
+            let Some(RecordedLog { text, .. }) = log else { return Err(Unread::NotFound) };
             let is_timed =
                 |line: &&str| line.split(' ').next().is_some_and(|time| time::parse(time).is_some());
             let (all, tail) = (text.lines().count(), read.tail.map_or(usize::MAX, |tail| tail as usize));

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod coverage;
+pub mod recording;
 
 use std::{
     collections::BTreeMap,
@@ -42,6 +43,9 @@ pub struct Fault {
     /// Rules that say less and are right too, where something could not be read.
     #[serde(default)]
     weaker: Vec<String>,
+    /// Rules of whose faults it has only the look.
+    #[serde(default)]
+    beside: Vec<String>,
     /// Needs of the node: `addons`.
     pub needs: Option<String>,
     /// Labels of its namespace.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use porthole_testbed::{binaries::Binaries, cluster::Cluster, fixtures};
+use porthole_testbed::{binaries::Binaries, cluster::Cluster, faults::recording, fixtures, node::Node};
 
 /// A real API server on loopback, and real nodes.
 #[derive(Parser)]
@@ -51,6 +51,23 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Apply faults of tests/faults to a node, and write what a diagnosis reads of each (run within the node's network)
+    Facts {
+        /// Name of the node
+        #[arg(long)]
+        name: String,
+        /// The repository
+        #[arg(long)]
+        root: PathBuf,
+        /// Folder to write to
+        #[arg(long)]
+        into: PathBuf,
+        /// It has add-ons: record those that need them
+        #[arg(long)]
+        addons: bool,
+        /// Names of faults; all of them, if none is given
+        faults: Vec<String>,
+    },
     /// A real node in namespaces of its own
     #[command(subcommand)]
     Node(commands::NodeCommand),
@@ -84,6 +101,9 @@ async fn main() -> Result<()> {
         }
         Command::Kubelet { folder, port } => kubelet::serve(&folder, port).await,
         Command::Kubectl { folder, name, arguments } => commands::kubectl(&folder, &name, &arguments),
+        Command::Facts { name, root, into, addons, faults } => {
+            recording::record(&Node::named(&name)?, &root, &into, addons, &faults).await
+        }
         Command::Node(command) => commands::run(command).await,
     }
 }
