@@ -273,7 +273,8 @@ fn pods(asked: &Asked, window: Window, source: &mut impl Source, seen: &mut Seen
         .take(PODS)
         .map(|(_, row)| {
             let selector = Some(format!("metadata.name={}", row.name));
-            list("pods", asked.namespace.as_deref(), selector, POD)
+            // Of a caller who may not read all namespaces each list of all would be refused, and made again in some.
+            list("pods", row.namespace.as_deref().or(asked.namespace.as_deref()), selector, POD)
         })
         .collect();
     if lists.is_empty() {
@@ -362,6 +363,7 @@ mod tests {
     #[test]
     fn a_restart_is_dated_by_the_table() {
         let row = |status: &str, restarts: &str| PodRow {
+            namespace: None,
             name: "a".into(),
             status: status.into(),
             restarts: restarts.into(),

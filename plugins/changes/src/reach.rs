@@ -38,7 +38,7 @@ pub(crate) fn within_reach<S: Source, T>(
 
 #[cfg(test)]
 mod tests {
-    use crate::recorded::Recorded;
+    use crate::{recorded::Recorded, tests::pod};
 
     #[test]
     fn an_account_of_one_namespace_is_answered_about_that_one() {
@@ -52,6 +52,14 @@ mod tests {
         // What may be read nowhere is forbidden, and no namespace is named.
         let answer = cluster.deny(&["configmaps"]).ask_for("", "1h", "");
         assert!(answer.contains("writes to configmaps, writes to nodes (forbidden)"), "{answer}");
+    }
+
+    /// A list of all namespaces is refused, so that each pod is read in its own.
+    #[test]
+    fn pods_that_restarted_are_read_in_their_namespace() {
+        let killed = pod("web-6d4f9c7b8d-k8pq2", "OOMKilled", 137, "2026-11-24T11:54:00Z");
+        let answer = Recorded::default().with("pods", killed).only("shop").ask_for("", "1h", "");
+        assert!(answer.contains("killed for its memory"), "{answer}");
     }
 
     #[test]

@@ -116,10 +116,13 @@ impl Source for Recorded {
     }
 
     fn pods(&mut self, namespace: Option<&str>) -> Read<PodRow> {
+        // The table is read as far as the caller may.
+        let namespace = namespace.or(self.only);
         let pods = self.objects.iter().filter(|(resource, _)| *resource == "pods");
         let rows = pods.map(|(_, pod)| {
             let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
             PodRow {
+                namespace: Some(text("/metadata/namespace").to_owned()),
                 name: text("/metadata/name").to_owned(),
                 status: text("/status/reason").to_owned(),
                 restarts: text("/test/restarts").to_owned(),

@@ -20,6 +20,8 @@ pub struct List {
 /// A pod in the API server's own table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PodRow {
+    /// Its namespace, if the table has it.
+    pub namespace: Option<String>,
     /// The name.
     pub name: String,
     /// `Running`, `Evicted`.

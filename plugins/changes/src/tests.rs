@@ -144,7 +144,7 @@ fn scaling_is_told_from_its_first_number_to_its_last() {
     );
 }
 
-fn pod(name: &str, reason: &str, code: i32, finished: &str) -> Value {
+pub(crate) fn pod(name: &str, reason: &str, code: i32, finished: &str) -> Value {
     json!({"metadata": {"name": name, "namespace": "shop", "labels": {"pod-template-hash": "6d4f9c7b8d"},
             "ownerReferences": [{"kind": "ReplicaSet", "name": "web-6d4f9c7b8d", "controller": true}]},
         "spec": {"containers": [{"name": "web", "resources": {"limits": {"memory": "128Mi"}}}]},

@@ -54,9 +54,11 @@ impl Source for Reads {
         let ends = list_pages(
             &[query],
             |_| pages(ROWS, LONG_PAGE),
-            |_, _, page| {
-                let [name, status, restarts] = ["name", "status", "restarts"];
+            |_, read, page| {
+                let [namespace, name, status, restarts] = ["namespace", "name", "status", "restarts"];
+                let of_row = |row: &TableRow| Some(row.cell(namespace)).filter(|own| !own.is_empty());
                 let pod = |row: TableRow| PodRow {
+                    namespace: of_row(&row).or_else(|| read.map(str::to_owned)),
                     name: row.cell(name),
                     status: row.cell(status),
                     restarts: row.cell(restarts),
