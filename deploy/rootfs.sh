@@ -4,13 +4,15 @@
 # does CI, which has no container daemon.
 #
 #   deploy/rootfs.sh FOLDER [BINARY] [TOOLS]
+#
+# $STRIP is the program of another architecture's binutils. A static program has no libraries to copy.
 set -eu
 root=$1
 binary=${2:-target/release/porthole}
 tools=${3:-plugins/dist}
 
 mkdir -p "$root/usr/local/bin" "$root/plugins" "$root/etc" "$root/var/cache/porthole" "$root/tmp"
-strip -o "$root/usr/local/bin/porthole" "$binary"
+"${STRIP:-strip}" -o "$root/usr/local/bin/porthole" "$binary"
 cp "$tools"/*.wasm "$root/plugins/"
 
 # "libc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x…)" and, for the loader, "/lib64/ld-linux-x86-64.so.2 (0x…)".

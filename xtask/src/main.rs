@@ -1,4 +1,5 @@
-//! Developer tasks: `cargo xtask demo | test | fuzz | lint | plugins | kube | facts | bench`. Each installs its dependencies.
+//! Developer tasks: `cargo xtask demo | test | fuzz | lint | plugins | release | kube | facts | bench`. Each installs its
+//! dependencies.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to developers")]
 
 mod bench;
@@ -10,6 +11,7 @@ mod kube;
 mod lint;
 mod packages;
 mod plugins;
+mod release;
 mod shell;
 mod suites;
 
@@ -64,6 +66,11 @@ enum Command {
     Lint,
     /// Build the tools into plugins/dist
     Plugins,
+    /// Build static programs, tools and image, and describe them: SBOM, provenance, checksums, signature
+    #[command(
+        after_help = "Examples:\n  cargo xtask release --key release.pem                    amd64, into target/porthole-VERSION\n  cargo xtask release --arch amd64 --arch arm64           both, unsigned\n  cargo xtask release --profile demo                       quickly, to see what comes of it"
+    )]
+    Release(release::Options),
     /// A real API server with etcd and a kubelet stub on loopback, or a whole node
     #[command(subcommand)]
     Kube(Kube),
@@ -150,6 +157,7 @@ fn main() -> ExitCode {
         },
         Command::Lint => lint::lint().map(|()| ExitCode::SUCCESS),
         Command::Plugins => plugins::build().map(|()| ExitCode::SUCCESS),
+        Command::Release(options) => release::release(&options).map(|()| ExitCode::SUCCESS),
         Command::Kube(Kube::Up { node: true, addons, nodes, .. }) => {
             kube::node_up(addons, nodes).map(|()| ExitCode::SUCCESS)
         }

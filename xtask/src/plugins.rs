@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell::{command, root, run_aside, target};
+use crate::shell::{cache, command, root, run_aside, target};
 
 const TARGET: &str = "wasm32-wasip2";
 
@@ -24,7 +24,12 @@ const GUESTS: [&str; 5] = ["conformance", "curious", "earlier", "hostile", "vers
 
 /// Builds every tool into `plugins/dist`.
 pub(crate) fn build() -> Result<()> {
-    build_excluding(&GUESTS, &[]).map(|_| ())
+    build_excluding(&GUESTS, &[], &[]).map(|_| ())
+}
+
+/// As [`build`], with more flags for the compiler.
+pub(crate) fn build_with_flags(flags: &[String]) -> Result<()> {
+    build_excluding(&GUESTS, &[], flags).map(|_| ())
 }
 
 /// Paths of the built tools.
@@ -37,45 +42,113 @@ pub(crate) fn files() -> Result<Vec<PathBuf>> {
 
 /// As [`build`], without progress output, in parallel with another build.
 pub(crate) fn build_quietly() -> Result<()> {
-    build_excluding(&GUESTS, &["--quiet"]).map(|_| ())
+    build_excluding(&GUESTS, &["--quiet"], &[]).map(|_| ())
 }
 
 /// As [`build`], with the components for tests. Returns their folder; its `examples/` has those for the conformance
 /// suite.
 pub(crate) fn build_with_guests() -> Result<PathBuf> {
-    build_excluding(&[], &["--lib", "--examples"])
+    build_excluding(&[], &["--lib", "--examples"], &[])
 }
 
-fn build_excluding(excluded: &[&str], options: &[&str]) -> Result<PathBuf> {
+fn build_excluding(excluded: &[&str], options: &[&str], flags: &[String]) -> Result<PathBuf> {
+    // Other flags build everything anew, so they have a folder of their own.
+    let built = target().join(if flags.is_empty() { "plugins" } else { "plugins-release" });
+    let wasm = compile(&root().join("plugins"), &built, excluded, options, flags)?;
+    collect(&wasm, &root().join("plugins/dist"))?;
+    Ok(wasm)
+}
+
+/// Compiles the tools' workspace in `sources` into `built`. Returns the folder of the components.
+fn compile(
+    sources: &Path,
+    built: &Path,
+    excluded: &[&str],
+    options: &[&str],
+    flags: &[String],
+) -> Result<PathBuf> {
     let toolchain = Toolchain::find()?;
-    let built = target().join("plugins");
     let mut cargo =
         command("cargo", &["build", "--release", "--workspace", "--target", TARGET, "--target-dir"]);
-    cargo.arg(&built).args(options).current_dir(root().join("plugins"));
+    cargo.arg(built).args(options).current_dir(sources);
     for package in excluded {
         cargo.args(["--exclude", package]);
     }
     match &toolchain {
-        Toolchain::Installed => eprintln!("building the tools with the installed target {TARGET}"),
+        Toolchain::Installed => {
+            eprintln!("building the tools with the installed target {TARGET}");
+            if !flags.is_empty() {
+                cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+            }
+        }
         Toolchain::Debian { linkers } => {
             eprintln!("building the tools with Debian's compiler and sources (a minute the first time)");
-            let flags = format!(
-                "-Clink-self-contained=no -L/usr/lib/wasm32-wasi -Clink-arg=--wasm-ld-path={}",
-                linkers.join("gcc-ld/wasm-ld").display()
-            );
+            let linker = linkers.join("gcc-ld/wasm-ld").display().to_string();
+            let own = [
+                "-Clink-self-contained=no".to_owned(),
+                "-L/usr/lib/wasm32-wasi".to_owned(),
+                format!("-Clink-arg=--wasm-ld-path={linker}"),
+            ];
             cargo
                 .arg("-Zbuild-std=std,panic_abort")
                 .env("RUSTC", "/usr/bin/rustc")
                 .env("RUSTC_BOOTSTRAP", "1")
                 .env("CARGO_TARGET_WASM32_WASIP2_LINKER", linkers.join("wasm-component-ld"))
-                .env("RUSTFLAGS", flags);
+                .env("CARGO_ENCODED_RUSTFLAGS", [&own, flags].concat().join("\u{1f}"));
         }
     }
     run_aside(&mut cargo)?;
-    let wasm = built.join(TARGET).join("release");
-    let dist = root().join("plugins/dist");
-    collect(&wasm, &dist)?;
-    Ok(wasm)
+    Ok(built.join(TARGET).join("release"))
+}
+
+/// Builds the tools twice, in two folders, as a release does, and fails if a byte differs.
+pub(crate) fn reproduce() -> Result<()> {
+    let folder = cache().join(format!("reproduced-{}", std::process::id()));
+    let built = ["first", "the-second-of-another-length"].map(|name| reproduce_in(&folder.join(name)));
+    let compared = built.into_iter().collect::<Result<Vec<PathBuf>>>().and_then(|built| {
+        let (Some(first), Some(second)) = (built.first(), built.last()) else { bail!("nothing was built") };
+        let mut tools = 0_usize;
+        for entry in std::fs::read_dir(first)? {
+            let tool = entry?.path();
+            let Some(name) =
+                tool.file_name().filter(|_| tool.extension().is_some_and(|ending| ending == "wasm"))
+            else {
+                continue;
+            };
+            tools = tools.saturating_add(1);
+            if std::fs::read(&tool)? != std::fs::read(second.join(name))? {
+                bail!("{} differs between two folders", name.display());
+            }
+        }
+        if tools == 0 {
+            bail!("no tool was built");
+        }
+        eprintln!("{tools} tools have the same bytes from two folders");
+        Ok(())
+    });
+    std::fs::remove_dir_all(&folder)?;
+    compared
+}
+
+/// Copies the sources of the tools into a folder, and compiles them there.
+fn reproduce_in(folder: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(folder)?;
+    let files =
+        output(&mut command("git", &["ls-files", "plugins", "wit", "tests/guests", "tests/conformance"]))?;
+    let files: Vec<&str> = files.lines().collect();
+    run_aside(command("cp", &["--parents", "--target-directory"]).arg(folder).args(files))?;
+    compile(&folder.join("plugins"), &folder.join("target"), &GUESTS, &["--quiet"], &remapped(folder)?)
+}
+
+/// Flags that keep the folders of sources and of Cargo out of what is built, so that the same sources are the same bytes
+/// anywhere.
+pub(crate) fn remapped(sources: &Path) -> Result<Vec<String>> {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home);
+    let cargo = cargo.context("neither CARGO_HOME nor HOME is set")?;
+    Ok([(sources, "/porthole"), (&cargo, "/cargo")]
+        .map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display()))
+        .to_vec())
 }
 
 /// Copies each tool's component to `dist`, and removes files that no longer belong to a tool.

@@ -40,7 +40,7 @@ struct Suite {
 }
 
 /// Suites that run with `--long` only.
-const LONG: [&str; 1] = ["causes"];
+const LONG: [&str; 2] = ["causes", "reproducible"];
 
 /// Environment of every suite.
 struct Environment {
@@ -55,7 +55,7 @@ struct Environment {
     name: Option<String>,
 }
 
-const SUITES: [Suite; 17] = [
+const SUITES: [Suite; 18] = [
     Suite { name: "unit", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib", "--bins"]) },
     Suite {
         name: "layers",
@@ -99,6 +99,8 @@ const SUITES: [Suite; 17] = [
     Suite { name: "node", prepare: real_node, run: |s| s.on_node("node", &["--addons", "--nodes", "2"]) },
     // A node of its own: hundreds of pods, and what they log and report is not to disturb the guide's.
     Suite { name: "causes", prepare: real_node, run: |s| s.on_node("causes", &[]) },
+    // The tools of a release, from two folders.
+    Suite { name: "reproducible", prepare: || Ok(()), run: |_| plugins::reproduce() },
     Suite { name: "page", prepare: chromium, run: |s| s.cargo_test(&["--test", "page"]) },
     Suite { name: "readme", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "readme"]) },
 ];

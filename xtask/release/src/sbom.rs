@@ -1,0 +1,242 @@
+//! SBOM in CycloneDX 1.6, from `cargo metadata` and the lock files: every crate that the host and the tools are linked from, and
+//! those that run while they are built.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::{
+    digest,
+    materials::{Materials, output},
+};
+
+/// A workspace that is released: its folder, the packages that are, and the target of their dependencies.
+struct Workspace {
+    folder: &'static str,
+    released: fn(&Value) -> bool,
+    target: &'static str,
+}
+
+const WORKSPACES: [Workspace; 2] = [
+    Workspace {
+        folder: ".",
+        released: |package| package["name"] == "porthole",
+        target: "x86_64-unknown-linux-gnu",
+    },
+    Workspace {
+        folder: "plugins",
+        // The folders of tools; guests of tests are members too.
+        released: |package| {
+            let manifest = package["manifest_path"].as_str().unwrap_or_default();
+            manifest.contains("/plugins/tools/")
+        },
+        target: "wasm32-wasip2",
+    },
+];
+
+/// Crates by their identifier, with what they depend on.
+#[derive(Default)]
+struct Crates {
+    components: BTreeMap<String, Value>,
+    dependencies: BTreeMap<String, BTreeSet<String>>,
+    released: BTreeSet<String>,
+}
+
+/// The SBOM of the repository.
+pub(crate) fn of(root: &Path, materials: &Materials) -> Result<Value> {
+    let mut crates = Crates::default();
+    for workspace in &WORKSPACES {
+        let folder = root.join(workspace.folder);
+        let mut cargo = Command::new("cargo");
+        // Cargo's description of this package is not that of the workspace which is asked about.
+        cargo.args(["metadata", "--locked", "--format-version", "1", "--filter-platform", workspace.target]);
+        let metadata = serde_json::from_str(&output(cargo.current_dir(&folder))?)?;
+        let checksums = checksums(&fs::read_to_string(folder.join("Cargo.lock"))?);
+        crates.add(&metadata, workspace.released, &checksums)?;
+    }
+    Ok(crates.document(materials))
+}
+
+/// Checksums in a lock file, by name and version.
+fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
+    let packages = lock.split("[[package]]").skip(1).filter_map(|package| {
+        let key = |name: &str| {
+            let line = package.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "))?;
+            Some(line.trim_matches('"').to_owned())
+        };
+        Some(((key("name")?, key("version")?), key("checksum")?))
+    });
+    packages.collect()
+}
+
+impl Crates {
+    /// Adds what the released packages of a workspace reach: over plain dependencies what is linked, over those of build
+    /// scripts and macros what runs while it is built.
+    fn add(
+        &mut self,
+        metadata: &Value,
+        released: fn(&Value) -> bool,
+        checksums: &BTreeMap<(String, String), String>,
+    ) -> Result<()> {
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let id = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let packages: BTreeMap<String, Value> =
+            list(&metadata["packages"]).into_iter().map(|package| (id(&package["id"]), package)).collect();
+        let nodes: BTreeMap<String, Value> =
+            list(&metadata["resolve"]["nodes"]).into_iter().map(|node| (id(&node["id"]), node)).collect();
+        let roots: Vec<String> =
+            packages.iter().filter(|(_, package)| released(package)).map(|(id, _)| id.clone()).collect();
+        anyhow::ensure!(!roots.is_empty(), "cargo metadata names no released package");
+        let mut linked = BTreeMap::new();
+        let mut due: Vec<(String, bool)> = roots.iter().map(|root| (root.clone(), true)).collect();
+        while let Some((at, is_linked)) = due.pop() {
+            // Gone through again only if it turns out to be linked after all.
+            if linked.get(&at).is_some_and(|known| *known || !is_linked) {
+                continue;
+            }
+            linked.insert(at.clone(), is_linked);
+            let node = nodes.get(&at).with_context(|| format!("{at} is not resolved"))?;
+            for dependency in list(&node["deps"]) {
+                let kinds: Vec<Value> =
+                    list(&dependency["dep_kinds"]).iter().map(|kind| kind["kind"].clone()).collect();
+                let (plain, build) = (kinds.contains(&Value::Null), kinds.contains(&json!("build")));
+                let below = id(&dependency["pkg"]);
+                let is_macro = packages.get(&below).is_some_and(is_macro);
+                if plain || build {
+                    due.push((below, is_linked && plain && !is_macro));
+                }
+            }
+        }
+        for (at, is_linked) in &linked {
+            let Some(package) = packages.get(at) else { continue };
+            let reference = reference(package);
+            let component = component(package, *is_linked, checksums);
+            // Linked into one program is enough.
+            if *is_linked || !self.components.contains_key(&reference) {
+                self.components.insert(reference.clone(), component);
+            }
+            let node = nodes.get(at).map(|node| list(&node["dependencies"])).unwrap_or_default();
+            let below = node.iter().filter(|below| linked.contains_key(&id(below)));
+            let below = below.filter_map(|below| packages.get(&id(below))).map(self::reference);
+            self.dependencies.entry(reference).or_default().extend(below);
+        }
+        self.released.extend(roots.iter().filter_map(|root| packages.get(root)).map(reference));
+        Ok(())
+    }
+
+    fn document(self, materials: &Materials) -> Value {
+        let main = format!("porthole-release@{}", materials.version);
+        let mut dependencies = self.dependencies;
+        dependencies.insert(main.clone(), self.released);
+        let dependencies: Vec<Value> =
+            dependencies.into_iter().map(|(of, on)| json!({"ref": of, "dependsOn": on})).collect();
+        json!({
+            "bomFormat": "CycloneDX",
+            "specVersion": "1.6",
+            "serialNumber": serial(&format!("{}{:?}", materials.commit, materials.locks)),
+            "version": 1,
+            "metadata": {
+                "timestamp": materials.timestamp(),
+                "component": {"type": "application", "bom-ref": main, "name": "porthole", "version": materials.version},
+            },
+            "components": self.components.into_values().collect::<Vec<_>>(),
+            "dependencies": dependencies,
+        })
+    }
+}
+
+fn is_macro(package: &Value) -> bool {
+    let targets = package["targets"].as_array().cloned().unwrap_or_default();
+    targets
+        .iter()
+        .any(|target| target["kind"].as_array().is_some_and(|kinds| kinds.contains(&json!("proc-macro"))))
+}
+
+fn name_and_version(package: &Value) -> (String, String) {
+    let text = |key: &str| package[key].as_str().unwrap_or_default().to_owned();
+    (text("name"), text("version"))
+}
+
+/// Identifier of a crate in the document.
+fn reference(package: &Value) -> String {
+    let (name, version) = name_and_version(package);
+    format!("pkg:cargo/{name}@{version}")
+}
+
+fn component(package: &Value, is_linked: bool, checksums: &BTreeMap<(String, String), String>) -> Value {
+    let key = name_and_version(package);
+    let mut component = json!({
+        "type": "library",
+        "bom-ref": reference(package),
+        "name": key.0,
+        "version": key.1,
+        "purl": reference(package),
+        "scope": if is_linked { "required" } else { "excluded" },
+    });
+    // Slashes are how old manifests write OR.
+    if let Some(license) = package["license"].as_str() {
+        component["licenses"] = json!([{"expression": license.replace('/', " OR ").replace("  ", " ")}]);
+    }
+    if let Some(checksum) = checksums.get(&key) {
+        component["hashes"] = json!([{"alg": "SHA-256", "content": checksum}]);
+    }
+    component
+}
+
+/// A UUID that is the same for the same content: version 8, of a digest.
+fn serial(content: &str) -> String {
+    let digest = digest::of_bytes(content.as_bytes());
+    let part = |from: usize, to: usize| digest.get(from..to).unwrap_or_default().to_owned();
+    format!("urn:uuid:{}-{}-8{}-8{}-{}", part(0, 8), part(8, 12), part(13, 16), part(17, 20), part(20, 32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::materials::example;
+
+    #[test]
+    fn the_sbom_has_what_is_linked_with_its_checksum_and_licence() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let sbom = of(&root, &example()).unwrap();
+        let components = sbom["components"].as_array().unwrap();
+        let find = |name: &str| components.iter().find(|component| component["name"] == name);
+        for (name, scope) in
+            [("wasmtime", "required"), ("serde_derive", "excluded"), ("regex-lite", "required")]
+        {
+            let component = find(name).unwrap_or_else(|| panic!("{name} is missing"));
+            assert_eq!(component["scope"], scope, "{name}");
+            assert_eq!(component["hashes"][0]["content"].as_str().unwrap().len(), 64, "{name}");
+            assert!(component["licenses"][0]["expression"].is_string(), "{name}");
+        }
+        for own in ["porthole", "porthole-guard", "pods_list", "porthole-sdk"] {
+            assert!(find(own).is_some_and(|component| component["hashes"].is_null()), "{own}");
+        }
+        // Neither what only tests use, nor what is for another system, nor tasks.
+        for other in ["proptest", "insta", "windows-sys", "porthole-testbed", "xtask", "curious"] {
+            assert!(find(other).is_none(), "{other}");
+        }
+        let references: BTreeSet<&str> =
+            components.iter().filter_map(|component| component["bom-ref"].as_str()).collect();
+        assert_eq!(references.len(), components.len(), "each has its own reference");
+        for dependency in sbom["dependencies"].as_array().unwrap() {
+            for on in dependency["dependsOn"].as_array().unwrap() {
+                assert!(references.contains(on.as_str().unwrap()), "{on}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_serial_number_is_a_uuid_of_its_content() {
+        let one = serial("a");
+        assert_eq!((one.len(), one.clone()), (45, serial("a")));
+        assert_ne!(one, serial("b"));
+        assert_eq!(one.split('-').map(str::len).collect::<Vec<_>>(), [17, 4, 4, 4, 12]);
+    }
+}
