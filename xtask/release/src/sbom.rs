@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
@@ -19,23 +20,65 @@ use crate::{
 /// A workspace that is released: its folder, the packages that are, and the target of their dependencies.
 struct Workspace {
     folder: &'static str,
-    released: fn(&Value) -> bool,
+    released: fn(&Package) -> bool,
     target: &'static str,
+}
+
+/// What `cargo metadata` says.
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+    resolve: Resolve,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    id: String,
+    name: String,
+    version: String,
+    license: Option<String>,
+    manifest_path: String,
+    targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    kind: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Resolve {
+    nodes: Vec<Node>,
+}
+
+#[derive(Deserialize)]
+struct Node {
+    id: String,
+    deps: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    pkg: String,
+    dep_kinds: Vec<DependencyKind>,
+}
+
+/// `build` or `dev`; none if it is linked.
+#[derive(Deserialize)]
+struct DependencyKind {
+    kind: Option<String>,
 }
 
 const WORKSPACES: [Workspace; 2] = [
     Workspace {
         folder: ".",
-        released: |package| package["name"] == "porthole",
+        released: |package| package.name == "porthole",
         target: "x86_64-unknown-linux-gnu",
     },
     Workspace {
         folder: "plugins",
         // The folders of tools; guests of tests are members too.
-        released: |package| {
-            let manifest = package["manifest_path"].as_str().unwrap_or_default();
-            manifest.contains("/plugins/tools/")
-        },
+        released: |package| package.manifest_path.contains("/plugins/tools/"),
         target: "wasm32-wasip2",
     },
 ];
@@ -80,53 +123,47 @@ impl Crates {
     /// scripts and macros what runs while it is built.
     fn add(
         &mut self,
-        metadata: &Value,
-        released: fn(&Value) -> bool,
+        metadata: &Metadata,
+        released: fn(&Package) -> bool,
         checksums: &BTreeMap<(String, String), String>,
     ) -> Result<()> {
-        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-        let id = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let packages: BTreeMap<String, Value> =
-            list(&metadata["packages"]).into_iter().map(|package| (id(&package["id"]), package)).collect();
-        let nodes: BTreeMap<String, Value> =
-            list(&metadata["resolve"]["nodes"]).into_iter().map(|node| (id(&node["id"]), node)).collect();
-        let roots: Vec<String> =
-            packages.iter().filter(|(_, package)| released(package)).map(|(id, _)| id.clone()).collect();
+        let packages: BTreeMap<&str, &Package> =
+            metadata.packages.iter().map(|package| (package.id.as_str(), package)).collect();
+        let nodes: BTreeMap<&str, &Node> =
+            metadata.resolve.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
+        let roots: Vec<&Package> = metadata.packages.iter().filter(|package| released(package)).collect();
         anyhow::ensure!(!roots.is_empty(), "cargo metadata names no released package");
-        let mut linked = BTreeMap::new();
-        let mut due: Vec<(String, bool)> = roots.iter().map(|root| (root.clone(), true)).collect();
+        let mut linked: BTreeMap<&str, bool> = BTreeMap::new();
+        let mut due: Vec<(&str, bool)> = roots.iter().map(|root| (root.id.as_str(), true)).collect();
         while let Some((at, is_linked)) = due.pop() {
             // Gone through again only if it turns out to be linked after all.
-            if linked.get(&at).is_some_and(|known| *known || !is_linked) {
+            if linked.get(at).is_some_and(|known| *known || !is_linked) {
                 continue;
             }
-            linked.insert(at.clone(), is_linked);
-            let node = nodes.get(&at).with_context(|| format!("{at} is not resolved"))?;
-            for dependency in list(&node["deps"]) {
-                let kinds: Vec<Value> =
-                    list(&dependency["dep_kinds"]).iter().map(|kind| kind["kind"].clone()).collect();
-                let (plain, build) = (kinds.contains(&Value::Null), kinds.contains(&json!("build")));
-                let below = id(&dependency["pkg"]);
-                let is_macro = packages.get(&below).is_some_and(is_macro);
-                if plain || build {
-                    due.push((below, is_linked && plain && !is_macro));
+            linked.insert(at, is_linked);
+            for dependency in &nodes.get(at).with_context(|| format!("{at} is not resolved"))?.deps {
+                let is =
+                    |kind: Option<&str>| dependency.dep_kinds.iter().any(|of| of.kind.as_deref() == kind);
+                let is_macro =
+                    packages.get(dependency.pkg.as_str()).is_some_and(|package| package.is_macro());
+                if is(None) || is(Some("build")) {
+                    due.push((&dependency.pkg, is_linked && is(None) && !is_macro));
                 }
             }
         }
         for (at, is_linked) in &linked {
             let Some(package) = packages.get(at) else { continue };
-            let reference = reference(package);
-            let component = component(package, *is_linked, checksums);
+            let reference = package.reference();
             // Linked into one program is enough.
             if *is_linked || !self.components.contains_key(&reference) {
-                self.components.insert(reference.clone(), component);
+                self.components.insert(reference.clone(), package.component(*is_linked, checksums));
             }
-            let node = nodes.get(at).map(|node| list(&node["dependencies"])).unwrap_or_default();
-            let below = node.iter().filter(|below| linked.contains_key(&id(below)));
-            let below = below.filter_map(|below| packages.get(&id(below))).map(self::reference);
-            self.dependencies.entry(reference).or_default().extend(below);
+            let deps = nodes.get(at).map(|node| node.deps.as_slice()).unwrap_or_default();
+            let below = deps.iter().filter(|below| linked.contains_key(below.pkg.as_str()));
+            let below = below.filter_map(|below| packages.get(below.pkg.as_str()));
+            self.dependencies.entry(reference).or_default().extend(below.map(|below| below.reference()));
         }
-        self.released.extend(roots.iter().filter_map(|root| packages.get(root)).map(reference));
+        self.released.extend(roots.iter().map(|root| root.reference()));
         Ok(())
     }
 
@@ -151,42 +188,35 @@ impl Crates {
     }
 }
 
-fn is_macro(package: &Value) -> bool {
-    let targets = package["targets"].as_array().cloned().unwrap_or_default();
-    targets
-        .iter()
-        .any(|target| target["kind"].as_array().is_some_and(|kinds| kinds.contains(&json!("proc-macro"))))
-}
-
-fn name_and_version(package: &Value) -> (String, String) {
-    let text = |key: &str| package[key].as_str().unwrap_or_default().to_owned();
-    (text("name"), text("version"))
-}
-
-/// Identifier of a crate in the document.
-fn reference(package: &Value) -> String {
-    let (name, version) = name_and_version(package);
-    format!("pkg:cargo/{name}@{version}")
-}
-
-fn component(package: &Value, is_linked: bool, checksums: &BTreeMap<(String, String), String>) -> Value {
-    let key = name_and_version(package);
-    let mut component = json!({
-        "type": "library",
-        "bom-ref": reference(package),
-        "name": key.0,
-        "version": key.1,
-        "purl": reference(package),
-        "scope": if is_linked { "required" } else { "excluded" },
-    });
-    // Slashes are how old manifests write OR.
-    if let Some(license) = package["license"].as_str() {
-        component["licenses"] = json!([{"expression": license.replace('/', " OR ").replace("  ", " ")}]);
+impl Package {
+    fn is_macro(&self) -> bool {
+        self.targets.iter().any(|target| target.kind.iter().any(|kind| kind == "proc-macro"))
     }
-    if let Some(checksum) = checksums.get(&key) {
-        component["hashes"] = json!([{"alg": "SHA-256", "content": checksum}]);
+
+    /// Identifier in the document.
+    fn reference(&self) -> String {
+        format!("pkg:cargo/{}@{}", self.name, self.version)
     }
-    component
+
+    fn component(&self, is_linked: bool, checksums: &BTreeMap<(String, String), String>) -> Value {
+        let mut component = serde_json::Map::new();
+        let mut add = |key: &str, value: Value| component.insert(key.to_owned(), value);
+        add("type", "library".into());
+        add("bom-ref", self.reference().into());
+        add("name", self.name.as_str().into());
+        add("version", self.version.as_str().into());
+        add("purl", self.reference().into());
+        add("scope", if is_linked { "required" } else { "excluded" }.into());
+        // Slashes are how old manifests write OR.
+        if let Some(license) = &self.license {
+            let parts: Vec<&str> = license.split('/').map(str::trim).collect();
+            add("licenses", json!([{"expression": parts.join(" OR ")}]));
+        }
+        if let Some(checksum) = checksums.get(&(self.name.clone(), self.version.clone())) {
+            add("hashes", json!([{"alg": "SHA-256", "content": checksum}]));
+        }
+        component.into()
+    }
 }
 
 /// A UUID that is the same for the same content: version 8, of a digest.
