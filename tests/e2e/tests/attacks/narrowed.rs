@@ -51,6 +51,8 @@ fn questions(name: &str, namespace: Option<&str>) -> Vec<(&'static str, Value)> 
         ("pods_log", json!({"name": name})),
         ("pods_log", json!({"name": name, "previous": true})),
         ("pods_log", json!({"labelSelector": format!("app={name}")})),
+        ("pods_log", json!({"name": format!("deployment/{name}")})),
+        ("events_list", json!({"name": format!("deploy/{name}")})),
         ("pods_top", json!({"name": name})),
         ("events_list", json!({"name": name})),
         ("diagnose", json!({"name": name})),
@@ -91,6 +93,11 @@ fn broad() -> Vec<(&'static str, Value)> {
         ("events_list", json!({"output": "count", "fields": "metadata.namespace"})),
         ("changes", json!({"since": "30d"})),
         ("diagnose", json!({})),
+        // What a node and a namespace are described with.
+        ("diagnose", json!({"name": "node-1", "kind": "node"})),
+        ("resources_describe", json!({"kind": "node", "name": "node-1"})),
+        ("resources_describe", json!({"kind": "namespace", "name": CLOSED})),
+        ("nodes_stats_summary", json!({"name": "node-1"})),
         ("pods_top", json!({})),
         ("find", json!({"query": "app", "kind": "pods"})),
         ("resources_list", json!({"kind": "configmaps", "fields": "metadata.annotations"})),
@@ -146,8 +153,9 @@ fn timeless(text: &str) -> String {
 }
 
 pub(crate) async fn by_policy(case: &'static Case) {
+    // Kinds without a namespace are open too: what they tell must not be of the closed one.
     let config = format!(
-        "policy:\n- callers: {{users: [\"system:serviceaccount:{NAMESPACE}:narrow\"]}}\n  namespaces: [{NAMESPACE}]\n"
+        "policy:\n- callers: {{users: [\"system:serviceaccount:{NAMESPACE}:narrow\"]}}\n  namespaces: [{NAMESPACE}]\n  kinds: [pods, pods/log, services, deployments, replicasets, configmaps, events, nodes, namespaces]\n"
     );
     let stage = Stage::set(case, Setting { config: &config, ..Setting::default() }).await;
     hide(&stage).await;
@@ -253,6 +261,15 @@ pub(crate) async fn tools(case: &'static Case) {
                 for text in [streamed, over_sse] {
                     assert!(!text.contains(web), "{name:?}: {text}");
                 }
+            }
+            // A member twice: whichever is taken, the tool that is called is the one that was checked.
+            for [one, other] in [["namespaces_list", "pods_list_in_namespace"], ["pods_list_in_namespace", "namespaces_list"]] {
+                let body = format!(
+                    r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{one}","arguments":{arguments},"name":"{other}"}}}}"#
+                );
+                let url = format!("{}/mcp", stage.host.origin);
+                let answer = porthole_testbed::http::send("POST", &url, Some(&token), &body).await.unwrap();
+                assert!(!answer.body.contains(web), "{body}: {}", answer.body);
             }
             let form = format!(":token={token}&namespace=shop");
             let request = http::Request::post(format!("{page}/tools/pods_list_in_namespace"))
