@@ -90,7 +90,10 @@ pub(crate) fn build_dist() -> Result<PathBuf> {
 /// Builds the host alone, with less optimisation than a release: the first build is a newcomer's first impression.
 pub(crate) fn build_demo() -> Result<PathBuf> {
     eprintln!("building the host (about six minutes the first time on two cores, with the tools)");
-    run_aside(&mut command("cargo", &["build", "--profile", "demo", "--package", "porthole"]))?;
+    run_aside(&mut command(
+        "cargo",
+        &["build", "--profile", "demo", "--package", "porthole", "--no-default-features"],
+    ))?;
     Ok(target().join("demo/porthole"))
 }
 

@@ -78,6 +78,7 @@ const SUITES: [Suite; 18] = [
         run: |s| s.cargo_test(&["--test", "attacks", "--", "--test-threads=1", "--nocapture"]),
     },
     Suite { name: "many", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "many"]) },
+    Suite { name: "registry", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "registry"]) },
     Suite { name: "python-client", prepare: python, run: |s| s.cargo_test(&["--test", "clients", "python"]) },
     Suite {
         name: "typescript-client",

@@ -1,5 +1,8 @@
 //! The command line.
 
+#[cfg(feature = "registry")]
+pub(crate) mod registry;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -154,6 +157,22 @@ pub(crate) enum Plugin {
         #[command(flatten)]
         load: LoadArgs,
     },
+    /// Bring the tools of tools.sources into a folder, each verified (exit code 1 where one is not)
+    #[cfg(feature = "registry")]
+    #[command(after_help = registry::PULL_EXAMPLES)]
+    Pull(registry::Pull),
+    /// Put a tool into a registry or a folder in OCI layout, and sign it (exit code 1 where it is not taken)
+    #[cfg(feature = "registry")]
+    #[command(after_help = registry::PUSH_EXAMPLES)]
+    Push(registry::Push),
+    /// Say by which key a tool of a registry is signed (exit code 1 where by none)
+    #[cfg(feature = "registry")]
+    #[command(after_help = registry::VERIFY_EXAMPLES)]
+    Verify(registry::Verify),
+    /// Print or write the digests that the sources have now, each verified (exit code 1 where one is not)
+    #[cfg(feature = "registry")]
+    #[command(after_help = registry::LOCK_EXAMPLES)]
+    Lock(registry::Lock),
     /// Call a tool once; its answer goes to stdout, and what it took to stderr (exit code 1 where it is an error)
     #[command(after_help = PLUGIN_EXAMPLES)]
     Call(Box<CallArgs>),

@@ -5,6 +5,7 @@ mod approvals;
 mod limits;
 mod policy;
 pub(crate) mod reference;
+mod sources;
 
 use std::{
     collections::BTreeMap,
@@ -23,6 +24,8 @@ use crate::cli::LoadArgs;
 pub(crate) use approvals::ApprovalConfig;
 use limits::{CallLimitsText, LimitsText};
 use policy::RuleText;
+pub(crate) use sources::ToolSources;
+use sources::{RegistryText, SourceText, TrustText};
 
 /// Parsed configuration.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) admin: Admin,
     /// Folder of prompts in place of those built in.
     pub(crate) prompts: Option<PathBuf>,
+    /// Tools that `plugin pull` brings, and whom it trusts.
+    pub(crate) sources: ToolSources,
 }
 
 /// Settings of the admin port.
@@ -93,6 +98,10 @@ struct File {
     admin: Admin,
     #[serde(default)]
     prompts: PromptsText,
+    #[serde(default)]
+    trust: TrustText,
+    #[serde(default)]
+    registries: Vec<RegistryText>,
 }
 
 #[derive(Deserialize, Default)]
@@ -129,6 +138,8 @@ struct ToolsText {
     lock: Option<PathBuf>,
     #[serde(default)]
     approved: Vec<ApprovalText>,
+    #[serde(default)]
+    sources: Vec<SourceText>,
     #[serde(flatten)]
     each: BTreeMap<String, ToolText>,
 }
@@ -164,7 +175,7 @@ impl Config {
             serde_saphyr::from_str(text).map_err(|error| error.to_string())?
         };
         let (calls, host) = file.limits.limits()?;
-        let ToolsText { enabled, disabled, approve, lock, approved, each } = file.tools;
+        let ToolsText { enabled, disabled, approve, lock, approved, sources, each } = file.tools;
         let approvals = ApprovalConfig::new(approve, lock, approved)?;
         let tools = each
             .into_iter()
@@ -189,6 +200,9 @@ impl Config {
         let masked = Arc::new(MaskedValues::parse(paths, env)?);
         let (audit, prompts) = (file.audit.on_failure, file.prompts.folder);
         let default_namespace = file.default_namespace;
+        let sources = ToolSources { sources, trust: file.trust, registries: file.registries };
+        #[cfg(feature = "registry")]
+        sources.validate()?;
         Ok(Self {
             tools,
             approvals,
@@ -200,6 +214,7 @@ impl Config {
             audit,
             admin,
             prompts,
+            sources,
         })
     }
 }
@@ -313,6 +328,12 @@ mod tests {
             ("policy: [{tool: [find]}]", "tool"),
             ("policyDefault: refuse", "deny"),
             ("prompts: {dir: /x}", "dir"),
+            ("tools: {sources: [{image: certs}]}", "tools.sources[0]: \"certs\" is not an image"),
+            ("tools: {sources: [{image: r.example/a, digest: x}]}", "\"x\" is not a digest"),
+            ("tools: {sources: [{image: r.example/a:1, poll: 1m}]}", "poll"),
+            ("trust: {revoked: [sha256:1]}", "trust.revoked: \"sha256:1\""),
+            ("trust: {require: all}", "signature"),
+            ("registries: [{name: r.example}]", "host"),
         ] {
             let error = Config::parse(text).unwrap_err();
             assert!(error.contains(hint), "{text}: {error}");

@@ -16,6 +16,7 @@ use porthole_field_path::fuzz as field_path;
 use porthole_http::fuzz as http;
 use porthole_lists::fuzz as lists;
 use porthole_mcp::fuzz as mcp;
+use porthole_registry::fuzz as registry;
 use porthole_sandbox::fuzz as sandbox;
 use porthole_tools::fuzz as tools;
 
@@ -45,6 +46,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "kubeconfig", run: cluster::kubeconfig },
     Target { name: "description", run: sandbox::description },
     Target { name: "imports", run: sandbox::imports },
+    Target { name: "image_reference", run: registry::image_reference },
+    Target { name: "image_manifest", run: registry::image_manifest },
+    Target { name: "signature", run: registry::signature },
+    Target { name: "sources_lock", run: registry::sources_lock },
     Target { name: "arguments", run: tools::arguments },
     Target { name: "audited", run: tools::audited },
     Target { name: "approvals", run: tools::approvals },

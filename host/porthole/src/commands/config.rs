@@ -15,6 +15,8 @@ pub(crate) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
         ConfigCommand::Check { file } => {
             let config = Config::read(&file)?;
             prompts::load(config.prompts.as_deref())?;
+            #[cfg(feature = "registry")]
+            super::plugin::registry::sources(&config.sources)?;
             println!("{} is fine", file.display());
         }
         ConfigCommand::Reference => print!("{}", reference::render()),

@@ -7,6 +7,8 @@ mod check;
 mod compile;
 mod inspect;
 mod new;
+#[cfg(feature = "registry")]
+pub(crate) mod registry;
 
 use std::{path::Path, process::ExitCode};
 
@@ -38,6 +40,14 @@ pub(crate) fn run(command: Plugin) -> anyhow::Result<ExitCode> {
         }
         Plugin::Check { files, load } => block_on(check::check(&files, &loader(load)?)),
         Plugin::Compile { plugins, load } => block_on(compile::compile(&plugins, &loader(load)?)),
+        #[cfg(feature = "registry")]
+        Plugin::Pull(options) => block_on(registry::pull(&options)),
+        #[cfg(feature = "registry")]
+        Plugin::Push(options) => block_on(registry::push(options)),
+        #[cfg(feature = "registry")]
+        Plugin::Verify(options) => block_on(registry::verify(&options)),
+        #[cfg(feature = "registry")]
+        Plugin::Lock(options) => block_on(registry::lock(&options)),
         Plugin::Call(options) => block_on(call::call(*options)),
     }
 }

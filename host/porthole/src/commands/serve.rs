@@ -70,6 +70,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         audit: on_failure,
         admin,
         prompts: folder,
+        sources: _,
     } = config;
     let prompts = Arc::new(prompts::load(folder.as_deref())?);
     let audit = wiring::audit(&options, on_failure)?;

@@ -56,6 +56,34 @@ tools:
   # Limits of one tool, over those of all: timeout, cpu, memory, reads, readBytes, logBytes, output.
   # pods_log:
   #   limits: {{timeout: 10s}}
+  # Tools of registries. The server asks none: `porthole plugin pull --config FILE --into DIR` brings them into a folder, each as
+  # the last segment of its image's name, before the server starts with --plugins DIR.
+  #   image     registry/repository:tag or @digest, or oci:/FOLDER@digest, a folder in OCI layout
+  #   digest    of the manifest, in place of @digest
+  #   signedBy  names of trust.keys; one of them must have signed the digest (cosign sign --key, plugin push --key)
+  sources: []
+  # sources:
+  # - {{image: \"registry.example.com/tools/certs:1\", signedBy: [platform]}}
+
+# Whom `porthole plugin pull` trusts.
+trust:
+  # Public keys by name: files in PEM, ECDSA P-256 or Ed25519. No other key is believed, whatever a signature brings with it.
+  keys: {{}}
+  # keys: {{platform: /etc/porthole/platform.pub}}
+  # What each source must have: signature; digest, or a signature (a tag alone would let whoever can write to the registry
+  # decide what runs); or none.
+  require: digest
+  # Digests of manifests or of tools that are never used, and are removed from the folder.
+  revoked: []
+
+# How registries are reached; one that is not named, by https, with the authorities of the system and without an account.
+#   host          as in the image, with its port
+#   caFile        certificate authorities (PEM) in place of the system's; the image of Porthole has none
+#   dockerConfig  a config.json of Docker with credentials (auths)
+#   insecure      plain HTTP; on loopback only
+registries: []
+# registries:
+# - {{host: registry.example.com, caFile: /etc/porthole/ca.pem, dockerConfig: /etc/porthole/registry/.dockerconfigjson}}
 
 # Kinds that no tool may read, whoever asks, by any name that reading takes: secrets, Secret, cm, deploy, deployments.apps,
 # certificates.cert-manager.io, pods/log, nodes/proxy, or a whole group. A name that is none is an error.
@@ -169,7 +197,7 @@ mod tests {
                 // Tools have names of their own here, so an unknown one is a tool and not an error.
                 None if path == ["tools"] => {
                     let of_a_tool = keys(&["tools", NO_KEY]);
-                    let all = ["enabled", "disabled", "approve", "lock", "approved"];
+                    let all = ["enabled", "disabled", "approve", "lock", "approved", "sources"];
                     return all.map(str::to_owned).into_iter().chain(of_a_tool).collect();
                 }
                 None => return Vec::new(),

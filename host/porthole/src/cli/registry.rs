@@ -1,0 +1,80 @@
+//! Options of the commands that speak to registries.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+pub(crate) const PULL_EXAMPLES: &str = "Examples:
+  porthole plugin pull --config porthole.yaml --into /plugins       in an init container, before `porthole serve --plugins /plugins`
+  porthole plugin pull --config porthole.yaml --into tools --lock tools.lock
+
+Exit codes: 0 every tool is in the folder; 1 one is not (the others are, and the folder keeps what it had of it); 2 the command or the
+configuration is wrong.";
+
+pub(crate) const PUSH_EXAMPLES: &str = "Examples:
+  porthole plugin push certs.wasm registry.example.com/tools/certs:1
+  porthole plugin push certs.wasm registry.example.com/tools/certs:1 --key release.key     signed, as cosign does it
+  porthole plugin push certs.wasm oci:/srv/tools/certs --key release.key                   into a folder, for a machine without a registry
+  openssl genpkey -algorithm ed25519 -out release.key && openssl pkey -in release.key -pubout -out release.pub
+
+Exit codes: 0 it is there; 1 it is not; 2 the command or the configuration is wrong.";
+
+pub(crate) const VERIFY_EXAMPLES: &str = "Examples:
+  porthole plugin verify registry.example.com/tools/certs:1 --key release.pub
+  porthole plugin verify registry.example.com/tools/certs:1 --config porthole.yaml         by any key of trust.keys
+
+Exit codes: 0 one of the keys has signed it; 1 none has, or it cannot be read; 2 the command or the configuration is wrong.";
+
+pub(crate) const LOCK_EXAMPLES: &str = "Examples:
+  porthole plugin lock --config porthole.yaml                        what the sources are now, to stdout
+  porthole plugin lock --config porthole.yaml --lock tools.lock      written, for `porthole plugin pull --lock tools.lock`
+
+Exit codes: 0 every source was verified; 1 one was not, and nothing is written; 2 the command or the configuration is wrong.";
+
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    /// Configuration file with tools.sources, trust and registries
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Folder that gets the tools, each as the last segment of its image's name with .wasm
+    #[arg(long, value_name = "DIR")]
+    pub(crate) into: PathBuf,
+    /// Lock file [default: tools.lock in the folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// The tool, a .wasm file
+    pub(crate) file: PathBuf,
+    /// Where it goes: registry.example.com/tools/NAME:TAG, or a folder, oci:/PATH
+    pub(crate) image: String,
+    /// Private key to sign it with (PEM, PKCS#8, ECDSA P-256 or Ed25519)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) load: super::LoadArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Image to verify
+    pub(crate) image: String,
+    /// Public key (PEM) that may have signed it (may be repeated), beside those of trust.keys
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Vec<PathBuf>,
+    /// Configuration file with trust and registries
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Lock {
+    /// Configuration file with tools.sources, trust and registries
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Lock file to write [default: to stdout]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+}

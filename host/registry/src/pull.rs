@@ -1,0 +1,168 @@
+//! Pulling: a verified tool becomes a file of the folder that the host serves.
+
+use std::{
+    io::Read as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncWriteExt as _;
+
+use crate::{
+    ContentDigest, Error, LockedTool, Registries, Source, Trust,
+    manifest::{Descriptor, MAX_LAYER, WASM},
+    store::Store,
+    verify::{Verified, examine},
+};
+
+/// Max time for one tool; a registry that sends a byte now and then would hold the start of a pod for ever.
+const PULL: Duration = Duration::from_secs(600);
+/// Bytes hashed at once.
+const CHUNK: usize = 64 << 10;
+
+/// A tool that is in the folder now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulled {
+    /// Its entry of the lock file.
+    pub tool: LockedTool,
+    /// Its file.
+    pub path: PathBuf,
+    /// True if it was fetched, and not there already.
+    pub is_new: bool,
+}
+
+/// Brings a source into a folder. What is there with the locked digest needs no registry.
+///
+/// A revoked tool is removed from the folder, so that a host that serves it stops.
+///
+/// # Errors
+///
+/// The first step that fails; the folder then has what it had.
+pub async fn pull(
+    source: &Source,
+    locked: Option<&LockedTool>,
+    trust: &Trust,
+    registries: &Registries,
+    folder: &Path,
+) -> Result<Pulled, Error> {
+    let path = folder.join(source.image.file_name());
+    let pulled = tokio::time::timeout(PULL, pull_to(source, locked, trust, registries, &path)).await;
+    let pulled = pulled.unwrap_or_else(|_| {
+        let cause = format!("the tool is not there after {} s", PULL.as_secs());
+        Err(Error::Unreachable { image: source.image.clone().into(), cause })
+    });
+    let is_revoked =
+        |tool: &LockedTool| trust.revoked.contains(&tool.manifest) || trust.revoked.contains(&tool.layer);
+    let served = digest_of(&path)?;
+    let was_pulled = |digest| locked.is_some_and(|tool| tool.layer == digest && is_revoked(tool));
+    if served.is_some_and(|digest| trust.revoked.contains(&digest) || was_pulled(digest)) {
+        std::fs::remove_file(&path).map_err(Error::file(&path))?;
+    }
+    pulled
+}
+
+async fn pull_to(
+    source: &Source,
+    locked: Option<&LockedTool>,
+    trust: &Trust,
+    registries: &Registries,
+    path: &Path,
+) -> Result<Pulled, Error> {
+    let image = &source.image;
+    let in_folder = digest_of(path)?;
+    let mut pinned = source.clone();
+    if let Some(tool) = locked {
+        for digest in [tool.manifest, tool.layer] {
+            if trust.revoked.contains(&digest) {
+                return Err(Error::Revoked { image: image.clone().into(), digest });
+            }
+        }
+        // After a change of keys the signature is looked for anew.
+        let names = &source.signed_by;
+        let is_by_a_named_key =
+            names.is_empty() || tool.signed_by.as_ref().is_some_and(|name| names.contains(name));
+        if in_folder == Some(tool.layer) && is_by_a_named_key {
+            return Ok(Pulled { tool: tool.clone(), path: path.to_owned(), is_new: false });
+        }
+        // A tag that has moved since is followed by `plugin lock` alone.
+        pinned.image = image.at(tool.manifest);
+    }
+    let store = Store::open(image, registries)?;
+    let verified = examine(&store, &pinned, trust).await?;
+    if let Some(tool) = locked.filter(|tool| tool.layer != verified.layer) {
+        let cause = format!(
+            "its entry has the layer {}, and the manifest {} has {}",
+            tool.layer, tool.manifest, verified.layer
+        );
+        return Err(Error::Lock { image: image.to_string(), cause });
+    }
+    let Verified { manifest, layer, size, signed_by, .. } = verified;
+    let is_new = in_folder != Some(layer);
+    if is_new {
+        let blob = Descriptor {
+            media_type: WASM.to_owned(),
+            digest: layer,
+            size,
+            annotations: Default::default(),
+            artifact_type: None,
+        };
+        fetch(&store, &pinned, &blob, path).await?;
+    }
+    Ok(Pulled { tool: LockedTool { manifest, layer, signed_by }, path: path.to_owned(), is_new })
+}
+
+/// Streams a layer to a hidden file beside `path`, which hosts do not load, and renames it when it is proven.
+async fn fetch(store: &Store, source: &Source, blob: &Descriptor, path: &Path) -> Result<(), Error> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+    let fetched = async {
+        let mut file = tokio::fs::File::create(&beside).await.map_err(Error::file(&beside))?;
+        store.blob(&source.image, blob, &mut file).await?;
+        file.flush().await.map_err(Error::file(&beside))?;
+        file.sync_all().await.map_err(Error::file(&beside))?;
+        tokio::fs::rename(&beside, path).await.map_err(Error::file(path))
+    };
+    let fetched = fetched.await;
+    if fetched.is_err() {
+        let _ = tokio::fs::remove_file(&beside).await;
+    }
+    fetched
+}
+
+/// Removes the file of a tool whose source is no longer named, if it still is what was pulled. Returns its path.
+///
+/// # Errors
+///
+/// If it cannot be read or removed.
+pub fn remove(
+    image: &crate::ImageReference,
+    tool: &LockedTool,
+    folder: &Path,
+) -> Result<Option<PathBuf>, Error> {
+    let path = folder.join(image.file_name());
+    if digest_of(&path)? != Some(tool.layer) {
+        return Ok(None);
+    }
+    std::fs::remove_file(&path).map_err(Error::file(&path))?;
+    Ok(Some(path))
+}
+
+/// Digest of a file; `None` if it is not there, or too large to be a tool.
+fn digest_of(path: &Path) -> Result<Option<ContentDigest>, Error> {
+    let file = match std::fs::File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(Error::file(path))?,
+    };
+    if file.metadata().map_err(Error::file(path))?.len() > MAX_LAYER {
+        return Ok(None);
+    }
+    let (mut hasher, mut chunk, mut file) = (Sha256::new(), vec![0; CHUNK], file.take(MAX_LAYER));
+    loop {
+        let read = file.read(&mut chunk).map_err(Error::file(path))?;
+        if read == 0 {
+            return Ok(Some(ContentDigest::end(hasher)));
+        }
+        hasher.update(chunk.get(..read).unwrap_or_default());
+    }
+}

@@ -1,0 +1,190 @@
+//! Verification of an image: its digest, who has signed it, and its only layer. Each step ends the way if it fails.
+
+use crate::{
+    ContentDigest, Error, ImageReference, Registries, Source, Trust, TrustedKey, bundle,
+    bundle::BUNDLE,
+    manifest::{Descriptor, MAX_ENTRIES, Manifest},
+    simple_signing::{self, SIGNATURE, SIMPLE_SIGNING},
+    store::Store,
+};
+
+/// A verified image of a tool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Digest of the manifest, which is what was signed.
+    pub manifest: ContentDigest,
+    /// Digest of the tool itself.
+    pub layer: ContentDigest,
+    /// Bytes of the tool.
+    pub size: u64,
+    /// Name of the key that has signed it; `None` if no signature was asked for.
+    pub signed_by: Option<String>,
+    /// Annotations of the manifest. The signature covers them.
+    pub annotations: std::collections::BTreeMap<String, String>,
+}
+
+/// Verifies a source without fetching its layer.
+///
+/// # Errors
+///
+/// The first step that fails.
+pub async fn verify(source: &Source, trust: &Trust, registries: &Registries) -> Result<Verified, Error> {
+    let store = Store::open(&source.image, registries)?;
+    examine(&store, source, trust).await
+}
+
+/// Resolves the digest, looks for it on the list of revoked ones and for a signature over it, and reads its manifest.
+pub(crate) async fn examine(store: &Store, source: &Source, trust: &Trust) -> Result<Verified, Error> {
+    let image = &source.image;
+    let digest = store.resolve(image).await?;
+    refuse_revoked(image, digest, trust)?;
+    let signed_by = match source.signed_by.as_slice() {
+        [] => None,
+        names => Some(signer(store, image, digest, names, trust).await?.name().to_owned()),
+    };
+    // By the digest that was verified, never by the tag again: it may point elsewhere by now.
+    let bytes = store.manifest(image, digest).await?;
+    let not_a_tool = |cause| Error::NotATool { image: image.clone().into(), cause };
+    let manifest = Manifest::parse(&bytes).map_err(not_a_tool)?;
+    let layer = manifest.tool_layer().map_err(not_a_tool)?;
+    refuse_revoked(image, layer.digest, trust)?;
+    Ok(Verified {
+        manifest: digest,
+        layer: layer.digest,
+        size: layer.size,
+        signed_by,
+        annotations: manifest.annotations,
+    })
+}
+
+fn refuse_revoked(image: &ImageReference, digest: ContentDigest, trust: &Trust) -> Result<(), Error> {
+    if trust.revoked.contains(&digest) {
+        return Err(Error::Revoked { image: image.clone().into(), digest });
+    }
+    Ok(())
+}
+
+/// The first of the named keys that has signed the digest.
+async fn signer<'t>(
+    store: &Store,
+    image: &ImageReference,
+    digest: ContentDigest,
+    names: &[String],
+    trust: &'t Trust,
+) -> Result<&'t TrustedKey, Error> {
+    let keys = trust.keys_of(names);
+    let mut cause = "there is no signature";
+    for referrer in store.referrers(digest).await? {
+        let Ok(manifest) = Manifest::parse(&store.manifest(image, referrer).await?) else { continue };
+        for layer in manifest.layers.iter().filter(|layer| layer.media_type == BUNDLE).take(MAX_ENTRIES) {
+            match bundle::signer(&store.small_blob(image, layer).await?, digest, &keys) {
+                Ok(key) => return Ok(key),
+                Err(why) => cause = why,
+            }
+        }
+    }
+    let older = format!("sha256-{}.sig", digest.hex());
+    let older = store.tagged(&older).await?.and_then(|bytes| Manifest::parse(&bytes).ok());
+    let layers = older.map(|manifest| manifest.layers).unwrap_or_default();
+    let is_signature = |layer: &&Descriptor| layer.media_type == SIMPLE_SIGNING;
+    for layer in layers.iter().filter(is_signature).take(MAX_ENTRIES) {
+        let Some(signature) = layer.annotations.get(SIGNATURE) else { continue };
+        match simple_signing::signer(&store.small_blob(image, layer).await?, signature, digest, &keys) {
+            Ok(key) => return Ok(key),
+            Err(why) => cause = why,
+        }
+    }
+    Err(Error::NotSigned {
+        image: image.clone().into(),
+        digest,
+        names: names.to_vec(),
+        cause: cause.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    //! Against what cosign 3.1.3 wrote: `tests/fixtures/signatures/README.md`.
+
+    use super::*;
+    use crate::SigningKey;
+
+    macro_rules! golden {
+        ($name:literal) => {
+            include_bytes!(concat!("../../../tests/fixtures/signatures/", $name))
+        };
+    }
+
+    fn keys() -> [TrustedKey; 2] {
+        [
+            TrustedKey::parse("p256", golden!("p256.pub")).unwrap(),
+            TrustedKey::parse("ed25519", golden!("ed25519.pub")).unwrap(),
+        ]
+    }
+
+    fn digest() -> ContentDigest {
+        ContentDigest::of(golden!("manifest.json"))
+    }
+
+    #[test]
+    fn a_bundle_of_cosign_verifies_by_its_key_alone() {
+        let [p256, ed25519] = &keys();
+        let (by_p256, by_ed25519) = (golden!("p256.bundle.json"), golden!("ed25519.bundle.json"));
+        assert_eq!(bundle::signer(by_p256, digest(), &[ed25519, p256]), Ok(p256));
+        assert_eq!(bundle::signer(by_p256, digest(), &[]), Err("its signature is by another key"));
+        assert!(bundle::signer(by_p256, digest(), &[ed25519]).unwrap_err().contains("another key"));
+        assert_eq!(bundle::signer(by_ed25519, digest(), &[p256]), Err("its signature is by another key"));
+        // cosign signs with Ed25519ph; the sentence says so.
+        assert!(bundle::signer(by_ed25519, digest(), &[ed25519]).unwrap_err().contains("P-256"));
+        let other = ContentDigest::of(b"other");
+        assert_eq!(bundle::signer(by_p256, other, &[p256]), Err("a signature is of another digest"));
+    }
+
+    #[test]
+    fn no_byte_of_a_bundle_can_be_changed() {
+        let [key, _] = &keys();
+        let bundle = golden!("p256.bundle.json");
+        let text = std::str::from_utf8(bundle).unwrap();
+        let at = text.find("\"payload\":\"").unwrap() + "\"payload\":\"".len();
+        for position in (at..at + 300).step_by(7) {
+            let mut changed = bundle.to_vec();
+            changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
+            assert!(bundle::signer(&changed, digest(), &[key]).is_err(), "{position}");
+        }
+    }
+
+    #[test]
+    fn an_older_signature_of_cosign_verifies() {
+        let [p256, ed25519] = &keys();
+        let (text, signature) =
+            (golden!("p256.simple.json"), include_str!("../../../tests/fixtures/signatures/p256.simple.sig"));
+        assert_eq!(simple_signing::signer(text, signature, digest(), &[ed25519, p256]), Ok(p256));
+        assert!(simple_signing::signer(text, signature, digest(), &[ed25519]).is_err());
+        assert!(
+            simple_signing::signer(text, signature, ContentDigest::of(b"other"), &[p256])
+                .unwrap_err()
+                .contains("another digest")
+        );
+        let changed = String::from_utf8_lossy(text).replace("optional", "Optional");
+        assert!(simple_signing::signer(changed.as_bytes(), signature, digest(), &[p256]).is_err());
+    }
+
+    #[test]
+    fn what_is_signed_here_verifies_and_an_attestation_is_no_signature() {
+        for pem in [golden!("p256.key").as_slice(), golden!("ed25519.key").as_slice()] {
+            let signed = bundle::sign(digest(), &SigningKey::parse(pem).unwrap()).unwrap();
+            let keys = keys();
+            assert!(bundle::signer(&signed, digest(), &[&keys[0], &keys[1]]).is_ok());
+        }
+        let [p256, _] = &keys();
+        let attestation = golden!("p256.attestation.json");
+        assert!(bundle::signer(attestation, digest(), &[p256]).unwrap_err().contains("something else"));
+    }
+
+    #[test]
+    fn keys_of_other_kinds_are_refused() {
+        assert!(TrustedKey::parse("x", golden!("p256.key")).is_err());
+        assert!(TrustedKey::parse("x", b"").is_err());
+        assert!(SigningKey::parse(golden!("p256.pub")).is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! Stage of a test: a folder with keys and a configuration, and the command line run in it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use porthole_e2e::root;
+use porthole_testbed::porthole;
+
+/// Keys of the fixtures, public and private.
+const KEYS: [&str; 4] = ["p256.key", "p256.pub", "ed25519.key", "ed25519.pub"];
+
+/// A folder of a test.
+pub(crate) struct Stage(tempfile::TempDir);
+
+/// Path of a tool that Porthole comes with.
+pub(crate) fn tool(name: &str) -> PathBuf {
+    porthole::tools().join(format!("{name}.wasm"))
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        // Its name is a part of images: lower case, without a dot in front.
+        let folder = tempfile::Builder::new().prefix("registry").rand_bytes(8).tempdir().unwrap();
+        for key in KEYS {
+            fs::copy(root().join("tests/fixtures/signatures").join(key), folder.path().join(key)).unwrap();
+        }
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Folder that tools are pulled into.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.path().join("tools")
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    /// Writes the configuration; the registry is on loopback, without TLS.
+    pub(crate) fn configure(&self, host: &str, sources: &str, trust: &str) {
+        let sources = if sources.starts_with('-') { format!("\n  {sources}") } else { format!(" {sources}") };
+        let text = format!(
+            "tools:\n  sources:{sources}\ntrust:\n  {trust}\nregistries:\n- {{host: \"{host}\", insecure: true}}\n"
+        );
+        fs::write(self.path().join("porthole.yaml"), text).unwrap();
+    }
+
+    /// Runs the command line; exit code and what it printed.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let output =
+            Command::new(porthole::binary()).args(arguments).current_dir(self.path()).output().unwrap();
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.code().unwrap_or(-1), String::from_utf8(printed).unwrap())
+    }
+
+    pub(crate) fn pull(&self) -> (i32, String) {
+        self.run(&["plugin", "pull", "--config", "porthole.yaml", "--into", "tools"])
+    }
+
+    /// Pushes a tool; returns the digest of its manifest.
+    pub(crate) fn push(&self, name: &str, image: &str, key: Option<&str>) -> String {
+        let host = image.split('/').next().unwrap();
+        if !image.starts_with("oci:") {
+            let text = format!("registries:\n- {{host: \"{host}\", insecure: true}}\n");
+            fs::write(self.path().join("push.yaml"), text).unwrap();
+        } else {
+            fs::write(self.path().join("push.yaml"), "").unwrap();
+        }
+        let file = tool(name).display().to_string();
+        let mut arguments = vec!["plugin", "push", &file, image, "--config", "push.yaml"];
+        arguments.extend(key.into_iter().flat_map(|key| ["--key", key]));
+        let (code, output) = self.run(&arguments);
+        assert_eq!(code, 0, "{output}");
+        let (_, rest) = output.split_once("@sha256:").expect("a digest");
+        format!("sha256:{}", &rest[..64])
+    }
+
+    /// The largest blob of a folder in OCI layout.
+    pub(crate) fn largest_blob(&self, name: &str) -> (PathBuf, Vec<u8>) {
+        let blobs = fs::read_dir(self.path().join(name).join("blobs/sha256")).unwrap();
+        let blobs =
+            blobs.map(|entry| entry.unwrap().path()).map(|path| (path.clone(), fs::read(path).unwrap()));
+        blobs.max_by_key(|(_, bytes)| bytes.len()).unwrap()
+    }
+}
