@@ -69,6 +69,11 @@ const SUITES: [Suite; 18] = [
         run: |_| fuzz::fuzz(None, FUZZ_SECONDS, fuzz::Inputs::Repeatable),
     },
     Suite { name: "answers", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "answers"]) },
+    Suite {
+        name: "costs",
+        prepare: || Ok(()),
+        run: |s| s.cargo_test(&["--test", "costs", "--", "--nocapture"]),
+    },
     Suite { name: "sdk", prepare: || Ok(()), run: Environment::sdk },
     Suite { name: "cluster", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "suite"]) },
     Suite {

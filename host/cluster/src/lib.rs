@@ -9,6 +9,8 @@ mod budget;
 mod builtin;
 mod changes;
 mod connections;
+#[cfg(feature = "fuzz")]
+pub mod costs;
 mod envelope;
 mod explain;
 mod failure;

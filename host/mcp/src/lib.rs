@@ -4,6 +4,8 @@ mod answer;
 mod audit_mark;
 mod body;
 #[cfg(feature = "fuzz")]
+pub mod costs;
+#[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod handler;
 mod id;

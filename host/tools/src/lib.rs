@@ -7,6 +7,8 @@ mod arguments;
 mod audit;
 mod calls;
 mod catalog;
+#[cfg(feature = "fuzz")]
+pub mod costs;
 mod folder;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
