@@ -73,13 +73,13 @@ async fn signer<'t>(
     trust: &'t Trust,
 ) -> Result<&'t TrustedKey, Error> {
     let keys = trust.keys_of(names);
-    let mut cause = "there is no signature";
+    let mut cause = None;
     for referrer in store.referrers(digest).await? {
         let Ok(manifest) = Manifest::parse(&store.manifest(image, referrer).await?) else { continue };
         for layer in manifest.layers.iter().filter(|layer| layer.media_type == BUNDLE).take(MAX_ENTRIES) {
             match bundle::signer(&store.small_blob(image, layer).await?, digest, &keys) {
                 Ok(key) => return Ok(key),
-                Err(why) => cause = why,
+                Err(why) => cause = Some(why),
             }
         }
     }
@@ -91,9 +91,12 @@ async fn signer<'t>(
         let Some(signature) = layer.annotations.get(SIGNATURE) else { continue };
         match simple_signing::signer(&store.small_blob(image, layer).await?, signature, digest, &keys) {
             Ok(key) => return Ok(key),
-            Err(why) => cause = why,
+            Err(why) => cause = Some(why),
         }
     }
+    // An image that is gone has no signature either, and is another mistake.
+    store.manifest(image, digest).await?;
+    let cause = cause.unwrap_or("there is no signature");
     Err(Error::NotSigned {
         image: image.clone().into(),
         digest,

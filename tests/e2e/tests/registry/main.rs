@@ -188,9 +188,12 @@ fn a_digest_that_is_gone_is_named() {
     let registry = Registry::start(Referrers::Api).unwrap();
     let stage = Stage::new();
     let gone = format!("{}/tools/certs@sha256:{}", registry.host, "1".repeat(64));
-    stage.configure(&registry.host, &format!("- {{image: \"{gone}\"}}"), "{}");
-    let (code, output) = stage.pull();
-    assert!(code == 1 && output.contains(&format!("{gone} is not there")), "{output}");
+    for signed_by in ["", ", signedBy: [platform]"] {
+        let source = format!("- {{image: \"{gone}\"{signed_by}}}");
+        stage.configure(&registry.host, &source, "keys: {platform: p256.pub}");
+        let (code, output) = stage.pull();
+        assert!(code == 1 && output.contains(&format!("{gone} is not there")), "{output}");
+    }
 }
 
 #[test]
