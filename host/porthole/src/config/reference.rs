@@ -180,6 +180,10 @@ mod tests {
     /// Every key below `path`, out of the parser's own error about a key that is none.
     fn keys(path: &[&str]) -> Vec<String> {
         const NO_KEY: &str = "frob";
+        // Keys of signatures have the operator's names.
+        if path == ["trust", "keys"] {
+            return Vec::new();
+        }
         let text =
             path.iter().rev().fold(format!("{{{NO_KEY}: 1}}"), |text, key| format!("{{{key}: {text}}}"));
         let error = Config::parse(&text).unwrap_err();

@@ -9,7 +9,6 @@ use serde::Deserialize;
 
 /// The three keys as written.
 #[derive(Debug, Clone, Default, PartialEq)]
-#[cfg_attr(not(feature = "registry"), expect(dead_code, reason = "the commands that read it are left out"))]
 pub(crate) struct ToolSources {
     pub(super) sources: Vec<SourceText>,
     pub(super) trust: TrustText,
@@ -19,7 +18,6 @@ pub(crate) struct ToolSources {
 /// A tool to pull.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[cfg_attr(not(feature = "registry"), expect(dead_code, reason = "the commands that read it are left out"))]
 pub(super) struct SourceText {
     image: String,
     digest: Option<String>,
@@ -30,7 +28,6 @@ pub(super) struct SourceText {
 /// Keys and what is required of sources.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(not(feature = "registry"), expect(dead_code, reason = "the commands that read it are left out"))]
 pub(super) struct TrustText {
     #[serde(default)]
     keys: BTreeMap<String, PathBuf>,
@@ -53,7 +50,6 @@ enum RequireText {
 /// Settings of a registry.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[cfg_attr(not(feature = "registry"), expect(dead_code, reason = "the commands that read it are left out"))]
 pub(super) struct RegistryText {
     host: String,
     ca_file: Option<PathBuf>,
