@@ -24,7 +24,7 @@ impl ContentDigest {
         }
         for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
             let [high, low] = pair else { return None };
-            *byte = digit(*high)? << 4 | digit(*low)?;
+            *byte = (digit(*high)? << 4) | digit(*low)?;
         }
         Some(Self(hash))
     }

@@ -106,7 +106,7 @@ impl TrustedKey {
 pub struct SigningKey(Pair);
 
 enum Pair {
-    P256(EcdsaKeyPair),
+    P256(Box<EcdsaKeyPair>),
     Ed25519(Ed25519KeyPair),
 }
 
@@ -124,7 +124,7 @@ impl SigningKey {
             return Ok(Self(Pair::Ed25519(pair)));
         }
         EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der, &SystemRandom::new())
-            .map(|pair| Self(Pair::P256(pair)))
+            .map(|pair| Self(Pair::P256(Box::new(pair))))
             .map_err(|_| KeyError::NoPrivateKey)
     }
 
