@@ -12,6 +12,7 @@ mod lint;
 mod packages;
 mod plugins;
 mod release;
+mod removals;
 mod shell;
 mod suites;
 

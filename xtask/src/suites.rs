@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     examples, fuzz, kube,
     packages::{apt, cargo_deny, npm, npm_packages, pip, venv},
-    plugins,
+    plugins, removals,
     shell::{build_workspace, built, cache, command, has, root, run, run_aside, target},
 };
 
@@ -62,6 +62,7 @@ const SUITES: [Suite; 18] = [
         prepare: || cargo_deny().map(|_| ()),
         run: |s| s.cargo_test(&["--test", "layers", "--test", "admin"]),
     },
+    Suite { name: "removals", prepare: || Ok(()), run: |s| removals::run(s.name.as_deref()) },
     // New inputs; the known ones are replayed in `unit`.
     Suite {
         name: "fuzz",
