@@ -133,8 +133,10 @@ pub(crate) fn reproduce() -> Result<()> {
 /// Copies the sources of the tools into a folder, and compiles them there.
 fn reproduce_in(folder: &Path) -> Result<PathBuf> {
     std::fs::create_dir_all(folder)?;
-    let files =
-        output(&mut command("git", &["ls-files", "plugins", "wit", "tests/guests", "tests/conformance"]))?;
+    let files = output(&mut command(
+        "git",
+        &["ls-files", "rust-toolchain.toml", "plugins", "wit", "tests/guests", "tests/conformance"],
+    ))?;
     let files: Vec<&str> = files.lines().collect();
     run_aside(command("cp", &["--parents", "--target-directory"]).arg(folder).args(files))?;
     compile(&folder.join("plugins"), &folder.join("target"), &GUESTS, &["--quiet"], &remapped(folder)?)
