@@ -83,6 +83,20 @@ fn reload(porthole: &Path) -> Result<()> {
     run(bench.env("PORTHOLE_GUESTS", guests))
 }
 
+/// Builds everything, and soaks the host.
+pub(crate) fn soak(minutes: u64) -> Result<()> {
+    build_workspace()?;
+    plugins::build()?;
+    run_soak(minutes)
+}
+
+/// Soaks the host of the release build on a small cluster of its own.
+pub(crate) fn run_soak(minutes: u64) -> Result<()> {
+    let mut bench = table("soak", &built("porthole"));
+    bench.args(["--minutes", &minutes.to_string()]);
+    run_on_cluster(bench, &format!("kube-soak-{}", std::process::id()))
+}
+
 /// Installs the popular server if needed; returns its program.
 fn peer() -> Result<PathBuf> {
     let modules = npm_packages("npm-peer", &[PEER])?;

@@ -1,5 +1,5 @@
-//! Developer tasks: `cargo xtask demo | test | fuzz | lint | plugins | release | kube | facts | bench`. Each installs its
-//! dependencies.
+//! Developer tasks: `cargo xtask demo | test | fuzz | lint | plugins | release | kube | facts | bench | soak`. Each
+//! installs its dependencies.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to developers")]
 
 mod bench;
@@ -84,6 +84,12 @@ enum Command {
         /// calls: another porthole binary, timed in turns with this one and with this one again (A/A)
         #[arg(long, value_name = "PATH")]
         beside: Option<std::path::PathBuf>,
+    },
+    /// Half load with faults, one after the other: no call may be lost or hang, memory and file descriptors stay flat
+    Soak {
+        /// Minutes; every fault has its turn at least once
+        #[arg(long, default_value_t = 30)]
+        minutes: u64,
     },
 }
 
@@ -172,6 +178,7 @@ fn main() -> ExitCode {
         Command::Bench { table, beside } => {
             bench::bench(table, beside.as_deref()).map(|()| ExitCode::SUCCESS)
         }
+        Command::Soak { minutes } => bench::soak(minutes).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    examples, fuzz, kube,
+    bench, examples, fuzz, kube,
     packages::{apt, cargo_deny, npm, npm_packages, pip, venv},
     plugins, removals,
     shell::{build_workspace, built, cache, command, has, root, run, run_aside, target},
@@ -23,6 +23,9 @@ const CONFORMANCE: [&str; 2] = ["@modelcontextprotocol/conformance@0.1.16", "nod
 
 /// Seconds for each of the fuzz targets: enough to run over a hundred thousand inputs.
 const FUZZ_SECONDS: u32 = 5;
+
+/// Minutes of the soak: each fault has its turn, and some a second one.
+const SOAK_MINUTES: u64 = 2;
 
 /// Result of a suite.
 enum Outcome {
@@ -55,7 +58,7 @@ struct Environment {
     name: Option<String>,
 }
 
-const SUITES: [Suite; 18] = [
+const SUITES: [Suite; 22] = [
     Suite { name: "unit", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib", "--bins"]) },
     Suite {
         name: "layers",
@@ -85,6 +88,7 @@ const SUITES: [Suite; 18] = [
     },
     Suite { name: "many", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "many"]) },
     Suite { name: "registry", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "registry"]) },
+    Suite { name: "soak", prepare: || Ok(()), run: |_| bench::run_soak(SOAK_MINUTES) },
     Suite { name: "python-client", prepare: python, run: |s| s.cargo_test(&["--test", "clients", "python"]) },
     Suite {
         name: "typescript-client",

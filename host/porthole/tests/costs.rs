@@ -54,7 +54,7 @@ fn a_tenth_more_allocations_is_refused() {
     let copied = cost_of(|| (split(), list.clone()));
     let finding = judge("a list", cost, copied).unwrap();
     assert!(finding.contains("bytes, more") && !finding.contains("allocations, more"), "{finding}");
-    // What became cheaper is recorded, or a tenth more would be found only beyond the old limit.
+    // A path that became cheaper is recorded too, or a tenth more would be found only beyond the old limit.
     let finding = judge("a list", dearer, cost).unwrap();
     assert!(finding.contains("allocations, less"), "{finding}");
 }

@@ -12,6 +12,7 @@ mod peer;
 mod process;
 mod reloads;
 mod setup;
+mod soak;
 mod tokens;
 
 use std::path::PathBuf;
@@ -57,6 +58,8 @@ enum Table {
     },
     /// Ask about faults on a node, of Porthole and of another server: facts found, wrong causes, calls, tokens, time
     Causes(causes::Options),
+    /// Half load with faults: counts calls that are lost or hang, and watches memory and file descriptors
+    Soak(soak::Options),
     /// Time how tools are loaded, dropped and replaced
     Reload {
         #[arg(long)]
@@ -77,6 +80,7 @@ async fn main() -> Result<()> {
         }
         Table::Tokens { setup, peer, tokenizer, show } => tokens::run(&setup, &peer, &tokenizer, show).await,
         Table::Causes(options) => causes::run(&options).await,
+        Table::Soak(options) => soak::run(&options).await,
         Table::Reload { porthole, plugins, examples } => {
             reloads::run(&porthole, &plugins, examples.as_deref()).await
         }

@@ -10,8 +10,27 @@ pub(crate) fn cpu_ms(process: u32) -> f64 {
 
 /// Resident memory of a process, in MB.
 pub(crate) fn memory(process: Option<u32>) -> u64 {
-    let status = process.map(|id| std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default());
-    let line = status.as_deref().unwrap_or_default().lines().find(|line| line.starts_with("VmRSS"));
-    let kib: u64 = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0);
-    kib / 1024
+    process.map_or(0, resident) / 1024
+}
+
+/// Memory and descriptors of a process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resources {
+    /// Resident memory in kB.
+    pub(crate) memory: u64,
+    /// Open file descriptors.
+    pub(crate) descriptors: u64,
+}
+
+/// Resources of a running process.
+pub(crate) fn resources(process: u32) -> Resources {
+    let descriptors = std::fs::read_dir(format!("/proc/{process}/fd")).map_or(0, Iterator::count);
+    Resources { memory: resident(process), descriptors: descriptors as u64 }
+}
+
+/// Resident memory of a process, in kB.
+fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS"));
+    line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }

@@ -22,7 +22,7 @@ pub(crate) struct Setup {
     pub(crate) porthole: PathBuf,
     /// Its tools
     #[arg(long)]
-    plugins: PathBuf,
+    pub(crate) plugins: PathBuf,
 }
 
 impl Setup {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::{binaries::Binaries, pki::Pki, prepared};
@@ -160,6 +161,45 @@ impl Cluster {
         let _ = std::fs::remove_file(self.folder.join("cluster.json"));
     }
 
+    /// Pauses `etcd` or `kube-apiserver`, so that its connections stay open and nothing answers, or lets it go on.
+    pub fn pause(&self, program: &str, is_paused: bool) -> Result<()> {
+        self.signal(program, if is_paused { Signal::STOP } else { Signal::CONT })
+    }
+
+    fn signal(&self, program: &str, signal: Signal) -> Result<()> {
+        let id = i32::try_from(self.process(program)?)?;
+        let id = Pid::from_raw(id).context("no process id")?;
+        Ok(kill_process(id, signal)?)
+    }
+
+    /// Kills `etcd` or `kube-apiserver`, and starts it again as it was.
+    pub fn restart(&mut self, program: &str) -> Result<()> {
+        let before = self.process(program)?;
+        let line = std::fs::read(format!("/proc/{before}/cmdline"))?;
+        let words: Vec<String> =
+            line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
+        let [binary, arguments @ .., _] = words.as_slice() else { bail!("{program} has no command line") };
+        self.signal(program, Signal::KILL)?;
+        // Until then its port is taken. A process of this one's children stays as a zombie, without a command line.
+        let begun = Instant::now();
+        while std::fs::read(format!("/proc/{before}/cmdline")).is_ok_and(|line| !line.is_empty()) {
+            anyhow::ensure!(begun.elapsed() < START, "{program} does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.processes.retain(|process| *process != before);
+        self.spawn(program, Command::new(binary).args(arguments))?;
+        Ok(std::fs::write(self.folder.join("cluster.json"), serde_json::to_vec(self)?)?)
+    }
+
+    /// Process id of a program.
+    fn process(&self, program: &str) -> Result<u32> {
+        let is_it = |process: &&u32| {
+            let line = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            line.split('\0').next().is_some_and(|binary| binary.ends_with(program))
+        };
+        self.processes.iter().find(is_it).copied().with_context(|| format!("{program} is not running"))
+    }
+
     /// Client with all rights.
     pub async fn admin(&self) -> Result<kube::Client> {
         let kubeconfig = kube::config::Kubeconfig::read_from(&self.kubeconfig)?;
@@ -199,7 +239,8 @@ impl Cluster {
         Ok(())
     }
 
-    async fn ready(&self) -> Result<()> {
+    /// Waits until the API server is ready.
+    pub async fn ready(&self) -> Result<()> {
         let begun = Instant::now();
         let client = self.admin().await?;
         loop {

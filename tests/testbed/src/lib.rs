@@ -29,6 +29,7 @@ pub mod node;
 pub mod pki;
 pub mod porthole;
 pub mod prepared;
+pub mod proxy;
 pub mod registry;
 pub mod verdict;
 pub mod versions;
