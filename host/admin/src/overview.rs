@@ -1,5 +1,7 @@
-//! Overview page: served tools, failed files, call statistics and recent calls.
+//! Overview page: served tools, failed files, call statistics, curves, readers and recent calls.
 
+mod curves;
+mod readers;
 mod recent;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -13,6 +15,8 @@ use super::{
     Admin,
     layout::{layout, milliseconds, timestamp},
 };
+use curves::curves;
+use readers::readers;
 use recent::recent;
 
 /// Handles GET `/`.
@@ -27,7 +31,9 @@ pub(super) async fn page(State(admin): State<Arc<Admin>>) -> Markup {
         }
         (summary(&snapshot, metrics, (admin.sessions)()))
         @if !snapshot.failures.is_empty() { (failures(&snapshot.failures)) }
+        (curves(&metrics.hour()))
         (tools(&snapshot, metrics))
+        (readers(&metrics.readers()))
         (recent(&metrics.recent()))
     };
     layout("Porthole", &content)

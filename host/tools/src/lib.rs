@@ -34,7 +34,7 @@ pub use calls::{Call, Calls};
 pub use catalog::Catalog;
 pub use folder::files;
 pub use loader::{LoadFailure, Loader};
-pub use metrics::{Metrics, RecentCall, ToolMetrics};
+pub use metrics::{MINUTES, Metrics, MinuteMetrics, Reader, RecentCall, ToolMetrics};
 pub use permits::{Permit, PermitError, Resource};
 pub use settings::Settings;
 pub use snapshot::{HeldTool, Snapshot};

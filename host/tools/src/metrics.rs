@@ -2,6 +2,9 @@
 //!
 //! Names follow the OpenTelemetry semantic conventions for MCP if there is one (`mcp.server.operation.duration`).
 
+mod history;
+mod readers;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Mutex, PoisonError},
@@ -16,7 +19,12 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+pub use history::{MINUTES, MinuteMetrics};
+pub use readers::Reader;
+
 use crate::{HeldTool, Usage, Verdict, audit::AuditLine};
+use history::History;
+use readers::Readers;
 
 /// Histogram buckets in seconds, as the convention recommends.
 const DURATION_BUCKETS: [f64; 14] =
@@ -150,6 +158,8 @@ pub struct Metrics {
     held: Family<HeldLabels, Gauge>,
     in_flight: Gauge,
     recent: Mutex<VecDeque<RecentCall>>,
+    history: Mutex<History>,
+    readers: Mutex<Readers>,
     by_tool: Mutex<BTreeMap<String, ToolMetrics>>,
     last_load: Mutex<Option<SystemTime>>,
 }
@@ -168,6 +178,8 @@ impl Default for Metrics {
             held: Family::default(),
             in_flight: Gauge::default(),
             recent: Mutex::default(),
+            history: Mutex::default(),
+            readers: Mutex::default(),
             by_tool: Mutex::default(),
             last_load: Mutex::default(),
         }
@@ -243,6 +255,15 @@ impl Metrics {
                 metrics.durations.pop_front();
             }
         }
+        let is_error = call.verdict != Verdict::Ok;
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).record(
+            minute_of(call.at),
+            is_error,
+            call.took,
+        );
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.record(&call.caller, &call.tool, call.at, reads);
+        drop(readers);
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         recent.push_front(call);
         recent.truncate(MAX_RECENT);
@@ -293,10 +314,25 @@ impl Metrics {
         self.recent.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
+    /// The last [`MINUTES`], oldest first.
+    pub fn hour(&self) -> Vec<MinuteMetrics> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner).hour(minute_of(SystemTime::now()))
+    }
+
+    /// The last readers by caller and tool, newest first.
+    pub fn readers(&self) -> Vec<Reader> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).list()
+    }
+
     /// Statistics of one tool.
     pub fn of(&self, tool: &str) -> ToolMetrics {
         self.by_tool.lock().unwrap_or_else(PoisonError::into_inner).get(tool).cloned().unwrap_or_default()
     }
+}
+
+/// Minutes from the epoch to a timestamp.
+fn minute_of(at: SystemTime) -> u64 {
+    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() / 60)
 }
 
 /// Guard that counts a call in flight.

@@ -76,6 +76,8 @@ async fn the_page_is_shown_wide_and_narrow_without_a_complaint() {
     let (dom, _) = browser(&["--dump-dom"], &format!("{page}/"));
     assert!(dom.contains("<title>Porthole</title>"), "what a client wrote has run: {dom}");
     assert!(dom.matches("<tr>").count() > 24 && dom.contains("pods_list</a>"), "{dom}");
+    assert!(dom.matches("<polyline").count() >= 3 && dom.contains("Calls a minute: at most"), "{dom}");
+    assert!(dom.contains("Who read what") && dom.contains("<td class=\"wide mono\">pods"), "{dom}");
     // With --identity host requests need no token, and the form has no field for one.
     let (form, _) = browser(&["--dump-dom"], &format!("{page}/tools/pods_log"));
     assert!(form.contains("name=\"sinceSeconds\"") && !form.contains("type=\"password\""), "{form}");
