@@ -21,6 +21,8 @@ use crate::{
 
 /// Maximum time until every fault shows; one that does not is left out.
 const STEADY: Duration = Duration::from_secs(900);
+/// Maximum time until every answer is right, from then on; one that is not is left out.
+const RIGHT: Duration = Duration::from_secs(90);
 /// Lines at the end of a log.
 const LOG_LINES: u32 = 120;
 /// Folders of faults, and of healthy objects that look like one.
@@ -85,25 +87,37 @@ pub async fn record(node: &Node, root: &Path, into: &Path, has_addons: bool, onl
     let recorder = Recorder { node, admin, client, faults: &faults };
     let (begun, mut unsteady) = (Instant::now(), Unsteady::new(&faults));
     // An API server that is busy with all of it may not answer in time.
-    let mut waiting = vec!["nothing was seen".to_owned()];
+    let mut waiting = vec![String::new()];
     while !waiting.is_empty() && begun.elapsed() < STEADY {
         waiting = unsteady.look(node).unwrap_or_else(|error| vec![format!("{error:#}")]);
         tokio::time::sleep(Duration::from_secs(3)).await;
     }
     eprintln!("shown after {} s, but {} of {}", begun.elapsed().as_secs(), waiting.len(), faults.len());
-    for fault in &faults {
-        let waits = waiting.iter().find(|line| line.starts_with(&format!("{}: ", fault.name)));
-        if let Some(line) = waits {
-            left.push(format!("{line} does not show"));
-            continue;
-        }
-        match recorder.facts(fault).await {
-            Ok((facts, wrong)) => {
-                left.extend(wrong);
-                std::fs::write(into.join(format!("{}.json", fault.name)), recorder.scrubbed(&facts))?;
+    let waits = |fault: &Fault| waiting.iter().any(|line| line.starts_with(&format!("{}: ", fault.name)));
+    left.extend(waiting.iter().map(|line| format!("{line} does not show")));
+    let mut due: Vec<&Fault> = faults.iter().filter(|fault| !waits(fault)).collect();
+    let begun = Instant::now();
+    loop {
+        let mut wrong = Vec::new();
+        for fault in std::mem::take(&mut due) {
+            let sentences = match recorder.facts(fault).await {
+                Ok((facts, wrong)) => {
+                    std::fs::write(into.join(format!("{}.json", fault.name)), recorder.scrubbed(&facts))?;
+                    wrong
+                }
+                Err(error) => vec![format!("{}: {error:#}", fault.name)],
+            };
+            if !sentences.is_empty() {
+                due.push(fault);
+                wrong.extend(sentences);
             }
-            Err(error) => left.push(format!("{}: {error:#}", fault.name)),
         }
+        // A log may not yet say what a pod's status has shown for a while.
+        if due.is_empty() || begun.elapsed() > RIGHT {
+            left.extend(wrong);
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
     }
     if !left.is_empty() {
         bail!("not recorded:\n{}", left.join("\n"));
@@ -251,12 +265,12 @@ impl Recorder<'_> {
     /// The text of facts, without paths of the machine.
     fn scrubbed(&self, facts: &Value) -> String {
         let mut text = facts.to_string();
-        for (path, instead) in [
-            (self.node.folder().display().to_string(), "/node"),
-            (std::env::var("HOME").unwrap_or_default(), "/home"),
-        ] {
-            if path.len() > 1 {
-                text = text.replace(&path, instead);
+        let home = std::env::var("HOME").unwrap_or_default();
+        for (folder, instead) in [(self.node.folder().display().to_string(), "/node/"), (home, "/home/node/")]
+        {
+            // With the slash behind it: /root is a part of shop/rootless.
+            if folder.len() > 1 {
+                text = text.replace(&format!("{folder}/"), instead);
             }
         }
         text

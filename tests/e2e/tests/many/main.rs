@@ -1,4 +1,4 @@
-//! Pagination of ten thousand pods, some of which are created and deleted meanwhile.
+//! Pagination of ten thousand pods, some of which are created and deleted meanwhile; and what questions about them cost.
 #![allow(missing_docs, reason = "tests")]
 #![allow(
     clippy::unwrap_used,
@@ -7,6 +7,9 @@
     clippy::indexing_slicing,
     reason = "tests stop with a panic"
 )]
+#![allow(clippy::print_stderr, reason = "the table of costs is for developers")]
+
+mod costs;
 
 use std::{
     collections::HashMap,
@@ -72,6 +75,8 @@ async fn every_pod_that_lives_throughout_is_shown_exactly_once() {
             assert!(answer.contains(part), "{arguments}: no {part:?} in {answer}");
         }
     }
+
+    costs::stay_within_the_limits(&host, &streamable).await;
 
     let done = AtomicBool::new(false);
     let paging = async {
