@@ -48,7 +48,7 @@ enum Command {
         suite: Option<String>,
         /// Of them, only tests whose name contains this
         name: Option<String>,
-        /// The long suites too: minutes of waiting until faults show
+        /// The long suites too: minutes of waiting until faults show, and the oldest Kubernetes
         #[arg(long)]
         long: bool,
     },

@@ -43,7 +43,7 @@ struct Suite {
 }
 
 /// Suites that run with `--long` only.
-const LONG: [&str; 2] = ["causes", "reproducible"];
+const LONG: [&str; 3] = ["causes", "oldest", "reproducible"];
 
 /// Environment of every suite.
 struct Environment {
@@ -58,7 +58,7 @@ struct Environment {
     name: Option<String>,
 }
 
-const SUITES: [Suite; 22] = [
+const SUITES: [Suite; 23] = [
     Suite { name: "unit", prepare: || Ok(()), run: |s| s.cargo_test(&["--lib", "--bins"]) },
     Suite {
         name: "layers",
@@ -113,6 +113,7 @@ const SUITES: [Suite; 22] = [
     // The tools of a release, from two folders.
     Suite { name: "reproducible", prepare: || Ok(()), run: |_| plugins::reproduce() },
     Suite { name: "page", prepare: chromium, run: |s| s.cargo_test(&["--test", "page"]) },
+    Suite { name: "oldest", prepare: || Ok(()), run: Environment::oldest },
     Suite { name: "readme", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "readme"]) },
 ];
 
@@ -194,12 +195,18 @@ impl Environment {
     /// Runs `work` with the tests' cluster, which is stopped in any case.
     fn with_cluster<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         std::fs::create_dir_all(self.folder.join("logs"))?;
-        let testbed = built("porthole-testbed");
-        let testbed = testbed.display().to_string();
-        let up = run_aside(command(&testbed, &["up", "--folder"]).arg(&self.cluster));
-        let outcome = up.context("the tests' cluster does not start").and_then(|()| work());
-        let _ = run_aside(command(&testbed, &["down", "--folder"]).arg(&self.cluster));
-        outcome
+        with_cluster_in(&self.cluster, &[], work)
+    }
+
+    /// Runs the suite `cluster` against the API server of the oldest Kubernetes that is tested.
+    fn oldest(&self) -> Result<()> {
+        let cluster = self.folder.join("oldest");
+        with_cluster_in(&cluster, &["--oldest"], || {
+            let mut cargo = command("cargo", &["test", "--release", "--workspace", "--test", "suite"]);
+            cargo.args(&self.name);
+            self.add_environment(&mut cargo);
+            run(cargo.env("PORTHOLE_TEST_CLUSTER", &cluster))
+        })
     }
 
     /// Deletes the tokens of the run, and everything else unless a failure may need the logs.
@@ -299,6 +306,16 @@ impl Environment {
             command.env("PORTHOLE_TEST_WHOLE", "1");
         }
     }
+}
+
+/// Runs `work` with a cluster in a folder, which is stopped in any case.
+fn with_cluster_in<T>(folder: &Path, options: &[&str], work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let testbed = built("porthole-testbed");
+    let testbed = testbed.display().to_string();
+    let up = run_aside(command(&testbed, &["up", "--folder"]).arg(folder).args(options));
+    let outcome = up.context("the tests' cluster does not start").and_then(|()| work());
+    let _ = run_aside(command(&testbed, &["down", "--folder"]).arg(folder));
+    outcome
 }
 
 fn python() -> Result<()> {

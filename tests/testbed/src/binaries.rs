@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail};
 
 /// Kubernetes version. Every `k8s.io/*` staging module has the corresponding version.
 const KUBERNETES: &str = "1.36.3";
+/// Oldest Kubernetes that the suite `cluster` runs against, too, by `cargo xtask test --long`.
+const OLDEST: &str = "1.31.14";
 /// etcd version. Debian's 3.4 lacks RequestWatchProgress: every list would go to etcd, five times slower than in a
 /// cluster.
 const ETCD: &str = "3.6.16";
@@ -56,6 +58,24 @@ impl Binaries {
     }
 }
 
+impl Binaries {
+    /// As [`find_or_build`](Self::find_or_build), with the API server of the oldest Kubernetes that is tested.
+    pub fn find_or_build_oldest() -> Result<Self> {
+        let kube_apiserver = cache().join(format!("kubernetes-{OLDEST}")).join("kube-apiserver");
+        if !kube_apiserver.exists() {
+            if let Some(folder) = kube_apiserver.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            eprintln!("building kube-apiserver {OLDEST} from its Go modules (about four minutes, once)");
+            let folder = tempfile::tempdir()?;
+            kubernetes_module(folder.path(), OLDEST, "kube-apiserver", API_SERVER)?;
+            build(folder.path(), OLDEST, "./kube-apiserver", &kube_apiserver)
+                .with_context(|| format!("building kube-apiserver {OLDEST}"))?;
+        }
+        Ok(Self { kube_apiserver, ..Self::find_or_build()? })
+    }
+}
+
 /// Folder of programs of these versions.
 pub(crate) fn versioned_cache() -> PathBuf {
     cache().join(format!("kubernetes-{KUBERNETES}-etcd-{ETCD}"))
@@ -96,11 +116,12 @@ fn go(folder: &Path, arguments: &[&str]) -> Result<String> {
 }
 
 /// Builds to a temporary name and renames, so that an interrupted build leaves no partial program.
-fn build(folder: &Path, package: &str, out: &Path) -> Result<()> {
+fn build(folder: &Path, version: &str, package: &str, out: &Path) -> Result<()> {
     let partial = out.with_extension("partial");
     let partial_text = partial.to_str().context("a path that is not UTF-8")?;
+    let minor = version.split('.').nth(1).context("a version of Kubernetes has a minor number")?;
     let flags = format!(
-        "-s -w -X k8s.io/component-base/version.gitVersion=v{KUBERNETES} -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=36"
+        "-s -w -X k8s.io/component-base/version.gitVersion=v{version} -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor={minor}"
     );
     go(folder, &["build", "-trimpath", "-ldflags", &flags, "-o", partial_text, package])?;
     std::fs::rename(&partial, out)?;
@@ -117,15 +138,15 @@ fn build_etcd(out: &Path) -> Result<()> {
         "package main\n\nimport (\n\t\"os\"\n\n\t\"go.etcd.io/etcd/server/v3/etcdmain\"\n)\n\nfunc main() { etcdmain.Main(os.Args) }\n",
     )?;
     go(folder.path(), &["mod", "tidy"])?;
-    build(folder.path(), ".", out)
+    build(folder.path(), KUBERNETES, ".", out)
 }
 
 fn build_kubernetes(name: &str, out: &Path) -> Result<()> {
     eprintln!("building {name} {KUBERNETES} from its Go modules (about four minutes for the first, once)");
     if name == "kubectl" {
         let folder = tempfile::tempdir()?;
-        kubernetes_module(folder.path(), "kube-apiserver", API_SERVER)?;
-        return build(folder.path(), "k8s.io/kubernetes/cmd/kubectl", out);
+        kubernetes_module(folder.path(), KUBERNETES, "kube-apiserver", API_SERVER)?;
+        return build(folder.path(), KUBERNETES, "k8s.io/kubernetes/cmd/kubectl", out);
     }
     build_kubernetes_main(name, API_SERVER, out)
 }
@@ -133,8 +154,8 @@ fn build_kubernetes(name: &str, out: &Path) -> Result<()> {
 /// Builds a program whose main package has this source and imports Kubernetes.
 pub(crate) fn build_kubernetes_main(name: &str, source: &str, out: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    kubernetes_module(folder.path(), name, source)?;
-    build(folder.path(), &format!("./{name}"), out)
+    kubernetes_module(folder.path(), KUBERNETES, name, source)?;
+    build(folder.path(), KUBERNETES, &format!("./{name}"), out)
 }
 
 /// Main package of a program that is built from a module.
@@ -151,24 +172,24 @@ pub(crate) fn build_module(module: &str, main: Main<'_>, out: &Path) -> Result<(
     std::fs::write(folder.path().join("go.mod"), "module porthole.test/program\ngo 1.26.0\n")?;
     go(folder.path(), &["get", module])?;
     match main {
-        Main::Package(package) => build(folder.path(), package, out),
+        Main::Package(package) => build(folder.path(), KUBERNETES, package, out),
         Main::Source(source) => {
             std::fs::write(folder.path().join("main.go"), source)?;
             go(folder.path(), &["mod", "tidy"])?;
-            build(folder.path(), ".", out)
+            build(folder.path(), KUBERNETES, ".", out)
         }
     }
 }
 
-/// Writes a module with one main package, which requires Kubernetes at its version.
-fn kubernetes_module(folder: &Path, name: &str, source: &str) -> Result<()> {
-    let downloaded = go(folder, &["mod", "download", "-json", &format!("k8s.io/kubernetes@v{KUBERNETES}")])?;
+/// Writes a module with one main package, which requires Kubernetes at a version.
+fn kubernetes_module(folder: &Path, version: &str, name: &str, source: &str) -> Result<()> {
+    let downloaded = go(folder, &["mod", "download", "-json", &format!("k8s.io/kubernetes@v{version}")])?;
     let downloaded: serde_json::Value = serde_json::from_str(&downloaded)?;
     let go_mod =
         std::fs::read_to_string(downloaded["GoMod"].as_str().context("go mod download names no GoMod")?)?;
-    let staging = KUBERNETES.replacen("1.", "v0.", 1);
+    let staging = version.replacen("1.", "v0.", 1);
     let mut module = format!(
-        "module porthole.test/kubernetes\ngo 1.26.0\nrequire k8s.io/kubernetes v{KUBERNETES}\nreplace (\n"
+        "module porthole.test/kubernetes\ngo 1.26.0\nrequire k8s.io/kubernetes v{version}\nreplace (\n"
     );
     for line in go_mod.lines().filter(|line| line.contains("=> ./staging")) {
         let name = line.trim().trim_start_matches("replace ").split_whitespace().next().unwrap_or_default();

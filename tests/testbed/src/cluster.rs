@@ -37,6 +37,16 @@ impl Cluster {
         testbed: &Path,
         fill: impl AsyncFn(&Self) -> Result<()>,
     ) -> Result<Self> {
+        Self::open_or_start_of(Binaries::find_or_build, folder, testbed, fill).await
+    }
+
+    /// As [`open_or_start`](Self::open_or_start), of other programs.
+    pub async fn open_or_start_of(
+        binaries: impl FnOnce() -> Result<Binaries>,
+        folder: &Path,
+        testbed: &Path,
+        fill: impl AsyncFn(&Self) -> Result<()>,
+    ) -> Result<Self> {
         if let Ok(cluster) = Self::open(folder) {
             if cluster.answers().await {
                 return Ok(cluster);
@@ -46,7 +56,7 @@ impl Cluster {
         if folder.exists() {
             std::fs::remove_dir_all(folder)?;
         }
-        let cluster = Self::start(folder, testbed).await?;
+        let cluster = Self::start(&binaries()?, folder, testbed).await?;
         let filled = fill(&cluster).await;
         if filled.is_err() {
             cluster.stop();
@@ -55,8 +65,7 @@ impl Cluster {
     }
 
     /// Starts a control plane in `folder`, which must not contain one.
-    async fn start(folder: &Path, testbed: &Path) -> Result<Self> {
-        let binaries = Binaries::find_or_build()?;
+    async fn start(binaries: &Binaries, folder: &Path, testbed: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder.join("logs"))?;
         let folder = folder.canonicalize()?;
         let pki = Pki::make(&folder)?;

@@ -28,6 +28,9 @@ enum Command {
         /// Pods beyond those of the shop
         #[arg(long, default_value_t = 0)]
         pods: usize,
+        /// Of the oldest Kubernetes that is tested
+        #[arg(long)]
+        oldest: bool,
     },
     /// Stop the cluster of a folder
     Down {
@@ -77,8 +80,10 @@ enum Command {
 async fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Build => Binaries::find_or_build().map(|_| ()),
-        Command::Up { folder, pods } => {
-            let cluster = Cluster::open_or_start(&folder, &std::env::current_exe()?, fixtures::shop).await?;
+        Command::Up { folder, pods, oldest } => {
+            let binaries = if oldest { Binaries::find_or_build_oldest } else { Binaries::find_or_build };
+            let testbed = std::env::current_exe()?;
+            let cluster = Cluster::open_or_start_of(binaries, &folder, &testbed, fixtures::shop).await?;
             if pods > 0 {
                 eprintln!("making {pods} pods");
                 fixtures::pods(&cluster, pods).await?;

@@ -55,6 +55,8 @@ struct Stage {
     name: &'static str,
     host: Porthole,
     token: String,
+    /// Version of Kubernetes.
+    version: String,
 }
 
 impl Stage {
@@ -67,10 +69,12 @@ impl Stage {
 async fn stages() -> [Stage; 2] {
     let (cluster, token) = reader().await;
     let host = Porthole::start(&cluster.kubeconfig).await;
-    let real = Stage { name: "real API server", host, token };
+    let version = cluster.admin().await.unwrap().apiserver_version().await.unwrap().git_version;
+    let real = Stage { name: "real API server", host, token, version };
     let demo = Demo::start(None).await.unwrap();
     let token = demo.token("admin");
-    [real, Stage { name: "embedded cluster", host: demo.host, token }]
+    let version = "v1.36.3".to_owned();
+    [real, Stage { name: "embedded cluster", host: demo.host, token, version }]
 }
 
 /// Creates a pod with an endless log; returns the marker file that exists while it is read.

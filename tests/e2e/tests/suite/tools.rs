@@ -73,6 +73,8 @@ async fn every_tool_answers_on(stage: &Stage) {
             assert!(!text.starts_with('['), "Dify takes a list apart: {text}");
         }
     }
+    let view = streamable.call("configuration_view", json!({})).await.unwrap();
+    assert!(view.contains(&format!("version: {}\n", stage.version)), "{view}");
     let only =
         streamable.call("namespaces_list", json!({"fieldSelector": "metadata.name=shop"})).await.unwrap();
     assert!(!only.contains("payments"), "{only}");

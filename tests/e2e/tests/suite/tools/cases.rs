@@ -38,7 +38,7 @@ pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             json!({"namespace": "payments"}),
             vec![ledger, "0/1", "Pending", "ImagePullBackOff", "CreateContainerConfigError", "Error"],
         ),
-        ("pods_list", json!({"fieldSelector": "spec.nodeName=node-3"}), vec!["thumbnails", "Terminating"]),
+        ("pods_list", json!({"fieldSelector": "spec.nodeName=node-3"}), vec!["thumbnails", "Completed"]),
         (
             "pods_get",
             json!({"name": search, "namespace": "shop"}),
@@ -170,7 +170,7 @@ pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         (
             "configuration_view",
             json!({}),
-            vec!["cluster: https://127.0.0.1:", "version: v1.36.3", "account: system:serviceaccount:"],
+            vec!["cluster: https://127.0.0.1:", "account: system:serviceaccount:"],
         ),
         (
             "access_check",
