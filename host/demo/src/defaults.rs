@@ -50,6 +50,10 @@ pub(crate) fn fill(object: &mut Value, kind: &Kind) {
                 }
             }
             conditions(object);
+            let uid = text(&object["metadata"]["uid"]);
+            for status in items_mut(object, "/status/containerStatuses") {
+                name_uid(status.pointer_mut("/state/waiting/message"), &uid);
+            }
         }
         "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" => {
             set(object, &["metadata"], json!({"generation": 1}));
@@ -87,6 +91,13 @@ pub(crate) fn fill(object: &mut Value, kind: &Kind) {
         "Secret" => secret(object),
         "Event" if kind.group.is_empty() => event(object, &namespace),
         _ => {}
+    }
+}
+
+/// Fills a message of the kubelet in, which names a pod by its uid, too: `$uid` in a manifest.
+fn name_uid(message: Option<&mut Value>, uid: &str) {
+    if let Some(Value::String(message)) = message {
+        *message = message.replace("$uid", uid);
     }
 }
 
@@ -171,7 +182,11 @@ fn conditions(pod: &mut Value) {
     let holds = |ty: &str, holds: bool| {
         let mut condition = json!({"type": ty, "status": if holds { "True" } else { "False" }, "lastProbeTime": null, "lastTransitionTime": started});
         if !holds && ty != "PodReadyToStartContainers" {
-            let reason = if ended { "PodFailed" } else { "ContainersNotReady" };
+            let reason = match status["phase"].as_str() {
+                Some("Failed") => "PodFailed",
+                Some("Succeeded") => "PodCompleted",
+                _ => "ContainersNotReady",
+            };
             condition["reason"] = reason.into();
             if !ended {
                 condition["message"] =
@@ -181,9 +196,13 @@ fn conditions(pod: &mut Value) {
         condition
     };
     let ready = unready.is_empty();
+    let mut initialized = holds("Initialized", true);
+    if status["phase"] == "Succeeded" {
+        initialized["reason"] = "PodCompleted".into();
+    }
     pod["status"]["conditions"] = json!([
         holds("PodReadyToStartContainers", !ended),
-        holds("Initialized", true),
+        initialized,
         holds("Ready", ready),
         holds("ContainersReady", ready),
         holds("PodScheduled", true),
@@ -207,7 +226,9 @@ fn event(object: &mut Value, namespace: &str) {
     let place = if about["namespace"].is_string() { text(&about["namespace"]) } else { namespace.to_owned() };
     // Nodes have no namespace; their events are in `default`.
     let of = if kind == "Node" { "" } else { place.as_str() };
-    set(object, &["involvedObject"], json!({"uid": uid(&kind, of, &name)}));
+    let uid = uid(&kind, of, &name);
+    name_uid(object.pointer_mut("/message"), &uid);
+    set(object, &["involvedObject"], json!({"uid": uid}));
     if kind != "Node" {
         set(object, &["involvedObject"], json!({"namespace": place}));
     }

@@ -14,6 +14,7 @@ mod addons;
 mod beside;
 mod cases;
 mod certificate;
+mod demo;
 mod deployed;
 mod deployment;
 mod guide;

@@ -28,7 +28,7 @@ async fn kubectl_works_against_the_embedded_cluster() {
     let demo = Demo::start(None).await.unwrap();
     let cart = "cart-5b8f7d9c64-mz7wl";
     for (command, expected) in [
-        ("get pods -A", vec!["NAMESPACE", cart, "CrashLoopBackOff", "14 (4m", "coredns-", "Terminating"]),
+        ("get pods -A", vec!["NAMESPACE", cart, "CrashLoopBackOff", "14 (4m", "coredns-", "thumbnails"]),
         ("get pods -n shop -o wide", vec!["10.244.1.12", "node-1", "NOMINATED NODE"]),
         (
             "get deployment web -n shop -o yaml",
