@@ -35,9 +35,15 @@ pub fn parse(quantity: &str) -> Option<f64> {
     })
 }
 
-/// CPU in thousandths of a core, as `kubectl top` writes it: `250m`.
+/// CPU in thousandths of a core, rounded up as `kubectl top` does: `250m`.
 pub fn millicores(cores: f64) -> String {
-    format!("{}m", (cores * 1000.0).ceil())
+    format!("{}m", thousandths(cores))
+}
+
+/// A number of cores in whole thousandths, rounded up.
+pub fn thousandths(cores: f64) -> f64 {
+    // In billionths first, the finest unit of metrics: 0.009 as a product is a little more than nine thousandths.
+    ((cores * 1e9).round() / 1e6).ceil()
 }
 
 /// Memory in MiB, as `kubectl top` writes it: `128Mi`.
@@ -122,5 +128,18 @@ mod tests {
             assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!((millicores(0.2501), mebibytes(2_147_483_648.0)), ("251m".into(), "2048Mi".into()));
+    }
+
+    #[test]
+    fn whole_thousandths_of_a_core_stay_what_they_are() {
+        for number in 0..20_000_u32 {
+            for text in [format!("{number}m"), format!("{number}000000n"), format!("{number}000u")] {
+                assert_eq!(parse(&text).map(millicores), Some(format!("{number}m")), "{text}");
+            }
+            let more = format!("{number}000001n");
+            assert_eq!(parse(&more).map(millicores), Some(format!("{}m", number + 1)), "{more}");
+        }
+        let parts = ["9m", "13m", "1000001n"].map(|text| parse(text).unwrap());
+        assert_eq!(millicores(parts.iter().sum()), "24m");
     }
 }

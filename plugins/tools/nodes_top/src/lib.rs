@@ -1,13 +1,16 @@
 //! nodes_top: what the nodes use now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use porthole_sdk::{
     TopArguments,
     prelude::*,
-    quantity::{millicores, parse, readable},
+    quantity::{millicores, parse, readable, thousandths},
     tool,
 };
+
+/// Cells of a node without metrics, as `kubectl top` writes them.
+const UNKNOWN: &str = "<unknown>";
 
 #[derive(Arguments)]
 struct Request {
@@ -61,25 +64,31 @@ fn nodes_top(request: Request) -> Answer {
     }
     let allocatable: BTreeMap<&str, &Status> =
         nodes.iter().map(|node| (node.metadata.name.as_str(), &node.status)).collect();
-    let rows = usage
+    let mut rows: Vec<(f64, f64, Vec<String>)> = usage
         .iter()
         .map(|node| {
             let name = &node.metadata.name;
             let used = |what: &str| node.usage.get(what).and_then(|quantity| parse(quantity)).unwrap_or(0.0);
-            let part = |what: &str| {
+            let part = |what: &str, used: f64| {
                 let all = parse(allocatable.get(name.as_str())?.allocatable.get(what)?)?;
-                (all > 0.0).then(|| format!("{}%", (100.0 * used(what) / all).round()))
+                // Of whole thousandths and cut off, as `kubectl top` does: its figures are what this is compared with.
+                (all > 0.0).then(|| format!("{}%", (100.0 * used / all).floor()))
             };
             let cells = vec![
                 name.clone(),
                 millicores(used("cpu")),
-                part("cpu").unwrap_or_default(),
+                part("cpu", thousandths(used("cpu")) / 1000.0).unwrap_or_default(),
                 readable(used("memory")),
-                part("memory").unwrap_or_default(),
+                part("memory", used("memory")).unwrap_or_default(),
             ];
             (used("cpu"), used("memory"), cells)
         })
         .collect();
+    let measured: BTreeSet<&str> = usage.iter().map(|node| node.metadata.name.as_str()).collect();
+    let others =
+        nodes.iter().map(|node| &node.metadata.name).filter(|name| !measured.contains(name.as_str()));
+    // Below all others: a kubelet that does not answer is no reason to leave its node out.
+    rows.extend(others.map(|name| (-1.0, -1.0, [vec![name.clone()], vec![UNKNOWN.to_owned(); 4]].concat())));
     let header = ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"];
     text(top.table(header, rows, "nodes", "name or labelSelector"))
 }

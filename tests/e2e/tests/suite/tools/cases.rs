@@ -19,7 +19,7 @@ pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
             json!({"name": "node-1"}),
             vec!["kind: Node", "kubeletVersion: v1.36.3", "2 images on this node are left out"],
         ),
-        ("nodes_top", json!({}), vec!["CPU(cores)", "MEMORY(bytes)", "node-1", "500m", "2Gi", "13%"]),
+        ("nodes_top", json!({}), vec!["CPU(cores)", "MEMORY(bytes)", "node-1", "500m", "2Gi", "12%"]),
         (
             "pods_list",
             json!({"labelSelector": "app in (web,cart)"}),
