@@ -4,6 +4,7 @@ mod describe;
 mod lists;
 mod logs;
 mod nodes;
+mod top;
 
 use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
@@ -102,6 +103,21 @@ pub(super) fn of_tool(text: &str) -> Rows {
     let mut lines = text.lines().skip_while(is_head);
     let titles: Vec<String> = gap.split(lines.next().unwrap_or_default()).map(str::to_owned).collect();
     lines.filter(|line| !line.starts_with("shown ")).map(|line| row(&titles, gap.split(line))).collect()
+}
+
+/// MiB of a text such as `12Mi`, `1.53Gi`, or `0` for none.
+fn mebibytes(text: &str) -> f64 {
+    let units = [("Ki", 1.0 / 1024.0), ("Mi", 1.0), ("Gi", 1024.0), ("", 1.0 / 1_048_576.0)];
+    let known = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, size)));
+    let number = known.and_then(|(number, size)| Some(number.parse::<f64>().ok()? * size));
+    number.unwrap_or_else(|| panic!("{text} is no number of bytes, Ki, Mi or Gi"))
+}
+
+#[test]
+fn a_size_may_have_a_fraction_and_any_unit() {
+    for (text, expected) in [("512Ki", 0.5), ("12Mi", 12.0), ("1.5Gi", 1536.0), ("0", 0.0)] {
+        assert!((mebibytes(text) - expected).abs() < 1e-9, "{text}");
+    }
 }
 
 /// Seconds of an age such as `5h30m`; None for another text.

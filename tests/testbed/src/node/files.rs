@@ -91,8 +91,9 @@ fn kubelet(member: &Member, name: &str) -> Value {
         // The disk is the machine's: however full it is, no pod is to be evicted and no image deleted.
         "evictionHard": {"memory.available": "50Mi"},
         "imageGCHighThresholdPercent": 100,
-        // A log that is rotated at 10 MiB, the default, would be cut off: the API serves the newest file.
-        "containerLogMaxSize": "100Mi",
+        // Of a log that is rotated the API serves the newest file. So that both can be seen, long logs stay whole on the
+        // first node, and a further one rotates them at the kubelet's default.
+        "containerLogMaxSize": if member.is_first() { "100Mi" } else { "10Mi" },
         "maxPods": 250,
         "volumePluginDir": "/var/lib/kubelet/plugins",
         "resolvConf": member.cluster().join("resolv.conf"),

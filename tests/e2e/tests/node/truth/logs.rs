@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{STEADY, Stage};
 use crate::until;
 
-/// Files of a container's runs, the oldest first.
+/// Files of a container's runs, the oldest first; those that were rotated behind the one that is written to.
 fn files(stage: &Stage, pod: &str, container: &str) -> Vec<PathBuf> {
     // Of the first Kubernetes node, and of the second.
     let folders = ["log/pods".to_owned(), format!("{}/log/pods", node::name(2))]
@@ -197,4 +197,38 @@ async fn a_log_of_ninety_megabytes_is_searched_to_its_first_line() {
         let answer = log(stage, arguments).await;
         assert!(!answer.contains("has not logged any message yet"), "{more}: {answer}");
     }
+}
+
+/// The kubelet of the second node rotates at its default, 10 MiB; the API serves the newest file alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_rotated_log_the_newest_file_is_read_and_the_others_are_named() {
+    let stage = Stage::get().await;
+    let all = until("the log is rotated", STEADY, async || {
+        let files = files(stage, "rotated", "app");
+        let lines = written(&files[0]).lines().count();
+        if files.len() > 1 && lines > 2 { Ok(files) } else { Err(format!("{files:?}, {lines} lines")) }
+    })
+    .await;
+    assert!(all[0].ends_with("0.log") && !written(&all[0]).contains("the needle"), "{all:?}");
+    // A line is written each second.
+    until("what is read is the newest file", STEADY, async || {
+        let file = written(&all[0]);
+        let searched = log(stage, json!({"name": "rotated", "grep": "the needle"})).await;
+        let shown = log(stage, json!({"name": "rotated", "tail": 100_000})).await;
+        let digest = log(stage, json!({"name": "rotated", "output": "digest"})).await;
+        let kubectl = stage.kubectl("logs -n truth rotated");
+        if written(&all[0]) != file {
+            return Err("a line was written meanwhile".to_owned());
+        }
+        let (lines, bytes) = (file.lines().count(), file.len());
+        let account = format!("read lines 1 to {lines}, bytes 1 to {bytes}, ");
+        let unread = "not read: rotated files (not in the API)]\n";
+        let none = format!("None of the {lines} lines read fits grep.\n[{account}");
+        assert!(searched.starts_with(&none) && searched.ends_with(unread), "{none}\n{searched}");
+        assert!(shown.contains(&account) && shown.ends_with(unread), "{account}\n{shown}");
+        assert!(digest.contains(&account) && digest.contains("rotated files (not in the API)"), "{digest}");
+        assert_eq!(kubectl, file, "kubectl reads no more");
+        Ok(())
+    })
+    .await;
 }

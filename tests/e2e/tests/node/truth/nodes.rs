@@ -3,7 +3,7 @@
 use porthole_testbed::node::NODE_NAME;
 use serde_json::{Value, json};
 
-use super::{STEADY, Stage};
+use super::{STEADY, Stage, mebibytes};
 use crate::until;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,21 +30,6 @@ async fn a_log_of_the_node_is_the_kubelets_file() {
             !answer.contains("<pre>") && !answer.contains("<a href"),
             "no listing of the folder: {answer}"
         );
-    }
-}
-
-/// MiB of a text such as `12Mi` or `1.53Gi`.
-fn mebibytes(text: &str) -> f64 {
-    let units = [("Ki", 1.0 / 1024.0), ("Mi", 1.0), ("Gi", 1024.0)];
-    let known = units.iter().find_map(|(unit, size)| Some((text.strip_suffix(unit)?, size)));
-    let number = known.and_then(|(number, size)| Some(number.parse::<f64>().ok()? * size));
-    number.unwrap_or_else(|| panic!("{text} is no number of Ki, Mi or Gi"))
-}
-
-#[test]
-fn a_size_may_have_a_fraction_and_any_unit() {
-    for (text, expected) in [("512Ki", 0.5), ("12Mi", 12.0), ("1.5Gi", 1536.0)] {
-        assert!((mebibytes(text) - expected).abs() < 1e-9, "{text}");
     }
 }
 
