@@ -142,7 +142,7 @@ mod tests {
             signed_by: Some("platform".to_owned()),
         };
         lock.insert(&pinned, tool.clone());
-        lock.insert(&tagged, LockedTool { signed_by: None, ..tool.clone() });
+        lock.insert(&tagged, LockedTool { signed_by: None, ..tool });
         lock.write(&path).unwrap();
         let mut read = SourcesLock::read(&path).unwrap();
         assert_eq!(read, lock);

@@ -497,7 +497,7 @@ fn times_and_drawn_names_are_the_same_at_every_run() {
     assert_eq!([event.clone(), pod.clone()], recorded("abcde", "2b2b-00"));
     assert!(event.contains("web-5d8-x0001.e1") && event.contains("uid-pod-web-5d8-x0001"), "{event}");
     let numbered = json!({"kind": "Pod", "metadata": {"generateName": "db-", "name": "db-0", "uid": "u-1"}});
-    assert_eq!(Names::of(&[numbered.clone()]).replaced(&numbered)["metadata"]["name"], "db-0");
+    assert_eq!(Names::of(std::slice::from_ref(&numbered)).replaced(&numbered)["metadata"]["name"], "db-0");
 }
 
 #[test]
