@@ -1,0 +1,166 @@
+//! Tools pulled out of a folder in OCI layout: the order of the steps is that of a registry.
+#![allow(missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests stop with a panic")]
+
+use std::{collections::BTreeSet, fs, path::PathBuf};
+
+use porthole_registry::{
+    Artifact, ContentDigest, Error, ImageReference, LockedTool, Pulled, Registries, Required, SigningKey,
+    Source, Trust, TrustedKey,
+};
+
+const KEYS: [(&str, &[u8], &[u8]); 2] = [
+    (
+        "old",
+        include_bytes!("../../../tests/fixtures/signatures/p256.key"),
+        include_bytes!("../../../tests/fixtures/signatures/p256.pub"),
+    ),
+    (
+        "new",
+        include_bytes!("../../../tests/fixtures/signatures/ed25519.key"),
+        include_bytes!("../../../tests/fixtures/signatures/ed25519.pub"),
+    ),
+];
+
+struct Stage {
+    folder: tempfile::TempDir,
+    trust: Trust,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("registry").tempdir().unwrap();
+        fs::create_dir(folder.path().join("tools")).unwrap();
+        let keys = KEYS
+            .iter()
+            .map(|(name, _, public)| ((*name).to_owned(), TrustedKey::parse(name, public).unwrap()));
+        let trust = Trust { keys: keys.collect(), required: Required::Digest, revoked: BTreeSet::new() };
+        Self { folder, trust }
+    }
+
+    fn image(&self) -> ImageReference {
+        ImageReference::parse(&format!("oci:{}/certs", self.folder.path().display())).unwrap()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("tools/certs.wasm")
+    }
+
+    async fn push(&self, wasm: &[u8], key: Option<usize>) -> ContentDigest {
+        let artifact = Artifact { wasm: wasm.to_vec(), ..Artifact::default() };
+        let key = key.map(|number| SigningKey::parse(KEYS[number].1).unwrap());
+        porthole_registry::push(&artifact, &self.image(), key.as_ref(), &Registries::default()).await.unwrap()
+    }
+
+    async fn pull(
+        &self,
+        digest: ContentDigest,
+        names: &[&str],
+        locked: Option<&LockedTool>,
+    ) -> Result<Pulled, Error> {
+        let signed_by = names.iter().map(|name| (*name).to_owned()).collect();
+        let source = Source { image: self.image().at(digest), signed_by };
+        let folder = self.folder.path().join("tools");
+        porthole_registry::pull(&source, locked, &self.trust, &Registries::default(), &folder).await
+    }
+}
+
+#[tokio::test]
+async fn a_signed_tool_is_pulled_once() {
+    let stage = Stage::new();
+    let digest = stage.push(b"wasm", Some(0)).await;
+    let first = stage.pull(digest, &["old"], None).await.unwrap();
+    assert!(first.is_new && first.tool.manifest == digest && first.tool.layer == ContentDigest::of(b"wasm"));
+    assert_eq!(
+        (first.tool.signed_by.as_deref(), fs::read(stage.file()).unwrap().as_slice()),
+        (Some("old"), &b"wasm"[..])
+    );
+    // The layout goes: what is there with its locked digest needs none.
+    fs::remove_dir_all(stage.folder.path().join("certs")).unwrap();
+    assert!(!stage.pull(digest, &["old"], Some(&first.tool)).await.unwrap().is_new);
+    fs::write(stage.file(), "other").unwrap();
+    assert!(
+        stage.pull(digest, &["old"], Some(&first.tool)).await.is_err(),
+        "a file that was changed is fetched anew"
+    );
+}
+
+#[tokio::test]
+async fn a_signature_is_by_a_named_key_or_none() {
+    let stage = Stage::new();
+    let digest = stage.push(b"wasm", None).await;
+    let error = stage.pull(digest, &["old"], None).await.unwrap_err();
+    assert!(error.to_string().contains("is not signed by old: there is no signature"), "{error}");
+    stage.push(b"wasm", Some(1)).await;
+    let error = stage.pull(digest, &["old"], None).await.unwrap_err();
+    assert!(error.to_string().contains("is not signed by old: its signature is by another key"), "{error}");
+    assert!(!stage.file().exists());
+    assert!(stage.pull(digest, &["new"], None).await.is_ok());
+}
+
+#[tokio::test]
+async fn keys_rotate_while_both_are_named() {
+    let stage = Stage::new();
+    let digest = stage.push(b"wasm", Some(0)).await;
+    let old = stage.pull(digest, &["old", "new"], None).await.unwrap().tool;
+    assert_eq!(old.signed_by.as_deref(), Some("old"));
+    // The old key is no longer named: its signature is not good enough, though the file is there.
+    let error = stage.pull(digest, &["new"], Some(&old)).await.unwrap_err();
+    assert!(matches!(error, Error::NotSigned { .. }), "{error}");
+    stage.push(b"wasm", Some(1)).await;
+    let new = stage.pull(digest, &["new"], Some(&old)).await.unwrap();
+    assert!(!new.is_new && new.tool.signed_by.as_deref() == Some("new"));
+}
+
+#[tokio::test]
+async fn a_revoked_tool_is_refused_and_leaves_the_folder() {
+    for by_layer in [false, true] {
+        let mut stage = Stage::new();
+        let digest = stage.push(b"wasm", Some(0)).await;
+        let tool = stage.pull(digest, &["old"], None).await.unwrap().tool;
+        stage.trust.revoked.insert(if by_layer { tool.layer } else { tool.manifest });
+        for locked in [Some(&tool), None] {
+            let error = stage.pull(digest, &["old"], locked).await.unwrap_err();
+            assert!(matches!(error, Error::Revoked { .. }), "{error}");
+            assert!(!stage.file().exists());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_was_edited_does_not_fit() {
+    let stage = Stage::new();
+    let digest = stage.push(b"wasm", Some(0)).await;
+    let mut tool = stage.pull(digest, &["old"], None).await.unwrap().tool;
+    tool.layer = ContentDigest::of(b"another");
+    let error = stage.pull(digest, &["old"], Some(&tool)).await.unwrap_err();
+    assert!(matches!(error, Error::Lock { .. }) && error.to_string().contains("certs@sha256:"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_gone_or_changed_is_not_kept() {
+    let stage = Stage::new();
+    let digest = stage.push(b"wasm", Some(0)).await;
+    let blob =
+        |digest: ContentDigest| stage.folder.path().join("certs/blobs/sha256").join(&digest.to_string()[7..]);
+    for (names, gone) in [(&[][..], ContentDigest::of(b"none")), (&["old"][..], ContentDigest::of(b"none"))] {
+        let error = stage.pull(gone, names, None).await.unwrap_err();
+        assert!(matches!(error, Error::Missing { .. }), "{error}");
+    }
+    let layer = blob(ContentDigest::of(b"wasm"));
+    for (content, hint) in
+        [("masw", "other bytes"), ("wasm!", "other bytes"), ("wa", "cut off after 2 of 4 bytes")]
+    {
+        fs::write(&layer, content).unwrap();
+        let error = stage.pull(digest, &["old"], None).await.unwrap_err();
+        assert!(error.to_string().contains(hint), "{error}");
+        assert_eq!(
+            fs::read_dir(stage.folder.path().join("tools")).unwrap().count(),
+            0,
+            "nothing half is left"
+        );
+    }
+    fs::write(blob(digest), "{}").unwrap();
+    let error = stage.pull(digest, &[], None).await.unwrap_err();
+    assert!(matches!(error, Error::OtherContent { .. }), "{error}");
+}
