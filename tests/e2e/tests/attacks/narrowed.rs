@@ -1,4 +1,4 @@
-//! What a caller learns beside what it may read: by the operator's policy, by denied kinds, and by its own rights.
+//! Knowledge beyond a caller's rights: past the operator's policy, denied kinds, and the caller's own RBAC.
 
 use porthole_testbed::{accounts, fixtures, http::Streamable};
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ fn broad() -> Vec<(&'static str, Value)> {
         ("events_list", json!({"output": "count", "fields": "metadata.namespace"})),
         ("changes", json!({"since": "30d"})),
         ("diagnose", json!({})),
-        // What a node and a namespace are described with.
+        // A node's and a namespace's description may tell of their pods.
         ("diagnose", json!({"name": "node-1", "kind": "node"})),
         ("resources_describe", json!({"kind": "node", "name": "node-1"})),
         ("resources_describe", json!({"kind": "namespace", "name": CLOSED})),
@@ -155,7 +155,8 @@ fn timeless(text: &str) -> String {
 pub(crate) async fn by_policy(case: &'static Case) {
     // Kinds without a namespace are open too: what they tell must not be of the closed one.
     let config = format!(
-        "policy:\n- callers: {{users: [\"system:serviceaccount:{NAMESPACE}:narrow\"]}}\n  namespaces: [{NAMESPACE}]\n  kinds: [pods, pods/log, services, deployments, replicasets, configmaps, events, nodes, namespaces]\n"
+        "policy:\n- callers: {{users: [\"system:serviceaccount:{NAMESPACE}:narrow\"]}}\n  namespaces: [{NAMESPACE}]\n  \
+         kinds: [pods, pods/log, services, deployments, replicasets, configmaps, events, nodes, namespaces]\n"
     );
     let stage = Stage::set(case, Setting { config: &config, ..Setting::default() }).await;
     hide(&stage).await;

@@ -3,7 +3,10 @@
 mod places;
 mod search;
 
-use std::path::Path;
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 use porthole_testbed::{
     accounts,
@@ -132,6 +135,19 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
     files
 }
 
+/// A cache folder with what other hosts of the run have compiled, but for one tool, so that the host writes there too.
+fn compiled(folder: &Path) {
+    std::fs::create_dir(folder).unwrap();
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let known = std::fs::read_dir(porthole_testbed::prepared::path("PORTHOLE_CACHE")).unwrap();
+    let mut known: Vec<PathBuf> = known.map(|entry| entry.unwrap().path()).collect();
+    known.retain(|path| path.extension().is_some_and(|ending| ending == "cwasm"));
+    known.sort();
+    for path in known.iter().skip(1) {
+        std::fs::copy(path, folder.join(path.file_name().unwrap())).unwrap();
+    }
+}
+
 /// A host with all its files in one folder, and its operator's page.
 async fn host(cluster: &Cluster, folder: &Path) -> Porthole {
     let text = |name: &str| folder.join(name).display().to_string();
@@ -142,6 +158,7 @@ async fn host(cluster: &Cluster, folder: &Path) -> Porthole {
         std::fs::copy(entry.path(), plugins.join(entry.file_name())).unwrap();
     }
     std::fs::write(folder.join("porthole.yaml"), CONFIG).unwrap();
+    compiled(&folder.join("compiled"));
     let options = [
         "--kubeconfig",
         &cluster.kubeconfig.display().to_string(),

@@ -127,7 +127,7 @@ async fn judge(cluster: &Cluster, world: &World, host: &Porthole, shared: Option
     })
 }
 
-/// What is wrong with Porthole's answer, beside what the API server does.
+/// The difference of Porthole's answer from what the API server does; `None` if they agree.
 fn difference(
     world: &World,
     account: &Account,
