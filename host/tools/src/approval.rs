@@ -131,7 +131,7 @@ impl fmt::Display for Hold {
             Self::Unreadable => {
                 f.write_str("the lock cannot be read, so nobody knows what is approved under its name")
             }
-            Self::Full => write!(f, "{MAX_APPROVALS} names are approved already; take some out of the lock"),
+            Self::Full => write!(f, "{MAX_APPROVALS} names are approved already"),
         }
     }
 }

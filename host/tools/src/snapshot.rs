@@ -91,7 +91,7 @@ impl Snapshot {
                 candidates.entry(&previous.description.name).or_default().push(previous);
             }
             if state.failure.is_none() {
-                failed.push((file, state, Some(format!("{hold}; {}", admission.advice()))));
+                failed.push((file, state, Some(format!("{hold}; {}", admission.advice(&hold)))));
             }
             let held = HeldTool { name: name.clone(), version: version.clone(), hold };
             snapshot.held.insert(Printable(file).to_string(), held);

@@ -16,8 +16,10 @@ use super::{Grant, opens_group, opens_resource};
 /// Combinations of verb, group and resource that are compared one by one. A declaration of a few kilobytes can name
 /// millions; a rule beyond this is in excess unless one approved rule contains it whole.
 const MAX_COMPARED: usize = 4096;
-/// Reads that are named; the others are counted.
+/// Reads that are named, of the others there is a word.
 const MAX_NAMED: usize = 12;
+/// Bytes of groups and resources that are named after the first: `/readyz` shows them to anyone.
+const MAX_NAMED_BYTES: usize = 384;
 
 /// Reads of a grant that another does not open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +81,10 @@ impl Excess {
         if self.named.contains(&rule) {
             return;
         }
-        if self.named.len() < MAX_NAMED {
+        let named =
+            self.named.iter().chain([&rule]).flat_map(|rule| rule.api_groups.iter().chain(&rule.resources));
+        let bytes = named.map(String::len).sum::<usize>();
+        if self.named.is_empty() || (self.named.len() < MAX_NAMED && bytes <= MAX_NAMED_BYTES) {
             self.named.push(rule);
         } else {
             self.more = true;

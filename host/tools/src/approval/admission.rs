@@ -101,19 +101,24 @@ impl Admission {
         }
     }
 
-    /// Number of remembered names, or a little more.
+    /// Number of remembered names.
     fn remembered(&self) -> usize {
-        self.locked.0.len().saturating_add(self.pending.len())
+        let unsaved = self.pending.keys().filter(|name| self.locked.get(name).is_none()).count();
+        self.locked.0.len().saturating_add(unsaved)
     }
 
     /// Advice for an operator who wants to let a held file in.
-    pub(crate) fn advice(&self) -> &'static str {
-        match (&self.lock, &self.configured) {
-            (Some(_), _) => "porthole plugin approve FILE --lock FILE lets it in",
-            (None, Some(_)) => {
+    pub(crate) fn advice(&self, hold: &Hold) -> &'static str {
+        match (hold, &self.lock, &self.configured) {
+            (Hold::Unreadable, ..) => "mend the lock",
+            (Hold::Full, ..) => "take some out of the lock",
+            (_, Some(_), _) => "porthole plugin approve FILE --lock FILE lets it in",
+            (_, None, Some(_)) => {
                 "porthole plugin approve FILE prints the line for `tools.approved` that lets it in"
             }
-            (None, None) => "it is held until this host starts anew; a lock (--lock FILE) remembers longer",
+            (_, None, None) => {
+                "it is held until this host starts anew; a lock (--lock FILE) remembers longer"
+            }
         }
     }
 
@@ -171,10 +176,7 @@ impl Admission {
             self.lock_read = Some(fingerprint);
         }
         if let Some((fingerprint, read)) = configured {
-            // At the start it was read as part of the configuration.
-            if self.config_read.is_some() {
-                changed |= self.apply_configured(read);
-            }
+            changed |= self.apply_configured(read);
             self.config_read = Some(fingerprint);
         }
         changed || self.troubles != before

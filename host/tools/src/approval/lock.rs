@@ -96,7 +96,12 @@ impl LockFile {
         let mut approvals = before.clone().unwrap_or_default();
         change(&mut approvals);
         if before.as_ref() != Some(&approvals) {
-            replace(&path, folder, &render(&approvals)).map_err(LockError::Unwritable)?;
+            let text = render(&approvals);
+            if text.len() as u64 > MAX_BYTES {
+                let reason = format!("it would have more than {} MiB", MAX_BYTES >> 20);
+                return Err(LockError::Unwritable(io::Error::other(reason)));
+            }
+            replace(&path, folder, &text).map_err(LockError::Unwritable)?;
         }
         Ok(approvals)
     }

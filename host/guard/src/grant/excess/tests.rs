@@ -77,6 +77,13 @@ fn a_declaration_of_millions_of_reads_is_compared_at_once() {
             verbs: vec![Get],
         }])
     };
+    // Names as long as they may be: a reason stays short.
+    let long = format!("{0}.{0}.{0}", "a".repeat(63));
+    let group = |n: usize| format!("{n}.{long}");
+    let resources = vec![format!("{0}/{0}", "b".repeat(63))];
+    let asked = ReadRule { api_groups: (0..20).map(group).collect(), resources, verbs: vec![Get, List] };
+    let excess = Grant::default().excess(&Grant::new(vec![asked])).unwrap().to_string();
+    assert!(excess.len() < 600 && excess.ends_with(" and more"), "{excess}");
     let excess = many(1).excess(&many(500)).unwrap();
     assert_eq!((excess.rules().len(), excess.more), (MAX_NAMED, true));
 }
