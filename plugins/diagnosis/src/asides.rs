@@ -1,6 +1,6 @@
 //! Asides of an answer, which are no causes: what is meant not to run, and what is known of objects that may not be read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     Facts, Finding, Kind, Object, Reference,
@@ -58,15 +58,22 @@ pub(crate) fn unseen(facts: &Facts, name: &str, namespace: Option<&str>) -> Stri
         text.push_str(&format!("\nan event names {object}: `{}` [{place}]", render::quoted(event.message())));
     }
     let is_of = |what: &str, kind: Kind| what.split(' ').next() == Some(kind.plural());
-    let kinds: BTreeSet<Kind> = subject::kinds()
-        .filter(|kind| facts.gaps().any(|gap| gap.why == "forbidden" && is_of(&gap.what, *kind)))
+    let mut unread: BTreeMap<&str, BTreeSet<Kind>> = BTreeMap::new();
+    for gap in facts.gaps() {
+        // A list that failed proves as little as one that is forbidden.
+        let kinds = subject::kinds().filter(|kind| is_of(&gap.what, *kind));
+        unread.entry(&gap.why).or_default().extend(kinds);
+    }
+    unread.retain(|_, kinds| !kinds.is_empty());
+    let unread: Vec<String> = unread
+        .into_iter()
+        .map(|(why, kinds)| {
+            let kinds: Vec<&str> = kinds.into_iter().map(Kind::plural).collect();
+            format!("{} ({})", kinds.join(", "), render::quoted(why))
+        })
         .collect();
-    if !kinds.is_empty() {
-        let kinds: Vec<&str> = kinds.into_iter().map(Kind::plural).collect();
-        text.push_str(&format!(
-            "\nnot looked at, so it may be one of them: {} (forbidden)",
-            kinds.join(", ")
-        ));
+    if !unread.is_empty() {
+        text.push_str(&format!("\nnot looked at, so it may be one of them: {}", unread.join("; ")));
     }
     text
 }
@@ -163,5 +170,11 @@ mod tests {
         assert!(answer.contains(unread) && !answer.contains("an event"), "{answer}");
         let answer = Recorded::new(&[running("web")]).ask("orders");
         assert!(!answer.contains("not looked at"), "{answer}");
+        // A busy API server does not answer in time.
+        let mut facts = crate::Facts::new(0);
+        facts.add_gap("deployments of all namespaces", "no answer in time");
+        facts.add_gap("pods", "forbidden");
+        let text = super::unseen(&facts, "orders", None);
+        assert_eq!(text, format!("{unread}pods (forbidden); deployments (no answer in time)"));
     }
 }
