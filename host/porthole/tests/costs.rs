@@ -3,7 +3,7 @@
 //! Counts instead of times, so that a busy machine judges as an idle one does. A call runs from its HTTP request to its
 //! answer in this process; the API server it reads runs here too, on threads that are not counted. After a change that is
 //! meant: `PORTHOLE_COSTS=record cargo xtask test costs`, and review the diff of `costs/limits.txt`.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests stop with a panic")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests stop with a panic")]
 
 #[path = "costs/allocator.rs"]
 mod allocator;
