@@ -56,7 +56,7 @@ pub struct Approval {
     pub at: String,
 }
 
-/// Approvals by tool name, at most [`MAX_APPROVALS`].
+/// Approvals by tool name, at most `MAX_APPROVALS`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Approvals(BTreeMap<ToolName, Approval>);
 
@@ -116,7 +116,7 @@ pub enum Hold {
     Unapproved,
     /// Its name may have an approval in a lock that cannot be read.
     Unreadable,
-    /// It is new, and there are [`MAX_APPROVALS`] names already.
+    /// It is new, and there are `MAX_APPROVALS` names already.
     Full,
 }
 

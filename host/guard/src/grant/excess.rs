@@ -1,6 +1,6 @@
 //! Comparison of two grants: the reads of one that the other does not open.
 //!
-//! Each read is asked of [`Grant::opens`], which also decides when a tool reads: what is implied here can never be a read
+//! Each read is asked of `Grant::opens`, which also decides when a tool reads: what is implied here can never be a read
 //! that the guard would have refused. Only rules are compared, so `*` is implied by `*` alone, and a verb, a group or a
 //! resource that is spread over several rules is found.
 
