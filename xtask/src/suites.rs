@@ -87,7 +87,11 @@ const SUITES: [Suite; 23] = [
         run: |s| s.cargo_test(&["--test", "attacks", "--", "--test-threads=1", "--nocapture"]),
     },
     Suite { name: "many", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "many"]) },
-    Suite { name: "registry", prepare: || Ok(()), run: |s| s.cargo_test(&["--test", "registry"]) },
+    Suite {
+        name: "registry",
+        prepare: || Ok(()),
+        run: |s| s.cargo_test(&["--test", "registry", "--test", "pull"]),
+    },
     Suite { name: "soak", prepare: || Ok(()), run: |_| bench::run_soak(SOAK_MINUTES) },
     Suite { name: "python-client", prepare: python, run: |s| s.cargo_test(&["--test", "clients", "python"]) },
     Suite {

@@ -8,7 +8,6 @@
     reason = "tests stop with a panic"
 )]
 
-mod lies;
 mod stage;
 
 use std::fs;
