@@ -81,7 +81,7 @@ async fn kubectl_works_against_the_embedded_cluster() {
             vec![
                 "node.kubernetes.io/disk-pressure:NoSchedule",
                 "KubeletHasDiskPressure",
-                "thumbnails",
+                "Non-terminated Pods:          (0 in total)",
                 "EvictionThresholdMet",
             ],
         ),
