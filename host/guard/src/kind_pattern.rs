@@ -48,6 +48,15 @@ impl KindPattern {
         matches!(self, Self::Group(_))
     }
 
+    /// True for a pattern of Events alone, in either group.
+    pub(super) fn is_of_events(&self) -> bool {
+        match self {
+            Self::BuiltIn(kind) => kind.plural == "events",
+            Self::Group(group) => group == "events.k8s.io",
+            Self::Subresource(_) | Self::Custom { .. } => false,
+        }
+    }
+
     /// True for the named kind.
     pub(super) fn matches(&self, kind: &Kind) -> bool {
         match self {

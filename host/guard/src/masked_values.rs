@@ -6,6 +6,17 @@ use serde::Deserialize;
 
 use crate::kind_pattern::{KindPattern, parse_entry};
 
+/// Fields of an Event that its two groups call by other names, in the core group and in `events.k8s.io`.
+const EVENT_FIELDS: [(&str, &str); 7] = [
+    ("message", "note"),
+    ("involvedObject", "regarding"),
+    ("source", "deprecatedSource"),
+    ("count", "deprecatedCount"),
+    ("firstTimestamp", "deprecatedFirstTimestamp"),
+    ("lastTimestamp", "deprecatedLastTimestamp"),
+    ("reportingComponent", "reportingController"),
+];
+
 /// Treatment of environment variables whose names look like those of credentials.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -50,7 +61,9 @@ impl MaskedValues {
         let rules = masked.into_iter().enumerate().map(|(number, MaskedPaths { kinds, paths })| {
             rule(kinds, paths).map_err(|mistake| format!("redact.paths[{number}].{mistake}"))
         });
-        let rules = rules.collect::<Result<Vec<Rule>, String>>()?;
+        let mut rules = rules.collect::<Result<Vec<Rule>, String>>()?;
+        let of_events: Vec<Rule> = rules.iter().filter_map(Rule::of_events).collect();
+        rules.extend(of_events);
         // All of them may be of one kind, so all together are one projection at most.
         let all: Vec<String> = rules.iter().flat_map(|rule| rule.paths.clone()).collect();
         ValueMasks::new(&all, false).map_err(|failure| format!("redact.paths: {}", failure.message))?;
@@ -65,6 +78,26 @@ impl MaskedValues {
         // The paths were parsed together at the start. If they ever are not taken, nothing is shown rather than everything.
         ValueMasks::new(&paths, environment).unwrap_or_else(|_| ValueMasks::all())
     }
+}
+
+impl Rule {
+    /// The same fields of Events by the names of the other group. The attack: a mask of `message` is passed by reading
+    /// `note`.
+    fn of_events(&self) -> Option<Self> {
+        let kinds: Vec<_> = self.kinds.iter().filter(|named| named.is_of_events()).cloned().collect();
+        let paths: Vec<_> = self.paths.iter().filter_map(|path| in_other_group(path)).collect();
+        (!kinds.is_empty() && !paths.is_empty()).then_some(Self { kinds, paths })
+    }
+}
+
+/// A path of an Event as the other group writes it, if its first name is another there.
+fn in_other_group(path: &str) -> Option<String> {
+    let path = path.strip_prefix('.').unwrap_or(path);
+    EVENT_FIELDS.iter().flat_map(|(core, other)| [(core, other), (other, core)]).find_map(|(name, other)| {
+        let spellings = [(*name).to_owned(), format!("['{name}']"), format!("[\"{name}\"]")];
+        let rest = spellings.iter().find_map(|name| path.strip_prefix(name.as_str()))?;
+        (rest.is_empty() || rest.starts_with(['.', '['])).then(|| format!("{other}{rest}"))
+    })
 }
 
 fn rule(kinds: Vec<String>, paths: Vec<String>) -> Result<Rule, String> {
@@ -132,9 +165,34 @@ mod tests {
     }
 
     #[test]
-    fn the_other_group_of_a_kind_is_masked_too() {
-        let masked = masked(&[(&["events"], &["message"])]).unwrap();
-        assert_ne!(masked.of(&kind("events.k8s.io", "events", "Event")), ValueMasks::default());
+    fn the_other_group_of_events_is_masked_by_its_own_names() {
+        let (core, new) = (kind("", "events", "Event"), kind("events.k8s.io", "events", "Event"));
+        for (kinds, path, other) in [
+            ("events", "message", "note"),
+            ("events.events.k8s.io", "note", "message"),
+            ("ev", ".involvedObject.name", "regarding.name"),
+            ("Event", "['regarding']['uid']", "involvedObject.uid"),
+            ("events", "[\"source\"].host", "deprecatedSource.host"),
+            ("events", "deprecatedCount", "count"),
+            ("events", "firstTimestamp", "deprecatedFirstTimestamp"),
+            ("events", "lastTimestamp", "deprecatedLastTimestamp"),
+            ("events", "reportingController", "reportingComponent"),
+            ("*.events.k8s.io", "message", "note"),
+        ] {
+            let masked = masked(&[(&[kinds, "configmaps"], &[path])]).unwrap();
+            let both = ValueMasks::new(&[path.to_owned(), other.to_owned()], false).unwrap();
+            assert_eq!(masked.of(&new), both, "{kinds}: {path}");
+            if !kinds.starts_with('*') {
+                assert_eq!(masked.of(&core), both, "{kinds}: {path}");
+            }
+            // Only Events have two names for a field.
+            let alone = ValueMasks::new(&[path.to_owned()], false).unwrap();
+            assert_eq!(masked.of(&kind("", "configmaps", "ConfigMap")), alone, "{path}");
+        }
+        for path in ["messages", "spec.message", "type"] {
+            let masked = masked(&[(&["events"], &[path])]).unwrap();
+            assert_eq!(masked.of(&new), ValueMasks::new(&[path.to_owned()], false).unwrap(), "{path}");
+        }
     }
 
     #[test]
