@@ -13,7 +13,7 @@ use super::{
         segment,
     },
     shape::{FieldSelection, Items, Projection, copy},
-    table::{NamespaceColumn, table},
+    table::{CellMasks, NamespaceColumn, table},
 };
 
 /// Reads one object.
@@ -40,7 +40,8 @@ pub async fn get_object(
         _ => None,
     };
     let out = if matches!(query.view, View::Table | View::Outline) {
-        parameter(&mut path, "includeObject", row_object(NamespaceColumn::Absent, masks));
+        let masks = CellMasks::of(masks, kind);
+        parameter(&mut path, "includeObject", masks.row_object(NamespaceColumn::Absent));
         let answer = client.get(&path, TABLE, &what).await?;
         let page = table(answer, NamespaceColumn::Absent, redaction, masks, client.budget, &what);
         return Ok(page.await?.items);
@@ -99,7 +100,8 @@ pub async fn list_objects(
             let in_all = kind.namespaced && namespace.is_none() && matches!(query.view, View::Table);
             // The API server's own table has no column of namespaces: the metadata of each object has it.
             let column = if in_all { NamespaceColumn::Added } else { NamespaceColumn::Absent };
-            parameter(&mut path, "includeObject", row_object(column, masks));
+            let masks = CellMasks::of(masks, kind);
+            parameter(&mut path, "includeObject", masks.row_object(column));
             let answer = client.get(&path, TABLE, &what).await?;
             table(answer, column, redaction, masks, client.budget, &what).await
         }
@@ -110,16 +112,6 @@ pub async fn list_objects(
         }
     };
     page.map_err(|failure| with_selectors(query, failure))
-}
-
-/// What the API server adds to the rows of a table. Masked fields are looked for in the whole object, because a column does
-/// not say of which field it is.
-fn row_object(column: NamespaceColumn, masks: &ValueMasks) -> &'static str {
-    match column {
-        _ if masks.fields().is_some() => "Object",
-        NamespaceColumn::Added => "Metadata",
-        NamespaceColumn::Absent => "None",
-    }
 }
 
 /// Adds the selectors to an error: the API server describes the mistake, but not in which selector it is.

@@ -9,11 +9,13 @@ mod fields;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 mod items;
+mod masked;
 pub(crate) mod masks;
 
 pub use copy::Redaction;
 pub(super) use copy::{copy, copy_message};
 pub(super) use fields::{FieldSelection, Projection};
 pub(super) use items::{Items, NotAList};
+pub(super) use masked::{MaskedTexts, masked_texts};
 pub(super) use masks::CONFIGURED;
 pub use masks::ValueMasks;

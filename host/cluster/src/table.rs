@@ -9,13 +9,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::{
-    ReadBudget, Redaction, ValueMasks,
+    ReadBudget, Redaction,
     envelope::{ListMetadata, count_masked, decode_error, into_utf8, wrong_kind},
     mask::is_plain,
     server::BoundedResponse,
     shape::{Items, copy_message},
 };
-use cells::{CellMasks, Values};
+pub(super) use cells::CellMasks;
+use cells::Values;
 
 /// The table without its rows.
 #[derive(Deserialize)]
@@ -65,11 +66,11 @@ pub(super) async fn table(
     mut answer: BoundedResponse<'_>,
     column: NamespaceColumn,
     redaction: Redaction,
-    masks: &ValueMasks,
+    masks: CellMasks<'_>,
     budget: &ReadBudget,
     what: &str,
 ) -> Result<Page, Failure> {
-    let mut rows = Rows::new(column, redaction, CellMasks::of(masks));
+    let mut rows = Rows::new(column, redaction, masks);
     let scratch = budget.scratch();
     while let Some(chunk) = answer.chunk().await? {
         scratch.hold_up_to(rows.items.buffered().saturating_add(chunk.len()), what).await?;

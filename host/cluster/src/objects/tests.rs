@@ -170,6 +170,37 @@ async fn a_masked_field_is_masked_in_every_view_and_counted() {
     }
 }
 
+/// A column of a custom kind may be of any field.
+#[tokio::test]
+async fn a_column_of_an_environment_is_masked() {
+    let object = serde_json::json!({"kind": "Database", "metadata": {"name": "orders", "namespace": "shop"},
+        "spec": {"env": [{"name": "DBPASS", "value": "hunter2"}, {"name": "LEVEL", "value": "debug"}]}});
+    let rows = serde_json::json!({"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {},
+        "columnDefinitions": [{"name": "Name"}, {"name": "Password"}, {"name": "Level"}, {"name": "Env"}],
+        "rows": [{"cells": ["orders", "hunter2", "debug", object["spec"]["env"].to_string()], "object": object}]});
+    let masks = ValueMasks::new(&[], true).unwrap();
+    for one in [true, false] {
+        let text = rows.to_string();
+        let (server, requests) =
+            super::super::answering::answering_by_path(move |_| Some(text.clone().into())).await;
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        let budget = ReadBudget::new(deadline, 1 << 20, 1 << 20);
+        let client = Client { server: &server, credential: &Credential::Connection, budget: &budget };
+        let shown = if one {
+            let (namespace, name) = (Some("shop".into()), "orders".into());
+            let query = GetQuery { namespace, name, view: View::Table };
+            get_object(client, &database(), &query, Redaction::Bookkeeping, &masks).await.unwrap()
+        } else {
+            let query = list_query(View::Table, None);
+            list_objects(client, &database(), &query, Redaction::Bookkeeping, &masks).await.unwrap().items
+        };
+        assert!(!shown.contains("hunter2") && shown.contains("orders") && shown.contains("debug"), "{shown}");
+        assert_eq!((budget.masked_values(), budget.masked()), (2, 0), "{shown}");
+        let path = requests.take().remove(0).path;
+        assert!(path.contains("includeObject=Object"), "{path}");
+    }
+}
+
 fn list_query(view: View, field_selector: Option<&str>) -> ListQuery {
     ListQuery {
         namespace: None,

@@ -15,6 +15,10 @@ const PARTS: [&str; 9] = [
 /// Whole words of names, too short to be looked for as parts: `KEYCLOAK_URL` has no key.
 const WORDS: [&str; 12] =
     ["pass", "pwd", "pw", "key", "keys", "auth", "cred", "creds", "jwt", "cookie", "otp", "pem"];
+/// Ends of words: `DBPASS`, `SSHKEY`, `OAUTH`.
+const ENDS: [&str; 4] = ["pass", "pwd", "key", "auth"];
+/// Words with such an end that are none of a credential.
+const HARMLESS: [&str; 6] = ["monkey", "turkey", "hockey", "donkey", "compass", "bypass"];
 /// Bytes of a name that are looked at. The API server allows no longer names than this for what containers are given.
 const MAX_NAME: usize = 1 << 10;
 
@@ -38,7 +42,10 @@ pub(super) fn is_credential(name: &str) -> bool {
         small = letter.is_lowercase();
         words.extend(letter.to_lowercase());
     }
-    words.split(|c: char| !c.is_alphabetic()).any(|word| WORDS.contains(&word))
+    words.split(|c: char| !c.is_alphabetic()).any(|word| {
+        let ends = ENDS.iter().any(|end| word.ends_with(end)) && !HARMLESS.contains(&word);
+        ends || WORDS.contains(&word)
+    })
 }
 
 #[cfg(test)]
@@ -78,6 +85,15 @@ mod tests {
             "KEY1",
             "SECRET_KEY_BASE",
             "PASSWORD_FILE",
+            "DBPASS",
+            "DBPASS2",
+            "PGPASS",
+            "ROOTPWD",
+            "SSHKEY",
+            "MASTERKEY_ID",
+            "signingkey",
+            "OAUTH",
+            "OAUTH2",
         ] {
             assert!(is_credential(name), "{name}");
         }
@@ -89,6 +105,9 @@ mod tests {
             "LOG_LEVEL",
             "KEYCLOAK_URL",
             "MONKEY",
+            "TURKEY_PORT",
+            "HOCKEY",
+            "donkey",
             "KEYBOARD",
             "COMPASS",
             "BYPASS",

@@ -64,9 +64,14 @@ impl ValueMasks {
         Self { fields: Some(Projection::all()), environment: true }
     }
 
-    /// Masked fields, if there are any.
-    pub(crate) fn fields(&self) -> Option<&Projection> {
-        self.fields.as_ref()
+    /// True if fields are masked by their paths.
+    pub(crate) fn has_fields(&self) -> bool {
+        self.fields.is_some()
+    }
+
+    /// True if environment variables are masked.
+    pub(crate) fn has_environment(&self) -> bool {
+        self.environment
     }
 
     /// Rejects a field selector on a masked field: the number of objects found would tell the value.
@@ -157,6 +162,12 @@ impl<'m> MaskPosition<'m> {
     /// The position of an environment variable, judged by its JSON: a parser that streams may see the value first.
     pub(super) fn variable(self, json: &str) -> Self {
         Self { place: Place::Variable(names_credential(json)), ..self }
+    }
+
+    /// True for a scalar that is masked, but for a copy of the object.
+    pub(super) fn is_value(self) -> bool {
+        let is_named = self.fields == Some(FieldSelection::All);
+        is_named || matches!(self.place, Place::Credential | Place::Variable(true))
     }
 
     /// The mask of a scalar here, counted.

@@ -1,14 +1,16 @@
-//! Cells of a table that show a masked field.
+//! Cells of a table that show a masked value.
 //!
 //! A column does not say of which field it is, so a cell is masked if it holds a value that is masked in the row's object.
 //! What the API server computes from a value, such as a count or an age, holds it no longer.
 
+use porthole_contract::Kind;
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
+use super::NamespaceColumn;
 use crate::{
-    Redaction, ValueMasks,
-    shape::{CONFIGURED, Projection, copy},
+    BUILT_IN, ValueMasks,
+    shape::{CONFIGURED, MaskedTexts, masked_texts},
 };
 
 /// Max masked values of one object that cells are compared with, and max bytes of them; with more, every cell is masked.
@@ -16,6 +18,8 @@ const MAX_VALUES: usize = 256;
 const MAX_BYTES: usize = 16 << 10;
 /// Min length of a value that is masked within a word, too.
 const MIN_PART: usize = 4;
+/// Kind of what a server sends if it has no objects to send, or only their metadata.
+const METADATA_ONLY: &str = "PartialObjectMetadata";
 
 /// The row's object, as it was sent.
 #[derive(Deserialize)]
@@ -24,46 +28,86 @@ struct Row<'b> {
     object: Option<&'b RawValue>,
 }
 
+#[derive(Deserialize)]
+struct Object {
+    #[serde(default)]
+    kind: Value,
+}
+
 /// Masked values of the objects of a table's rows.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct CellMasks<'m> {
-    fields: Option<&'m Projection>,
+pub(in super::super) struct CellMasks<'m> {
+    masks: Option<&'m ValueMasks>,
 }
 
 /// Masked values of one object.
 pub(super) enum Values {
     /// None that a cell could hold.
     None,
+    /// Each as text and as JSON writes it.
     These(Vec<String>),
     /// So many, or none that could be read, that every cell may hold one.
     Any,
 }
 
 impl<'m> CellMasks<'m> {
-    pub(super) fn of(masks: &'m ValueMasks) -> Self {
-        Self { fields: masks.fields() }
+    /// Masks of the tables of a kind. Tables of kinds of Kubernetes show no environment; of a custom kind a column may be of
+    /// any field.
+    pub(in super::super) fn of(masks: &'m ValueMasks, kind: &Kind) -> Self {
+        let is_built_in =
+            || BUILT_IN.iter().any(|known| known.group == kind.group && known.plural == kind.plural);
+        let reaches = masks.has_fields() || (masks.has_environment() && !is_built_in());
+        Self { masks: reaches.then_some(masks) }
+    }
+
+    /// What the API server adds to the rows: masked values are looked for in the whole object.
+    pub(in super::super) fn row_object(self, column: NamespaceColumn) -> &'static str {
+        match column {
+            _ if self.masks.is_some() => "Object",
+            NamespaceColumn::Added => "Metadata",
+            NamespaceColumn::Absent => "None",
+        }
     }
 
     /// Finds the masked values of a row's object.
     pub(super) fn values(self, row: &[u8]) -> Result<Values, serde_json::Error> {
-        let Some(fields) = self.fields else { return Ok(Values::None) };
+        let Some(masks) = self.masks else { return Ok(Values::None) };
         let Some(object) = serde_json::from_slice::<Row<'_>>(row)?.object else { return Ok(Values::Any) };
-        let mut masked = Vec::new();
-        copy(
-            object.get().as_bytes(),
-            fields.selection(),
-            Redaction::Bookkeeping,
-            &ValueMasks::default(),
-            &mut masked,
-        )?;
-        // Before it is parsed, which takes many times its size.
-        if masked.len() > MAX_BYTES {
+        if serde_json::from_str::<Object>(object.get())?.kind == METADATA_ONLY {
             return Ok(Values::Any);
         }
-        let mut values = Vec::new();
-        collect(serde_json::from_slice(&masked)?, &mut values);
-        Ok(if values.len() > MAX_VALUES { Values::Any } else { Values::These(values) })
+        Ok(match masked_texts(object.get().as_bytes(), masks, MAX_VALUES, MAX_BYTES)? {
+            MaskedTexts::These(texts) => {
+                Values::These(texts.iter().flat_map(|text| spellings(text)).collect())
+            }
+            MaskedTexts::TooMany => Values::Any,
+        })
     }
+}
+
+/// A value as text and, if they differ, as JSON within a cell writes it: a column over a list or an object is JSON, in which
+/// Go also escapes what could end a script of HTML.
+fn spellings(value: &str) -> Vec<String> {
+    let value = value.trim();
+    if value.is_empty() {
+        return vec![];
+    }
+    let json = Value::from(value).to_string();
+    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json);
+    let mut for_html = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match letter {
+            '<' => for_html.push_str("\\u003c"),
+            '>' => for_html.push_str("\\u003e"),
+            '&' => for_html.push_str("\\u0026"),
+            '\u{2028}' => for_html.push_str("\\u2028"),
+            '\u{2029}' => for_html.push_str("\\u2029"),
+            letter => for_html.push(letter),
+        }
+    }
+    let mut spellings = vec![value.to_owned(), json.to_owned(), for_html];
+    spellings.dedup();
+    spellings
 }
 
 impl Values {
@@ -98,12 +142,8 @@ fn collect(value: Value, found: &mut Vec<String>) {
     }
 }
 
-/// True if the text holds the value: as a whole word, or anywhere if the value is no short one.
+/// True if the text holds the value, which is not empty: as a whole word, or anywhere if the value is no short one.
 fn holds_value(text: &str, value: &str) -> bool {
-    let value = value.trim();
-    if value.is_empty() {
-        return false;
-    }
     let joins = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
     text.match_indices(value).any(|(at, found)| {
         let (before, after) = (text.get(..at), text.get(at.saturating_add(found.len())..));
@@ -117,10 +157,67 @@ fn holds_value(text: &str, value: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn mask(fields: &str, row: &str, cell: &str) -> Option<&'static str> {
-        let masks = ValueMasks::new(&[fields.to_owned()], false).unwrap();
-        let values = CellMasks::of(&masks).values(row.as_bytes()).unwrap();
+    fn kind(group: &str, plural: &str) -> Kind {
+        Kind {
+            group: group.to_owned(),
+            version: "v1".to_owned(),
+            plural: plural.to_owned(),
+            singular: String::new(),
+            kind: String::new(),
+            short_names: vec![],
+            namespaced: true,
+            verbs: vec![],
+        }
+    }
+
+    fn cell_mask(masks: &ValueMasks, row: &str, cell: &str) -> Option<&'static str> {
+        let kind = kind("example.com", "databases");
+        let values = CellMasks::of(masks, &kind).values(row.as_bytes()).unwrap();
         values.mask(serde_json::from_str::<&RawValue>(cell).unwrap())
+    }
+
+    fn mask(fields: &str, row: &str, cell: &str) -> Option<&'static str> {
+        cell_mask(&ValueMasks::new(&[fields.to_owned()], false).unwrap(), row, cell)
+    }
+
+    #[test]
+    fn the_environment_of_custom_kinds_is_masked() {
+        let masks = ValueMasks::new(&[], true).unwrap();
+        let row = r#"{"cells":[],"object":{"kind":"Db","spec":{"env":[{"name":"DB_PASSWORD","value":"hunter2"},{"name":"LEVEL","value":"debug"}]}}}"#;
+        assert_eq!(cell_mask(&masks, row, r#""hunter2""#), Some(CONFIGURED));
+        assert_eq!(cell_mask(&masks, row, r#""debug""#), None);
+        for (kind, environment, expected) in [
+            (kind("example.com", "databases"), true, "Object"),
+            (kind("example.com", "databases"), false, "None"),
+            (kind("", "pods"), true, "None"),
+            (kind("apps", "deployments"), true, "None"),
+            (kind("apps", "widgets"), true, "Object"),
+        ] {
+            let masks = ValueMasks::new(&[], environment).unwrap();
+            assert_eq!(
+                CellMasks::of(&masks, &kind).row_object(NamespaceColumn::Absent),
+                expected,
+                "{kind:?}"
+            );
+        }
+    }
+
+    /// A column over an object or a list is JSON within the cell.
+    #[test]
+    fn a_value_is_found_as_json_writes_it() {
+        for value in [r#"a"b"#, r"a\b", "line\ntwo", "a<b>&c", r#"<"\&"#, "a\u{2028}b", " padded "] {
+            let object =
+                serde_json::json!({"kind": "Db", "spec": {"login": {"password": value, "user": "app"}}});
+            let row = serde_json::json!({"cells": [], "object": object}).to_string();
+            let json = object["spec"]["login"].to_string();
+            let go = json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+            let go = go.replace('\u{2028}', "\\u2028");
+            for cell in [value, json.as_str(), go.as_str()] {
+                let cell = serde_json::json!(cell).to_string();
+                assert_eq!(mask("spec.login.password", &row, &cell), Some(CONFIGURED), "{value:?}: {cell}");
+            }
+            assert_eq!(mask("spec.login.password", &row, r#""app""#), None, "{value:?}");
+        }
     }
 
     #[test]
@@ -155,7 +252,8 @@ mod tests {
         let many: Vec<u32> = (0..300).collect();
         let many = serde_json::json!({"object": {"spec": {"a": many}}}).to_string();
         let long = serde_json::json!({"object": {"spec": {"a": "x".repeat(20 << 10)}}}).to_string();
-        for row in ["{\"cells\":[]}", "{\"object\":null}", &many, &long] {
+        let metadata = r#"{"cells":[],"object":{"k\u0069nd":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":{"name":"a"}}}"#;
+        for row in ["{\"cells\":[]}", "{\"object\":null}", &many, &long, metadata] {
             assert_eq!(mask("spec.a", row, "\"app\""), Some(CONFIGURED), "{row:.40}");
         }
     }

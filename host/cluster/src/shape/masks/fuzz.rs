@@ -28,7 +28,7 @@ pub fn value_masks(data: &[u8]) {
         if first.is_empty() { Vec::new() } else { first.split(',').map(str::to_owned).collect() };
     let Ok(masks) = ValueMasks::new(&paths, true) else { return };
     let Some((masked, count)) = copied(json, &masks) else { return };
-    if let Some(fields) = masks.fields() {
+    if let Some(fields) = &masks.fields {
         paths_are_masked(&masked, fields.selection());
     }
     environments_are_masked(&masked);
