@@ -22,5 +22,5 @@ pub use guard::Guard;
 pub use masked_values::{EnvironmentMasking, MaskedPaths, MaskedValues};
 pub use open_log::OpenLog;
 pub use porthole_cluster::Masking;
-pub use read_log::{ReadLog, ReadRecord};
+pub use read_log::{ReadLog, ReadRecord, is_never_merged};
 pub use reader::{GuardedReader, ReadLimits, ReadSummary};

@@ -18,7 +18,8 @@ const MAX_SEPARATE: usize = 32;
 /// [`NEVER_MERGED`] still get an entry.
 const MAX_ENTRIES: usize = 96;
 /// Resources that always get an entry under their own name, and up to [`MAX_ENTRIES`] with their namespace.
-const NEVER_MERGED: [&str; 5] = ["secrets", "releases.helm.sh", "nodes/proxy", "pods/log", "configmaps"];
+pub(crate) const NEVER_MERGED: [&str; 5] =
+    ["secrets", "releases.helm.sh", "nodes/proxy", "pods/log", "configmaps"];
 /// Max bytes of a recorded name.
 const MAX_NAME: usize = 253;
 /// Namespace of merged entries.
@@ -119,6 +120,11 @@ impl ReadLog {
     }
 }
 
+/// True for a resource whose reads are always recorded under its own name.
+pub fn is_never_merged(resource: &str) -> bool {
+    NEVER_MERGED.contains(&resource)
+}
+
 /// Finds the entry for a read, or adds one.
 fn find_or_add(
     reads: &mut Vec<ReadRecord>,
@@ -135,7 +141,7 @@ fn find_or_add(
         return at;
     }
     // Over the bounds, precision goes first: the namespace, then the resource.
-    let never_merged = NEVER_MERGED.contains(&resource);
+    let never_merged = is_never_merged(resource);
     let separate = if never_merged { MAX_ENTRIES } else { MAX_SEPARATE };
     let (verb, resource, namespace) = if reads.len() < separate {
         (verb, resource, namespace)

@@ -70,6 +70,8 @@ struct ToolInfo {
 
 /// Maximum bytes of the reads that a label names.
 const MAX_ASKED: usize = 128;
+/// End of a label that does not name all reads.
+const AND_MORE: &str = " and more";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HeldLabels {
@@ -297,7 +299,7 @@ impl Metrics {
                     tool: name.to_string(),
                     version: version.to_string(),
                     reason: hold.label(),
-                    asks_for: truncate(&asks_for, MAX_ASKED).to_owned(),
+                    asks_for: asked(&asks_for),
                 })
                 .inc();
         }
@@ -330,6 +332,17 @@ impl Metrics {
     }
 }
 
+/// The reads that a label names, the first of them if they are too many.
+fn asked(reads: &str) -> String {
+    if reads.len() <= MAX_ASKED {
+        return reads.to_owned();
+    }
+    let kept = truncate(reads, MAX_ASKED.saturating_sub(AND_MORE.len()));
+    // Half a name may be that of another kind.
+    let kept = kept.rsplit_once("; ").map_or(kept, |(whole, _)| whole);
+    format!("{kept}{AND_MORE}")
+}
+
 /// Minutes from the epoch to a timestamp.
 fn minute_of(at: SystemTime) -> u64 {
     at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() / 60)
@@ -355,6 +368,16 @@ mod tests {
         metrics.durations = (1..=100).map(Duration::from_millis).collect();
         assert_eq!(metrics.quantile(0.5), Some(Duration::from_millis(50)));
         assert_eq!(metrics.quantile(0.99), Some(Duration::from_millis(99)));
+    }
+
+    #[test]
+    fn a_label_that_is_cut_off_says_so() {
+        assert_eq!(asked("get secrets"), "get secrets");
+        let many: Vec<String> = (0..20).map(|n| format!("get decoys{n}")).collect();
+        let label = asked(&format!("{} and more", many.join("; ")));
+        assert!(label.len() <= MAX_ASKED && label.ends_with("; get decoys8 and more"), "{label}");
+        let label = asked(&format!("get {}", "é".repeat(200)));
+        assert!(label.len() <= MAX_ASKED && label.ends_with("é and more"), "{label}");
     }
 
     #[test]

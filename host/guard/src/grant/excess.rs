@@ -7,11 +7,15 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::{
+    collections::{BTreeSet, HashMap},
+    fmt,
+};
 
-use porthole_contract::{ReadRule, describe_rules};
+use porthole_contract::{ReadRule, Verb, describe_rules};
 
-use super::{Grant, opens_group, opens_resource};
+use super::{ALL, Grant, opens_group, opens_resource};
+use crate::read_log::NEVER_MERGED;
 
 /// Combinations of verb, group and resource that are compared one by one. A declaration of a few kilobytes can name
 /// millions; a rule beyond this is in excess unless one approved rule contains it whole.
@@ -20,11 +24,13 @@ const MAX_COMPARED: usize = 4096;
 const MAX_NAMED: usize = 12;
 /// Bytes of groups and resources that are named after the first: `/readyz` shows them to anyone.
 const MAX_NAMED_BYTES: usize = 384;
+/// Groups of the resources that are named first.
+const SENSITIVE_GROUPS: [&str; 3] = [ALL, "", "helm.sh"];
 
 /// Reads of a grant that another does not open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excess {
-    /// The first of them, each of one group and one resource.
+    /// The most sensitive of them first, each of one group and one resource.
     named: Vec<ReadRule>,
     /// True if there are others.
     more: bool,
@@ -33,7 +39,7 @@ pub struct Excess {
 impl Grant {
     /// Reads of `asked` that this grant does not open; `None` if it implies `asked`.
     pub fn excess(&self, asked: &Self) -> Option<Excess> {
-        let mut excess = Excess { named: Vec::new(), more: false };
+        let mut found = Found::default();
         let mut compared = 0usize;
         for rule in &asked.rules {
             if self.rules.iter().any(|own| contains(own, rule)) {
@@ -42,25 +48,21 @@ impl Grant {
             let reads = rule.verbs.len().saturating_mul(rule.api_groups.len());
             compared = compared.saturating_add(reads.saturating_mul(rule.resources.len()));
             if compared > MAX_COMPARED {
-                excess.name_first(rule);
+                found.add_first(self, rule);
                 continue;
             }
             for group in &rule.api_groups {
                 for resource in &rule.resources {
-                    let beyond =
-                        rule.verbs.iter().copied().filter(|verb| !self.opens(*verb, group, resource));
-                    let verbs: Vec<_> = beyond.collect();
-                    if !verbs.is_empty() {
-                        excess.name(ReadRule {
-                            api_groups: vec![group.clone()],
-                            resources: vec![resource.clone()],
-                            verbs,
-                        });
-                    }
+                    found.add(group, resource, &self.beyond(rule, group, resource));
                 }
             }
         }
-        (!excess.named.is_empty()).then_some(excess)
+        found.name()
+    }
+
+    /// Verbs of `rule` by which this grant does not open the resource.
+    fn beyond(&self, rule: &ReadRule, group: &str, resource: &str) -> Vec<Verb> {
+        rule.verbs.iter().copied().filter(|verb| !self.opens(*verb, group, resource)).collect()
     }
 }
 
@@ -72,34 +74,98 @@ fn contains(own: &ReadRule, rule: &ReadRule) -> bool {
 }
 
 impl Excess {
-    /// The reads that are named, as rules.
+    /// The reads that are named, as rules, the most sensitive first.
     pub fn rules(&self) -> &[ReadRule] {
         &self.named
     }
+}
 
-    fn name(&mut self, rule: ReadRule) {
-        if self.named.contains(&rule) {
+/// Reads in excess, by group and resource, in the order of the declaration.
+#[derive(Default)]
+struct Found<'r> {
+    reads: Vec<(&'r str, &'r str, Vec<Verb>)>,
+    /// Positions in `reads`.
+    known: HashMap<(&'r str, &'r str), usize>,
+    /// True if there are reads that were not compared.
+    more: bool,
+}
+
+impl<'r> Found<'r> {
+    fn add(&mut self, group: &'r str, resource: &'r str, verbs: &[Verb]) {
+        if verbs.is_empty() {
             return;
         }
-        let named =
-            self.named.iter().chain([&rule]).flat_map(|rule| rule.api_groups.iter().chain(&rule.resources));
-        let bytes = named.map(String::len).sum::<usize>();
-        if self.named.is_empty() || (self.named.len() < MAX_NAMED && bytes <= MAX_NAMED_BYTES) {
-            self.named.push(rule);
-        } else {
-            self.more = true;
+        let at = *self.known.entry((group, resource)).or_insert(self.reads.len());
+        if at == self.reads.len() {
+            self.reads.push((group, resource, Vec::new()));
+        }
+        let Some((_, _, known)) = self.reads.get_mut(at) else { return };
+        for verb in verbs {
+            if !known.contains(verb) {
+                known.push(*verb);
+            }
         }
     }
 
-    /// Names the first read of a rule that is too large to be compared.
-    fn name_first(&mut self, rule: &ReadRule) {
-        self.name(ReadRule {
-            api_groups: rule.api_groups.iter().take(1).cloned().collect(),
-            resources: rule.resources.iter().take(1).cloned().collect(),
-            verbs: rule.verbs.clone(),
-        });
+    /// Adds the sensitive reads of a rule that is too large to be compared, or else its first.
+    fn add_first(&mut self, grant: &Grant, rule: &'r ReadRule) {
         self.more = true;
+        let mut none = true;
+        let groups = rule.api_groups.iter().filter(|group| SENSITIVE_GROUPS.contains(&group.as_str()));
+        let groups = groups.collect::<BTreeSet<_>>();
+        let resources: BTreeSet<_> = rule.resources.iter().collect();
+        for group in groups {
+            for resource in resources.iter().filter(|resource| is_sensitive(group, resource)) {
+                let beyond = grant.beyond(rule, group, resource);
+                none &= beyond.is_empty();
+                self.add(group, resource, &beyond);
+            }
+        }
+        if let Some((group, resource)) = rule.api_groups.first().zip(rule.resources.first()).filter(|_| none)
+        {
+            self.add(group, resource, &rule.verbs);
+        }
     }
+
+    /// The excess, the most sensitive reads first. The attack: the author of a tool declares a dozen harmless reads before
+    /// `secrets`, and the operator is shown a dozen.
+    fn name(mut self) -> Option<Excess> {
+        self.reads.sort_by_key(|(group, resource, _)| rank(group, resource));
+        let (mut named, mut bytes, mut more) = (Vec::new(), 0usize, self.more);
+        for (group, resource, verbs) in self.reads {
+            bytes = bytes.saturating_add(group.len()).saturating_add(resource.len());
+            if !named.is_empty() && (named.len() >= MAX_NAMED || bytes > MAX_NAMED_BYTES) {
+                more = true;
+                break;
+            }
+            named.push(ReadRule {
+                api_groups: vec![group.to_owned()],
+                resources: vec![resource.to_owned()],
+                verbs,
+            });
+        }
+        (!named.is_empty()).then_some(Excess { named, more })
+    }
+}
+
+/// Rank of a read among those that are named: all kinds of a group, then the others that are sensitive, then the rest.
+fn rank(group: &str, resource: &str) -> usize {
+    let is_named = |name: &str| {
+        let (plural, of) = name.split_once('.').unwrap_or((name, ""));
+        resource == plural && (group == of || group == ALL)
+    };
+    match resource {
+        ALL if SENSITIVE_GROUPS.contains(&group) => 0,
+        _ => NEVER_MERGED
+            .iter()
+            .position(|name| is_named(name))
+            .unwrap_or(NEVER_MERGED.len())
+            .saturating_add(1),
+    }
+}
+
+fn is_sensitive(group: &str, resource: &str) -> bool {
+    rank(group, resource) <= NEVER_MERGED.len()
 }
 
 /// Displays as `get secrets; list pods.metrics.k8s.io and more`.

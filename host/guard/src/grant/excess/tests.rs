@@ -88,6 +88,45 @@ fn a_declaration_of_millions_of_reads_is_compared_at_once() {
     assert_eq!((excess.rules().len(), excess.more), (MAX_NAMED, true));
 }
 
+/// The attack: the author orders the declaration, or makes it too large to be compared.
+#[test]
+fn what_is_sensitive_is_named_before_any_number_of_decoys() {
+    let names: Vec<String> = (0..2_000).map(|n| format!("a{n}")).collect();
+    let decoys: Vec<&str> = names.iter().map(String::as_str).collect();
+    let long = "a".repeat(253);
+    let both: &[Verb] = &[Get, List];
+    let few: Rule<'_> = (&[""], &decoys[..40], both);
+    for (asked, first) in [
+        (
+            &[few, (&[""], &["configmaps", "secrets"], &[Get])][..],
+            "get secrets; get configmaps; get, list a0; ",
+        ),
+        (&[few, (&[""], &["pods/log", "nodes/proxy"], both)], "get, list nodes/proxy; get, list pods/log; "),
+        (&[few, (&["helm.sh"], &["releases"], both)], "get, list releases.helm.sh; "),
+        (
+            &[few, (&["*"], &["secrets"], &[Get]), (&["*"], &["*"], both)],
+            "get, list any kind; get secrets.*; ",
+        ),
+        // A star of a group of the author's own is a decoy, too.
+        (&[(&decoys[..40], &["*"], both), (&[""], &["secrets"], &[List])], "list secrets; "),
+        (&[(&[""], &[&long], &[Get]), few, (&[""], &["secrets"], &[List])], "list secrets; "),
+        // Again and again, by other verbs.
+        (
+            &[few, (&[""], &["secrets"], &[Get]), (&[""], &["secrets"], &[List, Get, List])],
+            "get, list secrets; ",
+        ),
+        // Beyond what is compared.
+        (&[(&[""], &decoys, both), (&decoys, &decoys, both), (&[""], &["secrets"], &[Get])], "get secrets; "),
+        (&[(&["b", "c", ""], &[&decoys[..], &["secrets"]].concat(), both)], "get, list secrets and more"),
+    ] {
+        let excess = excess(&[], asked).unwrap();
+        assert!(excess.starts_with(first) && excess.ends_with(" and more"), "{first}: {excess}");
+    }
+    // What is approved is not named.
+    let large: Rule<'_> = (&["b", "c", ""], &[&decoys[..], &["secrets"]].concat(), both);
+    assert_eq!(excess(&[(&[""], &["secrets"], both)], &[large]).unwrap(), "get, list a0.b and more");
+}
+
 /// Random numbers (xorshift), the same in each run.
 struct Dice(u64);
 
