@@ -6,11 +6,12 @@ use std::{
 };
 
 use porthole_contract::truncate;
-use porthole_guard::ReadRecord;
+use porthole_guard::{ReadRecord, is_never_merged};
 
 /// Max readers that are kept; the one that has not read for the longest time is dropped.
 const MAX_READERS: usize = 50;
-/// Max kinds of a reader; of further ones only their existence is kept. The attack: a tool that reads every kind there is.
+/// Max kinds of a reader, but for the few that are never merged; of further ones only their existence is kept. The attacks:
+/// a tool that reads every kind there is, or as many decoys before `secrets`.
 const MAX_KINDS: usize = 16;
 /// Max bytes of a user name, which the API server's authenticator chooses.
 const MAX_CALLER: usize = 256;
@@ -22,7 +23,7 @@ pub struct Reader {
     pub caller: String,
     /// Tool name.
     pub tool: String,
-    /// Resources: `pods`, `deployments.apps`, `pods/log`.
+    /// Resources that were read: `pods`, `deployments.apps`, `pods/log`.
     pub kinds: BTreeSet<String>,
     /// True if more kinds were read than `kinds` holds.
     pub has_more_kinds: bool,
@@ -60,10 +61,12 @@ impl Readers {
             reader.reads = reader.reads.saturating_add(read.count.into());
             let failed = read.failed.as_ref().map_or(0, |(count, _)| *count);
             reader.failed = reader.failed.saturating_add(failed.into());
-            if reader.kinds.contains(&read.resource) {
+            // What was asked for in vain takes no place of a kind that was read.
+            let in_vain = failed >= read.count && read.bytes == 0;
+            if in_vain || reader.kinds.contains(&read.resource) {
                 continue;
             }
-            if reader.kinds.len() < MAX_KINDS {
+            if reader.kinds.len() < MAX_KINDS || is_never_merged(&read.resource) {
                 reader.kinds.insert(read.resource.clone());
             } else {
                 reader.has_more_kinds = true;
@@ -106,6 +109,34 @@ mod tests {
         let shown: Vec<_> =
             list.iter().map(|r| (&*r.caller, &*r.tool, r.reads, r.failed, r.kinds.len())).collect();
         assert_eq!(shown, [("a", "find", 6, 1, 2), ("b", "find", 1, 0, 1)]);
+    }
+
+    #[test]
+    fn decoys_do_not_hide_who_read_secrets() {
+        let mut readers = Readers::default();
+        let at = SystemTime::UNIX_EPOCH;
+        let decoys: Vec<ReadRecord> =
+            (0..100).map(|n| read(&format!("decoys{n}.example.com"), 1, 0)).collect();
+        readers.record("a", "find", at, &decoys);
+        readers.record("a", "find", at, &[read("secrets", 1, 0), read("releases.helm.sh", 2, 1)]);
+        let reader = &readers.list()[0];
+        assert!(reader.kinds.contains("secrets") && reader.kinds.contains("releases.helm.sh"), "{reader:?}");
+        assert_eq!((reader.kinds.len(), reader.has_more_kinds), (MAX_KINDS + 2, true));
+    }
+
+    #[test]
+    fn reads_that_failed_take_no_place_of_a_kind() {
+        let mut readers = Readers::default();
+        let at = SystemTime::UNIX_EPOCH;
+        let refused =
+            (0..100).map(|n| ReadRecord { bytes: 0, ..read(&format!("decoys{n}.example.com"), 1, 1) });
+        readers.record("a", "find", at, &refused.collect::<Vec<_>>());
+        // One whose answer was cut off after its first bytes was read.
+        readers.record("a", "find", at, &[read("pods", 2, 1), read("pods/log", 1, 1)]);
+        let reader = &readers.list()[0];
+        let kinds: Vec<&str> = reader.kinds.iter().map(String::as_str).collect();
+        assert_eq!((&kinds[..], reader.has_more_kinds), (&["pods", "pods/log"][..], false));
+        assert_eq!((reader.reads, reader.failed), (103, 102));
     }
 
     #[test]
