@@ -1,8 +1,8 @@
 //! Registries over HTTP, by the client of the oci-client crate.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, time::Duration};
 
-use futures::{StreamExt as _, stream::BoxStream};
+use futures::{FutureExt as _, StreamExt as _, stream::BoxStream};
 use oci_client::{
     Client, Reference,
     client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol},
@@ -23,6 +23,8 @@ const READ: Duration = Duration::from_secs(30);
 /// Max time of a request whose answer is short. The client reads manifests whole, however long they are, so this also bounds
 /// what a registry that never ends can make of one.
 const REQUEST: Duration = Duration::from_secs(30);
+/// Max time of an upload, as of a pull.
+const UPLOAD: Duration = Duration::from_secs(600);
 
 /// Chunks of a blob; an error is the rendered cause.
 pub(crate) type Chunks = BoxStream<'static, Result<Vec<u8>, String>>;
@@ -120,13 +122,32 @@ impl Repository {
         about: ImageReference,
         work: impl Future<Output = Result<T, OciDistributionError>>,
     ) -> Result<T, Error> {
+        let outcome = self.bounded(&about, REQUEST, work).await?;
+        outcome.map_err(|error| translate(about.into(), &error))
+    }
+
+    /// Runs work of the library within a limit, and keeps its panics from the sources that follow.
+    async fn bounded<T>(
+        &self,
+        about: &ImageReference,
+        limit: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Error> {
         let reference = self.reference("latest");
         self.client.store_auth_if_needed(reference.resolve_registry(), &self.auth).await;
-        match tokio::time::timeout(REQUEST, work).await {
-            Ok(outcome) => outcome.map_err(|error| translate(about.into(), &error)),
+        // The library unwraps what a registry sends: a token that no header can hold, an upload's address that is none.
+        // Each request begins anew, so that nothing half done is seen.
+        let work = AssertUnwindSafe(work).catch_unwind();
+        let image = || Box::new(about.clone());
+        match tokio::time::timeout(limit, work).await {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(_)) => Err(Error::Failed {
+                image: image(),
+                cause: "the registry sent what its client cannot take".to_owned(),
+            }),
             Err(_) => Err(Error::Unreachable {
-                image: about.into(),
-                cause: format!("no answer within {} s", REQUEST.as_secs()),
+                image: image(),
+                cause: format!("no answer within {} s", limit.as_secs()),
             }),
         }
     }
@@ -198,9 +219,8 @@ impl Repository {
         if self.has_blob(&digest).await {
             return Ok(());
         }
-        self.client.store_auth_if_needed(reference.resolve_registry(), &self.auth).await;
-        let pushed = self.client.push_blob(&reference, bytes.to_vec(), &digest).await;
-        match pushed {
+        let pushed = self.client.push_blob(&reference, bytes.to_vec(), &digest);
+        match self.bounded(&self.image, UPLOAD, pushed).await? {
             Ok(_) => Ok(()),
             // Some registries answer 201 without an address, and have taken it.
             Err(OciDistributionError::RegistryNoLocationError) if self.has_blob(&digest).await => Ok(()),
