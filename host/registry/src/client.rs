@@ -26,6 +26,12 @@ const REQUEST: Duration = Duration::from_secs(30);
 /// Max time of an upload, as of a pull.
 const UPLOAD: Duration = Duration::from_secs(600);
 
+/// Stands for a proxy where there must be none: nothing goes to it, since [`ALL_HOSTS`] are exempt. A proxy of one's own turns
+/// those of the environment off, which know no exemption for loopback.
+const NO_PROXY: &str = "http://127.0.0.1:9";
+/// Names and addresses; a star alone covers names only.
+const ALL_HOSTS: &str = "*,0.0.0.0/0,::/0";
+
 /// Chunks of a blob; an error is the rendered cause.
 pub(crate) type Chunks = BoxStream<'static, Result<Vec<u8>, String>>;
 
@@ -82,6 +88,8 @@ impl Registries {
         let certificate = |data| Certificate { encoding: CertificateEncoding::Pem, data };
         let client = Client::try_from(ClientConfig {
             protocol: if settings.insecure { ClientProtocol::Http } else { ClientProtocol::Https },
+            http_proxy: settings.insecure.then(|| NO_PROXY.to_owned()),
+            no_proxy: settings.insecure.then(|| ALL_HOSTS.to_owned()),
             tls_certs_only: settings.ca.into_iter().map(certificate).collect(),
             connect_timeout: Some(CONNECT),
             read_timeout: Some(READ),

@@ -69,3 +69,29 @@ async fn a_token_that_no_header_can_hold_is_an_error_of_one_tool() {
     let error = porthole_registry::verify(&source, &Trust::default(), &insecure(&host)).await.unwrap_err();
     assert!(matches!(error, Error::Failed { .. }) && error.to_string().contains("cannot take"), "{error}");
 }
+
+/// Runs itself once more with proxies in the environment, which a process reads for all of its tests.
+#[tokio::test]
+async fn no_proxy_sees_what_is_meant_for_loopback() {
+    if std::env::var_os("HTTP_PROXY").is_none() {
+        let proxy = registry(|_, _| panic!("the proxy was asked"));
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "no_proxy_sees_what_is_meant_for_loopback"]);
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+            again.env(name, format!("http://{proxy}"));
+        }
+        for name in ["NO_PROXY", "no_proxy", "REQUEST_METHOD"] {
+            again.env_remove(name);
+        }
+        assert!(again.output().unwrap().status.success());
+        return;
+    }
+    let host = registry(|_, _| ok("application/vnd.oci.image.manifest.v1+json", b"{}"));
+    let localhost = host.replace("127.0.0.1", "localhost");
+    for host in [host, localhost] {
+        let source = source(&host, ContentDigest::of(b"{}"), &[]);
+        let error =
+            porthole_registry::verify(&source, &Trust::default(), &insecure(&host)).await.unwrap_err();
+        assert!(matches!(error, Error::NotATool { .. }), "{error}");
+    }
+}
