@@ -12,7 +12,9 @@ use oci_client::{
 };
 
 use crate::{
-    ContentDigest, Error, ImageReference, docker_config,
+    ContentDigest, Error, ImageReference,
+    bundle::BUNDLE,
+    docker_config,
     manifest::{Descriptor, INDEX, MANIFEST, MAX_ENTRIES},
 };
 
@@ -199,13 +201,15 @@ impl Repository {
 
     /// Manifests that refer to a digest, by the referrers API or, if the registry has none, by its tag.
     ///
-    /// Without a filter by type: registries fill it in differently, and what matters is in the manifests.
+    /// Without a filter by type: registries fill it in differently, and what matters is in the manifests. Those that say that
+    /// they are signatures come first, so that what others attach does not crowd them out.
     pub(crate) async fn referrers(&self, digest: ContentDigest) -> Result<Vec<ContentDigest>, Error> {
         let reference = Reference::with_digest(self.host.clone(), self.path.clone(), digest.to_string());
         let index = self.request(self.image.at(digest), self.client.pull_referrers(&reference, None)).await?;
-        Ok(index
-            .manifests
-            .iter()
+        let mut entries: Vec<_> = index.manifests.iter().collect();
+        entries.sort_by_key(|entry| entry.artifact_type.as_deref() != Some(BUNDLE));
+        Ok(entries
+            .into_iter()
             .filter_map(|entry| ContentDigest::parse(&entry.digest))
             .take(MAX_ENTRIES)
             .collect())

@@ -1,5 +1,7 @@
 //! Verification of an image: its digest, who has signed it, and its only layer. Each step ends the way if it fails.
 
+use std::time::Duration;
+
 use crate::{
     ContentDigest, Error, ImageReference, Registries, Source, Trust, TrustedKey, bundle,
     bundle::BUNDLE,
@@ -7,6 +9,15 @@ use crate::{
     simple_signing::{self, SIGNATURE, SIMPLE_SIGNING},
     store::Store,
 };
+
+/// Max time to verify one tool.
+const VERIFY: Duration = Duration::from_secs(120);
+/// Max time to read one thing that is attached to a tool, so that a slow one leaves time for the others. Less than a request
+/// has, whose end would count as a registry that does not answer.
+const ATTACHED: Duration = Duration::from_secs(15);
+
+/// Why a signature does not count whose bytes cannot be had.
+const UNREADABLE: &str = "a signature cannot be read";
 
 /// A verified image of a tool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +41,11 @@ pub struct Verified {
 /// The first step that fails.
 pub async fn verify(source: &Source, trust: &Trust, registries: &Registries) -> Result<Verified, Error> {
     let store = Store::open(&source.image, registries)?;
-    examine(&store, source, trust).await
+    let verified = tokio::time::timeout(VERIFY, examine(&store, source, trust)).await;
+    verified.unwrap_or_else(|_| {
+        let cause = format!("the tool is not verified after {} s", VERIFY.as_secs());
+        Err(Error::Unreachable { image: source.image.clone().into(), cause })
+    })
 }
 
 /// Resolves the digest, looks for it on the list of revoked ones and for a signature over it, and reads its manifest.
@@ -64,6 +79,16 @@ fn refuse_revoked(image: &ImageReference, digest: ContentDigest, trust: &Trust) 
     Ok(())
 }
 
+/// Bytes of what is attached to a tool; `None` if they cannot be read. Others may attach what is gone, too large or slow, and
+/// the right signature can be the next one. A registry that does not answer is an error: it has no next one.
+async fn attached(read: impl Future<Output = Result<Vec<u8>, Error>>) -> Result<Option<Vec<u8>>, Error> {
+    match tokio::time::timeout(ATTACHED, read).await {
+        Ok(Ok(bytes)) => Ok(Some(bytes)),
+        Ok(Err(error @ Error::Unreachable { .. })) => Err(error),
+        Ok(Err(_)) | Err(_) => Ok(None),
+    }
+}
+
 /// The first of the named keys that has signed the digest.
 async fn signer<'t>(
     store: &Store,
@@ -75,9 +100,17 @@ async fn signer<'t>(
     let keys = trust.keys_of(names);
     let mut cause = None;
     for referrer in store.referrers(digest).await? {
-        let Ok(manifest) = Manifest::parse(&store.manifest(image, referrer).await?) else { continue };
+        let Some(bytes) = attached(store.manifest(image, referrer)).await? else {
+            cause = Some(UNREADABLE);
+            continue;
+        };
+        let Ok(manifest) = Manifest::parse(&bytes) else { continue };
         for layer in manifest.layers.iter().filter(|layer| layer.media_type == BUNDLE).take(MAX_ENTRIES) {
-            match bundle::signer(&store.small_blob(image, layer).await?, digest, &keys) {
+            let Some(bytes) = attached(store.small_blob(image, layer)).await? else {
+                cause = Some(UNREADABLE);
+                continue;
+            };
+            match bundle::signer(&bytes, digest, &keys) {
                 Ok(key) => return Ok(key),
                 Err(why) => cause = Some(why),
             }
@@ -89,7 +122,11 @@ async fn signer<'t>(
     let is_signature = |layer: &&Descriptor| layer.media_type == SIMPLE_SIGNING;
     for layer in layers.iter().filter(is_signature).take(MAX_ENTRIES) {
         let Some(signature) = layer.annotations.get(SIGNATURE) else { continue };
-        match simple_signing::signer(&store.small_blob(image, layer).await?, signature, digest, &keys) {
+        let Some(bytes) = attached(store.small_blob(image, layer)).await? else {
+            cause = Some(UNREADABLE);
+            continue;
+        };
+        match simple_signing::signer(&bytes, signature, digest, &keys) {
             Ok(key) => return Ok(key),
             Err(why) => cause = Some(why),
         }

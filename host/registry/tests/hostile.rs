@@ -8,7 +8,14 @@ use std::{
     sync::Arc,
 };
 
-use porthole_registry::{ContentDigest, Error, ImageReference, Registries, Registry, Source, Trust};
+use porthole_registry::{
+    Artifact, ContentDigest, Error, ImageReference, Registries, Registry, SigningKey, Source, Trust,
+    TrustedKey,
+};
+use serde_json::{Value, json};
+
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /// An answer of a registry: status line and headers, and the bytes that follow; `None` ends the connection without one.
 type Answer = Option<(String, Vec<u8>)>;
@@ -86,7 +93,7 @@ async fn no_proxy_sees_what_is_meant_for_loopback() {
         assert!(again.output().unwrap().status.success());
         return;
     }
-    let host = registry(|_, _| ok("application/vnd.oci.image.manifest.v1+json", b"{}"));
+    let host = registry(|_, _| ok(MANIFEST, b"{}"));
     let localhost = host.replace("127.0.0.1", "localhost");
     for host in [host, localhost] {
         let source = source(&host, ContentDigest::of(b"{}"), &[]);
@@ -94,4 +101,103 @@ async fn no_proxy_sees_what_is_meant_for_loopback() {
             porthole_registry::verify(&source, &Trust::default(), &insecure(&host)).await.unwrap_err();
         assert!(matches!(error, Error::NotATool { .. }), "{error}");
     }
+}
+
+/// A tool that is signed, as a folder that a registry serves; what refers to it is `referrers`, and then its signature.
+struct Signed {
+    folder: tempfile::TempDir,
+    digest: ContentDigest,
+    signature: String,
+    trust: Trust,
+}
+
+impl Signed {
+    async fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("registry").tempdir().unwrap();
+        let image = ImageReference::parse(&format!("oci:{}/certs", folder.path().display())).unwrap();
+        let key = SigningKey::parse(include_bytes!("../../../tests/fixtures/signatures/p256.key")).unwrap();
+        let artifact = Artifact { wasm: b"wasm".to_vec(), ..Artifact::default() };
+        let none = Registries::default();
+        let digest = porthole_registry::push(&artifact, &image, Some(&key), &none).await.unwrap();
+        let index = std::fs::read(folder.path().join("certs/index.json")).unwrap();
+        let index: Value = serde_json::from_slice(&index).unwrap();
+        let digests =
+            index["manifests"].as_array().unwrap().iter().map(|entry| entry["digest"].as_str().unwrap());
+        let others: Vec<_> = digests.filter(|listed| **listed != digest.to_string()).collect();
+        let [signature] = others.as_slice() else { panic!("{index}") };
+        let key = include_bytes!("../../../tests/fixtures/signatures/p256.pub");
+        let keys = [("own".to_owned(), TrustedKey::parse("own", key).unwrap())];
+        let trust = Trust { keys: keys.into_iter().collect(), ..Trust::default() };
+        Self { digest, signature: (*signature).to_owned(), trust, folder }
+    }
+
+    /// Adds a blob. Returns its digest.
+    fn add(&self, bytes: &[u8]) -> String {
+        let digest = ContentDigest::of(bytes).to_string();
+        std::fs::write(self.folder.path().join("certs/blobs/sha256").join(&digest[7..]), bytes).unwrap();
+        digest
+    }
+
+    /// Verifies it, by a registry where these referrers, by digest and type, come before the signature.
+    async fn verify(&self, referrers: &[(String, &str)]) -> Result<Option<String>, Error> {
+        let signature = (self.signature.clone(), BUNDLE);
+        let entries = referrers.iter().chain([&signature]).map(|(digest, kind)| {
+            json!({"mediaType": MANIFEST, "digest": digest, "size": 2, "artifactType": kind})
+        });
+        let entries: Vec<_> = entries.collect();
+        let index = json!({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": entries});
+        let blobs = self.folder.path().join("certs/blobs/sha256");
+        let host = registry(move |_, path| match path.rsplit_once('/') {
+            Some((before, _)) if before.ends_with("/referrers") => {
+                ok("application/vnd.oci.image.index.v1+json", index.to_string().as_bytes())
+            }
+            Some((_, last)) => match last.strip_prefix("sha256:").map(|hex| std::fs::read(blobs.join(hex))) {
+                Some(Ok(bytes)) => ok(MANIFEST, &bytes),
+                _ => Some(("404 Not Found\r\nContent-Length: 0".to_owned(), Vec::new())),
+            },
+            None => None,
+        });
+        let source = source(&host, self.digest, &["own"]);
+        let verified = porthole_registry::verify(&source, &self.trust, &insecure(&host)).await;
+        verified.map(|verified| verified.signed_by)
+    }
+
+    /// Manifest of a signature with one layer.
+    fn referrer(&self, layer: &str, size: usize) -> String {
+        let descriptor =
+            |kind: &str, digest: &str, size| json!({"mediaType": kind, "digest": digest, "size": size});
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": descriptor("application/vnd.oci.empty.v1+json", layer, 2),
+            "layers": [descriptor(BUNDLE, layer, size)],
+        });
+        self.add(manifest.to_string().as_bytes())
+    }
+}
+
+#[tokio::test]
+async fn a_stray_referrer_does_not_hide_the_signature_behind_it() {
+    let signed = Signed::new().await;
+    let gone = ContentDigest::of(b"gone").to_string();
+    let large = signed.add(&vec![b' '; (1 << 20) + 1]);
+    let strays = [
+        gone.clone(),
+        large.clone(),
+        signed.referrer(&gone, 2),
+        signed.referrer(&large, (1 << 20) + 1),
+        signed.referrer(&large, 2),
+    ];
+    for stray in strays {
+        let signed_by = signed.verify(&[(stray.clone(), BUNDLE)]).await;
+        assert_eq!(signed_by.unwrap().as_deref(), Some("own"), "{stray}");
+    }
+}
+
+#[tokio::test]
+async fn what_else_is_attached_does_not_crowd_a_signature_out() {
+    let signed = Signed::new().await;
+    let other = (signed.add(b"{}"), "application/vnd.example.sbom");
+    let signed_by = signed.verify(&vec![other; 100]).await;
+    assert_eq!(signed_by.unwrap().as_deref(), Some("own"));
 }
