@@ -17,7 +17,7 @@ use crate::{
     shell::{command, has, root, run_aside, target},
 };
 
-/// What is released.
+/// Options of a release.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Private key in PEM, Ed25519 or ECDSA P-256, that signs the checksums
@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// Cargo's profile of the programs; dist takes twenty minutes for each architecture
     #[arg(long, default_value = "dist")]
     profile: String,
-    /// Who builds, as a URI in the provenance
+    /// URI of the builder, for the provenance
     #[arg(long)]
     builder: Option<String>,
 }

@@ -7,7 +7,7 @@ use porthole_contract::Kind;
 
 use crate::MaskedValues;
 
-/// What the host takes out of answers, for all callers.
+/// Redaction of answers, for all callers.
 pub(super) struct Redactions {
     /// Masking of secrets in logs and event messages.
     pub(super) masking: Masking,

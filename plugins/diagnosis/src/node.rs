@@ -101,7 +101,7 @@ fn reference(object: &Value) -> Option<Reference> {
     Some(Reference::new(kind, metadata["namespace"].as_str().unwrap_or_default(), metadata["name"].as_str()?))
 }
 
-/// What was read of a fault.
+/// Recorded facts of a fault.
 struct Facts {
     name: String,
     facts: Value,

@@ -1,4 +1,4 @@
-//! What a release is made of: the commit, the lock files and the compiler.
+//! Materials of a release: the commit, the lock files and the compiler.
 
 use std::{
     collections::BTreeMap,
@@ -15,12 +15,12 @@ use crate::digest;
 /// Lock files of both workspaces, from the root of the repository.
 pub(crate) const LOCKS: [&str; 2] = ["Cargo.lock", "plugins/Cargo.lock"];
 
-/// What a release is made of.
+/// Materials of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Materials {
     /// Version of the workspace.
     pub(crate) version: String,
-    /// Where the source is kept.
+    /// URL of the source.
     pub(crate) repository: String,
     pub(crate) commit: String,
     /// Time of the commit, in seconds since 1970. No other time is written, so that two releases of a commit are the same.
@@ -65,7 +65,7 @@ impl Materials {
     }
 }
 
-/// What a command writes, without the line's end.
+/// Output of a command, without the line's end.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.output().with_context(|| format!("cannot run {name}"))?;

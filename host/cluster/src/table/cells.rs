@@ -1,7 +1,7 @@
 //! Cells of a table that show a masked value.
 //!
 //! A column does not say of which field it is, so a cell is masked if it holds a value that is masked in the row's object.
-//! What the API server computes from a value, such as a count or an age, holds it no longer.
+//! A count or an age, which the API server computes from a value, holds it no longer.
 
 use porthole_contract::Kind;
 use serde::Deserialize;

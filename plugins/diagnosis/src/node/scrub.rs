@@ -159,7 +159,7 @@ impl Names {
     }
 }
 
-/// What tells an event from others, but for what is drawn at random.
+/// Key that tells an event from others, without the parts that are drawn at random.
 fn event_key(event: &Value) -> String {
     let kind = event["involvedObject"]["kind"].as_str().unwrap_or_default();
     let first = event["firstTimestamp"].as_str().unwrap_or_default();

@@ -96,7 +96,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// What differs between two clusters in any case, and what stands for it.
+/// Texts that differ between two clusters in any case, and their replacements.
 struct Masks(Vec<(String, &'static str)>);
 
 impl Masks {
@@ -123,7 +123,7 @@ impl Masks {
         for (from, to) in &self.0 {
             message = message.replace(from, to);
         }
-        // What a registry says is the registry's; the node reaches none.
+        // The rest is the registry's own message; the node reaches none.
         if let Some((kept, _)) = message.split_once("failed to resolve reference \"IMAGE\": ") {
             message = kept.to_owned();
         }
@@ -181,7 +181,7 @@ fn status(pod: &Value, masks: &Masks) -> Value {
     json!({"phase": pod["status"]["phase"], "conditions": conditions(pod, masks), "containers": containers})
 }
 
-/// What the shop says otherwise than the node, a line for each.
+/// Differences of the shop from the node, a line for each.
 fn differences(shop: &Cluster, node: &Cluster, namespace: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut compare = |what: &str, told: Value, real: Value| {

@@ -121,7 +121,7 @@ impl Stage<'_> {
         self.node.signal(Program::ApiServer, "KILL").unwrap();
         visits.told(40).await;
         self.node.start_again(&prepared::path("PORTHOLE_TESTBED"), Program::ApiServer).unwrap();
-        // What has waited since the start may hold its permits as long.
+        // Calls that have waited since the start may hold their permits as long.
         let to = self.until_api_server_answers().await + CALL;
         visits.answered(60).await;
         let report = visits.end().await;

@@ -57,7 +57,7 @@ impl<'n> Twin<'n> {
         import(node);
         let deployment = Deployment::apply(node, (name, "mcp-tools"), replicas, |pod| {
             pod["containers"][0]["image"] = IMAGE.into();
-            // Where `kill` looks for its container.
+            // `kill` looks for its container there.
             pod["nodeSelector"] = json!({"kubernetes.io/hostname": NODE_NAME});
             change(pod);
         });

@@ -171,8 +171,7 @@ struct Recorder<'n> {
 }
 
 impl Recorder<'_> {
-    /// What there is to read of a fault with the answers to its questions; and sentences about answers that are wrong,
-    /// which are not among them.
+    /// Facts of a fault with the answers to its questions; and sentences about wrong answers, which are not among them.
     async fn facts(&self, fault: &Fault) -> Result<(Value, Vec<String>)> {
         let now = seconds();
         let mut objects = Vec::new();

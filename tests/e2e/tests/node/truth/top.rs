@@ -1,4 +1,4 @@
-//! What containers and nodes use beside `kubectl top`, of the same objects of metrics-server.
+//! Usage of containers and nodes beside `kubectl top`, of the same objects of metrics-server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ struct Usage {
     name: Vec<String>,
     cpu: u64,
     memory: u64,
-    /// When it was measured.
+    /// Time of the measurement.
     timestamp: String,
 }
 
