@@ -28,6 +28,8 @@ const REQUEST: Duration = Duration::from_secs(30);
 /// Max time of an upload, as of a pull.
 const UPLOAD: Duration = Duration::from_secs(600);
 
+/// Text of the HTTP library before an address, with which its message ends.
+const ADDRESS: &str = " for url (";
 /// Stands for a proxy where there must be none: nothing goes to it, since [`ALL_HOSTS`] are exempt. A proxy of one's own turns
 /// those of the environment off, which know no exemption for loopback.
 const NO_PROXY: &str = "http://127.0.0.1:9";
@@ -133,7 +135,7 @@ impl Repository {
         work: impl Future<Output = Result<T, OciDistributionError>>,
     ) -> Result<T, Error> {
         let outcome = self.bounded(&about, REQUEST, work).await?;
-        outcome.map_err(|error| translate(about.into(), &error))
+        outcome.map_err(|error| translate(about.into(), error))
     }
 
     /// Runs work of the library within a limit, and keeps its panics from the sources that follow.
@@ -236,7 +238,7 @@ impl Repository {
             Ok(_) => Ok(()),
             // Some registries answer 201 without an address, and have taken it.
             Err(OciDistributionError::RegistryNoLocationError) if self.has_blob(&digest).await => Ok(()),
-            Err(error) => Err(translate(self.image.clone().into(), &error)),
+            Err(error) => Err(translate(self.image.clone().into(), error)),
         }
     }
 
@@ -267,7 +269,7 @@ fn header_value(media_type: &str) -> http::HeaderValue {
 }
 
 /// Error of the library, as what it means.
-fn translate(image: Box<ImageReference>, error: &OciDistributionError) -> Error {
+fn translate(image: Box<ImageReference>, error: OciDistributionError) -> Error {
     use OciErrorCode::{BlobUnknown, Denied, ManifestUnknown, NameUnknown, NotFound, Unauthorized};
     match error {
         OciDistributionError::ImageManifestNotFoundError(_)
@@ -280,7 +282,7 @@ fn translate(image: Box<ImageReference>, error: &OciDistributionError) -> Error 
             }
         }
         OciDistributionError::UnauthorizedError { .. } => Error::Denied { image, cause: "401".to_owned() },
-        OciDistributionError::AuthenticationFailure(cause) => Error::Denied { image, cause: short(cause) },
+        OciDistributionError::AuthenticationFailure(cause) => Error::Denied { image, cause: short(&cause) },
         OciDistributionError::DigestError(_) => {
             let expected = image.digest.unwrap_or_else(|| ContentDigest::of(b""));
             match image.digest {
@@ -291,20 +293,28 @@ fn translate(image: Box<ImageReference>, error: &OciDistributionError) -> Error 
                 },
             }
         }
-        OciDistributionError::RequestError(cause) => Error::Unreachable { image, cause: chain(cause) },
-        other => Error::Failed { image, cause: chain(other) },
+        OciDistributionError::RequestError(cause) => {
+            Error::Unreachable { image, cause: chain(&cause.without_url()) }
+        }
+        OciDistributionError::ServerError { code, message, .. } => {
+            Error::Failed { image, cause: short(&format!("it answers {code}: {message}")) }
+        }
+        other => Error::Failed { image, cause: chain(&other) },
     }
 }
 
-/// An error with its causes; the outermost of the HTTP library says little more than an address.
+/// An error with its causes, without the address that the HTTP library puts behind its own: what a registry redirects to is
+/// signed, so that a log that holds it gives the blob away.
 fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let text = error.to_string();
+    let mut text = text.split(ADDRESS).next().unwrap_or_default().to_owned();
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
+        let cause_text = cause_text.split(ADDRESS).next().unwrap_or_default();
+        if !text.contains(cause_text) {
             text.push_str(": ");
-            text.push_str(&cause_text);
+            text.push_str(cause_text);
         }
         source = cause.source();
     }

@@ -201,3 +201,40 @@ async fn what_else_is_attached_does_not_crowd_a_signature_out() {
     let signed_by = signed.verify(&vec![other; 100]).await;
     assert_eq!(signed_by.unwrap().as_deref(), Some("own"));
 }
+
+/// A registry that redirects to signed addresses, and ends the connection there: without an answer, or within it.
+#[tokio::test]
+async fn no_error_holds_an_address_that_a_registry_signed() {
+    let signed = Signed::new().await;
+    let blobs = signed.folder.path().join("certs/blobs/sha256");
+    let manifest = std::fs::read(blobs.join(&signed.digest.to_string()[7..])).unwrap();
+    for part in ["manifests", "blobs"] {
+        let manifest = manifest.clone();
+        let host = registry(move |host, path| {
+            if path.contains("X-Signature") {
+                let half = "200 OK\r\nContent-Length: 4".to_owned();
+                return (part == "blobs").then(|| (half, b"wa".to_vec()));
+            }
+            if path.contains(part) {
+                let to = format!("http://{host}/storage?X-Signature=s3cr3t");
+                return Some((
+                    format!("307 Temporary Redirect\r\nLocation: {to}\r\nContent-Length: 0"),
+                    Vec::new(),
+                ));
+            }
+            ok(MANIFEST, if path.contains("manifests") { &manifest } else { b"" })
+        });
+        let tools = tempfile::Builder::new().prefix("registry").tempdir().unwrap();
+        let (source, trust) = (source(&host, signed.digest, &[]), Trust::default());
+        let pulled = porthole_registry::pull(&source, None, &trust, &insecure(&host), tools.path()).await;
+        let error = pulled.unwrap_err();
+        assert!(
+            matches!(
+                (part, &error),
+                ("manifests", Error::Unreachable { .. }) | ("blobs", Error::Truncated { .. })
+            ),
+            "{error}"
+        );
+        assert!(!error.to_string().contains("s3cr3t") && !error.to_string().contains("storage"), "{error}");
+    }
+}
