@@ -45,6 +45,9 @@ pub enum Error {
     /// The lock file as a whole is none.
     #[error("lock file {}: {}", .path.display(), Printable(.cause))]
     NoLock { path: PathBuf, cause: String },
+    /// The lock file has changed and cannot be written.
+    #[error("lock file {}: {cause}. It has changed: what a tag is now would be forgotten. Write it where it can be written, with `porthole plugin lock --lock FILE`", .path.display())]
+    Unwritable { path: PathBuf, cause: std::io::Error },
     /// A file of this machine.
     #[error("{}: {cause}", .path.display())]
     File { path: PathBuf, cause: std::io::Error },

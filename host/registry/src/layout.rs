@@ -12,6 +12,7 @@ use crate::{
     ContentDigest, Error, ImageReference,
     client::Chunks,
     manifest::{Descriptor, INDEX, Index, MANIFEST, MAX_ENTRIES, MAX_MANIFEST, Manifest},
+    replacement::replace,
 };
 
 /// Content of the file that says that a folder is in this layout.
@@ -155,16 +156,4 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other(format!("it has more than {MAX_MANIFEST} bytes")));
     }
     Ok(bytes)
-}
-
-/// Writes a file beside and renames it, so that it is never seen half written.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use io::Write as _;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
-    let beside = path.with_file_name(name);
-    let mut file = fs::File::create(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)
 }

@@ -17,6 +17,7 @@ mod manifest;
 mod pull;
 mod push;
 mod reference;
+mod replacement;
 mod simple_signing;
 mod store;
 mod trust;

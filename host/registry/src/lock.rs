@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::Read as _, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ContentDigest, Error, ImageReference, layout::replace};
+use crate::{ContentDigest, Error, ImageReference, replacement::replace};
 
 /// Version of the file; another one is not guessed at.
 const VERSION: u32 = 1;
@@ -109,13 +109,15 @@ impl SourcesLock {
         text
     }
 
-    /// Writes the file, in one step.
+    /// Writes the file, in one step. A link stays, and what it leads to is replaced.
     ///
     /// # Errors
     ///
     /// If it cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
-        replace(path, self.render().as_bytes()).map_err(Error::file(path))
+        let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        replace(&target, self.render().as_bytes())
+            .map_err(|cause| Error::Unwritable { path: path.to_owned(), cause })
     }
 }
 
@@ -149,6 +151,21 @@ mod tests {
         assert_eq!(read.retain(&[&tagged]), [(pinned.clone(), tool)]);
         assert!(read.get(&pinned).is_none() && read.get(&tagged).is_some());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_link_to_the_lock_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("kept/sources.lock"), folder.path().join("sources.lock"));
+        std::fs::create_dir(folder.path().join("kept")).unwrap();
+        SourcesLock::default().write(&path).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let mut lock = SourcesLock::default();
+        let digest = ContentDigest::of(b"x");
+        let image = ImageReference::parse("r.example/a:1").unwrap();
+        lock.insert(&image, LockedTool { manifest: digest, layer: digest, signed_by: None });
+        lock.write(&link).unwrap();
+        assert!(link.is_symlink() && SourcesLock::read(&path).unwrap() == lock);
     }
 
     #[test]

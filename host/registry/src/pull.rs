@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use crate::{
     ContentDigest, Error, LockedTool, Registries, Source, Trust,
     manifest::{Descriptor, MAX_LAYER, WASM},
+    replacement::Replacement,
     store::Store,
     verify::{Verified, examine},
 };
@@ -112,22 +113,14 @@ async fn pull_to(
     Ok(Pulled { tool: LockedTool { manifest, layer, signed_by }, path: path.to_owned(), is_new })
 }
 
-/// Streams a layer to a hidden file beside `path`, which hosts do not load, and renames it when it is proven.
+/// Streams a layer to a file beside `path`, which takes its place when it is proven.
 async fn fetch(store: &Store, source: &Source, blob: &Descriptor, path: &Path) -> Result<(), Error> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-    let fetched = async {
-        let mut file = tokio::fs::File::create(&beside).await.map_err(Error::file(&beside))?;
-        store.blob(&source.image, blob, &mut file).await?;
-        file.flush().await.map_err(Error::file(&beside))?;
-        file.sync_all().await.map_err(Error::file(&beside))?;
-        tokio::fs::rename(&beside, path).await.map_err(Error::file(path))
-    };
-    let fetched = fetched.await;
-    if fetched.is_err() {
-        let _ = tokio::fs::remove_file(&beside).await;
-    }
-    fetched
+    let (replacement, file) = Replacement::create(path).map_err(Error::file(path))?;
+    let mut file = tokio::fs::File::from_std(file);
+    store.blob(&source.image, blob, &mut file).await?;
+    file.flush().await.map_err(Error::file(path))?;
+    file.sync_all().await.map_err(Error::file(path))?;
+    replacement.put_in_place().map_err(Error::file(path))
 }
 
 /// Removes the file of a tool whose source is no longer named, if it still is what was pulled. Returns its path.
