@@ -1,22 +1,12 @@
-//! Registries on loopback: go-containerregistry's, as a program, and one that answers what a test chooses.
+//! A registry on loopback: go-containerregistry's, as a program.
 
 use std::{
-    collections::BTreeMap,
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
 };
 
 use anyhow::{Context, Result};
-use axum::{
-    Router,
-    body::Body,
-    extract::{Request, State},
-    http::{Method, Response, StatusCode, header},
-};
-use bytes::Bytes;
-use futures::stream;
 
 use crate::binaries::{Main, build_module, cache};
 
@@ -93,69 +83,4 @@ fn program() -> Result<PathBuf> {
         build_module(&module, Main::Source(MAIN), &program).context("building the registry of the tests")?;
     }
     Ok(program)
-}
-
-/// Answer to a path.
-#[derive(Clone)]
-pub struct Answer {
-    pub content_type: &'static str,
-    pub body: Bytes,
-    /// Value of `Docker-Content-Digest`.
-    pub digest: Option<String>,
-    /// Length that is announced, if it is not the body's.
-    pub length: Option<usize>,
-}
-
-/// A registry that answers GET and HEAD with what it was given, true or not. It keeps the paths that were asked.
-pub struct LyingRegistry {
-    pub host: String,
-    seen: Arc<Mutex<Vec<String>>>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-type Answers = Arc<BTreeMap<String, Answer>>;
-type Seen = Arc<Mutex<Vec<String>>>;
-
-impl LyingRegistry {
-    /// Starts it with answers by path, such as `/v2/tools/a/manifests/1`.
-    pub async fn start(answers: BTreeMap<String, Answer>) -> Result<Self> {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let host = listener.local_addr()?.to_string();
-        let seen = Seen::default();
-        let routes = Router::new().fallback(answer).with_state((Arc::new(answers), Arc::clone(&seen)));
-        let task = tokio::spawn(async move {
-            let _ = axum::serve(listener, routes).await;
-        });
-        Ok(Self { host, seen, task })
-    }
-
-    /// Paths that were asked, in order.
-    pub fn seen(&self) -> Vec<String> {
-        self.seen.lock().expect("no panic while it is held").clone()
-    }
-}
-
-impl Drop for LyingRegistry {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn answer(State((answers, seen)): State<(Answers, Seen)>, request: Request) -> Response<Body> {
-    let path = request.uri().path().to_owned();
-    seen.lock().expect("no panic while it is held").push(path.clone());
-    let response = Response::builder();
-    let Some(answer) = answers.get(&path).cloned() else {
-        let status = if path == "/v2/" { StatusCode::OK } else { StatusCode::NOT_FOUND };
-        return response.status(status).body(Body::empty()).expect("a response");
-    };
-    let length = answer.length.unwrap_or(answer.body.len());
-    let mut response =
-        response.header(header::CONTENT_TYPE, answer.content_type).header(header::CONTENT_LENGTH, length);
-    if let Some(digest) = answer.digest {
-        response = response.header("docker-content-digest", digest);
-    }
-    let is_head = request.method() == Method::HEAD;
-    let chunks = if is_head { Vec::new() } else { vec![Ok::<_, std::io::Error>(answer.body)] };
-    response.body(Body::from_stream(stream::iter(chunks))).expect("a response")
 }
