@@ -11,7 +11,7 @@ use axum::{
     extract::{Request, State},
     http::{Method, Response, StatusCode, header},
 };
-use porthole_registry::ContentDigest;
+use porthole_registry::{Artifact, ContentDigest, ImageReference, Registries, push};
 use serde_json::json;
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -87,8 +87,8 @@ async fn pull(manifest_answer: Answer, layer: Option<Answer>) -> (i32, String) {
     let mut files: Vec<_> =
         fs::read_dir(folder.path().join("tools")).unwrap().map(|file| file.unwrap().file_name()).collect();
     files.sort();
-    // The lock, and the tool if it was pulled; nothing half is left.
-    let expected = if code == 0 { &["certs.wasm", "tools.lock"][..] } else { &["tools.lock"] };
+    // The tool and its lock if it was pulled; nothing half is left.
+    let expected = if code == 0 { &["certs.wasm", "sources.lock"][..] } else { &[] };
     assert_eq!(files, expected, "{printed}");
     (code, printed)
 }
@@ -132,6 +132,40 @@ async fn a_layer_that_ends_early_is_refused() {
 async fn a_layer_that_is_gone_is_named() {
     let (code, output) = pull(honest(), None).await;
     assert!(code == 1 && output.contains("is not there"), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_that_cannot_be_written_will_do_unless_it_changes() {
+    let folder = tempfile::Builder::new().prefix("registry").tempdir().unwrap();
+    let image = format!("oci:{}/certs", folder.path().display());
+    let artifact = Artifact { wasm: WASM.to_vec(), ..Artifact::default() };
+    let reference = ImageReference::parse(&image).unwrap();
+    let digest = push(&artifact, &reference, None, &Registries::default()).await.unwrap();
+    let configure = |sources: &str| {
+        fs::write(folder.path().join("porthole.yaml"), format!("tools:\n  sources: {sources}\n")).unwrap();
+    };
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_porthole"));
+        command.args(["plugin", arguments[0], "--config", "porthole.yaml"]).args(&arguments[1..]);
+        let output = command.current_dir(folder.path()).output().unwrap();
+        let printed = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code().unwrap(), printed)
+    };
+    configure(&format!("[{{image: \"{image}@{digest}\"}}]"));
+    let (code, output) = run(&["lock", "--lock", "sources.lock"]);
+    assert_eq!(code, 0, "{output}");
+    // Nothing fits beside a name this long, not even for root, whom no permission stops.
+    let lock = "l".repeat(255);
+    fs::rename(folder.path().join("sources.lock"), folder.path().join(&lock)).unwrap();
+    for status in ["pulled", "there already"] {
+        let (code, output) = run(&["pull", "--into", "tools", "--lock", &lock]);
+        assert!(code == 0 && output.contains(status), "{output}");
+    }
+    let names = fs::read_dir(folder.path().join("tools")).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.collect::<Vec<_>>(), ["certs.wasm"], "no second lock beside the tools");
+    configure("[]");
+    let (code, output) = run(&["pull", "--into", "tools", "--lock", &lock]);
+    assert!(code == 1 && output.contains("It has changed"), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ pub(crate) const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const IN_TOTO: &str = "application/vnd.in-toto+json";
 /// Type of a statement.
 const STATEMENT: &str = "https://in-toto.io/Statement/v1";
-/// What cosign's signature of an image states. An attestation of the same key about the same digest, such as an SBOM or a
+/// Statement of cosign's signature of an image. An attestation of the same key about the same digest, such as an SBOM or a
 /// scan that found something, is another statement, and no release.
 pub(crate) const PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
 /// Max signatures of an envelope; each costs a verification for each key.
@@ -96,7 +96,7 @@ pub(crate) fn signer<'k>(
     Ok(key)
 }
 
-/// Why no key fits. ring knows no Ed25519ph, by which cosign signs with a key that is Ed25519.
+/// Reason for which no key fits. ring knows no Ed25519ph, by which cosign signs with a key that is Ed25519.
 fn other_key(keys: &[&TrustedKey]) -> &'static str {
     if keys.iter().any(|key| key.is_ed25519()) {
         return "its signature is by another key, or by cosign with an Ed25519 key (Ed25519ph, which is not verified: give cosign a key on P-256)";

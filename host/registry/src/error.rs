@@ -1,4 +1,4 @@
-//! Why a tool is not pulled, verified or pushed.
+//! Errors of pulling, verifying and pushing a tool.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use porthole_contract::Printable;
 
 use crate::{ContentDigest, ImageReference};
 
-/// Why a tool is not pulled, verified or pushed. Each is one line, of letters that steer no terminal.
+/// A tool that is not pulled, verified or pushed. Each error is one line, of letters that steer no terminal.
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the sentences name them")]
 pub enum Error {
@@ -39,14 +39,14 @@ pub enum Error {
     /// The digest is on the list of revoked ones.
     #[error("{image}: {digest} is revoked (trust.revoked). It is not used")]
     Revoked { image: Box<ImageReference>, digest: ContentDigest },
-    /// The lock file does not fit the sources or what was pulled.
-    #[error("lock file: {}: {}. If that is meant, remove its entry, or write the lock anew with `porthole plugin lock`", Printable(.image), Printable(.cause))]
+    /// The lock of sources does not fit the sources or what was pulled.
+    #[error("lock of sources: {}: {}. If that is meant, remove its entry, or write the lock anew with `porthole plugin lock`", Printable(.image), Printable(.cause))]
     Lock { image: String, cause: String },
-    /// The lock file as a whole is none.
-    #[error("lock file {}: {}", .path.display(), Printable(.cause))]
+    /// The lock of sources as a whole is none.
+    #[error("lock of sources {}: {}", .path.display(), Printable(.cause))]
     NoLock { path: PathBuf, cause: String },
-    /// The lock file has changed and cannot be written.
-    #[error("lock file {}: {cause}. It has changed: what a tag is now would be forgotten. Write it where it can be written, with `porthole plugin lock --lock FILE`", .path.display())]
+    /// The lock of sources has changed and cannot be written.
+    #[error("lock of sources {}: {cause}. It has changed: what a tag is now would be forgotten. Write it where it can be written, with `porthole plugin lock --lock FILE`", .path.display())]
     Unwritable { path: PathBuf, cause: std::io::Error },
     /// A file of this machine.
     #[error("{}: {cause}", .path.display())]

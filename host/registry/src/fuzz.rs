@@ -44,9 +44,9 @@ pub fn signature(input: &[u8]) {
     assert!(simple_signing::signer(input, "AAAA", digest, &[&key]).is_err());
 }
 
-/// A lock file that parses is the same after it was written.
+/// A lock of sources that parses is the same after it was written.
 pub fn sources_lock(input: &[u8]) {
-    let Ok(lock) = SourcesLock::parse(Path::new("tools.lock"), input) else { return };
-    let again = SourcesLock::parse(Path::new("tools.lock"), lock.render().as_bytes());
+    let Ok(lock) = SourcesLock::parse(Path::new("sources.lock"), input) else { return };
+    let again = SourcesLock::parse(Path::new("sources.lock"), lock.render().as_bytes());
     assert_eq!(again.expect("what was written parses"), lock);
 }

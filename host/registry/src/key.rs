@@ -25,7 +25,7 @@ const ED25519_PREFIX: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 
 /// Bytes of an Ed25519 key.
 const ED25519_KEY: usize = 32;
 
-/// Why a file is no key.
+/// Reasons for which a file is no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Not PEM, or of another kind.
@@ -85,6 +85,11 @@ impl TrustedKey {
         &self.name
     }
 
+    /// SHA-256 of its SubjectPublicKeyInfo, by which a lock knows it whatever its name.
+    pub(crate) fn digest(&self) -> ContentDigest {
+        digest_of_info(self.algorithm, &self.key)
+    }
+
     /// True for a key of Ed25519.
     pub(crate) fn is_ed25519(&self) -> bool {
         self.algorithm == Algorithm::Ed25519
@@ -142,10 +147,19 @@ impl SigningKey {
 
     /// Hint at the public key, as cosign writes it: its digest in Base64. Nobody who verifies trusts it.
     pub(crate) fn hint(&self) -> String {
-        let info = match &self.0 {
-            Pair::P256(pair) => [P256, pair.public_key().as_ref()].concat(),
-            Pair::Ed25519(pair) => [ED25519_PREFIX, pair.public_key().as_ref()].concat(),
+        let digest = match &self.0 {
+            Pair::P256(pair) => digest_of_info(Algorithm::P256, pair.public_key().as_ref()),
+            Pair::Ed25519(pair) => digest_of_info(Algorithm::Ed25519, pair.public_key().as_ref()),
         };
-        STANDARD.encode(ContentDigest::of(&info).bytes())
+        STANDARD.encode(digest.bytes())
     }
+}
+
+/// SHA-256 of the SubjectPublicKeyInfo of a key.
+fn digest_of_info(algorithm: Algorithm, key: &[u8]) -> ContentDigest {
+    let prefix = match algorithm {
+        Algorithm::P256 => P256,
+        Algorithm::Ed25519 => ED25519_PREFIX,
+    };
+    ContentDigest::of(&[prefix, key].concat())
 }

@@ -1,5 +1,5 @@
 //! Tools from OCI registries: resolved to a digest, verified by keys of the operator's configuration, fetched by digest, and
-//! recorded in a lock file.
+//! recorded in a lock of sources.
 //!
 //! Registries are hostile: what they send is bounded, and believed only if its SHA-256 is the one that was asked for.
 

@@ -1,23 +1,23 @@
-//! Lock file: which manifest and layer each source was, and by whose key.
+//! Lock of sources: manifest and layer that each was, and the key that had signed it.
 
 use std::{collections::BTreeMap, io::Read as _, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ContentDigest, Error, ImageReference, replacement::replace};
+use crate::{ContentDigest, Error, ImageReference, Trust, replacement::replace};
 
 /// Version of the file; another one is not guessed at.
 const VERSION: u32 = 1;
 /// Max bytes of the file: a thousand tools with long names.
 const MAX_LOCK: u64 = 1 << 20;
 
-/// Content of a lock file.
+/// Content of a lock of sources.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SourcesLock {
     tools: BTreeMap<String, LockedTool>,
 }
 
-/// What a source was when it was pulled.
+/// A source as it was when it was pulled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LockedTool {
@@ -28,6 +28,19 @@ pub struct LockedTool {
     /// Name of the key that had signed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<String>,
+    /// SHA-256 of that key's SubjectPublicKeyInfo. Missing in an older lock: then it is not known which key that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<ContentDigest>,
+}
+
+impl LockedTool {
+    /// True if the key that had signed it is one that these names stand for now. A key can be replaced under its name, so
+    /// the name alone says nothing.
+    pub(crate) fn is_signed_by(&self, names: &[String], trust: &Trust) -> bool {
+        let signed_by = self.signed_by.as_ref().filter(|name| names.contains(name));
+        let key = signed_by.and_then(|name| trust.keys.get(name));
+        key.is_some_and(|key| self.key == Some(key.digest()))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,8 +73,8 @@ impl SourcesLock {
         if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_LOCK {
             return Err(none(format!("it has more than {MAX_LOCK} bytes")));
         }
-        let file: File<serde_json::Value> =
-            serde_json::from_slice(text).map_err(|error| none(format!("it is not a lock file: {error}")))?;
+        let file: File<serde_json::Value> = serde_json::from_slice(text)
+            .map_err(|error| none(format!("it is not a lock of sources: {error}")))?;
         if file.version != VERSION {
             return Err(none(format!(
                 "it has version {}, and this is written by version {VERSION}",
@@ -126,13 +139,13 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        SourcesLock::parse(Path::new("tools.lock"), text.as_bytes()).unwrap_err().to_string()
+        SourcesLock::parse(Path::new("sources.lock"), text.as_bytes()).unwrap_err().to_string()
     }
 
     #[test]
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("tools.lock");
+        let path = folder.path().join("sources.lock");
         assert_eq!(SourcesLock::read(&path).unwrap(), SourcesLock::default());
         let mut lock = SourcesLock::default();
         let digest = ContentDigest::of(b"manifest");
@@ -142,9 +155,10 @@ mod tests {
             manifest: digest,
             layer: ContentDigest::of(b"layer"),
             signed_by: Some("platform".to_owned()),
+            key: Some(ContentDigest::of(b"key")),
         };
         lock.insert(&pinned, tool.clone());
-        lock.insert(&tagged, LockedTool { signed_by: None, ..tool });
+        lock.insert(&tagged, LockedTool { signed_by: None, key: None, ..tool });
         lock.write(&path).unwrap();
         let mut read = SourcesLock::read(&path).unwrap();
         assert_eq!(read, lock);
@@ -163,7 +177,7 @@ mod tests {
         let mut lock = SourcesLock::default();
         let digest = ContentDigest::of(b"x");
         let image = ImageReference::parse("r.example/a:1").unwrap();
-        lock.insert(&image, LockedTool { manifest: digest, layer: digest, signed_by: None });
+        lock.insert(&image, LockedTool { manifest: digest, layer: digest, signed_by: None, key: None });
         lock.write(&link).unwrap();
         assert!(link.is_symlink() && SourcesLock::read(&path).unwrap() == lock);
     }
@@ -185,11 +199,11 @@ mod tests {
             (lock(&format!("r.example/a@{other}"), &entry), "is pinned to"),
             (lock("a", &entry), "names no registry"),
             (lock("r.example/a:1", &entry).replace("1,", "2,"), "version 2"),
-            ("{".to_owned(), "not a lock file"),
+            ("{".to_owned(), "not a lock of sources"),
         ];
         for (text, hint) in cases {
             let error = refusal(&text);
-            assert!(error.contains(hint) && error.starts_with("lock file"), "{error}");
+            assert!(error.contains(hint) && error.starts_with("lock of sources"), "{error}");
         }
     }
 }

@@ -25,7 +25,7 @@ const CHUNK: usize = 64 << 10;
 /// A tool that is in the folder now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulled {
-    /// Its entry of the lock file.
+    /// Its entry of the lock of sources.
     pub tool: LockedTool,
     /// Its file.
     pub path: PathBuf,
@@ -72,6 +72,9 @@ async fn pull_to(
 ) -> Result<Pulled, Error> {
     let image = &source.image;
     let in_folder = digest_of(path)?;
+    // After a change of keys the signature is looked for anew.
+    let is_good_enough =
+        |tool: &LockedTool| source.signed_by.is_empty() || tool.is_signed_by(&source.signed_by, trust);
     let mut pinned = source.clone();
     if let Some(tool) = locked {
         for digest in [tool.manifest, tool.layer] {
@@ -79,11 +82,7 @@ async fn pull_to(
                 return Err(Error::Revoked { image: image.clone().into(), digest });
             }
         }
-        // After a change of keys the signature is looked for anew.
-        let names = &source.signed_by;
-        let is_by_a_named_key =
-            names.is_empty() || tool.signed_by.as_ref().is_some_and(|name| names.contains(name));
-        if in_folder == Some(tool.layer) && is_by_a_named_key {
+        if in_folder == Some(tool.layer) && is_good_enough(tool) {
             return Ok(Pulled { tool: tool.clone(), path: path.to_owned(), is_new: false });
         }
         // A tag that has moved since is followed by `plugin lock` alone.
@@ -98,7 +97,7 @@ async fn pull_to(
         );
         return Err(Error::Lock { image: image.to_string(), cause });
     }
-    let Verified { manifest, layer, size, signed_by, .. } = verified;
+    let Verified { layer, size, .. } = verified;
     let is_new = in_folder != Some(layer);
     if is_new {
         let blob = Descriptor {
@@ -110,7 +109,10 @@ async fn pull_to(
         };
         fetch(&store, &pinned, &blob, path).await?;
     }
-    Ok(Pulled { tool: LockedTool { manifest, layer, signed_by }, path: path.to_owned(), is_new })
+    // An entry that is good enough stays as it is, although a signature by another named key was found first: the lock may be in
+    // a ConfigMap, and a second signature is no reason to fail the start of a pod.
+    let tool = locked.filter(|tool| is_good_enough(tool)).cloned().unwrap_or_else(|| verified.locked());
+    Ok(Pulled { tool, path: path.to_owned(), is_new })
 }
 
 /// Streams a layer to a file beside `path`, which takes its place when it is proven.

@@ -21,7 +21,7 @@ pub struct Artifact {
     pub wasm: Vec<u8>,
     /// Interfaces that it imports.
     pub imports: Vec<String>,
-    /// Interfaces that it exports.
+    /// Functions and interfaces that it exports.
     pub exports: Vec<String>,
     /// Annotations of the manifest.
     pub annotations: BTreeMap<String, String>,

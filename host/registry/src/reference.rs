@@ -17,7 +17,7 @@ const MAX_TAG: usize = 128;
 /// Beginning of a reference to a folder.
 const LAYOUT: &str = "oci:";
 
-/// Where an image is, and which of those there.
+/// Location of an image, and its tag or digest there.
 ///
 /// A host is always written out: what a name without one means differs between tools, and the choice is an attacker's.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,7 +100,7 @@ impl ImageReference {
         Self { location: self.location.clone(), tag: None, digest: Some(digest) }
     }
 
-    /// This reference without its digest; the name by which a lock file knows it.
+    /// This reference without its digest; the name by which a lock of sources knows it.
     #[must_use]
     pub fn unpinned(&self) -> Self {
         Self { digest: None, ..self.clone() }

@@ -9,7 +9,7 @@ use crate::{ContentDigest, TrustedKey};
 pub(crate) const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// Annotation of the layer that holds the signature.
 pub(crate) const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
-/// What a signed text says it is.
+/// Type that a signed text gives itself.
 const KIND: &str = "cosign container image signature";
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! Where images are: a registry, or a folder. Whatever comes out of one has the digest that was asked for.
+//! Locations of images: a registry, or a folder. Whatever comes out of one has the digest that was asked for.
 
 use futures::StreamExt as _;
 use sha2::{Digest as _, Sha256};

@@ -1,15 +1,13 @@
-//! What the operator trusts: keys, revoked digests, and the sources of tools.
+//! Trust of the operator: keys, revoked digests, and the sources of tools.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use porthole_contract::Echo;
-use serde::Deserialize;
 
 use crate::{ContentDigest, ImageReference, TrustedKey};
 
-/// What every source must have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// Requirement on every source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Required {
     /// A signature by a key that the source names.
     Signature,
@@ -25,7 +23,7 @@ pub enum Required {
 pub struct Trust {
     /// Keys by name.
     pub keys: BTreeMap<String, TrustedKey>,
-    /// What every source must have.
+    /// Requirement on every source.
     pub required: Required,
     /// Digests of manifests and of layers that are never used.
     pub revoked: BTreeSet<ContentDigest>,
@@ -34,13 +32,13 @@ pub struct Trust {
 /// A tool to pull.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// Where it is.
+    /// Its location.
     pub image: ImageReference,
     /// Names of keys; one of them must have signed the digest. Empty: no signature is asked for.
     pub signed_by: Vec<String>,
 }
 
-/// Why a source is refused before anything is asked.
+/// A source that is refused before anything is asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the sentences name them")]
 pub enum SourceError {

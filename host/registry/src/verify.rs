@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    ContentDigest, Error, ImageReference, Registries, Source, Trust, TrustedKey, bundle,
+    ContentDigest, Error, ImageReference, LockedTool, Registries, Source, Trust, TrustedKey, bundle,
     bundle::BUNDLE,
     manifest::{Descriptor, MAX_ENTRIES, Manifest},
     simple_signing::{self, SIGNATURE, SIMPLE_SIGNING},
@@ -30,8 +30,18 @@ pub struct Verified {
     pub size: u64,
     /// Name of the key that has signed it; `None` if no signature was asked for.
     pub signed_by: Option<String>,
+    /// SHA-256 of that key's SubjectPublicKeyInfo.
+    pub key: Option<ContentDigest>,
     /// Annotations of the manifest. The signature covers them.
     pub annotations: std::collections::BTreeMap<String, String>,
+}
+
+impl Verified {
+    /// Its entry of the lock of sources.
+    pub fn locked(&self) -> LockedTool {
+        let Self { manifest, layer, key, .. } = *self;
+        LockedTool { manifest, layer, signed_by: self.signed_by.clone(), key }
+    }
 }
 
 /// Verifies a source without fetching its layer.
@@ -53,9 +63,9 @@ pub(crate) async fn examine(store: &Store, source: &Source, trust: &Trust) -> Re
     let image = &source.image;
     let digest = store.resolve(image).await?;
     refuse_revoked(image, digest, trust)?;
-    let signed_by = match source.signed_by.as_slice() {
+    let signer = match source.signed_by.as_slice() {
         [] => None,
-        names => Some(signer(store, image, digest, names, trust).await?.name().to_owned()),
+        names => Some(signer(store, image, digest, names, trust).await?),
     };
     // By the digest that was verified, never by the tag again: it may point elsewhere by now.
     let bytes = store.manifest(image, digest).await?;
@@ -67,7 +77,8 @@ pub(crate) async fn examine(store: &Store, source: &Source, trust: &Trust) -> Re
         manifest: digest,
         layer: layer.digest,
         size: layer.size,
-        signed_by,
+        signed_by: signer.map(|key| key.name().to_owned()),
+        key: signer.map(TrustedKey::digest),
         annotations: manifest.annotations,
     })
 }

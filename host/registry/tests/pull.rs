@@ -113,6 +113,45 @@ async fn keys_rotate_while_both_are_named() {
 }
 
 #[tokio::test]
+async fn a_key_that_was_replaced_under_its_name_is_noticed() {
+    let mut stage = Stage::new();
+    let digest = stage.push(b"wasm", Some(0)).await;
+    let locked = stage.pull(digest, &["old"], None).await.unwrap().tool;
+    stage.trust.keys.insert("old".to_owned(), TrustedKey::parse("old", KEYS[1].2).unwrap());
+    let error = stage.pull(digest, &["old"], Some(&locked)).await.unwrap_err();
+    assert!(matches!(error, Error::NotSigned { .. }), "{error}");
+    stage.push(b"wasm", Some(1)).await;
+    let anew = stage.pull(digest, &["old"], Some(&locked)).await.unwrap();
+    assert!(!anew.is_new && anew.tool.signed_by == locked.signed_by && anew.tool.key != locked.key);
+    assert_eq!(stage.pull(digest, &["old"], Some(&anew.tool)).await.unwrap().tool, anew.tool);
+}
+
+#[tokio::test]
+async fn a_lock_without_a_key_is_verified_anew() {
+    let stage = Stage::new();
+    let digest = stage.push(b"wasm", Some(0)).await;
+    let tool = stage.pull(digest, &["old"], None).await.unwrap().tool;
+    let older = LockedTool { key: None, ..tool.clone() };
+    assert_eq!(stage.pull(digest, &["old"], Some(&older)).await.unwrap().tool, tool);
+    fs::remove_dir_all(stage.folder.path().join("certs")).unwrap();
+    assert!(stage.pull(digest, &["old"], Some(&tool)).await.is_ok());
+    assert!(stage.pull(digest, &["old"], Some(&older)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_second_signature_does_not_change_the_lock() {
+    let stage = Stage::new();
+    let digest = stage.push(b"wasm", Some(0)).await;
+    let tool = stage.pull(digest, &["old", "new"], None).await.unwrap().tool;
+    // The only signature to be found is by the other key, as when that one is listed first.
+    fs::remove_dir_all(stage.folder.path().join("certs")).unwrap();
+    fs::remove_file(stage.file()).unwrap();
+    stage.push(b"wasm", Some(1)).await;
+    let again = stage.pull(digest, &["old", "new"], Some(&tool)).await.unwrap();
+    assert!(again.is_new && again.tool == tool);
+}
+
+#[tokio::test]
 async fn a_revoked_tool_is_refused_and_leaves_the_folder() {
     for by_layer in [false, true] {
         let mut stage = Stage::new();

@@ -6,7 +6,7 @@ use clap::Args;
 
 pub(crate) const PULL_EXAMPLES: &str = "Examples:
   porthole plugin pull --config porthole.yaml --into /plugins       in an init container, before `porthole serve --plugins /plugins`
-  porthole plugin pull --config porthole.yaml --into tools --lock tools.lock
+  porthole plugin pull --config porthole.yaml --into tools --lock sources.lock
 
 Exit codes: 0 every tool is in the folder; 1 one is not (the others are, and the folder keeps what it had of it); 2 the command or the
 configuration is wrong.";
@@ -27,7 +27,7 @@ Exit codes: 0 one of the keys has signed it; 1 none has, or it cannot be read; 2
 
 pub(crate) const LOCK_EXAMPLES: &str = "Examples:
   porthole plugin lock --config porthole.yaml                        what the sources are now, to stdout
-  porthole plugin lock --config porthole.yaml --lock tools.lock      written, for `porthole plugin pull --lock tools.lock`
+  porthole plugin lock --config porthole.yaml --lock sources.lock      written, for `porthole plugin pull --lock sources.lock`
 
 Exit codes: 0 every source was verified; 1 one was not, and nothing is written; 2 the command or the configuration is wrong.";
 
@@ -39,7 +39,7 @@ pub(crate) struct Pull {
     /// Folder that gets the tools, each as the last segment of its image's name with .wasm
     #[arg(long, value_name = "DIR")]
     pub(crate) into: PathBuf,
-    /// Lock file [default: tools.lock in the folder]
+    /// Lock of sources, written if it changed [default: sources.lock in the folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Pull {
 pub(crate) struct Push {
     /// The tool, a .wasm file
     pub(crate) file: PathBuf,
-    /// Where it goes: registry.example.com/tools/NAME:TAG, or a folder, oci:/PATH
+    /// Destination: registry.example.com/tools/NAME:TAG, or a folder, oci:/PATH
     pub(crate) image: String,
     /// Private key to sign it with (PEM, PKCS#8, ECDSA P-256 or Ed25519)
     #[arg(long, value_name = "FILE")]
@@ -74,7 +74,7 @@ pub(crate) struct Lock {
     /// Configuration file with tools.sources, trust and registries
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
-    /// Lock file to write [default: to stdout]
+    /// Lock of sources to write [default: to stdout]
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
 }

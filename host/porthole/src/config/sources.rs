@@ -37,7 +37,7 @@ pub(super) struct TrustText {
     revoked: Vec<String>,
 }
 
-/// What every source must have.
+/// Requirement on every source; every build reads it, and `Required` is of those with the feature `registry`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum RequireText {

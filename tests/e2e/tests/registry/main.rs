@@ -32,7 +32,7 @@ fn a_tool_that_was_pushed_and_signed_is_pulled_and_needs_no_registry_again() {
         fs::read(stage.file("namespaces_list.wasm")).unwrap(),
         fs::read(tool("namespaces_list")).unwrap()
     );
-    let lock = fs::read_to_string(stage.file("tools.lock")).unwrap();
+    let lock = fs::read_to_string(stage.file("sources.lock")).unwrap();
     assert!(lock.contains(&digest) && lock.contains("platform") && lock.contains(&image), "{lock}");
     let names: Vec<_> =
         fs::read_dir(stage.folder()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -44,7 +44,7 @@ fn a_tool_that_was_pushed_and_signed_is_pulled_and_needs_no_registry_again() {
     fs::remove_file(stage.file("namespaces_list.wasm")).unwrap();
     let (code, output) = stage.pull();
     assert!(code == 1 && output.contains("the registry does not answer"), "{output}");
-    assert_eq!(fs::read_to_string(stage.file("tools.lock")).unwrap(), lock, "the lock keeps what it knew");
+    assert_eq!(fs::read_to_string(stage.file("sources.lock")).unwrap(), lock, "the lock keeps what it knew");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn keys_rotate_while_both_are_named() {
     stage.push("namespaces_list", &image, Some("ed25519.key"));
     let (code, output) = stage.pull();
     assert!(code == 0 && output.contains("there already") && output.contains("key new"), "{output}");
-    assert!(fs::read_to_string(stage.file("tools.lock")).unwrap().contains("\"new\""));
+    assert!(fs::read_to_string(stage.file("sources.lock")).unwrap().contains("\"new\""));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_revoked_tool_is_not_pulled_and_leaves_the_folder() {
     assert!(code == 1 && output.contains(&format!("{digest} is revoked")), "{output}");
     assert!(!stage.file("namespaces_list.wasm").exists(), "a host that serves it stops");
     // Nor is it pulled by who has no lock.
-    fs::remove_file(stage.file("tools.lock")).unwrap();
+    fs::remove_file(stage.file("sources.lock")).unwrap();
     let (code, output) = stage.pull();
     assert!(
         code == 1 && output.contains("is revoked") && !stage.file("namespaces_list.wasm").exists(),
@@ -148,7 +148,7 @@ fn a_tag_that_moves_is_followed_when_the_lock_is_written_anew() {
     let (code, output) = stage.run(&["plugin", "lock", "--config", "porthole.yaml"]);
     assert!(code == 0 && output.contains(&second), "{output}");
     let (code, output) =
-        stage.run(&["plugin", "lock", "--config", "porthole.yaml", "--lock", "tools/tools.lock"]);
+        stage.run(&["plugin", "lock", "--config", "porthole.yaml", "--lock", "tools/sources.lock"]);
     assert_eq!(code, 0, "{output}");
     let (code, output) = stage.pull();
     assert!(code == 0 && output.contains("pulled"), "{output}");
@@ -167,7 +167,7 @@ fn a_lock_that_was_edited_is_an_error_that_names_the_image() {
         "keys: {platform: p256.pub}",
     );
     assert_eq!(stage.pull().0, 0);
-    let written = fs::read_to_string(stage.file("tools.lock")).unwrap();
+    let written = fs::read_to_string(stage.file("sources.lock")).unwrap();
     let lock: serde_json::Value = serde_json::from_str(&written).unwrap();
     let layer = lock["tools"][&image]["layer"].as_str().unwrap().to_owned();
     let other = format!("sha256:{}", "0".repeat(64));
@@ -176,7 +176,7 @@ fn a_lock_that_was_edited_is_an_error_that_names_the_image() {
         (layer.as_str(), "sha256:12", "\"sha256:12\" is not a digest"),
         ("\"layer\"", "\"Layer\"", "unknown field"),
     ] {
-        fs::write(stage.file("tools.lock"), written.replace(from, to)).unwrap();
+        fs::write(stage.file("sources.lock"), written.replace(from, to)).unwrap();
         let (code, output) = stage.pull();
         assert!(code == 1 && output.contains(hint) && output.contains(&image), "{output}");
     }

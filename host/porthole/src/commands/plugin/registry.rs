@@ -4,8 +4,7 @@ use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::{Context, anyhow, bail};
 use porthole_registry::{
-    Artifact, ContentDigest, ImageReference, LockedTool, Registries, SigningKey, Source, SourcesLock, Trust,
-    TrustedKey,
+    Artifact, ContentDigest, ImageReference, Registries, SigningKey, Source, SourcesLock, Trust, TrustedKey,
 };
 use porthole_sandbox::Import;
 
@@ -15,8 +14,10 @@ use crate::{
     config::{Config, ToolSources},
 };
 
-/// Name of the lock file in the folder of the tools.
-const LOCK: &str = "tools.lock";
+/// Name of the lock of sources in the folder of the tools. `tools.lock` is the lock of approvals.
+const LOCK: &str = "sources.lock";
+/// Exports of the contract, without which a tool is not loaded.
+const EXPORTS: [&str; 2] = ["describe", "run"];
 /// Interfaces of the contract, whose version is the contract's.
 const CONTRACT: &str = "porthole:tool/";
 
@@ -30,6 +31,7 @@ pub(super) async fn pull(options: &Pull) -> anyhow::Result<ExitCode> {
         Ok(lock) => lock,
         Err(error) => return Ok(failed(&error)),
     };
+    let before = lock.clone();
     let mut exit = ExitCode::SUCCESS;
     for source in &sources {
         match porthole_registry::pull(source, lock.get(&source.image), &trust, &registries, folder).await {
@@ -59,22 +61,22 @@ pub(super) async fn pull(options: &Pull) -> anyhow::Result<ExitCode> {
             Err(error) => exit = failed(&error),
         }
     }
-    if let Err(error) = lock.write(&path) {
+    // A lock that has not changed may be where nothing can be written, such as in a ConfigMap.
+    if lock != before
+        && let Err(error) = lock.write(&path)
+    {
         exit = failed(&error);
     }
     Ok(exit)
 }
 
-/// Verifies the sources of a configuration as they are now, and prints or writes the lock file.
+/// Verifies the sources of a configuration as they are now, and prints or writes their lock.
 pub(super) async fn lock(options: &Lock) -> anyhow::Result<ExitCode> {
     let (sources, trust, registries) = sources(&Config::read(&options.config)?.sources)?;
     let (mut lock, mut exit) = (SourcesLock::default(), ExitCode::SUCCESS);
     for source in &sources {
         match porthole_registry::verify(source, &trust, &registries).await {
-            Ok(verified) => {
-                let (manifest, layer, signed_by) = (verified.manifest, verified.layer, verified.signed_by);
-                lock.insert(&source.image, LockedTool { manifest, layer, signed_by });
-            }
+            Ok(verified) => lock.insert(&source.image, verified.locked()),
             Err(error) => exit = failed(&error),
         }
     }
@@ -169,7 +171,7 @@ pub(super) async fn push(options: Push) -> anyhow::Result<ExitCode> {
     let artifact = Artifact {
         wasm: bytes,
         imports: imports.into_iter().map(|(name, _)| name).collect(),
-        exports: Vec::new(),
+        exports: EXPORTS.map(str::to_owned).to_vec(),
         annotations: annotations.into_iter().collect(),
     };
     Ok(match porthole_registry::push(&artifact, &to, key.as_ref(), &registries).await {
