@@ -96,7 +96,7 @@ pub fn diagnose(request: &Request, source: &mut impl Source) -> Result<String, S
 /// # Errors
 /// As [`diagnose`].
 pub fn diagnose_with(rules: &[Rule], request: &Request, source: &mut impl Source) -> Result<String, String> {
-    // What is asked for stands in answers, so it is one line too.
+    // Texts of the question stand in answers, so they are one line too.
     let given = |text: &Option<String>| {
         let text = line(text.as_deref().unwrap_or_default(), MAX_NAME);
         Some(text).filter(|text| !text.is_empty())
@@ -233,7 +233,7 @@ fn unwell(rules: &[Rule], facts: &Facts, namespace: &str) -> Vec<Reference> {
     let is_unwell = |object: &&Object| {
         health::health(facts, object).is_some_and(|health| health.state >= health::State::Degraded)
     };
-    // What an owner of another kind, or one that may not be read, stands above counts by itself.
+    // An object counts by itself if its owner is of another kind, or may not be read.
     let top =
         facts.objects().filter(|object| object.namespace() == namespace && facts.owner(object).is_none());
     let mut unwell: BTreeSet<Reference> = top.filter(is_unwell).map(Object::reference).collect();
@@ -365,37 +365,4 @@ fn of_name(
         ));
     }
     Ok(found)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use crate::recorded::{Recorded, event, object, pod};
-
-    /// A thousand pods of one workload, each with an event: one cause, and as little work for each as for one.
-    #[test]
-    fn a_thousand_pods_are_one_cause() {
-        let mut objects = Vec::new();
-        for at in 0..1000 {
-            let state = json!({"waiting": {"reason": "ErrImagePull", "message": "manifest unknown"}});
-            let spec = json!({"containers": [{"name": "app", "image": "app:9"}]});
-            let status = json!({"phase": "Pending", "containerStatuses": [{"name": "app", "state": state}]});
-            let mut pod = pod(&format!("web-1-{at}"), spec, status);
-            pod["metadata"]["ownerReferences"] =
-                json!([{"kind": "ReplicaSet", "name": "web-1", "controller": true}]);
-            let mut event = event(&pod, "Failed", "Error: ErrImagePull");
-            event["metadata"]["name"] = format!("event-{at}").into();
-            objects.extend([pod, event]);
-        }
-        let mut set = object("ReplicaSet", "web-1");
-        set["metadata"]["ownerReferences"] =
-            json!([{"kind": "Deployment", "name": "web", "controller": true}]);
-        let mut deployment = object("Deployment", "web");
-        deployment["spec"] = json!({"replicas": 1000});
-        objects.extend([set, deployment]);
-        let answer = Recorded::new(&objects).ask("web");
-        assert!(answer.contains("[image-pull] Deployment shop/web: image app:9 does not exist in its registry (affects 1000 pods)"), "{answer}");
-        assert_eq!(answer.matches("\ncause").count(), 1, "{answer}");
-    }
 }
