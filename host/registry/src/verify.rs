@@ -205,6 +205,15 @@ mod tests {
     }
 
     #[test]
+    fn a_revoked_digest_is_refused() {
+        let image = ImageReference::parse("registry.example/tools/pods_list:1.0.0").unwrap();
+        let trust = Trust { revoked: [digest()].into(), ..Trust::default() };
+        let refused = refuse_revoked(&image, digest(), &trust).unwrap_err();
+        assert!(refused.to_string().contains("is revoked"), "{refused}");
+        assert!(refuse_revoked(&image, ContentDigest::of(b"other"), &trust).is_ok());
+    }
+
+    #[test]
     fn an_older_signature_of_cosign_verifies() {
         let [p256, ed25519] = &keys();
         let (text, signature) =
