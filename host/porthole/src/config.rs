@@ -17,7 +17,7 @@ use porthole_contract::{Echo, Requirement, is_label};
 use porthole_guard::{
     CallerPolicy, Denied, EnvironmentMasking, MaskedPaths, MaskedValues, Masking, PolicyDefault,
 };
-use porthole_tools::{ApprovalText, FailurePolicy, Mode, Settings};
+use porthole_tools::{ApprovalMode, ApprovalText, FailurePolicy, Settings};
 use serde::Deserialize;
 
 use crate::cli::LoadArgs;
@@ -134,7 +134,7 @@ struct ToolsText {
     enabled: Option<Vec<String>>,
     #[serde(default)]
     disabled: Vec<String>,
-    approve: Option<Mode>,
+    approve: Option<ApprovalMode>,
     lock: Option<PathBuf>,
     #[serde(default)]
     approved: Vec<ApprovalText>,

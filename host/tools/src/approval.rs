@@ -1,4 +1,4 @@
-//! Approval of what tools may read: what was let in, and whether a file stays within it.
+//! Approval of what tools may read: reads that were let in, and the decision about a file that asks for others.
 //!
 //! A tool declares its reads itself, so whoever can replace its file can widen them. An approval remembers the reads of a
 //! tool's name; a file that asks for more, or for an older version, is held until an operator approves it.
@@ -18,8 +18,8 @@ use porthole_guard::{Excess, Grant};
 use serde::Deserialize;
 
 pub(crate) use admission::Admission;
-pub use admission::{ApprovalSettings, Configured};
-pub use lock::{LockError, LockFile};
+pub use admission::{ApprovalSettings, ApprovalSource};
+pub use lock::{ApprovalLock, LockError};
 pub use text::ApprovalText;
 
 use crate::folder::MAX_FILES;
@@ -31,7 +31,7 @@ pub(crate) const MAX_APPROVALS: usize = MAX_FILES;
 /// Declarations that need an approval (`tools.approve`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Mode {
+pub enum ApprovalMode {
     /// No declaration: every valid file is served.
     None,
     /// Those that go beyond what was approved, or served first, under the tool's name.
@@ -41,7 +41,7 @@ pub enum Mode {
     Always,
 }
 
-/// What was approved under a tool's name.
+/// Reads approved under a tool's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approval {
     /// Version that was let in last; a lower one is held.
@@ -50,7 +50,7 @@ pub struct Approval {
     pub digest: Digest,
     /// Reads that were approved.
     pub reads: Arc<Grant>,
-    /// Who approved the reads.
+    /// Name of the approver.
     pub by: String,
     /// Date and time of it.
     pub at: String,
@@ -81,9 +81,9 @@ impl Approvals {
     }
 }
 
-/// What a file asks for: the declaration that is compared with approvals.
+/// Declaration of a file, which is compared with approvals.
 #[derive(Debug, Clone, Copy)]
-pub struct Asking<'t> {
+pub struct Declaration<'t> {
     /// Name of its tool.
     pub name: &'t ToolName,
     /// Version of its tool.
@@ -94,7 +94,7 @@ pub struct Asking<'t> {
     pub reads: &'t Grant,
 }
 
-/// Whether a file is served.
+/// Decision about serving a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// It stays within what was approved.
@@ -112,7 +112,7 @@ pub enum Hold {
     Wider(Excess),
     /// Its version is lower than this one, which was let in before.
     Older(Version),
-    /// Its name has no approval, and the mode is [`Mode::Always`].
+    /// Its name has no approval, and the mode is [`ApprovalMode::Always`].
     Unapproved,
     /// Its name may have an approval in a lock that cannot be read.
     Unreadable,
@@ -128,9 +128,9 @@ impl fmt::Display for Hold {
             }
             Self::Older(version) => write!(f, "its version is lower than {version}, which was let in before"),
             Self::Unapproved => f.write_str("nothing is approved under its name (`tools.approve: always`)"),
-            Self::Unreadable => {
-                f.write_str("the lock cannot be read, so nobody knows what is approved under its name")
-            }
+            Self::Unreadable => f.write_str(
+                "the lock of approvals cannot be read, so nobody knows what is approved under its name",
+            ),
             Self::Full => write!(f, "{MAX_APPROVALS} names are approved already"),
         }
     }
@@ -159,25 +159,25 @@ impl Hold {
 
 /// Decides about a file. `given` are the approvals of its tool's name, of which there may be one in the lock and one in
 /// the configuration: what both open together is approved.
-pub fn decide(mode: Mode, given: &[&Approval], asking: &Asking<'_>) -> Decision {
+pub fn decide(mode: ApprovalMode, given: &[&Approval], declared: &Declaration<'_>) -> Decision {
     let approved = match (mode, given) {
-        (Mode::None, _) => return Decision::Approved,
-        (Mode::Wider, []) => return Decision::New,
-        (Mode::Always, []) => return Decision::Held(Hold::Unapproved),
+        (ApprovalMode::None, _) => return Decision::Approved,
+        (ApprovalMode::Wider, []) => return Decision::New,
+        (ApprovalMode::Always, []) => return Decision::Held(Hold::Unapproved),
         (_, [one]) => Arc::clone(&one.reads),
         (_, several) => {
             let rules = several.iter().flat_map(|approval| approval.reads.rules()).cloned();
             Arc::new(Grant::new(rules.collect()))
         }
     };
-    if let Some(excess) = approved.excess(asking.reads) {
+    if let Some(excess) = approved.excess(declared.reads) {
         return Decision::Held(Hold::Wider(excess));
     }
     // The very file that was approved may come back, whatever was let in since.
-    if given.iter().any(|approval| approval.digest == *asking.digest) {
+    if given.iter().any(|approval| approval.digest == *declared.digest) {
         return Decision::Approved;
     }
-    let older = given.iter().find(|approval| asking.version.precedes(&approval.version));
+    let older = given.iter().find(|approval| declared.version.precedes(&approval.version));
     older.map_or(Decision::Approved, |approval| Decision::Held(Hold::Older(approval.version.clone())))
 }
 

@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    ApprovalSettings, Loader, Metrics, Mode, Settings, Snapshot, Tool, approval::Admission,
+    ApprovalMode, ApprovalSettings, Loader, Metrics, Settings, Snapshot, Tool, approval::Admission,
     snapshot::FileState,
 };
 
@@ -43,7 +43,7 @@ impl Catalog {
         Self {
             folder,
             loader,
-            approvals: ApprovalSettings { mode: Mode::None, ..ApprovalSettings::default() },
+            approvals: ApprovalSettings { mode: ApprovalMode::None, ..ApprovalSettings::default() },
             metrics: Metrics::default(),
             snapshot: ArcSwap::default(),
             loaded: watch::Sender::new(false),

@@ -26,8 +26,8 @@ mod watch;
 
 pub use answer::{Answer, CallReport, Usage};
 pub use approval::{
-    Approval, ApprovalSettings, ApprovalText, Approvals, Asking, Configured, Decision, Hold, LockError,
-    LockFile, Mode, decide,
+    Approval, ApprovalLock, ApprovalMode, ApprovalSettings, ApprovalSource, ApprovalText, Approvals,
+    Decision, Declaration, Hold, LockError, decide,
 };
 pub use audit::{Audit, FailurePolicy};
 pub use calls::{Call, Calls};

@@ -17,7 +17,7 @@ use porthole_contract::{HostLimits, Requirement, Token};
 use porthole_http::{AllowedHosts, Certificate, listen, tls};
 use porthole_identity::NO_PEER;
 use porthole_mcp::{MainPort, Prompts, Sessions};
-use porthole_tools::{Catalog, Mode};
+use porthole_tools::{ApprovalMode, Catalog};
 use prometheus_client::registry::Registry;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -76,7 +76,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let audit = wiring::audit(&options, on_failure)?;
     let limits = settings.host;
     let loader = wiring::loader(settings, options.load.cache.clone())?;
-    let mode = if demo.is_some() { Mode::None } else { Mode::default() };
+    let mode = if demo.is_some() { ApprovalMode::None } else { ApprovalMode::default() };
     let approvals = approvals.settings(mode, options.lock.lock.clone(), &options.load);
     let catalog = Catalog::new(options.plugins.clone(), loader).with_approvals(approvals);
     let source = wiring::source(demo.as_ref(), &options.cluster);

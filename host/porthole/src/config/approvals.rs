@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use porthole_tools::{ApprovalSettings, ApprovalText, Approvals, Configured, LockFile, Mode};
+use porthole_tools::{ApprovalLock, ApprovalMode, ApprovalSettings, ApprovalSource, ApprovalText, Approvals};
 
 use super::Config;
 use crate::cli::LoadArgs;
@@ -11,14 +11,14 @@ use crate::cli::LoadArgs;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ApprovalConfig {
     /// Declarations that need an approval; `None` if the file does not say.
-    mode: Option<Mode>,
+    mode: Option<ApprovalMode>,
     lock: Option<PathBuf>,
     pub(crate) approved: Approvals,
 }
 
 impl ApprovalConfig {
     pub(super) fn new(
-        mode: Option<Mode>,
+        mode: Option<ApprovalMode>,
         lock: Option<PathBuf>,
         approved: Vec<ApprovalText>,
     ) -> Result<Self, String> {
@@ -28,13 +28,18 @@ impl ApprovalConfig {
     }
 
     /// The lock: the one named by an option, or the configured one.
-    pub(crate) fn lock(&self, option: Option<PathBuf>) -> Option<LockFile> {
-        option.or_else(|| self.lock.clone()).map(LockFile::new)
+    pub(crate) fn lock(&self, option: Option<PathBuf>) -> Option<ApprovalLock> {
+        option.or_else(|| self.lock.clone()).map(ApprovalLock::new)
     }
 
     /// Settings of a host; `default` is its mode if the file names none.
-    pub(crate) fn settings(self, default: Mode, lock: Option<PathBuf>, load: &LoadArgs) -> ApprovalSettings {
-        let configured = load.config.clone().map(|path| Configured {
+    pub(crate) fn settings(
+        self,
+        default: ApprovalMode,
+        lock: Option<PathBuf>,
+        load: &LoadArgs,
+    ) -> ApprovalSettings {
+        let configured = load.config.clone().map(|path| ApprovalSource {
             path: path.clone(),
             read: Arc::new(move || {
                 Config::read(&path).map(|config| config.approvals.approved).map_err(|error| error.to_string())
@@ -56,10 +61,12 @@ mod tests {
             "ab".repeat(32)
         );
         let ApprovalConfig { mode, lock, approved } = Config::parse(&text).unwrap().approvals;
-        assert_eq!((mode, lock), (Some(Mode::Always), Some("/var/lib/porthole/tools.lock".into())));
+        assert_eq!((mode, lock), (Some(ApprovalMode::Always), Some("/var/lib/porthole/tools.lock".into())));
         let approval = approved.get("team_quotas").unwrap();
         assert_eq!((&*approval.version, approval.by.as_str()), ("1.2.0", "jane"));
-        for (mode, text) in [(Mode::None, "none"), (Mode::Wider, "wider"), (Mode::Always, "always")] {
+        for (mode, text) in
+            [(ApprovalMode::None, "none"), (ApprovalMode::Wider, "wider"), (ApprovalMode::Always, "always")]
+        {
             let config = Config::parse(&format!("tools: {{approve: {text}}}")).unwrap();
             assert_eq!(config.approvals.mode, Some(mode), "{text}");
         }

@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::SystemTime};
 use porthole_contract::ToolName;
 
 use super::{
-    Approval, Approvals, Asking, Decision, Hold, LockError, LockFile, MAX_APPROVALS, Mode, decide, log,
+    Approval, ApprovalLock, ApprovalMode, Approvals, Decision, Declaration, Hold, LockError, MAX_APPROVALS,
+    decide, log,
 };
 use crate::{Tool, folder::Fingerprint};
 
@@ -20,18 +21,18 @@ const MEND: &str =
 #[derive(Default)]
 pub struct ApprovalSettings {
     /// Declarations that need an approval.
-    pub mode: Mode,
+    pub mode: ApprovalMode,
     /// Lock that keeps approvals over a restart.
-    pub lock: Option<LockFile>,
+    pub lock: Option<ApprovalLock>,
     /// Approvals of the configuration, as read at the start.
     pub approved: Approvals,
     /// Reads the approvals of the configuration again when its file changes.
-    pub configured: Option<Configured>,
+    pub configured: Option<ApprovalSource>,
 }
 
 /// Configuration file that holds approvals.
 #[derive(Clone)]
-pub struct Configured {
+pub struct ApprovalSource {
     /// Path of the file.
     pub path: PathBuf,
     /// Reads its approvals.
@@ -41,9 +42,9 @@ pub struct Configured {
 /// Approvals in effect.
 #[derive(Default)]
 pub(crate) struct Admission {
-    mode: Mode,
-    lock: Option<LockFile>,
-    configured: Option<Configured>,
+    mode: ApprovalMode,
+    lock: Option<ApprovalLock>,
+    configured: Option<ApprovalSource>,
     /// Approvals of the configuration.
     approved: Approvals,
     /// Approvals of the lock, as last read or written.
@@ -70,7 +71,7 @@ type Reread<E> = Option<(Option<Fingerprint>, Result<Option<Approvals>, E>)>;
 impl Admission {
     /// Serves every file.
     pub(crate) fn open() -> Self {
-        Self { mode: Mode::None, ..Self::default() }
+        Self { mode: ApprovalMode::None, ..Self::default() }
     }
 
     pub(crate) fn new(settings: &ApprovalSettings) -> Self {
@@ -89,8 +90,12 @@ impl Admission {
         let name = &description.name;
         let remembered = self.pending.get(name).or_else(|| self.locked.get(name));
         let given: Vec<&Approval> = remembered.into_iter().chain(self.approved.get(name)).collect();
-        let asking =
-            Asking { name, version: &description.version, digest: &tool.digest, reads: &description.grant };
+        let asking = Declaration {
+            name,
+            version: &description.version,
+            digest: &tool.digest,
+            reads: &description.grant,
+        };
         match decide(self.mode, &given, &asking) {
             Decision::New if self.troubles.lock.is_some() => Decision::Held(Hold::Unreadable),
             Decision::Held(Hold::Unapproved) if self.troubles.lock.is_some() => {
@@ -110,21 +115,21 @@ impl Admission {
     /// Advice for an operator who wants to let a held file in.
     pub(crate) fn advice(&self, hold: &Hold) -> &'static str {
         match (hold, &self.lock, &self.configured) {
-            (Hold::Unreadable, ..) => "mend the lock",
-            (Hold::Full, ..) => "take some out of the lock",
+            (Hold::Unreadable, ..) => "mend the lock of approvals",
+            (Hold::Full, ..) => "take some out of the lock of approvals",
             (_, Some(_), _) => "porthole plugin approve FILE --lock FILE lets it in",
             (_, None, Some(_)) => {
                 "porthole plugin approve FILE prints the line for `tools.approved` that lets it in"
             }
             (_, None, None) => {
-                "it is held until this host starts anew; a lock (--lock FILE) remembers longer"
+                "it is held until this host starts anew; a lock of approvals (--lock FILE) remembers longer"
             }
         }
     }
 
     /// Remembers a tool that is served now: a new one with its reads, a known one with its version.
     pub(crate) fn record(&mut self, tool: &Tool) {
-        if self.mode == Mode::None {
+        if self.mode == ApprovalMode::None {
             return;
         }
         let description = &tool.description;
@@ -134,7 +139,7 @@ impl Admission {
             // The lowest version that may come next rises with what is served, and does not fall.
             Some(known) if known.digest == digest || version.precedes(&known.version) => return,
             Some(known) => Approval { version, digest, ..known.clone() },
-            None if self.mode == Mode::Always || self.approved.get(name).is_some() => return,
+            None if self.mode == ApprovalMode::Always || self.approved.get(name).is_some() => return,
             None => {
                 let at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
                 let reads = Arc::clone(&description.grant);
@@ -159,7 +164,7 @@ impl Admission {
 
     /// Reads the lock and the configuration again if they changed. True if a decision may be another now.
     pub(crate) async fn refresh(&mut self) -> bool {
-        if self.mode == Mode::None {
+        if self.mode == ApprovalMode::None {
             return false;
         }
         let (lock, configured) = (self.lock.clone(), self.configured.clone());
@@ -281,13 +286,13 @@ fn fingerprint(path: &std::path::Path) -> Option<Fingerprint> {
     std::fs::metadata(path).ok().map(|metadata| Fingerprint::of(&metadata, false))
 }
 
-fn reread_lock(lock: Option<LockFile>, last: Option<Option<Fingerprint>>) -> Reread<LockError> {
+fn reread_lock(lock: Option<ApprovalLock>, last: Option<Option<Fingerprint>>) -> Reread<LockError> {
     let lock = lock?;
     let now = fingerprint(lock.path());
     (last != Some(now)).then(|| (now, lock.read()))
 }
 
-fn reread(configured: Option<Configured>, last: Option<Option<Fingerprint>>) -> Reread<String> {
+fn reread(configured: Option<ApprovalSource>, last: Option<Option<Fingerprint>>) -> Reread<String> {
     let configured = configured?;
     let now = fingerprint(&configured.path);
     let read = || if now.is_some() { (configured.read)().map(Some) } else { Ok(None) };

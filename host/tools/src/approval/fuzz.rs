@@ -1,4 +1,4 @@
-//! Oracle of the lock: what is read approves reading alone, and is read again as it was written.
+//! Oracle of the lock of approvals: what is read approves reading alone, and is read again as it was written.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,7 +10,7 @@
 
 use porthole_contract::controls_display;
 
-use super::{Asking, Decision, MAX_APPROVALS, Mode, decide, lock};
+use super::{ApprovalMode, Decision, Declaration, MAX_APPROVALS, decide, lock};
 
 /// A lock is refused in a short line, or holds approvals whose own reads they imply, and which survive being written.
 pub fn approvals(data: &[u8]) {
@@ -23,9 +23,13 @@ pub fn approvals(data: &[u8]) {
     };
     assert!(approvals.iter().count() <= MAX_APPROVALS);
     for (name, approval) in approvals.iter() {
-        let asking =
-            Asking { name, version: &approval.version, digest: &approval.digest, reads: &approval.reads };
-        assert_eq!(decide(Mode::Always, &[approval], &asking), Decision::Approved, "{approval:?}");
+        let declared = Declaration {
+            name,
+            version: &approval.version,
+            digest: &approval.digest,
+            reads: &approval.reads,
+        };
+        assert_eq!(decide(ApprovalMode::Always, &[approval], &declared), Decision::Approved, "{approval:?}");
         assert!(!approval.by.chars().chain(approval.at.chars()).any(controls_display));
         for rule in approval.reads.rules() {
             assert!(!rule.resources.iter().any(|resource| resource.ends_with("/exec")), "{rule:?}");

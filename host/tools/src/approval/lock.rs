@@ -1,4 +1,4 @@
-//! The lock: a file of approvals that survives a restart, read whole and replaced by a rename.
+//! The lock of approvals: a file that survives a restart, read whole and replaced by a rename.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -20,7 +20,7 @@ const MAX_BYTES: u64 = 16 << 20;
 const MAX_TURN: Duration = Duration::from_secs(2);
 const TURN_POLL: Duration = Duration::from_millis(20);
 
-/// Error of a lock.
+/// Error of a lock of approvals.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
     /// It cannot be read.
@@ -34,9 +34,9 @@ pub enum LockError {
     Unwritable(io::Error),
 }
 
-/// Path of a lock.
+/// Path of a lock of approvals.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LockFile(PathBuf);
+pub struct ApprovalLock(PathBuf);
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,7 +45,7 @@ struct LockText {
     approved: Vec<ApprovalText>,
 }
 
-impl LockFile {
+impl ApprovalLock {
     /// Names a lock, which need not exist.
     pub fn new(path: PathBuf) -> Self {
         Self(path)

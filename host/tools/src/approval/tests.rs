@@ -19,10 +19,11 @@ fn approval(version: &str, digest: u8, resources: &[&str]) -> Approval {
     }
 }
 
-fn decided(mode: Mode, given: &[&Approval], asked: &Approval) -> String {
+fn decided(mode: ApprovalMode, given: &[&Approval], asked: &Approval) -> String {
     let name = ToolName::parse("tool").unwrap();
-    let asking = Asking { name: &name, version: &asked.version, digest: &asked.digest, reads: &asked.reads };
-    match decide(mode, given, &asking) {
+    let declared =
+        Declaration { name: &name, version: &asked.version, digest: &asked.digest, reads: &asked.reads };
+    match decide(mode, given, &declared) {
         Decision::Held(hold) => hold.to_string(),
         decision => format!("{decision:?}"),
     }
@@ -33,7 +34,7 @@ fn what_goes_beyond_an_approval_is_held() {
     let locked = approval("1.2.0", 1, &["pods"]);
     let wider = "it asks for (get secrets) in addition to what is approved under its name";
     let older = "its version is lower than 1.2.0, which was let in before";
-    for mode in [Mode::Wider, Mode::Always] {
+    for mode in [ApprovalMode::Wider, ApprovalMode::Always] {
         for (asked, expected) in [
             (approval("1.2.0", 1, &["pods"]), "Approved"),
             (approval("1.3.0", 2, &["pods"]), "Approved"),
@@ -49,27 +50,33 @@ fn what_goes_beyond_an_approval_is_held() {
         }
     }
     let asked = approval("0.1.0", 3, &["secrets"]);
-    assert_eq!(decided(Mode::None, &[&locked], &asked), "Approved");
-    assert_eq!(decided(Mode::Wider, &[], &asked), "New");
-    assert!(decided(Mode::Always, &[], &asked).contains("nothing is approved"));
+    assert_eq!(decided(ApprovalMode::None, &[&locked], &asked), "Approved");
+    assert_eq!(decided(ApprovalMode::Wider, &[], &asked), "New");
+    assert!(decided(ApprovalMode::Always, &[], &asked).contains("nothing is approved"));
 }
 
 #[test]
 fn the_lock_and_the_configuration_approve_together_and_the_higher_version_counts() {
     let (locked, configured) = (approval("2.0.0", 1, &["pods"]), approval("1.0.0", 2, &["secrets"]));
     let given = [&locked, &configured];
-    assert_eq!(decided(Mode::Wider, &given, &approval("2.1.0", 3, &["pods", "secrets"])), "Approved");
-    assert!(decided(Mode::Wider, &given, &approval("1.5.0", 3, &["pods"])).contains("lower than 2.0.0"));
-    assert_eq!(decided(Mode::Wider, &given, &approval("1.0.0", 2, &["secrets"])), "Approved", "named itself");
+    assert_eq!(decided(ApprovalMode::Wider, &given, &approval("2.1.0", 3, &["pods", "secrets"])), "Approved");
+    assert!(
+        decided(ApprovalMode::Wider, &given, &approval("1.5.0", 3, &["pods"])).contains("lower than 2.0.0")
+    );
+    assert_eq!(
+        decided(ApprovalMode::Wider, &given, &approval("1.0.0", 2, &["secrets"])),
+        "Approved",
+        "named itself"
+    );
 }
 
-fn lock() -> (tempfile::TempDir, LockFile, PathBuf) {
+fn lock() -> (tempfile::TempDir, ApprovalLock, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tools.lock");
-    (folder, LockFile::new(path.clone()), path)
+    (folder, ApprovalLock::new(path.clone()), path)
 }
 
-fn insert(lock: &LockFile, name: &str, approval: Approval) {
+fn insert(lock: &ApprovalLock, name: &str, approval: Approval) {
     let name = ToolName::parse(name).unwrap();
     lock.change(|approvals| assert!(approvals.insert(name, approval))).unwrap();
 }
@@ -80,7 +87,11 @@ fn a_lock_is_read_as_it_was_written_and_replaced_whole() {
     assert_eq!(lock.read().unwrap(), None);
     insert(&lock, "one", approval("1.0.0", 1, &["pods", "pods/log", "*"]));
     std::os::unix::fs::symlink(&path, folder.path().join("link")).unwrap();
-    insert(&LockFile::new(folder.path().join("link")), "two", approval("1.0.0-rc.1", 2, &["nodes/proxy"]));
+    insert(
+        &ApprovalLock::new(folder.path().join("link")),
+        "two",
+        approval("1.0.0-rc.1", 2, &["nodes/proxy"]),
+    );
     let read = lock.read().unwrap().unwrap();
     assert_eq!(read.get("one"), Some(&approval("1.0.0", 1, &["pods", "pods/log", "*"])));
     assert_eq!(read.get("two"), Some(&approval("1.0.0-rc.1", 2, &["nodes/proxy"])), "through a link");

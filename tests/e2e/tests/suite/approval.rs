@@ -15,7 +15,7 @@ use porthole_testbed::{
 };
 use serde_json::{Value, json};
 
-/// What the guest `versioned` declares.
+/// Declaration of the guest `versioned`.
 const NAMESPACES: Rule<'static> = (&[""], &["namespaces"], &[Verb::List]);
 const SECRETS: Rule<'static> = (&[""], &["secrets"], &[Verb::Get]);
 
@@ -277,7 +277,7 @@ async fn a_damaged_lock_lets_nothing_wider_in_and_is_left_to_the_operator() {
         until_ready(&host, "held", |ready| ready["held"].as_array().is_some_and(|held| held.len() == 2))
             .await;
     assert!(reason(&ready, "tool.wasm").contains("(get secrets) in addition"), "{ready}");
-    assert!(reason(&ready, "new.wasm").contains("the lock cannot be read"), "{ready}");
+    assert!(reason(&ready, "new.wasm").contains("the lock of approvals cannot be read"), "{ready}");
     assert!(host.terminate().await.unwrap().0.success());
 
     // At a start nobody knows what was approved, so nothing is served.

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::MetadataExt, path::PathBuf, process::ExitCode, sync:
 
 use anyhow::Context;
 use porthole_contract::{ToolName, controls_display, describe_rules};
-use porthole_tools::{Approval, ApprovalText, Approvals, Loader, LockFile, Tool};
+use porthole_tools::{Approval, ApprovalLock, ApprovalText, Approvals, Loader, Tool};
 
 use super::{open, printable};
 
@@ -13,7 +13,7 @@ const MAX_USER: usize = 64;
 
 pub(super) async fn approve(
     files: &[PathBuf],
-    lock: Option<LockFile>,
+    lock: Option<ApprovalLock>,
     loader: &Loader,
 ) -> anyhow::Result<ExitCode> {
     let (by, at) = (user(), humantime::format_rfc3339_seconds(SystemTime::now()).to_string());
@@ -56,7 +56,7 @@ fn approval(tool: &Tool, by: &str, at: &str) -> Approval {
 }
 
 /// Writes approvals into the lock; returns those that were there.
-fn write(lock: &LockFile, approved: &[(ToolName, Approval)]) -> anyhow::Result<Approvals> {
+fn write(lock: &ApprovalLock, approved: &[(ToolName, Approval)]) -> anyhow::Result<Approvals> {
     let (mut before, mut fits) = (Approvals::default(), true);
     let changed = lock.change(|approvals| {
         before = approvals.clone();

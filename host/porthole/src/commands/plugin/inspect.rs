@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use porthole_contract::Printable;
 use porthole_sandbox::Import;
-use porthole_tools::{Approval, Asking, Decision, Loader, Mode, Tool, decide};
+use porthole_tools::{Approval, ApprovalMode, Decision, Declaration, Loader, Tool, decide};
 
 use super::{config_map_limit, open, printable, size};
 use crate::{commands::rbac, config::ApprovalConfig};
@@ -63,7 +63,7 @@ pub(super) async fn inspect(
     }
 }
 
-/// Whether the lock and the configuration let a tool in; `None` without either.
+/// Decision of the lock and of the configuration about a tool, in words; `None` without either.
 fn approved(
     tool: &Tool,
     approvals: &ApprovalConfig,
@@ -80,7 +80,7 @@ fn approved(
     };
     let given: Vec<&Approval> =
         locked.iter().filter_map(|locked| locked.get(name)).chain(approvals.approved.get(name)).collect();
-    let asking = Asking {
+    let declared = Declaration {
         name,
         version: &tool.description.version,
         digest: &tool.digest,
@@ -90,7 +90,7 @@ fn approved(
         .iter()
         .map(|approval| format!("{} by {} at {}", approval.version, approval.by, approval.at))
         .collect();
-    Ok(Some(match decide(Mode::Wider, &given, &asking) {
+    Ok(Some(match decide(ApprovalMode::Wider, &given, &declared) {
         Decision::Approved => format!("yes: {}", notes.join("; ")),
         Decision::New => "no: nothing is approved under its name".to_owned(),
         Decision::Held(hold) => format!("no: {hold} ({})", notes.join("; ")),
