@@ -7,13 +7,14 @@ mod admission;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 mod lock;
+mod reports;
 #[cfg(test)]
 mod tests;
 mod text;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use porthole_contract::{Digest, ToolName, Version, describe_rules};
+use porthole_contract::{Digest, ToolName, Version};
 use porthole_guard::{Excess, Grant};
 use serde::Deserialize;
 
@@ -21,8 +22,9 @@ pub(crate) use admission::Admission;
 pub use admission::{ApprovalSettings, ApprovalSource};
 pub use lock::{ApprovalLock, LockError};
 pub use text::ApprovalText;
+pub(crate) use text::RuleText;
 
-use crate::folder::MAX_FILES;
+use crate::{Tool, folder::MAX_FILES};
 
 /// Maximum number of approvals: as many as there may be files. Without it, an account that can write to the folder could
 /// make the lock as long as there are names.
@@ -91,7 +93,19 @@ pub struct Declaration<'t> {
     /// Digest of the file.
     pub digest: &'t Digest,
     /// Declared reads.
-    pub reads: &'t Grant,
+    pub reads: &'t Arc<Grant>,
+}
+
+impl<'t> From<&'t Tool> for Declaration<'t> {
+    fn from(tool: &'t Tool) -> Self {
+        let description = &tool.description;
+        Self {
+            name: &description.name,
+            version: &description.version,
+            digest: &tool.digest,
+            reads: &description.grant,
+        }
+    }
 }
 
 /// Decision about serving a file.
@@ -179,17 +193,4 @@ pub fn decide(mode: ApprovalMode, given: &[&Approval], declared: &Declaration<'_
     }
     let older = given.iter().find(|approval| declared.version.precedes(&approval.version));
     older.map_or(Decision::Approved, |approval| Decision::Held(Hold::Older(approval.version.clone())))
-}
-
-/// Logs an approval: who let what in.
-fn log(tool: &ToolName, approval: &Approval) {
-    tracing::info!(
-        %tool,
-        version = %approval.version,
-        digest = %approval.digest,
-        by = %approval.by,
-        at = %approval.at,
-        "approved: it may {}",
-        porthole_contract::truncate(&describe_rules(approval.reads.rules()), 512)
-    );
 }

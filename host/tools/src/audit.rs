@@ -1,8 +1,10 @@
-//! Audit log: one JSON object per call, with its caller, tool, arguments, reads and verdict.
+//! Audit log: one JSON object per call, with its caller, tool, arguments, reads and verdict; and one per approval that
+//! takes effect.
 //!
 //! A line never contains a token: callers appear by user name, and arguments as a [`Redactor`] returns them. Lines go
 //! to a dedicated stream through a bounded queue, so neither a slow pipe nor a full disk blocks an async thread.
 
+mod approval;
 #[cfg(feature = "fuzz")]
 pub(crate) mod fuzz;
 mod redactor;
@@ -20,6 +22,7 @@ use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub(crate) use approval::ApprovalEvent;
 pub(crate) use redactor::Redactor;
 pub(crate) use stream::{AuditUnavailable, Reservation};
 
@@ -103,9 +106,10 @@ impl<'c> AuditLine<'c> {
 }
 
 /// Destination of audit lines.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub enum Audit {
     /// Auditing is disabled.
+    #[default]
     Off,
     /// A dedicated stream.
     Stream(Arc<Stream>),
@@ -151,6 +155,19 @@ impl Audit {
         let Self::Stream(stream) = self else { return };
         let Some(text) = render(line) else { return };
         stream.send(text, reservation);
+    }
+
+    /// Queues the line of an approval, of which nobody waits for an answer.
+    ///
+    /// # Errors
+    ///
+    /// If lines cannot be written and calls are refused therefore: the caller keeps the event, and tries again.
+    pub(crate) fn write_approval(&self, event: &ApprovalEvent) -> Result<(), AuditUnavailable> {
+        let Self::Stream(stream) = self else { return Ok(()) };
+        let Some(text) = event.render() else { return Ok(()) };
+        let reservation = stream.reserve(text.len())?;
+        stream.send(text, Some(reservation));
+        Ok(())
     }
 
     /// Waits until all queued lines are written, up to `at_most`.

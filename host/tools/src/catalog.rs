@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    ApprovalMode, ApprovalSettings, Loader, Metrics, Settings, Snapshot, Tool, approval::Admission,
+    ApprovalMode, ApprovalSettings, Audit, Loader, Metrics, Settings, Snapshot, Tool, approval::Admission,
     snapshot::FileState,
 };
 
@@ -27,6 +27,7 @@ pub struct Catalog {
     folder: PathBuf,
     loader: Loader,
     approvals: ApprovalSettings,
+    audit: Audit,
     metrics: Metrics,
     snapshot: ArcSwap<Snapshot>,
     /// True after the first scan.
@@ -44,6 +45,7 @@ impl Catalog {
             folder,
             loader,
             approvals: ApprovalSettings { mode: ApprovalMode::None, ..ApprovalSettings::default() },
+            audit: Audit::Off,
             metrics: Metrics::default(),
             snapshot: ArcSwap::default(),
             loaded: watch::Sender::new(false),
@@ -57,6 +59,12 @@ impl Catalog {
     #[must_use]
     pub fn with_approvals(self, approvals: ApprovalSettings) -> Self {
         Self { approvals, ..self }
+    }
+
+    /// Audits approvals that take effect.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Self {
+        Self { audit, ..self }
     }
 
     /// Creates a catalog of a single tool, without a folder.
@@ -100,6 +108,11 @@ impl Catalog {
     /// Settings of approvals.
     pub(crate) fn approvals(&self) -> &ApprovalSettings {
         &self.approvals
+    }
+
+    /// Destination of the audit lines of approvals.
+    pub(crate) fn audit(&self) -> &Audit {
+        &self.audit
     }
 
     /// The operator's settings.

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use super::{
     Snapshot, Tool,
-    approval::Admission,
+    approval::{Admission, Declaration},
     folder::{self, Listing},
     loader::LoadFailure,
     snapshot::FileState,
@@ -52,7 +52,7 @@ impl Catalog {
     /// Loads the folder, then reloads changes until the future is dropped.
     pub async fn keep_loaded(&self) {
         let (files, watch) = (Files::default(), Watch::new(self.folder()));
-        let admission = Admission::new(self.approvals());
+        let admission = Admission::new(self.approvals(), self.audit().clone());
         Reloader { catalog: self, files, watch, admission, stage: Stage::Startup }.run().await;
     }
 }
@@ -230,7 +230,7 @@ impl Reloader<'_> {
         let mut next = Snapshot::of(catalog.settings(), admission, files.loaded.iter(), serving, awaited);
         // At startup a name may still go to another file, and what is remembered must not depend on the order of loading.
         if stage == Stage::Running {
-            next.tools.values().for_each(|tool| admission.record(tool));
+            next.tools.values().for_each(|tool| admission.record(&Declaration::from(&**tool)));
         }
         for (file, loaded) in &mut files.loaded {
             if loaded.previous.is_some() && !next.held.contains_key(&Printable(file).to_string()) {

@@ -9,7 +9,7 @@ use porthole_contract::{Digest, Printable, ToolName, Version};
 
 use super::Tool;
 use crate::{
-    approval::{Admission, Decision, Hold},
+    approval::{Admission, Decision, Declaration, Hold},
     settings::Settings,
 };
 
@@ -51,7 +51,8 @@ pub(super) struct FileState {
 impl FileState {
     /// The newest tool of the file that is served under `admission`.
     pub(super) fn approved(&self, admission: &Admission) -> Option<&Arc<Tool>> {
-        let is_approved = |tool: &&Arc<Tool>| !matches!(admission.decide(tool), Decision::Held(_));
+        let is_approved =
+            |tool: &&Arc<Tool>| !matches!(admission.decide(&Declaration::from(&***tool)), Decision::Held(_));
         [&self.tool, &self.previous].into_iter().flatten().find(is_approved)
     }
 }
@@ -81,7 +82,7 @@ impl Snapshot {
                 snapshot.disabled.insert(name.clone());
                 continue;
             }
-            let Decision::Held(hold) = admission.decide(tool) else {
+            let Decision::Held(hold) = admission.decide(&Declaration::from(&**tool)) else {
                 candidates.entry(name).or_default().push(tool);
                 continue;
             };

@@ -238,6 +238,19 @@ impl Drop for Porthole {
     }
 }
 
+/// Lines of calls in an audit log. Those of approvals have an `event`.
+///
+/// # Panics
+///
+/// If a whole line is not JSON.
+pub fn audited_calls(text: &str) -> Vec<serde_json::Value> {
+    text.split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'))
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .filter(|line: &serde_json::Value| line["event"].is_null())
+        .collect()
+}
+
 /// Logged listen address.
 fn listening(log: &Path) -> Result<Option<String>> {
     for line in BufReader::new(std::fs::File::open(log)?).lines() {

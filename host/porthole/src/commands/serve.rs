@@ -78,7 +78,8 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let loader = wiring::loader(settings, options.load.cache.clone())?;
     let mode = if demo.is_some() { ApprovalMode::None } else { ApprovalMode::default() };
     let approvals = approvals.settings(mode, options.lock.lock.clone(), &options.load);
-    let catalog = Catalog::new(options.plugins.clone(), loader).with_approvals(approvals);
+    let catalog =
+        Catalog::new(options.plugins.clone(), loader).with_approvals(approvals).with_audit(audit.clone());
     let source = wiring::source(demo.as_ref(), &options.cluster);
     let policy = Policy { denied, callers, masking, masked, default_namespace };
     let host = Host::new(&source, account, policy, catalog, audit.clone()).await?;

@@ -7,9 +7,9 @@ use porthole_contract::ToolName;
 
 use super::{
     Approval, ApprovalLock, ApprovalMode, Approvals, Decision, Declaration, Hold, LockError, MAX_APPROVALS,
-    decide, log,
+    decide, reports::Reports,
 };
-use crate::{Tool, folder::Fingerprint};
+use crate::{Audit, folder::Fingerprint};
 
 /// Approver of a tool that was served without an operator's approval.
 const FIRST_SEEN: &str = "porthole, when it was first seen";
@@ -55,6 +55,7 @@ pub(crate) struct Admission {
     lock_read: Option<Option<Fingerprint>>,
     config_read: Option<Option<Fingerprint>>,
     troubles: Troubles,
+    reports: Reports,
 }
 
 /// Errors of the files of approvals.
@@ -74,29 +75,27 @@ impl Admission {
         Self { mode: ApprovalMode::None, ..Self::default() }
     }
 
-    pub(crate) fn new(settings: &ApprovalSettings) -> Self {
+    pub(crate) fn new(settings: &ApprovalSettings, audit: Audit) -> Self {
+        let mut reports = Reports::new(audit);
+        if settings.mode != ApprovalMode::None {
+            reports.report_changes(&Approvals::default(), &settings.approved);
+        }
         Self {
             mode: settings.mode,
             lock: settings.lock.clone(),
             configured: settings.configured.clone(),
             approved: settings.approved.clone(),
+            reports,
             ..Self::default()
         }
     }
 
     /// Decides whether a tool is served.
-    pub(crate) fn decide(&self, tool: &Tool) -> Decision {
-        let description = &tool.description;
-        let name = &description.name;
+    pub(crate) fn decide(&self, declared: &Declaration<'_>) -> Decision {
+        let name = declared.name;
         let remembered = self.pending.get(name).or_else(|| self.locked.get(name));
         let given: Vec<&Approval> = remembered.into_iter().chain(self.approved.get(name)).collect();
-        let asking = Declaration {
-            name,
-            version: &description.version,
-            digest: &tool.digest,
-            reads: &description.grant,
-        };
-        match decide(self.mode, &given, &asking) {
+        match decide(self.mode, &given, declared) {
             Decision::New if self.troubles.lock.is_some() => Decision::Held(Hold::Unreadable),
             Decision::Held(Hold::Unapproved) if self.troubles.lock.is_some() => {
                 Decision::Held(Hold::Unreadable)
@@ -128,13 +127,12 @@ impl Admission {
     }
 
     /// Remembers a tool that is served now: a new one with its reads, a known one with its version.
-    pub(crate) fn record(&mut self, tool: &Tool) {
+    pub(crate) fn record(&mut self, declared: &Declaration<'_>) {
         if self.mode == ApprovalMode::None {
             return;
         }
-        let description = &tool.description;
-        let name = &description.name;
-        let (version, digest) = (description.version.clone(), tool.digest);
+        let name = declared.name;
+        let (version, digest) = (declared.version.clone(), *declared.digest);
         let approval = match self.pending.get(name).or_else(|| self.locked.get(name)) {
             // The lowest version that may come next rises with what is served, and does not fall.
             Some(known) if known.digest == digest || version.precedes(&known.version) => return,
@@ -142,9 +140,9 @@ impl Admission {
             None if self.mode == ApprovalMode::Always || self.approved.get(name).is_some() => return,
             None => {
                 let at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-                let reads = Arc::clone(&description.grant);
+                let reads = Arc::clone(declared.reads);
                 let approval = Approval { version, digest, reads, by: FIRST_SEEN.to_owned(), at };
-                log(name, &approval);
+                self.reports.report(name, &approval);
                 approval
             }
         };
@@ -167,6 +165,7 @@ impl Admission {
         if self.mode == ApprovalMode::None {
             return false;
         }
+        self.reports.send();
         let (lock, configured) = (self.lock.clone(), self.configured.clone());
         let (lock_read, config_read) = (self.lock_read, self.config_read);
         // On a blocking thread: a hanging file system must not block an async one.
@@ -194,9 +193,7 @@ impl Admission {
                 // What an operator wrote goes before what this process would have written.
                 self.pending.retain(|name, _| approvals.get(name) == self.locked.get(name));
                 let changed = approvals != self.locked;
-                if self.lock_read.is_some() {
-                    log_changes(&self.locked, &approvals);
-                }
+                self.reports.report_changes(&self.locked, &approvals);
                 self.locked = approvals;
                 changed
             }
@@ -222,7 +219,7 @@ impl Admission {
             Ok(Some(approvals)) => {
                 self.troubles.configuration = None;
                 let changed = approvals != self.approved;
-                log_changes(&self.approved, &approvals);
+                self.reports.report_changes(&self.approved, &approvals);
                 self.approved = approvals;
                 return changed;
             }
@@ -235,7 +232,7 @@ impl Admission {
         false
     }
 
-    /// Writes what is pending into the lock. True if an error of it appeared or went away.
+    /// Writes what is pending into the lock. True if an error of it appeared or went away, or a decision may be another.
     pub(crate) async fn save(&mut self) -> bool {
         // A lock that cannot be read is the operator's to mend.
         let Some(lock) =
@@ -256,9 +253,14 @@ impl Admission {
             (written, fingerprint(lock.path()))
         });
         let before = self.troubles.saving.take();
+        let mut merged = false;
         match written.await {
             Ok((Ok(approvals), fingerprint)) => {
-                self.pending.clear();
+                let mut expected = std::mem::take(&mut self.locked);
+                expected.0.append(&mut self.pending);
+                // An operator approved since the lock was read: the fingerprint of what is written now hides that.
+                merged = approvals != expected;
+                self.reports.report_changes(&expected, &approvals);
                 self.locked = approvals;
                 self.lock_read = Some(fingerprint);
             }
@@ -271,14 +273,7 @@ impl Admission {
             }
             Err(_) => self.troubles.saving.clone_from(&before),
         }
-        self.troubles.saving != before
-    }
-}
-
-/// Logs approvals that are new or different.
-fn log_changes(before: &Approvals, after: &Approvals) {
-    for (tool, approval) in after.iter().filter(|(tool, approval)| before.get(tool) != Some(approval)) {
-        log(tool, approval);
+        merged || self.troubles.saving != before
     }
 }
 

@@ -1,15 +1,21 @@
-use std::{os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Mutex,
+    time::Duration,
+};
 
 use porthole_contract::{ReadRule, Verb};
 
 use super::*;
+use crate::{Audit, FailurePolicy};
 
 fn grant(resources: &[&str]) -> Arc<Grant> {
     let resources = resources.iter().map(|resource| (*resource).to_owned()).collect();
     Arc::new(Grant::new(vec![ReadRule::parse(vec![String::new()], resources, [Verb::Get]).unwrap()]))
 }
 
-fn approval(version: &str, digest: u8, resources: &[&str]) -> Approval {
+pub(super) fn approval(version: &str, digest: u8, resources: &[&str]) -> Approval {
     Approval {
         version: Version::parse(version).unwrap(),
         digest: Digest::new([digest; 32]),
@@ -156,4 +162,149 @@ fn approvals_are_bounded() {
     assert!(!approvals.insert(ToolName::parse("another").unwrap(), approval("1", 1, &["pods"])));
     assert!(approvals.insert(ToolName::parse("t7").unwrap(), approval("2", 1, &["pods"])), "not a new name");
     assert_eq!(lock::parse(&lock::render(&approvals)), Ok(approvals));
+}
+
+fn name(text: &str) -> ToolName {
+    ToolName::parse(text).unwrap()
+}
+
+/// Host with a lock, with approvals of a configuration that a test can change, or with neither.
+#[derive(Default)]
+struct Host {
+    lock: Option<ApprovalLock>,
+    /// File of the configuration, whose fingerprint changes with its length; and the approvals that it holds.
+    configuration: Option<(PathBuf, Arc<Mutex<Approvals>>)>,
+    audit: Audit,
+}
+
+impl Host {
+    async fn start(&self) -> Admission {
+        let source = self.configuration.clone().map(|(path, approvals)| ApprovalSource {
+            path,
+            read: Arc::new(move || Ok(approvals.lock().unwrap().clone())),
+        });
+        let approved = self.configuration.as_ref().map(|(_, approvals)| approvals.lock().unwrap().clone());
+        let settings = ApprovalSettings {
+            mode: ApprovalMode::Wider,
+            lock: self.lock.clone(),
+            approved: approved.unwrap_or_default(),
+            configured: source,
+        };
+        let mut admission = Admission::new(&settings, self.audit.clone());
+        admission.refresh().await;
+        admission
+    }
+
+    /// Edits the configuration.
+    fn configure(&self, entries: &[(&str, &Approval)]) {
+        let (path, approvals) = self.configuration.as_ref().unwrap();
+        let entries = entries.iter().map(|(tool, approval)| (name(tool), (*approval).clone()));
+        *approvals.lock().unwrap() = Approvals(entries.collect());
+        let before = std::fs::read_to_string(path).unwrap_or_default();
+        std::fs::write(path, before + "#").unwrap();
+    }
+}
+
+fn configuration(folder: &Path) -> Option<(PathBuf, Arc<Mutex<Approvals>>)> {
+    let path = folder.join("porthole.yaml");
+    std::fs::write(&path, "").unwrap();
+    Some((path, Arc::default()))
+}
+
+/// Decides about a file as `approval` describes it, and remembers it if it is served.
+fn offer(admission: &mut Admission, tool: &str, file: &Approval) -> Decision {
+    let name = name(tool);
+    let declared =
+        Declaration { name: &name, version: &file.version, digest: &file.digest, reads: &file.reads };
+    let decision = admission.decide(&declared);
+    if !matches!(decision, Decision::Held(_)) {
+        admission.record(&declared);
+    }
+    decision
+}
+
+#[tokio::test]
+async fn a_wider_file_is_held_also_after_a_restart_with_the_lock() {
+    let (_folder, lock, _) = lock();
+    let host = Host { lock: Some(lock), ..Host::default() };
+    let (first, wider) = (approval("1.0.0", 1, &["pods"]), approval("1.1.0", 2, &["pods", "secrets"]));
+    for held_before in [false, true] {
+        let mut admission = host.start().await;
+        let expected = if held_before { Decision::Approved } else { Decision::New };
+        assert_eq!(offer(&mut admission, "tool", &first), expected);
+        assert!(matches!(offer(&mut admission, "tool", &wider), Decision::Held(Hold::Wider(_))));
+        admission.save().await;
+    }
+    // Nothing is served before it under that name.
+    let mut admission = host.start().await;
+    assert!(matches!(offer(&mut admission, "tool", &wider), Decision::Held(Hold::Wider(_))));
+}
+
+#[tokio::test]
+async fn a_name_whose_approval_is_taken_out_of_the_configuration_is_new_again_under_wider() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = Host { configuration: configuration(folder.path()), ..Host::default() };
+    let (narrow, wider) = (approval("1.0.0", 1, &["pods"]), approval("1.1.0", 2, &["pods", "secrets"]));
+    host.configure(&[("tool", &narrow)]);
+    let mut admission = host.start().await;
+    assert_eq!(offer(&mut admission, "tool", &narrow), Decision::Approved);
+    assert!(matches!(offer(&mut admission, "tool", &wider), Decision::Held(Hold::Wider(_))));
+    host.configure(&[]);
+    assert!(admission.refresh().await, "another decision");
+    assert_eq!(offer(&mut admission, "tool", &narrow), Decision::New);
+    // From now on its reads are remembered.
+    assert!(matches!(offer(&mut admission, "tool", &wider), Decision::Held(Hold::Wider(_))));
+    assert_eq!(offer(&mut admission, "tool", &narrow), Decision::Approved);
+}
+
+#[tokio::test]
+async fn an_operators_approval_beside_the_hosts_own_writing_takes_effect() {
+    let (_folder, lock, _) = lock();
+    let host = Host { lock: Some(lock.clone()), ..Host::default() };
+    let mut admission = host.start().await;
+    offer(&mut admission, "one", &approval("1.0.0", 1, &["pods"]));
+    // After the lock was read, and before the host writes into it.
+    insert(&lock, "two", approval("1.0.0", 2, &["secrets"]));
+    assert!(admission.save().await, "another decision");
+    assert_eq!(offer(&mut admission, "two", &approval("1.0.0", 2, &["secrets"])), Decision::Approved);
+    assert!(!admission.save().await);
+}
+
+#[tokio::test]
+async fn each_approval_that_takes_effect_is_one_line_of_the_audit_log() {
+    let (folder, lock, _) = lock();
+    insert(&lock, "of_the_lock", approval("1.0.0", 1, &["pods"]));
+    let file = folder.path().join("audit");
+    let host = Host {
+        lock: Some(lock.clone()),
+        configuration: configuration(folder.path()),
+        audit: Audit::file(&file, FailurePolicy::Refuse).unwrap(),
+    };
+    let configured = approval("2.0.0", 2, &["secrets"]);
+    host.configure(&[("configured", &configured)]);
+    let mut admission = host.start().await;
+    offer(&mut admission, "first_seen", &approval("3.0.0", 3, &["nodes"]));
+    // Neither the file that is served nor what was written by this host is told twice.
+    offer(&mut admission, "first_seen", &approval("3.0.0", 3, &["nodes"]));
+    admission.save().await;
+    admission.refresh().await;
+    insert(&lock, "while_it_runs", approval("4.0.0", 4, &["pods/log"]));
+    host.configure(&[("configured", &configured), ("reviewed", &approval("5.0.0", 5, &["*"]))]);
+    admission.refresh().await;
+    host.audit.flush(Duration::from_secs(5)).await;
+    let text = std::fs::read_to_string(file).unwrap();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = lines.iter().map(|line| line["tool"].as_str().unwrap()).collect();
+    assert_eq!(told, ["configured", "of_the_lock", "first_seen", "while_it_runs", "reviewed"], "{text}");
+    let mut line = lines[1].clone();
+    let audit = line.as_object_mut().unwrap().remove("audit").unwrap();
+    assert!(text.starts_with("{\"audit\":\"") && audit.as_str().unwrap().ends_with('Z'), "{text}");
+    let expected = serde_json::json!({
+        "event": "approved", "tool": "of_the_lock", "version": "1.0.0", "digest": "01".repeat(32),
+        "reads": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
+        "by": "jane (uid 1000)", "at": "2026-11-29T10:00:00Z",
+    });
+    assert_eq!(line, expected);
+    assert_eq!(lines[2]["by"], "porthole, when it was first seen");
 }

@@ -30,7 +30,7 @@ pub struct ApprovalText {
 /// A rule, in the words of RBAC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RuleText {
+pub(crate) struct RuleText {
     api_groups: Vec<String>,
     resources: Vec<String>,
     verbs: Vec<String>,
@@ -39,16 +39,11 @@ struct RuleText {
 impl ApprovalText {
     /// Renders an approval.
     pub fn of(tool: &ToolName, approval: &Approval) -> Self {
-        let rule = |rule: &ReadRule| RuleText {
-            api_groups: rule.api_groups.clone(),
-            resources: rule.resources.clone(),
-            verbs: rule.verbs.iter().map(|verb| verb.name().to_owned()).collect(),
-        };
         Self {
             tool: tool.to_string(),
             version: approval.version.to_string(),
             digest: format!("sha256:{}", approval.digest),
-            reads: approval.reads.rules().iter().map(rule).collect(),
+            reads: approval.reads.rules().iter().map(RuleText::of).collect(),
             by: approval.by.clone(),
             at: approval.at.clone(),
         }
@@ -96,6 +91,15 @@ impl ApprovalText {
 }
 
 impl RuleText {
+    /// Renders a rule.
+    pub(crate) fn of(rule: &ReadRule) -> Self {
+        Self {
+            api_groups: rule.api_groups.clone(),
+            resources: rule.resources.clone(),
+            verbs: rule.verbs.iter().map(|verb| verb.name().to_owned()).collect(),
+        }
+    }
+
     fn parse(self) -> Result<ReadRule, String> {
         let verb =
             |text: &String| Verb::parse(text).ok_or_else(|| format!("{} is not get or list", Echo(text)));

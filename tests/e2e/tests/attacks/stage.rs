@@ -12,7 +12,7 @@ use porthole_testbed::{
     cluster::Cluster,
     dify::Dify,
     http::Streamable,
-    porthole::{Porthole, binary, guest, tools},
+    porthole::{Porthole, audited_calls, binary, guest, tools},
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -191,13 +191,9 @@ impl Stage {
         }
     }
 
-    /// Audit lines written so far.
+    /// Audit lines of calls written so far.
     pub(crate) fn audit_so_far(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.folder.path().join("audit")).unwrap();
-        text.split_inclusive('\n')
-            .filter(|line| line.ends_with('\n'))
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
-            .collect()
+        audited_calls(&std::fs::read_to_string(self.folder.path().join("audit")).unwrap())
     }
 
     pub(crate) fn tools(&self) -> PathBuf {

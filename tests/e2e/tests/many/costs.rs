@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use porthole_testbed::{http::Streamable, porthole::Porthole};
+use porthole_testbed::{
+    http::Streamable,
+    porthole::{Porthole, audited_calls},
+};
 use serde_json::{Value, json};
 
 /// Maximum time until a call's audit line is written.
@@ -53,10 +56,9 @@ pub(crate) async fn stay_within_the_limits(host: &Porthole, client: &Streamable)
     }
 }
 
-/// Audit lines so far.
+/// Audit lines of calls so far.
 fn lines(host: &Porthole) -> Vec<Value> {
-    let printed = host.printed().unwrap();
-    printed.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    audited_calls(&host.printed().unwrap())
 }
 
 /// The audit line after the first `before`.

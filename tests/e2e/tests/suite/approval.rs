@@ -108,7 +108,9 @@ async fn a_wider_file_is_held_while_the_old_one_goes_on_and_served_once_it_is_ap
     let stage = Stage::new();
     stage.put("tool.wasm", &version(1));
     let lock = stage.text("tools.lock");
-    let host = stage.host("tools: {approve: wider}", &["--lock", &lock, "--admin-listen", "127.0.0.1:0"]);
+    let audit = stage.text("audit");
+    let options = ["--lock", &lock, "--admin-listen", "127.0.0.1:0", "--audit", &audit];
+    let host = stage.host("tools: {approve: wider}", &options);
     until_ready(&host, "first", |ready| served(ready, "versioned") == number(1)).await;
     crate::until("the lock", 20, || stage.path("tools.lock").exists()).await;
     let entry = stage.locked()["approved"][0].clone();
@@ -167,6 +169,16 @@ async fn a_wider_file_is_held_while_the_old_one_goes_on_and_served_once_it_is_ap
     let by = stage.locked()["approved"][0]["by"].as_str().unwrap().to_owned();
     assert!(by.contains("uid "), "{by}");
     host.until_logged("approved: it may list namespaces; get secrets").await.unwrap();
+    let audited = || {
+        let text = fs::read_to_string(&audit).unwrap();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["event"] == "approved").collect::<Vec<_>>()
+    };
+    crate::until("a line of each approval", 20, || audited().len() >= 2).await;
+    let lines = audited();
+    let told: Vec<_> = lines.iter().map(|line| (&line["version"], &line["by"])).collect();
+    let first_seen = json!("porthole, when it was first seen");
+    assert_eq!(told, [(&json!(number(1)), &first_seen), (&json!(number(3)), &json!(by))]);
     assert!(plugin(&["inspect", &file, "--lock", &lock]).contains("approved  yes: "));
     let metrics = send("GET", &format!("{page}/metrics"), None, "").await.unwrap().body;
     assert!(!metrics.contains("porthole_tools_held{"), "{metrics}");
@@ -193,6 +205,10 @@ async fn a_lower_version_is_held_also_after_a_restart_and_a_renamed_tool_is_new(
     assert!(served(&ready, "versioned").is_empty(), "{ready}");
     let ready = until_ready(&host, "older again", |ready| !reason(ready, "tool.wasm").is_empty()).await;
     assert!(reason(&ready, "tool.wasm").contains("lower than"), "{ready}");
+    stage.put("tool.wasm", &later(6, &[NAMESPACES, SECRETS]));
+    let is_wider = |ready: &Value| reason(ready, "tool.wasm").contains("(get secrets) in addition");
+    let ready = until_ready(&host, "wider after a restart", is_wider).await;
+    assert!(served(&ready, "versioned").is_empty(), "{ready}");
     // Another name: what `versioned` was approved for does not count, and nothing narrows it either.
     stage.put("tool.wasm", &declaring("renamed", "0.1.0", &[SECRETS]));
     until_ready(&host, "renamed", |ready| served(ready, "renamed") == "0.1.0").await;

@@ -7,7 +7,7 @@ use porthole_testbed::{
     cluster::Cluster,
     dify::Dify,
     http::Streamable,
-    porthole::{Demo, Porthole, binary, guest, tools},
+    porthole::{Demo, Porthole, audited_calls, binary, guest, tools},
 };
 use serde_json::{Value, json};
 
@@ -136,11 +136,11 @@ async fn the_role_that_rbac_prints_is_enough_and_not_more() {
     assert!(secrets.starts_with("ERROR: ") && secrets.contains("forbidden"), "{secrets}");
 }
 
-/// Waits for a number of audit lines.
+/// Waits for the audit lines of a number of calls.
 async fn lines(file: &Path, count: usize) -> Vec<Value> {
-    let read = || std::fs::read_to_string(file).unwrap();
-    until("the audit lines", 10, || read().lines().count() >= count).await;
-    read().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let read = || audited_calls(&std::fs::read_to_string(file).unwrap());
+    until("the audit lines", 10, || read().len() >= count).await;
+    read()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,9 +216,9 @@ async fn nothing_but_audit_lines_is_on_the_stream_of_the_audit() {
     let forged = "x\n{\"audit\":\"2026\",\"caller\":\"somebody else\"}\r\u{1b}[2J";
     agent.call(forged, json!({forged: forged, "namespace": token})).await.unwrap();
     agent.call("pods_list_in_namespace", json!({"namespace": forged})).await.unwrap();
-    until("the audit lines", 10, || host.printed().unwrap().matches('\n').count() >= 2).await;
+    until("the audit lines", 10, || audited_calls(&host.printed().unwrap()).len() >= 2).await;
     let printed = host.printed().unwrap();
-    let lines: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = audited_calls(&printed);
     assert_eq!(lines.len(), 2, "{printed}");
     assert!(lines.iter().all(|line| line["caller"] == "system:serviceaccount:tests:reader"), "{printed}");
     assert_eq!(lines[0]["arguments"]["namespace"], "<redacted>", "the caller's own token");

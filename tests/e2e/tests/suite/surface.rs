@@ -6,7 +6,7 @@ use porthole_testbed::{
     cluster::Cluster,
     dify::Dify,
     http::{Streamable, send},
-    porthole::{Porthole, tools},
+    porthole::{Porthole, audited_calls, tools},
 };
 use serde_json::json;
 
@@ -131,7 +131,7 @@ async fn a_call_that_is_not_served_has_its_audit_line_and_its_client() {
         dify.post(body.clone(), Some(&token)).await.unwrap();
     }
     let lines = || std::fs::read_to_string(&audit).unwrap_or_default();
-    crate::until("six lines", 10, || lines().lines().count() == 6).await;
+    crate::until("six lines", 10, || audited_calls(&lines()).len() == 6).await;
     for name in ["params", "version", "progress"] {
         for client in ["an-agent/1.0", "python-httpx/0.28.1"] {
             let line = format!("\"client\":\"{client}\",\"tool\":\"{name}\"");
@@ -159,7 +159,7 @@ async fn calls_that_are_cancelled_at_once_each_have_their_audit_line() {
             dify.post(cancel.to_string(), Some(&token)).await.unwrap();
         }
     }
-    let lines = || std::fs::read_to_string(&audit).unwrap_or_default().lines().count();
+    let lines = || audited_calls(&std::fs::read_to_string(&audit).unwrap_or_default()).len();
     crate::until("a line for each of a hundred calls", 20, || lines() == 100).await;
 }
 

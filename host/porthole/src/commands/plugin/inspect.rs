@@ -80,17 +80,11 @@ fn approved(
     };
     let given: Vec<&Approval> =
         locked.iter().filter_map(|locked| locked.get(name)).chain(approvals.approved.get(name)).collect();
-    let declared = Declaration {
-        name,
-        version: &tool.description.version,
-        digest: &tool.digest,
-        reads: &tool.description.grant,
-    };
     let notes: Vec<String> = given
         .iter()
         .map(|approval| format!("{} by {} at {}", approval.version, approval.by, approval.at))
         .collect();
-    Ok(Some(match decide(ApprovalMode::Wider, &given, &declared) {
+    Ok(Some(match decide(ApprovalMode::Wider, &given, &Declaration::from(tool)) {
         Decision::Approved => format!("yes: {}", notes.join("; ")),
         Decision::New => "no: nothing is approved under its name".to_owned(),
         Decision::Held(hold) => format!("no: {hold} ({})", notes.join("; ")),
