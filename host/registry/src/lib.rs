@@ -28,7 +28,7 @@ pub use digest::ContentDigest;
 pub use error::Error;
 pub use key::{KeyError, SigningKey, TrustedKey};
 pub use lock::{LockedTool, SourcesLock};
-pub use pull::{Pulled, pull, remove};
+pub use pull::{Pulled, pull, remove, remove_revoked};
 pub use push::{Artifact, push};
 pub use reference::ImageReference;
 pub use trust::{Required, Source, SourceError, Trust};

@@ -102,6 +102,11 @@ impl SourcesLock {
         self.tools.get(&image.to_string())
     }
 
+    /// All entries.
+    pub fn tools(&self) -> impl Iterator<Item = &LockedTool> {
+        self.tools.values()
+    }
+
     /// Records what an image is.
     pub fn insert(&mut self, image: &ImageReference, tool: LockedTool) {
         self.tools.insert(image.to_string(), tool);

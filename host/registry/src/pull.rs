@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::{
-    ContentDigest, Error, LockedTool, Registries, Source, Trust,
+    ContentDigest, Error, ImageReference, LockedTool, Registries, Source, SourcesLock, Trust,
     manifest::{Descriptor, MAX_LAYER, WASM},
     replacement::Replacement,
     store::Store,
@@ -35,8 +35,6 @@ pub struct Pulled {
 
 /// Brings a source into a folder. What is there with the locked digest needs no registry.
 ///
-/// A revoked tool is removed from the folder, so that a host that serves it stops.
-///
 /// # Errors
 ///
 /// The first step that fails; the folder then has what it had.
@@ -49,18 +47,10 @@ pub async fn pull(
 ) -> Result<Pulled, Error> {
     let path = folder.join(source.image.file_name());
     let pulled = tokio::time::timeout(PULL, pull_to(source, locked, trust, registries, &path)).await;
-    let pulled = pulled.unwrap_or_else(|_| {
+    pulled.unwrap_or_else(|_| {
         let cause = format!("the tool is not there after {} s", PULL.as_secs());
         Err(Error::Unreachable { image: source.image.clone().into(), cause })
-    });
-    let is_revoked =
-        |tool: &LockedTool| trust.revoked.contains(&tool.manifest) || trust.revoked.contains(&tool.layer);
-    let served = digest_of(&path)?;
-    let was_pulled = |digest| locked.is_some_and(|tool| tool.layer == digest && is_revoked(tool));
-    if served.is_some_and(|digest| trust.revoked.contains(&digest) || was_pulled(digest)) {
-        std::fs::remove_file(&path).map_err(Error::file(&path))?;
-    }
-    pulled
+    })
 }
 
 async fn pull_to(
@@ -125,16 +115,34 @@ async fn fetch(store: &Store, source: &Source, blob: &Descriptor, path: &Path) -
     replacement.put_in_place().map_err(Error::file(path))
 }
 
+/// Removes the file of an image if it is a revoked tool, so that a host that serves it stops. Returns its path. The lock
+/// tells which layers belong to revoked manifests. No registry is asked: one that fails must not keep a tool in the folder.
+///
+/// # Errors
+///
+/// If it cannot be read or removed.
+pub fn remove_revoked(
+    image: &ImageReference,
+    lock: &SourcesLock,
+    trust: &Trust,
+    folder: &Path,
+) -> Result<Option<PathBuf>, Error> {
+    let path = folder.join(image.file_name());
+    let Some(served) = digest_of(&path)? else { return Ok(None) };
+    let by_manifest = lock.tools().any(|tool| tool.layer == served && trust.revoked.contains(&tool.manifest));
+    if !by_manifest && !trust.revoked.contains(&served) {
+        return Ok(None);
+    }
+    std::fs::remove_file(&path).map_err(Error::file(&path))?;
+    Ok(Some(path))
+}
+
 /// Removes the file of a tool whose source is no longer named, if it still is what was pulled. Returns its path.
 ///
 /// # Errors
 ///
 /// If it cannot be read or removed.
-pub fn remove(
-    image: &crate::ImageReference,
-    tool: &LockedTool,
-    folder: &Path,
-) -> Result<Option<PathBuf>, Error> {
+pub fn remove(image: &ImageReference, tool: &LockedTool, folder: &Path) -> Result<Option<PathBuf>, Error> {
     let path = folder.join(image.file_name());
     if digest_of(&path)? != Some(tool.layer) {
         return Ok(None);

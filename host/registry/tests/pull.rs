@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use porthole_registry::{
     Artifact, ContentDigest, Error, ImageReference, LockedTool, Pulled, Registries, Required, SigningKey,
-    Source, Trust, TrustedKey,
+    Source, SourcesLock, Trust, TrustedKey,
 };
 
 const KEYS: [(&str, &[u8], &[u8]); 2] = [
@@ -158,12 +158,30 @@ async fn a_revoked_tool_is_refused_and_leaves_the_folder() {
         let digest = stage.push(b"wasm", Some(0)).await;
         let tool = stage.pull(digest, &["old"], None).await.unwrap().tool;
         stage.trust.revoked.insert(if by_layer { tool.layer } else { tool.manifest });
-        for locked in [Some(&tool), None] {
-            let error = stage.pull(digest, &["old"], locked).await.unwrap_err();
-            assert!(matches!(error, Error::Revoked { .. }), "{error}");
-            assert!(!stage.file().exists());
-        }
+        let error = stage.pull(digest, &["old"], Some(&tool)).await.unwrap_err();
+        assert!(matches!(error, Error::Revoked { .. }), "{error}");
+        // Also under the image that comes after it, which cannot be pulled.
+        let mut lock = SourcesLock::default();
+        lock.insert(&stage.image().at(digest), tool);
+        let (successor, folder) =
+            (stage.image().at(ContentDigest::of(b"later")), stage.folder.path().join("tools"));
+        let removed = porthole_registry::remove_revoked(&successor, &lock, &stage.trust, &folder).unwrap();
+        assert_eq!(removed, Some(stage.file()));
+        assert!(!stage.file().exists());
     }
+}
+
+#[tokio::test]
+async fn a_tool_that_is_not_revoked_stays() {
+    let mut stage = Stage::new();
+    let digest = stage.push(b"wasm", Some(0)).await;
+    let tool = stage.pull(digest, &["old"], None).await.unwrap().tool;
+    stage.trust.revoked.insert(ContentDigest::of(b"another"));
+    let mut lock = SourcesLock::default();
+    lock.insert(&stage.image().at(digest), tool);
+    let folder = stage.folder.path().join("tools");
+    let removed = porthole_registry::remove_revoked(&stage.image(), &lock, &stage.trust, &folder).unwrap();
+    assert!(removed.is_none() && stage.file().exists());
 }
 
 #[tokio::test]

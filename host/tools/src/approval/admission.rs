@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::SystemTime};
 
-use porthole_contract::ToolName;
+use porthole_contract::{Digest, ToolName, Version};
 
 use super::{
     Approval, ApprovalLock, ApprovalMode, Approvals, Decision, Declaration, Hold, LockError, MAX_APPROVALS,
@@ -51,6 +51,9 @@ pub(crate) struct Admission {
     locked: Approvals,
     /// Approvals made by this process that are not in the lock yet. Without a lock they are all that is remembered.
     pending: BTreeMap<ToolName, Approval>,
+    /// Highest version of each name that this process has served, with its digest. An approval of the configuration is
+    /// not rewritten when a newer version is served, so its version is no floor.
+    floors: BTreeMap<ToolName, (Version, Digest)>,
     /// State of both files when they were last read.
     lock_read: Option<Option<Fingerprint>>,
     config_read: Option<Option<Fingerprint>>,
@@ -94,8 +97,15 @@ impl Admission {
     pub(crate) fn decide(&self, declared: &Declaration<'_>) -> Decision {
         let name = declared.name;
         let remembered = self.pending.get(name).or_else(|| self.locked.get(name));
+        // Under `always` an operator approves; an entry that a host wrote under `wider` is no operator's.
+        let remembered =
+            remembered.filter(|approval| self.mode != ApprovalMode::Always || approval.by != FIRST_SEEN);
         let given: Vec<&Approval> = remembered.into_iter().chain(self.approved.get(name)).collect();
         match decide(self.mode, &given, declared) {
+            Decision::Approved if self.is_below_floor(declared, &given) => self
+                .floors
+                .get(name)
+                .map_or(Decision::Approved, |(version, _)| Decision::Held(Hold::Older(version.clone()))),
             Decision::New if self.troubles.lock.is_some() => Decision::Held(Hold::Unreadable),
             Decision::Held(Hold::Unapproved) if self.troubles.lock.is_some() => {
                 Decision::Held(Hold::Unreadable)
@@ -103,6 +113,16 @@ impl Admission {
             Decision::New if self.remembered() >= MAX_APPROVALS => Decision::Held(Hold::Full),
             decision => decision,
         }
+    }
+
+    /// True for a version below one that was served under the name, unless an operator approved this very file.
+    fn is_below_floor(&self, declared: &Declaration<'_>, given: &[&Approval]) -> bool {
+        let approved = given.iter().any(|approval| approval.digest == *declared.digest);
+        self.mode != ApprovalMode::None
+            && !approved
+            && self.floors.get(declared.name).is_some_and(|(version, digest)| {
+                digest != declared.digest && declared.version.precedes(version)
+            })
     }
 
     /// Number of remembered names.
@@ -133,6 +153,10 @@ impl Admission {
         }
         let name = declared.name;
         let (version, digest) = (declared.version.clone(), *declared.digest);
+        let is_higher = self.floors.get(name).is_none_or(|(floor, _)| !version.precedes(floor));
+        if is_higher && (self.floors.len() < MAX_APPROVALS || self.floors.contains_key(name)) {
+            self.floors.insert(name.clone(), (version.clone(), digest));
+        }
         let approval = match self.pending.get(name).or_else(|| self.locked.get(name)) {
             // The lowest version that may come next rises with what is served, and does not fall.
             Some(known) if known.digest == digest || version.precedes(&known.version) => return,

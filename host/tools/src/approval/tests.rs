@@ -171,6 +171,7 @@ fn name(text: &str) -> ToolName {
 /// Host with a lock, with approvals of a configuration that a test can change, or with neither.
 #[derive(Default)]
 struct Host {
+    mode: ApprovalMode,
     lock: Option<ApprovalLock>,
     /// File of the configuration, whose fingerprint changes with its length; and the approvals that it holds.
     configuration: Option<(PathBuf, Arc<Mutex<Approvals>>)>,
@@ -185,7 +186,7 @@ impl Host {
         });
         let approved = self.configuration.as_ref().map(|(_, approvals)| approvals.lock().unwrap().clone());
         let settings = ApprovalSettings {
-            mode: ApprovalMode::Wider,
+            mode: self.mode,
             lock: self.lock.clone(),
             approved: approved.unwrap_or_default(),
             configured: source,
@@ -241,6 +242,39 @@ async fn a_wider_file_is_held_also_after_a_restart_with_the_lock() {
 }
 
 #[tokio::test]
+async fn what_a_host_saw_first_is_no_approval_under_always() {
+    let (_folder, lock, _) = lock();
+    let host = Host { lock: Some(lock.clone()), ..Host::default() };
+    let mut admission = host.start().await;
+    assert_eq!(offer(&mut admission, "tool", &approval("1.0.0", 1, &["pods"])), Decision::New);
+    admission.save().await;
+    let host = Host { mode: ApprovalMode::Always, ..host };
+    let mut admission = host.start().await;
+    let file = approval("1.0.0", 1, &["pods"]);
+    assert_eq!(offer(&mut admission, "tool", &file), Decision::Held(Hold::Unapproved));
+    insert(&lock, "tool", file.clone());
+    admission.refresh().await;
+    assert_eq!(offer(&mut admission, "tool", &file), Decision::Approved);
+}
+
+#[tokio::test]
+async fn a_version_below_one_that_was_served_is_held_although_the_configuration_approves_its_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    for mode in [ApprovalMode::Wider, ApprovalMode::Always] {
+        let host = Host { mode, configuration: configuration(folder.path()), ..Host::default() };
+        let approved = approval("1.2.0", 1, &["pods"]);
+        host.configure(&[("tool", &approved)]);
+        let mut admission = host.start().await;
+        assert_eq!(offer(&mut admission, "tool", &approval("1.5.0", 2, &["pods"])), Decision::Approved);
+        let lower = offer(&mut admission, "tool", &approval("1.3.0", 3, &["pods"]));
+        assert!(matches!(lower, Decision::Held(Hold::Older(_))), "{lower:?}");
+        // The file that was approved comes back, and so does the one that was served.
+        assert_eq!(offer(&mut admission, "tool", &approved), Decision::Approved);
+        assert_eq!(offer(&mut admission, "tool", &approval("1.5.0", 2, &["pods"])), Decision::Approved);
+    }
+}
+
+#[tokio::test]
 async fn a_name_whose_approval_is_taken_out_of_the_configuration_is_new_again_under_wider() {
     let folder = tempfile::tempdir().unwrap();
     let host = Host { configuration: configuration(folder.path()), ..Host::default() };
@@ -276,6 +310,7 @@ async fn each_approval_that_takes_effect_is_one_line_of_the_audit_log() {
     insert(&lock, "of_the_lock", approval("1.0.0", 1, &["pods"]));
     let file = folder.path().join("audit");
     let host = Host {
+        mode: ApprovalMode::Wider,
         lock: Some(lock.clone()),
         configuration: configuration(folder.path()),
         audit: Audit::file(&file, FailurePolicy::Refuse).unwrap(),

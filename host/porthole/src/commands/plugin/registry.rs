@@ -34,6 +34,13 @@ pub(super) async fn pull(options: &Pull) -> anyhow::Result<ExitCode> {
     let before = lock.clone();
     let mut exit = ExitCode::SUCCESS;
     for source in &sources {
+        match porthole_registry::remove_revoked(&source.image, &lock, &trust, folder) {
+            Ok(Some(path)) => println!("{}: removed, it is revoked", printable(&path)),
+            Ok(None) => {}
+            Err(error) => exit = failed(&error),
+        }
+    }
+    for source in &sources {
         match porthole_registry::pull(source, lock.get(&source.image), &trust, &registries, folder).await {
             Ok(pulled) => {
                 let status = if pulled.is_new { "pulled" } else { "there already" };
@@ -51,8 +58,12 @@ pub(super) async fn pull(options: &Pull) -> anyhow::Result<ExitCode> {
     }
     let images: Vec<&ImageReference> = sources.iter().map(|source| &source.image).collect();
     for (image, tool) in lock.retain(&images) {
-        // A new digest of the same image has the same file, and it is there by now.
-        if sources.iter().any(|source| source.image.file_name() == image.file_name()) {
+        let successor = sources.iter().find(|source| source.image.file_name() == image.file_name());
+        if let Some(successor) = successor {
+            // It has the same file. Until it was pulled, the entry says what that file is.
+            if lock.get(&successor.image).is_none() {
+                lock.insert(&image, tool);
+            }
             continue;
         }
         match porthole_registry::remove(&image, &tool, folder) {
