@@ -19,7 +19,7 @@ pub(crate) enum MaskedTexts {
     TooMany,
 }
 
-/// Collects the scalars that [`copy`](super::copy) replaces, but for annotations that repeat the object: their values are
+/// Collects the scalars that [`copy`](super::copy()) replaces, but for annotations that repeat the object: their values are
 /// found where they come from.
 pub(crate) fn masked_texts(
     json: &[u8],

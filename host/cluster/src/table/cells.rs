@@ -60,7 +60,7 @@ impl<'m> CellMasks<'m> {
         Self { masks: reaches.then_some(masks) }
     }
 
-    /// What the API server adds to the rows: masked values are looked for in the whole object.
+    /// Part of each object that the API server adds to its row: masked values are looked for in the whole of it.
     pub(in super::super) fn row_object(self, column: NamespaceColumn) -> &'static str {
         match column {
             _ if self.masks.is_some() => "Object",

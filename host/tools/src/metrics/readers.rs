@@ -61,7 +61,7 @@ impl Readers {
             reader.reads = reader.reads.saturating_add(read.count.into());
             let failed = read.failed.as_ref().map_or(0, |(count, _)| *count);
             reader.failed = reader.failed.saturating_add(failed.into());
-            // What was asked for in vain takes no place of a kind that was read.
+            // A kind that was asked for in vain takes no place of one that was read.
             let in_vain = failed >= read.count && read.bytes == 0;
             if in_vain || reader.kinds.contains(&read.resource) {
                 continue;

@@ -122,7 +122,7 @@ fn what_is_sensitive_is_named_before_any_number_of_decoys() {
         let excess = excess(&[], asked).unwrap();
         assert!(excess.starts_with(first) && excess.ends_with(" and more"), "{first}: {excess}");
     }
-    // What is approved is not named.
+    // An approved read is not named.
     let large: Rule<'_> = (&["b", "c", ""], &[&decoys[..], &["secrets"]].concat(), both);
     assert_eq!(excess(&[(&[""], &["secrets"], both)], &[large]).unwrap(), "get, list a0.b and more");
 }
