@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::shell::{command, root, target};
+use crate::shell::{cache, command, root, target};
 
 /// A patch with the test that it must fail.
 struct Removal {
@@ -74,6 +74,9 @@ impl Removal {
 /// A copy of the sources, which is kept between runs, so that cargo builds little of it anew.
 struct Copy {
     folder: PathBuf,
+    /// Target folder of this copy alone, kept too: cargo hashes a path crate relative to its workspace, so in a target folder
+    /// of other sources a test binary that was built from a patch would pass for theirs.
+    target: PathBuf,
 }
 
 impl Copy {
@@ -86,7 +89,8 @@ impl Copy {
         for name in listed.split('\0').filter(|name| !name.is_empty()) {
             copy_if_changed(&root().join(name), &folder.join(name)).with_context(|| name.to_owned())?;
         }
-        Ok(Self { folder })
+        let checkout = root().to_string_lossy().trim_matches('/').replace('/', "+");
+        Ok(Self { folder, target: cache().join("removals-target").join(checkout) })
     }
 
     fn patch(&self, file: &Path, options: &[&str]) -> Result<()> {
@@ -103,7 +107,7 @@ impl Copy {
     /// Runs unit tests of one crate.
     fn test(&self, package: &str, tests: &[&str]) -> Result<Output> {
         let mut cargo = command("cargo", &["test", "--package", package, "--lib", "--target-dir"]);
-        cargo.arg(target()).args(["--", "--exact"]).args(tests).current_dir(&self.folder);
+        cargo.arg(&self.target).args(["--", "--exact"]).args(tests).current_dir(&self.folder);
         cargo.output().context("cannot run cargo")
     }
 
