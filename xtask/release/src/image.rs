@@ -1,5 +1,5 @@
 //! OCI image layout, version 1.0.0: one layer of `deploy/rootfs.sh`'s file system for each architecture, under one index.
-//! What runs and as whom is as in `deploy/Dockerfile`; a test compares.
+//! Its program and user are those of `deploy/Dockerfile`; a test compares.
 
 use std::{
     fs,
@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::{
+    arch::Arch,
     digest,
     materials::{Materials, output},
     sums::write_json,
@@ -23,13 +24,13 @@ const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// Writes the layout of the images of these architectures.
-pub(crate) fn write(folder: &Path, rootfs: &[(String, PathBuf)], materials: &Materials) -> Result<()> {
+pub(crate) fn write(folder: &Path, rootfs: &[(Arch, PathBuf)], materials: &Materials) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
     let blobs = folder.join("blobs/sha256");
     fs::create_dir_all(&blobs)?;
-    let images = rootfs.iter().map(|(arch, rootfs)| image(&blobs, arch, rootfs, materials));
+    let images = rootfs.iter().map(|(arch, rootfs)| image(&blobs, arch.name(), rootfs, materials));
     let images = images.collect::<Result<Vec<Value>>>()?;
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": images});
     let named = json!({"org.opencontainers.image.ref.name": materials.version});
@@ -61,7 +62,7 @@ fn image(blobs: &Path, arch: &str, rootfs: &Path, materials: &Materials) -> Resu
     Ok(image)
 }
 
-/// How the image is run.
+/// Configuration with which the image is run.
 fn config(materials: &Materials) -> Value {
     json!({
         "User": "65532:65532",
@@ -134,7 +135,7 @@ mod tests {
     #[test]
     fn every_descriptor_of_the_layout_leads_to_its_blob() {
         let (layout, rootfs) = (tempfile::tempdir().unwrap(), rootfs());
-        let each = ["amd64", "arm64"].map(|arch| (arch.to_owned(), rootfs.path().to_owned()));
+        let each = [Arch::Amd64, Arch::Arm64].map(|arch| (arch, rootfs.path().to_owned()));
         write(layout.path(), &each, &example()).unwrap();
         let index: Value =
             serde_json::from_slice(&fs::read(layout.path().join("index.json")).unwrap()).unwrap();
@@ -155,7 +156,7 @@ mod tests {
     fn two_layouts_of_one_commit_are_the_same() {
         let digests = || {
             let (layout, rootfs) = (tempfile::tempdir().unwrap(), rootfs());
-            write(layout.path(), &[("amd64".to_owned(), rootfs.path().to_owned())], &example()).unwrap();
+            write(layout.path(), &[(Arch::Amd64, rootfs.path().to_owned())], &example()).unwrap();
             sums::files(layout.path()).unwrap()
         };
         assert_eq!(digests(), digests());

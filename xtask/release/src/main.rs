@@ -2,6 +2,7 @@
 //! files, and a signature over them. A program of its own, so that no other task builds it.
 #![allow(clippy::print_stderr, reason = "it talks to developers")]
 
+mod arch;
 mod digest;
 mod image;
 mod materials;
@@ -15,6 +16,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::{Context, Result};
 use clap::Parser;
 
+use arch::Arch;
 use materials::Materials;
 
 /// Describes a release
@@ -30,9 +32,9 @@ struct Cli {
     #[arg(long)]
     profile: String,
     /// Architecture and file system of an image: amd64=target/rootfs-amd64
-    #[arg(long, value_parser = rootfs)]
-    rootfs: Vec<(String, PathBuf)>,
-    /// Who builds, as a URI in the provenance
+    #[arg(long, required = true, value_parser = rootfs)]
+    rootfs: Vec<(Arch, PathBuf)>,
+    /// URI of the builder, for the provenance
     #[arg(long, default_value = provenance::LOCAL)]
     builder: String,
     /// Private key in PEM, Ed25519 or ECDSA P-256; without one nothing is signed
@@ -40,17 +42,17 @@ struct Cli {
     key: Option<PathBuf>,
 }
 
-fn rootfs(text: &str) -> Result<(String, PathBuf), String> {
+fn rootfs(text: &str) -> Result<(Arch, PathBuf), String> {
     let (arch, folder) = text.split_once('=').ok_or("ARCH=FOLDER")?;
-    Ok((arch.to_owned(), folder.into()))
+    let arch = Arch::parse(arch).ok_or_else(|| format!("{arch} is not amd64 or arm64"))?;
+    Ok((arch, folder.into()))
 }
 
 fn describe(Cli { folder, root, profile, rootfs, builder, key }: Cli) -> Result<()> {
     let materials = Materials::of(&root)?;
-    sums::write_json(&folder.join("porthole.cdx.json"), &sbom::of(&root, &materials)?)?;
-    if !rootfs.is_empty() {
-        image::write(&folder.join("image"), &rootfs, &materials).context("the image")?;
-    }
+    let archs: Vec<Arch> = rootfs.iter().map(|(arch, _)| *arch).collect();
+    sums::write_json(&folder.join("porthole.cdx.json"), &sbom::of(&root, &archs, &materials)?)?;
+    image::write(&folder.join("image"), &rootfs, &materials).context("the image")?;
     let subjects = sums::files(&folder)?;
     let statement = provenance::statement(&subjects, &materials, &profile, &builder);
     sums::write_json(&folder.join(provenance::FILE), &statement)?;

@@ -13,18 +13,20 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
+    arch::Arch,
     digest,
     materials::{Materials, output},
 };
 
-/// A workspace that is released: its folder, the packages that are, and the target of their dependencies.
+/// A workspace that is released: its folder, the packages that are, and the target of their dependencies; none if it is
+/// built for the architectures of the release.
 struct Workspace {
     folder: &'static str,
     released: fn(&Package) -> bool,
-    target: &'static str,
+    target: Option<&'static str>,
 }
 
-/// What `cargo metadata` says.
+/// Output of `cargo metadata`.
 #[derive(Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -70,16 +72,12 @@ struct DependencyKind {
 }
 
 const WORKSPACES: [Workspace; 2] = [
-    Workspace {
-        folder: ".",
-        released: |package| package.name == "porthole",
-        target: "x86_64-unknown-linux-gnu",
-    },
+    Workspace { folder: ".", released: |package| package.name == "porthole", target: None },
     Workspace {
         folder: "plugins",
         // The folders of tools; guests of tests are members too.
         released: |package| package.manifest_path.contains("/plugins/tools/"),
-        target: "wasm32-wasip2",
+        target: Some("wasm32-wasip2"),
     },
 ];
 
@@ -91,19 +89,25 @@ struct Crates {
     released: BTreeSet<String>,
 }
 
-/// The SBOM of the repository.
-pub(crate) fn of(root: &Path, materials: &Materials) -> Result<Value> {
+/// The SBOM of the repository's programs for these architectures, and of the tools.
+pub(crate) fn of(root: &Path, archs: &[Arch], materials: &Materials) -> Result<Value> {
     let mut crates = Crates::default();
     for workspace in &WORKSPACES {
         let folder = root.join(workspace.folder);
         let mut cargo = Command::new("cargo");
         // Cargo's description of this package is not that of the workspace which is asked about.
-        cargo.args(["metadata", "--locked", "--format-version", "1", "--filter-platform", workspace.target]);
+        cargo.args(["metadata", "--locked", "--format-version", "1"]);
+        let targets = workspace
+            .target
+            .map_or_else(|| archs.iter().map(|arch| arch.target()).collect(), |one| vec![one]);
+        for target in targets {
+            cargo.args(["--filter-platform", target]);
+        }
         let metadata = serde_json::from_str(&output(cargo.current_dir(&folder))?)?;
         let checksums = checksums(&fs::read_to_string(folder.join("Cargo.lock"))?);
         crates.add(&metadata, workspace.released, &checksums)?;
     }
-    Ok(crates.document(materials))
+    Ok(crates.document(archs, materials))
 }
 
 /// Checksums in a lock file, by name and version.
@@ -167,7 +171,7 @@ impl Crates {
         Ok(())
     }
 
-    fn document(self, materials: &Materials) -> Value {
+    fn document(self, archs: &[Arch], materials: &Materials) -> Value {
         let main = format!("porthole-release@{}", materials.version);
         let mut dependencies = self.dependencies;
         dependencies.insert(main.clone(), self.released);
@@ -176,7 +180,7 @@ impl Crates {
         json!({
             "bomFormat": "CycloneDX",
             "specVersion": "1.6",
-            "serialNumber": serial(&format!("{}{:?}", materials.commit, materials.locks)),
+            "serialNumber": serial(&format!("{}{:?}{archs:?}", materials.commit, materials.locks)),
             "version": 1,
             "metadata": {
                 "timestamp": materials.timestamp(),
@@ -234,7 +238,7 @@ mod tests {
     #[test]
     fn the_sbom_has_what_is_linked_with_its_checksum_and_licence() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let sbom = of(&root, &example()).unwrap();
+        let sbom = of(&root, &[Arch::Amd64], &example()).unwrap();
         let components = sbom["components"].as_array().unwrap();
         let find = |name: &str| components.iter().find(|component| component["name"] == name);
         for (name, scope) in
@@ -260,6 +264,20 @@ mod tests {
                 assert!(references.contains(on.as_str().unwrap()), "{on}");
             }
         }
+    }
+
+    #[test]
+    fn the_sbom_is_of_the_architectures_that_are_released() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        // A dependency on x86 alone.
+        let of = |archs: &[Arch]| of(&root, archs, &example()).unwrap();
+        let has = |sbom: &Value| {
+            let mut components = sbom["components"].as_array().unwrap().iter();
+            components.any(|component| component["name"] == "core_detect")
+        };
+        let [amd64, arm64, both] = [&[Arch::Amd64][..], &[Arch::Arm64], &[Arch::Amd64, Arch::Arm64]].map(of);
+        assert_eq!([&amd64, &arm64, &both].map(has), [true, false, true]);
+        assert_ne!(amd64["serialNumber"], both["serialNumber"], "another content has another number");
     }
 
     #[test]
