@@ -181,23 +181,43 @@ impl Cluster {
         Ok(kill_process(id, signal)?)
     }
 
-    /// Kills `etcd` or `kube-apiserver`, and starts it again as it was.
-    pub fn restart(&mut self, program: &str) -> Result<()> {
-        let before = self.process(program)?;
+    /// Kills the API server, starts it again as it was, and waits until it is ready.
+    ///
+    /// A client that connects to the port while nobody listens can be given that port for its own end, and is connected to
+    /// itself. The port is taken then, the API server ends, and is started again.
+    pub async fn restart_api_server(&mut self) -> Result<()> {
+        const PROGRAM: &str = "kube-apiserver";
+        let before = self.process(PROGRAM)?;
         let line = std::fs::read(format!("/proc/{before}/cmdline"))?;
         let words: Vec<String> =
             line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-        let [binary, arguments @ .., _] = words.as_slice() else { bail!("{program} has no command line") };
-        self.signal(program, Signal::KILL)?;
-        // Until then its port is taken. A process of this one's children stays as a zombie, without a command line.
+        let [binary, arguments @ .., _] = words.as_slice() else { bail!("{PROGRAM} has no command line") };
+        self.signal(PROGRAM, Signal::KILL)?;
         let begun = Instant::now();
-        while std::fs::read(format!("/proc/{before}/cmdline")).is_ok_and(|line| !line.is_empty()) {
-            anyhow::ensure!(begun.elapsed() < START, "{program} does not end");
-            std::thread::sleep(Duration::from_millis(10));
+        let mut process = before;
+        // Until it has ended its port is taken.
+        while runs(process) {
+            anyhow::ensure!(begun.elapsed() < START, "{PROGRAM} does not end");
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        self.processes.retain(|process| *process != before);
-        self.spawn(program, Command::new(binary).args(arguments))?;
-        Ok(std::fs::write(self.folder.join("cluster.json"), serde_json::to_vec(self)?)?)
+        while !runs(process) {
+            anyhow::ensure!(begun.elapsed() < START, "{PROGRAM} does not start");
+            self.processes.retain(|other| *other != process);
+            self.spawn(PROGRAM, Command::new(binary).args(arguments))?;
+            process = self.processes.last().copied().context("no process")?;
+            while runs(process) && !self.is_listening()? && begun.elapsed() < START {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        std::fs::write(self.folder.join("cluster.json"), serde_json::to_vec(self)?)?;
+        self.ready().await
+    }
+
+    /// True if somebody else accepts connections to the API server's port.
+    fn is_listening(&self) -> Result<bool> {
+        let address = self.url.trim_start_matches("https://").parse::<std::net::SocketAddr>()?;
+        let connected = std::net::TcpStream::connect(address);
+        Ok(connected.is_ok_and(|stream| stream.local_addr().ok() != stream.peer_addr().ok()))
     }
 
     /// Process id of a program.
@@ -266,6 +286,11 @@ impl Cluster {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
+}
+
+/// True for a process that has not ended. One of this process's children stays as a zombie, without a command line.
+fn runs(process: u32) -> bool {
+    std::fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| !line.is_empty())
 }
 
 /// Distinct free ports; all listeners are open at the same time.

@@ -95,10 +95,7 @@ impl Stage {
     pub(crate) async fn play(&mut self, fault: Fault) -> Result<()> {
         self.tally.begin(fault);
         match fault {
-            Fault::Restarted => {
-                self.cluster.restart("kube-apiserver")?;
-                self.cluster.ready().await?;
-            }
+            Fault::Restarted => self.cluster.restart_api_server().await?,
             Fault::Hung => self.pause("kube-apiserver").await?,
             Fault::EtcdPaused => self.pause("etcd").await?,
             Fault::Busy => {
