@@ -90,7 +90,7 @@ const SUITES: [Suite; 23] = [
     Suite {
         name: "registry",
         prepare: || Ok(()),
-        run: |s| s.cargo_test(&["--test", "registry", "--test", "pull"]),
+        run: |s| s.cargo_test(&["--test", "registry", "--test", "pull", "--test", "hostile"]),
     },
     Suite { name: "soak", prepare: || Ok(()), run: |_| bench::run_soak(SOAK_MINUTES) },
     Suite { name: "python-client", prepare: python, run: |s| s.cargo_test(&["--test", "clients", "python"]) },

@@ -16,8 +16,9 @@ use porthole_testbed::{
 };
 use serde_json::json;
 
-/// Maximum size of the image, in bytes.
-const MAX_SIZE: u64 = 60_000_000;
+/// Maximum size of the image, in bytes, with a host of the release profile. The image's own profile, `dist`, makes the host a
+/// fifth smaller.
+const MAX_SIZE: u64 = 66_000_000;
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
