@@ -195,8 +195,8 @@ impl Cluster {
         self.signal(PROGRAM, Signal::KILL)?;
         let begun = Instant::now();
         let mut process = before;
-        // Until it has ended its port is taken.
-        while runs(process) {
+        // Its last thread closes the port, after /proc shows no command line any more.
+        while runs(process) || TcpListener::bind(self.address()?).is_err() {
             anyhow::ensure!(begun.elapsed() < START, "{PROGRAM} does not end");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -213,10 +213,14 @@ impl Cluster {
         self.ready().await
     }
 
+    /// Address of the API server.
+    fn address(&self) -> Result<std::net::SocketAddr> {
+        Ok(self.url.trim_start_matches("https://").parse()?)
+    }
+
     /// True if somebody else accepts connections to the API server's port.
     fn is_listening(&self) -> Result<bool> {
-        let address = self.url.trim_start_matches("https://").parse::<std::net::SocketAddr>()?;
-        let connected = std::net::TcpStream::connect(address);
+        let connected = std::net::TcpStream::connect(self.address()?);
         Ok(connected.is_ok_and(|stream| stream.local_addr().ok() != stream.peer_addr().ok()))
     }
 
