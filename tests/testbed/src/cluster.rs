@@ -195,7 +195,7 @@ impl Cluster {
         self.signal(PROGRAM, Signal::KILL)?;
         let begun = Instant::now();
         let mut process = before;
-        // Its last thread closes the port, after /proc shows no command line any more.
+        // Its last thread closes the port, when its first has ended.
         while runs(process) || TcpListener::bind(self.address()?).is_err() {
             anyhow::ensure!(begun.elapsed() < START, "{PROGRAM} does not end");
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -292,9 +292,12 @@ impl Cluster {
     }
 }
 
-/// True for a process that has not ended. One of this process's children stays as a zombie, without a command line.
+/// True for a process that has not ended. One of this process's children stays as a zombie.
 fn runs(process: u32) -> bool {
-    std::fs::read(format!("/proc/{process}/cmdline")).is_ok_and(|line| !line.is_empty())
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name stands in parentheses, and may hold others.
+    let state = stat.rsplit_once(") ").and_then(|(_, state)| state.chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }
 
 /// Distinct free ports; all listeners are open at the same time.
