@@ -43,7 +43,7 @@ struct Suite {
 }
 
 /// Suites that run with `--long` only.
-const LONG: [&str; 3] = ["causes", "oldest", "reproducible"];
+const LONG: [&str; 4] = ["causes", "oldest", "reproducible", "soak"];
 
 /// Environment of every suite.
 struct Environment {
