@@ -17,6 +17,7 @@ mod requirement;
 mod rule;
 mod suggest;
 mod token;
+mod words;
 
 pub use answer::{
     AccessDecision, Change, ChangesPage, Cut, Kind, LogChunk, LogEnd, LogMatches, LogText, Page, Release,
@@ -37,3 +38,4 @@ pub use requirement::Requirement;
 pub use rule::{MAX_READ_RULES, MAX_RULE_BYTES, ReadRule, Verb, check_declaration_size, describe_rules};
 pub use suggest::{nearest, similarity};
 pub use token::{Credential, InvalidToken, Token};
+pub use words::{plain_name, words_of_name};

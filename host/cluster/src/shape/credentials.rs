@@ -1,5 +1,7 @@
 //! Names of environment variables that look like those of credentials.
 
+use porthole_contract::{plain_name, words_of_name};
+
 /// Parts of names, without separators: `DB_PASSWORD`, `dbPassword`, `API_KEY`.
 const PARTS: [&str; 9] = [
     "password",
@@ -28,21 +30,11 @@ pub(super) fn is_credential(name: &str) -> bool {
     if name.len() > MAX_NAME {
         return true;
     }
-    let plain: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let plain = plain_name(name);
     if PARTS.iter().any(|part| plain.contains(part)) {
         return true;
     }
-    // A word ends before a non-letter, and between a lower-case and an upper-case letter.
-    let mut words = String::new();
-    let mut small = false;
-    for letter in name.chars() {
-        if !letter.is_alphabetic() || (small && letter.is_uppercase()) {
-            words.push(' ');
-        }
-        small = letter.is_lowercase();
-        words.extend(letter.to_lowercase());
-    }
-    words.split(|c: char| !c.is_alphabetic()).any(|word| {
+    words_of_name(name).iter().map(String::as_str).any(|word| {
         let ends = ENDS.iter().any(|end| word.ends_with(end)) && !HARMLESS.contains(&word);
         ends || WORDS.contains(&word)
     })

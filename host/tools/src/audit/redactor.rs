@@ -1,7 +1,7 @@
 //! Redaction of arguments, tool names and client names for the audit log: truncates, and removes apparent credentials.
 
 use percent_encoding::percent_decode_str;
-use porthole_contract::{Token, truncate};
+use porthole_contract::{Token, plain_name, truncate, words_of_name};
 use serde_json::{Map, Value};
 
 /// Maximum bytes of one argument or name: bounds what a client can write into the log.
@@ -139,21 +139,11 @@ fn holds_jwt(text: &str) -> bool {
 /// True if the values of arguments with this name are redacted.
 fn is_secret(name: &str) -> bool {
     let name = truncate(name, MAX_TEXT);
-    let plain: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+    let plain = plain_name(name);
     if SECRETS.iter().any(|secret| plain.contains(secret)) {
         return true;
     }
-    // A word ends before a non-letter, and between a lower-case and an upper-case letter.
-    let mut words = String::new();
-    let mut small = false;
-    for letter in name.chars() {
-        if !letter.is_alphabetic() || (small && letter.is_uppercase()) {
-            words.push(' ');
-        }
-        small = letter.is_lowercase();
-        words.extend(letter.to_lowercase());
-    }
-    words.split(|c: char| !c.is_alphabetic()).any(|word| SECRET_WORDS.contains(&word))
+    words_of_name(name).iter().any(|word| SECRET_WORDS.contains(&word.as_str()))
 }
 
 /// True if a key of the value, at any depth, names a secret.
