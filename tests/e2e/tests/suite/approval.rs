@@ -79,15 +79,7 @@ fn plugin(arguments: &[&str]) -> String {
 
 /// Waits until /readyz satisfies a condition.
 async fn until_ready(host: &Porthole, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
-    let begun = Instant::now();
-    loop {
-        let readiness = host.readiness().await.unwrap();
-        if condition(&readiness) {
-            return readiness;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{what}: {readiness}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    super::until_ready(host, Duration::from_secs(60), what, condition).await
 }
 
 /// Version of a tool that is served; empty if none is.

@@ -31,6 +31,8 @@ mod stdio;
 mod surface;
 mod tools;
 
+use std::time::{Duration, Instant};
+
 use porthole_testbed::{
     accounts,
     cluster::Cluster,
@@ -38,7 +40,7 @@ use porthole_testbed::{
     http::Streamable,
     porthole::{Demo, Porthole},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The tests' cluster, and a token of an account that may read everything but Secrets.
 async fn reader() -> (Cluster, String) {
@@ -48,6 +50,24 @@ async fn reader() -> (Cluster, String) {
     let token = accounts::account(&client, "tests", "reader").await.unwrap();
     accounts::allow(&client, ("tests", "reader"), None, accounts::reader_rules()).await.unwrap();
     (cluster, token)
+}
+
+/// Waits until /readyz satisfies a condition, and returns it.
+async fn until_ready(
+    host: &Porthole,
+    within: Duration,
+    what: &str,
+    condition: impl Fn(&Value) -> bool,
+) -> Value {
+    let begun = Instant::now();
+    loop {
+        let readiness = host.readiness().await.unwrap();
+        if condition(&readiness) {
+            return readiness;
+        }
+        assert!(begun.elapsed() < within, "{what}: {readiness}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// A cluster with the shop, a host, and a token that may read it.
@@ -89,9 +109,9 @@ async fn endless_log(cluster: &Cluster, pod: &str) -> std::path::PathBuf {
 
 /// Waits until a condition holds.
 async fn until(what: &str, seconds: u64, condition: impl Fn() -> bool) {
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     while !condition() {
         assert!(begun.elapsed().as_secs() < seconds, "{what}: not after {seconds} s");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -40,15 +40,7 @@ fn put(folder: &Path, file: &str, bytes: &[u8]) {
 
 /// Waits until /readyz satisfies a condition.
 async fn until_ready(host: &Porthole, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
-    let begun = Instant::now();
-    loop {
-        let readiness = host.readiness().await.unwrap();
-        if condition(&readiness) {
-            return readiness;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(20), "{what}: {readiness}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    super::until_ready(host, Duration::from_secs(20), what, condition).await
 }
 
 fn serves(readiness: &Value, n: u32) -> bool {
