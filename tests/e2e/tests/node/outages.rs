@@ -101,9 +101,9 @@ async fn days() {
     let door = twin.door(token);
     let stage = Stage { node: &node, twin, door };
     stage.api_server_restarts().await;
+    stage.api_server_hangs().await;
     stage.kubelet_hangs_and_ends().await;
     stage.node_drains().await;
-    stage.api_server_hangs().await;
 }
 
 impl Stage<'_> {
@@ -134,6 +134,7 @@ impl Stage<'_> {
 
     async fn api_server_hangs(&self) {
         let visits = self.twin.visits(&self.door).await;
+        let ready_since = self.twin.ready_since();
         let from = Instant::now();
         self.node.signal(Program::ApiServer, "STOP").unwrap();
         tokio::time::sleep(HANGS).await;
@@ -141,6 +142,11 @@ impl Stage<'_> {
         let to = self.until_api_server_answers().await + CALL;
         visits.answered(100).await;
         let report = visits.end().await;
+        assert_eq!(
+            self.twin.ready_since(),
+            ready_since,
+            "an API server that hangs takes no pod out of its Service"
+        );
         report.judge(
             "the API server hangs for 8 s",
             &Allowed { told: vec![(from..to, OUTAGE)], ..Allowed::default() },

@@ -97,12 +97,29 @@ impl<'n> Twin<'n> {
         visits
     }
 
-    pub(crate) fn pods(&self) -> Vec<Pod> {
+    /// Its pods as the API server has them.
+    fn objects(&self) -> Vec<Value> {
         let selector = format!("app={}", self.deployment.name);
         let read =
             self.deployment.node.kubectl(&["get", "pods", "-n", "mcp-tools", "-l", &selector, "-o", "json"]);
         let list: Value = serde_json::from_str(&read.unwrap()).unwrap();
-        let pods = list["items"].as_array().unwrap().iter();
+        list["items"].as_array().unwrap().clone()
+    }
+
+    /// Names of its pods, and the `Ready` condition of each: its status, and the time of its last change.
+    pub(crate) fn ready_since(&self) -> Vec<String> {
+        let pods = self.objects();
+        let ready = |pod: &Value| {
+            let conditions = pod["status"]["conditions"].as_array().unwrap();
+            let ready = conditions.iter().find(|condition| condition["type"] == "Ready").unwrap();
+            format!("{} {} {}", pod["metadata"]["name"], ready["status"], ready["lastTransitionTime"])
+        };
+        pods.iter().map(ready).collect()
+    }
+
+    pub(crate) fn pods(&self) -> Vec<Pod> {
+        let pods = self.objects();
+        let pods = pods.iter();
         pods.map(|pod| Pod {
             name: pod["metadata"]["name"].as_str().unwrap().to_owned(),
             container: {

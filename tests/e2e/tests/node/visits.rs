@@ -267,8 +267,8 @@ pub(crate) struct Allowed {
 }
 
 impl Allowed {
-    /// None if it may happen, else what was lost.
-    fn lost(&self, visit: &Visit, is_session: bool) -> Option<String> {
+    /// None if it may happen, else what was lost, and the time since the first visit.
+    fn lost(&self, visit: &Visit, is_session: bool, first: Instant) -> Option<String> {
         let ended = visit.begun + visit.took;
         let within = |spans: &[Span]| spans.iter().any(|span| visit.begun < span.end && ended >= span.start);
         let may_be = match &visit.outcome {
@@ -281,7 +281,10 @@ impl Allowed {
             Outcome::Parted(_) => within(&self.ending) || within(&self.killed),
             Outcome::Silent(_) => false,
         };
-        (!may_be).then(|| format!("{:?} after {} ms", visit.outcome, visit.took.as_millis()))
+        let since = visit.begun.saturating_duration_since(first).as_millis();
+        let took = visit.took.as_millis();
+        (!may_be)
+            .then(|| format!("{:?} after {took} ms, begun {since} ms after the first visit", visit.outcome))
     }
 }
 
@@ -300,8 +303,9 @@ impl Report {
             let fitting = visits.iter().filter(|visit| is(&visit.outcome)).map(|visit| visit.took);
             (fitting.clone().count(), fitting.max().unwrap_or_default().as_millis())
         };
-        let visits = self.visits.iter().filter_map(|visit| allowed.lost(visit, false));
-        let calls = self.calls.iter().filter_map(|call| allowed.lost(call, true));
+        let first = self.visits.iter().map(|visit| visit.begun).min().unwrap_or_else(Instant::now);
+        let visits = self.visits.iter().filter_map(|visit| allowed.lost(visit, false, first));
+        let calls = self.calls.iter().filter_map(|call| allowed.lost(call, true, first));
         let lost: Vec<String> = visits.chain(calls).collect();
         let answered = of(&self.visits, |outcome| *outcome == Outcome::Answered);
         let told = of(&self.visits, |outcome| matches!(outcome, Outcome::Told(_)));
