@@ -115,9 +115,11 @@ fn go(folder: &Path, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Builds to a temporary name and renames, so that an interrupted build leaves no partial program.
+/// Builds in a folder of its own beside the program and renames, so that neither an interrupted build nor a second one at
+/// the same time leaves a partial program.
 fn build(folder: &Path, version: &str, package: &str, out: &Path) -> Result<()> {
-    let partial = out.with_extension("partial");
+    let beside = tempfile::tempdir_in(out.parent().context("a program is in a folder")?)?;
+    let partial = beside.path().join("program");
     let partial_text = partial.to_str().context("a path that is not UTF-8")?;
     let minor = version.split('.').nth(1).context("a version of Kubernetes has a minor number")?;
     let flags = format!(

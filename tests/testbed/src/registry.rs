@@ -4,6 +4,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result};
@@ -74,7 +75,10 @@ impl Drop for Registry {
     }
 }
 
+/// The registry's program. Tests that start at the same time wait for the first one's build.
 fn program() -> Result<PathBuf> {
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = cache().join(format!("registry-{VERSION}"));
     let program = folder.join("registry");
     if !program.exists() {
