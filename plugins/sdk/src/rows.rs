@@ -15,10 +15,18 @@ pub struct TableRow {
 }
 
 impl TableRow {
+    fn value(&self, title: &str) -> Option<&Value> {
+        self.titles.iter().position(|other| other == title).and_then(|place| self.cells.get(place))
+    }
+
     /// The text in the column of a title, which is in lower case; empty if there is none.
     pub fn cell(&self, title: &str) -> String {
-        let place = self.titles.iter().position(|other| other == title);
-        place.and_then(|place| self.cells.get(place)).and_then(Value::as_str).unwrap_or_default().to_owned()
+        self.value(title).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    /// The number in the column of a title, which is in lower case; 0 if there is none.
+    pub fn number(&self, title: &str) -> u64 {
+        self.value(title).and_then(Value::as_u64).unwrap_or_default()
     }
 }
 
@@ -46,10 +54,11 @@ mod tests {
 
     #[test]
     fn a_cell_is_found_by_the_title_of_its_column() {
-        let table = r#"{"columnDefinitions":[{"name":"Name"},{"name":"Ready"}],"rows":[{"cells":["web","1/1"]},{"cells":["db"]}]}"#;
+        let table = r#"{"columnDefinitions":[{"name":"Name"},{"name":"Ready"}],"rows":[{"cells":["web","1/1"]},{"cells":["db",3]}]}"#;
         let rows = table_rows(table).unwrap();
         let cells: Vec<[String; 3]> =
             rows.iter().map(|row| ["name", "ready", "age"].map(|title| row.cell(title))).collect();
         assert_eq!(cells, [["web", "1/1", ""], ["db", "", ""]]);
+        assert_eq!([rows[0].number("ready"), rows[1].number("ready"), rows[1].number("age")], [0, 3, 0]);
     }
 }

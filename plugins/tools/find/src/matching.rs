@@ -8,6 +8,8 @@ use crate::kinds::Object;
 const SHOWN: usize = 80;
 /// Bytes of an object's kind, namespace and name.
 const MAX_REFERENCE: usize = 600;
+/// A namespace that could not be read.
+const UNKNOWN: &str = "?";
 
 /// A way in which an object has a word, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +26,8 @@ pub(crate) struct Match {
     fit: Fit,
     /// Objects that own others stand before them.
     kind: &'static str,
-    namespace: String,
+    /// None: unknown yet.
+    namespace: Option<String>,
     name: String,
     status: String,
     found_in: String,
@@ -36,28 +39,37 @@ impl Match {
         self.fit != Fit::Field
     }
 
+    /// Kind and name, if its namespace is unknown.
+    pub(crate) fn without_namespace(&self) -> Option<(Kind, String)> {
+        let kind = Kind::parse(self.kind).filter(|_| self.namespace.is_none());
+        kind.map(|kind| (kind, self.name.clone()))
+    }
+
     /// Kind, namespace, name, status, and the field that has the word.
     pub(crate) fn cells(&self) -> [String; 5] {
         let Self { kind, namespace, name, status, found_in, .. } = self;
-        [(*kind).to_owned(), namespace.clone(), name.clone(), status.clone(), found_in.clone()]
+        let namespace = namespace.as_deref().unwrap_or(UNKNOWN).to_owned();
+        [(*kind).to_owned(), namespace, name.clone(), status.clone(), found_in.clone()]
     }
 }
 
 /// The objects whose name is nearly `query`, which is in lower case. Pods are named only if nothing else is, since what owns
 /// them says more.
-pub(crate) fn alike(query: &str, objects: &[Object]) -> Vec<String> {
+pub(crate) fn alike(query: &str, objects: &[Object]) -> Vec<(Kind, String)> {
     let among = |is_pod: bool| {
         let objects = objects
             .iter()
             .filter(|object| object.kind != Kind::ReplicaSet && (object.kind == Kind::Pod) == is_pod);
-        let named = objects.map(|object| {
-            (object.name.as_str(), Reference::new(object.kind, &object.namespace, &object.name))
-        });
-        names::alike(query, named)
+        names::alike(query, objects.map(|object| (object.name.as_str(), (object.kind, object.name.clone()))))
     };
     let owners = among(false);
-    let alike = if owners.is_empty() { among(true) } else { owners };
-    alike.iter().map(|reference| line(&reference.to_string(), MAX_REFERENCE)).collect()
+    if owners.is_empty() { among(true) } else { owners }
+}
+
+/// An object in a list of names: `Deployment shop/checkout`.
+pub(crate) fn reference(object: &Object) -> String {
+    let namespace = object.namespace.as_deref().unwrap_or(UNKNOWN);
+    line(&Reference::new(object.kind, namespace, &object.name).to_string(), MAX_REFERENCE)
 }
 
 /// The match of an object; `query` is in lower case.
@@ -113,10 +125,11 @@ mod tests {
     use super::*;
 
     fn object(name: &str, texts: &[(&str, &str)]) -> Object {
-        let texts = texts.iter().map(|(field, text)| ((*field).to_owned(), (*text).to_owned())).collect();
+        let texts =
+            texts.iter().map(|(field, text)| ((*field).to_owned().into(), (*text).to_owned())).collect();
         Object {
             kind: Kind::Deployment,
-            namespace: "shop".into(),
+            namespace: Some("shop".into()),
             name: name.into(),
             status: String::new(),
             texts,
@@ -144,8 +157,9 @@ mod tests {
     fn a_misspelt_word_is_answered_with_names_like_it() {
         let pod = Object { kind: Kind::Pod, ..object("checkout-5d8-x2x", &[]) };
         let objects = [object("checkout", &[]), object("db", &[]), pod];
-        assert_eq!(alike("chekcout", &objects), ["Deployment shop/checkout"]);
-        assert_eq!(alike("chekcout", &objects[2..]), ["Pod shop/checkout-5d8-x2x"]);
+        assert_eq!(alike("chekcout", &objects), [(Kind::Deployment, "checkout".to_owned())]);
+        assert_eq!(alike("chekcout", &objects[2..]), [(Kind::Pod, "checkout-5d8-x2x".to_owned())]);
+        assert_eq!(reference(&objects[2]), "Pod shop/checkout-5d8-x2x");
         assert!(alike("orders", &objects).is_empty());
     }
 

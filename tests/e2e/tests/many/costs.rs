@@ -12,15 +12,19 @@ use serde_json::{Value, json};
 const AUDITED: Duration = Duration::from_secs(10);
 /// Defaults of the limits `reads`, `readBytes`, `cpu` in microseconds and `memory`.
 const LIMITS: [u64; 4] = [256, 32 << 20, 5_000_000, 128 << 20];
+/// Bytes that `find` reads at most: a quarter of `readBytes`, with a cluster four times as large in mind.
+const FIND: u64 = 8 << 20;
 
 /// Questions of a namespace of two thousand pods, and of the whole cluster.
-fn questions() -> [(&'static str, Value); 8] {
+fn questions() -> [(&'static str, Value); 10] {
     [
         ("diagnose", json!({"namespace": "load-4"})),
         ("diagnose", json!({"name": "app-1-05001"})),
         ("diagnose", json!({})),
         ("find", json!({"query": "app-1-05001"})),
         ("find", json!({"query": "app-7"})),
+        ("find", json!({"query": "10.1.20.2"})),
+        ("find", json!({"query": "no-such-word"})),
         ("changes", json!({"namespace": "load-4"})),
         ("changes", json!({})),
         ("pods_list", json!({})),
@@ -53,6 +57,8 @@ pub(crate) async fn stay_within_the_limits(host: &Porthole, client: &Streamable)
         assert_eq!(line["verdict"], "ok", "{tool} {arguments}: {answer}");
         assert!(!answer.contains("its limit"), "{tool} {arguments}: {answer}");
         assert!(taken.iter().zip(LIMITS).all(|(taken, limit)| *taken < limit), "{tool} {arguments}: {line}");
+        // Names and addresses do not need the objects.
+        assert!(tool != "find" || taken[1] < FIND, "{arguments}: {line}");
     }
 }
 
