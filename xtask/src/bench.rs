@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     examples, kube,
-    packages::npm_packages,
+    packages::{apt, npm_packages},
     plugins,
-    shell::{build_dist, build_workspace, built, cache, command, root, run, run_aside},
+    shell::{build_dist, build_workspace, built, cache, command, has, root, run, run_aside, target},
     suites,
 };
 
@@ -19,13 +19,40 @@ use crate::{
 const PEER: &str = "kubernetes-mcp-server@0.0.67";
 const TOKENIZER: &str = "gpt-tokenizer@4.0.0";
 
-/// Runs one benchmark, or all.
-pub(crate) fn bench(table: Option<Table>, beside: Option<&Path>) -> Result<()> {
+/// Options of single tables.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// calls: another porthole binary, timed in turns with this one and with this one again (A/A)
+    #[arg(long, value_name = "PATH")]
+    beside: Option<PathBuf>,
+    /// field: a trial of less than eight minutes, which is printed and leaves docs/benchmarks.md as it is
+    #[arg(long)]
+    quick: bool,
+    /// field: only render docs/benchmarks.md anew, from docs/benchmarks.json
+    #[arg(long, conflicts_with = "quick")]
+    render: bool,
+    /// field: numbers of pods, ascending, in place of 2000,10000,50000
+    #[arg(long, value_name = "N,N…")]
+    pods: Option<String>,
+    /// field: numbers of clients, in place of 1,8,64,256
+    #[arg(long, value_name = "N,N…")]
+    clients: Option<String>,
+}
+
+/// Runs one benchmark, or all but `field`, which takes an hour and changes a document.
+pub(crate) fn bench(table: Option<Table>, options: &Options) -> Result<()> {
     build_workspace()?;
+    if table == Some(Table::Field) && options.render {
+        return run(command(&built("porthole-bench").display().to_string(), &["render", "--out"]).arg(docs()));
+    }
     let porthole = build_dist()?;
+    if table == Some(Table::Field) {
+        plugins::build()?;
+        return field(&porthole, options);
+    }
     if table.is_none_or(|table| table == Table::Calls) {
         plugins::build()?;
-        calls(&porthole, beside)?;
+        calls(&porthole, options.beside.as_deref())?;
     }
     if table.is_none_or(|table| table == Table::Tokens) {
         plugins::build()?;
@@ -46,12 +73,19 @@ pub(crate) fn bench(table: Option<Table>, beside: Option<&Path>) -> Result<()> {
 pub(crate) enum Table {
     /// Calls beside the API server itself and npm kubernetes-mcp-server
     Calls,
+    /// The run of docs/benchmarks.md: the same by many clients, with up to 50,000 pods, in an hour
+    Field,
     /// What a model pays for twenty questions, beside npm kubernetes-mcp-server
     Tokens,
     /// Causes of faults on a real node, beside npm kubernetes-mcp-server's shortest way
     Causes,
     /// Tools that are dropped and replaced, starts with thirty, and tools in other languages
     Reload,
+}
+
+/// Folder of the documents.
+fn docs() -> PathBuf {
+    root().join("docs")
 }
 
 /// Prepares a table of the benchmarks' program, for a host and the tools of this build.
@@ -95,6 +129,33 @@ pub(crate) fn run_soak(minutes: u64) -> Result<()> {
     let mut bench = table("soak", &built("porthole"));
     bench.args(["--minutes", &minutes.to_string()]);
     run_on_cluster(bench, &format!("kube-soak-{}", std::process::id()))
+}
+
+/// Options of a profile.
+#[derive(clap::Args)]
+pub(crate) struct ProfileOptions {
+    /// Kind of work, by its name in docs/benchmarks.md
+    #[arg(default_value = "namespaces_list")]
+    work: String,
+    /// Clients that ask without a pause
+    #[arg(long, default_value_t = 4)]
+    clients: usize,
+    /// Seconds that are sampled
+    #[arg(long, default_value_t = 15)]
+    seconds: u64,
+}
+
+/// Builds the host that is benchmarked, and samples it under load.
+pub(crate) fn profile(options: &ProfileOptions) -> Result<()> {
+    if !has("perf") {
+        apt("linux-perf")?;
+    }
+    build_workspace()?;
+    plugins::build()?;
+    let mut bench = table("profile", &build_dist()?);
+    bench.args(["--work", &options.work, "--clients", &options.clients.to_string()]);
+    bench.args(["--seconds", &options.seconds.to_string(), "--out"]).arg(target().join("profile"));
+    run_on_cluster(bench, &format!("kube-profile-{}", std::process::id()))
 }
 
 /// Installs the popular server if needed; returns its program.
@@ -146,4 +207,33 @@ fn calls(porthole: &Path, beside: Option<&Path>) -> Result<()> {
         Err(error) => eprintln!("{PEER} could not be installed; its column stays empty: {error:#}"),
     }
     run_on_cluster(bench, "kube-bench")
+}
+
+/// Runs the benchmark of docs/benchmarks.md, and writes the page; a trial writes beside the builds.
+fn field(porthole: &Path, options: &Options) -> Result<()> {
+    let mut bench = table("field", porthole);
+    bench.arg("--commit").arg(commit()?).arg("--out");
+    bench.arg(if options.quick { target().join("bench") } else { docs() });
+    if options.quick {
+        bench.arg("--quick");
+    }
+    for (name, value) in [("--pods", &options.pods), ("--clients", &options.clients)] {
+        if let Some(value) = value {
+            bench.args([name, value]);
+        }
+    }
+    match peer() {
+        Ok(program) => {
+            bench.arg("--peer").arg(program).args(["--peer-name", PEER]);
+        }
+        Err(error) => eprintln!("{PEER} could not be installed; its column stays empty: {error:#}"),
+    }
+    run_on_cluster(bench, &format!("kube-field-{}", std::process::id()))
+}
+
+/// Commit that is built, marked if files differ from it.
+fn commit() -> Result<String> {
+    let output = command("git", &["describe", "--always", "--dirty", "--abbrev=10"]).output()?;
+    ensure!(output.status.success(), "git describe: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -1,5 +1,5 @@
-//! Developer tasks: `cargo xtask demo | test | fuzz | lint | plugins | release | kube | facts | bench | soak`. Each
-//! installs its dependencies.
+//! Developer tasks: `cargo xtask demo | test | fuzz | lint | plugins | release | kube | facts | bench | profile |
+//! soak`. Each installs its dependencies.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it talks to developers")]
 
 mod bench;
@@ -78,13 +78,17 @@ enum Command {
     /// Facts of a real node, for the corpus of the diagnosis
     #[command(subcommand)]
     Facts(Facts),
-    /// Print tables of figures: all of them, or one
+    /// Print tables of figures: all of them but `field`, or one
     Bench {
         table: Option<bench::Table>,
-        /// calls: another porthole binary, timed in turns with this one and with this one again (A/A)
-        #[arg(long, value_name = "PATH")]
-        beside: Option<std::path::PathBuf>,
+        #[command(flatten)]
+        options: bench::Options,
     },
+    /// Processor time of the host by layer, and a flame graph, from samples of `perf` under load
+    #[command(
+        after_help = "Examples:\n  cargo xtask profile\n  cargo xtask profile pods_list --clients 1 --seconds 30"
+    )]
+    Profile(bench::ProfileOptions),
     /// Half load with faults, one after the other: no call may be lost or hang, memory and file descriptors stay flat
     Soak {
         /// Minutes; every fault has its turn at least once
@@ -175,9 +179,8 @@ fn main() -> ExitCode {
         Command::Facts(Facts::Record { faults, addons, check }) => {
             facts::record(&faults, addons, check).map(|()| ExitCode::SUCCESS)
         }
-        Command::Bench { table, beside } => {
-            bench::bench(table, beside.as_deref()).map(|()| ExitCode::SUCCESS)
-        }
+        Command::Bench { table, options } => bench::bench(table, &options).map(|()| ExitCode::SUCCESS),
+        Command::Profile(options) => bench::profile(&options).map(|()| ExitCode::SUCCESS),
         Command::Soak { minutes } => bench::soak(minutes).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

@@ -1,4 +1,4 @@
-//! Benchmarks: one command for each table of `cargo xtask bench`.
+//! Benchmarks: one command for each table of `cargo xtask bench`, and for `cargo xtask profile` and `soak`.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -8,8 +8,10 @@
 
 mod calls;
 mod causes;
+mod field;
 mod peer;
 mod process;
+mod profile;
 mod reloads;
 mod setup;
 mod soak;
@@ -58,6 +60,22 @@ enum Table {
     },
     /// Ask about faults on a node, of Porthole and of another server: facts found, wrong causes, calls, tokens, time
     Causes(causes::Options),
+    /// One run by many clients on clusters of several sizes, beside the API server itself and another server
+    Field(field::Options),
+    /// Sample a host under load, and print its processor time by layer
+    Profile(profile::Options),
+    /// Render the page of the results in a folder anew
+    Render {
+        /// Folder with benchmarks.json
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Answer Dify visits from memory, to compare with
+    #[command(hide = true)]
+    Memory {
+        #[arg(long)]
+        listen: String,
+    },
     /// Half load with faults: counts calls that are lost or hang, and watches memory and file descriptors
     Soak(soak::Options),
     /// Time how tools are loaded, dropped and replaced
@@ -80,6 +98,10 @@ async fn main() -> Result<()> {
         }
         Table::Tokens { setup, peer, tokenizer, show } => tokens::run(&setup, &peer, &tokenizer, show).await,
         Table::Causes(options) => causes::run(&options).await,
+        Table::Field(options) => field::run(&options).await,
+        Table::Profile(options) => profile::run(&options).await,
+        Table::Render { out } => field::render(&out),
+        Table::Memory { listen } => field::memory::serve(&listen).await,
         Table::Soak(options) => soak::run(&options).await,
         Table::Reload { porthole, plugins, examples } => {
             reloads::run(&porthole, &plugins, examples.as_deref()).await

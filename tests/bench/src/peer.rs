@@ -10,14 +10,19 @@ use anyhow::{Context, Result};
 use porthole_testbed::http::Streamable;
 use serde_json::json;
 
-const ADDRESS: &str = "127.0.0.1:18081";
+const PORT: u16 = 18081;
 /// Maximum time until it listens.
 const START: Duration = Duration::from_secs(30);
 
 /// Starts the server on a kubeconfig; stopped on drop.
 pub(crate) async fn start(program: &Path, kubeconfig: &Path) -> Result<tokio::process::Child> {
+    start_on(PORT, program, kubeconfig).await
+}
+
+/// As [`start`], on another port of loopback.
+pub(crate) async fn start_on(port: u16, program: &Path, kubeconfig: &Path) -> Result<tokio::process::Child> {
     let process = tokio::process::Command::new(program)
-        .args(["--port", "18081", "--bind-address", "127.0.0.1", "--read-only", "--stateless"])
+        .args(["--port", &port.to_string(), "--bind-address", "127.0.0.1", "--read-only", "--stateless"])
         .args(["--cluster-provider", "kubeconfig", "--kubeconfig"])
         .arg(kubeconfig)
         .kill_on_drop(true)
@@ -26,7 +31,7 @@ pub(crate) async fn start(program: &Path, kubeconfig: &Path) -> Result<tokio::pr
         .spawn()
         .context("starting the other server")?;
     let begun = Instant::now();
-    while tokio::net::TcpStream::connect(ADDRESS).await.is_err() {
+    while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
         anyhow::ensure!(begun.elapsed() < START, "the other server does not listen");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
@@ -35,7 +40,12 @@ pub(crate) async fn start(program: &Path, kubeconfig: &Path) -> Result<tokio::pr
 
 /// Client of the server.
 pub(crate) fn client(token: &str) -> Streamable {
-    Streamable::new(&format!("http://{ADDRESS}"), Some(token))
+    client_on(PORT, token)
+}
+
+/// As [`client`], of the server on another port.
+pub(crate) fn client_on(port: u16, token: &str) -> Streamable {
+    Streamable::new(&format!("http://127.0.0.1:{port}"), Some(token))
 }
 
 /// Handshake that the server requires.

@@ -29,8 +29,23 @@ pub(crate) fn resources(process: u32) -> Resources {
 }
 
 /// Resident memory of a process, in kB.
-fn resident(process: u32) -> u64 {
+pub(crate) fn resident(process: u32) -> u64 {
+    status(process, "VmRSS")
+}
+
+/// Highest resident memory of a process since [`reset_high_water`], in kB.
+pub(crate) fn high_water(process: u32) -> u64 {
+    status(process, "VmHWM")
+}
+
+/// Makes the current resident memory of a process its highest.
+pub(crate) fn reset_high_water(process: u32) -> std::io::Result<()> {
+    std::fs::write(format!("/proc/{process}/clear_refs"), "5")
+}
+
+/// A figure of `/proc/…/status`, in kB.
+fn status(process: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS"));
+    let line = status.lines().find(|line| line.starts_with(name));
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }

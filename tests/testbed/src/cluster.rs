@@ -224,8 +224,8 @@ impl Cluster {
         Ok(connected.is_ok_and(|stream| stream.local_addr().ok() != stream.peer_addr().ok()))
     }
 
-    /// Process id of a program.
-    fn process(&self, program: &str) -> Result<u32> {
+    /// Process id of a program: `etcd`, `kube-apiserver`.
+    pub fn process(&self, program: &str) -> Result<u32> {
         let is_it = |process: &&u32| {
             let line = std::fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
             line.split('\0').next().is_some_and(|binary| binary.ends_with(program))

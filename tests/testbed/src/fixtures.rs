@@ -1,6 +1,6 @@
 //! Test objects: a small shop with faults, and pods by the thousand.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -156,6 +156,11 @@ fn collection(object: &Value) -> Result<String> {
 
 /// Creates `count` running pods of two containers each, in the namespaces `load-1` to `load-5`, with 40 labels.
 pub async fn pods(cluster: &Cluster, count: usize) -> Result<()> {
+    more_pods(cluster, 0..count).await
+}
+
+/// As [`pods`], those of some numbers only.
+pub async fn more_pods(cluster: &Cluster, numbers: Range<usize>) -> Result<()> {
     let client = cluster.admin().await?;
     for n in 1..=4 {
         node(&client, cluster.kubelet, &format!("load-{n}")).await?;
@@ -163,7 +168,7 @@ pub async fn pods(cluster: &Cluster, count: usize) -> Result<()> {
     for n in 1..=5 {
         namespace(&client, &format!("load-{n}")).await?;
     }
-    stream::iter(0..count).map(|n| pod(&client, n)).buffer_unordered(MAX_CONCURRENT).try_collect::<()>().await
+    stream::iter(numbers).map(|n| pod(&client, n)).buffer_unordered(MAX_CONCURRENT).try_collect::<()>().await
 }
 
 async fn pod(client: &kube::Client, n: usize) -> Result<()> {
