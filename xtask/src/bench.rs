@@ -47,7 +47,6 @@ pub(crate) fn bench(table: Option<Table>, options: &Options) -> Result<()> {
     }
     let porthole = build_dist()?;
     if table == Some(Table::Field) {
-        plugins::build()?;
         return field(&porthole, options);
     }
     if table.is_none_or(|table| table == Table::Calls) {
@@ -211,7 +210,9 @@ fn calls(porthole: &Path, beside: Option<&Path>) -> Result<()> {
 
 /// Runs the benchmark of docs/benchmarks.md, and writes the page; a trial writes beside the builds.
 fn field(porthole: &Path, options: &Options) -> Result<()> {
+    let guests = plugins::build_with_guests()?;
     let mut bench = table("field", porthole);
+    bench.env("PORTHOLE_GUESTS", guests);
     bench.arg("--commit").arg(commit()?).arg("--out");
     bench.arg(if options.quick { target().join("bench") } else { docs() });
     if options.quick {
