@@ -48,13 +48,9 @@ impl KindPattern {
         matches!(self, Self::Group(_))
     }
 
-    /// True for a pattern of Events alone, in either group.
+    /// True for a pattern of Events alone, in either group; a whole group with Events has one beside its own.
     pub(super) fn is_of_events(&self) -> bool {
-        match self {
-            Self::BuiltIn(kind) => kind.plural == "events",
-            Self::Group(group) => group == "events.k8s.io",
-            Self::Subresource(_) | Self::Custom { .. } => false,
-        }
+        matches!(self, Self::BuiltIn(kind) if kind.plural == "events")
     }
 
     /// True for the named kind.
@@ -100,7 +96,9 @@ pub(super) fn parse_entry(entry: &str) -> Result<Vec<KindPattern>, String> {
         let group = group.unwrap_or_default();
         // A misspelt group would deny nothing, silently.
         check_group(&group)?;
-        return Ok(vec![KindPattern::Group(group)]);
+        let shared = BUILT_IN.iter().filter(|kind| kind.group == group).flat_map(with_twin);
+        let shared: Vec<KindPattern> = shared.map(KindPattern::BuiltIn).collect();
+        return Ok([vec![KindPattern::Group(group)], shared].concat());
     }
     let denied = match group {
         None => resolve_built_in(name, None)?,
@@ -165,14 +163,24 @@ fn resolve_built_in(name: &str, group: Option<&str>) -> Result<Vec<KindPattern>,
         ));
     };
     // The same objects are also served by the twin group, so both are denied.
+    let mut named = with_twin(kind);
+    if named.is_empty() {
+        named.push(kind);
+    }
+    Ok(named.into_iter().map(KindPattern::BuiltIn).collect())
+}
+
+/// A kind that a second group serves, and the kind of that group; empty for all others. The attack: of a group that is
+/// closed or masked as a whole, Events are read by their other group.
+fn with_twin(kind: &'static BuiltIn) -> Vec<&'static BuiltIn> {
     let twin = |(plural, one, other): &(&str, &'static str, &'static str)| match kind.group {
         group if *plural == kind.plural && group == *one => Some(*other),
         group if *plural == kind.plural && group == *other => Some(*one),
         _ => None,
     };
-    let twin = TWINS.iter().find_map(twin);
-    let twin = BUILT_IN.iter().find(|other| other.plural == kind.plural && Some(other.group) == twin);
-    Ok([Some(kind), twin].into_iter().flatten().map(KindPattern::BuiltIn).collect())
+    let Some(twin) = TWINS.iter().find_map(twin) else { return Vec::new() };
+    let twin = BUILT_IN.iter().find(|other| other.plural == kind.plural && other.group == twin);
+    [Some(kind), twin].into_iter().flatten().collect()
 }
 
 /// Rejects an impossible group: neither of Kubernetes nor with the dot of a custom one, or a likely misspelling.

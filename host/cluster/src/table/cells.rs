@@ -85,15 +85,26 @@ impl<'m> CellMasks<'m> {
     }
 }
 
-/// A value as text and, if they differ, as JSON within a cell writes it: a column over a list or an object is JSON, in which
-/// Go also escapes what could end a script of HTML.
+/// A value as text and, if they differ, as JSON within a cell writes it: a column over a list or an object is JSON, and one
+/// over annotations holds the JSON of an annotation that repeats the object, escaped twice.
 fn spellings(value: &str) -> Vec<String> {
     let value = value.trim();
     if value.is_empty() {
         return vec![];
     }
-    let json = Value::from(value).to_string();
-    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json);
+    let once = escaped(value);
+    let twice = once.iter().flat_map(|once| escaped(once));
+    let mut spellings: Vec<String> =
+        std::iter::once(value.to_owned()).chain(once.iter().cloned()).chain(twice).collect();
+    spellings.sort_unstable();
+    spellings.dedup();
+    spellings
+}
+
+/// A text within a string of JSON, and as Go writes it, which also escapes what could end a script of HTML.
+fn escaped(text: &str) -> [String; 2] {
+    let json = Value::from(text).to_string();
+    let json = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json).to_owned();
     let mut for_html = String::with_capacity(json.len());
     for letter in json.chars() {
         match letter {
@@ -105,9 +116,7 @@ fn spellings(value: &str) -> Vec<String> {
             letter => for_html.push(letter),
         }
     }
-    let mut spellings = vec![value.to_owned(), json.to_owned(), for_html];
-    spellings.dedup();
-    spellings
+    [json, for_html]
 }
 
 impl Values {
@@ -210,9 +219,17 @@ mod tests {
                 serde_json::json!({"kind": "Db", "spec": {"login": {"password": value, "user": "app"}}});
             let row = serde_json::json!({"cells": [], "object": object}).to_string();
             let json = object["spec"]["login"].to_string();
-            let go = json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
-            let go = go.replace('\u{2028}', "\\u2028");
-            for cell in [value, json.as_str(), go.as_str()] {
+            let by_go = |json: &str| {
+                let html = json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+                html.replace('\u{2028}', "\\u2028")
+            };
+            let mut cells = vec![value.to_owned(), json.clone(), by_go(&json)];
+            // A copy of the object in an annotation, in a column over all annotations.
+            for copy in [json.clone(), by_go(&json)] {
+                let annotations = serde_json::json!({"copy": copy}).to_string();
+                cells.extend([by_go(&annotations), annotations]);
+            }
+            for cell in cells {
                 let cell = serde_json::json!(cell).to_string();
                 assert_eq!(mask("spec.login.password", &row, &cell), Some(CONFIGURED), "{value:?}: {cell}");
             }

@@ -64,12 +64,14 @@ fn every_name_that_reads_a_kind_closes_it() {
 
 #[test]
 fn the_same_objects_under_two_groups_are_closed_together() {
-    for name in ["events", "ev", "events.events.k8s.io", "Event"] {
+    for name in ["events", "ev", "events.events.k8s.io", "Event", "*", "*.events.k8s.io"] {
         for group in ["", "events.k8s.io"] {
             assert!(denied(name).check(&kind(group, "v1", "events", "Event")).is_err(), "{name} {group:?}");
         }
     }
-    for name in ["ingresses", "ing", "ingresses.networking.k8s.io", "ingresses.extensions"] {
+    for name in
+        ["ingresses", "ing", "ingresses.networking.k8s.io", "ingresses.extensions", "*.networking.k8s.io"]
+    {
         for group in ["networking.k8s.io", "extensions"] {
             assert!(
                 denied(name).check(&kind(group, "v1", "ingresses", "Ingress")).is_err(),
@@ -77,6 +79,8 @@ fn the_same_objects_under_two_groups_are_closed_together() {
             );
         }
     }
+    // Of the other group only what both serve.
+    assert!(denied("*.events.k8s.io").check(&kind("", "v1", "pods", "Pod")).is_ok());
 }
 
 #[test]
