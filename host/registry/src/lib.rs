@@ -14,6 +14,7 @@ mod key;
 mod layout;
 mod lock;
 mod manifest;
+mod proof;
 mod pull;
 mod push;
 mod reference;

@@ -12,6 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use crate::{
     ContentDigest, Error, ImageReference, LockedTool, Registries, Source, SourcesLock, Trust,
     manifest::{Descriptor, MAX_LAYER, WASM},
+    proof,
     replacement::Replacement,
     store::Store,
     verify::{Verified, examine},
@@ -72,7 +73,7 @@ async fn pull_to(
                 return Err(Error::Revoked { image: image.clone().into(), digest });
             }
         }
-        if in_folder == Some(tool.layer) && is_good_enough(tool) {
+        if in_folder == Some(tool.layer) && is_good_enough(tool) && is_proven(path, tool, source, trust) {
             return Ok(Pulled { tool: tool.clone(), path: path.to_owned(), is_new: false });
         }
         // A tag that has moved since is followed by `plugin lock` alone.
@@ -99,10 +100,17 @@ async fn pull_to(
         };
         fetch(&store, &pinned, &blob, path).await?;
     }
+    verified.proof.write(path)?;
     // An entry that is good enough stays as it is, although a signature by another named key was found first: the lock may be in
     // a ConfigMap, and a second signature is no reason to fail the start of a pod.
     let tool = locked.filter(|tool| is_good_enough(tool)).cloned().unwrap_or_else(|| verified.locked());
     Ok(Pulled { tool, path: path.to_owned(), is_new })
+}
+
+/// True if what lies beside the file proves the entry of the lock: whoever can write the lock could have made it up.
+fn is_proven(path: &Path, tool: &LockedTool, source: &Source, trust: &Trust) -> bool {
+    let keys = (!source.signed_by.is_empty()).then(|| trust.keys_of(&source.signed_by));
+    proof::holds(path, tool, keys.as_deref())
 }
 
 /// Streams a layer to a file beside `path`, which takes its place when it is proven.
@@ -134,6 +142,7 @@ pub fn remove_revoked(
         return Ok(None);
     }
     std::fs::remove_file(&path).map_err(Error::file(&path))?;
+    proof::remove(&path)?;
     Ok(Some(path))
 }
 
@@ -148,6 +157,7 @@ pub fn remove(image: &ImageReference, tool: &LockedTool, folder: &Path) -> Resul
         return Ok(None);
     }
     std::fs::remove_file(&path).map_err(Error::file(&path))?;
+    proof::remove(&path)?;
     Ok(Some(path))
 }
 

@@ -6,6 +6,7 @@ use crate::{
     ContentDigest, Error, ImageReference, LockedTool, Registries, Source, Trust, TrustedKey, bundle,
     bundle::BUNDLE,
     manifest::{Descriptor, MAX_ENTRIES, Manifest},
+    proof::{Proof, Signature},
     simple_signing::{self, SIGNATURE, SIMPLE_SIGNING},
     store::Store,
 };
@@ -34,6 +35,8 @@ pub struct Verified {
     pub key: Option<ContentDigest>,
     /// Annotations of the manifest. The signature covers them.
     pub annotations: std::collections::BTreeMap<String, String>,
+    /// Manifest and signature, to be kept beside the tool.
+    pub(crate) proof: Proof,
 }
 
 impl Verified {
@@ -63,9 +66,9 @@ pub(crate) async fn examine(store: &Store, source: &Source, trust: &Trust) -> Re
     let image = &source.image;
     let digest = store.resolve(image).await?;
     refuse_revoked(image, digest, trust)?;
-    let signer = match source.signed_by.as_slice() {
-        [] => None,
-        names => Some(signer(store, image, digest, names, trust).await?),
+    let (signer, signature) = match source.signed_by.as_slice() {
+        [] => (None, None),
+        names => signer(store, image, digest, names, trust).await.map(|(key, by)| (Some(key), Some(by)))?,
     };
     // By the digest that was verified, never by the tag again: it may point elsewhere by now.
     let bytes = store.manifest(image, digest).await?;
@@ -80,6 +83,7 @@ pub(crate) async fn examine(store: &Store, source: &Source, trust: &Trust) -> Re
         signed_by: signer.map(|key| key.name().to_owned()),
         key: signer.map(TrustedKey::digest),
         annotations: manifest.annotations,
+        proof: Proof::new(&bytes, signature),
     })
 }
 
@@ -100,15 +104,16 @@ async fn attached(read: impl Future<Output = Result<Vec<u8>, Error>>) -> Result<
     }
 }
 
-/// The first of the named keys that has signed the digest.
+/// The first of the named keys that has signed the digest, and its signature.
 async fn signer<'t>(
     store: &Store,
     image: &ImageReference,
     digest: ContentDigest,
     names: &[String],
     trust: &'t Trust,
-) -> Result<&'t TrustedKey, Error> {
+) -> Result<(&'t TrustedKey, Signature), Error> {
     let keys = trust.keys_of(names);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut cause = None;
     for referrer in store.referrers(digest).await? {
         let Some(bytes) = attached(store.manifest(image, referrer)).await? else {
@@ -122,7 +127,7 @@ async fn signer<'t>(
                 continue;
             };
             match bundle::signer(&bytes, digest, &keys) {
-                Ok(key) => return Ok(key),
+                Ok(key) => return Ok((key, Signature::Bundle(text(&bytes)))),
                 Err(why) => cause = Some(why),
             }
         }
@@ -138,7 +143,10 @@ async fn signer<'t>(
             continue;
         };
         match simple_signing::signer(&bytes, signature, digest, &keys) {
-            Ok(key) => return Ok(key),
+            Ok(key) => {
+                let signature = signature.clone();
+                return Ok((key, Signature::Older { text: text(&bytes), signature }));
+            }
             Err(why) => cause = Some(why),
         }
     }

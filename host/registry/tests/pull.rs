@@ -167,7 +167,7 @@ async fn a_revoked_tool_is_refused_and_leaves_the_folder() {
             (stage.image().at(ContentDigest::of(b"later")), stage.folder.path().join("tools"));
         let removed = porthole_registry::remove_revoked(&successor, &lock, &stage.trust, &folder).unwrap();
         assert_eq!(removed, Some(stage.file()));
-        assert!(!stage.file().exists());
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "its proof goes with it");
     }
 }
 
@@ -192,6 +192,35 @@ async fn a_lock_that_was_edited_does_not_fit() {
     tool.layer = ContentDigest::of(b"another");
     let error = stage.pull(digest, &["old"], Some(&tool)).await.unwrap_err();
     assert!(matches!(error, Error::Lock { .. }) && error.to_string().contains("certs@sha256:"), "{error}");
+}
+
+/// Whoever can write the lock and the folder cannot sign.
+#[tokio::test]
+async fn an_entry_that_was_made_up_is_not_believed() {
+    let stage = Stage::new();
+    let digest = stage.push(b"wasm", Some(0)).await;
+    let tool = stage.pull(digest, &["old"], None).await.unwrap().tool;
+    let layout = stage.folder.path().join("certs");
+    fs::remove_dir_all(&layout).unwrap();
+    fs::write(stage.file(), "evil").unwrap();
+    let made_up = LockedTool { layer: ContentDigest::of(b"evil"), ..tool.clone() };
+    for names in [&["old"][..], &[]] {
+        let pulled = stage.pull(digest, names, Some(&made_up)).await;
+        assert!(pulled.is_err(), "the entry alone says so: {pulled:?}");
+    }
+    fs::write(stage.file(), "wasm").unwrap();
+    assert!(!stage.pull(digest, &["old"], Some(&tool)).await.unwrap().is_new, "that is proven");
+    // Without the proof it is looked for anew, and kept again.
+    let proof = stage.folder.path().join("tools/certs.wasm.proof");
+    fs::remove_file(&proof).unwrap();
+    assert!(stage.pull(digest, &["old"], Some(&tool)).await.is_err());
+    assert_eq!(stage.push(b"wasm", Some(0)).await, digest);
+    assert!(!stage.pull(digest, &["old"], Some(&tool)).await.unwrap().is_new && proof.exists());
+    // A file that was pulled without a signature has none that counts.
+    assert!(stage.pull(digest, &[], None).await.is_ok());
+    fs::remove_dir_all(&layout).unwrap();
+    assert!(stage.pull(digest, &[], Some(&tool)).await.is_ok());
+    assert!(stage.pull(digest, &["old"], Some(&tool)).await.is_err());
 }
 
 #[tokio::test]
