@@ -23,7 +23,7 @@ pub(super) struct Planted {
 
 impl Planted {
     /// A new canary: letters and digits, so that every place takes it.
-    fn canary(&self, place: &str) -> String {
+    pub(super) fn canary(&self, place: &str) -> String {
         let mut canaries = self.canaries.borrow_mut();
         let random = uuid::Uuid::new_v4().simple().to_string();
         let canary = format!("c4n{:02}{}", canaries.len(), &random[..11]);

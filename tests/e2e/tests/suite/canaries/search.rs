@@ -60,6 +60,10 @@ fn forms(canary: &str) -> Vec<(&'static str, String)> {
         ("URL-escaped", canary.bytes().map(|byte| format!("%{byte:02X}")).collect()),
         ("JSON-escaped", each("\\u00")),
         ("JSON-escaped", canary.bytes().map(|byte| format!("\\u00{byte:02X}")).collect()),
+        ("JSON-escaped twice", each("\\\\u00")),
+        ("JSON-escaped twice", canary.bytes().map(|byte| format!("\\\\u00{byte:02X}")).collect()),
+        ("URL-escaped twice", each("%25")),
+        ("URL-escaped twice", canary.bytes().map(|byte| format!("%25{byte:02X}")).collect()),
         ("hex", canary.bytes().map(|byte| format!("\\x{byte:02x}")).collect()),
     ];
     for once in base64(canary) {
@@ -99,6 +103,8 @@ fn a_planted_leak_is_found_in_every_encoding() {
             ("hex", text.bytes().map(|byte| format!("{byte:02x}")).collect()),
             ("hex", text.bytes().map(|byte| format!("{byte:02X}")).collect()),
             ("JSON-escaped", text.bytes().map(|byte| format!("\\u00{byte:02x}")).collect()),
+            ("JSON-escaped twice", text.bytes().map(|byte| format!("\\\\u00{byte:02X}")).collect()),
+            ("URL-escaped twice", percent(&text).replace('%', "%25")),
         ]);
         for again in ["", "x", "xy"] {
             let twice = format!("{again}{}", BASE64_STANDARD.encode(&text));
