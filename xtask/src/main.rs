@@ -68,9 +68,7 @@ enum Command {
     /// Build the tools into plugins/dist
     Plugins,
     /// Build static programs, tools and image, and describe them: SBOM, provenance, checksums, signature
-    #[command(
-        after_help = "Examples:\n  cargo xtask release --key release.pem                    amd64, into target/porthole-VERSION\n  cargo xtask release --arch amd64 --arch arm64           both, unsigned\n  cargo xtask release --profile demo                       quickly, to see what comes of it"
-    )]
+    #[command(after_help = release::HELP)]
     Release(release::Options),
     /// A real API server with etcd and a kubelet stub on loopback, or a whole node
     #[command(subcommand)]
