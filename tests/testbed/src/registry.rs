@@ -1,4 +1,4 @@
-//! A registry on loopback: go-containerregistry's, as a program.
+//! A registry: go-containerregistry's, as a program.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -7,33 +7,46 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
-use crate::binaries::{Main, build_module, cache};
+use crate::{
+    binaries::{Main, build_module, cache},
+    pki::Pki,
+};
 
 /// Version of go-containerregistry.
 const VERSION: &str = "0.22.1";
+/// Revision of the program below: another one is built anew.
+const REVISION: u32 = 2;
 /// Its own program listens on every address of the machine.
 const MAIN: &str = r#"package main
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http"
-	"os"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 )
 
 func main() {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	address := flag.String("address", "127.0.0.1", "")
+	referrers := flag.Bool("referrers", true, "")
+	certificate := flag.String("certificate", "", "")
+	key := flag.String("key", "", "")
+	flag.Parse()
+	listener, err := net.Listen("tcp", net.JoinHostPort(*address, "0"))
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(listener.Addr())
-	handler := registry.New(registry.WithReferrersSupport(len(os.Args) < 2), registry.Logger(log.New(io.Discard, "", 0)))
+	handler := registry.New(registry.WithReferrersSupport(*referrers), registry.Logger(log.New(io.Discard, "", 0)))
+	if *certificate != "" {
+		log.Fatal(http.ServeTLS(listener, handler, *certificate, *key))
+	}
 	log.Fatal(http.Serve(listener, handler))
 }
 "#;
@@ -54,17 +67,30 @@ pub enum Referrers {
 }
 
 impl Registry {
-    /// Starts a registry. Its program is built once (half a minute).
+    /// Starts a registry on loopback. Its program is built once (half a minute).
     pub fn start(referrers: Referrers) -> Result<Self> {
-        let mut command = Command::new(program()?);
-        if referrers == Referrers::Tag {
-            command.arg("without-referrers");
-        }
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        Self::launch(&[format!("-referrers={}", referrers == Referrers::Api)])
+    }
+
+    /// Starts a registry with TLS at an address of this network, for which the certificate must be.
+    pub fn start_with_tls(address: &str, pki: &Pki) -> Result<Self> {
+        let (certificate, key) = (pki.server.0.display(), pki.server.1.display());
+        Self::launch(&[
+            format!("-address={address}"),
+            format!("-certificate={certificate}"),
+            format!("-key={key}"),
+        ])
+    }
+
+    fn launch(arguments: &[String]) -> Result<Self> {
+        let mut process =
+            Command::new(program()?).args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let stdout = process.stdout.take().context("no stdout")?;
         let mut host = String::new();
         BufReader::new(stdout).read_line(&mut host)?;
-        Ok(Self { host: host.trim().to_owned(), process })
+        let registry = Self { host: host.trim().to_owned(), process };
+        ensure!(!registry.host.is_empty(), "the registry does not start");
+        Ok(registry)
     }
 }
 
@@ -79,7 +105,7 @@ impl Drop for Registry {
 fn program() -> Result<PathBuf> {
     static BUILDING: Mutex<()> = Mutex::new(());
     let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = cache().join(format!("registry-{VERSION}"));
+    let folder = cache().join(format!("registry-{VERSION}-{REVISION}"));
     let program = folder.join("registry");
     if !program.exists() {
         std::fs::create_dir_all(&folder)?;

@@ -51,7 +51,7 @@ fn guide() -> String {
 }
 
 /// The one line of the guide's commands that contains `part`.
-fn command_with(part: &str) -> String {
+pub(crate) fn command_with(part: &str) -> String {
     let guide = guide();
     let lines: Vec<&str> = guide.lines().filter(|line| line.contains(part)).collect();
     assert_eq!(lines.len(), 1, "{part}: {lines:?}");

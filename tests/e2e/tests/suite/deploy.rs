@@ -69,7 +69,15 @@ async fn the_manifests_hold_what_they_promise() {
     let dry = apply(&cluster, &["--dry-run=server"]);
     assert!(dry.lines().count() >= manifests.len(), "{dry}");
     apply(&cluster, &[]);
-    pod_is_restricted(&client, named(&manifests, "Deployment", "porthole")).await;
+    let deployment = named(&manifests, "Deployment", "porthole");
+    pod_is_restricted(&client, deployment).await;
+    let pulling = with_a_registry(&cluster);
+    pod_is_restricted(&client, &pulling).await;
+    let server = |deployment: &Value| deployment["spec"]["template"]["spec"]["containers"][0].clone();
+    let mut pulled = server(&pulling);
+    let is_tools = |mount: &Value| mount["mountPath"] == "/plugins" && mount["readOnly"] == true;
+    pulled["volumeMounts"].as_array_mut().unwrap().retain(|mount| !is_tools(mount));
+    assert_eq!(pulled, server(deployment), "the server gets the folder of tools, and no key of the registry");
 
     let token =
         kubectl(&cluster, &["create", "token", "k8s-mcp-server-sa", "-n", "mcp-tools", "--duration=720h"]);
@@ -97,6 +105,28 @@ async fn the_manifests_hold_what_they_promise() {
         assert!(begun.elapsed() < Duration::from_secs(10), "{refused}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// The Deployment that pulls its tools, as kustomize makes it of deploy/ with the files that it asks for.
+fn with_a_registry(cluster: &Cluster) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let component = folder.path().join("registry");
+    std::fs::create_dir(&component).unwrap();
+    for name in ["kustomization.yaml", "kubernetes.yaml"] {
+        std::fs::copy(deploy().join(name), folder.path().join(name)).unwrap();
+    }
+    for file in std::fs::read_dir(deploy().join("registry")).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), component.join(file.file_name())).unwrap();
+    }
+    for name in ["platform.pub", "ca.pem", "sources.lock"] {
+        std::fs::write(component.join(name), "").unwrap();
+    }
+    let built = documents(&kubectl(cluster, &["kustomize", folder.path().to_str().unwrap()]));
+    let deployment = named(&built, "Deployment", "porthole").clone();
+    let container = &deployment["spec"]["template"]["spec"]["initContainers"][0];
+    assert_eq!(container["args"][1], "pull", "{container}");
+    deployment
 }
 
 /// Checks that Pod Security admits the Deployment's pod, and rejects one with a root user.
