@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use axum::extract::State;
 use maud::{Markup, html};
 use porthole_contract::{Printable, describe_rules};
-use porthole_tools::{Metrics, Snapshot, Tool, Verdict};
+use porthole_tools::{Metrics, Origin, Snapshot, Tool, Verdict};
 
 use super::{
     Admin,
@@ -105,8 +105,9 @@ fn tools(snapshot: &Snapshot, metrics: &Metrics) -> Markup {
                     th { "May read" }
                     th { "Version" }
                     th { "Digest" }
+                    @if !snapshot.origins.is_empty() { th { "Origin" } }
                 }
-                @for tool in snapshot.tools.values() { (tool_row(tool, metrics)) }
+                @for tool in snapshot.tools.values() { (tool_row(tool, metrics, snapshot)) }
             }
         }
         p.quiet {
@@ -118,7 +119,7 @@ fn tools(snapshot: &Snapshot, metrics: &Metrics) -> Markup {
 
 /// Renders the row of a tool. Name, version and reads were parsed when the tool was loaded: none holds a character that
 /// is markup or steers.
-fn tool_row(tool: &Tool, metrics: &Metrics) -> Markup {
+fn tool_row(tool: &Tool, metrics: &Metrics, snapshot: &Snapshot) -> Markup {
     let name = &tool.description.name;
     let metrics = metrics.of(name);
     let quantile = |part| metrics.quantile(part).map_or_else(|| "-".to_owned(), milliseconds);
@@ -140,6 +141,20 @@ fn tool_row(tool: &Tool, metrics: &Metrics) -> Markup {
             td.wide { (describe_rules(tool.description.grant.rules())) }
             td { (tool.description.version) }
             td.mono title=(tool.digest) { (tool.digest.short()) }
+            @if !snapshot.origins.is_empty() { td.wide { (origin(snapshot.origins.get(name))) } }
+        }
+    }
+}
+
+/// Renders the image that a tool came from, and the key that had signed it. A tool of the folder's own has neither.
+fn origin(origin: Option<&Arc<Origin>>) -> Markup {
+    html! {
+        @if let Some(origin) = origin {
+            span.mono { (Printable(origin.source())) }
+            @match origin.signed_by() {
+                Some(key) => { ", signed by " (Printable(key)) }
+                None => { ", no signature asked for" }
+            }
         }
     }
 }
@@ -148,6 +163,17 @@ fn tool_row(tool: &Tool, metrics: &Metrics) -> Markup {
 mod tests {
     use super::*;
     use crate::hostile;
+
+    #[test]
+    fn the_origin_of_a_tool_is_text_and_a_tool_without_one_shows_nothing() {
+        let hostile = "r.example/<b>\"&a@sha256:ab";
+        let signed = Origin::parse(hostile.to_owned(), Some("<i>key".to_owned())).map(Arc::new);
+        assert_eq!(
+            origin(signed.as_ref()).into_string(),
+            "<span class=\"mono\">r.example/&lt;b&gt;&quot;&amp;a@sha256:ab</span>, signed by &lt;i&gt;key"
+        );
+        assert_eq!(origin(None).into_string(), "");
+    }
 
     #[test]
     fn a_hostile_file_and_its_reason_are_text() {

@@ -303,6 +303,11 @@ pub(crate) struct Serve {
     pub(crate) load: LoadArgs,
     #[command(flatten)]
     pub(crate) lock: LockArgs,
+    /// Lock of sources, which says out of which images `porthole plugin pull` brought the tools: audit lines, /readyz and
+    /// the operator's page show it [default: sources.lock in the folder of the tools]
+    #[cfg(feature = "registry")]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) sources_lock: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     /// With --demo: write a kubeconfig of the embedded cluster to FILE, with its admin's token in it

@@ -140,6 +140,8 @@ struct ToolsText {
     approved: Vec<ApprovalText>,
     #[serde(default)]
     sources: Vec<SourceText>,
+    #[serde(default)]
+    network: bool,
     #[serde(flatten)]
     each: BTreeMap<String, ToolText>,
 }
@@ -175,7 +177,7 @@ impl Config {
             serde_saphyr::from_str(text).map_err(|error| error.to_string())?
         };
         let (calls, host) = file.limits.limits()?;
-        let ToolsText { enabled, disabled, approve, lock, approved, sources, each } = file.tools;
+        let ToolsText { enabled, disabled, approve, lock, approved, sources, network, each } = file.tools;
         let approvals = ApprovalConfig::new(approve, lock, approved)?;
         let tools = each
             .into_iter()
@@ -200,7 +202,8 @@ impl Config {
         let masked = Arc::new(MaskedValues::parse(paths, env)?);
         let (audit, prompts) = (file.audit.on_failure, file.prompts.folder);
         let default_namespace = file.default_namespace;
-        let sources = ToolSources { sources, trust: file.trust, registries: file.registries };
+        let sources = ToolSources { sources, network, trust: file.trust, registries: file.registries };
+        sources.check_network()?;
         #[cfg(feature = "registry")]
         sources.validate()?;
         Ok(Self {
@@ -330,7 +333,15 @@ mod tests {
             ("prompts: {dir: /x}", "dir"),
             ("tools: {sources: [{image: certs}]}", "tools.sources[0]: \"certs\" is not an image"),
             ("tools: {sources: [{image: r.example/a, digest: x}]}", "\"x\" is not a digest"),
-            ("tools: {sources: [{image: r.example/a:1, poll: 1m}]}", "poll"),
+            (
+                "tools: {sources: [{image: r.example/a:1, poll: 1m}]}",
+                "poll: the server asks no registry unless tools.network",
+            ),
+            (
+                "tools: {network: true, sources: [{image: r.example/a:1, poll: 1ms}]}",
+                "poll: an interval is 1s to 1day",
+            ),
+            ("tools: {network: perhaps}", "network"),
             ("trust: {revoked: [sha256:1]}", "trust.revoked: \"sha256:1\""),
             ("trust: {require: all}", "signature"),
             ("registries: [{name: r.example}]", "host"),

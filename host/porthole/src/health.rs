@@ -17,7 +17,7 @@ use axum::{
     routing::get,
 };
 use porthole_cluster::Cluster;
-use porthole_tools::{Catalog, HeldTool};
+use porthole_tools::{Catalog, HeldTool, Snapshot, Tool};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
@@ -76,15 +76,39 @@ struct Readiness {
     /// Failed files that are not in `failed`.
     #[serde(skip_serializing_if = "is_zero")]
     more_failed: usize,
+    /// Sources that this server polls.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<SourceStatus>,
     api_server: ApiServer,
 }
 
+/// Status of a source that the server polls.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct SourceStatus {
+    pub(crate) image: String,
+    /// Time of the last poll that succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) checked: Option<String>,
+    /// Error of the last poll; what is in the folder is served as it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+}
+
+/// Lists the status of the sources.
+pub(crate) type SourceStatuses = Arc<dyn Fn() -> Vec<SourceStatus> + Send + Sync>;
+
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct ToolStatus {
     name: String,
     version: String,
     file: String,
     digest: String,
+    /// Image that it came from, and the key that had signed that, as the lock of sources says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_by: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -141,16 +165,40 @@ struct Probes {
     catalog: Arc<Catalog>,
     api_server: ApiServerHealth,
     stopping: Arc<AtomicBool>,
+    sources: SourceStatuses,
     started: Instant,
 }
 
 /// Routes of the probes. `stopping` is set once the process was asked to stop.
-pub(crate) fn routes(catalog: Arc<Catalog>, cluster: Arc<Cluster>, stopping: Arc<AtomicBool>) -> Router {
+pub(crate) fn routes(
+    catalog: Arc<Catalog>,
+    cluster: Arc<Cluster>,
+    stopping: Arc<AtomicBool>,
+    sources: SourceStatuses,
+) -> Router {
     let api_server = ApiServerHealth { cluster, last: Mutex::default() };
     Router::new().route("/healthz", get(|| async { "ok\n" })).route(
         "/readyz",
-        get(ready).with_state(Arc::new(Probes { catalog, api_server, stopping, started: Instant::now() })),
+        get(ready).with_state(Arc::new(Probes {
+            catalog,
+            api_server,
+            stopping,
+            sources,
+            started: Instant::now(),
+        })),
     )
+}
+
+fn tool_status(tool: &Tool, snapshot: &Snapshot) -> ToolStatus {
+    let origin = snapshot.origins.get(&tool.description.name);
+    ToolStatus {
+        name: tool.description.name.to_string(),
+        version: tool.description.version.to_string(),
+        file: tool.file.clone(),
+        digest: format!("sha256:{}", tool.digest),
+        source: origin.map(|origin| origin.source().to_owned()),
+        signed_by: origin.and_then(|origin| origin.signed_by()).map(str::to_owned),
+    }
 }
 
 /// True while files that were not tried yet keep the host from being ready.
@@ -168,19 +216,11 @@ async fn ready(State(probes): State<Arc<Probes>>) -> Response {
         ready: !snapshot.tools.is_empty() && !stopping && !loading,
         stopping,
         loading,
-        tools: snapshot
-            .tools
-            .values()
-            .map(|tool| ToolStatus {
-                name: tool.description.name.to_string(),
-                version: tool.description.version.to_string(),
-                file: tool.file.clone(),
-                digest: format!("sha256:{}", tool.digest),
-            })
-            .collect(),
+        tools: snapshot.tools.values().map(|tool| tool_status(tool, &snapshot)).collect(),
         failed: failed(&snapshot.failures),
         held: held(&snapshot.held),
         more_failed: snapshot.failures.len().saturating_sub(MAX_FAILED),
+        sources: (probes.sources)().into_iter().take(MAX_FAILED).collect(),
         api_server: ApiServer { answers: reason.is_none(), reason },
     };
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -8,7 +8,12 @@ mod config;
 mod demo;
 mod health;
 mod logging;
+mod network;
+#[cfg(feature = "registry")]
+mod polling;
 mod prompts;
+#[cfg(feature = "registry")]
+mod sources_lock;
 mod wiring;
 
 use std::process::ExitCode;

@@ -9,7 +9,7 @@ use porthole_guard::{CallerPolicy, Denied, Guard, MaskedValues, Masking};
 use porthole_identity::Authenticator;
 use porthole_quota::default_memory_total;
 use porthole_sandbox::{CompileCache, Compiler, Engine};
-use porthole_tools::{Audit, Calls, Catalog, FailurePolicy, Loader, Settings};
+use porthole_tools::{Audit, Calls, Catalog, FailurePolicy, Loader, OriginSource, Settings};
 
 use crate::{
     cli::{Cache, ClusterArgs, Serve},
@@ -116,6 +116,19 @@ fn compile_cache(chosen: Option<Cache>) -> Option<CompileCache> {
             None
         }
     }
+}
+
+/// Lock of sources selected by the options.
+#[cfg(feature = "registry")]
+pub(crate) fn origins(options: &Serve) -> Option<OriginSource> {
+    use crate::sources_lock::{origins, path};
+    Some(origins(path(options)))
+}
+
+/// No lock of sources: its format is unknown to a build without registries.
+#[cfg(not(feature = "registry"))]
+pub(crate) fn origins(_: &Serve) -> Option<OriginSource> {
+    None
 }
 
 /// Audit log selected by the options. With --stdio stdout belongs to the transport, with --demo to the welcome text.

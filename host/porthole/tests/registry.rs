@@ -87,8 +87,8 @@ async fn pull(manifest_answer: Answer, layer: Option<Answer>) -> (i32, String) {
     let mut files: Vec<_> =
         fs::read_dir(folder.path().join("tools")).unwrap().map(|file| file.unwrap().file_name()).collect();
     files.sort();
-    // The tool and its lock if it was pulled; nothing half is left.
-    let expected = if code == 0 { &["certs.wasm", "sources.lock"][..] } else { &[] };
+    // The tool, its proof and the lock if it was pulled; nothing half is left.
+    let expected = if code == 0 { &["certs.wasm", "certs.wasm.proof", "sources.lock"][..] } else { &[] };
     assert_eq!(files, expected, "{printed}");
     (code, printed)
 }
@@ -162,7 +162,9 @@ async fn a_lock_that_cannot_be_written_will_do_unless_it_changes() {
         assert!(code == 0 && output.contains(status), "{output}");
     }
     let names = fs::read_dir(folder.path().join("tools")).unwrap().map(|entry| entry.unwrap().file_name());
-    assert_eq!(names.collect::<Vec<_>>(), ["certs.wasm"], "no second lock beside the tools");
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    assert_eq!(names, ["certs.wasm", "certs.wasm.proof"], "no second lock beside the tools");
     configure("[]");
     let (code, output) = run(&["pull", "--into", "tools", "--lock", &lock]);
     assert!(code == 1 && output.contains("It has changed"), "{output}");

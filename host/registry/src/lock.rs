@@ -58,6 +58,10 @@ impl SourcesLock {
     ///
     /// If it cannot be read, or an entry is not what Porthole writes; the error names the image.
     pub fn read(path: &Path) -> Result<Self, Error> {
+        // A pipe would never end.
+        if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(Error::NoLock { path: path.to_owned(), cause: "it is not a file".to_owned() });
+        }
         let file = match std::fs::File::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             opened => opened.map_err(Error::file(path))?,
@@ -105,6 +109,11 @@ impl SourcesLock {
     /// All entries.
     pub fn tools(&self) -> impl Iterator<Item = &LockedTool> {
         self.tools.values()
+    }
+
+    /// All entries, with their images.
+    pub fn images(&self) -> impl Iterator<Item = (ImageReference, &LockedTool)> {
+        self.tools.iter().filter_map(|(image, tool)| Some((ImageReference::parse(image).ok()?, tool)))
     }
 
     /// Records what an image is.
@@ -170,6 +179,12 @@ mod tests {
         assert_eq!(read.retain(&[&tagged]), [(pinned.clone(), tool)]);
         assert!(read.get(&pinned).is_none() && read.get(&tagged).is_some());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_is_not_a_file_is_no_lock() {
+        let error = SourcesLock::read(tempfile::tempdir().unwrap().path()).unwrap_err().to_string();
+        assert!(error.contains("it is not a file"), "{error}");
     }
 
     #[test]

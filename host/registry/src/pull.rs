@@ -34,7 +34,24 @@ pub struct Pulled {
     pub is_new: bool,
 }
 
-/// Brings a source into a folder. What is there with the locked digest needs no registry.
+/// Handling of a tag that was locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tags {
+    /// It is what the lock says.
+    Locked,
+    /// It is what the registry says now, if a key must have signed that. Without one whoever can write to the registry would
+    /// decide what runs, so it is what the lock says.
+    Followed,
+}
+
+impl Tags {
+    /// True if the registry is asked for what the image is now.
+    fn follows(self, source: &Source) -> bool {
+        self == Self::Followed && source.image.digest().is_none() && !source.signed_by.is_empty()
+    }
+}
+
+/// Brings a source into a folder. What is there with the locked digest needs no registry, unless tags are followed.
 ///
 /// # Errors
 ///
@@ -42,12 +59,13 @@ pub struct Pulled {
 pub async fn pull(
     source: &Source,
     locked: Option<&LockedTool>,
+    tags: Tags,
     trust: &Trust,
     registries: &Registries,
     folder: &Path,
 ) -> Result<Pulled, Error> {
     let path = folder.join(source.image.file_name());
-    let pulled = tokio::time::timeout(PULL, pull_to(source, locked, trust, registries, &path)).await;
+    let pulled = tokio::time::timeout(PULL, pull_to(source, locked, tags, trust, registries, &path)).await;
     pulled.unwrap_or_else(|_| {
         let cause = format!("the tool is not there after {} s", PULL.as_secs());
         Err(Error::Unreachable { image: source.image.clone().into(), cause })
@@ -57,6 +75,7 @@ pub async fn pull(
 async fn pull_to(
     source: &Source,
     locked: Option<&LockedTool>,
+    tags: Tags,
     trust: &Trust,
     registries: &Registries,
     path: &Path,
@@ -66,7 +85,13 @@ async fn pull_to(
     // After a change of keys the signature is looked for anew.
     let is_good_enough =
         |tool: &LockedTool| source.signed_by.is_empty() || tool.is_signed_by(&source.signed_by, trust);
-    let mut pinned = source.clone();
+    let (mut pinned, mut locked, mut store) = (source.clone(), locked, None);
+    if tags.follows(source) {
+        let now = store.insert(Store::open(image, registries)?).resolve(image).await?;
+        // A tag that has moved is a source that was never pulled: its signature is looked for at the digest that it has now.
+        locked = locked.filter(|tool| tool.manifest == now);
+        pinned.image = image.at(now);
+    }
     if let Some(tool) = locked {
         for digest in [tool.manifest, tool.layer] {
             if trust.revoked.contains(&digest) {
@@ -76,10 +101,11 @@ async fn pull_to(
         if in_folder == Some(tool.layer) && is_good_enough(tool) && is_proven(path, tool, source, trust) {
             return Ok(Pulled { tool: tool.clone(), path: path.to_owned(), is_new: false });
         }
-        // A tag that has moved since is followed by `plugin lock` alone.
+        // Otherwise a tag that has moved since is followed by `plugin lock` alone.
         pinned.image = image.at(tool.manifest);
     }
-    let store = Store::open(image, registries)?;
+    // Opened late: what is there needs neither registry nor certificate authorities.
+    let store = store.map_or_else(|| Store::open(image, registries), Ok)?;
     let verified = examine(&store, &pinned, trust).await?;
     if let Some(tool) = locked.filter(|tool| tool.layer != verified.layer) {
         let cause = format!(

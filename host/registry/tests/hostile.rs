@@ -9,7 +9,7 @@ use std::{
 };
 
 use porthole_registry::{
-    Artifact, ContentDigest, Error, ImageReference, Registries, Registry, SigningKey, Source, Trust,
+    Artifact, ContentDigest, Error, ImageReference, Registries, Registry, SigningKey, Source, Tags, Trust,
     TrustedKey,
 };
 use serde_json::{Value, json};
@@ -226,7 +226,9 @@ async fn no_error_holds_an_address_that_a_registry_signed() {
         });
         let tools = tempfile::Builder::new().prefix("registry").tempdir().unwrap();
         let (source, trust) = (source(&host, signed.digest, &[]), Trust::default());
-        let pulled = porthole_registry::pull(&source, None, &trust, &insecure(&host), tools.path()).await;
+        let pulled =
+            porthole_registry::pull(&source, None, Tags::Locked, &trust, &insecure(&host), tools.path())
+                .await;
         let error = pulled.unwrap_err();
         assert!(
             matches!(

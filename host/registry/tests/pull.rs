@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use porthole_registry::{
     Artifact, ContentDigest, Error, ImageReference, LockedTool, Pulled, Registries, Required, SigningKey,
-    Source, SourcesLock, Trust, TrustedKey,
+    Source, SourcesLock, Tags, Trust, TrustedKey,
 };
 
 const KEYS: [(&str, &[u8], &[u8]); 2] = [
@@ -61,8 +61,65 @@ impl Stage {
         let signed_by = names.iter().map(|name| (*name).to_owned()).collect();
         let source = Source { image: self.image().at(digest), signed_by };
         let folder = self.folder.path().join("tools");
-        porthole_registry::pull(&source, locked, &self.trust, &Registries::default(), &folder).await
+        porthole_registry::pull(&source, locked, Tags::Locked, &self.trust, &Registries::default(), &folder)
+            .await
     }
+}
+
+/// Pulls the image without a digest, as a tag is named.
+async fn follow(
+    stage: &Stage,
+    names: &[&str],
+    tags: Tags,
+    locked: Option<&LockedTool>,
+) -> Result<Pulled, Error> {
+    let signed_by = names.iter().map(|name| (*name).to_owned()).collect();
+    let source = Source { image: stage.image(), signed_by };
+    let folder = stage.folder.path().join("tools");
+    porthole_registry::pull(&source, locked, tags, &stage.trust, &Registries::default(), &folder).await
+}
+
+/// Replaces the only image of the layout.
+async fn move_to(stage: &Stage, wasm: &[u8], key: Option<usize>) -> ContentDigest {
+    fs::remove_dir_all(stage.folder.path().join("certs")).unwrap();
+    stage.push(wasm, key).await
+}
+
+#[tokio::test]
+async fn an_image_that_moved_is_followed_if_a_named_key_has_signed_what_it_is_now() {
+    let mut stage = Stage::new();
+    stage.push(b"one", Some(0)).await;
+    let one = follow(&stage, &["old"], Tags::Followed, None).await.unwrap();
+    let served = || fs::read(stage.file()).unwrap();
+    assert!(one.is_new && served() == b"one");
+    assert!(!follow(&stage, &["old"], Tags::Followed, Some(&one.tool)).await.unwrap().is_new);
+    for key in [None, Some(1)] {
+        move_to(&stage, b"two", key).await;
+        let error = follow(&stage, &["old"], Tags::Followed, Some(&one.tool)).await.unwrap_err();
+        assert!(matches!(error, Error::NotSigned { .. }) && served() == b"one", "{error}");
+    }
+    let second = move_to(&stage, b"two", Some(0)).await;
+    // Unless it is to be followed, it is what it was.
+    let locked = follow(&stage, &["old"], Tags::Locked, Some(&one.tool)).await.unwrap();
+    assert!(!locked.is_new && locked.tool == one.tool);
+    let two = follow(&stage, &["old"], Tags::Followed, Some(&one.tool)).await.unwrap();
+    assert!(two.is_new && two.tool.manifest == second && fs::read(stage.file()).unwrap() == b"two");
+    // Revoked since: neither followed nor gone on with.
+    stage.trust.revoked.insert(second);
+    for locked in [&one.tool, &two.tool] {
+        let error = follow(&stage, &["old"], Tags::Followed, Some(locked)).await.unwrap_err();
+        assert!(matches!(error, Error::Revoked { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_image_that_no_key_must_have_signed_is_not_followed() {
+    let stage = Stage::new();
+    stage.push(b"one", None).await;
+    let one = follow(&stage, &[], Tags::Followed, None).await.unwrap().tool;
+    move_to(&stage, b"two", None).await;
+    let again = follow(&stage, &[], Tags::Followed, Some(&one)).await.unwrap();
+    assert!(!again.is_new && again.tool == one && fs::read(stage.file()).unwrap() == b"one");
 }
 
 #[tokio::test]

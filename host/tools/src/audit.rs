@@ -69,6 +69,12 @@ pub struct AuditLine<'c> {
     /// SHA-256 of the tool's file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
+    /// Image that the tool came from, at its digest, as the lock of sources says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<&'c str>,
+    /// Name of the key that had signed that image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<&'c str>,
     pub arguments: Map<String, Value>,
     /// Verdict of the call.
     pub verdict: Verdict,
@@ -93,6 +99,8 @@ impl<'c> AuditLine<'c> {
             tool: truncate(tool, MAX_TOOL),
             version: None,
             digest: None,
+            source: None,
+            signed_by: None,
             arguments: Map::new(),
             verdict,
             reads: Vec::new(),
@@ -259,7 +267,9 @@ mod tests {
         };
         let decoys = (0..95).map(|_| read(&"\u{1}".repeat(253)));
         let reads = decoys.chain([read("secrets")]).collect();
-        let text = render(&AuditLine { reads, ..line(Map::new()) }).unwrap();
+        let (source, key) = ("\"".repeat(512), "\"".repeat(128));
+        let (source, signed_by) = (Some(&*source), Some(&*key));
+        let text = render(&AuditLine { reads, source, signed_by, ..line(Map::new()) }).unwrap();
         assert!(text.len() <= MAX_LINE, "{}", text.len());
         let value: Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(value["reads"][95]["resource"], "secrets");

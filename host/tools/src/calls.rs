@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
 use crate::{
-    Audit, CallReport, Catalog, Metrics, Permit, PermitError, Resource, Tool, Usage, Verdict,
+    Audit, CallReport, Catalog, Metrics, Origin, Permit, PermitError, Resource, Tool, Usage, Verdict,
     answer::Judgement,
     audit::{AuditLine, Redactor, Reservation},
     metrics::RecentCall,
@@ -122,6 +122,7 @@ impl Calls {
             return record.refuse(Verdict::Unknown, unknown_tool(&name, &snapshot, &ceiling));
         };
         record.tool = Some(Arc::clone(&tool));
+        record.origin = snapshot.origins.get(name.as_str()).cloned();
         if !ceiling.allows_tool(&name) {
             return record.refuse(Verdict::Policy, closed_tool(&name));
         }
@@ -240,6 +241,7 @@ impl Calls {
             arguments: redactor.redact_arguments(arguments),
             redactor,
             tool: None,
+            origin: None,
             read_log: None,
             began: Instant::now(),
             written: false,
@@ -260,6 +262,7 @@ struct CallRecord<'c> {
     arguments: Map<String, Value>,
     redactor: Redactor,
     tool: Option<Arc<Tool>>,
+    origin: Option<Arc<Origin>>,
     read_log: Option<Arc<ReadLog>>,
     began: Instant,
     written: bool,
@@ -301,6 +304,8 @@ impl CallRecord<'_> {
         AuditLine {
             version: self.tool.as_ref().map(|tool| &*tool.description.version),
             digest: self.tool.as_ref().map(|tool| tool.digest),
+            source: self.origin.as_ref().map(|origin| origin.source()),
+            signed_by: self.origin.as_ref().and_then(|origin| origin.signed_by()),
             arguments: self.arguments.clone(),
             reads: self.reads(usage),
             read_bytes: usage.reads.bytes,

@@ -15,8 +15,8 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    ApprovalMode, ApprovalSettings, Audit, Loader, Metrics, Settings, Snapshot, Tool, approval::Admission,
-    snapshot::FileState,
+    ApprovalMode, ApprovalSettings, Audit, Loader, Metrics, OriginSource, Settings, Snapshot, Tool,
+    approval::Admission, snapshot::FileState,
 };
 
 /// Maximum wait of a request for the first scan, so that a client connecting at startup receives every tool.
@@ -27,6 +27,7 @@ pub struct Catalog {
     folder: PathBuf,
     loader: Loader,
     approvals: ApprovalSettings,
+    origins: Option<OriginSource>,
     audit: Audit,
     metrics: Metrics,
     snapshot: ArcSwap<Snapshot>,
@@ -45,6 +46,7 @@ impl Catalog {
             folder,
             loader,
             approvals: ApprovalSettings { mode: ApprovalMode::None, ..ApprovalSettings::default() },
+            origins: None,
             audit: Audit::Off,
             metrics: Metrics::default(),
             snapshot: ArcSwap::default(),
@@ -59,6 +61,12 @@ impl Catalog {
     #[must_use]
     pub fn with_approvals(self, approvals: ApprovalSettings) -> Self {
         Self { approvals, ..self }
+    }
+
+    /// Shows the origins of tools that came from a registry. Without this none is shown.
+    #[must_use]
+    pub fn with_origins(self, origins: Option<OriginSource>) -> Self {
+        Self { origins, ..self }
     }
 
     /// Audits approvals that take effect.
@@ -108,6 +116,11 @@ impl Catalog {
     /// Settings of approvals.
     pub(crate) fn approvals(&self) -> &ApprovalSettings {
         &self.approvals
+    }
+
+    /// The lock of sources.
+    pub(crate) fn origins(&self) -> Option<&OriginSource> {
+        self.origins.as_ref()
     }
 
     /// Destination of the audit lines of approvals.

@@ -18,6 +18,7 @@ use super::{
     approval::{Admission, Declaration},
     folder::{self, Listing},
     loader::LoadFailure,
+    origin::OriginReader,
     snapshot::FileState,
     watch::Watch,
 };
@@ -53,7 +54,8 @@ impl Catalog {
     pub async fn keep_loaded(&self) {
         let (files, watch) = (Files::default(), Watch::new(self.folder()));
         let admission = Admission::new(self.approvals(), self.audit().clone());
-        Reloader { catalog: self, files, watch, admission, stage: Stage::Startup }.run().await;
+        let origins = OriginReader::new(self.origins().cloned());
+        Reloader { catalog: self, files, watch, admission, origins, stage: Stage::Startup }.run().await;
     }
 }
 
@@ -63,6 +65,7 @@ struct Reloader<'c> {
     files: Files,
     watch: Watch,
     admission: Admission,
+    origins: OriginReader,
     stage: Stage,
 }
 
@@ -120,6 +123,9 @@ impl Reloader<'_> {
                 due = self.files.apply(listing, &self.watch, self.stage);
                 // Before anything is published: what is approved decides what is served.
                 self.files.unpublished |= self.admission.refresh().await;
+                let files = &self.files;
+                self.files.unpublished |=
+                    self.origins.refresh(|file, digest| files.has_loaded(file, digest)).await;
                 if self.files.unpublished {
                     self.publish();
                     changed = true;
@@ -218,7 +224,7 @@ impl Reloader<'_> {
 
     /// Builds the next snapshot and swaps it in atomically.
     fn publish(&mut self) {
-        let Self { catalog, files, admission, stage, .. } = self;
+        let Self { catalog, files, admission, origins, stage, .. } = self;
         let stage = *stage;
         files.unpublished = false;
         let before = catalog.current();
@@ -232,6 +238,9 @@ impl Reloader<'_> {
         if stage == Stage::Running {
             next.tools.values().for_each(|tool| admission.record(&Declaration::from(&**tool)));
         }
+        let of_registries =
+            next.tools.iter().filter_map(|(name, tool)| Some((name.clone(), origins.of(tool)?.clone())));
+        next.origins = of_registries.collect();
         for (file, loaded) in &mut files.loaded {
             if loaded.previous.is_some() && !next.held.contains_key(&Printable(file).to_string()) {
                 loaded.previous = None;
@@ -239,6 +248,9 @@ impl Reloader<'_> {
         }
         for (path, trouble) in admission.troubles() {
             next.failures.insert(Printable(&path).to_string(), Printable(&trouble).to_string());
+        }
+        if let Some((path, trouble)) = origins.trouble() {
+            next.failures.insert(Printable(&path).to_string(), Printable(trouble).to_string());
         }
         for file in &files.dangling {
             next.failures.insert(Printable(file).to_string(), DANGLING.to_owned());

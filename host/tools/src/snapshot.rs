@@ -7,7 +7,7 @@ use std::{
 
 use porthole_contract::{Digest, Printable, ToolName, Version};
 
-use super::Tool;
+use super::{Origin, Tool};
 use crate::{
     approval::{Admission, Decision, Declaration, Hold},
     settings::Settings,
@@ -29,6 +29,8 @@ pub struct HeldTool {
 pub struct Snapshot {
     /// Served tools, by name.
     pub tools: BTreeMap<ToolName, Arc<Tool>>,
+    /// Origins of those that came from a registry, by tool name.
+    pub origins: BTreeMap<ToolName, Arc<Origin>>,
     /// Errors of the files that are not served, by file name.
     pub failures: BTreeMap<String, String>,
     /// Files that wait for an approval, by file name; their reasons are in `failures`, too.

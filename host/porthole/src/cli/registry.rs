@@ -1,15 +1,18 @@
 //! Options of the commands that speak to registries.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+
+use crate::polling;
 
 pub(crate) const PULL_EXAMPLES: &str = "Examples:
   porthole plugin pull --config porthole.yaml --into /plugins       in an init container, before `porthole serve --plugins /plugins`
   porthole plugin pull --config porthole.yaml --into tools --lock sources.lock
+  porthole plugin pull --config porthole.yaml --into /plugins --poll 5m       in a sidecar, beside `porthole serve --plugins /plugins`
 
 Exit codes: 0 every tool is in the folder; 1 one is not (the others are, and the folder keeps what it had of it); 2 the command or the
-configuration is wrong.";
+configuration is wrong. With --poll: 0 it was stopped by SIGTERM or SIGINT; 2 the command or, at the start, the configuration is wrong.";
 
 pub(crate) const PUSH_EXAMPLES: &str = "Examples:
   porthole plugin push certs.wasm registry.example.com/tools/certs:1
@@ -42,6 +45,14 @@ pub(crate) struct Pull {
     /// Lock of sources, written if it changed [default: sources.lock in the folder]
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
+    /// Go on, and pull again in this interval, for example 5m (1s to 1d), until SIGTERM. The configuration is read each time. A tag
+    /// that has moved is followed, if one of signedBy has signed what it is now. After a failure the next pull comes earlier
+    #[arg(long, value_name = "DURATION", value_parser = poll_interval)]
+    pub(crate) poll: Option<Duration>,
+}
+
+fn poll_interval(text: &str) -> Result<Duration, String> {
+    polling::parse_interval(text)
 }
 
 #[derive(Debug, Args)]

@@ -28,7 +28,9 @@ use crate::{
     cli::{AddressOrOff, Identity, Serve},
     config::Config,
     demo::Demo,
-    health, logging, prompts,
+    health, logging,
+    network::Polling,
+    prompts,
     wiring::{self, Account, Host, Policy},
 };
 
@@ -70,7 +72,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         audit: on_failure,
         admin,
         prompts: folder,
-        sources: _,
+        sources,
     } = config;
     let prompts = Arc::new(prompts::load(folder.as_deref())?);
     let audit = wiring::audit(&options, on_failure)?;
@@ -78,17 +80,21 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let loader = wiring::loader(settings, options.load.cache.clone())?;
     let mode = if demo.is_some() { ApprovalMode::None } else { ApprovalMode::default() };
     let approvals = approvals.settings(mode, options.lock.lock.clone(), &options.load);
-    let catalog =
-        Catalog::new(options.plugins.clone(), loader).with_approvals(approvals).with_audit(audit.clone());
+    let catalog = Catalog::new(options.plugins.clone(), loader)
+        .with_approvals(approvals)
+        .with_origins(wiring::origins(&options))
+        .with_audit(audit.clone());
     let source = wiring::source(demo.as_ref(), &options.cluster);
     let policy = Policy { denied, callers, masking, masked, default_namespace };
     let host = Host::new(&source, account, policy, catalog, audit.clone()).await?;
+    let polling = Polling::start(&options, &sources)?;
     let result = if options.stdio {
         serve_stdio(&host, prompts).await
     } else {
         let (requires, demo) = (admin.requires, demo.as_ref());
-        Ports { options: &options, limits, requires, demo, prompts }.serve(&host).await
+        Ports { options: &options, limits, requires, demo, prompts, polling: &polling }.serve(&host).await
     };
+    polling.stop().await;
     audit.flush(AUDIT_FLUSH_TIMEOUT).await;
     // After the calls: those that end in the grace period still read it.
     drop(demo);
@@ -152,6 +158,7 @@ struct Ports<'s> {
     requires: Requirement,
     demo: Option<&'s Demo>,
     prompts: Arc<Prompts>,
+    polling: &'s Polling,
 }
 
 impl Ports<'_> {
@@ -169,6 +176,7 @@ impl Ports<'_> {
                 Arc::clone(host.calls.catalog()),
                 Arc::clone(&host.cluster),
                 Arc::clone(&stopping),
+                self.polling.statuses(),
             ),
         };
         let (routes, sessions) = main_port.routes();
@@ -238,6 +246,7 @@ impl Ports<'_> {
         let mut registry = Registry::default();
         host.cluster.server.register(&mut registry);
         host.calls.register(&mut registry);
+        self.polling.register(&mut registry);
         Admin::new(porthole_admin::Dependencies {
             calls: Arc::clone(&host.calls),
             authenticator: Arc::clone(&host.authenticator),
@@ -306,7 +315,8 @@ fn shared_token(path: &Path) -> anyhow::Result<Token> {
     Token::parse(&token).with_context(|| format!("--shared-token-file {}", path.display()))
 }
 
-async fn stop_signal() -> anyhow::Result<()> {
+/// Completes with SIGTERM or SIGINT.
+pub(crate) async fn stop_signal() -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

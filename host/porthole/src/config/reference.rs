@@ -56,14 +56,18 @@ tools:
   # Limits of one tool, over those of all: timeout, cpu, memory, reads, readBytes, logBytes, output.
   # pods_log:
   #   limits: {{timeout: 10s}}
-  # Tools of registries. The server asks none: `porthole plugin pull --config FILE --into DIR` brings them into a folder, each as
-  # the last segment of its image's name, before the server starts with --plugins DIR.
+  # Tools of registries: `porthole plugin pull --config FILE --into DIR` brings them into a folder, each as the last segment of
+  # its image's name, before the server starts with --plugins DIR, or with --poll 5m beside it.
   #   image     registry/repository:tag or @digest, or oci:/FOLDER@digest, a folder in OCI layout
   #   digest    of the manifest, in place of @digest
   #   signedBy  names of trust.keys; one of them must have signed the digest (cosign sign --key, plugin push --key)
+  #   poll      5m; with `network` alone: the server itself asks the registry in this interval, and follows a tag to what signedBy
+  #             has signed
   sources: []
   # sources:
   # - {{image: \"registry.example.com/tools/certs:1\", signedBy: [platform]}}
+  # Whether the server itself may ask registries: then it holds their credentials, and needs a way out.
+  network: false
 
 # Whom `porthole plugin pull` trusts.
 trust:
@@ -201,7 +205,7 @@ mod tests {
                 // Tools have names of their own here, so an unknown one is a tool and not an error.
                 None if path == ["tools"] => {
                     let of_a_tool = keys(&["tools", NO_KEY]);
-                    let all = ["enabled", "disabled", "approve", "lock", "approved", "sources"];
+                    let all = ["enabled", "disabled", "approve", "lock", "approved", "sources", "network"];
                     return all.map(str::to_owned).into_iter().chain(of_a_tool).collect();
                 }
                 None => return Vec::new(),

@@ -1,4 +1,5 @@
-//! `tools.sources`, `trust` and `registries` of the configuration file: tools that `porthole plugin pull` brings.
+//! `tools.sources`, `tools.network`, `trust` and `registries` of the configuration file: tools that `porthole plugin pull`, or
+//! the server itself, brings.
 //!
 //! The text is read by every build, so that one file serves a server without the feature `registry` too; what it means is for
 //! those with it.
@@ -7,10 +8,11 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
 
-/// The three keys as written.
+/// The keys as written.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ToolSources {
     pub(super) sources: Vec<SourceText>,
+    pub(super) network: bool,
     pub(super) trust: TrustText,
     pub(super) registries: Vec<RegistryText>,
 }
@@ -23,6 +25,24 @@ pub(super) struct SourceText {
     digest: Option<String>,
     #[serde(default)]
     signed_by: Vec<String>,
+    poll: Option<String>,
+}
+
+impl ToolSources {
+    /// True if the server itself asks registries.
+    pub(crate) fn polls(&self) -> bool {
+        self.sources.iter().any(|source| source.poll.is_some())
+    }
+
+    /// Finds an interval without leave to use it.
+    pub(super) fn check_network(&self) -> Result<(), String> {
+        match self.sources.iter().position(|source| source.poll.is_some()) {
+            Some(number) if !self.network => Err(format!(
+                "tools.sources[{number}]: poll: the server asks no registry unless tools.network is true. Set it, or let `porthole plugin pull --poll` ask beside the server"
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Keys and what is required of sources.
@@ -60,11 +80,14 @@ pub(super) struct RegistryText {
 
 #[cfg(feature = "registry")]
 mod parsed {
+    use std::{collections::BTreeMap, time::Duration};
+
     use anyhow::Context;
     use porthole_contract::Echo;
     use porthole_registry::{ContentDigest, ImageReference, Registry, Required, Source, Trust};
 
     use super::{RequireText, SourceText, ToolSources};
+    use crate::polling::parse_interval;
 
     impl ToolSources {
         /// Sources, parsed.
@@ -75,6 +98,18 @@ mod parsed {
                     source(text).map_err(|error| format!("tools.sources[{number}]: {error}"))
                 })
                 .collect()
+        }
+
+        /// Intervals of the sources that the server polls.
+        pub(crate) fn intervals(&self) -> Result<BTreeMap<ImageReference, Duration>, String> {
+            let mut intervals = BTreeMap::new();
+            for (number, text) in self.sources.iter().enumerate() {
+                let Some(poll) = &text.poll else { continue };
+                let interval = parse_interval(poll)
+                    .map_err(|error| format!("tools.sources[{number}]: poll: {error}"))?;
+                intervals.insert(source(text)?.image, interval);
+            }
+            Ok(intervals)
         }
 
         /// Trust without its keys, which are files.
@@ -115,7 +150,8 @@ mod parsed {
         /// Finds what is wrong without a file.
         pub(in crate::config) fn validate(&self) -> Result<(), String> {
             self.trust()?;
-            self.sources().map(|_| ())
+            self.sources()?;
+            self.intervals().map(|_| ())
         }
     }
 

@@ -137,6 +137,13 @@ impl Files {
         Some(self.loaded.get(file)?.tool.as_ref()?.digest)
     }
 
+    /// True if a tool with this digest is loaded from the file: its own, or the one that is served while that is held.
+    pub(super) fn has_loaded(&self, file: &str, digest: &Digest) -> bool {
+        let state = self.loaded.get(file);
+        let tools = state.into_iter().flat_map(|state| [&state.tool, &state.previous]).flatten();
+        tools.into_iter().any(|tool| tool.digest == *digest)
+    }
+
     /// Sets or clears the error of the folder itself.
     fn set_folder_error(&mut self, reason: Option<String>) {
         if self.folder != reason {

@@ -8,6 +8,8 @@
     reason = "tests stop with a panic"
 )]
 
+mod polling;
+mod serving;
 mod stage;
 
 use std::fs;

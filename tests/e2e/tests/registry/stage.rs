@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 
 use porthole_e2e::root;
@@ -18,6 +19,15 @@ pub(crate) struct Stage(tempfile::TempDir);
 /// Path of a tool that Porthole comes with.
 pub(crate) fn tool(name: &str) -> PathBuf {
     porthole::tools().join(format!("{name}.wasm"))
+}
+
+/// Waits for a condition.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 impl Stage {
@@ -64,8 +74,13 @@ impl Stage {
         self.run(&["plugin", "pull", "--config", "porthole.yaml", "--into", "tools"])
     }
 
-    /// Pushes a tool; returns the digest of its manifest.
+    /// Pushes a tool that Porthole comes with; returns the digest of its manifest.
     pub(crate) fn push(&self, name: &str, image: &str, key: Option<&str>) -> String {
+        self.push_file(&tool(name), image, key)
+    }
+
+    /// As [`push`](Self::push), of any file.
+    pub(crate) fn push_file(&self, file: &Path, image: &str, key: Option<&str>) -> String {
         let host = image.split('/').next().unwrap();
         if !image.starts_with("oci:") {
             let text = format!("registries:\n- {{host: \"{host}\", insecure: true}}\n");
@@ -73,7 +88,7 @@ impl Stage {
         } else {
             fs::write(self.path().join("push.yaml"), "").unwrap();
         }
-        let file = tool(name).display().to_string();
+        let file = file.display().to_string();
         let mut arguments = vec!["plugin", "push", &file, image, "--config", "push.yaml"];
         arguments.extend(key.into_iter().flat_map(|key| ["--key", key]));
         let (code, output) = self.run(&arguments);

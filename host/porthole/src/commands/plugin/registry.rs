@@ -1,4 +1,6 @@
-//! `porthole plugin pull | push | verify | lock`: tools from registries. The server itself asks none.
+//! `porthole plugin pull | push | verify | lock`: tools from registries.
+
+mod pull;
 
 use std::{fs, path::Path, process::ExitCode};
 
@@ -8,78 +10,18 @@ use porthole_registry::{
 };
 use porthole_sandbox::Import;
 
+pub(super) use pull::pull;
+
 use super::{loader, open, printable};
 use crate::{
-    cli::registry::{Lock, Pull, Push, Verify},
+    cli::registry::{Lock, Push, Verify},
     config::{Config, ToolSources},
 };
 
-/// Name of the lock of sources in the folder of the tools. `tools.lock` is the lock of approvals.
-const LOCK: &str = "sources.lock";
 /// Exports of the contract, without which a tool is not loaded.
 const EXPORTS: [&str; 2] = ["describe", "run"];
 /// Interfaces of the contract, whose version is the contract's.
 const CONTRACT: &str = "porthole:tool/";
-
-/// Brings the sources of a configuration into a folder.
-pub(super) async fn pull(options: &Pull) -> anyhow::Result<ExitCode> {
-    let (sources, trust, registries) = sources(&Config::read(&options.config)?.sources)?;
-    let folder = &options.into;
-    fs::create_dir_all(folder).with_context(|| printable(folder))?;
-    let path = options.lock.clone().unwrap_or_else(|| folder.join(LOCK));
-    let mut lock = match SourcesLock::read(&path) {
-        Ok(lock) => lock,
-        Err(error) => return Ok(failed(&error)),
-    };
-    let before = lock.clone();
-    let mut exit = ExitCode::SUCCESS;
-    for source in &sources {
-        match porthole_registry::remove_revoked(&source.image, &lock, &trust, folder) {
-            Ok(Some(path)) => println!("{}: removed, it is revoked", printable(&path)),
-            Ok(None) => {}
-            Err(error) => exit = failed(&error),
-        }
-    }
-    for source in &sources {
-        match porthole_registry::pull(source, lock.get(&source.image), &trust, &registries, folder).await {
-            Ok(pulled) => {
-                let status = if pulled.is_new { "pulled" } else { "there already" };
-                let key = signed(pulled.tool.signed_by.as_deref());
-                println!(
-                    "{}: {status}, {} of {}, {key}",
-                    printable(&pulled.path),
-                    pulled.tool.layer,
-                    source.image
-                );
-                lock.insert(&source.image, pulled.tool);
-            }
-            Err(error) => exit = failed(&error),
-        }
-    }
-    let images: Vec<&ImageReference> = sources.iter().map(|source| &source.image).collect();
-    for (image, tool) in lock.retain(&images) {
-        let successor = sources.iter().find(|source| source.image.file_name() == image.file_name());
-        if let Some(successor) = successor {
-            // It has the same file. Until it was pulled, the entry says what that file is.
-            if lock.get(&successor.image).is_none() {
-                lock.insert(&image, tool);
-            }
-            continue;
-        }
-        match porthole_registry::remove(&image, &tool, folder) {
-            Ok(Some(path)) => println!("{}: removed, no source names {image}", printable(&path)),
-            Ok(None) => {}
-            Err(error) => exit = failed(&error),
-        }
-    }
-    // A lock that has not changed may be where nothing can be written, such as in a ConfigMap.
-    if lock != before
-        && let Err(error) = lock.write(&path)
-    {
-        exit = failed(&error);
-    }
-    Ok(exit)
-}
 
 /// Verifies the sources of a configuration as they are now, and prints or writes their lock.
 pub(super) async fn lock(options: &Lock) -> anyhow::Result<ExitCode> {
