@@ -107,7 +107,7 @@ async fn a_sidecar_follows_a_tag_to_what_a_named_key_has_signed_and_to_nothing_e
     assert!(served("pods_list"));
     let names: Vec<_> =
         fs::read_dir(stage.folder()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 2, "the tool and the lock: {names:?}");
+    assert_eq!(names.len(), 3, "the tool, its proof and the lock: {names:?}");
     assert_eq!(poller.stop().await, Some(0));
 }
 
