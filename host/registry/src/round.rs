@@ -49,7 +49,7 @@ impl<'r> Round<'r> {
     ///
     /// # Errors
     ///
-    /// As [`pull`].
+    /// As [`pull()`].
     pub async fn pull(&mut self, source: &Source, tags: Tags) -> Result<Pulled, Error> {
         let locked = self.lock.get(&source.image);
         let pulled = pull(source, locked, tags, self.trust, self.registries, self.folder).await?;
