@@ -89,8 +89,12 @@ async fn days() {
     let token = token.trim();
     accounts::remember(token);
     let twin = Twin::create(&node, "days", 1, |pod| {
-        // A probe that fails counts sooner, so that the test is short.
+        // A probe that fails counts sooner, so that the test is short: after five seconds, of which a hang takes eight.
         pod["containers"][0]["readinessProbe"]["periodSeconds"] = 1.into();
+        pod["containers"][0]["readinessProbe"]["failureThreshold"] = 5.into();
+        // Other tests keep the processors busy meanwhile. By the guide's request, a twentieth of one, the pod answered probes
+        // too late, and the kubelet told its two changes at once as soon as the API server was back.
+        pod["containers"][0]["resources"]["requests"]["cpu"] = "1".into();
         for volume in pod["volumes"].as_array_mut().unwrap() {
             if volume["name"] == "config" {
                 volume["configMap"]["name"] = "days".into();
