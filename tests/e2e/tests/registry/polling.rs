@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     process::{Child, Command},
+    time::{Duration, Instant},
 };
 
 use porthole_testbed::{
@@ -18,6 +19,9 @@ use crate::{
     serving::until_ready,
     stage::{Stage, tool, until},
 };
+
+/// Maximum time until a poll is counted: several of its intervals.
+const COUNTED: Duration = Duration::from_secs(60);
 
 /// A running `porthole plugin pull --poll 1s`; killed on drop.
 struct Poller<'s> {
@@ -197,19 +201,33 @@ async fn a_server_with_the_network_pulls_by_itself_and_goes_on_with_what_it_has(
     let ready = until_ready(&host, "held", |ready| ready["held"][0]["version"] == number(3)).await;
     assert_eq!(ready["held"][0]["asksFor"], "get secrets", "{ready}");
     assert!(is_second(&ready) && ready["tools"][0]["signedBy"] == "platform", "{ready}");
+    let page = host.page().await.unwrap();
+    // The poll after that finds nothing new.
+    until_counted(&page, &image, "unchanged").await;
     drop(registry);
     let ready = until_ready(&host, "down", |ready| error(ready, "the registry does not answer")).await;
     assert!(is_second(&ready), "{ready}");
-    let page = host.page().await.unwrap();
-    let metrics = send("GET", &format!("{page}/metrics"), None, "").await.unwrap().body;
-    for outcome in ["pulled", "unchanged", "failed"] {
-        let name = format!("porthole_source_pulls_total{{image=\"{image}\",outcome=\"{outcome}\"}} ");
-        let count = metrics.lines().find_map(|line| line.strip_prefix(&*name)?.parse::<u32>().ok());
-        assert!(count.is_some_and(|count| count > 0), "{name}: {metrics}");
+    for outcome in ["pulled", "failed"] {
+        until_counted(&page, &image, outcome).await;
     }
     let text = send("GET", &format!("{page}/"), None, "").await.unwrap().body;
     assert!(text.contains(&second) && text.contains("signed by platform"), "{text}");
     assert!(host.terminate().await.unwrap().0.success());
+}
+
+/// Waits until a poll of this image had this outcome.
+async fn until_counted(page: &str, image: &str, outcome: &str) {
+    let name = format!("porthole_source_pulls_total{{image=\"{image}\",outcome=\"{outcome}\"}} ");
+    let begun = Instant::now();
+    loop {
+        let metrics = send("GET", &format!("{page}/metrics"), None, "").await.unwrap().body;
+        let count = metrics.lines().find_map(|line| line.strip_prefix(&*name)?.parse::<u32>().ok());
+        if count.is_some_and(|count| count > 0) {
+            return;
+        }
+        assert!(begun.elapsed() < COUNTED, "{name}: {metrics}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// The binary, run in the stage's folder.
