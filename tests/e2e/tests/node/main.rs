@@ -22,7 +22,6 @@ mod lifecycle;
 mod nodes;
 mod outages;
 mod pods;
-mod registry;
 mod roads;
 mod rollout;
 mod token;
