@@ -24,8 +24,7 @@ pub(crate) const HELP: &str = "Examples:
   cargo xtask release --profile demo                       quickly, to see what comes of it
   openssl genpkey -algorithm ed25519 -out release.pem      a key
 
-Needs what `cargo xtask plugins` needs, git (the provenance names the commit), and for each architecture twenty minutes on two
-cores, 3 GB of memory and 2 GB of disk. An architecture that is not this machine's: rustup, and Debian's gcc-aarch64-linux-gnu
+Needs what `cargo xtask plugins` needs, and git (the provenance names the commit). An architecture that is not this machine's: rustup, and Debian's gcc-aarch64-linux-gnu
 and libc6-dev-arm64-cross, which are installed by apt-get where they are missing; qemu-user-static, if the program is to be
 tried. Nothing is published: what to check and to upload is in the folder (deploy/README.md).";
 
