@@ -15,7 +15,7 @@ use porthole_testbed::{
 };
 use serde_json::json;
 
-use crate::process::memory;
+use crate::{process::memory, setup::many_tools};
 
 /// Number of dropped tools.
 const DROPS: u32 = 20;
@@ -216,20 +216,7 @@ async fn replaced(porthole: &Path) -> Result<()> {
 async fn started(porthole: &Path, plugins: &Path) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let tools = folder.path().join("tools");
-    std::fs::create_dir(&tools)?;
-    let mut count = 0;
-    for entry in std::fs::read_dir(plugins)? {
-        let path = entry?.path();
-        if let Some(name) =
-            path.file_name().filter(|_| path.extension().is_some_and(|ending| ending == "wasm"))
-        {
-            std::fs::copy(&path, tools.join(name))?;
-            count += 1;
-        }
-    }
-    for n in count..TOOLS {
-        put(&tools, &format!("{n}.wasm"), &named(&format!("tool_{n:04}"), n))?;
-    }
+    many_tools(plugins, &tools, TOOLS)?;
     for what in ["cold", "warm", "warm"] {
         let host = Host::start(porthole, folder.path(), &tools, &folder.path().join("cache")).await?;
         let loaded = host.until("tools loaded from").await?;

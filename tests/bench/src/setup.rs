@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use porthole_testbed::cluster::Cluster;
+use porthole_testbed::{cluster::Cluster, versions::named};
 
 /// Programs and folders of a benchmark against a real API server.
 #[derive(clap::Args)]
@@ -63,4 +63,23 @@ pub(crate) fn serve(
         .kill_on_drop(true)
         .spawn()
         .context("starting porthole")
+}
+
+/// Makes a folder with a copy of the tools in `plugins`, and small ones beside them up to `least`; the number of all.
+pub(crate) fn many_tools(plugins: &Path, folder: &Path, least: u32) -> Result<u32> {
+    std::fs::create_dir(folder)?;
+    let mut count = 0;
+    for entry in std::fs::read_dir(plugins)? {
+        let path = entry?.path();
+        if let Some(name) =
+            path.file_name().filter(|_| path.extension().is_some_and(|ending| ending == "wasm"))
+        {
+            std::fs::copy(&path, folder.join(name))?;
+            count += 1;
+        }
+    }
+    for n in count..least {
+        std::fs::write(folder.join(format!("{n}.wasm")), named(&format!("tool_{n:04}"), n))?;
+    }
+    Ok(count.max(least))
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use futures::{StreamExt, TryStreamExt, stream};
-use porthole_testbed::{dify::Dify, http::client, porthole::until_ready, versions::named};
+use porthole_testbed::{dify::Dify, http::client, porthole::until_ready};
 use tokio::process::Command;
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
     results::{Contender, Crowd, Flood, Sessions, Spread, Start, Visits},
     stage::{Stage, free_address},
 };
-use crate::process::resident;
+use crate::{process::resident, setup::many_tools};
 
 /// Sessions that are opened at the same time.
 const CONNECTING: usize = 16;
@@ -125,20 +125,7 @@ async fn start(stage: &Stage<'_>) -> Result<Start> {
         .context("the small tools are not there; cargo xtask bench field builds them")?;
     let folder = tempfile::tempdir()?;
     let (tools, cache) = (folder.path().join("tools"), folder.path().join("cache"));
-    std::fs::create_dir(&tools)?;
-    let mut count = 0;
-    for entry in std::fs::read_dir(stage.plugins())? {
-        let path = entry?.path();
-        if let Some(name) =
-            path.file_name().filter(|_| path.extension().is_some_and(|ending| ending == "wasm"))
-        {
-            std::fs::copy(&path, tools.join(name))?;
-            count += 1;
-        }
-    }
-    for n in count..TOOLS {
-        std::fs::write(tools.join(format!("{n}.wasm")), named(&format!("tool_{n:04}"), n))?;
-    }
+    let count = many_tools(stage.plugins(), &tools, TOOLS)?;
     stage.another_host(&tools, &cache).await?.stop().await?;
     let (mut ready, mut idle) = (Vec::new(), 0);
     for _ in 0..STARTS {
@@ -148,6 +135,6 @@ async fn start(stage: &Stage<'_>) -> Result<Start> {
         idle = resident(host.id()?);
         host.stop().await?;
     }
-    let tools = usize::try_from(count.max(TOOLS))?;
+    let tools = usize::try_from(count)?;
     Ok(Start { tools, ready: Spread::of(ready).context("no starts")?, idle })
 }
