@@ -17,7 +17,7 @@ use crate::{
     shell::{command, has, root, run_aside, target},
 };
 
-/// What `--help` says beyond the options.
+/// Text of `--help` beyond the options.
 pub(crate) const HELP: &str = "Examples:
   cargo xtask release --key release.pem                    amd64, into target/porthole-VERSION
   cargo xtask release --arch amd64 --arch arm64            both, unsigned

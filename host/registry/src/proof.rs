@@ -20,7 +20,7 @@ const ENDING: &str = ".proof";
 /// escaped.
 const MAX_PROOF: u64 = 4 << 20;
 
-/// What a registry sent of a tool, beside the tool itself.
+/// Manifest and signature of a tool, as a registry sent them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Proof {

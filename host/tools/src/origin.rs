@@ -1,6 +1,6 @@
 //! Origin of tools that came from a registry: the image, and the key that had signed it, as the lock of sources says.
 //!
-//! What the lock says of a file holds for those bytes alone: a file with another digest, whoever replaced it, has no origin.
+//! An entry of the lock holds for those bytes alone: a file with another digest, whoever replaced it, has no origin.
 
 use std::{collections::HashMap, path::PathBuf, sync::Arc};
 

@@ -40,7 +40,7 @@ const MAX_READS: usize = 1024;
 pub struct Read {
     /// Path and query.
     pub path: String,
-    /// What the client accepts: tables, metadata, JSON.
+    /// Content types that the client accepts: tables, metadata, JSON.
     pub accept: String,
     /// Encodings that the client accepts.
     pub encoding: String,

@@ -45,7 +45,7 @@ pub(crate) fn unread(coverage: &Coverage) -> String {
     unread.collect::<Vec<_>>().join(", ")
 }
 
-/// What was not searched, with a way on.
+/// Kinds that were not searched, with a way on.
 fn gaps(coverage: &Coverage) -> String {
     let Coverage { unread: none, partly, shallow, namespaces } = coverage;
     let mut text = String::new();
