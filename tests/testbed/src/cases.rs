@@ -72,6 +72,8 @@ struct Steady {
     count: usize,
     #[serde(default)]
     restarts: u64,
+    /// Expression of a line that their logs hold: a container runs before its program has written anything.
+    log: Option<String>,
 }
 
 impl Case {
@@ -123,7 +125,8 @@ impl Case {
         let mut unsteady = Vec::new();
         for expected in &self.steady {
             let table = node.kubectl(&["get", "pods", "-n", &expected.namespace, "--no-headers"])?;
-            if !expected.holds(&table)? {
+            let pods = expected.shown(&table)?;
+            if pods.len() < expected.count || !expected.is_logged(node, &pods)? {
                 unsteady.push(format!("{}: {expected:?}", self.name));
             }
         }
@@ -132,14 +135,32 @@ impl Case {
 }
 
 impl Steady {
-    fn holds(&self, table: &str) -> Result<bool> {
+    /// Names of the pods that show the status.
+    fn shown<'table>(&self, table: &'table str) -> Result<Vec<&'table str>> {
         let (pod, status) = (Regex::new(&self.pod)?, Regex::new(&format!("^({})$", self.status))?);
-        let shown = table.lines().filter(|line| {
+        let shown = table.lines().filter_map(|line| {
             let columns: Vec<&str> = line.split_whitespace().collect();
-            matches!(columns[..], [name, _, shown, restarts, ..] if pod.is_match(name)
-                && status.is_match(shown)
-                && restarts.parse::<u64>().unwrap_or_default() >= self.restarts)
+            match columns[..] {
+                [name, _, shown, restarts, ..]
+                    if pod.is_match(name)
+                        && status.is_match(shown)
+                        && restarts.parse::<u64>().unwrap_or_default() >= self.restarts =>
+                {
+                    Some(name)
+                }
+                _ => None,
+            }
         });
-        Ok(shown.count() >= self.count)
+        Ok(shown.collect())
+    }
+
+    /// Whether the log of each pod holds the line.
+    fn is_logged(&self, node: &Node, pods: &[&str]) -> Result<bool> {
+        let Some(log) = &self.log else { return Ok(true) };
+        let line = Regex::new(log)?;
+        // A log cannot be read before its container runs: that is no failure of the wait.
+        Ok(pods.iter().all(|pod| {
+            node.kubectl(&["logs", "-n", &self.namespace, pod]).is_ok_and(|log| line.is_match(&log))
+        }))
     }
 }
