@@ -85,6 +85,7 @@ impl Registries {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let settings = self.0.get(host).cloned().unwrap_or_default();
         let failed = |cause: String| Error::Failed { image: image.clone().into(), cause };
+        require_authorities().map_err(|cause| failed(cause.to_owned()))?;
         let auth = match &settings.docker_config {
             Some(config) => docker_config::credentials(config, host).map_err(failed)?,
             None => RegistryAuth::Anonymous,
@@ -105,6 +106,19 @@ impl Registries {
         let client = client.map_err(|error| failed(chain(&error)))?;
         Ok(Repository { client, auth, image: image.clone(), host: host.to_owned(), path: path.to_owned() })
     }
+}
+
+/// Refuses where the library would panic: whatever `ca` says, it makes a client of the system's authorities first.
+fn require_authorities() -> Result<(), &'static str> {
+    let mut authorities = rustls::RootCertStore::empty();
+    authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if !authorities.is_empty() {
+        return Ok(());
+    }
+    Err(
+        "this system has no certificate authorities, without which the client of registries does not begin, caFile or not: \
+         install them (ca-certificates), or name a PEM file in the environment variable SSL_CERT_FILE, such as that of caFile",
+    )
 }
 
 /// True for a host, with or without a port, that is this machine.

@@ -22,6 +22,7 @@ mod lifecycle;
 mod nodes;
 mod outages;
 mod pods;
+mod registry;
 mod roads;
 mod rollout;
 mod token;

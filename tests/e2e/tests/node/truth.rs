@@ -6,19 +6,24 @@ mod logs;
 mod nodes;
 mod top;
 
-use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock, Weak},
+    time::Duration,
+};
 
 use porthole_testbed::{accounts, http::Streamable, node::Node, porthole::Porthole};
 use regex::Regex;
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use crate::shell;
 
 /// Maximum time until what controllers, kubelet and a caller see is the same.
 pub(super) const STEADY: Duration = Duration::from_secs(120);
 
-static STAGE: OnceCell<Stage> = OnceCell::const_new();
+/// The stage of the tests that run. The last of them ends its host: nothing drops a static.
+static STAGE: Mutex<Weak<Stage>> = Mutex::const_new(Weak::new());
 
 /// The node with the fixture, and a host in its network whose caller may read everything.
 pub(super) struct Stage {
@@ -28,15 +33,23 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) async fn get() -> &'static Self {
-        STAGE.get_or_init(Self::start).await
+    pub(super) async fn get() -> Arc<Self> {
+        let mut stage = STAGE.lock().await;
+        if let Some(stage) = stage.upgrade() {
+            return stage;
+        }
+        let started = Arc::new(Self::start().await);
+        *stage = Arc::downgrade(&started);
+        started
     }
 
     async fn start() -> Self {
         let node = Node::for_tests();
         shell(&node, "kubectl apply --server-side -f tests/fixtures/truth.yaml");
-        let account = "kubectl create serviceaccount -n truth reader
-            kubectl create clusterrolebinding truth-reader --clusterrole=cluster-admin --serviceaccount=truth:reader
+        // Another stage may have made them already.
+        let account = "made() { kubectl create \"$@\" --dry-run=client -o yaml | kubectl apply -f -; }
+            made serviceaccount -n truth reader
+            made clusterrolebinding truth-reader --clusterrole=cluster-admin --serviceaccount=truth:reader
             kubectl create token -n truth reader";
         let token = shell(&node, account).lines().last().unwrap().to_owned();
         accounts::remember(&token);

@@ -51,6 +51,23 @@ fn a_tool_that_was_pushed_and_signed_is_pulled_and_needs_no_registry_again() {
 }
 
 #[test]
+fn a_system_without_certificate_authorities_is_told_what_it_lacks() {
+    let registry = Registry::start(Referrers::Api).unwrap();
+    let stage = Stage::new();
+    let image = format!("{}/tools/namespaces_list:1", registry.host);
+    stage.push("namespaces_list", &image, Some("p256.key"));
+    let source = format!("- {{image: \"{image}\", signedBy: [platform]}}");
+    stage.configure(&registry.host, &source, "keys: {platform: p256.pub}");
+    let pull = ["plugin", "pull", "--config", "porthole.yaml", "--into", "tools"];
+    let none = stage.path().join("none.pem").display().to_string();
+    let (code, output) = stage.run_with(&[("SSL_CERT_FILE", &none), ("SSL_CERT_DIR", &none)], &pull);
+    assert!(code == 1 && output.contains("no certificate authorities"), "{output}");
+    assert!(output.contains("SSL_CERT_FILE") && !output.contains("panicked"), "{output}");
+    let (code, output) = stage.pull();
+    assert!(code == 0 && output.contains("pulled, "), "{output}");
+}
+
+#[test]
 fn a_signature_by_another_key_is_none() {
     let registry = Registry::start(Referrers::Api).unwrap();
     let stage = Stage::new();

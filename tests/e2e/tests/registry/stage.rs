@@ -64,8 +64,14 @@ impl Stage {
 
     /// Runs the command line; exit code and what it printed.
     pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String) {
-        let output =
-            Command::new(porthole::binary()).args(arguments).current_dir(self.path()).output().unwrap();
+        self.run_with(&[], arguments)
+    }
+
+    /// As [`run`](Self::run), with variables of the environment.
+    pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
+        let mut command = Command::new(porthole::binary());
+        command.args(arguments).envs(variables.iter().copied()).current_dir(self.path());
+        let output = command.output().unwrap();
         let printed = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap_or(-1), String::from_utf8(printed).unwrap())
     }

@@ -127,7 +127,7 @@ const NOISE: [&str; 3] = [r#"type: """#, "9007199254740988Ki", "\u{1b}["];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_facts_of_kubectl_describe_are_told() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     for (kind, name, namespace, facts) in FACTS {
         let place = namespace.map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
         until(&format!("{kind} {name}"), STEADY, async || {
@@ -157,7 +157,7 @@ async fn the_facts_of_kubectl_describe_are_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_pods_of_a_node_request_is_the_sum_of_kubectl() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     until("the sums agree", STEADY, async || {
         let total = Regex::new(r"(?m)^  cpu +(\d+m?) \((\d+)%\)").unwrap();
         // The scheduler chooses which of the nodes has pods that request something.

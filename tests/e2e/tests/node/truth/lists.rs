@@ -61,7 +61,7 @@ const KINDS: [(&str, Option<&str>); 42] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forty_kinds_have_the_columns_of_kubectl() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     let mut wrong = Vec::new();
     for (kind, namespace) in KINDS {
         let place = namespace.map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
@@ -109,7 +109,7 @@ const COLUMNS: [&str; 6] = ["READY", "STATUS", "RESTARTS", "AGE", "NODE", "IMAGE
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_pod_is_as_kubectl_shows_it() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     until("an init container was started again", STEADY, async || {
         let restarts = |row: &BTreeMap<String, String>| row.get("RESTARTS").is_some_and(|count| count != "0");
         let pods = pods(stage, "-n truth");
@@ -148,7 +148,7 @@ fn number(row: &BTreeMap<String, String>) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn alike_pods_are_one_row_and_the_account_is_that_of_kubectl() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     until("the counts agree", STEADY, async || {
         let mut expected: BTreeMap<String, usize> = BTreeMap::new();
         for row in pods(stage, "-n truth") {
@@ -175,7 +175,7 @@ async fn alike_pods_are_one_row_and_the_account_is_that_of_kubectl() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_those_of_kubectl() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     until("the events agree", STEADY, async || {
         let events = stage.json("get events -n truth");
         let text = |event: &Value, path: &str| {
@@ -224,7 +224,7 @@ async fn events_are_those_of_kubectl() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_namespace_is_answered_with_the_right_one_by_every_tool() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     for (tool, arguments) in [
         ("pods_get", json!({"name": "writer", "namespace": "kinds"})),
         ("pods_log", json!({"name": "writer", "namespace": "kinds"})),

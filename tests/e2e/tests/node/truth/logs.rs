@@ -62,7 +62,7 @@ async fn log(stage: &Stage, arguments: Value) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lines_are_those_of_the_file() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     ended(stage, "writer").await;
     let file = written(&files(stage, "writer", "app")[0]);
     let answer = log(stage, json!({"name": "writer"})).await;
@@ -91,7 +91,7 @@ async fn the_lines_are_those_of_the_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_container_and_run_has_its_own_log() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     until("the second run", STEADY, async || {
         let answer = log(stage, json!({"name": "twice"})).await;
         if answer.contains("this is run 1") { Ok(()) } else { Err(answer) }
@@ -125,7 +125,7 @@ async fn each_container_and_run_has_its_own_log() {
 /// The log of an earlier run may be deleted before the next one ends; the kubelet then sends a sentence in its place.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kubelets_words_are_never_taken_for_a_log() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     for pod in ["init-crash", "init-missing", "half", "silent", "crowd"] {
         for previous in [false, true] {
             for container in [None, Some("first"), Some("*")] {
@@ -147,7 +147,7 @@ async fn the_kubelets_words_are_never_taken_for_a_log() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_log_is_told_with_its_reason() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     for (pod, expected, misleading) in [
         ("deployment/silent", "exit code 1", "no answer"),
         ("half", "exit code", "no answer"),
@@ -169,7 +169,7 @@ async fn an_empty_log_is_told_with_its_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_of_ninety_megabytes_is_searched_to_its_first_line() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     ended(stage, "long").await;
     let files = files(stage, "long", "app");
     assert_eq!(files.len(), 1, "it is not rotated: {files:?}");
@@ -202,7 +202,7 @@ async fn a_log_of_ninety_megabytes_is_searched_to_its_first_line() {
 /// The kubelet of the second node rotates at its default, 10 MiB; the API serves the newest file alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_rotated_log_the_newest_file_is_read_and_the_others_are_named() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     let all = until("the log is rotated", STEADY, async || {
         let files = files(stage, "rotated", "app");
         let lines = written(&files[0]).lines().count();

@@ -8,7 +8,7 @@ use crate::until;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_of_the_node_is_the_kubelets_file() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     for lines in [3, 50] {
         let log = json!({"name": NODE_NAME, "query": "/etcd.log", "tailLines": lines});
         until("the log is the file", STEADY, async || {
@@ -35,7 +35,7 @@ async fn a_log_of_the_node_is_the_kubelets_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_statistics_are_those_of_the_kubelet() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     until("the statistics agree", STEADY, async || {
         let raw = stage.kubectl(&format!("get --raw /api/v1/nodes/{NODE_NAME}/proxy/stats/summary"));
         let raw: Value = serde_json::from_str(&raw).unwrap();

@@ -147,7 +147,7 @@ async fn agree(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nodes_use_is_what_kubectl_top_shows_highest_first() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     for (sort, by) in [("cpu", by_cpu as fn(&Usage) -> u64), ("memory", by_memory)] {
         let command = format!("top nodes --sort-by={sort}");
         let tool = ("nodes_top", json!({"sortBy": sort}));
@@ -177,7 +177,7 @@ fn with_total(answer: &str) -> (Rows, Vec<&str>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_containers_use_is_what_kubectl_top_shows_with_the_sums() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     let of = |more: Value| {
         let mut arguments = more;
         arguments["namespace"] = "truth".into();
@@ -234,7 +234,7 @@ async fn what_containers_use_is_what_kubectl_top_shows_with_the_sums() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_shows_the_highest_and_the_sums_of_all() {
-    let stage = Stage::get().await;
+    let stage = &Stage::get().await;
     let arguments = json!({"namespace": "truth", "sortBy": "memory", "limit": 2});
     agree(
         stage,
