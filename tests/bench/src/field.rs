@@ -90,7 +90,12 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let works: Vec<Arc<Work>> = works().into_iter().map(Arc::new).collect();
     let mut results = Results::default();
     for (n, &pods) in plan.pods.iter().enumerate() {
-        stage.grow(pods).await?;
+        if let Err(error) = stage.grow(pods).await {
+            // What was measured on smaller clusters stands.
+            ensure!(n > 0, "{error:#}");
+            results.left.push(format!("{pods} pods and more: {error:#}"));
+            break;
+        }
         cells(&stage, &plan, &works, pods, begun, &mut results).await?;
         if n == 0 {
             if let Err(error) = loads(&stage, &plan, &works, &mut results).await {
@@ -111,9 +116,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     results.run = Some(
         circumstances::describe(&stage.cluster, &plan, &options.commit, peer, (minutes, is_quick)).await?,
     );
-    stage.stop().await?;
     println!("{}", page::render(&results));
-    page::write(&options.out, &results)
+    page::write(&options.out, &results)?;
+    stage.stop().await
 }
 
 /// Measures all kinds of work on a cluster of a size. A cell that fails is left out, and named.
