@@ -75,9 +75,20 @@ async fn the_manifests_hold_what_they_promise() {
     pod_is_restricted(&client, &pulling).await;
     let server = |deployment: &Value| deployment["spec"]["template"]["spec"]["containers"][0].clone();
     let mut pulled = server(&pulling);
-    let is_tools = |mount: &Value| mount["mountPath"] == "/plugins" && mount["readOnly"] == true;
-    pulled["volumeMounts"].as_array_mut().unwrap().retain(|mount| !is_tools(mount));
-    assert_eq!(pulled, server(deployment), "the server gets the folder of tools, and no key of the registry");
+    let of_tools = ["/plugins", "/etc/porthole-lock"];
+    let is_of_tools =
+        |mount: &Value| of_tools.iter().any(|path| mount["mountPath"] == *path) && mount["readOnly"] == true;
+    pulled["volumeMounts"].as_array_mut().unwrap().retain(|mount| !is_of_tools(mount));
+    let lock = pulled["args"].as_array_mut().unwrap().pop();
+    assert_eq!(lock, Some(json!("--sources-lock=/etc/porthole-lock/sources.lock")));
+    assert_eq!(
+        pulled,
+        server(deployment),
+        "the server gets the tools and their lock, and no key of the registry"
+    );
+    let volumes = pulling["spec"]["template"]["spec"]["volumes"].as_array().unwrap();
+    let lock = volumes.iter().find(|volume| volume["name"] == "tools-lock").unwrap();
+    assert_eq!(lock["configMap"]["items"], json!([{"key": "sources.lock", "path": "sources.lock"}]));
 
     let token =
         kubectl(&cluster, &["create", "token", "k8s-mcp-server-sa", "-n", "mcp-tools", "--duration=720h"]);
