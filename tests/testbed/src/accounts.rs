@@ -1,8 +1,13 @@
 //! ServiceAccounts with roles and tokens, created on demand.
 
-use anyhow::Result;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
 use http::Request;
 use serde_json::{Value, json};
+
+/// Maximum time until the API server's authorizer knows a new role and its binding, on a busy machine.
+const AUTHORIZED: Duration = Duration::from_secs(60);
 
 /// Sends a JSON request, and returns the response.
 pub async fn send(client: &kube::Client, method: &str, path: &str, body: &Value) -> Result<Value> {
@@ -55,7 +60,7 @@ pub fn remember(token: &str) {
     }
 }
 
-/// Grants rules to an account, in one namespace, or (`None`) cluster-wide.
+/// Grants rules to an account, in one namespace, or (`None`) cluster-wide, and waits until the authorizer knows them.
 pub async fn allow(
     client: &kube::Client,
     account: (&str, &str),
@@ -80,7 +85,38 @@ pub async fn allow(
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name},
         "subjects": [{"kind": "ServiceAccount", "namespace": account.0, "name": account.1}],
     });
-    create(client, &format!("{prefix}/{binding}"), &bound).await
+    create(client, &format!("{prefix}/{binding}"), &bound).await?;
+    until_allowed(client, account, within, &rules).await
+}
+
+/// Waits until the API server's authorizer, which learns of roles and bindings a moment later, allows an account what each
+/// rule names first.
+pub async fn until_allowed(
+    client: &kube::Client,
+    account: (&str, &str),
+    within: Option<&str>,
+    rules: &Value,
+) -> Result<()> {
+    let user = format!("system:serviceaccount:{}:{}", account.0, account.1);
+    let begun = Instant::now();
+    for rule in rules.as_array().context("rules are a list")? {
+        let first = |field: &str| rule[field][0].as_str().unwrap_or_default().to_owned();
+        let resource = first("resources");
+        let (resource, subresource) = resource.split_once('/').unwrap_or((&resource, ""));
+        let mut attributes = json!({"verb": first("verbs"), "group": first("apiGroups"), "resource": resource,
+            "subresource": subresource, "name": first("resourceNames")});
+        if let Some(namespace) = within {
+            attributes["namespace"] = namespace.into();
+        }
+        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {"user": user, "resourceAttributes": attributes}});
+        let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+        while send(client, "POST", path, &review).await?["status"]["allowed"] != true {
+            ensure!(begun.elapsed() < AUTHORIZED, "{user} is not allowed {attributes}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    Ok(())
 }
 
 /// Rules to read everything but Secrets, with logs and metrics: those that the README grants to Dify.

@@ -117,6 +117,8 @@ async fn the_role_that_rbac_prints_is_enough_and_not_more() {
     accounts::create(&client, "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", &binding)
         .await
         .unwrap();
+    let pods = json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]);
+    accounts::until_allowed(&client, ("tests", "printed"), None, &pods).await.unwrap();
     let host = Porthole::start(&cluster.kubeconfig).await;
     let agent = Streamable::new(&host.origin, Some(&token));
     for (tool, arguments) in [

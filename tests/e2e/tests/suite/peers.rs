@@ -67,7 +67,7 @@ async fn a_list_of_all_namespaces_says_which_of_them_were_not_read() {
             break;
         }
         // The API server applies a new binding with a short delay.
-        assert!(begun.elapsed().as_secs() < 10, "{offered}");
+        assert!(begun.elapsed().as_secs() < 60, "{offered}");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     let nothing = accounts::account(&client, "tests", "no-rights").await.unwrap();
