@@ -16,6 +16,8 @@ use crate::{
 
 /// Call limits, so that loops end soon.
 const CONFIG: &str = "limits: {timeout: 4s, cpu: 1s}\n";
+/// The same for a call that computes beside others: what it waits for a processor is no part of its limit.
+const PATIENT: &str = "limits: {timeout: 2m, cpu: 1s}\n";
 /// Larger than any answer within `output` as escaped JSON.
 const ANSWER: usize = 96 << 10;
 /// An `ok` outcome with no content.
@@ -32,11 +34,15 @@ fn component(name: &'static str, memory: u32, run: impl FnOnce(&mut Data) -> Str
 }
 
 async fn staged(case: &'static Case, components: Vec<NamedComponent>) -> Stage {
+    staged_with(case, CONFIG, components).await
+}
+
+/// As [`staged`], with another configuration.
+async fn staged_with(case: &'static Case, config: &str, components: Vec<NamedComponent>) -> Stage {
     let names: Vec<(String, Vec<u8>)> =
         components.into_iter().map(|(name, bytes)| (format!("{name}.wasm"), bytes)).collect();
     let files = names.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
-    let stage =
-        Stage::set(case, Setting { config: CONFIG, files, guests: &["hostile"], ..Setting::default() }).await;
+    let stage = Stage::set(case, Setting { config, files, guests: &["hostile"], ..Setting::default() }).await;
     for (name, _) in &names {
         let reason = stage.reason(name).await;
         assert!(reason.is_none(), "{name}: {reason:?}");
@@ -313,7 +319,7 @@ pub(crate) async fn spinning(case: &'static Case) {
             (i32.const {nothing})"
         )
     });
-    let stage = staged(case, vec![worker]).await;
+    let stage = staged_with(case, PATIENT, vec![worker]).await;
     let client = stage.client(&stage.bystander.token);
     let work = async || client.call("worker", json!({})).await.unwrap();
     let alone = work().await;

@@ -20,8 +20,8 @@ use crate::{
     stage::{NAMESPACE, Setting, Stage},
 };
 
-/// Call timeout, so that open calls end soon.
-const CONFIG: &str = "limits: {timeout: 6s}\n";
+/// Call timeout, so that open calls end soon, and not before the strangers have posted.
+const CONFIG: &str = "limits: {timeout: 15s}\n";
 /// Id of the victim's open call.
 const OPEN: i64 = 80;
 
@@ -48,7 +48,7 @@ impl Scene {
         victim.post(call, Some(&token)).await.unwrap();
         let begun = std::time::Instant::now();
         while !open.exists() {
-            assert!(begun.elapsed().as_secs() < 5, "the victim's call reads nothing");
+            assert!(begun.elapsed().as_secs() < 10, "the victim's call reads nothing");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Self { stage, victim, token, strangers: [None, Some(stranger)], open }
