@@ -118,9 +118,10 @@ impl Reloader<'_> {
         let mut last_scan: Option<Instant> = None;
         loop {
             if last_scan.is_none_or(|last_scan| last_scan.elapsed() >= SCAN_INTERVAL) {
+                let begun = Instant::now();
                 let listing = self.scan().await;
                 last_scan = Some(Instant::now());
-                due = self.files.apply(listing, &self.watch, self.stage);
+                due = self.files.apply(listing, begun, &self.watch, self.stage);
                 // Before anything is published: what is approved decides what is served.
                 self.files.unpublished |= self.admission.refresh().await;
                 let files = &self.files;

@@ -44,10 +44,12 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Applies a scan. Returns the files to load, smallest first; the result replaces the previous queue.
+    /// Applies a scan that began at `begun`. Returns the files to load, smallest first; the result replaces the previous
+    /// queue.
     pub(super) fn apply(
         &mut self,
         listing: std::io::Result<Listing>,
+        begun: Instant,
         watch: &Watch,
         stage: Stage,
     ) -> VecDeque<(String, Fingerprint)> {
@@ -88,13 +90,14 @@ impl Files {
         self.retries.retain(|file| files.contains_key(file));
         self.unsettled.retain(|file, _| files.contains_key(file));
         self.present = files.keys().cloned().collect();
-        self.due(files, watch, stage)
+        self.due(files, begun, watch, stage)
     }
 
     /// Files that changed and are completely written, or whose retry is due, smallest first.
     fn due(
         &mut self,
         files: BTreeMap<String, Fingerprint>,
+        begun: Instant,
         watch: &Watch,
         stage: Stage,
     ) -> VecDeque<(String, Fingerprint)> {
@@ -110,8 +113,9 @@ impl Files {
                     return self.retries.is_due(file, now);
                 }
                 let is_settled = match self.unsettled.get(file) {
+                    // From the end of one scan to the begin of another: a busy machine may take long for either.
                     Some((before, since)) if before == fingerprint => {
-                        now.duration_since(*since) >= SETTLE_TIME
+                        begun.duration_since(*since) >= SETTLE_TIME
                     }
                     _ => {
                         self.unsettled.insert(file.clone(), (*fingerprint, now));
