@@ -70,7 +70,10 @@ impl Watch {
         }
         self.inode = inode;
         self.watcher = match watcher(&self.folder, &self.events) {
-            Ok(watcher) => Some(watcher),
+            Ok(watcher) => {
+                tracing::debug!("the events of {} are followed", self.folder.display());
+                Some(watcher)
+            }
             Err(error) => {
                 tracing::debug!(
                     "no events for {}: {error}; it is looked at every {POLL:?}",
@@ -87,7 +90,9 @@ impl Watch {
         let until = now.checked_add(at_most.unwrap_or(POLL)).unwrap_or(now);
         let _ = timeout_at(until, async {
             tokio::select! {
-                () = self.events.changed.notified() => {}
+                () = self.events.changed.notified() => {
+                    tracing::trace!("an event of {}", self.folder.display());
+                }
                 () = rescan.notified() => {}
             }
         })

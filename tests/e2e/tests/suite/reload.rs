@@ -43,7 +43,7 @@ fn put(folder: &Path, file: &str, bytes: &[u8]) {
 
 /// Waits until /readyz satisfies a condition.
 async fn until_ready(host: &Porthole, what: &str, condition: impl Fn(&Value) -> bool) -> Value {
-    super::until_ready(host, Duration::from_secs(20), what, condition).await
+    super::until_ready(host, Duration::from_secs(60), what, condition).await
 }
 
 fn serves(readiness: &Value, n: u32) -> bool {
@@ -189,13 +189,18 @@ async fn another_folder_in_its_place_is_followed_and_an_unreadable_one_is_named(
     put(&folder, "tool.wasm", &version(2));
     let ready = until_ready(&demo.host, "a new folder", |ready| serves(ready, 2)).await;
     assert_eq!(ready["failed"], json!([]));
-    // Events work too: polling alone would take two seconds, five times.
-    let begun = Instant::now();
     for n in 3..8 {
         put(&folder, "tool.wasm", &version(n));
         until_ready(&demo.host, "followed", |ready| serves(ready, n)).await;
     }
-    assert!(begun.elapsed() < Duration::from_secs(9), "only by polling: {:?}", begun.elapsed());
+    // By events of the new folder too, and not by polling alone.
+    let is_heard = || {
+        let log = fs::read_to_string(&demo.host.log).unwrap();
+        let followed: Vec<&str> = log.split(&format!("the events of {name} are followed")).collect();
+        followed.len() > 2
+            && followed.last().is_some_and(|after| after.contains(&format!("an event of {name}")))
+    };
+    crate::until("an event of the new folder", 60, is_heard).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,10 +209,10 @@ async fn sighup_tries_everything_again() {
     put(folder.path(), "bad.wasm", b"nothing");
     until_ready(&demo.host, "bad", |ready| !failure(ready, "bad.wasm").is_empty()).await;
     let tries = || fs::read_to_string(&demo.host.log).unwrap().matches("bad.wasm is not served").count();
-    crate::until("the first try", 10, || tries() == 1).await;
+    crate::until("the first try", 60, || tries() == 1).await;
     let status = std::process::Command::new("kill").args(["-HUP", &demo.host.id().to_string()]).status();
     assert!(status.unwrap().success());
-    crate::until("a second try", 10, || tries() == 2).await;
+    crate::until("a second try", 60, || tries() == 2).await;
     assert!(serves(&demo.host.readiness().await.unwrap(), 1));
 }
 
@@ -361,7 +366,10 @@ async fn a_host_that_was_killed_at_any_moment_starts_again_and_serves() {
     let names = || -> Vec<String> {
         fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     };
-    assert!(names().iter().any(|name| !partial(name)), "something was cached meanwhile: {:?}", names());
+    // Once more when something is cached, which a busy machine may not have come to in any of these times.
+    let host = Porthole::spawn(&options).unwrap();
+    crate::until("something is cached", 120, || names().iter().any(|name| !partial(name))).await;
+    drop(host);
     let host = Porthole::with(&options).await.unwrap();
     let ready = host.readiness().await.unwrap();
     assert_eq!(ready["failed"], json!([]), "{ready}");
