@@ -27,6 +27,7 @@ fn needed(tool: &str) -> Value {
         "resources_list" => json!({"kind": "ConfigMap", "namespace": "shop"}),
         // Excludes the objects of concurrent tests.
         "pods_list" => json!({"labelSelector": "app,app!=nginx"}),
+        "deployments_list" => json!({"namespace": "shop"}),
         "namespaces_list" => json!({"fieldSelector": "metadata.name=shop"}),
         _ => json!({}),
     }

@@ -82,7 +82,8 @@ fn pod(planted: &Planted, of: &str, has_arguments: bool) -> Value {
 fn objects(planted: &Planted) -> Vec<(String, Value)> {
     let at = |api: &str, plural: &str| format!("{api}/namespaces/{NAMESPACE}/{plural}");
     let value = |place: &str| awkward(&planted.canary(place));
-    let labels = json!({"app": "masked"});
+    // Not `app`: tests of lists count the pods that have it.
+    let labels = json!({"canaries": "masked"});
     let template = |of: &str, has_arguments: bool| {
         let mut spec = pod(planted, of, has_arguments);
         spec["restartPolicy"] = "Always".into();
