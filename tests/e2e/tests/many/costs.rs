@@ -9,7 +9,7 @@ use porthole_testbed::{
 use serde_json::{Value, json};
 
 /// Maximum time until a call's audit line is written.
-const AUDITED: Duration = Duration::from_secs(10);
+const AUDITED: Duration = Duration::from_secs(60);
 /// Defaults of the limits `reads`, `readBytes`, `cpu` in microseconds and `memory`.
 const LIMITS: [u64; 4] = [256, 32 << 20, 5_000_000, 128 << 20];
 /// Bytes that `find` reads at most: a quarter of `readBytes`, with a cluster four times as large in mind.
@@ -40,7 +40,7 @@ pub(crate) async fn stay_within_the_limits(host: &Porthole, client: &Streamable)
     for (tool, arguments) in questions() {
         let before = lines(host).len();
         let answer = client.call(tool, arguments.clone()).await.unwrap();
-        let line = line(host, before).await;
+        let line = line(host, before, tool, &arguments).await;
         let number = |key: &str| line[key].as_u64().unwrap();
         let reads: u64 =
             line["reads"].as_array().unwrap().iter().map(|read| read["count"].as_u64().unwrap()).sum();
@@ -67,11 +67,12 @@ fn lines(host: &Porthole) -> Vec<Value> {
     audited_calls(&host.printed().unwrap())
 }
 
-/// The audit line after the first `before`.
-async fn line(host: &Porthole, before: usize) -> Value {
+/// The audit line of a call after the first `before`, among which the lines of earlier calls may not have been yet.
+async fn line(host: &Porthole, before: usize, tool: &str, arguments: &Value) -> Value {
     let begun = Instant::now();
     loop {
-        if let Some(line) = lines(host).into_iter().nth(before) {
+        let is_its = |line: &Value| line["tool"] == tool && line["arguments"] == *arguments;
+        if let Some(line) = lines(host).into_iter().skip(before).find(is_its) {
             return line;
         }
         assert!(begun.elapsed() < AUDITED, "no audit line after {AUDITED:?}");

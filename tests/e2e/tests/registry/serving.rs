@@ -22,6 +22,8 @@ use crate::stage::Stage;
 
 /// Interval of fifty calls a second.
 const INTERVAL: Duration = Duration::from_millis(20);
+/// Calls that the host answers at once, and calls of the test that are open at most.
+const CONCURRENCY: usize = 500;
 /// Time for a tool to be pulled and served, on a busy machine.
 const SERVED: Duration = Duration::from_secs(60);
 
@@ -56,13 +58,13 @@ async fn until_tool(host: &Porthole, what: &str, condition: impl Fn(&Value) -> b
 async fn call_until(replaced: &AtomicBool, answered: &AtomicU64, origin: &str) -> Vec<(u64, String)> {
     let client = std::sync::Arc::new(Streamable::new(origin, None));
     let (mut calls, mut ticks) = (JoinSet::new(), interval(INTERVAL));
-    // Late ticks are made up for: the rate is that of the clock, and not of a busy machine.
+    // Late ticks are made up for, as far as the host takes calls: the rate is that of the clock, and not of a busy machine.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut answers = Vec::new();
     let mut issued = 0;
     while !replaced.load(Ordering::Relaxed) {
         tokio::select! {
-            _ = ticks.tick() => {
+            _ = ticks.tick(), if calls.len() < CONCURRENCY => {
                 issued += 1;
                 let client = std::sync::Arc::clone(&client);
                 calls.spawn(async move { (issued, client.call("versioned", json!({})).await.unwrap()) });
@@ -98,9 +100,10 @@ async fn replacing_a_signed_tool_under_fifty_calls_a_second_loses_none() {
         "keys: {platform: p256.pub}",
     );
     assert_eq!(stage.pull().0, 0);
-    // More than there are: a machine that stops for a second is no reason to refuse a call.
+    // A machine that stops for a second is no reason to refuse a call.
     let limits = stage.path().join("limits.yaml");
-    fs::write(&limits, "limits: {concurrency: 500, concurrencyPerCaller: 500}\n").unwrap();
+    let text = format!("limits: {{concurrency: {CONCURRENCY}, concurrencyPerCaller: {CONCURRENCY}}}\n");
+    fs::write(&limits, text).unwrap();
     let host = host(&stage, &["--config", &limits.display().to_string()]).await;
     let is_first = |tool: &Value| tool["version"] == number(1) && tool["source"] == source(&first);
     let ready = until_tool(&host, "the first", is_first).await;

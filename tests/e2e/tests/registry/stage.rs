@@ -59,7 +59,14 @@ impl Stage {
         let text = format!(
             "tools:\n  sources:{sources}\ntrust:\n  {trust}\nregistries:\n- {{host: \"{host}\", insecure: true}}\n"
         );
-        fs::write(self.path().join("porthole.yaml"), text).unwrap();
+        self.replace("porthole.yaml", &text);
+    }
+
+    /// Replaces a file in one step: a process that polls may read it at any moment, and an empty configuration removes tools.
+    pub(crate) fn replace(&self, name: &str, text: &str) {
+        let aside = self.path().join("aside.new");
+        fs::write(&aside, text).unwrap();
+        fs::rename(aside, self.path().join(name)).unwrap();
     }
 
     /// Runs the command line; exit code and what it printed.
