@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests stop with a panic")]
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -12,13 +11,15 @@ use std::{
 use porthole_e2e::root;
 use porthole_testbed::{
     http::Streamable,
-    porthole::{binary, tools, until_ready},
+    porthole::{binary, listening, tools, until_ready},
 };
 use serde_json::json;
 
 /// Maximum size of the image, in bytes, with a host of the release profile. The image's own profile, `dist`, makes the host a
 /// fifth smaller.
 const MAX_SIZE: u64 = 66_000_000;
+/// Maximum time until the host listens, and until it has stopped, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -62,7 +63,6 @@ async fn the_image_holds_the_host_and_its_tools_and_serves_them() {
     let logs = std::env::var_os("PORTHOLE_TEST_LOGS").map_or_else(|| folder.path().to_owned(), PathBuf::from);
     let log_file = logs.join("porthole-image.log");
     // A root of its own, and an unprivileged user, as a container runtime provides.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let (own, user): (&[&str], &str) = match is_root() {
         true => (&["--mount"], "--userspec=65532:65532"),
         false => (&["--mount", "--map-root-user"], "--userspec=0:0"),
@@ -84,7 +84,7 @@ async fn the_image_holds_the_host_and_its_tools_and_serves_them() {
             "--plugins",
             "/plugins",
         ])
-        .args(["--cache", "/var/cache/porthole/compiled", "--listen", &format!("127.0.0.1:{port}")])
+        .args(["--cache", "/var/cache/porthole/compiled", "--listen", "127.0.0.1:0"])
         .env_clear()
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .env("RUST_LOG", "trace")
@@ -94,7 +94,15 @@ async fn the_image_holds_the_host_and_its_tools_and_serves_them() {
         .spawn()
         .unwrap();
     let log = || std::fs::read_to_string(&log_file).unwrap_or_default();
-    let origin = format!("http://127.0.0.1:{port}");
+    // The host chooses the port: one that was free before may be another's by then.
+    let begun = Instant::now();
+    let origin = loop {
+        if let Some(origin) = listening(&log_file).unwrap() {
+            break origin;
+        }
+        assert!(begun.elapsed() < PATIENCE, "it does not listen: {}", log());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
     until_ready(&origin).await.unwrap_or_else(|error| panic!("{error}: {}", log()));
     let printed = std::io::BufReader::new(child.stdout.take().unwrap());
     let token = std::io::BufRead::lines(printed)
@@ -111,7 +119,7 @@ async fn the_image_holds_the_host_and_its_tools_and_serves_them() {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        assert!(begun.elapsed() < Duration::from_secs(20), "it does not stop: {}", log());
+        assert!(begun.elapsed() < PATIENCE, "it does not stop: {}", log());
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
     eprintln!("stopped {} ms after SIGTERM", begun.elapsed().as_millis());

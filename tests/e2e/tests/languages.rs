@@ -23,6 +23,9 @@ use porthole_testbed::{
 };
 use serde_json::json;
 
+/// Maximum time until a tool is compiled and served; the host gives one file two minutes.
+const SERVED: Duration = Duration::from_secs(300);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_examples_read_a_real_cluster() {
     let cluster = Cluster::for_tests();
@@ -113,7 +116,7 @@ async fn written_in(language: &str) {
         if ready["tools"].as_array().unwrap().iter().any(|tool| tool["name"] == "team_keys") {
             break;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{ready}");
+        assert!(begun.elapsed() < SERVED, "{ready}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let agent = Streamable::new(&demo.host.origin, Some(&demo.token("developer")));

@@ -98,6 +98,8 @@ impl Cluster {
                     "--bind-address=127.0.0.1".into(),
                     "--advertise-address=127.0.0.1".into(),
                     "--endpoint-reconciler-type=none".into(),
+                    // By default an hour, and the suites before those that read the shop's events may take as long.
+                    "--event-ttl=24h".into(),
                     format!("--secure-port={api}"),
                     format!("--tls-cert-file={}", text(&pki.server.0)),
                     format!("--tls-private-key-file={}", text(&pki.server.1)),

@@ -1,8 +1,12 @@
 //! Test objects: a small shop with faults, and pods by the thousand.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use porthole_demo::Shop;
 use serde_json::{Value, json};
@@ -12,6 +16,8 @@ use crate::{
     cluster::Cluster,
 };
 
+/// Maximum time until a custom resource is served that was defined, on a busy machine.
+const SERVED: Duration = Duration::from_secs(60);
 const METRICS: &str = include_str!("../../fixtures/metrics.yaml");
 /// Concurrent requests while filling.
 const MAX_CONCURRENT: usize = 16;
@@ -96,13 +102,12 @@ pub fn write_log(cluster: &Cluster, name: &str, text: &str) -> Result<()> {
 
 /// Waits until a custom resource is served.
 pub async fn served(client: &kube::Client, path: &str) -> Result<()> {
-    for _ in 0..200 {
-        if client.request_text(http::Request::get(path).body(Vec::new())?).await.is_ok() {
-            return Ok(());
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let begun = Instant::now();
+    while let Err(error) = client.request_text(http::Request::get(path).body(Vec::new())?).await {
+        ensure!(begun.elapsed() < SERVED, "{path} is not served after {SERVED:?}: {error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    bail!("{path} is not served after 10 s")
+    Ok(())
 }
 
 /// Creates a ready node, backed by the kubelet stub.

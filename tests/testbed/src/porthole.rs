@@ -14,8 +14,11 @@ use crate::{http::send, prepared};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// Maximum startup time of a host: it compiles every tool, on a busy machine.
-const START: Duration = Duration::from_secs(120);
+/// Maximum startup time of a host: it compiles every tool, on a busy machine, where one file may take two minutes.
+const START: Duration = Duration::from_secs(300);
+
+/// Maximum time from a signal to the end of a host, on a busy machine; its own limits are below ten seconds.
+const STOP: Duration = Duration::from_secs(60);
 
 /// A running host; stopped on drop.
 pub struct Porthole {
@@ -218,7 +221,7 @@ impl Porthole {
             if let Some(status) = self.child.try_wait()? {
                 return Ok((status, begun.elapsed()));
             }
-            anyhow::ensure!(begun.elapsed() < Duration::from_secs(20), "porthole does not stop");
+            anyhow::ensure!(begun.elapsed() < STOP, "porthole does not stop");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -251,8 +254,8 @@ pub fn audited_calls(text: &str) -> Vec<serde_json::Value> {
         .collect()
 }
 
-/// Logged listen address.
-fn listening(log: &Path) -> Result<Option<String>> {
+/// Listen address in a log, once it is there.
+pub fn listening(log: &Path) -> Result<Option<String>> {
     for line in BufReader::new(std::fs::File::open(log)?).lines() {
         let line = line?;
         if let Some((_, rest)) = line.split_once("listening on ") {
@@ -268,7 +271,7 @@ pub async fn until_ready(origin: &str) -> Result<()> {
     loop {
         match send("GET", &format!("{origin}/readyz"), None, "").await {
             Ok(answer) if answer.status.is_success() => return Ok(()),
-            _ if begun.elapsed() > Duration::from_secs(30) => bail!("{origin} serves nothing after 30 s"),
+            _ if begun.elapsed() > START => bail!("{origin} serves nothing after {START:?}"),
             _ => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }

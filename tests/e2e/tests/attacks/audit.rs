@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Case,
-    stage::{Setting, Stage},
+    stage::{PATIENCE, Setting, Stage},
 };
 
 pub(crate) async fn tokens(case: &'static Case) {
@@ -77,7 +77,7 @@ pub(crate) async fn lines(case: &'static Case) {
             // The audit thread writes lines asynchronously.
             let begun = std::time::Instant::now();
             while count("") < 3 {
-                assert!(begun.elapsed().as_secs() < 20, "{} of 3 malformed calls have a line", count(""));
+                assert!(begun.elapsed() < PATIENCE, "{} of 3 malformed calls have a line", count(""));
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
             }
             // Cancelled as soon as they are sent.
@@ -89,7 +89,7 @@ pub(crate) async fn lines(case: &'static Case) {
             assert!(session.exchange("ping", None).await.unwrap().get("result").is_some());
             let begun = std::time::Instant::now();
             while count("versioned") < 50 {
-                assert!(begun.elapsed().as_secs() < 20, "{} of 50 cancelled calls have a line", count("versioned"));
+                assert!(begun.elapsed() < PATIENCE, "{} of 50 cancelled calls have a line", count("versioned"));
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             }
             stage.client(&token).call("curious", json!({"what": "decoys"})).await.unwrap();

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     Case,
-    stage::{Setting, Stage},
+    stage::{PATIENCE, Setting, Stage},
 };
 
 /// A tool with this declaration and an empty answer.
@@ -159,7 +159,7 @@ pub(crate) async fn requirements(case: &'static Case) {
                 if readiness["moreFailed"].as_u64().is_some_and(|more| more == 151) {
                     break;
                 }
-                assert!(begun.elapsed().as_secs() < 60, "{readiness}");
+                assert!(begun.elapsed() < PATIENCE, "{readiness}");
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             }
         })

@@ -7,7 +7,7 @@ use porthole_testbed::component::Component;
 use crate::{
     Case,
     components::assert_nothing_forged,
-    stage::{Setting, Stage},
+    stage::{PATIENCE, Setting, Stage},
 };
 
 /// File names sorted before and after those of the tools.
@@ -29,7 +29,7 @@ async fn goes_on(stage: &Stage, files: &[&str]) {
                 if readiness["tools"].as_array().unwrap().iter().any(|tool| tool["name"] == "late") {
                     break;
                 }
-                assert!(begun.elapsed().as_secs() < 20, "a new tool is not served: {readiness}");
+                assert!(begun.elapsed() < PATIENCE, "a new tool is not served: {readiness}");
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
         })
@@ -83,7 +83,7 @@ pub(crate) async fn broken(case: &'static Case) {
         if readiness["moreFailed"].as_u64().is_some_and(|more| more >= 1950) {
             break;
         }
-        assert!(begun.elapsed().as_secs() < 30, "{}", readiness["moreFailed"]);
+        assert!(begun.elapsed() < PATIENCE, "{}", readiness["moreFailed"]);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
@@ -96,7 +96,7 @@ pub(crate) async fn file_name(case: &'static Case) {
         .attack(async {
             let begun = std::time::Instant::now();
             while stage.host.readiness().await.unwrap()["failed"].as_array().is_none_or(Vec::is_empty) {
-                assert!(begun.elapsed().as_secs() < 20, "the file is not named");
+                assert!(begun.elapsed() < PATIENCE, "the file is not named");
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
         })
@@ -169,7 +169,7 @@ pub(crate) async fn bombs(case: &'static Case) {
                     {
                         break;
                     }
-                    assert!(begun.elapsed().as_secs() < 60, "{name} is neither served nor refused");
+                    assert!(begun.elapsed() < PATIENCE, "{name} is neither served nor refused");
                     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 }
                 println!(

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use porthole_testbed::{
@@ -21,6 +21,8 @@ use crate::Case;
 
 /// Namespace of the attackers.
 pub(crate) const NAMESPACE: &str = "attacks";
+/// Maximum time until a host has done what it does on its own, on a busy machine: it gives one file two minutes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 /// p99 of a bystander without an attack, in ms.
 static ALONE: OnceCell<f64> = OnceCell::const_new();
 
@@ -104,7 +106,7 @@ impl Stage {
 
     /// Measures a bystander without an attack, and resets the peak memory.
     pub(crate) async fn settle(mut self) -> Self {
-        let calm = async { tokio::time::sleep(std::time::Duration::from_secs(2)).await };
+        let calm = async { tokio::time::sleep(Duration::from_secs(2)).await };
         let alone = ALONE
             .get_or_init(|| async { percentile(&self.bystander.during(calm).await.1.calls, 0.99) })
             .await;
@@ -186,8 +188,8 @@ impl Stage {
                 lines.retain(|line| line["tool"] != MARK);
                 return lines;
             }
-            assert!(begun.elapsed().as_secs() < 20, "the audit is not written");
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            assert!(begun.elapsed() < PATIENCE, "the audit is not written");
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
@@ -215,8 +217,8 @@ impl Stage {
             if let Some(reason) = self.reason(file).await {
                 return reason;
             }
-            assert!(begun.elapsed().as_secs() < 30, "{}: {file} is not named", self.case.explained());
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            assert!(begun.elapsed() < PATIENCE, "{}: {file} is not named", self.case.explained());
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

@@ -129,7 +129,8 @@ pub(super) fn cases() -> Vec<(&'static str, Value, Vec<&'static str>)> {
         ("diagnose_custom", json!({"kind": "deployment"}), vec!["is built in: ask diagnose"]),
         (
             "changes",
-            json!({"namespace": "shop", "since": "1h"}),
+            // Of the start of the run, before which other suites ran.
+            json!({"namespace": "shop", "since": "6h"}),
             vec![
                 "killed for its memory Deployment shop/search, container search: limit 128Mi",
                 "restarted Deployment shop/cart, container cart: exit code 1 (Error); 14 restarts so far",
