@@ -249,7 +249,7 @@ async fn guesses_end_before_the_api_server() {
     assert_eq!(ping(&token).await, 200, "a token that was accepted before is no guess");
     let begun = std::time::Instant::now();
     while ping(&other).await != 200 {
-        assert!(begun.elapsed().as_secs() < 5, "attempts come back");
+        assert!(begun.elapsed().as_secs() < 30, "attempts come back");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }

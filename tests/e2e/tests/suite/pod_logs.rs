@@ -1,7 +1,5 @@
 //! Logs: by pod, workload and label; filtered, folded, truncated; and logs designed to break a reader.
 
-use std::time::{Duration, Instant};
-
 use porthole_testbed::{accounts, cluster::Cluster, fixtures, http::Streamable, porthole::Porthole};
 use serde_json::{Value, json};
 
@@ -160,7 +158,7 @@ async fn a_log_made_to_break_a_reader_is_answered_within_the_limits() {
     pod(&cluster, "evil", &format!("{}!\n", "a".repeat(50_000))).await;
     endless_log(&cluster, "searched").await;
     // Time for 200 MB on a busy machine; logs that never end are read for as long as a call may take.
-    let patient = Porthole::start(&cluster.kubeconfig).await;
+    let patient = Porthole::configured(&cluster.kubeconfig, "limits: {timeout: 10m}\n").await.unwrap();
     let patient = Streamable::new(&patient.origin, Some(&token));
     let host = Porthole::configured(&cluster.kubeconfig, "limits: {timeout: 5s}\n").await.unwrap();
     let client = Streamable::new(&host.origin, Some(&token));
@@ -177,7 +175,6 @@ async fn a_log_made_to_break_a_reader_is_answered_within_the_limits() {
             && searched.contains("what 1 long lines have behind 16 KiB"),
         "{searched}"
     );
-    let begun = Instant::now();
     let endless = json!({"name": "searched", "namespace": "endless"});
     let text = client.call("pods_log", endless.clone()).await.unwrap();
     assert!(text.contains("tick 0") && text.contains("the log goes on"), "{text}");
@@ -185,16 +182,15 @@ async fn a_log_made_to_break_a_reader_is_answered_within_the_limits() {
     grep["grep"] = "tick 7 ".into();
     let text = client.call("pods_log", grep).await.unwrap();
     assert!(text.starts_with("tick 7 ") && text.contains("the log goes on"), "{text}");
+    // A backtracking engine would be at the first of them when the call's time is over.
     for pattern in ["(a+)+$", "(a|aa)+$", "(.*a){20}$", "^(([a-z])+.)+[A-Z]([a-z])+$"] {
-        let text = client.call("pods_log", of("evil", json!({"grep": pattern}))).await.unwrap();
+        let text = patient.call("pods_log", of("evil", json!({"grep": pattern}))).await.unwrap();
         assert!(text.contains("None of the 1 lines read fits grep."), "{pattern}: {text}");
     }
     for pattern in ["(", "(?=a)", "((a{100}){100}){100}"] {
         let text = client.call("pods_log", of("evil", json!({"grep": pattern}))).await.unwrap();
         assert!(text.starts_with("ERROR: ") && text.contains("the pattern"), "{pattern}: {text}");
     }
-    // Five calls may take five seconds each; the others are fast.
-    assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
 }
 
 /// A log of 100 MB of which the first, the middle and the last hundredth have a needle.

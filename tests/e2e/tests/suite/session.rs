@@ -195,7 +195,7 @@ async fn leaving_in_the_middle_of_a_call_stops_its_read() {
     until("the log is read", 10, || open.exists()).await;
     drop(dify);
     // The comments 0.25, 1 and 3 s after the last response detect the disconnect; the call may last 30 s.
-    until("the read has stopped", 10, || !open.exists()).await;
+    until("the read has stopped", 20, || !open.exists()).await;
 
     // The same over /mcp, where the end of the request shows it.
     let streamable = porthole_testbed::http::Streamable::new(&host.origin, Some(&token));
