@@ -150,14 +150,13 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_long_pattern_is_refused_before_it_is_looked_at() {
         let (patterns, workers) = (Patterns::default(), Workers::default());
-        let began = Instant::now();
         let failure = patterns
             .get_or_compile(Some(&r"\w".repeat(330_000)), Case::Minded, &workers, &budget())
             .await
             .unwrap_err();
-        assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
         assert_eq!(failure.reason, Reason::Invalid);
-        assert!(failure.message.len() < 400, "{failure}");
+        // The reason of its length, and not that of a compiler.
+        assert!(failure.message.len() < 400 && failure.message.contains("it is longer than"), "{failure}");
     }
 
     #[test]
