@@ -78,7 +78,8 @@ mod tests {
     }
 
     async fn until_reported(catalog: &Catalog, expected: &str) {
-        for _ in 0..200 {
+        // A minute: two programs are started for it, on a busy machine.
+        for _ in 0..1200 {
             if catalog.current().failures.get("tool.wasm").is_some_and(|failure| failure.contains(expected)) {
                 return;
             }

@@ -141,11 +141,21 @@ async fn a_compiler_that_never_ends_is_killed_with_the_future() {
     let (_file, wasm) = file(b"\0asm\x0d\0\x01\0");
     let compiler = Compiler::with_backend(Backend::Child { program }, None);
     let engine = engine();
-    let compiled = timeout(Duration::from_secs(2), compiler.code(&engine, &wasm)).await;
-    assert!(compiled.is_err(), "it never ends");
-    let pid = std::fs::read_to_string(pid).unwrap();
+    // The future is dropped when the program has begun, whose last line is the end of the file.
+    let began = async {
+        loop {
+            match std::fs::read_to_string(&pid) {
+                Ok(text) if text.ends_with('\n') => return text,
+                _ => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    };
+    let pid = tokio::select! {
+        _ = compiler.code(&engine, &wasm) => panic!("it never ends"),
+        pid = timeout(Duration::from_secs(60), began) => pid.unwrap(),
+    };
     let stat = format!("/proc/{}/stat", pid.trim());
-    for _ in 0..100 {
+    for _ in 0..3000 {
         // Gone, or a zombie that is not reaped yet.
         if std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z ")) {
             return;
