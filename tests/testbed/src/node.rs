@@ -307,16 +307,16 @@ impl Node {
 
     /// Imports an image from the folder of its files, on every Kubernetes node.
     pub fn import(&self, files: &Path, image: &Image) -> Result<()> {
-        let archive = self.folder.join(format!("image-{}.tar", std::process::id()));
+        // A folder of its own: tests of one process import at the same time.
+        let own = tempfile::tempdir_in(&self.folder)?;
+        let archive = own.path().join("image.tar");
         images::archive(files, image, &archive)?;
         let import = |member: &Member| {
             let mut ctr = self.enter_member(member, "ctr")?;
             let output = ctr.args(["-n", "k8s.io", "images", "import"]).arg(&archive).output()?;
             stdout("ctr images import", output).map(drop)
         };
-        let imported = Member::all(&self.folder).iter().try_for_each(import);
-        std::fs::remove_file(&archive)?;
-        imported
+        Member::all(&self.folder).iter().try_for_each(import)
     }
 }
 
