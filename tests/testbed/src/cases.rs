@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{node::Node, verdict::Expectation};
 
 /// Maximum time until all workloads show their faults: a crash loop backs off, and everything starts at once.
-pub const STEADY: Duration = Duration::from_secs(180);
+pub const STEADY: Duration = Duration::from_secs(600);
 
 /// Pods that no node takes: hundreds of alike rows, which must not hide a fault. Of the namespace `crowd`.
 pub const NOISE: &str = r#"

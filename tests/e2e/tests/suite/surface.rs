@@ -293,7 +293,7 @@ async fn https_is_served_with_a_certificate_of_ones_own() {
     let begun = std::time::Instant::now();
     while !ask(&renewed.ca).contains("pods_list") {
         assert!(begun.elapsed().as_secs() < 30, "the new certificate is not taken up");
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert!(!ask(&ca).contains("pods_list"), "the old one is still served");
 }
