@@ -20,7 +20,7 @@ use tokio::sync::Mutex;
 use crate::shell;
 
 /// Maximum time until what controllers, kubelet and a caller see is the same.
-pub(super) const STEADY: Duration = Duration::from_secs(120);
+pub(super) const STEADY: Duration = Duration::from_secs(240);
 
 /// The stage of the tests that run. The last of them ends its host: nothing drops a static.
 static STAGE: Mutex<Weak<Stage>> = Mutex::const_new(Weak::new());

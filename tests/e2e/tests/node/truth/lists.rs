@@ -11,7 +11,7 @@ use super::{Rows, STEADY, Stage, differences, of_kubectl, of_tool};
 use crate::until;
 
 /// Time until a difference counts: between the two reads controllers write, and other tests create namespaces.
-const SETTLED: Duration = Duration::from_secs(30);
+const SETTLED: Duration = Duration::from_secs(120);
 
 /// Plurals with their namespace.
 const KINDS: [(&str, Option<&str>); 42] = [
@@ -70,11 +70,14 @@ async fn forty_kinds_have_the_columns_of_kubectl() {
             let expected = of_kubectl(&stage.kubectl(&format!("get {kind}{place}")));
             let arguments = json!({"kind": kind, "namespace": namespace, "sortBy": "name"});
             let rows = stage.rows("resources_list", arguments).await;
-            assert!(!expected.is_empty(), "there is one of {kind}");
             let titles: BTreeSet<&str> =
                 expected.iter().flat_map(BTreeMap::keys).map(String::as_str).collect();
             let titles: Vec<&str> = titles.into_iter().collect();
-            let found = differences(&expected, &rows, &["NAME"], &titles);
+            let mut found = differences(&expected, &rows, &["NAME"], &titles);
+            if expected.is_empty() {
+                // Some are made by controllers.
+                found.push("kubectl shows none".to_owned());
+            }
             if found.is_empty() {
                 break;
             }
@@ -133,8 +136,10 @@ async fn each_pod_is_as_kubectl_shows_it() {
         until(&format!("{tool} {arguments} and kubectl agree"), STEADY, async || {
             let before = pods(stage, &place);
             let rows = stage.rows(tool, arguments.clone()).await;
-            let found = differences(&before, &rows, &["NAMESPACE", "NAME"], &COLUMNS);
-            assert!(before.len() >= least, "{} pods", before.len());
+            let mut found = differences(&before, &rows, &["NAMESPACE", "NAME"], &COLUMNS);
+            if before.len() < least {
+                found.push(format!("{} pods", before.len()));
+            }
             if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
         })
         .await;

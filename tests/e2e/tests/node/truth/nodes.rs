@@ -41,7 +41,8 @@ async fn the_statistics_are_those_of_the_kubelet() {
         let raw: Value = serde_json::from_str(&raw).unwrap();
         let answer = stage.call("nodes_stats_summary", json!({"name": NODE_NAME, "limit": 500})).await;
         let memory = raw["node"]["memory"]["workingSetBytes"].as_f64().unwrap() / 1_048_576.0;
-        let line = answer.lines().find_map(|line| line.strip_prefix("memory: ")).unwrap();
+        let line = answer.lines().find_map(|line| line.strip_prefix("memory: "));
+        let line = line.ok_or_else(|| answer.clone())?;
         let working_set = mebibytes(line.split(' ').next().unwrap());
         let pods = raw["pods"].as_array().unwrap();
         let names = pods.iter().map(|pod| pod["podRef"]["name"].as_str().unwrap());

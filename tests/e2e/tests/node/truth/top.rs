@@ -37,8 +37,10 @@ impl Usage {
     }
 
     /// All of the metrics API below a path.
-    fn read(stage: &Stage, path: &str) -> Vec<Self> {
-        let list = stage.kubectl(&format!("get --raw /apis/metrics.k8s.io/v1beta1/{path}"));
+    fn read(stage: &Stage, path: &str) -> Result<Vec<Self>, String> {
+        let path = format!("/apis/metrics.k8s.io/v1beta1/{path}");
+        // The API server answers 503 while metrics-server is slow.
+        let list = stage.node.kubectl(&["get", "--raw", &path]).map_err(|error| format!("{error:#}"))?;
         let list: Value = serde_json::from_str(&list).unwrap();
         let mut all = Vec::new();
         for object in list["items"].as_array().unwrap() {
@@ -51,7 +53,7 @@ impl Usage {
                 None => all.push(Self::of(vec![&metadata["name"]], &object["usage"], object)),
             }
         }
-        all
+        Ok(all)
     }
 }
 
@@ -131,12 +133,12 @@ async fn agree(
     differences: impl Fn(&str, &str, &[Usage]) -> Vec<String>,
 ) {
     until(&format!("{} {} and kubectl top agree", tool.0, tool.1), STEADY, async || {
-        let before = Usage::read(stage, path);
+        let before = Usage::read(stage, path)?;
         let answer = stage.call(tool.0, tool.1.clone()).await;
         let table = stage.node.kubectl(&kubectl.split(' ').collect::<Vec<_>>());
         // kubectl fails while metrics-server has none of a new pod.
         let table = table.map_err(|error| format!("{error:#}"))?;
-        if Usage::read(stage, path) != before {
+        if Usage::read(stage, path)? != before {
             return Err("it was measured anew meanwhile".to_owned());
         }
         let found = differences(&answer, &table, &before);
