@@ -17,8 +17,15 @@ use crate::{
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_never_expires_works_until_its_secret_is_deleted() {
     let deployed = Deployed::get().await;
-    let token = shell(&deployed.node, &commands_of("deploy/dify/README.md")[1]);
-    let token = token.lines().last().unwrap().trim();
+    let command = &commands_of("deploy/dify/README.md")[1];
+    // The controller writes the token into the Secret after that was created: until then the command prints none.
+    let token = until("the token is printed", SOON, async || {
+        let printed = shell(&deployed.node, command);
+        let token = printed.lines().last().map(str::trim).filter(|token| token.starts_with("ey"));
+        token.map(str::to_owned).ok_or_else(|| printed.clone())
+    })
+    .await;
+    let token = token.as_str();
     accounts::remember(token);
     let visit = async || {
         let visit = Dify::visit(&deployed.origin, Some(token), "configuration_view", json!({}));
@@ -79,8 +86,16 @@ async fn the_operators_page_opens_through_a_forwarded_port_to_whoever_has_the_ri
     let stranger = shell(&deployed.node, "kubectl create token default -n shop");
     accounts::remember(stranger.trim());
     assert_eq!(page(Some(stranger.trim())).await.unwrap().status, 403, "an account without the right");
-    let shown = page(Some(operator)).await.unwrap();
-    assert!(shown.status == 200 && shown.body.contains("diagnose"), "{shown:?}");
+    // The API server knows of a new binding after a moment.
+    until("the page is shown", SOON, async || {
+        let shown = page(Some(operator)).await?;
+        if shown.status == 200 && shown.body.contains("diagnose") {
+            Ok(())
+        } else {
+            Err(format!("{shown:?}"))
+        }
+    })
+    .await;
     let metrics = send("GET", "http://127.0.0.1:9090/metrics", None, "").await.unwrap();
     assert!(metrics.body.contains("porthole_calls_total"), "{}", metrics.body);
 }
