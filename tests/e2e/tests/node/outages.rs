@@ -1,6 +1,7 @@
 //! Outages of the node itself while Dify visits: on a node of its own, so that other tests keep theirs.
 
 use std::{
+    net::TcpStream,
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -8,7 +9,7 @@ use std::{
 use porthole_testbed::{
     accounts,
     dify::Dify,
-    node::{Extent, NODE_NAME, Node, Program},
+    node::{ADDRESS, Extent, NODE_NAME, Node, Program},
     prepared,
 };
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ const WITHIN: &str = "PORTHOLE_TEST_WITHIN";
 /// silent kubelet.
 const HANGS: Duration = Duration::from_secs(8);
 /// Maximum time until a program of the node serves again.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(180);
 /// Time of a call: shorter than by default, so that the test is short.
 const CALL: Duration = Duration::from_secs(10);
 /// Texts that a visit is told while the API server does not answer, while calls that wait for it hold every permit, while it
@@ -92,6 +93,7 @@ async fn days() {
         // A probe that fails counts sooner, so that the test is short: after five seconds, of which a hang takes eight.
         pod["containers"][0]["readinessProbe"]["periodSeconds"] = 1.into();
         pod["containers"][0]["readinessProbe"]["failureThreshold"] = 5.into();
+        pod["containers"][0]["readinessProbe"]["timeoutSeconds"] = 1.into();
         // Other tests keep the processors busy meanwhile. By the guide's request, a twentieth of one, the pod answered probes
         // too late, and the kubelet told its two changes at once as soon as the API server was back.
         pod["containers"][0]["resources"]["requests"]["cpu"] = "1".into();
@@ -163,6 +165,12 @@ impl Stage<'_> {
         self.node.signal(Program::Kubelet, "STOP").unwrap();
         self.ask_the_kubelet("hangs", &["timeout"]).await;
         self.node.signal(Program::Kubelet, "KILL").unwrap();
+        // The kernel closes its port after it has released its memory.
+        until("the kubelet's port is closed", AGAIN, async || match TcpStream::connect((ADDRESS, 10_250)) {
+            Ok(_) => Err("it is open".to_owned()),
+            Err(_) => Ok(()),
+        })
+        .await;
         self.ask_the_kubelet("is gone", &["connection refused"]).await;
         self.node.start_again(&prepared::path("PORTHOLE_TESTBED"), Program::Kubelet).unwrap();
         let pod = self.twin.pods()[0].name.clone();
@@ -212,7 +220,7 @@ impl Stage<'_> {
         let drain = |limit: &str| {
             self.node.kubectl(&["drain", NODE_NAME, "--delete-emptydir-data", "--ignore-daemonsets", limit])
         };
-        let kept = drain("--timeout=3s").unwrap_err().to_string();
+        let kept = drain("--timeout=10s").unwrap_err().to_string();
         assert!(kept.contains("disruption budget"), "{kept}");
         assert_eq!(names(&self.twin.pods()), names(&pods), "the budget keeps the one pod");
         visits.answered(40).await;
@@ -221,7 +229,7 @@ impl Stage<'_> {
         let visits = self.twin.visits(&self.door).await;
         shell(self.node, "kubectl delete poddisruptionbudget days -n mcp-tools");
         let from = Instant::now();
-        drain("--timeout=60s").unwrap();
+        drain("--timeout=180s").unwrap();
         visits.refused(40).await;
         shell(self.node, &format!("kubectl uncordon {NODE_NAME}"));
         let to = self.twin.until_ready(1, &pods[0].container).await + SPREAD;

@@ -14,7 +14,7 @@ const VALID: Duration = Duration::from_secs(30);
 const LEEWAY: Duration = Duration::from_secs(60);
 /// Time for which an API server remembers that a token was valid.
 const REMEMBERED: Duration = Duration::from_secs(10);
-/// Time until the last answer to what was asked before.
+/// Time between the begin of the last visit that is answered and the read for which its token is checked.
 const SLACK: Duration = Duration::from_secs(5);
 /// Answers to an expired token: to a visit, as HTTP status; of a tool; on the stream of a session.
 const EXPIRED: &[&str] = &[
@@ -68,7 +68,7 @@ async fn a_token_that_expires_is_told_so_in_visits_and_in_open_sessions() {
     let last = report.last_answer();
     assert!(
         last < begun + VALID + REMEMBERED + SLACK,
-        "answered {:?} after the token was made",
+        "asked {:?} after the token was made, and answered",
         last - begun
     );
 }
