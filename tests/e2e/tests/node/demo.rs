@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::{shell, until};
 
 /// Maximum time until the faults show: the kubelet waits between attempts.
-const SHOWN: Duration = Duration::from_secs(180);
+const SHOWN: Duration = Duration::from_secs(300);
 /// Namespace of the faults on the node.
 const HERE: &str = "demo";
 
@@ -217,7 +217,7 @@ fn differences(shop: &Cluster, node: &Cluster, namespace: &str) -> Vec<String> {
 async fn the_shop_of_the_demo_says_what_a_real_kubelet_and_controllers_say() {
     let node = Node::for_tests();
     shell(&node, "kubectl apply --server-side -f tests/fixtures/demo-shop.yaml");
-    shell(&node, "kubectl wait -n demo pod/thumbnails --for=condition=Ready --timeout=90s");
+    shell(&node, "kubectl wait -n demo pod/thumbnails --for=condition=Ready --timeout=180s");
     shell(&node, "kubectl delete -n demo pod/thumbnails --wait=false");
     // No tools: the cluster alone is asked.
     let plugins = tempfile::tempdir().unwrap();

@@ -17,11 +17,11 @@ use tokio::sync::OnceCell;
 use crate::{shell, until};
 
 /// Maximum time until the workloads of the fixture show their faults.
-const STEADY: Duration = Duration::from_secs(90);
+const STEADY: Duration = Duration::from_secs(240);
 /// Maximum time until a new host has compiled every tool: its pod has a twentieth of a processor if others want it.
-const LOADED: Duration = Duration::from_secs(120);
+const LOADED: Duration = Duration::from_secs(240);
 /// Maximum time until a change of the cluster has its effect.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(90);
 
 /// Label of the guide's pods; other tests have pods in the same namespace.
 pub(crate) const GUIDES: &str = "app.kubernetes.io/name=porthole";
@@ -53,7 +53,7 @@ impl Deployed {
         let printed = shell(&node, &guide[0]);
         let token = printed.lines().find_map(|line| line.strip_prefix("Bearer ")).unwrap().to_owned();
         accounts::remember(&token);
-        shell(&node, "kubectl rollout status -n mcp-tools deploy/porthole --timeout=90s");
+        shell(&node, "kubectl rollout status -n mcp-tools deploy/porthole --timeout=240s");
         // The two bindings that the manifest has as comments.
         let manifest = std::fs::read_to_string(root().join("deploy/kubernetes.yaml")).unwrap();
         for command in manifest.lines().filter_map(|line| line.strip_prefix("#   ")) {
@@ -102,6 +102,7 @@ impl Deployed {
             if top.contains("web") { Ok(()) } else { Err(top) }
         })
         .await;
+        shell(&self.node, "kubectl rollout status -n shop deploy/web --timeout=180s");
         until("the kubelet reports that it waits", STEADY, async || {
             let events = self.node.kubectl(&["get", "events", "-n", "shop"]).unwrap();
             if events.contains("BackOff") { Ok(()) } else { Err(events) }

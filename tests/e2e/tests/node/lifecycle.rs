@@ -36,7 +36,7 @@ async fn a_node_that_is_stopped_leaves_nothing() {
         let place = format!(r#"--overrides={{"spec": {{"nodeName": "{name}"}}}}"#);
         let pod = format!("sleeper-{name}");
         node.0.kubectl(&["run", &pod, "--image=busybox:1.36", "--restart=Never", &place]).unwrap();
-        until(&format!("a pod runs on {name}"), Duration::from_secs(60), async || {
+        until(&format!("a pod runs on {name}"), Duration::from_secs(180), async || {
             let phase = node.0.kubectl(&["get", "pod", &pod, "-o", "jsonpath={.status.phase}"]).unwrap();
             if phase == "Running" { Ok(()) } else { Err(phase) }
         })

@@ -23,7 +23,7 @@ use crate::{
 
 /// Maximum time until the kubelet brings a changed ConfigMap or Secret into a pod: it looks after each pod once a minute, half a
 /// minute later at most.
-pub(crate) const SYNC: Duration = Duration::from_secs(150);
+pub(crate) const SYNC: Duration = Duration::from_secs(240);
 /// Tool of these tests; its answer begins with its version.
 const TOOL: &str = "versioned";
 
@@ -160,7 +160,7 @@ async fn a_file_copied_to_a_volume_by_a_pod_is_served() {
     }});
     apply(node, &json!({"apiVersion": "v1", "kind": "List", "items": [volume, claim]}).to_string());
     apply(node, &manifest_with("name: tools-loader"));
-    shell(node, "kubectl wait -n mcp-tools pod/tools-loader --for=condition=Ready --timeout=60s");
+    shell(node, "kubectl wait -n mcp-tools pod/tools-loader --for=condition=Ready --timeout=180s");
     let copy = command_with("kubectl cp my_tool.wasm");
     with_version(node, 1, &copy);
     let road = Beside::deploy(deployed, ("by-claim", "mcp-tools"), |pod| {

@@ -12,7 +12,7 @@ const ROOT: &str = "/sys/fs/cgroup";
 /// Controllers that a kubelet needs.
 const NEEDED: [&str; 3] = ["memory", "cpu", "pids"];
 /// Maximum time until the kernel releases the groups of ended processes.
-const RELEASE: Duration = Duration::from_secs(10);
+const RELEASE: Duration = Duration::from_secs(60);
 
 /// Roots of the hierarchies: one with version 2, one for each controller with version 1.
 fn hierarchies() -> Vec<PathBuf> {

@@ -21,7 +21,7 @@ use super::{
 };
 
 /// Maximum time until a program of the node answers.
-pub(super) const ANSWER: Duration = Duration::from_secs(60);
+pub(super) const ANSWER: Duration = Duration::from_secs(180);
 /// Words in the log that a program of the node has ended.
 pub(super) const ENDED: &str = "ended with";
 
