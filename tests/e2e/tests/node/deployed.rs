@@ -112,7 +112,16 @@ impl Deployed {
 
     /// Answer to a call as Dify makes it.
     pub(crate) async fn call(&self, tool: &str, arguments: Value) -> String {
-        Dify::visit(&self.origin, Some(&self.token), tool, arguments).await.unwrap()
+        // Probes that are late on a busy machine may take the one pod out of its Service for a moment.
+        until("the Service leads to the pod", SOON, async || {
+            match Dify::visit(&self.origin, Some(&self.token), tool, arguments.clone()).await {
+                Err(error) if format!("{error:#}").contains("client error (Connect)") => {
+                    Err(format!("{error:#}"))
+                }
+                answer => Ok(answer.unwrap()),
+            }
+        })
+        .await
     }
 
     /// Keeps the host's log, in which a later suite looks for tokens.
