@@ -53,7 +53,9 @@ impl Stage {
             kubectl create token -n truth reader";
         let token = shell(&node, account).lines().last().unwrap().to_owned();
         accounts::remember(&token);
-        let host = Porthole::start(&node.kubeconfig()).await;
+        // One call reads a log of 95 MB, which takes a busy machine longer than the default of 30 s.
+        let limits = "limits: {timeout: 120s}";
+        let host = Porthole::configured(&node.kubeconfig(), limits).await.unwrap();
         Self { node, host, token }
     }
 
