@@ -39,7 +39,7 @@ pub(crate) struct Options {
     clients: Option<String>,
 }
 
-/// Runs one benchmark, or all but `field`, which takes an hour and changes a document.
+/// Runs one benchmark, or all but `field`, which takes forty minutes and changes a document.
 pub(crate) fn bench(table: Option<Table>, options: &Options) -> Result<()> {
     build_workspace()?;
     if table == Some(Table::Field) && options.render {
@@ -72,7 +72,7 @@ pub(crate) fn bench(table: Option<Table>, options: &Options) -> Result<()> {
 pub(crate) enum Table {
     /// Calls beside the API server itself and npm kubernetes-mcp-server
     Calls,
-    /// The run of docs/benchmarks.md: the same by many clients, with up to 50,000 pods, in an hour
+    /// The run of docs/benchmarks.md: the same by many clients, with up to 50,000 pods, in forty minutes
     Field,
     /// What a model pays for twenty questions, beside npm kubernetes-mcp-server
     Tokens,

@@ -68,16 +68,16 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The run of the page; under an hour.
+    /// The run of the page; about forty minutes.
     pub(crate) fn full() -> Self {
         Self {
             pods: vec![2_000, 10_000, 50_000],
             clients: vec![1, 8, 64, 256],
             custom_kinds: 500,
-            rounds: 7,
+            rounds: 5,
             turn: Duration::from_secs(1),
-            cell: Duration::from_secs(90),
-            whole: Duration::from_secs(54 * 60),
+            cell: Duration::from_secs(60),
+            whole: Duration::from_secs(38 * 60),
             load: (Duration::from_secs(5), 2),
             sessions: 2_000,
         }
