@@ -154,7 +154,7 @@ impl Steady {
         Ok(shown.collect())
     }
 
-    /// Whether the log of each pod holds the line.
+    /// True if the log of each pod holds the line.
     fn is_logged(&self, node: &Node, pods: &[&str]) -> Result<bool> {
         let Some(log) = &self.log else { return Ok(true) };
         let line = Regex::new(log)?;

@@ -113,7 +113,7 @@ impl Files {
                     return self.retries.is_due(file, now);
                 }
                 let is_settled = match self.unsettled.get(file) {
-                    // From the end of one scan to the begin of another: a busy machine may take long for either.
+                    // From the end of one scan to the start of another: a busy machine may take long for either.
                     Some((before, since)) if before == fingerprint => {
                         begun.duration_since(*since) >= SETTLE_TIME
                     }

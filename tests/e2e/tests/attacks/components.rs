@@ -16,7 +16,7 @@ use crate::{
 
 /// Call limits, so that loops end soon.
 const CONFIG: &str = "limits: {timeout: 4s, cpu: 1s}\n";
-/// The same for a call that computes beside others: what it waits for a processor is no part of its limit.
+/// Call limits for a call that computes beside others: what it waits for a processor is no part of its limit.
 const PATIENT: &str = "limits: {timeout: 2m, cpu: 1s}\n";
 /// Larger than any answer within `output` as escaped JSON.
 const ANSWER: usize = 96 << 10;
@@ -37,7 +37,7 @@ async fn staged(case: &'static Case, components: Vec<NamedComponent>) -> Stage {
     staged_with(case, CONFIG, components).await
 }
 
-/// As [`staged`], with another configuration.
+/// Sets the stage like [`staged`], with another configuration.
 async fn staged_with(case: &'static Case, config: &str, components: Vec<NamedComponent>) -> Stage {
     let names: Vec<(String, Vec<u8>)> =
         components.into_iter().map(|(name, bytes)| (format!("{name}.wasm"), bytes)).collect();

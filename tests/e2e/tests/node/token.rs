@@ -14,7 +14,7 @@ const VALID: Duration = Duration::from_secs(30);
 const LEEWAY: Duration = Duration::from_secs(60);
 /// Time for which an API server remembers that a token was valid.
 const REMEMBERED: Duration = Duration::from_secs(10);
-/// Time between the begin of the last visit that is answered and the read for which its token is checked.
+/// Time between the start of the last visit that is answered and the read for which its token is checked.
 const SLACK: Duration = Duration::from_secs(5);
 /// Answers to an expired token: to a visit, as HTTP status; of a tool; on the stream of a session.
 const EXPIRED: &[&str] = &[

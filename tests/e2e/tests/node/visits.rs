@@ -334,7 +334,7 @@ impl Report {
         assert_eq!(lost, Vec::<String>::new(), "{day}");
     }
 
-    /// Begin of the last visit or call that was answered: how long the answer takes is the machine's.
+    /// Start of the last visit or call that was answered: how long the answer takes is the machine's.
     pub(crate) fn last_answer(&self) -> Instant {
         let all = self.visits.iter().chain(&self.calls);
         let answered = all.filter(|visit| visit.outcome == Outcome::Answered);

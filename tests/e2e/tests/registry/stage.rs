@@ -74,7 +74,7 @@ impl Stage {
         self.run_with(&[], arguments)
     }
 
-    /// As [`run`](Self::run), with variables of the environment.
+    /// Runs the command line like [`run`](Self::run), with variables of the environment.
     pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
         let mut command = Command::new(porthole::binary());
         command.args(arguments).envs(variables.iter().copied()).current_dir(self.path());
