@@ -89,6 +89,14 @@ pub async fn allow(
     until_allowed(client, account, within, &rules).await
 }
 
+/// The API server's own answer about what a user of some groups may do.
+pub async fn may(client: &kube::Client, user: &str, groups: &[&str], attributes: &Value) -> Result<bool> {
+    let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+        "spec": {"user": user, "groups": groups, "resourceAttributes": attributes}});
+    let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    Ok(send(client, "POST", path, &review).await?["status"]["allowed"] == true)
+}
+
 /// Waits until the API server's authorizer, which learns of roles and bindings a moment later, allows an account what each
 /// rule names first.
 pub async fn until_allowed(
@@ -108,10 +116,7 @@ pub async fn until_allowed(
         if let Some(namespace) = within {
             attributes["namespace"] = namespace.into();
         }
-        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-            "spec": {"user": user, "resourceAttributes": attributes}});
-        let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-        while send(client, "POST", path, &review).await?["status"]["allowed"] != true {
+        while !may(client, &user, &[], &attributes).await? {
             ensure!(begun.elapsed() < AUTHORIZED, "{user} is not allowed {attributes}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -73,21 +73,11 @@ async fn rights(client: &kube::Client) {
         ("rights-jane", &[][..], "delete", "", "nodes", ""),
     ] {
         let attributes = json!({"verb": verb, "group": group, "resource": resource, "subresource": subresource, "namespace": "rights"});
-        while !may(client, user, groups, attributes.clone()).await {
+        while !accounts::may(client, user, groups, &attributes).await.unwrap() {
             assert!(begun.elapsed().as_secs() < 60, "{user} {groups:?} {attributes}");
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     }
-}
-
-/// The API server's own answer about a user.
-async fn may(client: &kube::Client, user: &str, groups: &[&str], attributes: Value) -> bool {
-    let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-        "spec": {"user": user, "groups": groups, "resourceAttributes": attributes}});
-    let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-    accounts::send(client, "POST", path, &review).await.unwrap()["status"]["allowed"]
-        .as_bool()
-        .unwrap_or_default()
 }
 
 /// A client of an account that may read the objects of RBAC, and nothing else.
@@ -147,7 +137,7 @@ async fn the_rights_of_a_subject_are_what_the_api_server_says() {
                         arguments[field] = value.into();
                     }
                 }
-                let allowed = may(&client, user, groups, attributes).await;
+                let allowed = accounts::may(&client, user, groups, &attributes).await.unwrap();
                 let text = auditor.call("access_check", arguments.clone()).await.unwrap();
                 assert!(
                     text.starts_with(if allowed { "yes: " } else { "no: " }),
