@@ -134,10 +134,7 @@ async fn apply(node: &Node, cases: &[Case]) -> Result<()> {
     }
     let begun = Instant::now();
     loop {
-        let mut left = Vec::new();
-        for case in cases {
-            left.extend(case.unsteady(node)?);
-        }
+        let left = Case::unsteady(cases, node)?;
         if left.is_empty() {
             break;
         }

@@ -120,14 +120,25 @@ impl Case {
         Expectation::new(None, &self.facts, &self.forbidden)
     }
 
-    /// Expectations about pods that do not hold yet.
-    pub fn unsteady(&self, node: &Node) -> Result<Vec<String>> {
-        let mut unsteady = Vec::new();
-        for expected in &self.steady {
-            let table = node.kubectl(&["get", "pods", "-n", &expected.namespace, "--no-headers"])?;
-            let pods = expected.shown(&table)?;
-            if pods.len() < expected.count || !expected.is_logged(node, &pods)? {
-                unsteady.push(format!("{}: {expected:?}", self.name));
+    /// Expectations about the pods of all cases that do not hold yet. Logs, some of megabytes, are read when all pods show
+    /// what they should.
+    pub fn unsteady(cases: &[Self], node: &Node) -> Result<Vec<String>> {
+        let (mut unsteady, mut shown) = (Vec::new(), Vec::new());
+        for case in cases {
+            for expected in &case.steady {
+                let table = node.kubectl(&["get", "pods", "-n", &expected.namespace, "--no-headers"])?;
+                let pods = expected.shown(&table)?;
+                if pods.len() < expected.count {
+                    unsteady.push(format!("{}: {expected:?}", case.name));
+                }
+                shown.push((case, expected, pods));
+            }
+        }
+        if unsteady.is_empty() {
+            for (case, expected, pods) in shown {
+                if !expected.is_logged(node, &pods)? {
+                    unsteady.push(format!("{}: {expected:?}", case.name));
+                }
             }
         }
         Ok(unsteady)
@@ -136,7 +147,7 @@ impl Case {
 
 impl Steady {
     /// Names of the pods that show the status.
-    fn shown<'table>(&self, table: &'table str) -> Result<Vec<&'table str>> {
+    fn shown(&self, table: &str) -> Result<Vec<String>> {
         let (pod, status) = (Regex::new(&self.pod)?, Regex::new(&format!("^({})$", self.status))?);
         let shown = table.lines().filter_map(|line| {
             let columns: Vec<&str> = line.split_whitespace().collect();
@@ -146,7 +157,7 @@ impl Steady {
                         && status.is_match(shown)
                         && restarts.parse::<u64>().unwrap_or_default() >= self.restarts =>
                 {
-                    Some(name)
+                    Some(name.to_owned())
                 }
                 _ => None,
             }
@@ -155,7 +166,7 @@ impl Steady {
     }
 
     /// True if the log of each pod holds the line.
-    fn is_logged(&self, node: &Node, pods: &[&str]) -> Result<bool> {
+    fn is_logged(&self, node: &Node, pods: &[String]) -> Result<bool> {
         let Some(log) = &self.log else { return Ok(true) };
         let line = Regex::new(log)?;
         // A log cannot be read before its container runs: that is no failure of the wait.

@@ -24,8 +24,7 @@ async fn one_call_names_the_cause_of_each_fault() {
     }
     let begun = Instant::now();
     until("the faults show", STEADY, async || {
-        let unsteady: Vec<String> =
-            cases.iter().flat_map(|case| case.unsteady(&deployed.node).unwrap()).collect();
+        let unsteady = Case::unsteady(&cases, &deployed.node).unwrap();
         if unsteady.is_empty() { Ok(()) } else { Err(unsteady.join("\n")) }
     })
     .await;
