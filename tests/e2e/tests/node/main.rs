@@ -40,13 +40,18 @@ use porthole_testbed::node::Node;
 
 /// Waits until a condition holds; what it answers last is in the failure.
 async fn until<T>(what: &str, limit: Duration, condition: impl AsyncFn() -> Result<T, String>) -> T {
+    let outcome = within(limit, condition).await;
+    outcome.unwrap_or_else(|last| panic!("{what}: not after {limit:?}: {last}"))
+}
+
+/// Waits until a condition holds, or returns what it answers last.
+async fn within<T>(limit: Duration, condition: impl AsyncFn() -> Result<T, String>) -> Result<T, String> {
     let begun = Instant::now();
     loop {
         match condition().await {
-            Ok(value) => return value,
-            Err(last) => assert!(begun.elapsed() < limit, "{what}: not after {limit:?}: {last}"),
+            Err(_) if begun.elapsed() < limit => tokio::time::sleep(Duration::from_millis(100)).await,
+            outcome => return outcome,
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

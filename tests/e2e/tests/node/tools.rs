@@ -1,14 +1,14 @@
 //! Every tool, over Dify's transport, on objects that a real node wrote.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeSet;
 
 use porthole_testbed::{dify::Dify, node::NODE_NAME, porthole::number_of_tools};
 use serde_json::{Value, json};
 
-use crate::deployed::{Deployed, SOON};
+use crate::{
+    deployed::{Deployed, SOON},
+    within,
+};
 
 /// Calls, with the expected parts of their answers.
 fn cases(deployed: &Deployed) -> Vec<(&'static str, Value, Vec<&'static str>)> {
@@ -107,19 +107,17 @@ async fn dify_lists_and_calls_every_tool_at_the_node_port() {
     let mut wrong = Vec::new();
     for (tool, arguments, expected) in cases {
         // Containers that crash are in other states in between, and the kubelet measures later than it starts.
-        let begun = Instant::now();
-        loop {
+        let right = within(SOON, async || {
             let text = deployed.call(tool, arguments.clone()).await;
             let missing: Vec<_> = expected.iter().filter(|part| !text.contains(**part)).collect();
             if missing.is_empty() {
-                break;
+                Ok(())
+            } else {
+                Err(format!("{tool} {arguments}: no {missing:?} in\n{text}"))
             }
-            if begun.elapsed() > SOON {
-                wrong.push(format!("{tool} {arguments}: no {missing:?} in\n{text}"));
-                break;
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
+        })
+        .await;
+        wrong.extend(right.err());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
     deployed.keep_log();
