@@ -20,14 +20,7 @@ use stage::{Stage, tool};
 #[test]
 fn a_tool_that_was_pushed_and_signed_is_pulled_and_needs_no_registry_again() {
     let registry = Registry::start(Referrers::Api).unwrap();
-    let stage = Stage::new();
-    let image = format!("{}/tools/namespaces_list:1", registry.host);
-    let digest = stage.push("namespaces_list", &image, Some("p256.key"));
-    stage.configure(
-        &registry.host,
-        &format!("- {{image: \"{image}\", signedBy: [platform]}}"),
-        "keys: {platform: p256.pub}",
-    );
+    let (stage, image, digest) = Stage::with_signed(&registry);
     let (code, output) = stage.pull();
     assert!(code == 0 && output.contains("pulled, ") && output.contains("key platform"), "{output}");
     assert_eq!(
@@ -53,14 +46,9 @@ fn a_tool_that_was_pushed_and_signed_is_pulled_and_needs_no_registry_again() {
 #[test]
 fn a_system_without_certificate_authorities_is_told_what_it_lacks() {
     let registry = Registry::start(Referrers::Api).unwrap();
-    let stage = Stage::new();
-    let image = format!("{}/tools/namespaces_list:1", registry.host);
-    stage.push("namespaces_list", &image, Some("p256.key"));
-    let source = format!("- {{image: \"{image}\", signedBy: [platform]}}");
-    stage.configure(&registry.host, &source, "keys: {platform: p256.pub}");
-    let pull = ["plugin", "pull", "--config", "porthole.yaml", "--into", "tools"];
+    let (stage, ..) = Stage::with_signed(&registry);
     let none = stage.path().join("none.pem").display().to_string();
-    let (code, output) = stage.run_with(&[("SSL_CERT_FILE", &none), ("SSL_CERT_DIR", &none)], &pull);
+    let (code, output) = stage.pull_with(&[("SSL_CERT_FILE", &none), ("SSL_CERT_DIR", &none)]);
     assert!(code == 1 && output.contains("no certificate authorities"), "{output}");
     assert!(output.contains("SSL_CERT_FILE") && !output.contains("panicked"), "{output}");
     let (code, output) = stage.pull();
@@ -178,14 +166,7 @@ fn a_tag_that_moves_is_followed_when_the_lock_is_written_anew() {
 #[test]
 fn a_lock_that_was_edited_is_an_error_that_names_the_image() {
     let registry = Registry::start(Referrers::Api).unwrap();
-    let stage = Stage::new();
-    let image = format!("{}/tools/namespaces_list:1", registry.host);
-    stage.push("namespaces_list", &image, Some("p256.key"));
-    stage.configure(
-        &registry.host,
-        &format!("- {{image: \"{image}\", signedBy: [platform]}}"),
-        "keys: {platform: p256.pub}",
-    );
+    let (stage, image, _) = Stage::with_signed(&registry);
     assert_eq!(stage.pull().0, 0);
     let written = fs::read_to_string(stage.file("sources.lock")).unwrap();
     let lock: serde_json::Value = serde_json::from_str(&written).unwrap();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use porthole_e2e::root;
-use porthole_testbed::porthole;
+use porthole_testbed::{porthole, registry::Registry};
 
 /// Keys of the fixtures, public and private.
 const KEYS: [&str; 4] = ["p256.key", "p256.pub", "ed25519.key", "ed25519.pub"];
@@ -38,6 +38,17 @@ impl Stage {
             fs::copy(root().join("tests/fixtures/signatures").join(key), folder.path().join(key)).unwrap();
         }
         Self(folder)
+    }
+
+    /// A stage whose configuration names a tool that was pushed to a registry and signed; the tool's image, and the digest of
+    /// its manifest.
+    pub(crate) fn with_signed(registry: &Registry) -> (Self, String, String) {
+        let stage = Self::new();
+        let image = format!("{}/tools/namespaces_list:1", registry.host);
+        let digest = stage.push("namespaces_list", &image, Some("p256.key"));
+        let source = format!("- {{image: \"{image}\", signedBy: [platform]}}");
+        stage.configure(&registry.host, &source, "keys: {platform: p256.pub}");
+        (stage, image, digest)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -75,7 +86,7 @@ impl Stage {
     }
 
     /// Runs the command line like [`run`](Self::run), with variables of the environment.
-    pub(crate) fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
+    fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> (i32, String) {
         let mut command = Command::new(porthole::binary());
         command.args(arguments).envs(variables.iter().copied()).current_dir(self.path());
         let output = command.output().unwrap();
@@ -84,7 +95,12 @@ impl Stage {
     }
 
     pub(crate) fn pull(&self) -> (i32, String) {
-        self.run(&["plugin", "pull", "--config", "porthole.yaml", "--into", "tools"])
+        self.pull_with(&[])
+    }
+
+    /// Pulls like [`pull`](Self::pull), with variables of the environment.
+    pub(crate) fn pull_with(&self, variables: &[(&str, &str)]) -> (i32, String) {
+        self.run_with(variables, &["plugin", "pull", "--config", "porthole.yaml", "--into", "tools"])
     }
 
     /// Pushes a tool that Porthole comes with; returns the digest of its manifest.
