@@ -113,9 +113,10 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     let minutes = begun.elapsed().as_secs_f64() / 60.0;
     let (peer, is_quick) = (options.peer_name.as_deref(), options.quick);
-    results.run = Some(
-        circumstances::describe(&stage.cluster, &plan, &options.commit, peer, (minutes, is_quick)).await?,
-    );
+    match circumstances::describe(&stage.cluster, &plan, &options.commit, peer, (minutes, is_quick)).await {
+        Ok(run) => results.run = Some(run),
+        Err(error) => results.left.push(format!("machine and versions: {error:#}")),
+    }
     println!("{}", page::render(&results));
     page::write(&options.out, &results)?;
     stage.stop().await
