@@ -65,7 +65,7 @@ async fn a_token_that_expires_is_told_so_in_visits_and_in_open_sessions() {
     let from = begun + VALID - Duration::from_secs(2);
     let told = vec![(from..Instant::now(), EXPIRED)];
     report.judge("a token that expires", &Allowed { told, ..Allowed::default() });
-    let last = report.last_answer();
+    let last = report.last_answered_start();
     assert!(
         last < begun + VALID + REMEMBERED + SLACK,
         "asked {:?} after the token was made, and answered",

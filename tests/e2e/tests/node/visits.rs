@@ -335,7 +335,7 @@ impl Report {
     }
 
     /// Start of the last visit or call that was answered: how long the answer takes is the machine's.
-    pub(crate) fn last_answer(&self) -> Instant {
+    pub(crate) fn last_answered_start(&self) -> Instant {
         let all = self.visits.iter().chain(&self.calls);
         let answered = all.filter(|visit| visit.outcome == Outcome::Answered);
         answered.map(|visit| visit.begun).max().unwrap()
