@@ -8,6 +8,7 @@ mod examples;
 mod facts;
 mod fuzz;
 mod kube;
+mod libtest;
 mod lint;
 mod packages;
 mod plugins;

@@ -44,11 +44,15 @@ pub(crate) fn command(program: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// Words of a command. Not its Debug format, which lists every removed variable.
+pub(crate) fn shown(command: &Command) -> String {
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
 /// Runs a command; the error names it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    // Not the Debug format, which lists every removed variable.
-    let words = [command.get_program()].into_iter().chain(command.get_args());
-    let shown = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let shown = shown(command);
     let status = command.status().with_context(|| format!("cannot run {shown}"))?;
     if !status.success() {
         bail!("{shown} ended with {status}");

@@ -162,8 +162,12 @@ fn status(pod: &Value, masks: &Masks) -> Value {
         let mut shown = Map::new();
         for (name, fields) in state.as_object().into_iter().flatten() {
             let message = masks.masked(text(&fields["message"]));
-            let told =
-                json!({"reason": fields["reason"], "exitCode": fields["exitCode"], "message": message});
+            let reason = match (text(&fields["reason"]), fields["exitCode"].as_i64()) {
+                // containerd sees a process end and the kernel's word of memory separately, and may tell the end first.
+                ("Error", Some(137)) => json!("OOMKilled"),
+                _ => fields["reason"].clone(),
+            };
+            let told = json!({"reason": reason, "exitCode": fields["exitCode"], "message": message});
             shown.insert(name.clone(), told);
         }
         Value::Object(shown)

@@ -172,6 +172,8 @@ impl Stage<'_> {
         })
         .await;
         self.ask_the_kubelet("is gone", &["connection refused"]).await;
+        let ready_since = self.twin.ready_since();
+        let from = Instant::now();
         self.node.start_again(&prepared::path("PORTHOLE_TESTBED"), Program::Kubelet).unwrap();
         let pod = self.twin.pods()[0].name.clone();
         until("the kubelet answers", AGAIN, async || {
@@ -181,7 +183,13 @@ impl Stage<'_> {
         .await;
         visits.answered(100).await;
         let report = visits.end().await;
-        report.judge("the kubelet hangs, is killed and started again", &Allowed::default());
+        // A kubelet that starts first says that its node is not ready. The node controller looks every five seconds; if it
+        // does in that instant, it takes the node's pods out of their Services.
+        let closed = if self.twin.ready_since() == ready_since { vec![] } else { vec![from..Instant::now()] };
+        report.judge(
+            "the kubelet hangs, is killed and started again",
+            &Allowed { closed, ..Allowed::default() },
+        );
         assert_eq!(report.broken(), 0, "sessions stay open");
     }
 
