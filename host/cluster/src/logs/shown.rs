@@ -103,7 +103,7 @@ impl Shown {
     /// Adds a match with the lines before it; `separated` if lines were skipped since the last one.
     pub(super) fn matched(&mut self, before: impl Iterator<Item = Text>, text: Text, separated: bool) {
         let mut lines: Vec<Line> = before.map(|text| self.line(text, false)).collect();
-        if lines.is_empty() && !separated && self.folds(&text) {
+        if lines.is_empty() && !separated && self.folds(&text, true) {
             return;
         }
         self.group = self.group.saturating_add(1);
@@ -127,7 +127,7 @@ impl Shown {
 
     /// Adds a line after a match.
     pub(super) fn context(&mut self, text: Text) {
-        if self.folds(&text) {
+        if self.folds(&text, false) {
             return;
         }
         let line = self.line(text, false);
@@ -144,18 +144,17 @@ impl Shown {
         Line { text, group: self.group, is_match, repeats: 0, separated: false }
     }
 
-    /// Counts the line with the newest one, if their messages are equal.
-    fn folds(&mut self, text: &Text) -> bool {
+    /// Counts the line with the newest one, if their messages are equal. As they are shown, that is: a match and a line that is
+    /// none may be equal where both are cut, and do not count as one.
+    fn folds(&mut self, text: &Text, is_match: bool) -> bool {
         let newest = match self.last.back_mut() {
             Some(newest) => Some(newest),
             None if self.omitted || self.first_is_full => None,
             None => self.first.last_mut(),
         };
-        let Some(newest) =
-            newest.filter(|newest| self.bounds.fold && newest.text.message() == text.message())
-        else {
-            return false;
-        };
+        let is_equal =
+            |newest: &&mut Line| newest.is_match == is_match && newest.text.message() == text.message();
+        let Some(newest) = newest.filter(|_| self.bounds.fold).filter(is_equal) else { return false };
         let added = if newest.repeats == 0 { COUNT } else { 0 };
         newest.repeats = newest.repeats.saturating_add(1);
         if self.last.is_empty() {
@@ -278,6 +277,16 @@ mod tests {
             shown.matched([].into_iter(), text(line), false);
         }
         assert_eq!(shown.render(), ("a\n… 3 times\n".into(), "c\n… 2 times\n".into(), 5));
+    }
+
+    #[test]
+    fn a_line_that_is_no_match_does_not_count_as_an_equal_match() {
+        let mut shown = shown(9, 9, 1000);
+        shown.matched([].into_iter(), text("cut"), false);
+        shown.context(text("cut"));
+        shown.context(text("cut"));
+        shown.matched([].into_iter(), text("cut"), false);
+        assert_eq!(shown.render(), ("cut\ncut\n… 2 times\ncut\n".into(), String::new(), 2));
     }
 
     #[test]
