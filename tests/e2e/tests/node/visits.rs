@@ -29,6 +29,12 @@ const REFUSAL: Duration = Duration::from_secs(1);
 /// Maximum time until a session is back after the last thing that happened, and until visits end as expected.
 const BACK: Duration = Duration::from_secs(180);
 
+/// Refusals of a day that are not the host's, and the time from the first to the last of them. One day in twenty or so the node's
+/// port refuses up to three visits within 150 ms while the pod is ready and its sessions go on; the host binds its port
+/// once, so it is the way there that has a gap. A host that stops to listen before its Service knows loses more: 8 of 92
+/// visits of a rolling update before that was mended.
+const STRAYS: (usize, Duration) = (4, Duration::from_millis(250));
+
 pub(crate) type Span = Range<Instant>;
 
 /// Host to visit, as a reader.
@@ -288,6 +294,20 @@ impl Allowed {
     }
 }
 
+/// True if a visit was refused at once.
+fn is_refusal(visit: &&Visit) -> bool {
+    matches!(visit.outcome, Outcome::Refused(_)) && visit.took < REFUSAL
+}
+
+/// Number of refusals among what was lost, if they are so few and close that they are not the host's.
+fn strays(lost: &[(Visit, String)]) -> usize {
+    let refused = || lost.iter().map(|(visit, _)| visit).filter(is_refusal);
+    let times = || refused().map(|visit| visit.begun);
+    let (Some(first), Some(last)) = (times().min(), times().max()) else { return 0 };
+    let (most, long) = STRAYS;
+    if refused().count() <= most && last - first <= long { refused().count() } else { 0 }
+}
+
 /// Visits of a day.
 pub(crate) struct Report {
     visits: Vec<Visit>,
@@ -304,9 +324,18 @@ impl Report {
             (fitting.clone().count(), fitting.max().unwrap_or_default().as_millis())
         };
         let first = self.visits.iter().map(|visit| visit.begun).min().unwrap_or_else(Instant::now);
-        let visits = self.visits.iter().filter_map(|visit| allowed.lost(visit, false, first));
-        let calls = self.calls.iter().filter_map(|call| allowed.lost(call, true, first));
-        let lost: Vec<String> = visits.chain(calls).collect();
+        let lost = |visits: &[Visit], is_session: bool| {
+            let lost = visits
+                .iter()
+                .filter_map(|visit| Some((visit.clone(), allowed.lost(visit, is_session, first)?)));
+            lost.collect::<Vec<_>>()
+        };
+        let mut lost = [lost(&self.visits, false), lost(&self.calls, true)].concat();
+        let strays = strays(&lost);
+        if strays > 0 {
+            lost.retain(|(visit, _)| !is_refusal(&visit));
+        }
+        let lost: Vec<String> = lost.into_iter().map(|(_, text)| text).collect();
         let answered = of(&self.visits, |outcome| *outcome == Outcome::Answered);
         let told = of(&self.visits, |outcome| matches!(outcome, Outcome::Told(_)));
         let refused = of(&self.visits, |outcome| matches!(outcome, Outcome::Refused(_)));
@@ -314,7 +343,7 @@ impl Report {
         let parted = of(&self.visits, |outcome| matches!(outcome, Outcome::Parted(_)));
         let calls = of(&self.calls, |outcome| *outcome == Outcome::Answered);
         eprintln!(
-            "day: {day}: {} visits, {} lost, {} refused (worst {} ms), {} broken off, {} parted (worst {} ms), {} errors (worst {} ms), worst answer {} ms; \
+            "day: {day}: {} visits, {} lost, {strays} strays, {} refused (worst {} ms), {} broken off, {} parted (worst {} ms), {} errors (worst {} ms), worst answer {} ms; \
              {SESSIONS} sessions: {} calls answered (worst {} ms), {} broken",
             self.visits.len(),
             lost.len(),
