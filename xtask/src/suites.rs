@@ -224,9 +224,8 @@ impl Environment {
     fn oldest(&self) -> Result<()> {
         let cluster = self.folder.join("oldest");
         with_cluster_in(&cluster, &["--oldest"], || {
-            let mut cargo = command("cargo", &["test", "--release", "--workspace", "--test", "suite"]);
+            let mut cargo = self.tests(command("cargo", &[]), &["--test", "suite"]);
             cargo.args(&self.name);
-            self.add_environment(&mut cargo);
             run(cargo.env("PORTHOLE_TEST_CLUSTER", &cluster))
         })
     }
@@ -241,17 +240,19 @@ impl Environment {
         Ok(std::fs::remove_dir_all(&self.folder)?)
     }
 
+    /// A command that runs tests of the workspace, from a cargo.
+    fn tests(&self, mut cargo: Command, arguments: &[&str]) -> Command {
+        self.add_environment(cargo.args(["test", "--release", "--workspace"]).args(arguments));
+        cargo
+    }
+
     /// Runs the tests of a suite, or those that were named.
     fn cargo_test(&self, arguments: &[&str]) -> Result<()> {
         self.cargo_test_by(|| command("cargo", &[]), arguments)
     }
 
     fn cargo_test_by(&self, cargo: impl Fn() -> Command, arguments: &[&str]) -> Result<()> {
-        let test = |more: &[&str]| {
-            let mut cargo = cargo();
-            self.add_environment(cargo.args(["test", "--release", "--workspace"]).args(more));
-            cargo
-        };
+        let test = |more: &[&str]| self.tests(cargo(), more);
         let Some(name) = self.name.as_deref() else { return run(&mut test(arguments)) };
         let mut list = test(&["--quiet", name]);
         list.args(arguments.iter().take_while(|argument| **argument != "--"));
@@ -265,9 +266,7 @@ impl Environment {
 
     /// Checks the logs of the suites before.
     fn logs(&self) -> Result<()> {
-        let mut cargo = command("cargo", &["test", "--release", "--workspace", "--test", "logs"]);
-        self.add_environment(&mut cargo);
-        run(&mut cargo)
+        run(&mut self.tests(command("cargo", &[]), &["--test", "logs"]))
     }
 
     /// Runs the tests of the SDK's crates and the examples of their documentation, natively instead of in a sandbox.

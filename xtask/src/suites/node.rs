@@ -27,8 +27,7 @@ impl Environment {
             return self.with_node(extent, |enter| self.cargo_test_by(enter, &options));
         }
         let whole = |enter: &dyn Fn() -> Command, tests: &[String]| {
-            let mut cargo = enter();
-            self.add_environment(cargo.args(["test", "--release", "--workspace"]).args(options));
+            let mut cargo = self.tests(enter(), &options);
             if !tests.is_empty() {
                 cargo.arg("--exact").args(tests);
             }
