@@ -120,13 +120,35 @@ impl Case {
         Expectation::new(None, &self.facts, &self.forbidden)
     }
 
+    /// The statuses of the pods that show its fault, the same text twice if none changed between. `None` while they do not
+    /// show it: a container that crashes runs for a moment.
+    pub fn shown(&self, node: &Node) -> Result<Option<String>> {
+        let mut shown = String::new();
+        for expected in &self.steady {
+            let table = expected.table(node)?;
+            let pods = expected.shown(&table)?;
+            if pods.len() < expected.count {
+                return Ok(None);
+            }
+            for line in table.lines() {
+                // Name, READY, STATUS and RESTARTS, without the ages.
+                let columns: Vec<&str> = line.split_whitespace().take(4).collect();
+                if columns.first().is_some_and(|name| pods.iter().any(|pod| pod == name)) {
+                    shown.push_str(&columns.join(" "));
+                    shown.push('\n');
+                }
+            }
+        }
+        Ok(Some(shown))
+    }
+
     /// Expectations about the pods of all cases that do not hold yet. Logs, some of megabytes, are read when all pods show
     /// what they should.
     pub fn unsteady(cases: &[Self], node: &Node) -> Result<Vec<String>> {
         let (mut unsteady, mut shown) = (Vec::new(), Vec::new());
         for case in cases {
             for expected in &case.steady {
-                let table = node.kubectl(&["get", "pods", "-n", &expected.namespace, "--no-headers"])?;
+                let table = expected.table(node)?;
                 let pods = expected.shown(&table)?;
                 if pods.len() < expected.count {
                     unsteady.push(format!("{}: {expected:?}", case.name));
@@ -146,6 +168,11 @@ impl Case {
 }
 
 impl Steady {
+    /// Pods of its namespace, as kubectl lists them.
+    fn table(&self, node: &Node) -> Result<String> {
+        node.kubectl(&["get", "pods", "-n", &self.namespace, "--no-headers"])
+    }
+
     /// Names of the pods that show the status.
     fn shown(&self, table: &str) -> Result<Vec<String>> {
         let (pod, status) = (Regex::new(&self.pod)?, Regex::new(&format!("^({})$", self.status))?);

@@ -5,7 +5,12 @@ use std::{path::Path, process::Command};
 use anyhow::{Context, Result, bail};
 
 use super::Environment;
-use crate::{kube, libtest::failed_tests, packages::apt, shell::run_aside};
+use crate::{
+    kube,
+    libtest::failed_tests,
+    packages::apt,
+    shell::{cache, run_aside},
+};
 
 /// Number of failed tests of a suite on a real node that run once more. There, the time that Kubernetes takes is under test:
 /// which of two events its programs see first may differ between runs on a busy machine. More failures have another cause.
@@ -31,7 +36,13 @@ impl Environment {
             if !tests.is_empty() {
                 cargo.arg("--exact").args(tests);
             }
-            failed_tests(&mut cargo)
+            let failed = failed_tests(&mut cargo)?;
+            if !failed.is_empty()
+                && let Err(error) = self.keep_logs()
+            {
+                eprintln!("the logs of the node's programs are not kept: {error:#}");
+            }
+            Ok(failed)
         };
         let failed = self.with_node(extent, |enter| whole(enter, &[]))?;
         let again = match failed.len() {
@@ -60,5 +71,23 @@ impl Environment {
         let outcome = up.context("the node does not start").and_then(|()| work(&enter));
         let down = run_aside(&mut kube::node(&["down", "--name", &self.node]));
         outcome.and_then(|outcome| down.context("the node does not stop").map(|()| outcome))
+    }
+
+    /// Keeps the logs of the node's programs beyond its end, in the cache: those of the last run that failed.
+    fn keep_logs(&self) -> Result<()> {
+        let kept = cache().join("node-logs");
+        if kept.exists() {
+            std::fs::remove_dir_all(&kept)?;
+        }
+        std::fs::create_dir_all(&kept)?;
+        eprintln!("the logs of the node's programs are kept in {}", kept.display());
+        for entry in std::fs::read_dir(cache().join("nodes").join(&self.node).join("log"))? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                std::fs::copy(&path, kept.join(name))?;
+            }
+        }
+        Ok(())
     }
 }

@@ -156,18 +156,28 @@ fn conditions(object: &Value, masks: &Masks) -> Value {
     Value::Object(shown)
 }
 
+/// A real pod, whose containers that the kernel killed say so: containerd sees the end of a process and the kernel's word
+/// of memory separately, and may tell the end first.
+fn with_reason(mut pod: Value) -> Value {
+    for container in pod["status"]["containerStatuses"].as_array_mut().into_iter().flatten() {
+        for state in ["state", "lastState"] {
+            let Some(ended) = container[state].get_mut("terminated") else { continue };
+            if ended["reason"] == "Error" && ended["exitCode"] == 137 {
+                ended["reason"] = json!("OOMKilled");
+            }
+        }
+    }
+    pod
+}
+
 /// Status of a pod, without times and identities.
 fn status(pod: &Value, masks: &Masks) -> Value {
     let state = |state: &Value| {
         let mut shown = Map::new();
         for (name, fields) in state.as_object().into_iter().flatten() {
             let message = masks.masked(text(&fields["message"]));
-            let reason = match (text(&fields["reason"]), fields["exitCode"].as_i64()) {
-                // containerd sees a process end and the kernel's word of memory separately, and may tell the end first.
-                ("Error", Some(137)) => json!("OOMKilled"),
-                _ => fields["reason"].clone(),
-            };
-            let told = json!({"reason": reason, "exitCode": fields["exitCode"], "message": message});
+            let told =
+                json!({"reason": fields["reason"], "exitCode": fields["exitCode"], "message": message});
             shown.insert(name.clone(), told);
         }
         Value::Object(shown)
@@ -196,7 +206,7 @@ fn differences(shop: &Cluster, node: &Cluster, namespace: &str) -> Vec<String> {
     for fault in FAULTS.iter().filter(|fault| fault.namespace == namespace) {
         let (told, real) = (shop.named("Pod", fault.shop), node.named("Pod", fault.node));
         let masks = (Masks::of(told), Masks::of(real));
-        compare(fault.shop, status(told, &masks.0), status(real, &masks.1));
+        compare(fault.shop, status(told, &masks.0), status(&with_reason(real.clone()), &masks.1));
         // Deployments' and claims' events, too: their names begin as the pods' do.
         let workload = fault.node.trim_end_matches('-');
         let real = node.events(&[workload], &masks.1);
