@@ -16,6 +16,9 @@ use super::{
     table::{CellMasks, NamespaceColumn, table},
 };
 
+/// Maximum number of rows in a page of a table with whole objects: thousands are asked for where a row has 150 bytes.
+const MAX_ROWS_WITH_OBJECTS: u32 = 500;
+
 /// Reads one object.
 pub async fn get_object(
     client: Client<'_>,
@@ -80,11 +83,18 @@ pub async fn list_objects(
     check_length("continue", query.continue_token.as_deref(), MAX_CONTINUE)?;
     check_length("resourceVersion", query.resource_version.as_deref(), MAX_VERSION)?;
     // Without `Exact` the API server may answer with a newer state.
+    let is_table = matches!(query.view, View::Table | View::Outline);
+    let limit = match query.limit {
+        Some(limit) if is_table && CellMasks::of(masks, kind).reads_objects() => {
+            Some(limit.min(MAX_ROWS_WITH_OBJECTS))
+        }
+        limit => limit,
+    };
     let exactly = query.resource_version.as_ref().filter(|_| query.continue_token.is_none()).map(|_| "Exact");
     let parameters = [
         ("labelSelector", query.label_selector.as_deref()),
         ("fieldSelector", query.field_selector.as_deref()),
-        ("limit", query.limit.map(|limit| limit.to_string()).as_deref()),
+        ("limit", limit.map(|limit| limit.to_string()).as_deref()),
         ("continue", query.continue_token.as_deref()),
         ("resourceVersion", query.resource_version.as_deref().filter(|_| query.continue_token.is_none())),
         ("resourceVersionMatch", exactly),

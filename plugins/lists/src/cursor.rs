@@ -9,6 +9,9 @@ use std::fmt::Write as _;
 pub(crate) const INVALID_TOKEN: &str =
     "continue parameter is not the token of an earlier answer; leave it out to start again";
 
+/// The number of objects in a part of a page: a page of rows.
+pub(crate) const PART: u64 = 500;
+
 /// A position in a list: a page of the API server's, and a number of its objects to skip.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Position {
@@ -24,6 +27,11 @@ impl Position {
     /// Objects before it in the whole list: its index.
     pub(crate) fn index(&self) -> u64 {
         self.base.saturating_add(self.skip)
+    }
+
+    /// Part of a page that may hold the whole list: its objects are read together.
+    pub(crate) fn part(&self) -> (&str, u64) {
+        (&self.token, self.skip / PART)
     }
 }
 
@@ -159,7 +167,8 @@ impl std::str::FromStr for Cursor {
             if rows_until != u64::MAX && rows_until >= bound {
                 return None;
             }
-            let mut number = || parts.next()?.parse::<u64>().ok();
+            // No list is longer, and the index of a position must not overflow.
+            let mut number = || parts.next()?.parse::<u32>().ok().map(u64::from);
             let (base, skip) = (number()?, number()?);
             let resource_version = unescape(parts.next()?)?;
             let token = unescape(parts.next().filter(|token| *token != "-").unwrap_or_default())?;

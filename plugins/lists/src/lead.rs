@@ -89,23 +89,23 @@ impl Lead {
                 }
                 true
             };
-            for page in outlines.chunk_by(|a, b| a.token == b.token) {
-                let Some(first) = page.first().filter(|_| rows.is_complete()) else { break };
-                // A page that was read for a worse severity was read to its end.
+            for part in outlines.chunk_by(|a, b| a.part() == b.part()) {
+                let Some(first) = part.first().filter(|_| rows.is_complete()) else { break };
+                // A part that was read for a worse severity was read to its end.
                 if read.contains_key(&first.index()) {
-                    for position in page {
+                    for position in part {
                         if let Some(entry) = read.remove(&position.index()) {
                             offer(&mut rows, entry, position.clone());
                         }
                     }
                     continue;
                 }
-                // Less severe ones of the same page are read along, and kept until it is their turn.
-                let along = others.iter().filter(|other| other.token == first.token);
-                let mut positions: Vec<Position> = page.iter().chain(along).cloned().collect();
+                // Less severe ones of the same part are read along, and kept until it is their turn.
+                let along = others.iter().filter(|other| other.part() == first.part());
+                let mut positions: Vec<Position> = part.iter().chain(along).cloned().collect();
                 positions.sort_by_key(Position::index);
                 let unread = walk.reread(&positions, &mut reads, |entry, position| {
-                    if page.binary_search_by_key(&position.index(), Position::index).is_ok() {
+                    if part.binary_search_by_key(&position.index(), Position::index).is_ok() {
                         return offer(&mut rows, entry, position);
                     }
                     read.insert(position.index(), entry);

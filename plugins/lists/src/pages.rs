@@ -30,6 +30,11 @@ pub trait Pages {
 pub trait PageError: fmt::Display {
     /// True if a limit of the call was reached (reads, bytes, time). Objects read before are then still shown.
     fn is_limit(&self) -> bool;
+
+    /// True if the page was too large to be handed over, so that fewer objects can be asked for.
+    fn is_too_large(&self) -> bool {
+        false
+    }
 }
 
 /// A page to read.
@@ -89,7 +94,7 @@ impl<E> From<String> for ListError<E> {
 }
 
 /// Parses what a page holds.
-pub(crate) fn parse<T: serde::de::DeserializeOwned>(json: &str) -> Result<T, String> {
+pub(crate) fn parse<'j, T: serde::Deserialize<'j>>(json: &'j str) -> Result<T, String> {
     serde_json::from_str(json).map_err(|error| parse_error(&error))
 }
 

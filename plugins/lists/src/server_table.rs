@@ -1,5 +1,7 @@
 //! A `meta.k8s.io/v1` Table as rows: the columns that `kubectl get` shows, and the health of an object by them.
 
+use serde_json::{Value, value::RawValue};
+
 use crate::{entry::Row, pages::parse};
 
 /// The values of STATUS of healthy objects of any kind, in lower case; any other value is unhealthy.
@@ -26,12 +28,13 @@ const HEALTHY: [&str; 20] = [
     "enabled",
 ];
 
+/// A table whose cells are not parsed yet: of most rows few are needed.
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Table {
+struct Table<'j> {
     column_definitions: Vec<Column>,
-    #[serde(default)]
-    rows: Vec<Cells>,
+    #[serde(borrow, default)]
+    rows: Vec<Cells<'j>>,
 }
 
 #[derive(serde::Deserialize)]
@@ -42,8 +45,16 @@ struct Column {
 }
 
 #[derive(serde::Deserialize)]
-struct Cells {
-    cells: Vec<serde_json::Value>,
+struct Cells<'j> {
+    #[serde(borrow)]
+    cells: Vec<&'j RawValue>,
+}
+
+impl Cells<'_> {
+    /// Text of a cell; empty where there is none.
+    fn text(&self, at: usize) -> String {
+        self.cells.get(at).map(|cell| text(cell)).unwrap_or_default()
+    }
 }
 
 /// A parsed table; the column of namespaces is not in `header` and `cells`.
@@ -55,17 +66,10 @@ pub(crate) struct ServerTable {
 impl ServerTable {
     pub(crate) fn read(json: &str) -> Result<Self, String> {
         let table: Table = parse(json)?;
-        let title = |at: usize| table.column_definitions.get(at).map(|column| column.name.to_uppercase());
-        let shown: Vec<(usize, String)> = table
-            .column_definitions
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| column.priority == 0)
-            .map(|(at, column)| (at, column.name.to_uppercase()))
-            .collect();
-        let namespaced = title(0).is_some_and(|title| title == "NAMESPACE");
+        let shown = table.shown();
+        let namespaced = table.title(0).is_some_and(|title| title == "NAMESPACE");
         let rows = table.rows.iter().map(|row| {
-            let mut cells = shown.iter().map(|(at, _)| row.cells.get(*at).map(cell).unwrap_or_default());
+            let mut cells = shown.iter().map(|(at, _)| row.text(*at));
             let namespace = if namespaced { cells.next().unwrap_or_default() } else { String::new() };
             let cells: Vec<String> = cells.collect();
             let titles = || shown.iter().map(|(_, title)| title.as_str()).skip(usize::from(namespaced));
@@ -88,6 +92,31 @@ impl ServerTable {
     }
 }
 
+impl Table<'_> {
+    fn title(&self, at: usize) -> Option<String> {
+        self.column_definitions.get(at).map(|column| column.name.to_uppercase())
+    }
+
+    /// Columns that `kubectl get` shows, by their indexes, with their titles.
+    fn shown(&self) -> Vec<(usize, String)> {
+        let columns = self.column_definitions.iter().enumerate().filter(|(_, column)| column.priority == 0);
+        columns.map(|(at, column)| (at, column.name.to_uppercase())).collect()
+    }
+}
+
+/// The status of each row, and true if it is healthy: what [`ServerTable::read`] finds, without the other cells.
+pub(crate) fn statuses(json: &str) -> Result<Vec<(String, bool)>, String> {
+    let table: Table = parse(json)?;
+    let shown = table.shown();
+    let column = |title: &str| shown.iter().find(|(_, other)| other == title).map(|(at, _)| *at);
+    let (status, ready) = (column("STATUS"), column("READY"));
+    let health = |row: &Cells| {
+        let under = |column: Option<usize>| column.map(|at| row.text(at));
+        health(under(status).as_deref(), under(ready).as_deref())
+    };
+    Ok(table.rows.iter().map(health).collect())
+}
+
 /// The status of an object for the counts, and true if it is healthy.
 fn health(status: Option<&str>, ready: Option<&str>) -> (String, bool) {
     let complete = match ready.and_then(|ready| ready.split_once('/')) {
@@ -107,11 +136,13 @@ fn health(status: Option<&str>, ready: Option<&str>) -> (String, bool) {
     }
 }
 
-fn cell(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) if matches!(text.as_str(), "<none>" | "<unset>") => String::new(),
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Null => String::new(),
+/// The text of a cell, as `kubectl get` shows it; empty where that has a word for nothing.
+fn text(cell: &RawValue) -> String {
+    // A cell of a table that was parsed is JSON.
+    match serde_json::from_str(cell.get()).unwrap_or_default() {
+        Value::String(text) if matches!(text.as_str(), "<none>" | "<unset>") => String::new(),
+        Value::String(text) => text,
+        Value::Null => String::new(),
         other => other.to_string(),
     }
 }
@@ -134,5 +165,22 @@ mod tests {
         assert_eq!(health(None, Some("1/3")), ("not ready".into(), false));
         assert_eq!(health(Some("Running"), Some("0/1")), ("Running but not ready".into(), false));
         assert_eq!(health(Some("Completed"), Some("0/1")), ("Completed".into(), true));
+    }
+
+    #[test]
+    fn statuses_are_those_of_the_rows() {
+        for columns in [
+            r#"{"name":"Name"},{"name":"Ready"},{"name":"Status"},{"name":"Age","priority":1}"#,
+            r#"{"name":"Namespace"},{"name":"Status","priority":1},{"name":"Ready"},{"name":"Status"}"#,
+            r#"{"name":"Name"}"#,
+            "",
+        ] {
+            let rows = r#"{"cells":["a","0/1","Running","x"]},{"cells":["b","<none>","1/1","Running"]},{"cells":["c",null,7,"\u004fnline"]},{"cells":[]}"#;
+            let json = format!(r#"{{"rows":[{rows}],"columnDefinitions":[{columns}]}}"#);
+            let table = ServerTable::read(&json).unwrap_or_else(|error| panic!("{error}"));
+            let expected: Vec<(String, bool)> =
+                table.rows.into_iter().map(|row| (row.status, row.healthy)).collect();
+            assert_eq!(statuses(&json), Ok(expected), "{columns}");
+        }
     }
 }

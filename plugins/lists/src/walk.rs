@@ -1,21 +1,29 @@
 //! Reading a list page by page, always at one resourceVersion.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use porthole_field_path::{Path, echo};
 
 use crate::{
     conditions::{Conditions, Matching},
-    cursor::Position,
+    cursor::{PART, Position},
     entry::{Entry, Key},
     one_line,
     pages::{ListError, Page, PageError, PageRequest, Pages, View},
-    server_table::ServerTable,
+    server_table::statuses,
     shape::Shape,
 };
 
-/// The maximum number of objects in a page of outlines.
-const MAX_OUTLINES: u32 = 500;
+/// The maximum number of objects in a page of outlines: 3 MB of pods, and some 12 MB here while they are counted. A page costs
+/// the API server what the list is long, so a hundred pages of 500 take three to four times as long as three of these.
+const MAX_OUTLINES: u32 = 20_000;
+/// The least that is tried where so many are too much for one answer of the host.
+const FEW_OUTLINES: u32 = 500;
+/// The maximum number of objects behind a token that are read to reach a position; more are passed over by outlines.
+const MAX_SKIPPED: u64 = PART - 1;
 /// The maximum number of pages that are read again for objects of which only the outline was read: each may be megabytes
 /// for a single object.
 const MAX_REREAD_PAGES: usize = 6;
@@ -88,6 +96,7 @@ pub(crate) enum RowScope {
     },
     /// Those of the first page.
     FirstPage,
+    /// Only outlines are read.
     None,
 }
 
@@ -101,6 +110,10 @@ pub(crate) struct Walk<'w, 's, P> {
     conditions: Option<Conditions>,
     /// Empty before the first page: the newest.
     resource_version: String,
+    /// Maximum number of outlines in a page.
+    max_outlines: u32,
+    /// Tokens by the index of the object behind them, of positions that were far behind their own.
+    tokens: BTreeMap<u64, String>,
 }
 
 impl<'w, 's, P: Pages> Walk<'w, 's, P> {
@@ -111,7 +124,15 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         conditions: Option<Conditions>,
         resource_version: String,
     ) -> Self {
-        Self { pages, shape, sort, conditions, resource_version }
+        Self {
+            pages,
+            shape,
+            sort,
+            conditions,
+            resource_version,
+            max_outlines: MAX_OUTLINES,
+            tokens: BTreeMap::new(),
+        }
     }
 
     /// See [`Conditions::absent`].
@@ -155,7 +176,8 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         mut visit: impl FnMut(Item, Position) -> bool,
     ) -> Result<WalkEnd, ListError<P::Error>> {
         // `end` is the page that is read next, so a walk that is cut off has it as the position to continue at.
-        let mut reached = WalkEnd { seen: 0, total: None, is_exact: false, cut: None, end: from };
+        let end = self.near_position(from)?;
+        let mut reached = WalkEnd { seen: 0, total: None, is_exact: false, cut: None, end };
         let mut is_first = true;
         loop {
             let at = reached.end.clone();
@@ -164,9 +186,14 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
                 || (scope == RowScope::FirstPage && is_first)
                 || self.conditions.is_some();
             let is_outline = !is_whole && self.shape.is_outlined();
-            let (limit, view) =
-                if is_outline { (MAX_OUTLINES, View::Outline) } else { (page_size, self.row_view()) };
-            let page = match self.page(&at, limit, view) {
+            let page = if is_outline {
+                // Nothing behind the end of the span is visited.
+                let left = u32::try_from(until.saturating_sub(at.base)).unwrap_or(u32::MAX);
+                self.outlines(&at, left.clamp(1, MAX_OUTLINES))
+            } else {
+                self.page(&at, page_size, self.row_view())
+            };
+            let page = match page {
                 Ok(page) => page,
                 // At the first page there is nothing to show, so the error itself is the answer.
                 Err(error) if !is_first && error.is_limit() => {
@@ -241,8 +268,8 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         while led.range(read..).any(is_outlined) {
             let limit = u32::try_from(count.saturating_sub(read)).unwrap_or(u32::MAX);
             let page = self.page(&from, limit, View::Outline).map_err(ListError::Page)?;
-            for (index, row) in (read..).zip(ServerTable::read(&page.items)?.rows) {
-                if row.healthy && is_outlined(&index) {
+            for (index, (_, healthy)) in (read..).zip(statuses(&page.items)?) {
+                if healthy && is_outlined(&index) {
                     led.remove(&index);
                 }
                 read = index.saturating_add(1);
@@ -267,8 +294,8 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
     /// The number of objects of a page, and those to visit with their indexes in it.
     fn items(&mut self, json: &str, is_outline: bool) -> Result<(u64, Vec<(u64, Item)>), String> {
         if is_outline {
-            let rows = ServerTable::read(json)?.rows.into_iter();
-            let items = rows.map(|row| Item::Outline { status: row.status, healthy: row.healthy });
+            let items = statuses(json)?.into_iter();
+            let items = items.map(|(status, healthy)| Item::Outline { status, healthy });
             let items: Vec<_> = (0..).zip(items).collect();
             return Ok((items.len() as u64, items));
         }
@@ -286,6 +313,44 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
         let sort = self.sort.iter().map(Path::to_string);
         let others: Vec<String> = sort.chain(self.conditions.iter().flat_map(Conditions::paths)).collect();
         self.shape.view(&others)
+    }
+
+    /// Reads outlines of so many objects, or of as many as an answer of the host holds.
+    fn outlines(&mut self, at: &Position, limit: u32) -> Result<Page, P::Error> {
+        loop {
+            match self.page(at, limit.min(self.max_outlines), View::Outline) {
+                Err(error) if error.is_too_large() && self.max_outlines > FEW_OUTLINES => {
+                    self.max_outlines = self.max_outlines.min(limit).div_ceil(10).max(FEW_OUTLINES);
+                }
+                page => return page,
+            }
+        }
+    }
+
+    /// The same position few objects behind a token, where its own stands far before it.
+    fn near_position(&mut self, at: Position) -> Result<Position, ListError<P::Error>> {
+        let mut near = at;
+        while near.skip > MAX_SKIPPED && self.conditions.is_none() && self.shape.is_outlined() {
+            let index = near.index();
+            if let Some((base, token)) = self.tokens.range(..=index).next_back()
+                && *base > near.base
+            {
+                near = Position { token: token.clone(), base: *base, skip: index.saturating_sub(*base) };
+                continue;
+            }
+            let limit = u32::try_from(near.skip).unwrap_or(u32::MAX);
+            let page = self.outlines(&near, limit).map_err(ListError::Page)?;
+            let passed = statuses(&page.items)?.len() as u64;
+            match page.continue_token {
+                Some(token) if passed > 0 && passed <= near.skip => {
+                    let base = near.base.saturating_add(passed);
+                    self.tokens.insert(base, token);
+                }
+                // It lies behind the list, which only a foreign token says.
+                _ => break,
+            }
+        }
+        Ok(near)
     }
 
     fn page(&mut self, at: &Position, limit: u32, view: View) -> Result<Page, P::Error> {
@@ -313,26 +378,36 @@ impl<'w, 's, P: Pages> Walk<'w, 's, P> {
     ) -> Result<Option<Position>, ListError<P::Error>> {
         // The outlines of one page are read again together: their token is that of the page.
         for group in positions.chunk_by(|a, b| a.token == b.token) {
-            let (Some(first), Some(last)) = (group.first(), group.last()) else { continue };
+            let Some(first) = group.first() else { continue };
             let mut pending = group.iter().peekable();
             let mut at = Position { skip: 0, ..first.clone() };
             // The index of the next object in the page that the outline was read of.
             let mut index = 0;
-            // More than one turn only if the page is shorter than when the outline was read.
+            // More than one turn only if the page is shorter than when the outline was read, or they stand far apart.
             while let Some(next) = pending.peek().copied() {
-                // No further than the last of them: the rows behind it were not asked for.
-                let limit =
-                    u32::try_from(last.skip.saturating_add(1).saturating_sub(index)).unwrap_or(u32::MAX);
                 // From the page reached, not from that of the outline: the next answer may have to read as many pages
                 // again, and would end where this one does.
                 let unread = Position { skip: next.skip.saturating_sub(index), ..at.clone() };
                 if *reads >= MAX_REREAD_PAGES {
                     return Ok(Some(unread));
                 }
+                let near = match self.near_position(unread.clone()) {
+                    // The next answer, which begins there, has reads for it.
+                    Err(ListError::Page(error)) if error.is_limit() => return Ok(Some(unread)),
+                    near => near?,
+                };
+                index = next.skip.saturating_sub(near.skip);
+                at = Position { skip: 0, ..near };
+                // No further than the last of them: the rows behind it were not asked for.
+                let along = pending.clone().map(|position| position.skip.saturating_sub(index));
+                let last = along.take_while(|skip| *skip <= MAX_SKIPPED).last().unwrap_or_default();
+                let limit = u32::try_from(last.saturating_add(1)).unwrap_or(u32::MAX);
                 let page = match self.page(&at, limit, self.row_view()) {
                     Ok(page) => page,
                     // As in `walk`: at the first read there is nothing to show instead.
-                    Err(error) if *reads > 0 && error.is_limit() => return Ok(Some(unread)),
+                    Err(error) if *reads > 0 && error.is_limit() => {
+                        return Ok(Some(Position { skip: next.skip.saturating_sub(index), ..at }));
+                    }
                     Err(error) => return Err(ListError::Page(error)),
                 };
                 *reads = reads.saturating_add(1);

@@ -141,6 +141,10 @@ impl PageError for PageReadError {
     fn is_limit(&self) -> bool {
         matches!(self.0.reason, Reason::OverReads | Reason::OverBytes | Reason::OverTime | Reason::TooLarge)
     }
+
+    fn is_too_large(&self) -> bool {
+        self.0.reason == Reason::TooLarge
+    }
 }
 
 impl From<ListError<PageReadError>> for Error {

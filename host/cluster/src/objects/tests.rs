@@ -159,7 +159,7 @@ async fn a_masked_field_is_masked_in_every_view_and_counted() {
             let query = GetQuery { namespace: Some("shop".into()), name: "orders".into(), view };
             get_object(client, &database(), &query, Redaction::Bookkeeping, &masks).await.unwrap()
         } else {
-            let query = list_query(view, None);
+            let query = ListQuery { limit: Some(50_000), ..list_query(view, None) };
             list_objects(client, &database(), &query, Redaction::Bookkeeping, &masks).await.unwrap().items
         };
         assert!(!shown.contains("hunter2") && shown.contains("<masked: configured>"), "{shown}");
@@ -167,6 +167,8 @@ async fn a_masked_field_is_masked_in_every_view_and_counted() {
         assert_eq!((budget.masked_values(), budget.masked()), (1, 0), "{shown}");
         let path = requests.take().remove(0).path;
         assert_eq!(path.contains("includeObject=Object"), is_table, "{path}");
+        let limit = if is_table { "limit=500&" } else { "limit=50000" };
+        assert!(one || path.contains(limit), "{path}");
     }
 }
 

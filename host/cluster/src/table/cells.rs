@@ -60,10 +60,15 @@ impl<'m> CellMasks<'m> {
         Self { masks: reaches.then_some(masks) }
     }
 
+    /// True if whole objects come with the rows.
+    pub(in super::super) fn reads_objects(self) -> bool {
+        self.masks.is_some()
+    }
+
     /// Part of each object that the API server adds to its row: masked values are looked for in the whole of it.
     pub(in super::super) fn row_object(self, column: NamespaceColumn) -> &'static str {
         match column {
-            _ if self.masks.is_some() => "Object",
+            _ if self.reads_objects() => "Object",
             NamespaceColumn::Added => "Metadata",
             NamespaceColumn::Absent => "None",
         }

@@ -203,10 +203,10 @@ fn object(agrees: bool) -> impl Strategy<Value = Object> {
 fn server(agrees: bool) -> impl Strategy<Value = Server> {
     let short = (prop::collection::vec(object(agrees), 0..80), 1_u32..30);
     let long = (prop::collection::vec(object(agrees), 400..1100), Just(u32::MAX));
-    (prop_oneof![20 => short, 1 => long], 1_u32..4, remaining()).prop_map(
-        |((objects, max_page), shorter, remaining)| {
+    (prop_oneof![20 => short, 1 => long], 1_u32..4, any::<bool>(), remaining()).prop_map(
+        |((objects, max_page), shorter, is_narrow, remaining)| {
             let max_rows = (max_page / shorter).max(1);
-            Server { objects, max_page, max_rows, remaining }
+            Server { objects, max_page, max_rows, is_narrow, remaining }
         },
     )
 }
@@ -323,7 +323,7 @@ proptest! {
 
     /// A token is foreign text: any is answered, with an error or an answer that ends.
     #[test]
-    fn any_token_is_answered(server in server(true), form in form(), choice in choice(), token in r"[urs2-9]([0-9]{1,4})?\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.7%2E1%252E\.(-|[0-9])") {
+    fn any_token_is_answered(server in server(true), form in form(), choice in choice(), token in r"[urs2-9]([0-9]{1,4})?\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.([0-9]{1,3}|4294967295|18446744073709551615)\.([0-9]{1,4}|4294967295|18446744073709551615)\.7%2E1%252E\.(-|[0-9])") {
         let at_most = server.objects.len();
         let mut call = Call { server: &server, reads: 100, error: Failed::Limit };
         // A token behind the list is one that no answer gave: the simulated server cannot read it.
@@ -368,7 +368,7 @@ proptest! {
 fn an_answer_without_room_for_a_page_of_outlines_gets_on() {
     let object = |status| Object { status, outlined_status: status, width: 0, time: 0 };
     let objects = (0..66).map(|at| object(if at < 19 { "Running" } else { "Pending" })).collect();
-    let server = Server { objects, max_page: 15, max_rows: 5, remaining: Remaining::None };
+    let server = Server { objects, max_page: 15, max_rows: 5, is_narrow: false, remaining: Remaining::None };
     let shown = read(&server, (Form::ServerTable, Choice::All), &[0], None, &[7], Failed::Limit);
     check(&server, (Form::ServerTable, Choice::All), &shown.unwrap_or_else(|error| panic!("{error}")))
         .unwrap_or_else(|error| panic!("{error}"));
@@ -384,8 +384,13 @@ fn a_count_that_is_too_small_ends_no_list() {
         time: 0,
     };
     for remaining in [Remaining::Zero, Remaining::Half, Remaining::Double, Remaining::Vast] {
-        let server =
-            Server { objects: (0..1000).map(object).collect(), max_page: 500, max_rows: 100, remaining };
+        let server = Server {
+            objects: (0..1000).map(object).collect(),
+            max_page: 500,
+            max_rows: 100,
+            is_narrow: false,
+            remaining,
+        };
         for form in [Form::ByHealth, Form::Folded, Form::ServerTable, Form::Names, Form::Fields] {
             for choice in [Choice::All, Choice::NotRunning, Choice::None] {
                 let shown = read(&server, (form, choice), &[8000], None, &[u32::MAX], Failed::Limit);
@@ -396,4 +401,78 @@ fn a_count_that_is_too_small_ends_no_list() {
             }
         }
     }
+}
+
+/// Unhealthy objects far behind the first page are found, and answers go on from there.
+#[test]
+fn what_stands_far_apart_in_one_page_is_shown_once() {
+    let is_unhealthy = |at: u32| matches!(at, 700 | 4200..4900 | 7999);
+    let object = |at| {
+        let status = if is_unhealthy(at) { "CrashLoopBackOff" } else { "Running" };
+        Object { status, outlined_status: status, width: 20, time: 0 }
+    };
+    for is_narrow in [false, true] {
+        let objects = (0..8000).map(object).collect();
+        let server = Server {
+            objects,
+            max_page: u32::MAX,
+            max_rows: u32::MAX,
+            is_narrow,
+            remaining: Remaining::Exact,
+        };
+        for form in [Form::ByHealth, Form::Folded, Form::ServerTable] {
+            let all = (form, Choice::All);
+            let shown = read(&server, all, &[16_000], None, &[u32::MAX], Failed::Limit);
+            let shown = shown.unwrap_or_else(|error| panic!("{error}"));
+            assert!(!shown.reports_missing, "{form:?}");
+            check(&server, all, &shown).unwrap_or_else(|error| panic!("{form:?}: {error}"));
+        }
+    }
+}
+
+/// A long list is a page of rows and one of outlines, a count one of outlines; an unhealthy object at the end is two reads
+/// more: to pass over what stands before it, and its row.
+#[test]
+fn a_long_list_is_read_at_once() {
+    let list = List { noun: "things", namespace: None, can_narrow: true, budget: 16_000, now: UNIX_EPOCH };
+    let reads = |broken: Option<usize>, output: Option<&str>| {
+        let object = |at| {
+            let status = if Some(at) == broken { "CrashLoopBackOff" } else { "Running" };
+            Object { status, outlined_status: status, width: 20, time: 0 }
+        };
+        let objects = (0..9000).map(object).collect();
+        let (max_page, remaining) = (u32::MAX, Remaining::Exact);
+        let server = Server { objects, max_page, max_rows: max_page, is_narrow: false, remaining };
+        let mut call = Call { server: &server, reads: 100, error: Failed::Unavailable };
+        let request = ListRequest { output: output.map(str::to_owned), ..ListRequest::default() };
+        let text = list.server_table(&request, &mut call).unwrap_or_else(|error| panic!("{error}"));
+        assert!(text.starts_with("9000 things: "), "{text}");
+        assert_eq!(broken.is_some() && output.is_none(), text.contains("o8999o"), "{text}");
+        100 - call.reads
+    };
+    assert_eq!(reads(None, None), 2);
+    assert_eq!(reads(None, Some("count")), 1);
+    assert_eq!(reads(Some(8999), None), 4);
+    assert_eq!(reads(Some(8999), Some("count")), 1);
+}
+
+/// Counts are worth showing where the reads of a call end before the rows that lead, and the next call has reads for them.
+#[test]
+fn a_row_that_a_call_does_not_reach_is_the_next_answer() {
+    let object = |at| {
+        let status = if at == 8999 { "CrashLoopBackOff" } else { "Running" };
+        Object { status, outlined_status: status, width: 20, time: 0 }
+    };
+    let objects = (0..9000).map(object).collect();
+    let (max_page, remaining) = (u32::MAX, Remaining::Exact);
+    let server = Server { objects, max_page, max_rows: max_page, is_narrow: false, remaining };
+    let list = (Form::ServerTable, Choice::All);
+    let answer = |reads, token| {
+        let mut call = Call { server: &server, reads, error: Failed::Limit };
+        list.0.answer(&mut call, list.1, token, 16_000, None).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let first = answer(2, None);
+    assert!(first.starts_with("9000 things: 8999 Running, 1 CrashLoopBackOff"), "{first}");
+    let next = answer(4, continue_token(&first));
+    assert!(next.contains("o8999o"), "{next}");
 }

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 /// Opaque, as the API has it: nothing may be read out of it, not even where it ends.
 const VERSION: &str = "7.1%2E";
 
+/// Outlines in an answer of a host that is narrow.
+const NARROW: usize = 700;
+
 /// A list as an API server holds it, and the behaviour of one call's reads.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
@@ -16,6 +19,8 @@ pub(crate) struct Server {
     pub(crate) max_page: u32,
     /// Objects per page of any other view.
     pub(crate) max_rows: u32,
+    /// True if an answer holds no more than some hundreds of outlines.
+    pub(crate) is_narrow: bool,
     /// The `remainingItemCount` that pages report.
     pub(crate) remaining: Remaining,
 }
@@ -78,6 +83,7 @@ pub(crate) struct Call<'s> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Failed {
     Limit,
+    TooLarge,
     Unavailable,
 }
 
@@ -89,7 +95,11 @@ impl fmt::Display for Failed {
 
 impl PageError for Failed {
     fn is_limit(&self) -> bool {
-        *self == Self::Limit
+        matches!(self, Self::Limit | Self::TooLarge)
+    }
+
+    fn is_too_large(&self) -> bool {
+        *self == Self::TooLarge
     }
 }
 
@@ -107,6 +117,9 @@ impl Pages for Call<'_> {
         let max = if is_outline { self.server.max_page } else { self.server.max_rows };
         let limit = request.limit.min(max).max(1) as usize;
         let end = objects.len().min(start + limit);
+        if is_outline && self.server.is_narrow && end - start > NARROW {
+            return Err(Failed::TooLarge);
+        }
         let named = objects[start..end].iter().zip(start..);
         let items = match &request.view {
             View::Table | View::Outline => {
