@@ -4,7 +4,7 @@ use porthole_diagnosis::{
     CUSTOM_FIELDS, CustomKind, CustomList, CustomSource, Kind, List, Listed, LogLines, LogRead, Outline,
     Reference, Source, Unread,
 };
-use porthole_sdk::{ListEnd, TableRow, kube_read::LogText, list_pages, prelude::*, table_rows};
+use porthole_sdk::{ListEnd, OUTLINES, TableRow, kube_read::LogText, list_pages, prelude::*, table_rows};
 
 /// Objects that the host reads at one time.
 const AT_ONCE: usize = 64;
@@ -12,9 +12,9 @@ const AT_ONCE: usize = 64;
 const PAGE: u32 = 250;
 /// Pages of one list. What is behind them is reported as not read.
 const PAGES: usize = 8;
-/// Rows in a page of outlines, each a twentieth of a whole pod.
-const OUTLINES: u32 = 500;
-/// Pages of outlines: twenty thousand pods of a namespace.
+/// Pods of a namespace that are outlined.
+const MAX_OUTLINED: usize = 20_000;
+/// Pages of outlines: so many if each has 500, as where values are masked.
 const OUTLINE_PAGES: usize = 40;
 /// Bytes of a log that reach the component.
 const LOG_BYTES: u32 = 64 << 10;
@@ -49,6 +49,9 @@ impl Source for Reads {
                     let [name, ready, status] = ["name", "ready", "status"].map(|title| row.cell(title));
                     Outline { name, ready, status }
                 };
+                if outlines.len() >= MAX_OUTLINED {
+                    return Err(format!("there are more than {}", outlines.len()));
+                }
                 outlines.extend(table_rows(page)?.into_iter().map(outline));
                 Ok(())
             },

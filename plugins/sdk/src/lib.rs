@@ -73,7 +73,7 @@ pub use list_arguments::ListArguments;
 pub use location::{Locations, get_by_name, locate, locate_preferred};
 pub use metrics::{Resource, TopArguments, metrics_error};
 pub use missing::{elsewhere, get_or_suggest, node_read, suggestion};
-pub use pages::{ListEnd, list_pages};
+pub use pages::{ListEnd, OUTLINES, list_pages};
 pub use porthole_field_path::{self as field_path, quantity};
 pub use porthole_lists::{Columns, Fold, ListRequest, Output, Row, Table, one_line, pruned, to_yaml, yaml};
 pub use porthole_sdk_macros::{Argument, Arguments, tool};

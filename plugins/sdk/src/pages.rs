@@ -5,6 +5,10 @@ use crate::{
     kube_read::{self, ListQuery, Page, ReadError, Reason},
 };
 
+/// Rows in a page of [`View::Outline`](crate::kube_read::View): 700 kB of pods. A page costs the API server what the list is
+/// long, so ten pages of 500 take it three times as long. Where values are masked the host answers fewer.
+pub const OUTLINES: u32 = 5000;
+
 /// Queries that the host answers at one time.
 const AT_ONCE: usize = 64;
 /// Namespaces that are tried for a caller who may not list all of them. Each costs a read of every list.

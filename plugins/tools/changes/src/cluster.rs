@@ -2,7 +2,7 @@
 
 use porthole_changes::{List, PodRow, Read, Release, Source, Unread, Write};
 use porthole_sdk::{
-    ListEnd, TableRow,
+    ListEnd, OUTLINES, TableRow,
     kube_read::{Change, ChangesPage, ChangesQuery},
     list_pages,
     prelude::*,
@@ -18,6 +18,9 @@ const ROWS: u32 = 12_000;
 
 /// Namespaces that are tried for a caller who may not read all of them.
 const TRIED: usize = 6;
+
+/// The error that ends a list of as many rows as are looked at.
+const ENOUGH: &str = "enough";
 
 /// The cluster as the caller may see it.
 pub(crate) struct Reads;
@@ -46,7 +49,7 @@ impl Source for Reads {
 
     fn pods(&mut self, namespace: Option<&str>) -> Read<PodRow> {
         let query = ListQuery {
-            limit: Some(LONG_PAGE),
+            limit: Some(OUTLINES),
             view: View::Outline,
             ..list_all_of(kind("pods"), namespace.map(str::to_owned), &[])
         };
@@ -55,6 +58,9 @@ impl Source for Reads {
             &[query],
             |_| pages(ROWS, LONG_PAGE),
             |_, read, page| {
+                if pods.len() >= ROWS as usize {
+                    return Err(ENOUGH.to_owned());
+                }
                 let [namespace, name, status, restarts] = ["namespace", "name", "status", "restarts"];
                 let of_row = |row: &TableRow| Some(row.cell(namespace)).filter(|own| !own.is_empty());
                 let pod = |row: TableRow| PodRow {
@@ -67,7 +73,11 @@ impl Source for Reads {
                 Ok(())
             },
         );
-        ends.into_iter().next().map_or((Vec::new(), Some(Unread::Unsupported)), |end| read(pods, end))
+        match ends.into_iter().next() {
+            Some(Err(error)) if error.message == ENOUGH => read(pods, Ok(ListEnd::PageLimit)),
+            Some(end) => read(pods, end),
+            None => (pods, Some(Unread::Unsupported)),
+        }
     }
 
     fn writes(&mut self, resource: &'static str, namespace: Option<&str>, since: &str) -> Read<Write> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use porthole_diagnosis::Kind;
-use porthole_sdk::{TableRow, prelude::*, table_rows};
+use porthole_sdk::{OUTLINES, TableRow, prelude::*, table_rows};
 
 /// Objects in a page.
 pub(crate) const PAGE: u32 = 500;
@@ -134,7 +134,7 @@ impl Searchable {
 
     /// All objects as the API server's table without namespaces, a twentieth of their bytes.
     pub(crate) fn outline(&self, namespace: Option<&str>) -> ListQuery {
-        ListQuery { view: View::Outline, ..self.query(namespace, &[]) }
+        ListQuery { view: View::Outline, limit: Some(OUTLINES), ..self.query(namespace, &[]) }
     }
 
     /// All objects with their labels, annotations and fields; None if the kind's columns are all that is searched.
