@@ -1,5 +1,8 @@
 //! Permits for concurrent calls and subscriptions, per host and per caller.
 
+#[cfg(test)]
+mod tests;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use porthole_identity::Owner;
