@@ -48,7 +48,7 @@ struct Suite {
 }
 
 /// Suites that run with `--long` only.
-const LONG: [&str; 4] = ["causes", "oldest", "reproducible", "soak"];
+const LONG: [&str; 3] = ["causes", "oldest", "reproducible"];
 
 /// Environment of every suite.
 struct Environment {
