@@ -138,9 +138,8 @@ impl<'a> Stage<'a> {
             accounts::allow(&client, (NAMESPACE, &name), None, accounts::reader_rules()).await?;
         }
         let proxy = Proxy::start(&cluster).await?;
-        let start = async |kubeconfig| Host::start(setup, kubeconfig, &setup.plugins, &[]).await;
-        let hosts = [start(&cluster.kubeconfig).await?, start(&cluster.kubeconfig).await?];
-        let recorded = start(&proxy.kubeconfig).await?;
+        let hosts = hosts(setup, &cluster.kubeconfig).await?;
+        let recorded = Host::start(setup, &proxy.kubeconfig, &setup.plugins, &[]).await?;
         let peer = match (peer, tokens.first()) {
             (Some(program), Some(token)) => {
                 let reader = cluster.write_kubeconfig("bench.kubeconfig", &json!({"token": token}))?;
@@ -160,9 +159,14 @@ impl<'a> Stage<'a> {
         self.peer.is_some()
     }
 
-    /// Adds pods until there are this many, and waits until the API server is idle.
+    /// Adds pods until there are this many, and waits until the API server is idle. The hosts are started anew, or their
+    /// highest memory would be that of earlier calls.
     pub(crate) async fn grow(&mut self, pods: usize) -> Result<()> {
         let begun = Instant::now();
+        let earlier = std::mem::replace(&mut self.hosts, hosts(self.setup, &self.cluster.kubeconfig).await?);
+        for host in earlier {
+            host.stop().await?;
+        }
         fixtures::more_pods(&self.cluster, self.pods..pods).await?;
         self.pods = self.pods.max(pods);
         eprintln!("{pods} pods after {:.0} s", begun.elapsed().as_secs_f64());
@@ -288,6 +292,12 @@ impl<'a> Stage<'a> {
         }
         Ok(())
     }
+}
+
+/// A host, and a second one for the noise.
+async fn hosts(setup: &Setup, kubeconfig: &Path) -> Result<[Host; 2]> {
+    let start = async || Host::start(setup, kubeconfig, &setup.plugins, &[]).await;
+    Ok([start().await?, start().await?])
 }
 
 /// Number and bytes of reads.
