@@ -33,6 +33,11 @@ pub(crate) fn resident(process: u32) -> u64 {
     status(process, "VmRSS")
 }
 
+/// Resident memory of a process that no file backs, in kB: without the code of programs and compiled tools.
+pub(crate) fn anonymous(process: u32) -> u64 {
+    status(process, "RssAnon")
+}
+
 /// Highest resident memory of a process since [`reset_high_water`], in kB.
 pub(crate) fn high_water(process: u32) -> u64 {
     status(process, "VmHWM")

@@ -19,7 +19,10 @@ use super::{
     results::{Contender, Crowd, Flood, Sessions, Spread, Start, Visits},
     stage::{Stage, free_address},
 };
-use crate::{process::resident, setup::many_tools};
+use crate::{
+    process::{anonymous, resident},
+    setup::many_tools,
+};
 
 /// Sessions that are opened at the same time.
 const CONNECTING: usize = 16;
@@ -127,14 +130,14 @@ async fn start(stage: &Stage<'_>) -> Result<Start> {
     let (tools, cache) = (folder.path().join("tools"), folder.path().join("cache"));
     let count = many_tools(stage.plugins(), &tools, TOOLS)?;
     stage.another_host(&tools, &cache).await?.stop().await?;
-    let (mut ready, mut idle) = (Vec::new(), 0);
+    let (mut ready, mut idle, mut idle_anonymous) = (Vec::new(), 0, None);
     for _ in 0..STARTS {
         let begun = Instant::now();
         let host = stage.another_host(&tools, &cache).await?;
         ready.push(begun.elapsed().as_secs_f64() * 1e3);
-        idle = resident(host.id()?);
+        (idle, idle_anonymous) = (resident(host.id()?), Some(anonymous(host.id()?)));
         host.stop().await?;
     }
     let tools = usize::try_from(count)?;
-    Ok(Start { tools, ready: Spread::of(ready).context("no starts")?, idle })
+    Ok(Start { tools, ready: Spread::of(ready).context("no starts")?, idle, idle_anonymous })
 }

@@ -218,11 +218,16 @@ fn crowd(crowd: &Crowd) -> String {
         ));
     }
     if let Some(start) = &crowd.start {
+        let mapped = start.idle_anonymous.map(|anonymous| {
+            let mapped = start.idle.saturating_sub(anonymous) as f64 / 1024.0;
+            format!(", of which {mapped:.1} MB are mapped from files (the program and compiled tools)")
+        });
         rows.push(format!(
-            "| a start with {} compiled tools | all served after {} ms; {:.1} MB then |",
+            "| a start with {} compiled tools | all served after {} ms; {:.1} MB then{} |",
             start.tools,
             spread(start.ready, 0),
-            start.idle as f64 / 1024.0
+            start.idle as f64 / 1024.0,
+            mapped.unwrap_or_default()
         ));
     }
     if rows.is_empty() {

@@ -190,6 +190,8 @@ pub(crate) struct Start {
     pub(crate) ready: Spread,
     /// Resident memory then, in kB.
     pub(crate) idle: u64,
+    /// The part of it that no file backs, in kB: the rest is code. Earlier runs did not measure it.
+    pub(crate) idle_anonymous: Option<u64>,
 }
 
 /// Processor time of the host by layer, under load.
