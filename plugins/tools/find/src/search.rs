@@ -26,6 +26,8 @@ const BYTES: usize = 22 << 20;
 const OUTLINE_BYTES: usize = 12 << 20;
 /// Bytes of a row that the host leaves out: `"object":null`.
 const ROW: usize = 16;
+/// Bytes of a row of an outline, as the API server sends it.
+const ROW_BYTES: usize = 160;
 /// A page counts as this many bytes at least, since a call's number of reads has a limit too.
 const MIN_PAGE: usize = 64 << 10;
 /// Pages of a list that its bytes end before.
@@ -210,13 +212,63 @@ impl<'s, S: Source> Search<'s, S> {
 
     /// The objects of some names in all namespaces, and the names that could be read.
     fn named(&mut self, names: BTreeSet<Name>) -> (Vec<Object>, BTreeSet<Name>) {
+        let mut by_kind: BTreeMap<Kind, BTreeSet<String>> = BTreeMap::new();
+        for (kind, name) in names {
+            by_kind.entry(kind).or_default().insert(name);
+        }
+        let namespaces = self.namespaces();
+        let (mut found, mut read, mut others) = (Vec::new(), BTreeSet::new(), Vec::new());
+        for (kind, names) in by_kind {
+            let Some(searchable) = Searchable::of(kind) else { continue };
+            // To find a name the API server looks at all objects of the kind, to list a namespace at those in it.
+            let is_short = self.count(kind).saturating_mul(ROW_BYTES) < BYTES - OUTLINE_BYTES;
+            if is_short && !namespaces.is_empty() && namespaces.len() < names.len() {
+                let (objects, found_names) = self.in_namespaces(searchable, &names, &namespaces);
+                found.extend(objects);
+                read.extend(found_names);
+            } else {
+                others.extend(names.into_iter().map(|name| (searchable, (kind, name))));
+            }
+        }
+        let (objects, names) = self.by_name(others);
+        found.extend(objects);
+        read.extend(names);
+        (found, read)
+    }
+
+    /// The names of all namespaces; none if not all were read.
+    fn namespaces(&self) -> Vec<String> {
+        let is_whole = self.namespace.is_none() && !self.coverage.partly.contains_key(&Kind::Namespace);
+        let namespaces = self.rows.iter().filter(|row| is_whole && row.kind == Kind::Namespace);
+        namespaces.map(|row| row.name.clone()).collect()
+    }
+
+    /// As [`named`](Self::named), of one kind, by the outlines of each namespace.
+    fn in_namespaces(
+        &mut self,
+        searchable: &'static Searchable,
+        names: &BTreeSet<String>,
+        namespaces: &[String],
+    ) -> (Vec<Object>, BTreeSet<Name>) {
+        let queries: Vec<ListQuery> =
+            namespaces.iter().map(|namespace| searchable.outline(Some(namespace))).collect();
+        let mut found: Vec<Object> = Vec::new();
+        let ends = self.source.pages(&queries, MAX_PAGES, &mut |_, read_in, page| {
+            found.extend(searchable.rows(page, read_in)?.into_iter().filter(|row| names.contains(&row.name)));
+            Ok(())
+        });
+        let is_whole = ends.iter().all(|end| matches!(end, Ok(ListEnd::Whole)));
+        let is_read = |name: &&String| is_whole || found.iter().any(|object| object.name == **name);
+        let read = names.iter().filter(is_read).map(|name| (searchable.kind, name.clone())).collect();
+        (found, read)
+    }
+
+    /// As [`named`](Self::named), each by a read of its own.
+    fn by_name(&mut self, names: Vec<(&'static Searchable, Name)>) -> (Vec<Object>, BTreeSet<Name>) {
         // In a selector anything else could be more than a name.
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
-        let names: Vec<(&Searchable, Name)> = names
-            .into_iter()
-            .filter(|(_, name)| name.bytes().all(is_plain))
-            .filter_map(|name| Some((Searchable::of(name.0)?, name)))
-            .collect();
+        let names: Vec<(&Searchable, Name)> =
+            names.into_iter().filter(|(_, (_, name))| name.bytes().all(is_plain)).collect();
         let query = |(searchable, (kind, name)): &(&Searchable, Name)| {
             let namesakes = self.rows.iter().filter(|row| row.kind == *kind && row.name == *name).count();
             searchable.named(name, (namesakes > ROWS).then_some(PAGE))

@@ -135,6 +135,7 @@ fn namespace(number: usize) -> String {
 fn name(resource: &str, number: usize) -> String {
     match resource {
         "configmaps" if number < NAMESPACES => "shared".to_owned(),
+        "namespaces" => namespace(number),
         "pods" => format!("app-{}-{number:05}", number % 40),
         _ => format!("{}-{number:05}", resource.split('.').next().unwrap_or_default()),
     }
@@ -207,6 +208,24 @@ fn a_name_among_fifty_thousand_pods_is_found_with_half_of_what_a_call_may_read()
     assert!(answer.contains("\nshown 40 of 1250; a longer query or a kind narrows it\n"), "{answer}");
     assert_eq!(answer.lines().filter(|line| line.starts_with("Pod load-3 app-7-")).count(), 40, "{answer}");
     assert!(cluster.bytes < LIMITS.0 / 2 && cluster.reads < LIMITS.1, "{} {}", cluster.bytes, cluster.reads);
+}
+
+/// The API server looks at every pod of the cluster for each name.
+#[test]
+fn the_namespaces_of_many_pods_are_read_in_few_reads() {
+    let ask = |namespaces: usize| {
+        let mut cluster = Cluster::of(&[("pods", 50_000), ("namespaces", namespaces)]);
+        let answer = cluster.ask("app-7-");
+        assert_eq!(
+            answer.lines().filter(|line| line.starts_with("Pod load-3 app-7-")).count(),
+            40,
+            "{answer}"
+        );
+        assert!(!cluster.is_over && cluster.bytes < LIMITS.0 * 3 / 4, "{}", cluster.bytes);
+        cluster.reads
+    };
+    let by_name = ask(0);
+    assert_eq!(ask(NAMESPACES), by_name - 40 + 2 * NAMESPACES, "two pages of each namespace");
 }
 
 /// Also in a cluster whose kinds are all too many, and with less than the defaults.
