@@ -244,13 +244,13 @@ impl Matches {
 fn shorten(line: &[u8], whole: bool, end: usize, max: usize, out: &mut String) {
     let part = |from: usize, to: usize| {
         let bytes = line.get(from..to.min(line.len())).unwrap_or_default();
-        String::from_utf8_lossy(bytes).trim_matches('\u{fffd}').to_owned()
+        // Halves of characters at its ends.
+        let text = String::from_utf8_lossy(bytes);
+        within(text.trim_matches('\u{fffd}'), bytes.len())
     };
     let begin = out.len();
     if line.len() <= max && whole {
-        out.push_str(&String::from_utf8_lossy(line));
-        // A byte that is no UTF-8 was replaced by three.
-        out.truncate(out.floor_char_boundary(begin.saturating_add(max)));
+        out.push_str(&within(&String::from_utf8_lossy(line), max));
         return;
     }
     let quarter = max / 4;
@@ -264,6 +264,12 @@ fn shorten(line: &[u8], whole: bool, end: usize, max: usize, out: &mut String) {
     out.truncate(out.floor_char_boundary(begin.saturating_add(max)));
     let over = if whole { "" } else { "over " };
     out.push_str(&format!("… [cut: a line of {over}{} bytes]", line.len()));
+}
+
+/// A text with replacements for bytes that are no UTF-8, of three bytes each; where it has more than `max`, and would be cut
+/// at its end, of one.
+fn within(text: &str, max: usize) -> String {
+    if text.len() <= max { text.to_owned() } else { text.replace('\u{fffd}', "?") }
 }
 
 impl Sink for Matches {

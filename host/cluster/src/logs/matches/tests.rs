@@ -98,6 +98,22 @@ fn a_long_line_is_cut_around_its_match_and_the_rest_is_searched() {
     );
 }
 
+/// Each byte that is no UTF-8 is shown by a character of three, by which the match may be pushed out of the line.
+#[test]
+fn a_match_behind_bytes_that_are_no_text_is_shown() {
+    let binary = |before: usize, behind: usize| {
+        [&vec![0xff; before][..], b"needle", &vec![0xfe; behind], b"\n"].concat()
+    };
+    for (before, behind) in [(2, 2), (300, 0), (300, 90), (1000, 0), (1000, 5000)] {
+        let query = LogSearch { line_bytes: Some(400), ..query("needle") };
+        let found = search(&query, &binary(before, behind), 100);
+        assert_eq!(found.matched, 1);
+        assert!(found.first.contains("needle"), "{before}, {behind}: {}", found.first);
+        assert!(found.first.len() < 500, "{}", found.first);
+        assert_eq!(found.first.contains('\u{fffd}'), before == 2, "{}", found.first);
+    }
+}
+
 #[test]
 fn an_endless_line_is_neither_kept_nor_waited_for() {
     let mut matches = Matches::new(&query("^x"), SearchPatterns::default(), None, Masking::Mask, 1 << 20);
