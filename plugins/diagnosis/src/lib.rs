@@ -183,7 +183,8 @@ fn of_cluster(rules: &[Rule], source: &mut impl Source, facts: &mut Facts) -> Re
         if survey.looked_at == 0 && !gaps.is_empty() {
             return Err(format!("nothing could be looked at: ask for a namespace that you may read{gaps}"));
         }
-        return Err(format!("no trouble in any namespace: {} objects looked at{gaps}", survey.looked_at));
+        let objects = if survey.looked_at == 1 { "object" } else { "objects" };
+        return Err(format!("no trouble in any namespace: {} {objects} looked at{gaps}", survey.looked_at));
     }
     let mut subject = Vec::new();
     for (namespace, _) in survey.namespaces.iter().take(survey::NAMESPACES) {
