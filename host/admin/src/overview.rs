@@ -138,7 +138,12 @@ fn tool_row(tool: &Tool, metrics: &Metrics, snapshot: &Snapshot) -> Markup {
             }
             td.number { (quantile(0.5)) }
             td.number { (quantile(0.99)) }
-            td.wide { (describe_rules(tool.description.grant.rules())) }
+            td.wide {
+                (describe_rules(tool.description.grant.rules()))
+                @if let Some(kinds) = snapshot.grant(tool).kinds() {
+                    " (of the " (kinds.count()) " kinds that its approval names)"
+                }
+            }
             td { (tool.description.version) }
             td.mono title=(tool.digest) { (tool.digest.short()) }
             @if !snapshot.origins.is_empty() { td.wide { (origin(snapshot.origins.get(name))) } }

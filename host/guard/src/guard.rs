@@ -7,7 +7,7 @@ use porthole_contract::{AccessQuery, Credential, Failure, Requirement, ResourceN
 use porthole_quota::MemoryShare;
 
 use crate::{
-    CallerPolicy, Ceiling, Denied, Grant, GuardedReader, MaskedValues, ReadLimits, home::Home,
+    CallerPolicy, Ceiling, Denied, Grant, GuardedReader, MaskedValues, NamedKinds, ReadLimits, home::Home,
     policy::Policy, redaction::Redactions,
 };
 
@@ -85,6 +85,18 @@ impl Guard {
     /// The namespace in which a right is required.
     pub fn namespace_of<'a>(&'a self, requirement: &'a Requirement) -> &'a str {
         requirement.namespace.as_deref().unwrap_or_else(|| self.cluster.server.default_namespace())
+    }
+
+    /// All kinds that the cluster serves now.
+    ///
+    /// # Errors
+    ///
+    /// If the API server does not answer.
+    pub async fn kinds(&self, credential: &Credential) -> Result<NamedKinds, Failure> {
+        let budget = ReadBudget::for_review();
+        let client = Client { server: &self.cluster.server, credential, budget: &budget };
+        let kinds = self.cluster.kinds.all(client).await?;
+        Ok(NamedKinds::of(kinds.iter().map(|kind| (kind.group.as_str(), kind.plural.as_str()))))
     }
 
     /// Address of the API server.

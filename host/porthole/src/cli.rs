@@ -73,7 +73,8 @@ const COMPILE_EXAMPLES: &str = "Examples:
 
 const APPROVE_EXAMPLES: &str = "Examples:
   porthole plugin approve team_quotas.wasm                                 lines to commit under `tools.approved`
-  porthole plugin approve plugins/*.wasm --lock /var/lib/porthole/tools.lock    and a running host serves them";
+  porthole plugin approve plugins/*.wasm --lock /var/lib/porthole/tools.lock    and a running host serves them
+  porthole plugin approve plugins/*.wasm --kinds --context production      of any kind, those that production serves now";
 
 const RBAC_EXAMPLES: &str = "Examples:
   porthole rbac | kubectl apply -f -
@@ -133,6 +134,12 @@ pub(crate) enum Plugin {
         /// The tools, .wasm files
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// Name the kinds that the cluster serves now, for tools that declare any kind (`*`): kinds that are installed later
+        /// stay closed to them until they are approved
+        #[arg(long)]
+        kinds: bool,
+        #[command(flatten)]
+        cluster: ClusterArgs,
         #[command(flatten)]
         lock: LockArgs,
         #[command(flatten)]

@@ -15,7 +15,7 @@ mod text;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use porthole_contract::{Digest, ToolName, Version};
-use porthole_guard::{Excess, Grant};
+use porthole_guard::{Excess, Grant, NamedKinds};
 use serde::Deserialize;
 
 pub(crate) use admission::Admission;
@@ -52,6 +52,8 @@ pub struct Approval {
     pub digest: Digest,
     /// Reads that were approved.
     pub reads: Arc<Grant>,
+    /// Kinds for which `*` stands in them; `None` for any.
+    pub kinds: Option<Arc<NamedKinds>>,
     /// Name of the approver.
     pub by: String,
     /// Date and time of it.
@@ -193,4 +195,13 @@ pub fn decide(mode: ApprovalMode, given: &[&Approval], declared: &Declaration<'_
     }
     let older = given.iter().find(|approval| declared.version.precedes(&approval.version));
     older.map_or(Decision::Approved, |approval| Decision::Held(Hold::Older(approval.version.clone())))
+}
+
+/// Kinds for which a declared `*` stands: those that the approvals with a `*` name together; `None` if one of these names
+/// none, or there is none.
+pub(crate) fn named_kinds(given: &[&Approval]) -> Option<Arc<NamedKinds>> {
+    let mut named =
+        given.iter().filter(|approval| approval.reads.is_wide()).map(|approval| approval.kinds.as_ref());
+    let first = Arc::clone(named.next()??);
+    named.try_fold(first, |all, kinds| Some(Arc::new(all.union(kinds?))))
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use porthole_contract::{FINISH_MARGIN, Note};
-use porthole_guard::{Ceiling, Guard, ReadLimits, ReadLog, ReadRecord};
+use porthole_guard::{Ceiling, Grant, Guard, ReadLimits, ReadLog, ReadRecord};
 use porthole_identity::{Authenticator, Caller, Owner};
 use porthole_quota::Account;
 use porthole_sandbox::{CallContext, RunReport};
@@ -142,7 +142,7 @@ impl Calls {
         // Held until the component has ended, which may be later than the client's disconnect.
         let permit = (permit, self.metrics().instance());
         record.began = Instant::now();
-        let context = self.context(&tool, caller, ceiling, notes);
+        let context = self.context(&tool, snapshot.grant(&tool), caller, ceiling, notes);
         record.read_log = Some(context.reader.log());
         let RunReport { result, reads, cpu, memory } =
             tool.component.call(arguments, context, tool.limits, permit).await;
@@ -160,6 +160,7 @@ impl Calls {
     fn context(
         &self,
         tool: &Tool,
+        grant: &Arc<Grant>,
         caller: &Caller,
         ceiling: Ceiling,
         notes: Option<mpsc::Sender<Note>>,
@@ -174,7 +175,7 @@ impl Calls {
         let reader = self.guard.reader(
             caller.credential.clone(),
             ceiling,
-            Arc::clone(&tool.description.grant),
+            Arc::clone(grant),
             ReadLimits {
                 deadline: now.checked_add(reading_time).unwrap_or(now),
                 reads: limits.reads,

@@ -6,6 +6,7 @@ use std::{
 };
 
 use porthole_contract::{Digest, Printable, ToolName, Version};
+use porthole_guard::Grant;
 
 use super::{Origin, Tool};
 use crate::{
@@ -37,6 +38,8 @@ pub struct Snapshot {
     pub held: BTreeMap<String, HeldTool>,
     /// Tools that the operator's settings exclude.
     pub disabled: BTreeSet<ToolName>,
+    /// Grants of the tools whose `*` stands for the kinds that an approval names.
+    bound: BTreeMap<ToolName, Arc<Grant>>,
 }
 
 /// Load state of a file.
@@ -114,6 +117,10 @@ impl Snapshot {
                 let reason = format!("its tool {name} is served from {}", Printable(&winner.file));
                 snapshot.failures.insert(Printable(&other.file).to_string(), reason);
             }
+            let declared = &winner.description.grant;
+            if let Some(kinds) = admission.kinds(name).filter(|_| declared.is_wide()) {
+                snapshot.bound.insert(name.clone(), Arc::new(declared.within(kinds)));
+            }
             snapshot.tools.insert(name.clone(), Arc::clone(winner));
         }
         // Last: the earlier version may be disabled, or another file may have its name.
@@ -122,6 +129,12 @@ impl Snapshot {
             snapshot.failures.insert(Printable(file).to_string(), reason);
         }
         snapshot
+    }
+
+    /// What a served tool may read: its declaration, within the kinds that its approval names.
+    pub fn grant<'s>(&'s self, tool: &'s Tool) -> &'s Arc<Grant> {
+        let description = &tool.description;
+        self.bound.get(&description.name).unwrap_or(&description.grant)
     }
 
     /// The reason for which a file is not served, and the version of it that still is.

@@ -34,9 +34,15 @@ pub(crate) fn run(command: Plugin) -> anyhow::Result<ExitCode> {
             let approvals = Config::of(&load)?.approvals;
             block_on(inspect::inspect(&file, &approvals, lock.lock, &loader(load)?))
         }
-        Plugin::Approve { files, lock, load } => {
+        Plugin::Approve { files, kinds, cluster, lock, load } => {
             let lock = Config::of(&load)?.approvals.lock(lock.lock);
-            block_on(approve::approve(&files, lock, &loader(load)?))
+            let names_cluster =
+                cluster.kubeconfig.is_some() || cluster.context.is_some() || cluster.demo.is_some();
+            if names_cluster && !kinds {
+                bail!("--kubeconfig, --context and --demo say whose kinds --kinds names; add --kinds");
+            }
+            let cluster = kinds.then_some(&cluster);
+            block_on(approve::approve(&files, cluster, lock, &loader(load)?))
         }
         Plugin::Check { files, load } => block_on(check::check(&files, &loader(load)?)),
         Plugin::Compile { plugins, load } => block_on(compile::compile(&plugins, &loader(load)?)),

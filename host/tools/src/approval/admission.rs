@@ -4,10 +4,11 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::SystemTime};
 
 use porthole_contract::{Digest, ToolName, Version};
+use porthole_guard::NamedKinds;
 
 use super::{
     Approval, ApprovalLock, ApprovalMode, Approvals, Decision, Declaration, Hold, LockError, MAX_APPROVALS,
-    decide, reports::Reports,
+    decide, named_kinds, reports::Reports,
 };
 use crate::{Audit, folder::Fingerprint};
 
@@ -93,14 +94,27 @@ impl Admission {
         }
     }
 
-    /// Decides whether a tool is served.
-    pub(crate) fn decide(&self, declared: &Declaration<'_>) -> Decision {
-        let name = declared.name;
+    /// Approvals that count for a name: the remembered one, and the one of the configuration.
+    fn given(&self, name: &ToolName) -> Vec<&Approval> {
         let remembered = self.pending.get(name).or_else(|| self.locked.get(name));
         // Under `always` an operator approves; an entry that a host wrote under `wider` is no operator's.
         let remembered =
             remembered.filter(|approval| self.mode != ApprovalMode::Always || approval.by != FIRST_SEEN);
-        let given: Vec<&Approval> = remembered.into_iter().chain(self.approved.get(name)).collect();
+        remembered.into_iter().chain(self.approved.get(name)).collect()
+    }
+
+    /// Kinds for which a `*` that the tool declares stands; `None` if its approvals name none.
+    pub(crate) fn kinds(&self, name: &ToolName) -> Option<Arc<NamedKinds>> {
+        if self.mode == ApprovalMode::None {
+            return None;
+        }
+        named_kinds(&self.given(name))
+    }
+
+    /// Decides whether a tool is served.
+    pub(crate) fn decide(&self, declared: &Declaration<'_>) -> Decision {
+        let name = declared.name;
+        let given = self.given(name);
         match decide(self.mode, &given, declared) {
             Decision::Approved if self.is_below_floor(declared, &given) => self
                 .floors
@@ -165,7 +179,8 @@ impl Admission {
             None => {
                 let at = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
                 let reads = Arc::clone(declared.reads);
-                let approval = Approval { version, digest, reads, by: FIRST_SEEN.to_owned(), at };
+                let approval =
+                    Approval { version, digest, reads, kinds: None, by: FIRST_SEEN.to_owned(), at };
                 self.reports.report(name, &approval);
                 approval
             }

@@ -20,6 +20,7 @@ pub(super) fn approval(version: &str, digest: u8, resources: &[&str]) -> Approva
         version: Version::parse(version).unwrap(),
         digest: Digest::new([digest; 32]),
         reads: grant(resources),
+        kinds: None,
         by: "jane (uid 1000)".to_owned(),
         at: "2026-11-29T10:00:00Z".to_owned(),
     }
@@ -74,6 +75,32 @@ fn the_lock_and_the_configuration_approve_together_and_the_higher_version_counts
         "Approved",
         "named itself"
     );
+}
+
+#[test]
+fn kinds_are_those_that_all_approvals_of_any_kind_name() {
+    let of = |resource, names: Option<&[&str]>| Approval {
+        kinds: names.map(|names| Arc::new(NamedKinds::parse(names.iter().copied()).unwrap())),
+        ..approval("1.0.0", 1, &[resource])
+    };
+    let named = |given: &[&Approval]| named_kinds(given).map(|kinds| kinds.names().join(" "));
+    let (pods, jobs, any) = (of("*", Some(&["pods"])), of("*", Some(&["jobs.batch"])), of("*", None));
+    let narrow = of("nodes", None);
+    assert_eq!(named(&[&pods]).as_deref(), Some("pods"));
+    assert_eq!(named(&[&pods, &jobs]).as_deref(), Some("pods jobs.batch"));
+    assert_eq!(named(&[&narrow, &pods]).as_deref(), Some("pods"), "its `*` is that of the other");
+    assert_eq!((named(&[&pods, &any]), named(&[&any, &pods])), (None, None));
+    assert_eq!((named(&[]), named(&[&narrow])), (None, None));
+    let none = of("*", Some(&[]));
+    assert_eq!(named(&[&none]).as_deref(), Some(""), "an empty list closes all");
+
+    let mut approvals = Approvals::default();
+    approvals.insert(ToolName::parse("tool").unwrap(), pods);
+    let written = lock::render(&approvals);
+    assert!(String::from_utf8_lossy(&written).contains(r#""kinds":["pods"]"#));
+    assert_eq!(lock::parse(&written), Ok(approvals));
+    let wrong = String::from_utf8(written).unwrap().replace(r#"["pods"]"#, r#"["*"]"#);
+    assert!(lock::parse(wrong.as_bytes()).unwrap_err().contains("tool: kinds: \"*\" is not a kind"));
 }
 
 fn lock() -> (tempfile::TempDir, ApprovalLock, PathBuf) {

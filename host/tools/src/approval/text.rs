@@ -5,7 +5,7 @@ use std::sync::Arc;
 use porthole_contract::{
     Digest, Echo, ReadRule, ToolName, Verb, Version, check_declaration_size, controls_display,
 };
-use porthole_guard::Grant;
+use porthole_guard::{Grant, NamedKinds};
 use serde::{Deserialize, Serialize};
 
 use super::{Approval, Approvals, MAX_APPROVALS};
@@ -21,6 +21,8 @@ pub struct ApprovalText {
     version: String,
     digest: String,
     reads: Vec<RuleText>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kinds: Option<Vec<String>>,
     #[serde(default)]
     by: String,
     #[serde(default)]
@@ -44,6 +46,7 @@ impl ApprovalText {
             version: approval.version.to_string(),
             digest: format!("sha256:{}", approval.digest),
             reads: approval.reads.rules().iter().map(RuleText::of).collect(),
+            kinds: approval.kinds.as_ref().map(|kinds| kinds.names()),
             by: approval.by.clone(),
             at: approval.at.clone(),
         }
@@ -86,7 +89,10 @@ impl ApprovalText {
         check_declaration_size(self.reads.len(), names).map_err(wrong)?;
         let rules = self.reads.into_iter().map(RuleText::parse).collect::<Result<Vec<_>, _>>();
         let rules = rules.map_err(|error| format!("{tool}: reads: {error}"))?;
-        Ok((tool, Approval { version, digest, reads: Arc::new(Grant::new(rules)), by: self.by, at: self.at }))
+        let named = self.kinds.map(|names| NamedKinds::parse(names.iter().map(String::as_str))).transpose();
+        let kinds = named.map_err(|error| format!("{tool}: kinds: {error}"))?.map(Arc::new);
+        let reads = Arc::new(Grant::new(rules));
+        Ok((tool, Approval { version, digest, reads, kinds, by: self.by, at: self.at }))
     }
 }
 

@@ -33,6 +33,8 @@ enum EventText<'a> {
         digest: Digest,
         /// Bounded by its parser, as are all fields of an approval.
         reads: Vec<RuleText>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kinds: Option<Vec<String>>,
         by: &'a str,
         at: &'a str,
     },
@@ -51,6 +53,7 @@ impl ApprovalEvent {
                 version: &approval.version,
                 digest: approval.digest,
                 reads: approval.reads.rules().iter().map(RuleText::of).collect(),
+                kinds: approval.kinds.as_ref().map(|kinds| kinds.names()),
                 by: &approval.by,
                 at: &approval.at,
             },

@@ -10,7 +10,7 @@ use std::{
 use porthole_testbed::{
     component::{Component, Rule, Verb},
     http::{Streamable, send},
-    porthole::{Porthole, binary},
+    porthole::{Porthole, binary, tools},
     versions::{number, version},
 };
 use serde_json::{Value, json};
@@ -267,6 +267,79 @@ async fn always_serves_what_the_configuration_approves_and_follows_it() {
     until_ready(&host, "taken back", |ready| served(ready, "versioned").is_empty()).await;
     swap(&config(&indented), "..4");
     until_ready(&host, "given again", |ready| served(ready, "versioned") == number(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_of_any_kind_names_the_kinds_of_the_day_and_later_ones_wait() {
+    let stage = Stage::new();
+    stage.put("resources_list.wasm", &fs::read(tools().join("resources_list.wasm")).unwrap());
+    fs::create_dir(stage.path("before")).unwrap();
+    fs::create_dir(stage.path("after")).unwrap();
+    let namespace = "{apiVersion: v1, kind: Namespace, metadata: {name: shop}}";
+    fs::write(stage.path("before/all.yaml"), namespace).unwrap();
+    let widget = "---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: widgets.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: widgets, singular: widget, kind: Widget}
+  versions: [{name: v1, served: true, storage: true}]
+---
+{apiVersion: example.com/v1, kind: Widget, metadata: {name: left, namespace: shop}}
+";
+    fs::write(stage.path("after/all.yaml"), format!("{namespace}\n{widget}")).unwrap();
+    let (lock, file) = (stage.text("tools.lock"), stage.text("tools/resources_list.wasm"));
+    plugin(&["approve", &file, "--lock", &lock, "--kinds", "--demo", &stage.text("before")]);
+    let named = stage.locked()["approved"][0]["kinds"].clone();
+    assert!(named.as_array().unwrap().contains(&json!("deployments.apps")), "{named}");
+
+    let (plugins, config, page) = (stage.text("tools"), stage.text("porthole.yaml"), "127.0.0.1:0");
+    fs::write(&config, "tools: {approve: always}").unwrap();
+    let after = stage.text("after");
+    let host = Porthole::spawn(&[
+        "--demo",
+        &after,
+        "--identity",
+        "host",
+        "--plugins",
+        &plugins,
+        "--config",
+        &config,
+        "--lock",
+        &lock,
+        "--admin-listen",
+        page,
+    ])
+    .unwrap();
+    until_ready(&host, "approved", |ready| !served(ready, "resources_list").is_empty()).await;
+    let client = Streamable::new(&host.origin, None);
+    let widgets = || client.call("resources_list", json!({"kind": "Widget", "apiVersion": "example.com/v1"}));
+    let namespaces =
+        client.call("resources_list", json!({"kind": "Namespace", "apiVersion": "v1"})).await.unwrap();
+    assert!(namespaces.contains("shop"), "{namespaces}");
+    let closed = widgets().await.unwrap();
+    assert!(
+        closed.contains("widgets of example.com is not one of those") && closed.contains("--kinds"),
+        "{closed}"
+    );
+    let shown = send("GET", &format!("{}/", host.page().await.unwrap()), None, "").await.unwrap().body;
+    let told =
+        format!("list any kind (of the {} kinds that its approval names)", named.as_array().unwrap().len());
+    assert!(shown.contains(&told), "{shown}");
+    assert!(plugin(&["inspect", &file, "--lock", &lock]).contains("kinds) by "));
+
+    plugin(&["approve", &file, "--lock", &lock, "--kinds", "--demo", &after]);
+    let begun = Instant::now();
+    loop {
+        let listed = widgets().await.unwrap();
+        if listed.contains("left") {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{listed}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,20 +3,29 @@
 use std::{fs, os::unix::fs::MetadataExt, path::PathBuf, process::ExitCode, sync::Arc, time::SystemTime};
 
 use anyhow::Context;
-use porthole_contract::{ToolName, controls_display, describe_rules};
+use porthole_cluster::{ApiServer, Cluster};
+use porthole_contract::{Credential, ToolName, controls_display, describe_rules};
+use porthole_guard::{Guard, NamedKinds};
 use porthole_tools::{Approval, ApprovalLock, ApprovalText, Approvals, Loader, Tool};
 
 use super::{open, printable};
+use crate::{cli::ClusterArgs, demo::Demo, wiring};
 
 /// Bytes of a user's name that are kept.
 const MAX_USER: usize = 64;
 
 pub(super) async fn approve(
     files: &[PathBuf],
+    cluster: Option<&ClusterArgs>,
     lock: Option<ApprovalLock>,
     loader: &Loader,
 ) -> anyhow::Result<ExitCode> {
-    let (by, at) = (user(), humantime::format_rfc3339_seconds(SystemTime::now()).to_string());
+    let kinds = match cluster {
+        Some(cluster) => Some(Arc::new(kinds(cluster).await?)),
+        None => None,
+    };
+    let note =
+        Note { kinds, by: user(), at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string() };
     let mut approved: Vec<(ToolName, Approval)> = Vec::new();
     for file in files {
         let Some(wasm) = open(file, loader).await? else { return Ok(ExitCode::FAILURE) };
@@ -27,7 +36,7 @@ pub(super) async fn approve(
                 return Ok(ExitCode::FAILURE);
             }
         };
-        approved.push((tool.description.name.clone(), approval(&tool, &by, &at)));
+        approved.push((tool.description.name.clone(), note.approval(&tool)));
     }
     let before = match &lock {
         Some(lock) => write(lock, &approved)?,
@@ -40,19 +49,50 @@ pub(super) async fn approve(
         let reads = describe_rules(approval.reads.rules());
         let excess = before.get(tool).and_then(|before| before.reads.excess(&approval.reads));
         let addition = excess.map(|excess| format!(" ({excess} in addition)")).unwrap_or_default();
-        eprintln!("approved by {by}: {tool} {} may {reads}{addition}", approval.version);
+        let kinds = match &approval.kinds {
+            Some(kinds) => format!(", of the {} kinds that the cluster serves now", kinds.count()),
+            None if approval.reads.is_wide() => {
+                ", also of kinds that are installed later (--kinds names those of a cluster)".to_owned()
+            }
+            None => String::new(),
+        };
+        eprintln!("approved by {}: {tool} {} may {reads}{addition}{kinds}", note.by, approval.version);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn approval(tool: &Tool, by: &str, at: &str) -> Approval {
-    Approval {
-        version: tool.description.version.clone(),
-        digest: tool.digest,
-        reads: Arc::clone(&tool.description.grant),
-        by: by.to_owned(),
-        at: at.to_owned(),
+/// What an approval says beside the tool.
+struct Note {
+    /// Kinds for which `*` stands.
+    kinds: Option<Arc<NamedKinds>>,
+    by: String,
+    at: String,
+}
+
+impl Note {
+    fn approval(&self, tool: &Tool) -> Approval {
+        let reads = Arc::clone(&tool.description.grant);
+        Approval {
+            version: tool.description.version.clone(),
+            digest: tool.digest,
+            kinds: self.kinds.clone().filter(|_| reads.is_wide()),
+            reads,
+            by: self.by.clone(),
+            at: self.at.clone(),
+        }
     }
+}
+
+/// Kinds that the cluster serves now, as its kubeconfig's account or the pod's sees them.
+async fn kinds(cluster: &ClusterArgs) -> anyhow::Result<NamedKinds> {
+    let demo = match &cluster.demo {
+        Some(folder) => Some(Demo::start(folder.as_deref(), None).await?),
+        None => None,
+    };
+    let server = ApiServer::for_host(&wiring::source(demo.as_ref(), cluster)).await?;
+    let guard = Guard::new(Arc::new(Cluster::new(server)), Arc::default());
+    let kinds = guard.kinds(&Credential::Connection).await;
+    kinds.map_err(|failure| anyhow::anyhow!("--kinds: {}", porthole_contract::Printable(&failure.message)))
 }
 
 /// Writes approvals into the lock; returns those that were there.

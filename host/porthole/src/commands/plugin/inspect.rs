@@ -82,7 +82,11 @@ fn approved(
         locked.iter().filter_map(|locked| locked.get(name)).chain(approvals.approved.get(name)).collect();
     let notes: Vec<String> = given
         .iter()
-        .map(|approval| format!("{} by {} at {}", approval.version, approval.by, approval.at))
+        .map(|approval| {
+            let kinds = approval.kinds.as_ref().map(|kinds| format!(" (of {} kinds)", kinds.count()));
+            let Approval { version, by, at, .. } = approval;
+            format!("{version}{} by {by} at {at}", kinds.unwrap_or_default())
+        })
         .collect();
     Ok(Some(match decide(ApprovalMode::Wider, &given, &Declaration::from(tool)) {
         Decision::Approved => format!("yes: {}", notes.join("; ")),
