@@ -123,7 +123,7 @@ impl fmt::Display for Version {
 }
 
 /// SHA-256 of a component's file. Printed and serialized in hex.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
 impl Digest {
@@ -134,7 +134,12 @@ impl Digest {
 
     /// Parses 64 lowercase hex digits, with `sha256:` before them or without it.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix("sha256:").unwrap_or(text).as_bytes();
+        Self::from_hex(text.strip_prefix("sha256:").unwrap_or(text))
+    }
+
+    /// Parses 64 lowercase hex digits and nothing beside them.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digits = text.as_bytes();
         let mut hash = [0; 32];
         if digits.len() != hash.len() * 2 {
             return None;
@@ -149,6 +154,11 @@ impl Digest {
             *byte = digit(*high)? << 4 | digit(*low)?;
         }
         Some(Self(hash))
+    }
+
+    /// The hash itself.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// The first twelve hex digits, enough for an operator to distinguish files.
@@ -235,6 +245,7 @@ mod tests {
         assert_eq!(serde_json::to_value(digest).unwrap().as_str().unwrap().len(), 64);
         assert_eq!(Digest::parse(&digest.to_string()), Some(digest));
         assert_eq!(Digest::parse(&format!("sha256:{digest}")), Some(digest));
+        assert_eq!(Digest::from_hex(&format!("sha256:{digest}")), None);
         for refused in ["", "ab", &"g".repeat(64), &"A".repeat(64), &"é".repeat(32), &format!("{digest}0")] {
             assert_eq!(Digest::parse(refused), None, "{refused}");
         }

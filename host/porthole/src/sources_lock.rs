@@ -2,7 +2,6 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use porthole_contract::Digest;
 use porthole_registry::SourcesLock;
 use porthole_tools::{Origin, OriginSource, Origins};
 
@@ -25,8 +24,8 @@ pub(crate) fn origins(path: PathBuf) -> OriginSource {
             let mut origins = Origins::default();
             for (image, tool) in lock.images() {
                 let origin = Origin::parse(image.at(tool.manifest).to_string(), tool.signed_by.clone());
-                if let (Some(digest), Some(origin)) = (Digest::parse(&tool.layer.to_string()), origin) {
-                    origins.insert(image.file_name(), digest, origin);
+                if let Some(origin) = origin {
+                    origins.insert(image.file_name(), tool.layer.sha256(), origin);
                 }
             }
             Ok(origins)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use porthole_contract::{Digest, Echo};
 use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
@@ -12,57 +13,38 @@ const ALGORITHM: &str = "sha256:";
 /// signs tools uses one, and two digests of one content would be two identities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
-pub struct ContentDigest([u8; 32]);
+pub struct ContentDigest(Digest);
 
 impl ContentDigest {
     /// Parses `sha256:…`.
     pub fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix(ALGORITHM)?.as_bytes();
-        let mut hash = [0; 32];
-        if digits.len() != 2 * hash.len() {
-            return None;
-        }
-        for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-            let [high, low] = pair else { return None };
-            *byte = (digit(*high)? << 4) | digit(*low)?;
-        }
-        Some(Self(hash))
+        Digest::from_hex(text.strip_prefix(ALGORITHM)?).map(Self)
     }
 
     /// Digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
+        Self::end(Sha256::new_with_prefix(bytes))
     }
 
     /// Digest that a hasher ends with.
     pub(crate) fn end(hasher: Sha256) -> Self {
-        Self(hasher.finalize().into())
+        Self(Digest::new(hasher.finalize().into()))
     }
 
-    /// The hash itself.
-    pub(crate) fn bytes(&self) -> &[u8; 32] {
-        &self.0
+    /// The digest as the host has it of a component's file.
+    pub fn sha256(&self) -> Digest {
+        self.0
     }
 
     /// The hex digits alone.
     pub(crate) fn hex(&self) -> String {
-        self.to_string().split_off(ALGORITHM.len())
-    }
-}
-
-/// Value of a lower-case hex digit.
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
+        self.0.to_string()
     }
 }
 
 impl fmt::Display for ContentDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(ALGORITHM)?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "{ALGORITHM}{}", self.0)
     }
 }
 
@@ -75,7 +57,7 @@ impl Serialize for ContentDigest {
 impl TryFrom<String> for ContentDigest {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
-        let echo = porthole_contract::Echo(&text);
+        let echo = Echo(&text);
         Self::parse(&text).ok_or_else(|| format!("{echo} is not a digest like sha256:… with 64 hex digits"))
     }
 }

@@ -151,7 +151,7 @@ impl SigningKey {
             Pair::P256(pair) => digest_of_info(Algorithm::P256, pair.public_key().as_ref()),
             Pair::Ed25519(pair) => digest_of_info(Algorithm::Ed25519, pair.public_key().as_ref()),
         };
-        STANDARD.encode(digest.bytes())
+        STANDARD.encode(digest.sha256().bytes())
     }
 }
 

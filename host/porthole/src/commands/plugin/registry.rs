@@ -106,7 +106,7 @@ pub(super) async fn push(options: Push) -> anyhow::Result<ExitCode> {
         }
     };
     let bytes = fs::read(&file).with_context(|| printable(&file))?;
-    if ContentDigest::of(&bytes).to_string() != format!("sha256:{}", wasm.digest()) {
+    if ContentDigest::of(&bytes).sha256() != *wasm.digest() {
         bail!("{} was changed meanwhile; push it again", printable(&file));
     }
     let description = &tool.description;
