@@ -67,6 +67,16 @@ impl Stage {
         fs::write(self.file(name), text.replace(from, to)).unwrap();
     }
 
+    /// Adds the sidecar as its comment says, with a poll that comes sooner.
+    fn add_sidecar(&self) {
+        self.edit(
+            "../kustomization.yaml",
+            "components: [registry]",
+            "components: [registry, registry/following]",
+        );
+        self.edit("following/follow.yaml", "--poll=5m", "--poll=1s");
+    }
+
     /// Makes a key of the fixtures the one that is trusted.
     fn trust(&self, key: &str) {
         fs::copy(fixture(key), self.file("platform.pub")).unwrap();
@@ -134,6 +144,14 @@ fn roll_out(node: &Node, files: &str) {
         ["tools-sources", "tools-lock"].map(|name| json!({"name": name, "configMap": {"name": files}}));
     let patch = json!({"spec": {"template": {"spec": {"volumes": volumes}}}});
     shell(node, &format!("kubectl patch deploy -n {NAMESPACE} {NAME} -p '{patch}'"));
+}
+
+/// Rolls out the pod of this Deployment.
+fn roll_out_pod(node: &Node, deployment: &Value) {
+    let mut pod = deployment["spec"]["template"]["spec"].clone();
+    pod["nodeSelector"] = json!({"kubernetes.io/hostname": NODE_NAME});
+    let patch = json!([{"op": "replace", "path": "/spec/template/spec", "value": pod}]);
+    shell(node, &format!("kubectl patch deploy -n {NAMESPACE} {NAME} --type=json -p '{patch}'"));
 }
 
 /// Pods of the Deployment in a phase.
@@ -244,4 +262,32 @@ async fn a_signed_tool_is_pulled_before_the_server_starts_and_a_wrong_key_leaves
     stage.lock();
     roll_out(node, &stage.apply_files(node));
     road.until_answered(TOOL, &format!("{} sees", number(2))).await;
+
+    // With the sidecar it is followed by the pod that runs, and the lock is the pod's own.
+    stage.add_sidecar();
+    stage.apply_files(node);
+    roll_out_pod(node, stage.objects(node).iter().find(|object| object["kind"] == "Deployment").unwrap());
+    let following = until("the pod with the sidecar is alone", STARTED, async || {
+        let pods = pods(node, "Running");
+        let [pod] = pods.as_slice() else { return Err(format!("{} pods run", pods.len())) };
+        let containers = pod["spec"]["initContainers"].as_array().unwrap();
+        let is_sidecar = |container: &Value| container["name"] == "following";
+        containers.iter().any(is_sidecar).then(|| pod.clone()).ok_or_else(|| pod["status"].to_string())
+    })
+    .await;
+    road.until_answered(TOOL, &format!("{} sees", number(2))).await;
+    stage.push(3);
+    road.until_answered(TOOL, &format!("{} sees", number(3))).await;
+    let running = pods(node, "Running");
+    assert_eq!(running.iter().map(name).collect::<Vec<_>>(), [name(&following)], "nothing was rolled out");
+    // The lock is written after the file, so a first call may be without its source.
+    let source = format!("{}/tools/{TOOL}@sha256:", stage.registry.host);
+    until("the audit log names the image", STARTED, async || {
+        road.until_answered(TOOL, &format!("{} sees", number(3))).await;
+        let log = node.kubectl(&["logs", "-n", NAMESPACE, name(&following), "-c", "porthole"]);
+        let log = log.map_err(|error| error.to_string())?;
+        let is_named = log.lines().any(|line| line.contains(&number(3)) && line.contains(&source));
+        if is_named { Ok(()) } else { Err(log) }
+    })
+    .await;
 }
