@@ -140,8 +140,8 @@ fn tool_row(tool: &Tool, metrics: &Metrics, snapshot: &Snapshot) -> Markup {
             td.number { (quantile(0.99)) }
             td.wide {
                 (describe_rules(tool.description.grant.rules()))
-                @if let Some(kinds) = snapshot.grant(tool).kinds() {
-                    " (of the " (kinds.count()) " kinds that its approval names)"
+                @if let Some(kinds) = snapshot.grant(tool).named_kinds() {
+                    " (`*`: " (kinds) " kinds of its approval)"
                 }
             }
             td { (tool.description.version) }

@@ -48,12 +48,23 @@ const MAX_WAITED: Duration = Duration::from_secs(6);
 /// Max time of a review. Dify gives up the whole connection after 30 s.
 const REVIEW_TIME: Duration = Duration::from_secs(10);
 const REVIEW_BYTES: u64 = 256 << 10;
+/// Max bytes of a discovery outside of a call. A kind takes some 300, and of one with many short names and verbs more.
+const DISCOVERY_BYTES: u64 = 32 << 20;
 
 impl ReadBudget {
     /// Creates the budget of a review outside of a call: 10 s and 256 KiB.
     pub fn for_review() -> Self {
+        Self::outside_of_a_call(REVIEW_BYTES)
+    }
+
+    /// Creates the budget of a discovery outside of a call: 10 s and 32 MiB.
+    pub fn for_discovery() -> Self {
+        Self::outside_of_a_call(DISCOVERY_BYTES)
+    }
+
+    fn outside_of_a_call(bytes: u64) -> Self {
         let now = Instant::now();
-        Self::new(now.checked_add(REVIEW_TIME).unwrap_or(now), REVIEW_BYTES, usize::MAX)
+        Self::new(now.checked_add(REVIEW_TIME).unwrap_or(now), bytes, usize::MAX)
     }
 
     /// Creates a budget until `deadline`, of `bytes` in total and `answer` bytes per answer.

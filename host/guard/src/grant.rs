@@ -17,30 +17,44 @@ const ALL: &str = "*";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Grant {
     rules: Vec<ReadRule>,
-    /// Kinds for which `*` stands; `None` for all of them.
-    kinds: Option<Arc<NamedKinds>>,
+    /// Approvals of which one must open a read, too; `None` if none of them names kinds.
+    approved: Option<Arc<[ApprovedReads]>>,
+}
+
+/// Reads of one approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovedReads {
+    /// Reads that were approved.
+    pub reads: Arc<Grant>,
+    /// Kinds for which `*` stands in them; `None` for any.
+    pub kinds: Option<Arc<NamedKinds>>,
 }
 
 impl Grant {
     /// Creates a grant from these rules.
     pub fn new(rules: Vec<ReadRule>) -> Self {
-        Self { rules, kinds: None }
+        Self { rules, approved: None }
     }
 
-    /// These rules with a `*` that stands for `kinds`. What a rule names itself stays open.
+    /// These rules within what was approved: each read must be open to one of the approvals as well. A tool that names a
+    /// kind itself has no approval of it by that.
     #[must_use]
-    pub fn within(&self, kinds: Arc<NamedKinds>) -> Self {
-        Self { rules: self.rules.clone(), kinds: Some(kinds) }
+    pub fn within(&self, approved: Arc<[ApprovedReads]>) -> Self {
+        Self { rules: self.rules.clone(), approved: Some(approved) }
     }
 
-    /// True if a rule asks for all groups, or for all resources.
-    pub fn is_wide(&self) -> bool {
+    /// True if a rule has `*` for its group or its resource.
+    pub fn has_star(&self) -> bool {
         self.rules.iter().any(|rule| names(&rule.api_groups, ALL) || names(&rule.resources, ALL))
     }
 
-    /// Kinds for which `*` stands, if an approval names them.
-    pub fn kinds(&self) -> Option<&NamedKinds> {
-        self.kinds.as_deref()
+    /// Number of kinds for which `*` stands in the approvals; `None` for any.
+    pub fn named_kinds(&self) -> Option<usize> {
+        let mut all = NamedKinds::default();
+        for approved in self.approved.as_deref()?.iter().filter(|approved| approved.reads.has_star()) {
+            all = all.union(approved.kinds.as_deref()?);
+        }
+        Some(all.count())
     }
 
     /// The declared rules.
@@ -48,21 +62,15 @@ impl Grant {
         &self.rules
     }
 
-    /// True if a rule opens this read. `*` as group or resource asks for all of them, or for the kinds that an approval
-    /// names. `nodes/proxy` opens the kubelet, so `*` never covers it.
-    pub(crate) fn opens(&self, verb: Verb, group: &str, resource: &str) -> bool {
-        let is_named_kind = || self.kinds.as_ref().is_none_or(|kinds| kinds.names_kind(group, resource));
-        self.declares(verb, group, resource, is_named_kind)
+    /// True if this read is declared, and within what was approved. `*` as group or resource asks for all of them.
+    /// `nodes/proxy` opens the kubelet, so `*` never covers it.
+    pub fn opens(&self, verb: Verb, group: &str, resource: &str) -> bool {
+        let is_approved = |all: &Arc<[ApprovedReads]>| all.iter().any(|one| one.opens(verb, group, resource));
+        self.declares(verb, group, resource) && self.approved.as_ref().is_none_or(is_approved)
     }
 
-    /// True if a rule declares this read by name, or by a `*` that covers it.
-    fn declares(&self, verb: Verb, group: &str, resource: &str, is_covered: impl Fn() -> bool) -> bool {
-        self.rules.iter().any(|rule| {
-            let is_declared =
-                rule.verbs.contains(&verb) && opens_group(rule, group) && opens_resource(rule, resource);
-            let is_by_name = || names(&rule.api_groups, group) && names(&rule.resources, resource);
-            is_declared && (is_by_name() || is_covered())
-        })
+    fn declares(&self, verb: Verb, group: &str, resource: &str) -> bool {
+        self.rules.iter().any(|rule| opens(rule, verb, group, resource))
     }
 
     /// Rejects an undeclared read.
@@ -71,11 +79,11 @@ impl Grant {
             return Ok(());
         }
         let of = if group.is_empty() { String::new() } else { format!(" of {group}") };
-        if self.declares(verb, group, resource, || true) {
+        if self.declares(verb, group, resource) {
             return Err(Failure::new(
                 Reason::NotGranted,
                 format!(
-                    "not granted: this tool may read any kind that was there when an operator approved it, and {resource}{of} is not one of those. An operator adds it with `porthole plugin approve FILE --kinds`."
+                    "not granted: the operator's approval of this tool names kinds, and {resource}{of} is not one of them. An operator adds it to the approval's `kinds`, or approves anew: porthole plugin approve FILE --kinds"
                 ),
             ));
         }
@@ -92,6 +100,21 @@ impl Grant {
             ),
         ))
     }
+}
+
+impl ApprovedReads {
+    /// True if a rule opens this read by name, or by a `*` that stands for it.
+    fn opens(&self, verb: Verb, group: &str, resource: &str) -> bool {
+        let is_named_kind = || self.kinds.as_ref().is_none_or(|kinds| kinds.names_kind(group, resource));
+        self.reads.rules.iter().any(|rule| {
+            let is_by_name = || names(&rule.api_groups, group) && names(&rule.resources, resource);
+            opens(rule, verb, group, resource) && (is_by_name() || is_named_kind())
+        })
+    }
+}
+
+fn opens(rule: &ReadRule, verb: Verb, group: &str, resource: &str) -> bool {
+    rule.verbs.contains(&verb) && opens_group(rule, group) && opens_resource(rule, resource)
 }
 
 fn opens_group(rule: &ReadRule, group: &str) -> bool {
@@ -138,14 +161,18 @@ mod tests {
         assert!(Grant::default().check(Verb::Get, "", "pods").is_err());
     }
 
+    fn approved(reads: Grant, kinds: Option<&[&str]>) -> ApprovedReads {
+        let kinds = kinds.map(|names| Arc::new(NamedKinds::parse(names.iter().copied()).unwrap()));
+        ApprovedReads { reads: Arc::new(reads), kinds }
+    }
+
     #[test]
     fn a_star_stands_for_the_kinds_that_an_approval_names_and_a_name_for_itself() {
         let mut rules = grant(&["*"], &["*"], &[Verb::List]).rules;
         rules.extend(grant(&["example.com"], &["widgets"], &[Verb::List]).rules);
         rules.extend(grant(&["*"], &["gadgets"], &[Verb::List]).rules);
         let all = Grant::new(rules);
-        let kinds = NamedKinds::parse(["pods", "nodes", "deployments.apps"]).unwrap();
-        let bound = all.within(Arc::new(kinds));
+        let bound = all.within([approved(all.clone(), Some(&["pods", "nodes", "deployments.apps"]))].into());
         for (group, resource, is_open) in [
             ("", "pods", true),
             ("", "pods/log", true),
@@ -163,7 +190,53 @@ mod tests {
         let told = |resource| bound.check(Verb::List, "", resource).unwrap_err().message;
         assert!(told("secrets").contains("--kinds"), "{}", told("secrets"));
         assert!(told("nodes/proxy").contains("does not declare"), "{}", told("nodes/proxy"));
-        assert!(all.is_wide() && !grant(&[""], &["pods"], &[Verb::Get]).is_wide());
+        assert!(all.has_star() && !grant(&[""], &["pods"], &[Verb::Get]).has_star());
+        assert_eq!((bound.named_kinds(), all.named_kinds()), (Some(3), None));
+    }
+
+    /// The attack: a new version, which needs no approval since `*` implies it, names a kind that its approval does not.
+    #[test]
+    fn a_kind_that_a_tool_names_is_closed_unless_an_approval_opens_it() {
+        let both = [Verb::Get, Verb::List];
+        let star = || approved(grant(&["*"], &["*"], &both), Some(&["pods"]));
+        let widgets = grant(&["example.com"], &["widgets"], &both);
+        assert!(!widgets.within([star()].into()).opens(Verb::Get, "example.com", "widgets"));
+        let by_name = approved(grant(&["example.com"], &["widgets"], &[Verb::Get]), None);
+        let bound = widgets.within([star(), by_name].into());
+        assert!(bound.opens(Verb::Get, "example.com", "widgets"));
+        assert!(!bound.opens(Verb::List, "example.com", "widgets"), "by its own verbs");
+        assert!(!bound.opens(Verb::Get, "", "pods"), "an approval opens nothing that is not declared");
+        assert!(!widgets.within(Arc::default()).opens(Verb::Get, "example.com", "widgets"));
+    }
+
+    #[test]
+    fn a_read_is_open_if_one_approval_opens_it_with_its_own_kinds() {
+        let all = grant(&["*"], &["*"], &[Verb::Get, Verb::List]);
+        let pods = || approved(grant(&["*"], &["pods"], &[Verb::Get]), None);
+        let named = |names| approved(grant(&["*"], &["*"], &[Verb::List]), Some(names));
+        let any = || approved(all.clone(), None);
+        let open = |approvals: Vec<ApprovedReads>, verb, group, resource| {
+            all.within(approvals.into()).opens(verb, group, resource)
+        };
+        for (verb, group, resource, is_open) in [
+            (Verb::Get, "metrics.k8s.io", "pods", true),
+            (Verb::List, "metrics.k8s.io", "pods", false),
+            (Verb::List, "", "nodes", true),
+            (Verb::Get, "", "nodes", false),
+            (Verb::List, "batch", "jobs", true),
+            (Verb::List, "", "secrets", false),
+            (Verb::Get, "", "secrets", false),
+        ] {
+            let approvals = || vec![pods(), named(&["nodes"]), named(&["jobs.batch"])];
+            assert_eq!(open(approvals(), verb, group, resource), is_open, "{verb:?} {group} {resource}");
+            assert!(open([approvals(), vec![any()]].concat(), verb, group, resource));
+        }
+        let count = |approvals: Vec<ApprovedReads>| all.within(approvals.into()).named_kinds();
+        assert_eq!(count(vec![named(&["nodes", "pods"]), named(&["pods", "jobs.batch"])]), Some(3));
+        assert_eq!(
+            (count(vec![named(&["nodes"]), any()]), count(vec![named(&["nodes"]), pods()])),
+            (None, None)
+        );
     }
 
     #[test]

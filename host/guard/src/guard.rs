@@ -3,7 +3,7 @@
 use std::sync::{Arc, Once};
 
 use porthole_cluster::{Client, Cluster, Masking, ReadBudget, can_i};
-use porthole_contract::{AccessQuery, Credential, Failure, Requirement, ResourceName};
+use porthole_contract::{AccessQuery, Credential, Failure, Reason, Requirement, ResourceName};
 use porthole_quota::MemoryShare;
 
 use crate::{
@@ -87,16 +87,16 @@ impl Guard {
         requirement.namespace.as_deref().unwrap_or_else(|| self.cluster.server.default_namespace())
     }
 
-    /// All kinds that the cluster serves now.
+    /// All kinds that the cluster serves now and that can be read.
     ///
     /// # Errors
     ///
-    /// If the API server does not answer.
+    /// If the API server does not answer, or serves no kind or too many.
     pub async fn kinds(&self, credential: &Credential) -> Result<NamedKinds, Failure> {
-        let budget = ReadBudget::for_review();
+        let budget = ReadBudget::for_discovery();
         let client = Client { server: &self.cluster.server, credential, budget: &budget };
         let kinds = self.cluster.kinds.all(client).await?;
-        Ok(NamedKinds::of(kinds.iter().map(|kind| (kind.group.as_str(), kind.plural.as_str()))))
+        NamedKinds::of(kinds.iter().map(AsRef::as_ref)).map_err(|error| Failure::new(Reason::Other, error))
     }
 
     /// Address of the API server.
@@ -130,5 +130,38 @@ impl Guard {
         let budget = ReadBudget::for_review();
         let client = Client { server: &self.cluster.server, credential, budget: &budget };
         Ok(can_i(client, resource, &query).await?.allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use porthole_cluster::answering::answering_by_path;
+    use serde_json::json;
+
+    use super::*;
+
+    /// As of a cluster with hundreds of CRDs, whose discovery has more bytes than a review may read.
+    fn discovery(path: &str) -> Option<Vec<u8>> {
+        let group = |n: usize| {
+            let resources = ["things", "others"].map(|plural| {
+                let verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+                json!({"resource": plural, "responseKind": {"group": format!("group-{n}.example.com"), "version": "v1", "kind": "Kind"},
+                    "scope": "Namespaced", "singularResource": plural, "verbs": verbs, "categories": ["all"]})
+            });
+            let versions = json!([{"version": "v1", "freshness": "Current", "resources": resources}]);
+            json!({"metadata": {"name": format!("group-{n}.example.com")}, "versions": versions})
+        };
+        let items = if path == "/apis" { (0..800).map(group).collect() } else { Vec::new() };
+        Some(json!({"items": items}).to_string().into_bytes())
+    }
+
+    #[tokio::test]
+    async fn the_kinds_of_a_cluster_with_hundreds_of_them_are_read() {
+        assert!(discovery("/apis").unwrap().len() > 256 << 10);
+        let (server, _requests) = answering_by_path(discovery).await;
+        let guard = Guard::new(Arc::new(Cluster::new(server)), Arc::default());
+        let kinds = guard.kinds(&Credential::Connection).await.unwrap();
+        assert_eq!(kinds.count(), 1600);
+        assert!(kinds.names().contains(&"others.group-799.example.com".to_owned()));
     }
 }

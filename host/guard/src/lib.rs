@@ -17,7 +17,7 @@ mod redaction;
 
 pub use caller_policy::{CallerPolicy, CallerRule, Callers, Ceiling, KindSet, PolicyDefault};
 pub use denied::Denied;
-pub use grant::{Excess, Grant, NamedKinds};
+pub use grant::{ApprovedReads, Excess, Grant, NamedKinds};
 pub use guard::Guard;
 pub use masked_values::{EnvironmentMasking, MaskedPaths, MaskedValues};
 pub use open_log::OpenLog;

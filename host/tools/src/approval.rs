@@ -196,12 +196,3 @@ pub fn decide(mode: ApprovalMode, given: &[&Approval], declared: &Declaration<'_
     let older = given.iter().find(|approval| declared.version.precedes(&approval.version));
     older.map_or(Decision::Approved, |approval| Decision::Held(Hold::Older(approval.version.clone())))
 }
-
-/// Kinds for which a declared `*` stands: those that the approvals with a `*` name together; `None` if one of these names
-/// none, or there is none.
-pub(crate) fn named_kinds(given: &[&Approval]) -> Option<Arc<NamedKinds>> {
-    let mut named =
-        given.iter().filter(|approval| approval.reads.is_wide()).map(|approval| approval.kinds.as_ref());
-    let first = Arc::clone(named.next()??);
-    named.try_fold(first, |all, kinds| Some(Arc::new(all.union(kinds?))))
-}

@@ -38,8 +38,8 @@ pub struct Snapshot {
     pub held: BTreeMap<String, HeldTool>,
     /// Tools that the operator's settings exclude.
     pub disabled: BTreeSet<ToolName>,
-    /// Grants of the tools whose `*` stands for the kinds that an approval names.
-    bound: BTreeMap<ToolName, Arc<Grant>>,
+    /// Grants of the tools of which an approval names kinds.
+    bounded_grants: BTreeMap<ToolName, Arc<Grant>>,
 }
 
 /// Load state of a file.
@@ -117,9 +117,8 @@ impl Snapshot {
                 let reason = format!("its tool {name} is served from {}", Printable(&winner.file));
                 snapshot.failures.insert(Printable(&other.file).to_string(), reason);
             }
-            let declared = &winner.description.grant;
-            if let Some(kinds) = admission.kinds(name).filter(|_| declared.is_wide()) {
-                snapshot.bound.insert(name.clone(), Arc::new(declared.within(kinds)));
+            if let Some(grant) = admission.bounded_grant(&Declaration::from(&***winner)) {
+                snapshot.bounded_grants.insert(name.clone(), grant);
             }
             snapshot.tools.insert(name.clone(), Arc::clone(winner));
         }
@@ -131,10 +130,10 @@ impl Snapshot {
         snapshot
     }
 
-    /// What a served tool may read: its declaration, within the kinds that its approval names.
+    /// What a served tool may read: its declaration, within its approvals if one of them names kinds.
     pub fn grant<'s>(&'s self, tool: &'s Tool) -> &'s Arc<Grant> {
         let description = &tool.description;
-        self.bound.get(&description.name).unwrap_or(&description.grant)
+        self.bounded_grants.get(&description.name).unwrap_or(&description.grant)
     }
 
     /// The reason for which a file is not served, and the version of it that still is.

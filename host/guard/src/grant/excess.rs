@@ -3,6 +3,9 @@
 //! Each read is asked of `Grant::opens`, which also decides when a tool reads: what is implied here can never be a read
 //! that the guard would have refused. Only rules are compared, so `*` is implied by `*` alone, and a verb, a group or a
 //! resource that is spread over several rules is found.
+//!
+//! The kinds that an approval names for its `*` are no part of the comparison: what is implied is served, and reads what
+//! `Grant::within` leaves of it, also where it names a kind.
 
 #[cfg(test)]
 mod tests;

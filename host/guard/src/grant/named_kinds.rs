@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use porthole_contract::{Echo, ReadRule, Verb};
+use porthole_contract::{Echo, Kind, ReadRule, Verb};
 
 /// Maximum number of kinds; a cluster with 500 CRDs serves some 600.
 const MAX_KINDS: usize = 4096;
+/// Bytes of all names: a line of the audit log holds them, and 256 of those may wait for its disk.
+const MAX_BYTES: usize = 128 << 10;
 
 /// Kinds that an approval names for a declared `*`: all others are closed, also those that are installed later.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,13 +18,10 @@ impl NamedKinds {
     ///
     /// # Errors
     ///
-    /// If one is not the plural of a kind, or there are more than 4,096.
+    /// If one is not the plural of a kind, there is none, or they are too many.
     pub fn parse<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, String> {
         let mut kinds = Self::default();
-        for (number, name) in names.into_iter().enumerate() {
-            if number == MAX_KINDS {
-                return Err(format!("more than {MAX_KINDS} kinds"));
-            }
+        for name in names {
             let (plural, group) = name.split_once('.').unwrap_or((name, ""));
             let is_wide = |text: &str| text == "*" || text.contains('/');
             let rule = ReadRule::parse(vec![group.to_owned()], vec![plural.to_owned()], [Verb::Get]);
@@ -31,14 +30,33 @@ impl NamedKinds {
             }
             kinds.insert(group, plural);
         }
-        Ok(kinds)
+        kinds.bounded()
     }
 
-    /// Kinds that discovery named, by group and plural. Those beyond 4,096 are left out, so they stay closed.
-    pub(crate) fn of<'n>(discovered: impl IntoIterator<Item = (&'n str, &'n str)>) -> Self {
+    /// Kinds of a discovery that can be read, in whatever versions.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or they are too many.
+    pub(crate) fn of<'k>(discovered: impl IntoIterator<Item = &'k Kind>) -> Result<Self, String> {
         let mut kinds = Self::default();
-        discovered.into_iter().take(MAX_KINDS).for_each(|(group, plural)| kinds.insert(group, plural));
-        kinds
+        let is_readable = |kind: &&Kind| kind.verbs.iter().any(|verb| Verb::parse(verb).is_some());
+        discovered.into_iter().filter(is_readable).for_each(|kind| kinds.insert(&kind.group, &kind.plural));
+        kinds.bounded()
+    }
+
+    fn bounded(self) -> Result<Self, String> {
+        let bytes: usize = self.names().iter().map(String::len).sum();
+        match self.count() {
+            0 => Err("no kind is named, which would close all of them".to_owned()),
+            count if count > MAX_KINDS => {
+                Err(format!("{count} kinds; an approval names at most {MAX_KINDS}"))
+            }
+            count if bytes > MAX_BYTES => Err(format!(
+                "{count} kinds with names of {bytes} bytes; an approval names at most {MAX_BYTES} bytes, since a line of the audit log holds them"
+            )),
+            _ => Ok(self),
+        }
     }
 
     /// The names, as they are parsed.
@@ -58,9 +76,15 @@ impl NamedKinds {
         self.0.values().map(BTreeSet::len).sum()
     }
 
+    /// Names of the kinds that `other` does not have.
+    pub fn beyond(&self, other: &Self) -> Vec<String> {
+        let known: BTreeSet<String> = other.names().into_iter().collect();
+        self.names().into_iter().filter(|name| !known.contains(name)).collect()
+    }
+
     /// Kinds of either.
     #[must_use]
-    pub fn union(&self, other: &Self) -> Self {
+    pub(super) fn union(&self, other: &Self) -> Self {
         let mut both = self.clone();
         for (group, plurals) in &other.0 {
             plurals.iter().for_each(|plural| both.insert(group, plural));
@@ -97,15 +121,55 @@ mod tests {
             let error = NamedKinds::parse([wrong]).unwrap_err();
             assert!(error.contains("is not a kind") && !error.contains('\u{1b}'), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn a_list_of_kinds_has_one_at_least_and_a_bound() {
+        let parse = |names: &[String]| NamedKinds::parse(names.iter().map(String::as_str));
         let many: Vec<String> = (0..=MAX_KINDS).map(|number| format!("kind-{number}")).collect();
-        assert!(NamedKinds::parse(many.iter().map(String::as_str)).is_err());
-        assert_eq!(NamedKinds::parse(many[1..].iter().map(String::as_str)).unwrap().count(), MAX_KINDS);
+        assert!(parse(&many).unwrap_err().contains("at most 4096"));
+        assert_eq!(
+            parse(&[&many[1..], &many[1..]].concat()).unwrap().count(),
+            MAX_KINDS,
+            "one in each version"
+        );
+        let long: Vec<String> = (0..600)
+            .map(|number| format!("{number}.{}", "a".repeat(63)) + ".example.com" + &".b".repeat(80))
+            .collect();
+        assert!(parse(&long).unwrap_err().contains("audit log"));
+        assert!(parse(&[]).unwrap_err().contains("no kind"));
+    }
+
+    #[test]
+    fn kinds_of_a_discovery_are_those_that_can_be_read() {
+        let kind = |plural: &str, version: &str, verb: &str| Kind {
+            group: "example.com".to_owned(),
+            version: version.to_owned(),
+            plural: plural.to_owned(),
+            singular: String::new(),
+            kind: "Kind".to_owned(),
+            short_names: Vec::new(),
+            namespaced: true,
+            verbs: vec!["create".to_owned(), verb.to_owned()],
+        };
+        let discovered = [
+            kind("a", "v1", "get"),
+            kind("a", "v2", "get"),
+            kind("b", "v1", "list"),
+            kind("c", "v1", "watch"),
+        ];
+        assert_eq!(NamedKinds::of(&discovered).unwrap().names(), ["a.example.com", "b.example.com"]);
+        assert!(NamedKinds::of(&discovered[3..]).unwrap_err().contains("no kind"));
+        let many: Vec<Kind> =
+            (0..=MAX_KINDS).map(|number| kind(&format!("k{number}"), "v1", "get")).collect();
+        assert!(NamedKinds::of(&many).unwrap_err().contains("at most 4096"), "none is left out");
     }
 
     #[test]
     fn the_union_has_the_kinds_of_either() {
         let kinds = |names: &[&str]| NamedKinds::parse(names.iter().copied()).unwrap();
-        let both = kinds(&["pods", "jobs.batch"]).union(&kinds(&["pods", "leases.coordination.k8s.io"]));
-        assert_eq!(both, kinds(&["pods", "jobs.batch", "leases.coordination.k8s.io"]));
+        let (some, others) = (kinds(&["pods", "jobs.batch"]), kinds(&["pods", "leases.coordination.k8s.io"]));
+        assert_eq!(some.union(&others), kinds(&["pods", "jobs.batch", "leases.coordination.k8s.io"]));
+        assert_eq!((some.beyond(&others), some.beyond(&some)), (vec!["jobs.batch".to_owned()], vec![]));
     }
 }

@@ -4,11 +4,11 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::SystemTime};
 
 use porthole_contract::{Digest, ToolName, Version};
-use porthole_guard::NamedKinds;
+use porthole_guard::{ApprovedReads, Grant};
 
 use super::{
     Approval, ApprovalLock, ApprovalMode, Approvals, Decision, Declaration, Hold, LockError, MAX_APPROVALS,
-    decide, named_kinds, reports::Reports,
+    decide, reports::Reports,
 };
 use crate::{Audit, folder::Fingerprint};
 
@@ -103,12 +103,19 @@ impl Admission {
         remembered.into_iter().chain(self.approved.get(name)).collect()
     }
 
-    /// Kinds for which a `*` that the tool declares stands; `None` if its approvals name none.
-    pub(crate) fn kinds(&self, name: &ToolName) -> Option<Arc<NamedKinds>> {
-        if self.mode == ApprovalMode::None {
+    /// What a served tool may read if an approval of it names kinds: its declaration, within its approvals.
+    pub(crate) fn bounded_grant(&self, declared: &Declaration<'_>) -> Option<Arc<Grant>> {
+        let given = self.given(declared.name);
+        if self.mode == ApprovalMode::None || given.iter().all(|approval| approval.kinds.is_none()) {
             return None;
         }
-        named_kinds(&self.given(name))
+        let approved = given.into_iter().map(|approval| {
+            // What this host let in by itself is no approval: its `*` stands for no kind.
+            let of_none = || (approval.by == FIRST_SEEN).then(Arc::default);
+            let kinds = approval.kinds.clone().or_else(of_none);
+            ApprovedReads { reads: Arc::clone(&approval.reads), kinds }
+        });
+        Some(Arc::new(declared.reads.within(approved.collect())))
     }
 
     /// Decides whether a tool is served.

@@ -63,14 +63,16 @@ impl Reports {
 
 /// Logs an approval.
 fn log(tool: &ToolName, approval: &Approval) {
+    let kinds = approval.kinds.as_ref().map(|kinds| format!(", of {} kinds", kinds.count()));
     tracing::info!(
         %tool,
         version = %approval.version,
         digest = %approval.digest,
         by = %approval.by,
         at = %approval.at,
-        "approved: it may {}",
-        porthole_contract::truncate(&describe_rules(approval.reads.rules()), 512)
+        "approved: it may {}{}",
+        porthole_contract::truncate(&describe_rules(approval.reads.rules()), 512),
+        kinds.unwrap_or_default()
     );
 }
 

@@ -77,30 +77,27 @@ fn the_lock_and_the_configuration_approve_together_and_the_higher_version_counts
     );
 }
 
-#[test]
-fn kinds_are_those_that_all_approvals_of_any_kind_name() {
-    let of = |resource, names: Option<&[&str]>| Approval {
-        kinds: names.map(|names| Arc::new(NamedKinds::parse(names.iter().copied()).unwrap())),
-        ..approval("1.0.0", 1, &[resource])
-    };
-    let named = |given: &[&Approval]| named_kinds(given).map(|kinds| kinds.names().join(" "));
-    let (pods, jobs, any) = (of("*", Some(&["pods"])), of("*", Some(&["jobs.batch"])), of("*", None));
-    let narrow = of("nodes", None);
-    assert_eq!(named(&[&pods]).as_deref(), Some("pods"));
-    assert_eq!(named(&[&pods, &jobs]).as_deref(), Some("pods jobs.batch"));
-    assert_eq!(named(&[&narrow, &pods]).as_deref(), Some("pods"), "its `*` is that of the other");
-    assert_eq!((named(&[&pods, &any]), named(&[&any, &pods])), (None, None));
-    assert_eq!((named(&[]), named(&[&narrow])), (None, None));
-    let none = of("*", Some(&[]));
-    assert_eq!(named(&[&none]).as_deref(), Some(""), "an empty list closes all");
+fn of_kinds(approval: Approval, names: &[&str]) -> Approval {
+    let kinds = NamedKinds::parse(names.iter().copied()).unwrap();
+    Approval { kinds: Some(Arc::new(kinds)), ..approval }
+}
 
+#[test]
+fn kinds_are_written_and_read_again_and_stand_beside_a_star_alone() {
     let mut approvals = Approvals::default();
-    approvals.insert(ToolName::parse("tool").unwrap(), pods);
-    let written = lock::render(&approvals);
-    assert!(String::from_utf8_lossy(&written).contains(r#""kinds":["pods"]"#));
-    assert_eq!(lock::parse(&written), Ok(approvals));
-    let wrong = String::from_utf8(written).unwrap().replace(r#"["pods"]"#, r#"["*"]"#);
-    assert!(lock::parse(wrong.as_bytes()).unwrap_err().contains("tool: kinds: \"*\" is not a kind"));
+    let star = of_kinds(approval("1.0.0", 1, &["*"]), &["pods", "jobs.batch"]);
+    approvals.insert(name("tool"), star);
+    let written = String::from_utf8(lock::render(&approvals)).unwrap();
+    assert!(written.contains(r#""kinds":["pods","jobs.batch"]"#), "{written}");
+    assert_eq!(lock::parse(written.as_bytes()), Ok(approvals));
+    for (right, wrong, hint) in [
+        (r#""jobs.batch""#, r#""*""#, "tool: kinds: \"*\" is not a kind"),
+        (r#""pods","jobs.batch""#, "", "tool: kinds: no kind is named"),
+        (r#""*""#, r#""nodes""#, "tool: kinds: they would close nothing"),
+    ] {
+        let error = lock::parse(written.replacen(right, wrong, 1).as_bytes()).unwrap_err();
+        assert!(error.contains(hint), "{error}");
+    }
 }
 
 fn lock() -> (tempfile::TempDir, ApprovalLock, PathBuf) {
@@ -316,6 +313,72 @@ async fn a_name_whose_approval_is_taken_out_of_the_configuration_is_new_again_un
     // From now on its reads are remembered.
     assert!(matches!(offer(&mut admission, "tool", &wider), Decision::Held(Hold::Wider(_))));
     assert_eq!(offer(&mut admission, "tool", &narrow), Decision::Approved);
+}
+
+/// True if a tool that is served may get this resource of the core group.
+fn opens(admission: &Admission, tool: &str, file: &Approval, resource: &str) -> bool {
+    let name = name(tool);
+    let declared =
+        Declaration { name: &name, version: &file.version, digest: &file.digest, reads: &file.reads };
+    admission.bounded_grant(&declared).as_ref().unwrap_or(&file.reads).opens(Verb::Get, "", resource)
+}
+
+/// The attack: a version that `*` implies, so it is served at once, names a kind that the approval does not.
+#[tokio::test]
+async fn a_version_that_names_a_kind_reads_it_only_if_an_approval_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for mode in [ApprovalMode::Wider, ApprovalMode::Always, ApprovalMode::None] {
+        let host = Host { mode, configuration: configuration(folder.path()), ..Host::default() };
+        let star = of_kinds(approval("1.0.0", 1, &["*"]), &["pods"]);
+        let both = of_kinds(approval("1.0.0", 1, &["*", "widgets"]), &["pods"]);
+        for (approved, widgets_are_open) in [(star, mode == ApprovalMode::None), (both, true)] {
+            host.configure(&[("tool", &approved)]);
+            let mut admission = host.start().await;
+            for (n, names) in [(1, &["*"][..]), (2, &["widgets"]), (3, &["*", "widgets"])] {
+                let file = approval(&format!("1.0.{n}"), n, names);
+                assert_eq!(offer(&mut admission, "tool", &file), Decision::Approved);
+                assert_eq!(
+                    opens(&admission, "tool", &file, "widgets"),
+                    widgets_are_open,
+                    "{mode:?} {names:?}"
+                );
+                assert_eq!(
+                    opens(&admission, "tool", &file, "pods"),
+                    names.contains(&"*"),
+                    "{mode:?} {names:?}"
+                );
+                assert_eq!(opens(&admission, "tool", &file, "pods/log"), names.contains(&"*"));
+                assert!(opens(&admission, "another", &file, "widgets"), "it has no approval");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_host_let_in_by_itself_is_no_approval_of_any_kind() {
+    let (folder, lock, _) = lock();
+    let host =
+        Host { lock: Some(lock.clone()), configuration: configuration(folder.path()), ..Host::default() };
+    let mut admission = host.start().await;
+    let file = approval("1.0.0", 1, &["*", "widgets"]);
+    assert_eq!(offer(&mut admission, "tool", &file), Decision::New);
+    assert!(opens(&admission, "tool", &file, "secrets"));
+    host.configure(&[("tool", &of_kinds(approval("1.0.0", 1, &["*"]), &["pods"]))]);
+    for restarted in [false, true] {
+        if restarted {
+            admission.save().await;
+            admission = host.start().await;
+        } else {
+            assert!(admission.refresh().await, "another decision");
+        }
+        assert_eq!(offer(&mut admission, "tool", &file), Decision::Approved);
+        let open = ["pods", "widgets", "secrets"].map(|resource| opens(&admission, "tool", &file, resource));
+        assert_eq!(open, [true, true, false], "its own `*` opens nothing, and its names do; {restarted}");
+    }
+    // An operator's approval of any kind is one.
+    insert(&lock, "tool", file.clone());
+    admission.refresh().await;
+    assert!(opens(&admission, "tool", &file, "secrets"));
 }
 
 #[tokio::test]

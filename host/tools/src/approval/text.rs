@@ -92,6 +92,11 @@ impl ApprovalText {
         let named = self.kinds.map(|names| NamedKinds::parse(names.iter().map(String::as_str))).transpose();
         let kinds = named.map_err(|error| format!("{tool}: kinds: {error}"))?.map(Arc::new);
         let reads = Arc::new(Grant::new(rules));
+        if kinds.is_some() && !reads.has_star() {
+            return Err(format!(
+                "{tool}: kinds: they would close nothing, since no rule of `reads` has a `*`"
+            ));
+        }
         Ok((tool, Approval { version, digest, reads, kinds, by: self.by, at: self.at }))
     }
 }

@@ -287,7 +287,7 @@ spec:
   names: {plural: widgets, singular: widget, kind: Widget}
   versions: [{name: v1, served: true, storage: true}]
 ---
-{apiVersion: example.com/v1, kind: Widget, metadata: {name: left, namespace: shop}}
+{apiVersion: example.com/v1, kind: Widget, metadata: {name: gadget-7, namespace: shop}}
 ";
     fs::write(stage.path("after/all.yaml"), format!("{namespace}\n{widget}")).unwrap();
     let (lock, file) = (stage.text("tools.lock"), stage.text("tools/resources_list.wasm"));
@@ -321,12 +321,11 @@ spec:
     assert!(namespaces.contains("shop"), "{namespaces}");
     let closed = widgets().await.unwrap();
     assert!(
-        closed.contains("widgets of example.com is not one of those") && closed.contains("--kinds"),
+        closed.contains("widgets of example.com is not one of them") && closed.contains("--kinds"),
         "{closed}"
     );
     let shown = send("GET", &format!("{}/", host.page().await.unwrap()), None, "").await.unwrap().body;
-    let told =
-        format!("list any kind (of the {} kinds that its approval names)", named.as_array().unwrap().len());
+    let told = format!("list any kind (`*`: {} kinds of its approval)", named.as_array().unwrap().len());
     assert!(shown.contains(&told), "{shown}");
     assert!(plugin(&["inspect", &file, "--lock", &lock]).contains("kinds) by "));
 
@@ -334,7 +333,7 @@ spec:
     let begun = Instant::now();
     loop {
         let listed = widgets().await.unwrap();
-        if listed.contains("left") {
+        if listed.contains("gadget-7") {
             break;
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "{listed}");

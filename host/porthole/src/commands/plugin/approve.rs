@@ -51,7 +51,7 @@ pub(super) async fn approve(
         let addition = excess.map(|excess| format!(" ({excess} in addition)")).unwrap_or_default();
         let kinds = match &approval.kinds {
             Some(kinds) => format!(", of the {} kinds that the cluster serves now", kinds.count()),
-            None if approval.reads.is_wide() => {
+            None if approval.reads.has_star() => {
                 ", also of kinds that are installed later (--kinds names those of a cluster)".to_owned()
             }
             None => String::new(),
@@ -75,7 +75,7 @@ impl Note {
         Approval {
             version: tool.description.version.clone(),
             digest: tool.digest,
-            kinds: self.kinds.clone().filter(|_| reads.is_wide()),
+            kinds: self.kinds.clone().filter(|_| reads.has_star()),
             reads,
             by: self.by.clone(),
             at: self.at.clone(),
