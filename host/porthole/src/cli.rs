@@ -74,7 +74,8 @@ const COMPILE_EXAMPLES: &str = "Examples:
 const APPROVE_EXAMPLES: &str = "Examples:
   porthole plugin approve team_quotas.wasm                                 lines to commit under `tools.approved`
   porthole plugin approve plugins/*.wasm --lock /var/lib/porthole/tools.lock    and a running host serves them
-  porthole plugin approve plugins/*.wasm --kinds --context production      of any kind, those that production serves now";
+  porthole plugin approve plugins/*.wasm --kinds --context production      of any kind, those that production serves now;
+                                                                           others need another approval, also where a version names them";
 
 const RBAC_EXAMPLES: &str = "Examples:
   porthole rbac | kubectl apply -f -
@@ -135,9 +136,13 @@ pub(crate) enum Plugin {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// Name the kinds that the cluster serves now, for tools that declare any kind (`*`): kinds that are installed later
-        /// stay closed to them until they are approved
+        /// stay closed to them until they are approved [default: the kinds that the earlier approval names; any if it names
+        /// none]
         #[arg(long)]
         kinds: bool,
+        /// Approve any kind of tools that declare `*`, also where the earlier approval names kinds
+        #[arg(long, conflicts_with = "kinds")]
+        any_kind: bool,
         #[command(flatten)]
         cluster: ClusterArgs,
         #[command(flatten)]

@@ -17,6 +17,7 @@ use porthole_contract::Printable;
 use porthole_sandbox::{OpenError, WasmFile};
 use porthole_tools::{LoadFailure, Loader};
 
+use self::approve::Star;
 use crate::{
     cli::{LoadArgs, Plugin},
     config::Config,
@@ -34,15 +35,20 @@ pub(crate) fn run(command: Plugin) -> anyhow::Result<ExitCode> {
             let approvals = Config::of(&load)?.approvals;
             block_on(inspect::inspect(&file, &approvals, lock.lock, &loader(load)?))
         }
-        Plugin::Approve { files, kinds, cluster, lock, load } => {
-            let lock = Config::of(&load)?.approvals.lock(lock.lock);
+        Plugin::Approve { files, kinds, any_kind, cluster, lock, load } => {
+            let approvals = Config::of(&load)?.approvals;
+            let lock = approvals.lock(lock.lock);
             let names_cluster =
                 cluster.kubeconfig.is_some() || cluster.context.is_some() || cluster.demo.is_some();
             if names_cluster && !kinds {
                 bail!("--kubeconfig, --context and --demo say whose kinds --kinds names; add --kinds");
             }
-            let cluster = kinds.then_some(&cluster);
-            block_on(approve::approve(&files, cluster, lock, &loader(load)?))
+            let star = match (kinds, any_kind) {
+                (true, _) => Star::Discovered(&cluster),
+                (false, false) => Star::Earlier,
+                (false, true) => Star::Any,
+            };
+            block_on(approve::approve(&files, star, lock, &approvals.approved, &loader(load)?))
         }
         Plugin::Check { files, load } => block_on(check::check(&files, &loader(load)?)),
         Plugin::Compile { plugins, load } => block_on(compile::compile(&plugins, &loader(load)?)),

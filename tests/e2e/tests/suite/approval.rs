@@ -328,6 +328,8 @@ spec:
     let told = format!("list any kind (`*`: {} kinds of its approval)", named.as_array().unwrap().len());
     assert!(shown.contains(&told), "{shown}");
     assert!(plugin(&["inspect", &file, "--lock", &lock]).contains("kinds) by "));
+    assert!(plugin(&["approve", &file, "--lock", &lock]).contains("- deployments.apps\n"));
+    assert_eq!(stage.locked()["approved"][0]["kinds"], named, "they are kept");
 
     plugin(&["approve", &file, "--lock", &lock, "--kinds", "--demo", &after]);
     let begun = Instant::now();
@@ -339,6 +341,8 @@ spec:
         assert!(begun.elapsed() < Duration::from_secs(20), "{listed}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    plugin(&["approve", &file, "--lock", &lock, "--any-kind"]);
+    assert_eq!(stage.locked()["approved"][0].get("kinds"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,15 +14,30 @@ use crate::{cli::ClusterArgs, demo::Demo, wiring};
 /// Bytes of a user's name that are kept.
 const MAX_USER: usize = 64;
 
+/// Max kinds that are named one by one.
+const MAX_NAMED: usize = 12;
+
+/// Kinds for which an approved `*` is to stand.
+#[derive(Clone, Copy)]
+pub(super) enum Star<'a> {
+    /// Those that this cluster serves now.
+    Discovered(&'a ClusterArgs),
+    /// Those that an earlier approval names; any if none does.
+    Earlier,
+    /// Any.
+    Any,
+}
+
 pub(super) async fn approve(
     files: &[PathBuf],
-    cluster: Option<&ClusterArgs>,
+    star: Star<'_>,
     lock: Option<ApprovalLock>,
+    configured: &Approvals,
     loader: &Loader,
 ) -> anyhow::Result<ExitCode> {
-    let kinds = match cluster {
-        Some(cluster) => Some(Arc::new(kinds(cluster).await?)),
-        None => None,
+    let kinds = match star {
+        Star::Discovered(cluster) => Some(Arc::new(kinds(cluster).await?)),
+        Star::Earlier | Star::Any => None,
     };
     let note =
         Note { kinds, by: user(), at: humantime::format_rfc3339_seconds(SystemTime::now()).to_string() };
@@ -38,10 +53,7 @@ pub(super) async fn approve(
         };
         approved.push((tool.description.name.clone(), note.approval(&tool)));
     }
-    let before = match &lock {
-        Some(lock) => write(lock, &approved)?,
-        None => Approvals::default(),
-    };
+    let before = write(lock.as_ref(), &mut approved, star, configured)?;
     let entries: Vec<ApprovalText> =
         approved.iter().map(|(tool, approval)| ApprovalText::of(tool, approval)).collect();
     print!("{}", serde_saphyr::to_string(&entries)?);
@@ -49,16 +61,47 @@ pub(super) async fn approve(
         let reads = describe_rules(approval.reads.rules());
         let excess = before.get(tool).and_then(|before| before.reads.excess(&approval.reads));
         let addition = excess.map(|excess| format!(" ({excess} in addition)")).unwrap_or_default();
-        let kinds = match &approval.kinds {
-            Some(kinds) => format!(", of the {} kinds that the cluster serves now", kinds.count()),
-            None if approval.reads.has_star() => {
-                ", also of kinds that are installed later (--kinds names those of a cluster)".to_owned()
-            }
-            None => String::new(),
-        };
+        let kinds = describe_kinds(approval, star, earlier_kinds(tool, &before, configured));
         eprintln!("approved by {}: {tool} {} may {reads}{addition}{kinds}", note.by, approval.version);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Kinds that the approval of the lock names, or else the one of the configuration.
+fn earlier_kinds<'a>(
+    tool: &ToolName,
+    locked: &'a Approvals,
+    configured: &'a Approvals,
+) -> Option<&'a Arc<NamedKinds>> {
+    [locked, configured].into_iter().find_map(|approvals| approvals.get(tool)?.kinds.as_ref())
+}
+
+/// Says for which kinds the `*` of an approval stands, and why.
+fn describe_kinds(approval: &Approval, star: Star<'_>, earlier: Option<&Arc<NamedKinds>>) -> String {
+    match (&approval.kinds, star) {
+        (Some(kinds), Star::Discovered(_)) => {
+            let changes = earlier.map(|earlier| (kinds.beyond(earlier), earlier.beyond(kinds)));
+            let (new, gone) = changes.unwrap_or_default();
+            let (new, gone) = (describe_change("new", &new), describe_change("no longer", &gone));
+            format!(", of the {} kinds that the cluster serves now{new}{gone}", kinds.count())
+        }
+        (Some(kinds), _) => format!(
+            ", of the {} kinds that its earlier approval names (--kinds names those of now, --any-kind drops them)",
+            kinds.count()
+        ),
+        (None, Star::Discovered(_)) => "; it has no `*`, so --kinds names none of its kinds".to_owned(),
+        (None, _) if approval.reads.has_star() => {
+            ", also of kinds that are installed later (--kinds names those of a cluster)".to_owned()
+        }
+        (None, _) => String::new(),
+    }
+}
+
+/// Names of kinds that came or went, the first of them one by one.
+fn describe_change(what: &str, names: &[String]) -> String {
+    let (named, more) = names.split_at(names.len().min(MAX_NAMED));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    if named.is_empty() { String::new() } else { format!("; {what}: {}{more}", named.join(", ")) }
 }
 
 /// What an approval says beside the tool.
@@ -95,12 +138,30 @@ async fn kinds(cluster: &ClusterArgs) -> anyhow::Result<NamedKinds> {
     kinds.map_err(|failure| anyhow::anyhow!("--kinds: {}", porthole_contract::Printable(&failure.message)))
 }
 
-/// Writes approvals into the lock; returns those that were there.
-fn write(lock: &ApprovalLock, approved: &[(ToolName, Approval)]) -> anyhow::Result<Approvals> {
+/// Writes approvals into the lock, if there is one, with the kinds that they keep of those before; returns these.
+fn write(
+    lock: Option<&ApprovalLock>,
+    approved: &mut [(ToolName, Approval)],
+    star: Star<'_>,
+    configured: &Approvals,
+) -> anyhow::Result<Approvals> {
+    let keep_kinds = |before: &Approvals, approved: &mut [(ToolName, Approval)]| {
+        for (tool, approval) in approved {
+            if matches!(star, Star::Earlier) && approval.reads.has_star() {
+                approval.kinds = earlier_kinds(tool, before, configured).cloned();
+            }
+        }
+    };
     let (mut before, mut fits) = (Approvals::default(), true);
+    let Some(lock) = lock else {
+        keep_kinds(&before, approved);
+        return Ok(before);
+    };
+    // Under the turn of the lock: what is kept is what is replaced.
     let changed = lock.change(|approvals| {
         before = approvals.clone();
-        for (tool, approval) in approved {
+        keep_kinds(&before, approved);
+        for (tool, approval) in approved.iter() {
             fits &= approvals.insert(tool.clone(), approval.clone());
         }
     });
@@ -124,5 +185,93 @@ fn user() -> String {
     match name.filter(|name| name.len() <= MAX_USER && !name.chars().any(controls_display)) {
         Some(name) => format!("{name} (uid {number})"),
         None => format!("uid {number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use porthole_contract::{Digest, ReadRule, Verb, Version};
+    use porthole_guard::Grant;
+
+    use super::*;
+
+    fn approval(resource: &str, kinds: Option<&[&str]>) -> Approval {
+        let rule = ReadRule::parse(vec!["*".to_owned()], vec![resource.to_owned()], [Verb::Get]).unwrap();
+        let kinds = kinds.map(|names| Arc::new(NamedKinds::parse(names.iter().copied()).unwrap()));
+        let (version, digest) = (Version::parse("1.0.0").unwrap(), Digest::new([1; 32]));
+        let reads = Arc::new(Grant::new(vec![rule]));
+        Approval { version, digest, reads, kinds, by: String::new(), at: String::new() }
+    }
+
+    #[test]
+    fn an_approval_keeps_the_kinds_of_the_one_before_it_unless_any_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let tool = ToolName::parse("tool").unwrap();
+        let named = |approval: &Approval| approval.kinds.as_ref().map(|kinds| kinds.names().join(" "));
+        let with = |kinds: Option<&[&str]>| {
+            let mut approvals = Approvals::default();
+            assert!(approvals.insert(tool.clone(), approval("*", kinds)));
+            approvals
+        };
+        let (none, pods) = (Approvals::default(), with(Some(&["pods"])));
+        for (number, (locked, configured, star, expected)) in [
+            (&pods, &none, Star::Earlier, Some("pods")),
+            (&pods, &with(Some(&["jobs.batch"])), Star::Earlier, Some("pods")),
+            (&with(None), &pods, Star::Earlier, Some("pods")),
+            (&none, &none, Star::Earlier, None),
+            (&pods, &pods, Star::Any, None),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let lock = ApprovalLock::new(folder.path().join(number.to_string()));
+            lock.change(|approvals| *approvals = locked.clone()).unwrap();
+            let mut approved = [(tool.clone(), approval("*", None))];
+            assert_eq!(write(Some(&lock), &mut approved, star, configured).unwrap(), *locked);
+            let written = lock.read().unwrap().unwrap();
+            assert_eq!(written.get("tool"), Some(&approved[0].1), "what is printed is what was written");
+            assert_eq!(named(&approved[0].1).as_deref(), expected, "{number}");
+        }
+        let mut printed = [(tool.clone(), approval("*", None))];
+        write(None, &mut printed, Star::Earlier, &pods).unwrap();
+        assert_eq!(named(&printed[0].1).as_deref(), Some("pods"), "of the configuration");
+    }
+
+    #[test]
+    fn an_operator_is_told_for_which_kinds_a_star_stands() {
+        let cluster =
+            ClusterArgs { kubeconfig: None, context: None, service_account: PathBuf::new(), demo: None };
+        let many: Vec<String> = (10..40).map(|number| format!("kind-{number}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let many = many.as_slice();
+        let earlier = |names: &[&str]| Some(Arc::new(NamedKinds::parse(names.iter().copied()).unwrap()));
+        let now = Star::Discovered(&cluster);
+        for (kinds, star, earlier, expected) in [
+            (Some(many), now, None, ", of the 30 kinds that the cluster serves now"),
+            (Some(many), now, earlier(many), ", of the 30 kinds that the cluster serves now"),
+            (
+                Some(many),
+                now,
+                earlier(&many[1..]),
+                ", of the 30 kinds that the cluster serves now; new: kind-10",
+            ),
+            (
+                Some(many),
+                now,
+                earlier(&["pods"]),
+                "; new: kind-10, kind-11, kind-12, kind-13, kind-14, kind-15, kind-16, kind-17, kind-18, kind-19, kind-20, kind-21 and 18 more; no longer: pods",
+            ),
+            (
+                Some(many),
+                Star::Earlier,
+                earlier(many),
+                ", of the 30 kinds that its earlier approval names (--kinds",
+            ),
+            (None, Star::Any, earlier(many), ", also of kinds that are installed later"),
+            (None, Star::Earlier, None, ", also of kinds that are installed later"),
+        ] {
+            let told = describe_kinds(&approval("*", kinds), star, earlier.as_ref());
+            assert!(told.contains(expected) && told.contains("new:") == expected.contains("new:"), "{told}");
+        }
     }
 }
