@@ -52,6 +52,7 @@ tools:
   # Left out: they last until the host ends.
   # lock: /var/lib/porthole/tools.lock
   # Approvals beside those of the lock, as `porthole plugin approve FILE` prints them; read again when this file changes.
+  # With `kinds` (approve FILE --kinds) a tool that reads `*` has those alone; without, any kind, also those installed later.
   approved: []
   # Limits of one tool, over those of all: timeout, cpu, memory, reads, readBytes, logBytes, output.
   # pods_log:
