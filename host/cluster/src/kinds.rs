@@ -41,6 +41,8 @@ const MAX_SUGGESTIONS: usize = 5;
 /// few hundred.
 const MAX_KINDS: usize = 5000;
 const MAX_NAMES: usize = 16;
+/// Max groups that are named because their API server did not answer.
+const MAX_STALE: usize = 64;
 /// Max bytes of a requested kind (a plural and a group) or version.
 const MAX_REFERENCE: usize = 320;
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
@@ -49,6 +51,8 @@ const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGrou
 /// preferred version first.
 struct DiscoverySnapshot {
     kinds: Vec<Arc<Kind>>,
+    /// Groups whose own API server did not answer: their kinds are those that it served before, or missing.
+    stale: Vec<String>,
     read_at: Instant,
 }
 
@@ -93,6 +97,11 @@ impl Kinds {
         Ok(self.snapshot(client, USUAL).await?.kinds.clone())
     }
 
+    /// Groups of the last discovery whose own API server did not answer: kinds of theirs may be missing.
+    pub fn stale_groups(&self) -> Vec<String> {
+        self.snapshot.load().as_ref().map(|snapshot| snapshot.stale.clone()).unwrap_or_default()
+    }
+
     /// The kinds of the last discovery, without a request.
     pub fn cached(&self) -> Option<Vec<Arc<Kind>>> {
         self.snapshot.load().as_ref().map(|snapshot| snapshot.kinds.clone())
@@ -127,8 +136,8 @@ impl Kinds {
         }
         let on_busy = if held.is_some() { OnBusy::Fail } else { OnBusy::Wait };
         match discover(client, on_busy, &self.warned).await {
-            Ok(kinds) => {
-                let snapshot = Arc::new(DiscoverySnapshot { kinds, read_at: Instant::now() });
+            Ok(snapshot) => {
+                let snapshot = Arc::new(snapshot);
                 self.snapshot.store(Some(Arc::clone(&snapshot)));
                 Ok(snapshot)
             }
@@ -142,8 +151,8 @@ async fn discover(
     client: Client<'_>,
     on_busy: OnBusy,
     warned: &AtomicBool,
-) -> Result<Vec<Arc<Kind>>, Failure> {
-    let mut kinds = Vec::new();
+) -> Result<DiscoverySnapshot, Failure> {
+    let (mut kinds, mut stale) = (Vec::new(), Vec::new());
     for path in ["/api", "/apis"] {
         let what = "the kinds that the cluster serves";
         let answer = client.get_with(path, AGGREGATED, what, on_busy).await?.bytes().await?;
@@ -154,6 +163,8 @@ async fn discover(
                 format!("{cause}: no aggregated discovery; Porthole needs Kubernetes 1.28 or later"),
             )
         })?;
+        let names = groups.items.iter().filter(|group| group.is_stale()).map(|group| &group.metadata.name);
+        stale.extend(names.filter(|name| is_subdomain(name)).take(MAX_STALE).cloned());
         kinds.extend(groups.items.into_iter().flat_map(Group::kinds).map(Arc::new));
         // The core group is read first, so that aggregated API servers cannot push it out.
         if kinds.len() > MAX_KINDS {
@@ -164,7 +175,7 @@ async fn discover(
             kinds.truncate(MAX_KINDS);
         }
     }
-    Ok(kinds)
+    Ok(DiscoverySnapshot { kinds, stale, read_at: Instant::now() })
 }
 
 // === the wire: apidiscovery.k8s.io/v2 ===
@@ -195,6 +206,16 @@ struct Version {
     version: String,
     #[serde(default)]
     resources: Vec<Resource>,
+    #[serde(default)]
+    freshness: VersionFreshness,
+}
+
+#[derive(Deserialize, Default, PartialEq, Eq)]
+enum VersionFreshness {
+    Stale,
+    #[default]
+    #[serde(other)]
+    Current,
 }
 
 #[derive(Deserialize)]
@@ -220,6 +241,10 @@ struct ResponseKind {
 }
 
 impl Group {
+    fn is_stale(&self) -> bool {
+        self.versions.iter().any(|version| version.freshness == VersionFreshness::Stale)
+    }
+
     fn kinds(self) -> impl Iterator<Item = Kind> {
         let group = self.metadata.name;
         self.versions.into_iter().flat_map(move |version| {

@@ -87,16 +87,19 @@ impl Guard {
         requirement.namespace.as_deref().unwrap_or_else(|| self.cluster.server.default_namespace())
     }
 
-    /// All kinds that the cluster serves now and that can be read.
+    /// All kinds that the cluster serves now and that can be read; and the groups of which some may be missing, since
+    /// their own API server did not answer.
     ///
     /// # Errors
     ///
     /// If the API server does not answer, or serves no kind or too many.
-    pub async fn kinds(&self, credential: &Credential) -> Result<NamedKinds, Failure> {
+    pub async fn kinds(&self, credential: &Credential) -> Result<(NamedKinds, Vec<String>), Failure> {
         let budget = ReadBudget::for_discovery();
         let client = Client { server: &self.cluster.server, credential, budget: &budget };
         let kinds = self.cluster.kinds.all(client).await?;
-        NamedKinds::of(kinds.iter().map(AsRef::as_ref)).map_err(|error| Failure::new(Reason::Other, error))
+        let named = NamedKinds::of(kinds.iter().map(AsRef::as_ref));
+        let named = named.map_err(|error| Failure::new(Reason::Other, error))?;
+        Ok((named, self.cluster.kinds.stale_groups()))
     }
 
     /// Address of the API server.
@@ -148,7 +151,8 @@ mod tests {
                 json!({"resource": plural, "responseKind": {"group": format!("group-{n}.example.com"), "version": "v1", "kind": "Kind"},
                     "scope": "Namespaced", "singularResource": plural, "verbs": verbs, "categories": ["all"]})
             });
-            let versions = json!([{"version": "v1", "freshness": "Current", "resources": resources}]);
+            let freshness = if n == 7 { "Stale" } else { "Current" };
+            let versions = json!([{"version": "v1", "freshness": freshness, "resources": resources}]);
             json!({"metadata": {"name": format!("group-{n}.example.com")}, "versions": versions})
         };
         let items = if path == "/apis" { (0..800).map(group).collect() } else { Vec::new() };
@@ -160,8 +164,8 @@ mod tests {
         assert!(discovery("/apis").unwrap().len() > 256 << 10);
         let (server, _requests) = answering_by_path(discovery).await;
         let guard = Guard::new(Arc::new(Cluster::new(server)), Arc::default());
-        let kinds = guard.kinds(&Credential::Connection).await.unwrap();
-        assert_eq!(kinds.count(), 1600);
+        let (kinds, stale) = guard.kinds(&Credential::Connection).await.unwrap();
+        assert_eq!((kinds.count(), stale), (1600, vec!["group-7.example.com".to_owned()]));
         assert!(kinds.names().contains(&"others.group-799.example.com".to_owned()));
     }
 }

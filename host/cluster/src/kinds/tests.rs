@@ -108,7 +108,7 @@ async fn an_older_snapshot_is_served_while_another_asks_and_while_the_api_server
     let discovered = Kinds::default();
     assert_eq!(discovered.snapshot(client, NEWER).await.err().unwrap().reason, Reason::Throttled);
     assert_eq!(requests.take().len(), 3, "without a snapshot it is asked again");
-    let snapshot = DiscoverySnapshot { kinds: kinds(), read_at: Instant::now() };
+    let snapshot = DiscoverySnapshot { kinds: kinds(), stale: Vec::new(), read_at: Instant::now() };
     discovered.snapshot.store(Some(Arc::new(snapshot)));
     assert_eq!(discovered.snapshot(client, NEWER).await.unwrap().kinds.len(), kinds().len());
     assert_eq!(requests.take().len(), 1, "with one it is not");

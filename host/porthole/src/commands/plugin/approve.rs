@@ -14,7 +14,7 @@ use crate::{cli::ClusterArgs, demo::Demo, wiring};
 /// Bytes of a user's name that are kept.
 const MAX_USER: usize = 64;
 
-/// Max kinds that are named one by one.
+/// Max kinds or groups that are named one by one.
 const MAX_NAMED: usize = 12;
 
 /// Kinds for which an approved `*` is to stand.
@@ -97,11 +97,16 @@ fn describe_kinds(approval: &Approval, star: Star<'_>, earlier: Option<&Arc<Name
     }
 }
 
-/// Names of kinds that came or went, the first of them one by one.
+/// Names of kinds that came or went.
 fn describe_change(what: &str, names: &[String]) -> String {
+    if names.is_empty() { String::new() } else { format!("; {what}: {}", describe_list(names)) }
+}
+
+/// The first names of a list, and how many others there are.
+fn describe_list(names: &[String]) -> String {
     let (named, more) = names.split_at(names.len().min(MAX_NAMED));
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-    if named.is_empty() { String::new() } else { format!("; {what}: {}{more}", named.join(", ")) }
+    format!("{}{more}", named.join(", "))
 }
 
 /// What an approval says beside the tool.
@@ -135,7 +140,15 @@ async fn kinds(cluster: &ClusterArgs) -> anyhow::Result<NamedKinds> {
     let server = ApiServer::for_host(&wiring::source(demo.as_ref(), cluster)).await?;
     let guard = Guard::new(Arc::new(Cluster::new(server)), Arc::default());
     let kinds = guard.kinds(&Credential::Connection).await;
-    kinds.map_err(|failure| anyhow::anyhow!("--kinds: {}", porthole_contract::Printable(&failure.message)))
+    let (kinds, stale) = kinds
+        .map_err(|failure| anyhow::anyhow!("--kinds: {}", porthole_contract::Printable(&failure.message)))?;
+    if !stale.is_empty() {
+        let stale = describe_list(&stale);
+        eprintln!(
+            "--kinds: the API server of these groups did not answer, so kinds of theirs may be missing: {stale}"
+        );
+    }
+    Ok(kinds)
 }
 
 /// Writes approvals into the lock, if there is one, with the kinds that they keep of those before; returns these.
