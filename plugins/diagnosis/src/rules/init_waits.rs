@@ -1,6 +1,6 @@
 //! An init container that runs and does not end, so that the pod never gets to its own containers.
 //!
-//! Evidence: it has been running for long; the end of its log, and the Services that its command, environment or log name.
+//! Evidence: it has been running for long, or longer than a start takes and asks for what is not there; the end of its log, and the Services that its command, environment or log name.
 //! Not to be taken for: the first minutes, a native sidecar, an init container that fails. Often a consequence: of what it
 //! waits for.
 //! Source: kubernetes/pkg/kubelet/kuberuntime/kuberuntime_container.go.
@@ -17,7 +17,7 @@ use crate::{
 
 pub(super) const RULE: Rule = Rule { id: "init-waits", find };
 
-/// Seconds that an init container may take.
+/// Seconds that an init container may take if nothing says what it waits for.
 const LONG: u64 = 120;
 
 /// The object that an init container seems to wait for.
@@ -40,13 +40,16 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
             && container.end().is_none_or(|end| !end.is_current || end.code != 0)
     })?;
     let ran = facts.now.saturating_sub(init.running_since()?);
-    if ran <= LONG {
+    if ran <= health::STARTING {
         return None;
     }
     let log = facts.logs(pod).find(|log| log.container == init.name());
     let said: Vec<&str> = log.map(|log| log.last_words()).unwrap_or_default();
     let hosts = all_hosts(said.iter().copied());
     let awaited = awaited(facts, pod, init, &hosts);
+    if awaited.is_none() && ran <= LONG {
+        return None;
+    }
     let what = match &awaited {
         Some(Awaited::NoService(name)) => {
             let services = facts.within(Kind::Service, pod.namespace()).map(Object::name);
@@ -212,8 +215,18 @@ mod tests {
 
     #[test]
     fn a_young_one_and_one_that_ended_are_no_fault() {
-        let answer = Recorded::new(&[waiting("nslookup x", "2026-11-24T11:59:00Z")]).ask("front-1");
-        assert!(!answer.contains("init-waits"), "{answer}");
+        for (command, since) in
+            [("nslookup x", "2026-11-24T11:59:00Z"), ("./migrate", "2026-11-24T11:58:00Z")]
+        {
+            let answer = Recorded::new(&[waiting(command, since)]).ask("front-1");
+            assert!(!answer.contains("init-waits"), "{command}: {answer}");
+        }
+        for (command, since) in
+            [("nslookup x", "2026-11-24T11:58:59Z"), ("./migrate", "2026-11-24T11:57:59Z")]
+        {
+            let answer = Recorded::new(&[waiting(command, since)]).ask("front-1");
+            assert!(answer.contains("[init-waits]"), "{command}: {answer}");
+        }
         let mut done = waiting("nslookup x", LONG_AGO);
         done["status"]["initContainerStatuses"][0]["state"] =
             json!({"terminated": {"exitCode": 0, "reason": "Completed"}});
