@@ -5,7 +5,11 @@
 //! done again and is complete. A consequence, if the log speaks of a host that cannot be reached.
 //! Source: kubernetes/pkg/kubelet/kuberuntime; signal(7) for codes above 128.
 
-use super::{Rule, log_trouble::hosts_in_log, out_of_memory::is_out_of_memory};
+use super::{
+    Rule,
+    log_trouble::hosts_in_log,
+    out_of_memory::{is_out_of_memory, is_unexplained_kill},
+};
 use crate::{
     Evidence, Facts, Finding, Kind, Log, Object, Reference,
     containers::{Container, End, containers, judged_pods},
@@ -33,6 +37,7 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
         return is_loop.then(|| unknown(facts, pod, container));
     };
     let is_other_fault = is_out_of_memory(&end)
+        || is_unexplained_kill(pod, container, &end)
         || matches!(
             end.reason,
             "StartError" | "ContainerCannotRun" | "ContainerCreateError" | "ContainerStatusUnknown"

@@ -1,9 +1,12 @@
 //! A container that is killed because it uses more memory than it may, or than its node has.
 //!
 //! Evidence: the reason OOMKilled of its last end, which outlasts all events; the runtime's word that even the start of
-//! its process did not fit.
-//! Not to be taken for: exit code 137 of a kill by a probe or a deletion; a kill of long ago in a container that is ready.
-//! Source: kubernetes/pkg/kubelet/kuberuntime; runc/libcontainer ("container init was OOM-killed").
+//! its process did not fit; with a memory limit also a SIGKILL that nobody in the cluster sent, since containerd may report
+//! the end before the kernel's word of memory, and the reason then stays Error.
+//! Not to be taken for: exit code 137 of a kill by a probe, a deletion or an eviction; a kill of long ago in a container
+//! that is ready.
+//! Source: kubernetes/pkg/kubelet/kuberuntime; runc/libcontainer ("container init was OOM-killed"); containerd,
+//! internal/cri/server/events.go (TaskOOM and TaskExit are events of their own).
 
 use super::Rule;
 use crate::{
@@ -29,11 +32,28 @@ pub(super) fn is_out_of_memory(end: &End<'_>) -> bool {
     end.reason == "OOMKilled" || end.message.contains("OOM-killed")
 }
 
+/// True if a container with a memory limit was killed, and neither a probe nor the end of its pod did that.
+pub(super) fn is_unexplained_kill(pod: &Object, container: Container<'_>, end: &End<'_>) -> bool {
+    let has_probe = |probe: &str| container.spec.get(probe).is_some();
+    let is_sent = pod.deleted().is_some()
+        || !pod.text("/status/reason").is_empty()
+        || ["livenessProbe", "startupProbe"].into_iter().any(has_probe);
+    end.code == 137 && end.reason == "Error" && !is_sent && !limit(pod, container).0.is_empty()
+}
+
 fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> {
-    let end = container.recent_end(facts.now).filter(is_out_of_memory)?;
+    let end = container.recent_end(facts.now)?;
+    let is_told = is_out_of_memory(&end);
+    if !is_told && !is_unexplained_kill(pod, container, &end) {
+        return None;
+    }
     let (limit, of) = limit(pod, container);
     let title = container.title();
-    let summary = if limit.is_empty() {
+    let summary = if !is_told {
+        format!(
+            "{title} is killed (SIGKILL) by nobody in the cluster, so probably for want of memory, although its status does not say OOMKilled; its {of} is {limit}"
+        )
+    } else if limit.is_empty() {
         format!("{title} is killed for want of memory (OOMKilled); it has no memory limit")
     } else {
         format!("{title} is killed for want of memory (OOMKilled); its {of} is {limit}")
@@ -68,9 +88,11 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
         Some(Evidence::quote("", event.message(), format!("event SystemOOM of {}", node.reference())))
     };
     Some(match (pressure(), limit) {
-        (Some(event), _) => finding.with(event),
+        (Some(event), _) if is_told => finding.with(event),
+        (Some(event), _) => finding.with(event).certainty(Certainty::Likely),
         // Then it was the node's memory, or a limit that is not in the pod's spec.
         (None, "") => finding.certainty(Certainty::Likely),
+        _ if !is_told => finding.certainty(Certainty::Likely),
         (None, _) => finding,
     })
 }
@@ -127,6 +149,30 @@ mod tests {
         assert!(answer.contains("exit code 137, 7 restarts, last 9m ago"), "{answer}");
         assert!(answer.contains("ran 2s at once"), "{answer}");
         assert!(!answer.contains("container-exits"), "{answer}");
+    }
+
+    #[test]
+    fn a_kill_that_nobody_sent_is_probably_one_for_memory() {
+        let told = |change: &dyn Fn(&mut Value)| {
+            let mut pod = killed(json!({"memory": "50Mi"}), back_off(), false, "2026-11-24T11:50:00Z");
+            pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["reason"] = "Error".into();
+            change(&mut pod);
+            Recorded::new(&[pod]).ask("cruncher-0")
+        };
+        let answer = told(&|_| {});
+        assert!(answer.contains("cause 1 (likely) [out-of-memory] Pod shop/cruncher-0: container work is killed (SIGKILL) by nobody in the cluster, so probably for want of memory, although its status does not say OOMKilled; its memory limit is 50Mi"), "{answer}");
+        assert!(!answer.contains("container-exits"), "{answer}");
+        let changes: [&dyn Fn(&mut Value); 5] = [
+            &|pod| pod["spec"]["containers"][0]["resources"] = json!({}),
+            &|pod| pod["spec"]["containers"][0]["livenessProbe"] = json!({"tcpSocket": {"port": 80}}),
+            &|pod| pod["spec"]["containers"][0]["startupProbe"] = json!({"tcpSocket": {"port": 80}}),
+            &|pod| pod["status"]["reason"] = "Evicted".into(),
+            &|pod| pod["status"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] = 143.into(),
+        ];
+        for (number, change) in changes.iter().enumerate() {
+            let answer = told(change);
+            assert!(!answer.contains("[out-of-memory]"), "{number}: {answer}");
+        }
     }
 
     #[test]
