@@ -24,6 +24,8 @@ use crate::{
 
 /// Maximum time until every fault shows: crash loops back off, deadlines pass, and everything starts at once.
 const STEADY: Duration = Duration::from_secs(600);
+/// Minimum age of what is asked about: several rules give an object two minutes, from when its containers run.
+const OLD: Duration = Duration::from_secs(180);
 /// Folders of faults, and of healthy objects that look like one.
 const FOLDERS: [&str; 2] = ["tests/faults", "tests/faults/healthy"];
 /// Number of healthy objects that are drawn.
@@ -148,7 +150,7 @@ async fn until_shown(node: &Node, faults: &[Fault], drawn: &[healthy::Workload])
             Ok(left)
         });
         let left = left.unwrap_or_else(|error| vec![format!("{error:#}")]);
-        if left.is_empty() {
+        if left.is_empty() && begun.elapsed() >= OLD {
             return;
         }
         assert!(begun.elapsed() < STEADY, "not shown after {STEADY:?}:\n{}", left.join("\n"));
