@@ -62,6 +62,26 @@ impl Grant {
         &self.rules
     }
 
+    /// Reads that are declared by name and that no approval opens, as `list widgets.example.com`.
+    pub fn closed(&self) -> Vec<String> {
+        let mut closed = Vec::new();
+        for rule in &self.rules {
+            for (group, resource) in rule
+                .api_groups
+                .iter()
+                .flat_map(|group| rule.resources.iter().map(move |resource| (group, resource)))
+            {
+                let verbs = rule.verbs.iter().filter(|verb| !self.opens(**verb, group, resource));
+                let verbs: Vec<&str> = verbs.map(|verb| verb.name()).collect();
+                if group != ALL && resource != ALL && !verbs.is_empty() {
+                    let dot = if group.is_empty() { "" } else { "." };
+                    closed.push(format!("{} {resource}{dot}{group}", verbs.join(", ")));
+                }
+            }
+        }
+        closed
+    }
+
     /// True if this read is declared, and within what was approved. `*` as group or resource asks for all of them.
     /// `nodes/proxy` opens the kubelet, so `*` never covers it.
     pub fn opens(&self, verb: Verb, group: &str, resource: &str) -> bool {
@@ -206,6 +226,8 @@ mod tests {
         assert!(bound.opens(Verb::Get, "example.com", "widgets"));
         assert!(!bound.opens(Verb::List, "example.com", "widgets"), "by its own verbs");
         assert!(!bound.opens(Verb::Get, "", "pods"), "an approval opens nothing that is not declared");
+        assert_eq!(bound.closed(), ["list widgets.example.com"]);
+        assert_eq!(widgets.closed(), Vec::<String>::new());
         assert!(!widgets.within(Arc::default()).opens(Verb::Get, "example.com", "widgets"));
     }
 

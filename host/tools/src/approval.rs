@@ -15,7 +15,7 @@ mod text;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use porthole_contract::{Digest, ToolName, Version};
-use porthole_guard::{Excess, Grant, NamedKinds};
+use porthole_guard::{ApprovedReads, Excess, Grant, NamedKinds};
 use serde::Deserialize;
 
 pub(crate) use admission::Admission;
@@ -29,6 +29,9 @@ use crate::{Tool, folder::MAX_FILES};
 /// Maximum number of approvals: as many as there may be files. Without it, an account that can write to the folder could
 /// make the lock as long as there are names.
 pub(crate) const MAX_APPROVALS: usize = MAX_FILES;
+
+/// Approver of a tool that was served without an operator's approval.
+const FIRST_SEEN: &str = "porthole, when it was first seen";
 
 /// Declarations that need an approval (`tools.approve`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -195,4 +198,16 @@ pub fn decide(mode: ApprovalMode, given: &[&Approval], declared: &Declaration<'_
     }
     let older = given.iter().find(|approval| declared.version.precedes(&approval.version));
     older.map_or(Decision::Approved, |approval| Decision::Held(Hold::Older(approval.version.clone())))
+}
+
+/// What a tool with these approvals may read if one of them names kinds: its declaration, within what operators approved.
+pub fn granted(given: &[&Approval], declared: &Declaration<'_>) -> Option<Grant> {
+    if given.iter().all(|approval| approval.kinds.is_none()) {
+        return None;
+    }
+    // What a host let in by itself is no approval.
+    let by_operators = given.iter().filter(|approval| approval.by != FIRST_SEEN);
+    let approved = by_operators
+        .map(|approval| ApprovedReads { reads: Arc::clone(&approval.reads), kinds: approval.kinds.clone() });
+    Some(declared.reads.within(approved.collect()))
 }

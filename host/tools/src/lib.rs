@@ -28,7 +28,7 @@ mod watch;
 pub use answer::{Answer, CallReport, Usage};
 pub use approval::{
     Approval, ApprovalLock, ApprovalMode, ApprovalSettings, ApprovalSource, ApprovalText, Approvals,
-    Decision, Declaration, Hold, LockError, decide,
+    Decision, Declaration, Hold, LockError, decide, granted,
 };
 pub use audit::{Audit, FailurePolicy};
 pub use calls::{Call, Calls};

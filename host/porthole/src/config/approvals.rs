@@ -64,6 +64,11 @@ mod tests {
         assert_eq!((mode, lock), (Some(ApprovalMode::Always), Some("/var/lib/porthole/tools.lock".into())));
         let approval = approved.get("team_quotas").unwrap();
         assert_eq!((&*approval.version, approval.by.as_str()), ("1.2.0", "jane"));
+        // What would mean any kind is written by leaving it out.
+        for nothing in ["", " ~", " []"] {
+            let text = text.replace("[resourcequotas]", "[\"*\"]") + &format!("    kinds:{nothing}\n");
+            assert!(Config::parse(&text).is_err(), "kinds:{nothing}");
+        }
         for (mode, text) in
             [(ApprovalMode::None, "none"), (ApprovalMode::Wider, "wider"), (ApprovalMode::Always, "always")]
         {

@@ -4,16 +4,14 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::SystemTime};
 
 use porthole_contract::{Digest, ToolName, Version};
-use porthole_guard::{ApprovedReads, Grant};
+use porthole_guard::Grant;
 
 use super::{
-    Approval, ApprovalLock, ApprovalMode, Approvals, Decision, Declaration, Hold, LockError, MAX_APPROVALS,
-    decide, reports::Reports,
+    Approval, ApprovalLock, ApprovalMode, Approvals, Decision, Declaration, FIRST_SEEN, Hold, LockError,
+    MAX_APPROVALS, decide, granted, reports::Reports,
 };
 use crate::{Audit, folder::Fingerprint};
 
-/// Approver of a tool that was served without an operator's approval.
-const FIRST_SEEN: &str = "porthole, when it was first seen";
 /// Advice for a lock that cannot be read.
 const MEND: &str =
     "mend it, or move it away and approve what is to be served: porthole plugin approve FILE… --lock FILE";
@@ -103,19 +101,10 @@ impl Admission {
         remembered.into_iter().chain(self.approved.get(name)).collect()
     }
 
-    /// What a served tool may read if an approval of it names kinds: its declaration, within its approvals.
+    /// What a served tool may read if an approval of it names kinds.
     pub(crate) fn bounded_grant(&self, declared: &Declaration<'_>) -> Option<Arc<Grant>> {
-        let given = self.given(declared.name);
-        if self.mode == ApprovalMode::None || given.iter().all(|approval| approval.kinds.is_none()) {
-            return None;
-        }
-        let approved = given.into_iter().map(|approval| {
-            // What this host let in by itself is no approval: its `*` stands for no kind.
-            let of_none = || (approval.by == FIRST_SEEN).then(Arc::default);
-            let kinds = approval.kinds.clone().or_else(of_none);
-            ApprovedReads { reads: Arc::clone(&approval.reads), kinds }
-        });
-        Some(Arc::new(declared.reads.within(approved.collect())))
+        let is_bounded = self.mode != ApprovalMode::None;
+        is_bounded.then(|| granted(&self.given(declared.name), declared)).flatten().map(Arc::new)
     }
 
     /// Decides whether a tool is served.

@@ -6,7 +6,7 @@ use porthole_contract::{
     Digest, Echo, ReadRule, ToolName, Verb, Version, check_declaration_size, controls_display,
 };
 use porthole_guard::{Grant, NamedKinds};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Approval, Approvals, MAX_APPROVALS};
 
@@ -21,12 +21,17 @@ pub struct ApprovalText {
     version: String,
     digest: String,
     reads: Vec<RuleText>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "a_list", skip_serializing_if = "Option::is_none")]
     kinds: Option<Vec<String>>,
     #[serde(default)]
     by: String,
     #[serde(default)]
     at: String,
+}
+
+/// A list that is written must be one: `kinds:` with nothing behind it would else mean any kind.
+fn a_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    Vec::deserialize(deserializer).map(Some)
 }
 
 /// A rule, in the words of RBAC.

@@ -53,6 +53,16 @@ pub(super) async fn approve(
         };
         approved.push((tool.description.name.clone(), note.approval(&tool)));
     }
+    let has_star = |(_, approval): &(ToolName, Approval)| approval.reads.has_star();
+    if matches!(star, Star::Earlier)
+        && lock.is_none()
+        && configured.iter().next().is_none()
+        && approved.iter().any(has_star)
+    {
+        eprintln!(
+            "no earlier approval was read, so kinds that one names are not kept: give --lock or --config, or --kinds"
+        );
+    }
     let before = write(lock.as_ref(), &mut approved, star, configured)?;
     let entries: Vec<ApprovalText> =
         approved.iter().map(|(tool, approval)| ApprovalText::of(tool, approval)).collect();
@@ -90,6 +100,9 @@ fn describe_kinds(approval: &Approval, star: Star<'_>, earlier: Option<&Arc<Name
             kinds.count()
         ),
         (None, Star::Discovered(_)) => "; it has no `*`, so --kinds names none of its kinds".to_owned(),
+        (None, _) if earlier.is_some() && !approval.reads.has_star() => {
+            "; it has no `*`, so the kinds that its earlier approval names are dropped".to_owned()
+        }
         (None, _) if approval.reads.has_star() => {
             ", also of kinds that are installed later (--kinds names those of a cluster)".to_owned()
         }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context;
 use porthole_contract::Printable;
 use porthole_sandbox::Import;
-use porthole_tools::{Approval, ApprovalMode, Decision, Declaration, Loader, Tool, decide};
+use porthole_tools::{Approval, ApprovalMode, Decision, Declaration, Loader, Tool, decide, granted};
 
 use super::{config_map_limit, open, printable, size};
 use crate::{commands::rbac, config::ApprovalConfig};
@@ -88,8 +88,17 @@ fn approved(
             format!("{version}{} by {by} at {at}", kinds.unwrap_or_default())
         })
         .collect();
-    Ok(Some(match decide(ApprovalMode::Wider, &given, &Declaration::from(tool)) {
-        Decision::Approved => format!("yes: {}", notes.join("; ")),
+    let declared = Declaration::from(tool);
+    Ok(Some(match decide(ApprovalMode::Wider, &given, &declared) {
+        Decision::Approved => {
+            let closed = granted(&given, &declared).map(|grant| grant.closed()).unwrap_or_default();
+            let closed = if closed.is_empty() {
+                String::new()
+            } else {
+                format!("; closed to it: {}", closed.join(", "))
+            };
+            format!("yes: {}{closed}", notes.join("; "))
+        }
         Decision::New => "no: nothing is approved under its name".to_owned(),
         Decision::Held(hold) => format!("no: {hold} ({})", notes.join("; ")),
     }))
