@@ -106,4 +106,24 @@ mod tests {
         let spec = json!({"containers": [asks("1")], "resources": {"requests": {"cpu": "4"}}});
         assert_eq!(of_spec(&spec, Bound::Requests).get("cpu"), Some(&4000));
     }
+
+    #[test]
+    fn limits_are_summed_without_requests_and_sidecars_stay_beside_containers() {
+        let bounds = |request: &str, limit: &str| json!({"resources": {"requests": {"memory": request}, "limits": {"memory": limit}}});
+        let mut sidecar = bounds("1", "10");
+        sidecar["restartPolicy"] = "Always".into();
+        let spec = json!({"containers": [bounds("2", "20"), bounds("3", "30")], "initContainers": [sidecar, bounds("1", "2")]});
+        assert_eq!(of_spec(&spec, Bound::Requests).get("memory"), Some(&6000));
+        assert_eq!(of_spec(&spec, Bound::Limits).get("memory"), Some(&60_000));
+        assert_eq!((Bound::Requests.field(), Bound::Limits.field()), ("requests", "limits"));
+    }
+
+    #[test]
+    fn an_init_container_counts_with_the_sidecars_before_it_only() {
+        let asks = |cpu: &str| json!({"resources": {"requests": {"cpu": cpu}}});
+        let mut sidecar = asks("500m");
+        sidecar["restartPolicy"] = "Always".into();
+        let spec = json!({"containers": [asks("100m")], "initContainers": [asks("2"), sidecar]});
+        assert_eq!(of_spec(&spec, Bound::Requests).get("cpu"), Some(&2000));
+    }
 }

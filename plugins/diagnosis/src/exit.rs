@@ -98,7 +98,7 @@ pub(crate) fn is_about_a_host(words: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::clue;
+    use super::{clue, is_about_a_host, meaning};
     use crate::containers::End;
 
     #[test]
@@ -109,5 +109,60 @@ mod tests {
         assert!(words.contains("another architecture"), "{words}");
         let (words, _) = clue(&end, "/bin/sh: line 1: wgett: not found");
         assert!(words.is_empty(), "{words}");
+    }
+
+    #[test]
+    fn a_code_that_says_more_than_an_error_is_explained() {
+        for (code, expected) in [
+            (0, "success"),
+            (126, "not executable"),
+            (127, "command not found"),
+            (132, "SIGILL"),
+            (134, "SIGABRT"),
+            (137, "SIGKILL"),
+            (139, "SIGSEGV"),
+            (143, "SIGTERM"),
+        ] {
+            assert!(meaning(code).contains(expected), "{code}");
+        }
+        assert_eq!((meaning(1), meaning(2), meaning(128)), ("", "", ""));
+    }
+
+    #[test]
+    fn last_words_have_their_meaning_and_a_next_step() {
+        let ended = |code| End {
+            reason: "Error",
+            message: "",
+            code,
+            started: None,
+            finished: None,
+            is_current: true,
+        };
+        for (words, meaning, step) in [
+            (
+                "standard_init_linux.go:228: exec user process caused: exec format error",
+                "another architecture",
+                "image",
+            ),
+            ("open /data/x: Read-only file system", "read-only file system", "emptyDir"),
+            ("write /tmp/x: no space left on device", "no space left", "full"),
+            ("open /data/x: permission denied", "permission denied", "fsGroup"),
+            ("chown: Operation not permitted", "permission denied", "fsGroup"),
+            ("EACCES: open '/data'", "permission denied", "fsGroup"),
+            ("listen tcp :80: bind: address already in use", "already in use", "one port"),
+            ("dial tcp: lookup db: no such host", "cannot be resolved", "Service"),
+            ("wget: bad address 'db'", "cannot be resolved", "Service"),
+            ("getaddrinfo ENOTFOUND db", "cannot be resolved", "Service"),
+            ("connect: connection refused", "cannot be reached", "connects to"),
+            ("sh: foo: command not found", "", "the image may lack it"),
+            ("panic: nil", "", "last words"),
+        ] {
+            let (clue, next) = clue(&ended(1), words);
+            assert!(clue.contains(meaning) && clue.is_empty() == meaning.is_empty(), "{words}: {clue}");
+            assert!(next.contains(step), "{words}: {next}");
+        }
+        assert!(clue(&ended(0), "bye").1.contains("foreground"));
+        assert!(clue(&ended(127), "").1.contains("correct the command"));
+        assert!(is_about_a_host("dial tcp 10.0.0.1:5432: i/o timeout") && !is_about_a_host("panic: nil"));
     }
 }

@@ -75,10 +75,30 @@ mod tests {
             ("1n", 1),
             ("250u", 1),
             ("-1", -1000),
+            ("-0.5", -500),
+            ("+3", 3000),
+            (" 5m ", 5),
+            ("1Ki", 1000 << 10),
+            ("1Mi", 1000 << 20),
+            ("1Ti", 1000 << 40),
+            ("1Pi", 1000 << 50),
+            ("1Ei", 1000 << 60),
+            ("1M", 1000 * 10_i128.pow(6)),
+            ("1G", 1000 * 10_i128.pow(9)),
+            ("1T", 1000 * 10_i128.pow(12)),
+            ("1P", 1000 * 10_i128.pow(15)),
+            ("1e18", 1000 * 10_i128.pow(18)),
+            // What is smaller than a thousandth is rounded up.
+            ("1000u", 1),
+            ("1001u", 2),
+            ("1000000n", 1),
+            ("1000001n", 2),
+            ("0.0001", 1),
+            ("0.0011", 2),
         ] {
             assert_eq!(parse(text), Some(thousandths), "{text}");
         }
-        for text in ["", "x", "1 Gi", "1Xi", "1e99", "--1", "."] {
+        for text in ["", "x", "1 Gi", "1Xi", "1e19", "1e99", "--1", "."] {
             assert_eq!(parse(text), None, "{text}");
         }
     }
@@ -92,5 +112,9 @@ mod tests {
         assert_eq!(shown("memory", "7900000Ki"), "7.53Gi");
         assert_eq!(shown("nvidia.com/gpu", "1"), "1");
         assert_eq!(shown("requests.storage", "500"), "500");
+        assert_eq!(shown("memory", "100m"), "100m");
+        assert_eq!(shown("hugepages-2Mi", "4Mi"), "4Mi");
+        let claims = "gold.storageclass.storage.k8s.io/persistentvolumeclaims";
+        assert_eq!(shown(claims, "2048"), "2048");
     }
 }

@@ -116,7 +116,7 @@ fn date(days: u64) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::Schedule;
+    use super::{Schedule, date};
     use crate::time;
 
     fn next(schedule: &str, after: &str) -> Option<u64> {
@@ -145,6 +145,48 @@ mod tests {
             ["0 9-5 * * *", "", "* * * *", "61 * * * *", "x * * * *", "*/0 * * * *", "TZ=UTC 0 0 * * *"]
         {
             assert_eq!(Schedule::parse(schedule), None, "{schedule}");
+        }
+    }
+
+    #[test]
+    fn every_day_of_four_centuries_has_its_month_and_day() {
+        let mut days = 0;
+        for year in 1970..2371 {
+            let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let february = if is_leap { 29 } else { 28 };
+            let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+            for (month, length) in (1..).zip(lengths) {
+                for day in 1..=length {
+                    assert_eq!(date(days), (month, day), "{year}");
+                    days += 1;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_schedule_is_next_due_after_a_time_and_never_at_it() {
+        for (schedule, after, due) in [
+            ("* * * * *", "2026-11-24T12:00:59Z", "2026-11-24T12:01:00Z"),
+            ("0 12 * * *", "2026-11-24T11:59:59Z", "2026-11-24T12:00:00Z"),
+            ("0 12 * * *", "2026-11-24T12:00:00Z", "2026-11-25T12:00:00Z"),
+            ("0 0 29 feb *", "2027-12-01T00:00:00Z", "2028-02-29T00:00:00Z"),
+            ("59 23 31 12 *", "2026-11-24T12:00:00Z", "2026-12-31T23:59:00Z"),
+            ("@yearly", "2026-11-24T12:00:00Z", "2027-01-01T00:00:00Z"),
+            ("@annually", "2026-11-24T12:00:00Z", "2027-01-01T00:00:00Z"),
+            ("@monthly", "2026-11-24T12:00:00Z", "2026-12-01T00:00:00Z"),
+            ("@weekly", "2026-11-24T12:00:00Z", "2026-11-29T00:00:00Z"),
+            ("@daily", "2026-11-24T12:00:00Z", "2026-11-25T00:00:00Z"),
+            ("@midnight", "2026-11-24T12:00:00Z", "2026-11-25T00:00:00Z"),
+            ("5/20 * * * *", "2026-11-24T12:26:00Z", "2026-11-24T12:45:00Z"),
+            ("0 0 ? * sun", "2026-11-24T12:00:00Z", "2026-11-29T00:00:00Z"),
+            // A star with a step restricts: either day is due.
+            ("0 0 */2 * mon", "2026-11-24T12:00:00Z", "2026-11-25T00:00:00Z"),
+            // With a star in one field, the other decides.
+            ("0 0 1 * *", "2026-11-24T12:00:00Z", "2026-12-01T00:00:00Z"),
+            ("0 0 1 jan mon", "2026-12-30T12:00:00Z", "2027-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(next(schedule, after), time::parse(due), "{schedule} after {after}");
         }
     }
 }

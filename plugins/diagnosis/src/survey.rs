@@ -87,7 +87,10 @@ pub(crate) fn survey(source: &mut impl Source, facts: &mut Facts) -> Survey {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::recorded::{Recorded, object, pod, running};
+    use crate::{
+        Kind,
+        recorded::{Recorded, object, pod, running},
+    };
 
     fn unwell() -> Vec<Value> {
         let image = json!({"containers": [{"name": "app", "image": "app:9"}]});
@@ -104,5 +107,54 @@ mod tests {
         well.remove(0);
         let answer = Recorded::new(&well).ask_all();
         assert!(answer.starts_with("no trouble in any namespace"), "{answer}");
+    }
+
+    fn in_namespace(namespace: &str, count: usize) -> Vec<Value> {
+        let waiting = |at: usize| {
+            let mut pod = unwell().remove(0);
+            pod["metadata"]["name"] = format!("broken-{at}").into();
+            pod["metadata"]["namespace"] = namespace.into();
+            pod
+        };
+        let mut place = object("Namespace", namespace);
+        place["status"] = json!({"phase": "Active"});
+        (0..count).map(waiting).chain([place]).collect()
+    }
+
+    #[test]
+    fn the_namespaces_with_the_most_trouble_are_read_and_the_others_named() {
+        let counts = [("a", 1), ("b", 3), ("c", 2), ("d", 2), ("e", 2), ("f", 1)];
+        let objects: Vec<Value> =
+            counts.iter().flat_map(|(name, count)| in_namespace(name, *count)).collect();
+        let answer = Recorded::new(&objects).ask_all();
+        assert!(answer.contains("namespaces that have trouble too: a (1), f (1)"), "{answer}");
+        assert!(answer.contains("Pod b/broken-0"), "{answer}");
+        assert!(!answer.contains("Pod a/broken-0"), "{answer}");
+        let answer = Recorded::new(&objects[..4]).ask_all();
+        assert!(!answer.contains("trouble too"), "{answer}");
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_is_said_and_what_was_is_counted() {
+        let mut well = unwell();
+        well.remove(0);
+        let answer = Recorded::new(&well).ask_all();
+        // The survey asks for no pod that runs.
+        assert_eq!(answer, "no trouble in any namespace: 1 object looked at");
+        let answer = Recorded::new(&well).deny(Kind::Job).ask_all();
+        assert!(
+            answer.starts_with(
+                "no trouble in any namespace: 1 object looked at\nnot checked: jobs of all namespaces"
+            ),
+            "{answer}"
+        );
+        let all = Kind::all().fold(Recorded::new(&well), Recorded::deny);
+        let answer = all.ask_all();
+        assert!(
+            answer.starts_with(
+                "nothing could be looked at: ask for a namespace that you may read\nnot checked: "
+            ),
+            "{answer}"
+        );
     }
 }

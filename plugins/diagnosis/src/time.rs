@@ -35,4 +35,19 @@ mod tests {
             ("59s".into(), "10m".into(), "2h".into(), "2d".into())
         );
     }
+
+    #[test]
+    fn an_age_is_in_the_largest_unit_of_which_there_are_two() {
+        for (seconds, shown) in [
+            (0, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (7199, "119m"),
+            (7200, "2h"),
+            (172_799, "47h"),
+            (172_800, "2d"),
+        ] {
+            assert_eq!(age(seconds), shown);
+        }
+    }
 }
