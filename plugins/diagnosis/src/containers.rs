@@ -187,7 +187,12 @@ pub fn seconds_on_node(facts: &Facts, pod: &Object) -> u64 {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::recorded::{Recorded, event, object, pod, running};
+    use super::containers;
+    use crate::{
+        Kind, Object,
+        recorded::{NOW, Recorded, event, object, pod, running},
+        time,
+    };
 
     fn status(name: &str, ready: bool, state: Value) -> Value {
         json!({"name": name, "ready": ready, "restartCount": 0, "state": state})
@@ -254,6 +259,62 @@ mod tests {
         let second = job("subject-2", "2026-11-24T11:00:00Z", "Complete");
         let answer = Recorded::new(&[cron, first, second, failed]).ask("subject");
         assert!(!answer.contains("container-exits"), "{answer}");
+    }
+
+    /// The names of the pods that count of a CronJob's Jobs, each with a failed pod.
+    fn judged(runs: &[(&str, &str)]) -> Vec<String> {
+        let mut objects = vec![object("CronJob", "nightly")];
+        for (hour, condition) in runs {
+            let name = format!("nightly-{hour}");
+            let mut job = of("CronJob", "nightly", object("Job", &name));
+            job["metadata"]["creationTimestamp"] = format!("2026-11-24T{hour}:00:00Z").into();
+            job["status"] = json!({"conditions": [{"type": condition, "status": "True"}]});
+            objects.extend([job, of("Job", &name, pod(&name, json!({}), json!({"phase": "Failed"})))]);
+        }
+        let facts = Recorded::new(&objects).facts();
+        super::judged_pods(&facts).map(|pod| pod.name().to_owned()).collect()
+    }
+
+    #[test]
+    fn only_a_later_run_that_is_complete_makes_a_failed_one_good() {
+        assert_eq!(judged(&[("10", "Failed"), ("11", "Complete")]), Vec::<String>::new());
+        assert_eq!(judged(&[("10", "Complete"), ("11", "Failed")]), ["nightly-11"]);
+        assert_eq!(judged(&[("10", "Failed"), ("11", "Failed")]), ["nightly-10", "nightly-11"]);
+    }
+
+    #[test]
+    fn an_end_of_long_ago_is_history_of_what_is_ready_or_has_initialized() {
+        let (recent, long_ago) = ("2026-11-24T11:30:00Z", "2026-11-04T12:00:00Z");
+        let init = json!({"name": "app"});
+        let sidecar = json!({"name": "app", "restartPolicy": "Always"});
+        for (field, spec, ready, code, finished, expected) in [
+            ("containers", &init, true, 1, long_ago, false),
+            ("containers", &init, true, 1, recent, true),
+            ("containers", &init, false, 0, long_ago, true),
+            ("initContainers", &init, false, 0, long_ago, false),
+            ("initContainers", &init, false, 0, recent, true),
+            ("initContainers", &init, false, 1, long_ago, true),
+            ("initContainers", &sidecar, false, 0, long_ago, true),
+        ] {
+            let end = json!({"terminated": {"exitCode": code, "finishedAt": finished}});
+            let statuses = if field == "containers" { "containerStatuses" } else { "initContainerStatuses" };
+            let pod = pod("web", json!({field: [spec]}), json!({statuses: [status("app", ready, end)]}));
+            let (pod, now) = (Object::new(Kind::Pod, pod), time::parse(NOW).unwrap());
+            let end = containers(&pod).next().unwrap().recent_end(now);
+            assert_eq!(end.is_some(), expected, "{field} {spec} {ready} {code} {finished}");
+        }
+    }
+
+    #[test]
+    fn the_title_of_a_container_is_its_part_in_the_pod() {
+        let spec = json!({"containers": [{"name": "app"}],
+            "initContainers": [{"name": "init"}, {"name": "mesh", "restartPolicy": "Always"}]});
+        let state = || json!({"waiting": {}});
+        let status = json!({"containerStatuses": [status("app", false, state())],
+            "initContainerStatuses": [status("init", false, state()), status("mesh", false, state())]});
+        let pod = Object::new(Kind::Pod, pod("web", spec, status));
+        let titles: Vec<String> = containers(&pod).map(|container| container.title()).collect();
+        assert_eq!(titles, ["init container init", "sidecar mesh", "container app"]);
     }
 
     #[test]

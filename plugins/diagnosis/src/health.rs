@@ -285,3 +285,6 @@ pub fn ports(container: &Value) -> Vec<(i64, &str)> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,3 +60,83 @@ pub(crate) fn has_ended(job: &Object) -> bool {
 pub(crate) fn is_recent(facts: &Facts, pod: &Object, time: &str) -> bool {
     !health::is_ready(pod) || time::parse(time).is_none_or(|time| facts.now.saturating_sub(time) <= RECENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::is_past;
+    use crate::{
+        Kind, Object,
+        recorded::{Recorded, object, owned, pod, with},
+    };
+
+    fn at(mut object: Value, hour: i64) -> Value {
+        object["metadata"]["creationTimestamp"] = format!("2026-11-24T{hour:02}:00:00Z").into();
+        object
+    }
+
+    fn job(name: &str, hour: i64, condition: &str) -> Value {
+        let status = json!({"conditions": [{"type": condition, "status": "True"}]});
+        at(owned(with("Job", name, json!({}), status), &object("CronJob", "nightly")), hour)
+    }
+
+    fn is_first_past(objects: &[Value]) -> bool {
+        let kind = objects[0]["kind"].as_str().and_then(Kind::of_object).unwrap();
+        let mut facts = Recorded::new(objects).facts();
+        facts.add(Object::new(Kind::CronJob, object("CronJob", "nightly")));
+        is_past(&facts, &Object::new(kind, objects[0].clone()))
+    }
+
+    #[test]
+    fn a_run_is_past_when_it_and_a_later_one_have_ended() {
+        for (own, other, expected) in [
+            (job("a", 9, "Failed"), job("b", 10, "Complete"), true),
+            (job("a", 9, "Failed"), job("b", 10, "Failed"), true),
+            (job("a", 9, "Failed"), job("b", 8, "Complete"), false),
+            (job("a", 9, "Failed"), job("b", 10, "Suspended"), false),
+            (job("a", 9, "Suspended"), job("b", 10, "Complete"), false),
+        ] {
+            let mut failed = owned(pod("a-x", json!({}), json!({"phase": "Failed"})), &own);
+            assert_eq!(is_first_past(&[own.clone(), other.clone()]), expected, "{own} {other}");
+            assert_eq!(
+                is_first_past(&[failed.clone(), own.clone(), other.clone()]),
+                expected,
+                "{own} {other}"
+            );
+            failed["status"]["phase"] = "Running".into();
+            assert!(!is_first_past(&[failed, own, other]));
+        }
+    }
+
+    #[test]
+    fn a_failed_pod_is_past_when_its_job_is_complete_or_a_younger_try_failed() {
+        let tried = |spec: Value, condition: &str, hour: i64, phase: &str| {
+            let status = json!({"conditions": [{"type": condition, "status": "True"}]});
+            let job = with("Job", "load", spec, status);
+            let pod = |name: &str, phase: &str, hour: i64| {
+                at(owned(pod(name, json!({}), json!({"phase": phase})), &job), hour)
+            };
+            is_first_past(&[pod("load-a", "Failed", 9), pod("load-b", phase, hour), job.clone()])
+        };
+        for (spec, condition, hour, phase, expected) in [
+            (json!({}), "Complete", 8, "Succeeded", true),
+            (json!({}), "Failed", 10, "Failed", true),
+            (json!({}), "Failed", 8, "Failed", false),
+            (json!({}), "Failed", 10, "Running", false),
+            (json!({"parallelism": 2}), "Failed", 10, "Failed", false),
+            (json!({"completions": 2}), "Failed", 10, "Failed", false),
+            (json!({"completionMode": "Indexed"}), "Failed", 10, "Failed", false),
+        ] {
+            assert_eq!(
+                tried(spec.clone(), condition, hour, phase),
+                expected,
+                "{spec} {condition} {hour} {phase}"
+            );
+        }
+        let set = object("StatefulSet", "db");
+        let failed =
+            |name: &str, hour| at(owned(pod(name, json!({}), json!({"phase": "Failed"})), &set), hour);
+        assert!(!is_first_past(&[failed("db-0", 9), failed("db-1", 10), set.clone()]));
+    }
+}

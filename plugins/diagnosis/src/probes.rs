@@ -182,3 +182,182 @@ pub fn times(probe: &Value) -> String {
         number(probe, "timeoutSeconds", 1)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{asks, failures, is_starting, kill, times};
+    use crate::{
+        Facts, Kind, Object,
+        containers::containers,
+        recorded::{NOW, Recorded, event, pod},
+        time,
+    };
+
+    const STARTED: &str = "2026-11-24T11:50:00Z";
+
+    /// A container that ended with a code after some seconds.
+    fn ended(probe: &str, code: i64, ran: u64, state: Value) -> Value {
+        let finished = format!("2026-11-24T11:{}:{:02}Z", 50 + ran / 60, ran % 60);
+        let end = json!({"exitCode": code, "reason": "Error", "startedAt": STARTED, "finishedAt": finished});
+        pod(
+            "web",
+            json!({"containers": [{"name": "app", probe: {"periodSeconds": 10, "failureThreshold": 3}}]}),
+            json!({"phase": "Running", "containerStatuses": [
+                {"name": "app", "restartCount": 1, "state": state, "lastState": {"terminated": end}}]}),
+        )
+    }
+
+    fn facts(objects: &[Value]) -> (Facts, Object) {
+        (Recorded::new(objects).facts(), Object::new(Kind::Pod, objects[0].clone()))
+    }
+
+    /// The probe that ended the first container of the first object.
+    fn killer(objects: &[Value]) -> Option<&'static str> {
+        let (facts, pod) = facts(objects);
+        kill(&facts, &pod, containers(&pod).next()?).map(|kill| kill.probe)
+    }
+
+    fn back_off() -> Value {
+        json!({"waiting": {"reason": "CrashLoopBackOff"}})
+    }
+
+    /// Three failures take 20 seconds, which the jitter and one more period lengthen to 45; the grace period is 30.
+    #[test]
+    fn an_end_fits_a_probe_by_its_code_and_time() {
+        let liveness = Some("liveness");
+        for (code, ran, expected) in [
+            (143, 18, None),
+            (143, 19, liveness),
+            (143, 45, liveness),
+            (143, 46, None),
+            (143, 60, None),
+            (0, 30, liveness),
+            (1, 30, None),
+            (137, 30, liveness),
+            (137, 47, None),
+            (137, 49, liveness),
+            (137, 75, liveness),
+            (137, 76, None),
+        ] {
+            assert_eq!(killer(&[ended("livenessProbe", code, ran, back_off())]), expected, "{code} {ran}");
+        }
+        let mut memory = ended("livenessProbe", 137, 30, back_off());
+        memory["status"]["containerStatuses"][0]["lastState"]["terminated"]["reason"] = "OOMKilled".into();
+        assert_eq!(killer(&[memory]), None);
+        let mut first = ended("livenessProbe", 143, 30, back_off());
+        first["status"]["containerStatuses"][0]["restartCount"] = 0.into();
+        assert_eq!(killer(&[first]), None);
+        assert_eq!(killer(&[ended("readinessProbe", 143, 30, back_off())]), None);
+    }
+
+    #[test]
+    fn an_instance_may_outlive_the_plan_only_if_its_probe_is_known_to_fail() {
+        let (now, late) = (|| json!({"running": {"startedAt": "2026-11-24T11:55:00Z"}}), 200);
+        for (probe, is_started, state, expected) in [
+            ("startupProbe", false, now(), Some("startup")),
+            ("startupProbe", true, now(), None),
+            ("startupProbe", false, back_off(), None),
+            ("livenessProbe", false, now(), None),
+            ("livenessProbe", false, back_off(), None),
+        ] {
+            let mut pod = ended(probe, 143, late, state);
+            pod["status"]["containerStatuses"][0]["started"] = is_started.into();
+            assert_eq!(killer(&[pod.clone()]), expected, "{probe} {is_started}");
+        }
+        let pod = ended("livenessProbe", 143, late, back_off());
+        let failed = event(&pod, "Unhealthy", "Liveness probe failed: timeout");
+        assert_eq!(killer(&[pod, failed]), Some("liveness"));
+    }
+
+    #[test]
+    fn a_failure_is_of_a_probe_and_of_its_container() {
+        let mut pod = ended("livenessProbe", 143, 30, back_off());
+        let of = |reason: &str, message: &str, field: &str| {
+            let mut event = event(&pod, reason, message);
+            event["involvedObject"]["fieldPath"] = field.into();
+            event
+        };
+        let own = "spec.containers{app}";
+        for (reason, message, field, expected) in [
+            ("Unhealthy", "Liveness probe failed: timeout", own, 1),
+            ("Unhealthy", "Liveness probe errored: timeout", own, 1),
+            ("Unhealthy", "Liveness probe failed: timeout", "", 1),
+            ("Unhealthy", "Liveness probe failed: timeout", "spec.containers{proxy}", 0),
+            ("Unhealthy", "Readiness probe failed: timeout", own, 0),
+            ("ProbeWarning", "Liveness probe failed: redirect", own, 0),
+        ] {
+            let (facts, pod) = facts(&[pod.clone(), of(reason, message, field)]);
+            let container = containers(&pod).next().unwrap();
+            assert_eq!(
+                failures(&facts, &pod, container, "liveness").len(),
+                expected,
+                "{reason} {message} {field}"
+            );
+        }
+        let failed = of("Unhealthy", "Liveness probe failed: timeout", "");
+        let probed = |name: &str| json!({"name": name, "livenessProbe": {}});
+        pod["spec"]["containers"] = json!([probed("app"), probed("proxy")]);
+        pod["status"]["containerStatuses"] = json!([{"name": "app"}, {"name": "proxy"}]);
+        let (facts, pod) = facts(&[pod, failed]);
+        assert!(failures(&facts, &pod, containers(&pod).next().unwrap(), "liveness").is_empty());
+    }
+
+    #[test]
+    fn a_pod_is_starting_while_each_unready_container_may_pass_its_probe() {
+        let of = |is_ready: bool, delay: i64| {
+            let state = json!({"running": {"startedAt": STARTED}});
+            let probe = json!({"initialDelaySeconds": delay});
+            let spec = json!({"containers": [{"name": "app", "readinessProbe": probe}]});
+            let statuses = json!([{"name": "app", "ready": is_ready, "state": state}]);
+            pod("web", spec, json!({"phase": "Running", "containerStatuses": statuses}))
+        };
+        let mut pending = of(false, 3600);
+        pending["status"]["phase"] = "Pending".into();
+        let mut deleted = of(false, 3600);
+        deleted["metadata"]["deletionTimestamp"] = NOW.into();
+        let mut other = of(false, 3600);
+        let (app, status) = (&pending["spec"]["containers"][0], &pending["status"]["containerStatuses"][0]);
+        other["spec"]["containers"] = json!([app, {"name": "proxy"}]);
+        other["status"]["containerStatuses"] = json!([status, {"name": "proxy", "ready": false}]);
+        let now = time::parse(NOW).unwrap();
+        for (pod, expected) in [
+            (of(false, 3600), true),
+            (of(false, 1), false),
+            (of(true, 3600), false),
+            (pending, false),
+            (deleted, false),
+            (other, false),
+        ] {
+            assert_eq!(is_starting(&Object::new(Kind::Pod, pod.clone()), now), expected, "{pod}");
+        }
+    }
+
+    #[test]
+    fn what_a_probe_asks_is_told_without_foreign_words() {
+        let get = |path: &str| json!({"httpGet": {"path": path, "port": 80}});
+        for (probe, expected) in [
+            (get("/ready?a=1"), "GET /ready?a=1 on port 80"),
+            (get(""), "GET / on port 80"),
+            (get("/a`b"), "GET (a long path) on port 80"),
+            (get("/a b"), "GET (a long path) on port 80"),
+            (get(&"a".repeat(101)), "GET (a long path) on port 80"),
+            (json!({"httpGet": {"port": "web", "scheme": "HTTPS"}}), "GET / on port web over HTTPS"),
+            (json!({"tcpSocket": {"port": 5432}}), "a connection to port 5432"),
+            (json!({"grpc": {"port": 50051}}), "gRPC health on port 50051"),
+            (json!({"exec": {"command": ["x"]}}), "the exit code of its command"),
+            (json!({}), "nothing"),
+        ] {
+            assert_eq!(asks(&probe), expected);
+        }
+    }
+
+    #[test]
+    fn the_times_of_a_probe_have_the_defaults_of_the_kubelet() {
+        assert_eq!(times(&json!({})), "after 0s, every 10s, 3 failures, timeout 1s");
+        let probe =
+            json!({"initialDelaySeconds": 5, "periodSeconds": 4, "failureThreshold": 2, "timeoutSeconds": 3});
+        assert_eq!(times(&probe), "after 5s, every 4s, 2 failures, timeout 3s");
+    }
+}

@@ -210,6 +210,26 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_lists_what_it_is_about() {
+        let role = json!({"rules": [{"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["get"],
+            "resourceNames": ["web"], "nonResourceURLs": ["/healthz"]}]});
+        let rule = RoleRule::of(&role).next().unwrap();
+        assert_eq!((rule.groups(), rule.resources()), (vec!["apps"], vec!["deployments/scale"]));
+        assert_eq!((rule.verbs(), rule.names(), rule.paths()), (vec!["get"], vec!["web"], vec!["/healthz"]));
+    }
+
+    #[test]
+    fn a_resource_is_shown_with_its_group_before_its_subresource() {
+        for (group, name, expected) in [
+            ("", "pods/log", "pods/log"),
+            ("apps", "deployments", "deployments.apps"),
+            ("apps", "deployments/scale", "deployments.apps/scale"),
+        ] {
+            assert_eq!(resource(group, name).to_string(), expected);
+        }
+    }
+
+    #[test]
     fn a_binding_is_for_users_groups_and_accounts() {
         let account = User::named("system:serviceaccount:shop:web");
         assert_eq!(account, User::account("shop", "web"));

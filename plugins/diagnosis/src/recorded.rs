@@ -90,6 +90,16 @@ impl Recorded {
         self.ask_for("", "", "")
     }
 
+    /// The facts if every list is read whole but those of forbidden kinds.
+    pub(crate) fn facts(&self) -> Facts {
+        let mut facts = Facts::new(self.now());
+        for kind in Kind::all().filter(|kind| !self.denied.contains(kind)) {
+            facts.add_list(kind, "");
+            self.of(kind).for_each(|value| facts.add(Object::new(kind, value.clone())));
+        }
+        facts
+    }
+
     fn of(&self, kind: Kind) -> impl Iterator<Item = &Value> {
         self.objects.iter().filter(move |object| object["kind"] == kind.name())
     }

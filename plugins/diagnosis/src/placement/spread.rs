@@ -140,3 +140,136 @@ pub fn ports(pod: &Object) -> (String, Vec<String>) {
     let ports: Vec<String> = ports.map(|port| port.to_string()).collect();
     (format!("its host port {} is taken on every node that it may use", ports.join(", ")), Vec::new())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{affinity, anti_affinity, fits, ports, spread};
+    use crate::{
+        Kind, Object,
+        recorded::{Recorded, object, owned, pod, running, with},
+    };
+
+    fn node(name: &str, labels: Value) -> Value {
+        let mut node = object("Node", name);
+        node["metadata"]["labels"] = labels;
+        node
+    }
+
+    fn labelled(name: &str, app: &str) -> Value {
+        let mut pod = running(name);
+        pod["metadata"]["labels"] = json!({"app": app});
+        pod
+    }
+
+    fn asks(spec: Value) -> Value {
+        pod("web", spec, json!({"phase": "Pending"}))
+    }
+
+    fn near(field: &str, term: &Value) -> Value {
+        let mut pod = asks(json!({"affinity": {field: {super::REQUIRED: [term]}}}));
+        pod["metadata"]["labels"] = json!({"app": "web"});
+        pod
+    }
+
+    #[test]
+    fn pods_that_an_affinity_wants_are_named_only_if_none_is_placed() {
+        let wants =
+            "its required pod affinity wants pods with app=db,tier In [a], and none runs in its namespace";
+        let leaves = "its required pod affinity leaves no node";
+        let selector = json!({"matchLabels": {"app": "db"}, "matchExpressions": [{"key": "tier", "operator": "In", "values": ["a"]}]});
+        let term = json!({"labelSelector": selector});
+        let mut placed = labelled("db", "db");
+        placed["metadata"]["labels"]["tier"] = "a".into();
+        let mut pending = placed.clone();
+        pending["spec"]["nodeName"] = "".into();
+        let mut there = placed.clone();
+        there["metadata"]["namespace"] = "other".into();
+        let with = |field: &str, value: Value| {
+            let mut term = term.clone();
+            term[field] = value;
+            term
+        };
+        for (term, other, summary) in [
+            (term.clone(), labelled("db", "db"), wants),
+            (term.clone(), pending, wants),
+            (term.clone(), there, wants),
+            (term.clone(), placed, leaves),
+            (with("namespaces", json!(["other"])), labelled("db", "db"), leaves),
+            (with("namespaceSelector", json!({})), labelled("db", "db"), leaves),
+        ] {
+            let (pod, cluster) =
+                (Object::new(Kind::Pod, near("podAffinity", &term)), Recorded::new(&[other]));
+            assert_eq!(affinity(&cluster.facts(), &pod).0, summary, "{term}");
+            assert_eq!(affinity(&cluster.deny(Kind::Pod).facts(), &pod).0, leaves, "{term}");
+        }
+    }
+
+    #[test]
+    fn the_pod_of_a_rolling_update_that_finds_no_place_counts_the_live_ones_only() {
+        let deployment = with("Deployment", "web", json!({"replicas": 1}), json!({}));
+        let term = json!({"labelSelector": {"matchLabels": {"app": "web"}}, "topologyKey": "kubernetes.io/hostname"});
+        let pod = owned(near("podAntiAffinity", &term), &deployment);
+        let other = |phase: &str, is_deleted: bool| {
+            let mut other = owned(labelled("web-old", "web"), &deployment);
+            other["status"]["phase"] = phase.into();
+            if is_deleted {
+                other["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:20Z".into();
+            }
+            other
+        };
+        for (other, is_surge) in [
+            (other("Running", false), true),
+            (other("Failed", false), false),
+            (other("Running", true), false),
+        ] {
+            let objects = [deployment.clone(), pod.clone(), other, node("n1", json!({}))];
+            let (summary, _) =
+                anti_affinity(&Recorded::new(&objects).facts(), &Object::new(Kind::Pod, pod.clone()));
+            assert_eq!(summary.contains("additional pod of the rolling update"), is_surge, "{summary}");
+        }
+    }
+
+    #[test]
+    fn only_hard_constraints_of_spread_keep_a_pod_off() {
+        let constraint =
+            |key: &str, when: &str| json!({"topologyKey": key, "whenUnsatisfiable": when, "maxSkew": 2});
+        let zoned = [node("n1", json!({"zone": "a"})), node("n2", json!({"zone": "b"}))];
+        let of = |constraints: Value| {
+            Object::new(Kind::Pod, asks(json!({"topologySpreadConstraints": constraints})))
+        };
+        let soft = constraint("rack", "ScheduleAnyway");
+        let (hard, missing) = (constraint("zone", "DoNotSchedule"), constraint("rack", "DoNotSchedule"));
+        let pod = of(json!([soft, hard]));
+        let cluster = Recorded::new(&zoned);
+        assert_eq!(
+            spread(&cluster.facts(), &pod, ""),
+            (
+                "its topology spread constraints over zone leave no node".to_owned(),
+                vec!["maxSkew 2 over zone: a, b".to_owned()]
+            )
+        );
+        let named = "no node has the label rack of its topology spread constraints";
+        let unnamed = "its topology spread constraints over rack leave no node";
+        let unknown = Recorded::new(&[]).deny(Kind::Node).facts();
+        let words = "2 node(s) didn't match pod topology spread constraints (missing required label)";
+        let pod = of(json!([missing]));
+        for (facts, reason, summary) in
+            [(&cluster.facts(), "", named), (&unknown, words, named), (&unknown, "", unnamed)]
+        {
+            assert_eq!(spread(facts, &pod, reason).0, summary);
+        }
+        let node = Object::new(Kind::Node, zoned[0].clone());
+        assert!(!fits(&pod, &node) && fits(&of(json!([soft, hard])), &node));
+        let by_name = of(json!([constraint("kubernetes.io/hostname", "DoNotSchedule")]));
+        assert!(fits(&by_name, &node));
+    }
+
+    #[test]
+    fn host_ports_of_all_containers_are_named() {
+        let port = |port: i64| json!({"name": "c", "ports": [{"containerPort": 1, "hostPort": port}, {"containerPort": 2}]});
+        let pod = Object::new(Kind::Pod, asks(json!({"containers": [port(80), port(443)]})));
+        assert_eq!(ports(&pod).0, "its host port 80, 443 is taken on every node that it may use");
+    }
+}
