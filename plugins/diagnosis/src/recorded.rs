@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::{
-    Facts, Kind, List, Listed, LogLines, LogRead, Object, Outline, Reference, Request, Source, Unread,
+    Facts, Kind, List, Listed, LogLines, LogRead, Object, Outline, Reference, Request, Rule, Source, Unread,
     corpus, diagnose, health, time,
 };
 
@@ -98,6 +98,22 @@ impl Recorded {
             self.of(kind).for_each(|value| facts.add(Object::new(kind, value.clone())));
         }
         facts
+    }
+
+    /// The findings of a rule by the facts: `Pod shop/web: it is late`.
+    pub(crate) fn findings(&self, rule: &Rule) -> Vec<String> {
+        let findings = (rule.find)(&self.facts());
+        findings.iter().map(|finding| format!("{}: {}", finding.object, finding.summary)).collect()
+    }
+
+    /// Checks that the findings of a rule are one that contains `words`, or none if there are no words.
+    pub(crate) fn assert_found(&self, rule: &Rule, words: &str) {
+        let findings = self.findings(rule);
+        let is_one = findings.len() == 1 && findings[0].contains(words);
+        assert!(
+            if words.is_empty() { findings.is_empty() } else { is_one },
+            "{words}: {findings:?}\n{self:?}"
+        );
     }
 
     fn of(&self, kind: Kind) -> impl Iterator<Item = &Value> {
@@ -233,6 +249,18 @@ pub(crate) fn running(name: &str) -> Value {
         json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}],
         "containerStatuses": [{"name": "app", "ready": true, "restartCount": 0, "state": state}]}),
     )
+}
+
+/// `object`, half a minute old.
+pub(crate) fn young(mut object: Value) -> Value {
+    object["metadata"]["creationTimestamp"] = "2026-11-24T11:59:30Z".into();
+    object
+}
+
+/// `object`, deleted; its grace period ended half an hour ago.
+pub(crate) fn deleted(mut object: Value) -> Value {
+    object["metadata"]["deletionTimestamp"] = "2026-11-24T11:30:00Z".into();
+    object
 }
 
 /// An event of an object, a minute ago.

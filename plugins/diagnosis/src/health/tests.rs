@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::{State, State::*, health, restarts};
 use crate::{
     Kind, Object,
-    recorded::{Recorded, object, owned, pod, running, with},
+    recorded::{Recorded, deleted, object, owned, pod, running, with, young},
 };
 
 /// The first of some objects.
@@ -15,16 +15,6 @@ fn first(objects: &[Value]) -> Object {
 fn assert_health(objects: &[Value], state: State, detail: &str) {
     let health = health(&Recorded::new(objects).facts(), &first(objects)).unwrap();
     assert_eq!((health.state, health.detail.as_str()), (state, detail), "{objects:?}");
-}
-
-fn young(mut object: Value) -> Value {
-    object["metadata"]["creationTimestamp"] = "2026-11-24T11:59:30Z".into();
-    object
-}
-
-fn deleted(mut object: Value) -> Value {
-    object["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:20Z".into();
-    object
 }
 
 /// A pod that has run for an hour and is not ready.

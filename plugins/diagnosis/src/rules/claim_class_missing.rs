@@ -78,6 +78,7 @@ fn classes(facts: &Facts) -> String {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::{
         Kind,
         recorded::{Recorded, object, pod},
@@ -136,5 +137,15 @@ mod tests {
             let answer = cluster.ask("db-0");
             assert!(!answer.contains("claim-class-missing"), "{answer}");
         }
+    }
+
+    #[test]
+    fn a_claim_without_a_class_lacks_one_only_if_no_class_is_the_default() {
+        let mut objects = claim(Value::Null);
+        Recorded::new(&objects).assert_found(&RULE, "the cluster has no default one");
+        Recorded::new(&objects).deny(Kind::StorageClass).assert_found(&RULE, "");
+        objects[2]["metadata"]["annotations"] =
+            json!({"storageclass.kubernetes.io/is-default-class": "true"});
+        Recorded::new(&objects).assert_found(&RULE, "");
     }
 }

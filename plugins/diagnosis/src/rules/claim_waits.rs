@@ -43,6 +43,7 @@ fn of_claim(facts: &Facts, claim: &Object) -> Option<Finding> {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::recorded::{Recorded, object, pod};
 
     fn cluster(spec: Value, status: Value) -> Recorded {
@@ -75,6 +76,19 @@ mod tests {
                     && !answer.contains("[claim"),
                 "{answer}"
             );
+        }
+    }
+
+    #[test]
+    fn a_claim_that_waits_for_no_pod_is_no_fault() {
+        let placed = cluster(json!({"nodeName": "n1", "containers": []}), json!({"phase": "Pending"}));
+        placed.assert_found(&RULE, "its pod has a nodeName of its own");
+        let (mut selected, mut bound, mut immediate) = (placed.clone(), placed.clone(), placed);
+        selected.objects[0]["metadata"]["annotations"] = json!({"volume.kubernetes.io/selected-node": "n1"});
+        bound.objects[0]["status"]["phase"] = "Bound".into();
+        immediate.objects[1]["volumeBindingMode"] = "Immediate".into();
+        for cluster in [selected, bound, immediate] {
+            cluster.assert_found(&RULE, "");
         }
     }
 }

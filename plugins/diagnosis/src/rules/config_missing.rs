@@ -210,6 +210,7 @@ fn keys(object: &Object) -> Option<Vec<&str>> {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::{
         Kind,
         recorded::{Recorded, event, object, pod},
@@ -299,5 +300,51 @@ mod tests {
             json!({"running": {"startedAt": "2026-11-24T11:00:00Z"}});
         let answer = Recorded::new(&[runs]).ask("server-1");
         assert!(!answer.contains("config-missing"), "{answer}");
+    }
+
+    /// The kubelet's words alone: a pod that is young is not joined with what there is.
+    fn said(spec: Value, message: &str) -> Value {
+        let mut pod = waiting(spec, "CreateContainerConfigError", message);
+        pod["status"]["startTime"] = "2026-11-24T11:59:30Z".into();
+        pod
+    }
+
+    #[test]
+    fn a_key_is_missed_of_the_object_that_the_words_and_the_reference_name() {
+        let source = |kind: &str, name: &str, key: &str| json!({"name": format!("{name}-{key}"), "valueFrom": {kind: {"name": name, "key": key}}});
+        let spec = json!({"containers": [{"name": "app", "env": [
+            source("secretKeyRef", "srv-config", "url"),
+            source("configMapKeyRef", "srv-config", "host"),
+            source("configMapKeyRef", "other", "url"),
+            source("configMapKeyRef", "srv-config", "url"),
+        ]}]});
+        let words = "couldn't find key url in ConfigMap shop/srv-config";
+        for (data, expected) in [
+            (
+                json!({"host": "1"}),
+                "ConfigMap shop/srv-config: ConfigMap srv-config has no key url, and env srv-config-url",
+            ),
+            // It was added since.
+            (json!({"url": "1"}), ""),
+        ] {
+            let cluster = Recorded::new(&[said(spec.clone(), words), map("srv-config", data)]);
+            cluster.assert_found(&RULE, expected);
+        }
+        let words = "couldn't find key url in Secret shop/srv-config";
+        let cluster = Recorded::new(&[said(spec, words)]);
+        cluster.assert_found(&RULE, "Secret shop/srv-config: Secret srv-config has no key url");
+    }
+
+    #[test]
+    fn the_field_that_needs_a_missing_object_is_named_and_where_else_it_is() {
+        let mut spec = volume();
+        spec["volumes"] = json!([{"name": "first", "configMap": {"name": "srv-other"}}, spec["volumes"][0]]);
+        let words = "configmap \"srv-config\" not found";
+        let mut there = map("srv-config", json!({}));
+        there["metadata"]["namespace"] = "staging".into();
+        Recorded::new(&[said(spec.clone(), words)])
+            .assert_found(&RULE, "ConfigMap srv-config does not exist, and volume settings needs it");
+        Recorded::new(&[said(spec, words), there])
+            .assert_found(&RULE, "needs it; it is in namespace staging");
     }
 }

@@ -100,7 +100,8 @@ fn names(nodes: &BTreeSet<String>) -> String {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::recorded::{Recorded, object, owned, running, with};
+    use super::RULE;
+    use crate::recorded::{Recorded, deleted, object, owned, running, with, young};
 
     fn cluster(desired: i64, scheduled: i64, ready: i64) -> Vec<Value> {
         let spec = json!({"template": {"spec": {"nodeSelector": {"role": "edge"}, "containers": []}}});
@@ -130,5 +131,41 @@ mod tests {
         assert!(!answer.contains("daemonset-short"), "{answer}");
         let answer = Recorded::new(&cluster(0, 0, 0)).deny(crate::Kind::Node).ask("agent");
         assert!(!answer.contains("daemonset-short"), "{answer}");
+    }
+
+    /// Two nodes, and a pod on each, of which the second is not ready.
+    fn unready(desired: i64, scheduled: i64) -> Vec<Value> {
+        let mut objects = cluster(desired, scheduled, 1);
+        let mut pod = objects[2].clone();
+        pod["metadata"]["name"] = "agent-2".into();
+        pod["spec"]["nodeName"] = "n2".into();
+        pod["status"]["conditions"][0]["status"] = "False".into();
+        objects.insert(0, pod);
+        objects
+    }
+
+    #[test]
+    fn the_nodes_of_pods_that_are_not_ready_are_named_and_no_others() {
+        let answer = Recorded::new(&unready(2, 2)).ask_for("agent", "shop", "daemonset");
+        assert!(answer.contains("[daemonset-short]") && answer.contains("not ready on n2 ["), "{answer}");
+        assert!(!answer.contains("no pod on"), "{answer}");
+        let mut more = cluster(2, 1, 1);
+        more.push(object("Node", "n3"));
+        let answer = Recorded::new(&more).ask_for("agent", "shop", "daemonset");
+        assert!(answer.contains("[daemonset-short]") && !answer.contains("no pod on"), "{answer}");
+        assert!(!answer.contains("not ready on"), "{answer}");
+    }
+
+    #[test]
+    fn a_set_or_pod_that_is_young_or_deleted_is_no_fault() {
+        let at = |at: usize, change: fn(Value) -> Value| {
+            let mut objects = unready(2, 2);
+            objects[at] = change(objects[at].clone());
+            Recorded::new(&objects)
+        };
+        at(0, |pod| pod).assert_found(&RULE, "1 of the 2 nodes");
+        at(0, young).assert_found(&RULE, "");
+        at(4, young).assert_found(&RULE, "");
+        at(4, deleted).assert_found(&RULE, "");
     }
 }

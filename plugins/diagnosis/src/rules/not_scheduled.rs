@@ -63,9 +63,10 @@ fn of_pod(facts: &Facts, pod: &Object) -> Option<Finding> {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::{
         Kind,
-        recorded::{Recorded, object, pod},
+        recorded::{Recorded, deleted, object, pod},
     };
 
     fn pending(spec: Value) -> Value {
@@ -109,5 +110,15 @@ mod tests {
             let answer = cluster.ask("web");
             assert!(!answer.contains("not-scheduled"), "{answer}");
         }
+    }
+
+    #[test]
+    fn a_pod_that_is_deleted_or_has_ended_waits_for_no_scheduler() {
+        let mut failed = pending(json!({"schedulerName": "volcano"}));
+        failed["status"]["phase"] = "Failed".into();
+        let waiting = pending(json!({"schedulerName": "volcano"}));
+        Recorded::new(&[waiting.clone()]).assert_found(&RULE, "it asks for volcano");
+        Recorded::new(&[deleted(waiting)]).assert_found(&RULE, "");
+        Recorded::new(&[failed]).assert_found(&RULE, "");
     }
 }

@@ -167,7 +167,8 @@ fn of_state(facts: &Facts, pod: &Object) -> Option<Finding> {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::recorded::{Recorded, event, pod};
+    use super::RULE;
+    use crate::recorded::{Recorded, event, pod, running};
 
     fn creating() -> Value {
         pod(
@@ -239,5 +240,40 @@ mod tests {
         young["status"]["startTime"] = "2026-11-24T11:59:30Z".into();
         let answer = Recorded::new(&[young]).ask("web-1");
         assert!(!answer.contains("sandbox-failed"), "{answer}");
+    }
+
+    #[test]
+    fn the_first_try_on_a_node_may_fail() {
+        for (since, count, words) in [
+            ("2026-11-24T11:59:30Z", 1, ""),
+            ("2026-11-24T11:59:30Z", 2, "Node n7: a pod's sandbox cannot be made"),
+            ("2026-11-24T11:00:00Z", 1, "Node n7: a pod's sandbox cannot be made"),
+        ] {
+            let mut pod = creating();
+            pod["status"]["startTime"] = since.into();
+            let mut failed = event(&pod, "FailedCreatePodSandBox", "plugin type=\"calico\" failed (add)");
+            failed["count"] = count.into();
+            Recorded::new(&[pod, failed]).assert_found(&RULE, words);
+        }
+    }
+
+    #[test]
+    fn a_node_on_which_a_later_pod_of_its_network_has_started_is_not_at_fault() {
+        let (before, later) = ("2026-11-24T10:00:00Z", "2026-11-24T11:30:00Z");
+        for (created, node, is_of_host, words) in [
+            (later, "n7", false, "Pod shop/web-1: "),
+            (before, "n7", false, "Node n7: "),
+            ("2026-11-24T11:00:00Z", "n7", false, "Node n7: "),
+            (later, "n8", false, "Node n7: "),
+            (later, "n7", true, "Node n7: "),
+        ] {
+            let pod = creating();
+            let failed = event(&pod, "FailedCreatePodSandBox", "plugin type=\"calico\" failed (add)");
+            let mut other = running("other");
+            other["metadata"]["creationTimestamp"] = created.into();
+            other["spec"]["nodeName"] = node.into();
+            other["spec"]["hostNetwork"] = is_of_host.into();
+            Recorded::new(&[pod, failed, other]).assert_found(&RULE, words);
+        }
     }
 }

@@ -102,6 +102,7 @@ fn named(ordinals: &[String]) -> String {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::recorded::{Recorded, owned, pod, with};
 
     fn cluster(policy: &str, revision: &str, created: &str) -> Vec<Value> {
@@ -139,5 +140,15 @@ mod tests {
             let answer = Recorded::new(&cluster(policy, "db-1", created)).ask("db");
             assert!(!answer.contains("statefulset-order"), "{answer}");
         }
+    }
+
+    #[test]
+    fn a_pod_below_the_partition_keeps_its_revision_on_purpose() {
+        let mut objects = cluster("Parallel", "db-1", "2026-11-24T11:00:00Z");
+        objects[1]["spec"]["podManagementPolicy"] = "OrderedReady".into();
+        objects[1]["spec"]["replicas"] = 1.into();
+        Recorded::new(&objects).assert_found(&RULE, "pod 0 is not ready and of an older revision");
+        objects[1]["spec"]["updateStrategy"]["rollingUpdate"]["partition"] = 1.into();
+        Recorded::new(&objects).assert_found(&RULE, "");
     }
 }

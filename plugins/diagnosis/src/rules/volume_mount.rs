@@ -155,7 +155,8 @@ fn cause(message: &str) -> (&'static str, &'static str) {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::recorded::{Recorded, event, pod};
+    use super::RULE;
+    use crate::recorded::{Recorded, event, pod, with};
 
     fn creating(volume: Value) -> Value {
         pod(
@@ -207,6 +208,70 @@ mod tests {
             let failed = event(&pod, "FailedMount", message);
             let answer = Recorded::new(&[pod, failed]).ask("files-1");
             assert!(!answer.contains("volume-mount"), "{answer}");
+        }
+    }
+
+    const TIMEOUT: &str = "Unable to attach or mount volumes: unmounted volumes=[share], unattached volumes=[]: timed out waiting for the condition";
+    const FAILED: &str = "MountVolume.SetUp failed for volume \"share\" : mount failed: exit status 32";
+
+    #[test]
+    fn a_single_failure_on_a_young_pod_and_the_words_of_other_rules_are_no_fault() {
+        let (old, young) = ("2026-11-24T11:00:00Z", "2026-11-24T11:59:30Z");
+        let missing = "MountVolume.SetUp failed for volume \"x\" : secret \"tls\" not found";
+        let publish = "MountVolume.SetUp failed for volume \"share\" : the publish secret is not valid";
+        for (since, events, words) in [
+            (
+                old,
+                vec![("FailedMount", FAILED)],
+                "volume share cannot be mounted: the kubelet or the storage driver fails",
+            ),
+            (
+                old,
+                vec![("FailedMount", publish)],
+                "volume share cannot be mounted: the kubelet or the storage driver fails",
+            ),
+            (young, vec![("FailedMount", FAILED)], ""),
+            (old, vec![("FailedMount", TIMEOUT)], "volume share cannot be mounted: it is not ready in time"),
+            (young, vec![("FailedMount", TIMEOUT)], ""),
+            (old, vec![("FailedMount", TIMEOUT), ("FailedMount", missing)], ""),
+            (old, vec![("FailedMount", TIMEOUT), ("FailedAttachVolume", "AttachVolume.Attach failed")], ""),
+            (
+                old,
+                vec![("FailedMount", "MountVolume.SetUp failed for volume \"a`b\" : x")],
+                ": a volume cannot be mounted",
+            ),
+        ] {
+            let mut pod = creating(json!({"name": "share", "nfs": {"server": "nas", "path": "/x"}}));
+            pod["status"]["startTime"] = since.into();
+            let mut objects: Vec<Value> =
+                events.iter().map(|(reason, words)| event(&pod, reason, words)).collect();
+            objects.push(pod);
+            Recorded::new(&objects).assert_found(&RULE, words);
+        }
+    }
+
+    #[test]
+    fn the_claim_of_a_volume_is_found_by_the_name_of_either() {
+        let claim = |name: &str, volume: &str| {
+            with(
+                "PersistentVolumeClaim",
+                name,
+                json!({"volumeName": volume, "storageClassName": "fast"}),
+                json!({}),
+            )
+        };
+        for (volume, object) in [
+            ("share", "PersistentVolumeClaim shop/data: volume share"),
+            ("pv-2", "PersistentVolumeClaim shop/data: volume pv-2"),
+            ("pv-1", "PersistentVolumeClaim shop/logs: volume pv-1"),
+            ("pv-3", "Pod shop/files-1: volume pv-3"),
+        ] {
+            let mut pod = creating(json!({}));
+            let of = |name: &str, claim: &str| json!({"name": name, "persistentVolumeClaim": {"claimName": claim}});
+            pod["spec"]["volumes"] = json!([of("logs", "logs"), of("share", "data")]);
+            let failed = event(&pod, "FailedMount", &FAILED.replace("share", volume));
+            Recorded::new(&[pod, failed, claim("logs", "pv-1"), claim("data", "pv-2")])
+                .assert_found(&RULE, object);
         }
     }
 }

@@ -1,8 +1,9 @@
 use serde_json::{Value, json};
 
+use super::{LOST, MISSING};
 use crate::{
     Kind,
-    recorded::{Recorded, object, pod},
+    recorded::{Recorded, deleted, object, pod, young},
 };
 
 fn claim(phase: &str, volume: &str) -> Value {
@@ -73,5 +74,33 @@ fn a_claim_that_is_bound_or_being_bound_is_no_fault() {
     for claim in [claim("Bound", "pv-1"), claim("Pending", "pv-1"), claim("Pending", "")] {
         let answer = Recorded::new(&[claim, volume(own.clone())]).ask("data");
         assert!(!answer.contains("claim-lost"), "{answer}");
+    }
+}
+
+#[test]
+fn a_claim_asks_for_a_volume_only_if_it_names_one_and_is_not_young() {
+    for (claim, words) in [
+        (claim("Pending", "pv-1"), "it asks for the volume pv-1, which does not exist"),
+        (young(claim("Pending", "pv-1")), ""),
+        (claim("Pending", ""), ""),
+        (claim("Bound", "pv-1"), ""),
+    ] {
+        Recorded::new(&[claim]).assert_found(&LOST, words);
+    }
+}
+
+#[test]
+fn a_missing_claim_is_a_fault_of_pods_that_wait_for_it_and_are_not_young() {
+    let named = "persistentvolumeclaim \"data\" not found";
+    let mut runs = user("x");
+    runs["status"]["phase"] = "Running".into();
+    for (pod, words) in [
+        (user("x"), "PersistentVolumeClaim shop/data: it does not exist"),
+        (young(user("x")), ""),
+        (young(user(named)), "PersistentVolumeClaim shop/data: it does not exist"),
+        (deleted(user("x")), ""),
+        (runs, ""),
+    ] {
+        Recorded::new(&[pod]).assert_found(&MISSING, words);
     }
 }

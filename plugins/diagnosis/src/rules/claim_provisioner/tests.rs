@@ -1,8 +1,9 @@
 use serde_json::{Value, json};
 
+use super::RULE;
 use crate::{
     Kind,
-    recorded::{Recorded, event, object, pod},
+    recorded::{Recorded, deleted, event, object, pod, young},
 };
 
 fn claim(class: &str) -> Value {
@@ -100,4 +101,38 @@ fn a_claim_that_waits_for_its_consumer_or_is_young_is_no_fault() {
     let answer =
         Recorded::new(&[claim("fast"), class("x", "Immediate")]).deny(Kind::StorageClass).ask("data");
     assert!(!answer.contains("claim-provisioner"), "{answer}");
+}
+
+#[test]
+fn a_claim_that_is_bound_deleted_or_young_waits_for_no_provisioner() {
+    let mut given = claim("fast");
+    given["spec"]["volumeName"] = "pv-1".into();
+    let class = class("ebs.csi.example", "Immediate");
+    for (claim, words) in [
+        (claim("fast"), "the provisioner ebs.csi.example of its class fast has made no volume"),
+        (given, ""),
+        (deleted(claim("fast")), ""),
+        (claim(""), "none that is free fits"),
+        (young(claim("")), ""),
+    ] {
+        Recorded::new(&[claim, class.clone()]).assert_found(&RULE, words);
+    }
+}
+
+#[test]
+fn a_secret_is_missing_only_if_the_provisioner_says_so() {
+    for (words, is_named) in [
+        ("error getting secret csi: secrets \"csi\" not found", true),
+        ("rpc error: code = NotFound desc = pool fast not found", false),
+        ("the secret of the pool is of an old version", false),
+    ] {
+        let claim = claim("fast");
+        let failed = event(&claim, "ProvisioningFailed", words);
+        let findings = Recorded::new(&[claim, class("ebs.csi.example", "Immediate"), failed]).findings(&RULE);
+        assert_eq!(
+            findings[0].contains("a Secret that its class names does not exist"),
+            is_named,
+            "{findings:?}"
+        );
+    }
 }
