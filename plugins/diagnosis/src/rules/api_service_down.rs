@@ -58,7 +58,11 @@ fn uses(scaler: &Object, group: &str) -> bool {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::recorded::{Recorded, object, with};
+    use super::RULE;
+    use crate::{
+        Kind,
+        recorded::{Recorded, object, with},
+    };
 
     pub(super) fn api(reason: &str, message: &str) -> Value {
         let conditions =
@@ -100,5 +104,45 @@ mod tests {
         let pod = crate::recorded::running("web");
         let answer = Recorded::new(&[api("ServiceNotFound", "x"), pod]).ask("web");
         assert!(answer.contains("no fault found"), "{answer}");
+    }
+
+    #[test]
+    fn the_reason_of_an_api_that_is_down_is_told() {
+        for (reason, words) in [
+            ("ServiceNotFound", "its Service kube-system/metrics-server does not exist"),
+            ("ServicePortError", "its Service kube-system/metrics-server lacks the port"),
+            ("EndpointsNotFound", "its Service kube-system/metrics-server has no endpoint"),
+            ("FailedDiscoveryCheck", "its server behind Service kube-system/metrics-server does not answer"),
+            ("Other", "it is down: Other"),
+        ] {
+            Recorded::new(&[api(reason, "x")]).assert_found(&RULE, words);
+        }
+    }
+
+    #[test]
+    fn an_autoscaler_is_affected_only_by_the_api_that_its_figures_come_from() {
+        let (usage, custom, external) =
+            ("metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io");
+        for (group, metrics, expected) in [
+            (usage, json!([{"type": "Resource"}]), true),
+            (usage, json!([{"type": "ContainerResource"}]), true),
+            (usage, json!([{"type": "External"}]), false),
+            (usage, json!([]), true),
+            (custom, json!([{"type": "Pods"}]), true),
+            (custom, json!([{"type": "Resource"}, {"type": "Object"}]), true),
+            (custom, json!([{"type": "Resource"}]), false),
+            (custom, json!([]), false),
+            (external, json!([{"type": "External"}]), true),
+            (external, json!([{"type": "Pods"}]), false),
+            ("example.com", json!([{"type": "Resource"}]), false),
+        ] {
+            let mut down = api("MissingEndpoints", "x");
+            down["metadata"]["name"] = format!("v1.{group}").into();
+            let scaler = with("HorizontalPodAutoscaler", "web", json!({"metrics": metrics}), json!({}));
+            let findings = (RULE.find)(&Recorded::new(&[down, scaler]).facts());
+            let is_affected =
+                findings[0].affects.iter().any(|object| object.kind == Kind::HorizontalPodAutoscaler);
+            assert_eq!(is_affected, expected, "{group} {metrics}");
+        }
     }
 }

@@ -104,6 +104,7 @@ fn cause(message: &str) -> (String, &'static str) {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::recorded::{Recorded, object, pod, running};
 
     fn evicted(name: &str, message: &str) -> Value {
@@ -185,5 +186,52 @@ mod tests {
         assert!(answer.contains("cause 1 (certain) [evicted] StatefulSet shop/db: evicted again and again, 3 pods in an hour: it passed the limit of local storage"), "{answer}");
         let answer = Recorded::new(objects.get(..3).unwrap_or_default()).ask("db");
         assert!(!answer.contains("[evicted]"), "{answer}");
+    }
+
+    /// The workload is well, so that only a loop is told.
+    #[test]
+    fn evictions_of_long_ago_or_by_another_pods_need_are_no_loop() {
+        let own = "Pod ephemeral local storage usage exceeds the total limit of containers 10Mi. ";
+        let foreign = "The node was low on resource: memory. Container app was using 3264Ki, which exceeds its request of 0. ";
+        for (message, reason, since, words) in [
+            (own, "Evicted", "2026-11-24T11:10:00Z", "evicted again and again, 2 pods in an hour"),
+            (own, "Evicted", "2026-11-24T10:10:00Z", ""),
+            (foreign, "Evicted", "2026-11-24T11:10:00Z", ""),
+            (own, "Preempted", "2026-11-24T11:10:00Z", ""),
+        ] {
+            let mut next = running("db-9");
+            next["metadata"]["ownerReferences"] =
+                json!([{"kind": "StatefulSet", "name": "db", "controller": true}]);
+            let mut objects = vec![set(1), next];
+            for name in ["db-1", "db-2"] {
+                let mut pod = evicted(name, message);
+                pod["status"]["startTime"] = since.into();
+                pod["status"]["reason"] = reason.into();
+                objects.push(pod);
+            }
+            let findings = Recorded::new(&objects).findings(&RULE);
+            assert!(
+                findings.iter().all(|finding| !words.is_empty() && finding.contains(words)),
+                "{findings:?}"
+            );
+            assert_eq!(findings.is_empty(), words.is_empty(), "{message} {reason} {since}");
+        }
+    }
+
+    /// Replaced, and the workload is not well: it may be the consequence of another fault, if it is no loop.
+    #[test]
+    fn an_eviction_of_a_pod_that_was_replaced_is_a_symptom_unless_it_is_a_loop() {
+        let own = "Pod ephemeral local storage usage exceeds the total limit of containers 10Mi. ";
+        let mut next = running("db-9");
+        next["metadata"]["ownerReferences"] =
+            json!([{"kind": "StatefulSet", "name": "db", "controller": true}]);
+        let mut objects = vec![set(0), next, evicted("db-1", own)];
+        let is_symptom = |objects: &[Value]| {
+            let findings = (RULE.find)(&Recorded::new(objects).facts());
+            findings[0].is_symptom
+        };
+        assert!(is_symptom(&objects));
+        objects.push(evicted("db-2", own));
+        assert!(!is_symptom(&objects));
     }
 }

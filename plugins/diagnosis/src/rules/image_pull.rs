@@ -91,7 +91,8 @@ fn cause(reason: &str, message: &str) -> (&'static str, &'static str) {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::recorded::{Recorded, pod};
+    use super::RULE;
+    use crate::recorded::{Recorded, event, pod};
 
     fn waiting(reason: &str, message: &str) -> Value {
         pod(
@@ -135,5 +136,36 @@ mod tests {
     fn an_image_that_is_being_pulled_is_no_fault() {
         let answer = Recorded::new(&[waiting("ContainerCreating", "")]).ask("web");
         assert!(!answer.contains("image-pull"), "{answer}");
+    }
+
+    #[test]
+    fn the_words_of_the_newest_event_count_only_if_the_state_has_none_and_for_that_image() {
+        let back_off = "Back-off pulling image \"r.example/web:1.9\"";
+        let (missing, limited) = ("manifest unknown", "429 Too Many Requests");
+        let of = |image: &str, words: &str| format!("Failed to pull image \"{image}\": {words}");
+        for (state, message, cause) in [
+            (back_off.to_owned(), of("r.example/web:1.9", missing), "does not exist in its registry"),
+            (back_off.to_owned(), of("r.example/mail:2", missing), "cannot be pulled"),
+            (back_off.to_owned(), format!("Pulling r.example/web:1.9: {missing}"), "cannot be pulled"),
+            (
+                format!("{back_off}: rpc error: {missing}"),
+                of("r.example/web:1.9", limited),
+                "does not exist in its registry",
+            ),
+            (
+                format!("{back_off}: failed to resolve: {missing}"),
+                of("r.example/web:1.9", limited),
+                "does not exist in its registry",
+            ),
+        ] {
+            let pod = waiting("ImagePullBackOff", &state);
+            let failed = event(&pod, "Failed", &message);
+            let findings = Recorded::new(&[pod, failed]).findings(&RULE);
+            assert_eq!(
+                findings,
+                [format!("Pod shop/web: image r.example/web:1.9 {cause}")],
+                "{state} {message}"
+            );
+        }
     }
 }

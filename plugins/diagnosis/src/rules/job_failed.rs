@@ -119,7 +119,12 @@ fn last_success<'f>(facts: &'f Facts, job: &'f Object) -> Option<&'f Object> {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::recorded::{Recorded, object, owned, pod, with};
+    use super::RULE;
+    use crate::{
+        Facts, Log,
+        recorded::{Recorded, object, owned, pod, with},
+        render::fact,
+    };
 
     fn failed(name: &str, reason: &str, created: &str) -> Value {
         let conditions = json!([{"type": "Failed", "status": "True", "reason": reason, "message": "Job has reached the specified backoff limit"}]);
@@ -204,5 +209,47 @@ mod tests {
             answer.contains("its last run failed") && answer.contains("completed is report-2"),
             "{answer}"
         );
+    }
+
+    #[test]
+    fn the_reason_of_a_job_that_failed_is_told() {
+        for (reason, words) in [
+            ("PodFailurePolicy", "Job shop/load: a rule of its podFailurePolicy ended it"),
+            ("FailedIndexes", "pods of some of its indexes failed"),
+            ("MaxFailedIndexesExceeded", "pods of some of its indexes failed"),
+            ("Other", "it has failed: Other"),
+        ] {
+            Recorded::new(&[failed("load", reason, "2026-11-24T11:00:00Z")]).assert_found(&RULE, words);
+        }
+    }
+
+    #[test]
+    fn the_failed_pod_of_a_job_and_the_log_of_its_container_are_shown() {
+        let job = failed("load", "PodFailurePolicy", "2026-11-24T11:00:00Z");
+        let pod = attempt("load-a", 3, &job, "2026-11-24T11:01:00Z");
+        let mut runs = attempt("load-b", 4, &job, "2026-11-24T11:02:00Z");
+        runs["status"]["phase"] = "Running".into();
+        let mut facts = Recorded::new(&[job.clone(), pod.clone(), runs]).facts();
+        for (container, text) in [("proxy", "drained"), ("app", "no such table")] {
+            facts.add_log(Log {
+                namespace: "shop".into(),
+                pod: "load-a".into(),
+                container: container.into(),
+                text: format!("2026-11-24T11:59:00Z {text}\n"),
+                ..Log::default()
+            });
+        }
+        let shown = |facts: &Facts| {
+            let findings = (RULE.find)(facts);
+            findings[0].evidence.iter().map(fact).collect::<String>()
+        };
+        let evidence = shown(&facts);
+        assert!(evidence.contains("code 3") && evidence.contains("no such table"), "{evidence}");
+        assert!(!evidence.contains("code 4") && !evidence.contains("drained"), "{evidence}");
+        let mut pod = pod;
+        pod["status"] =
+            json!({"phase": "Failed", "message": "Pod was active on the node longer than the deadline"});
+        let evidence = shown(&Recorded::new(&[job, pod]).facts());
+        assert!(evidence.contains("longer than the deadline"), "{evidence}");
     }
 }

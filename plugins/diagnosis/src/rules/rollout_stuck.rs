@@ -103,6 +103,7 @@ fn change(facts: &Facts, newest: &Object, older: &Object) -> Option<Evidence> {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::recorded::{Recorded, owned, pod, with};
 
     fn set(name: &str, revision: &str, image: &str, ready: i64, deployment: &Value) -> Value {
@@ -171,5 +172,66 @@ mod tests {
         let condition = json!({"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"});
         let answer = Recorded::new(&cluster(condition, json!({"reason": "ContainerCreating"}))).ask("web");
         assert!(!answer.contains("rollout-stuck"), "{answer}");
+    }
+
+    fn failing() -> Vec<Value> {
+        let condition = json!({"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated"});
+        cluster(condition, json!({"reason": "ErrImagePull"}))
+    }
+
+    #[test]
+    fn a_deployment_that_is_paused_or_wants_no_pod_has_no_rollout() {
+        let with = |field: &str, value: Value| {
+            let mut objects = failing();
+            objects[1]["spec"][field] = value;
+            Recorded::new(&objects)
+        };
+        with("paused", json!(false)).assert_found(&RULE, "its rollout does not get on");
+        with("paused", json!(true)).assert_found(&RULE, "");
+        with("replicas", json!(0)).assert_found(&RULE, "");
+    }
+
+    #[test]
+    fn pods_that_fail_are_of_a_rollout_if_an_older_revision_serves_or_the_newest_is_of_the_last_day() {
+        for (ready, created, words) in [
+            (1, "2026-11-20T11:00:00Z", "; pods of an older revision still serve"),
+            (
+                0,
+                "2026-11-24T11:00:00Z",
+                "its rollout does not get on: 0 of 1 pods of the newest revision are ready",
+            ),
+            (0, "2026-11-20T11:00:00Z", ""),
+        ] {
+            let mut objects = failing();
+            objects[2]["status"]["readyReplicas"] = ready.into();
+            objects[3]["metadata"]["creationTimestamp"] = created.into();
+            Recorded::new(&objects).assert_found(&RULE, words);
+            objects.remove(2);
+            Recorded::new(&objects).assert_found(&RULE, "");
+        }
+        let mut objects = failing();
+        objects[2]["status"]["readyReplicas"] = 0.into();
+        assert!(!Recorded::new(&objects).findings(&RULE)[0].contains("still serve"));
+    }
+
+    #[test]
+    fn a_pod_of_the_newest_revision_fails_once_it_was_restarted() {
+        let mut objects = failing();
+        let status = &mut objects[0]["status"]["containerStatuses"][0];
+        status["state"] = json!({"running": {}});
+        Recorded::new(&objects).assert_found(&RULE, "");
+        objects[0]["status"]["containerStatuses"][0]["restartCount"] = 1.into();
+        Recorded::new(&objects).assert_found(&RULE, "its rollout does not get on");
+    }
+
+    #[test]
+    fn the_age_of_a_change_is_known_only_if_the_newest_revision_is_the_younger_one() {
+        let mut objects = cluster(stuck(), json!({"reason": "ContainerCreating"}));
+        objects[2]["metadata"]["creationTimestamp"] = "2026-11-24T10:00:00Z".into();
+        let answer = Recorded::new(&objects).ask("web");
+        assert!(answer.contains("changed 60m ago from revision 9 to 10"), "{answer}");
+        objects[2]["metadata"]["creationTimestamp"] = "2026-11-24T11:30:00Z".into();
+        let answer = Recorded::new(&objects).ask("web");
+        assert!(answer.contains("changed from revision 9 to 10"), "{answer}");
     }
 }

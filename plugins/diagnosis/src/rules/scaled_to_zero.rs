@@ -49,9 +49,13 @@ fn of(facts: &Facts, workload: &Object) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
-    use crate::recorded::{Recorded, object, running, with};
+    use super::RULE;
+    use crate::{
+        Kind,
+        recorded::{Recorded, object, running, with},
+    };
 
     #[test]
     fn it_is_named_to_who_asks_about_it_or_depends_on_it() {
@@ -83,5 +87,26 @@ mod tests {
         assert!(!answer.contains("scaled-to-zero"), "{answer}");
         let answer = cluster.ask_for("", "shop", "");
         assert!(answer.contains("no fault found"), "{answer}");
+    }
+
+    #[test]
+    fn a_service_is_affected_only_if_it_has_no_ready_pod_and_the_workload_is_behind_it() {
+        let template = |app: &str| json!({"metadata": {"labels": {"app": app}}, "spec": {"containers": []}});
+        let idle = with("StatefulSet", "db", json!({"replicas": 0, "template": template("db")}), json!({}));
+        let service = |app: &str| with("Service", app, json!({"selector": {"app": app}}), json!({}));
+        let ready = |app: &str| {
+            let mut pod = running("other");
+            pod["metadata"]["labels"] = json!({"app": app});
+            pod
+        };
+        for (objects, expected) in [
+            (vec![service("db")], true),
+            (vec![service("db"), ready("db")], false),
+            (vec![service("mail")], false),
+        ] {
+            let objects: Vec<Value> = objects.into_iter().chain([idle.clone()]).collect();
+            let findings = (RULE.find)(&Recorded::new(&objects).facts());
+            assert_eq!(findings[0].affects.iter().any(|object| object.kind == Kind::Service), expected);
+        }
     }
 }

@@ -138,8 +138,9 @@ fn settings(pod: &Object, container: Container<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::recorded::{Recorded, pod};
 
     #[test]
@@ -210,5 +211,41 @@ mod tests {
         );
         let answer = Recorded::new(&[web]).ask("web");
         assert!(answer.contains("[config-missing]") && !answer.contains("security-context"), "{answer}");
+    }
+
+    const ROOT: &str = "container has runAsNonRoot and image will run as root";
+
+    fn ended(reason: &str, state: Value) -> Recorded {
+        let last = json!({"terminated": {"reason": reason, "exitCode": 128, "message": ROOT}});
+        let status = json!([{"name": "app", "state": state, "lastState": last}]);
+        Recorded::new(&[pod(
+            "web",
+            json!({"containers": [{"name": "app"}]}),
+            json!({"phase": "Running", "containerStatuses": status}),
+        )])
+    }
+
+    #[test]
+    fn an_end_counts_if_the_process_never_began_and_none_runs_now() {
+        let back_off = || json!({"waiting": {"reason": "CrashLoopBackOff"}});
+        ended("StartError", back_off()).assert_found(&RULE, "the image runs as root");
+        ended("ContainerCannotRun", back_off()).assert_found(&RULE, "the image runs as root");
+        ended("Error", back_off()).assert_found(&RULE, "");
+        ended("StartError", json!({"running": {}})).assert_found(&RULE, "");
+    }
+
+    #[test]
+    fn each_form_of_the_words_for_a_setting_is_known() {
+        for (words, meaning) in [
+            ("Error: container has runAsNonRoot and image will run as root", "the image runs as root"),
+            ("image will run as root", "the image runs as root"),
+            ("failed to apply apparmor profile", "its AppArmor profile cannot be applied"),
+            ("AppArmor is not supported", "its AppArmor profile cannot be applied"),
+            ("unknown capability \"CAP_X\"", "a capability that does not exist"),
+            ("invalid capability: CAP_X", "a capability that does not exist"),
+        ] {
+            assert!(super::cause(words).is_some_and(|(cause, _)| cause.contains(meaning)), "{words}");
+        }
+        assert_eq!(super::cause("executable file not found"), None);
     }
 }

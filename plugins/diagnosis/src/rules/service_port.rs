@@ -166,6 +166,7 @@ pub(super) fn shown(port: &Value) -> String {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::{
         Kind,
         recorded::{Recorded, running, with},
@@ -258,5 +259,39 @@ mod tests {
                 "{address}: {answer}"
             );
         }
+    }
+
+    #[test]
+    fn an_address_is_of_a_service_by_its_name_and_namespace() {
+        for (address, words) in [
+            ("http://api:8080", "Pod shop/client: it asks the Service api for port 8080, which has only 80"),
+            (
+                "http://api.shop:8080",
+                "Pod shop/client: it asks the Service api for port 8080, which has only 80",
+            ),
+            ("http://api.other:8080", ""),
+            ("http://mail.shop:8080", ""),
+        ] {
+            let mut objects = cluster(json!(80), json!([{"containerPort": 80}]));
+            let mut client = running("client");
+            client["spec"]["containers"][0]["env"] =
+                json!([{"name": "API", "value": address}, {"name": "HOST", "value": "api"}]);
+            objects.push(client);
+            // The Service is called by both variables.
+            let findings = Recorded::new(&objects).findings(&RULE);
+            assert!(findings.iter().all(|finding| finding == words), "{address}: {findings:?}");
+            assert_eq!(findings.is_empty(), words.is_empty(), "{address}");
+        }
+    }
+
+    #[test]
+    fn ports_are_shown_with_their_names_and_once() {
+        let mut objects =
+            cluster(json!(9090), json!([{"containerPort": 80}, {"containerPort": 81, "name": "web"}]));
+        objects[0]["spec"]["containers"][0]["readinessProbe"] = json!({"tcpSocket": {"port": 80}});
+        let answer = Recorded::new(&objects).ask("api");
+        assert!(answer.contains("the containers of its pods declare 80, 81 (web) ["), "{answer}");
+        assert_eq!(super::shown(&json!({"port": 80, "name": "http"})), "80 (http)");
+        assert_eq!(super::shown(&json!({"port": 80})), "80");
     }
 }

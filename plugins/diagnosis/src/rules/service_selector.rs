@@ -78,6 +78,7 @@ fn labels(selector: &[(&str, &str)]) -> String {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::recorded::{Recorded, object, running};
 
     fn service(selector: Value) -> Vec<Value> {
@@ -126,5 +127,34 @@ mod tests {
         scaled.push(workload);
         let answer = Recorded::new(&scaled).ask("backend");
         assert!(!answer.contains("service-selector"), "{answer}");
+    }
+
+    #[test]
+    fn a_service_of_a_workload_that_wants_no_pods_selects_none_on_purpose() {
+        let idle = |kind: &str, replicas: i64, app: &str| {
+            let mut objects = service(json!({"app": "idle"}));
+            let mut workload = object(kind, "idle");
+            let template = json!({"metadata": {"labels": {"app": app}}, "spec": {}});
+            workload["spec"] = json!({"replicas": replicas, "template": template});
+            objects.push(workload);
+            Recorded::new(&objects)
+        };
+        let words = "it selects no pod: no pod has app=idle";
+        idle("Deployment", 0, "idle").assert_found(&RULE, "");
+        idle("Deployment", 1, "idle").assert_found(&RULE, words);
+        idle("Deployment", 0, "mail").assert_found(&RULE, words);
+    }
+
+    /// The certainty tells whether a pod was found that may have been meant.
+    #[test]
+    fn a_pod_is_near_if_it_shares_a_label_or_a_key() {
+        for (selector, is_near) in [
+            (json!({"app": "backend", "tier": "x"}), true),
+            (json!({"version": "v2"}), true),
+            (json!({"tier": "x"}), false),
+        ] {
+            let answer = Recorded::new(&service(selector.clone())).ask_for("backend", "shop", "service");
+            assert_eq!(answer.contains("nearest: Pod shop/backend-1"), is_near, "{selector}: {answer}");
+        }
     }
 }

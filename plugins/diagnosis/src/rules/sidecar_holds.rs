@@ -94,6 +94,7 @@ fn of_native(facts: &Facts, pod: &Object) -> Option<Finding> {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::recorded::{Recorded, object, pod};
 
     fn job(finished: &str) -> Vec<Value> {
@@ -138,5 +139,62 @@ mod tests {
         assert!(answer.contains("a connection to port 15021"), "{answer}");
         let answer = Recorded::new(&[mesh(true)]).ask("web-1");
         assert!(!answer.contains("sidecar-holds"), "{answer}");
+    }
+
+    #[test]
+    fn only_a_job_whose_other_containers_all_are_done_is_held() {
+        let done = "2026-11-24T11:20:00Z";
+        let with = |change: fn(&mut Vec<Value>)| {
+            let mut objects = job(done);
+            change(&mut objects);
+            Recorded::new(&objects)
+        };
+        with(|_| {}).assert_found(&RULE, "container work is done, and container proxy runs on");
+        // A pod of nobody, and one of a Job that is not known.
+        with(|objects| objects[1]["metadata"]["ownerReferences"] = json!([])).assert_found(&RULE, "");
+        with(|objects| _ = objects.remove(0)).assert_found(&RULE, "");
+        with(|objects| {
+            objects[0]["kind"] = "StatefulSet".into();
+            objects[1]["metadata"]["ownerReferences"][0]["kind"] = "StatefulSet".into();
+        })
+        .assert_found(&RULE, "");
+        with(|objects| {
+            objects[1]["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] = 1.into()
+        })
+        .assert_found(&RULE, "");
+        // It was restarted since.
+        with(|objects| {
+            let status = &mut objects[1]["status"]["containerStatuses"][0];
+            status["lastState"] = status["state"].clone();
+            status["state"] = json!({"running": {"startedAt": "2026-11-24T11:21:00Z"}});
+        })
+        .assert_found(&RULE, "");
+        with(|objects| {
+            let end = objects[1]["status"]["containerStatuses"][0]["state"].clone();
+            objects[1]["status"]["containerStatuses"][1]["state"] = end;
+        })
+        .assert_found(&RULE, "");
+        with(|objects| {
+            objects[1]["status"]["containerStatuses"][1]["state"] =
+                json!({"waiting": {"reason": "CrashLoopBackOff"}})
+        })
+        .assert_found(&RULE, "");
+    }
+
+    #[test]
+    fn a_sidecar_that_has_just_begun_or_that_holds_nothing_is_no_fault() {
+        let mesh = |since: &str, app: Value| {
+            let status = |name: &str, state: Value| json!({"name": name, "ready": false, "started": false, "restartCount": 0, "state": state});
+            Recorded::new(&[pod(
+                "web-1",
+                json!({"containers": [{"name": "app"}], "initContainers": [{"name": "mesh", "restartPolicy": "Always"}]}),
+                json!({"phase": "Pending", "containerStatuses": [status("app", app)],
+                    "initContainerStatuses": [status("mesh", json!({"running": {"startedAt": since}}))]}),
+            )])
+        };
+        let waits = || json!({"waiting": {"reason": "PodInitializing"}});
+        mesh("2026-11-24T11:30:00Z", waits()).assert_found(&RULE, "sidecar mesh is not started");
+        mesh("2026-11-24T11:59:30Z", waits()).assert_found(&RULE, "");
+        mesh("2026-11-24T11:30:00Z", json!({"running": {}})).assert_found(&RULE, "");
     }
 }

@@ -147,6 +147,7 @@ fn cause(reason: &str, message: &str, is_exec: bool) -> (&'static str, &'static 
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::recorded::{Recorded, pod};
 
     const NOT_FOUND: &str = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: \"crul\": executable file not found in $PATH: unknown";
@@ -227,5 +228,59 @@ mod tests {
         let running = json!({"running": {"startedAt": "2026-11-24T11:59:30Z"}});
         let answer = Recorded::new(&[waiting("containers", running, ended)]).ask("agent");
         assert!(!answer.contains("start-failed"), "{answer}");
+    }
+
+    #[test]
+    fn the_words_of_a_state_come_before_those_of_an_end() {
+        let ended = |message: &str| {
+            json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": message,
+            "finishedAt": "2026-11-24T11:55:00Z"}})
+        };
+        let waits = |message: &str| json!({"waiting": {"reason": "RunContainerError", "message": message}});
+        let (arch, other) = ("exec /app: exec format error", "exec \"x\": no command specified");
+        for (state, last, words) in [
+            (waits(arch), ended(other), "its command /app is built for another architecture"),
+            (waits(""), ended(arch), "its command /app is built for another architecture"),
+            (waits(""), json!({}), "its process is refused by the container runtime"),
+        ] {
+            Recorded::new(&[waiting("containers", state, last)]).assert_found(&RULE, words);
+        }
+    }
+
+    #[test]
+    fn a_program_is_named_only_if_its_name_is_plain_and_short() {
+        for (message, program) in [
+            ("exec: \"/app/run.sh\": permission denied", "/app/run.sh"),
+            ("exec: \"/app run; now\": permission denied", ""),
+            (&format!("exec: \"{}\": permission denied", "a".repeat(101)), ""),
+        ] {
+            assert_eq!(super::program(message), program);
+        }
+    }
+
+    #[test]
+    fn a_denied_permission_is_of_the_program_only_if_one_is_named() {
+        for (message, words) in [
+            ("exec: \"/run.sh\": permission denied", "may not be executed"),
+            ("open /etc/x: permission denied", "its process is refused by the container runtime"),
+            (
+                "exec: \"/run.sh\": operation not allowed",
+                "its command /run.sh is refused by the container runtime",
+            ),
+        ] {
+            let state = json!({"waiting": {"reason": "RunContainerError", "message": message}});
+            Recorded::new(&[waiting("containers", state, json!({}))]).assert_found(&RULE, words);
+        }
+    }
+
+    #[test]
+    fn a_command_is_shown_only_if_the_template_has_one() {
+        let state = json!({"waiting": {"reason": "RunContainerError", "message": NOT_FOUND}});
+        let mut pod = waiting("containers", state, json!({}));
+        let answer = Recorded::new(&[pod.clone()]).ask("agent");
+        assert!(answer.contains("command and args: `crul -O x`"), "{answer}");
+        pod["spec"]["containers"][0]["command"] = json!([]);
+        let answer = Recorded::new(&[pod]).ask("agent");
+        assert!(answer.contains("[start-failed]") && !answer.contains("command and args"), "{answer}");
     }
 }

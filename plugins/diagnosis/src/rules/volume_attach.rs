@@ -115,6 +115,7 @@ fn claims<'f>(facts: &'f Facts, pod: &'f Object) -> impl Iterator<Item = &'f Obj
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::recorded::{Recorded, event, object, pod};
 
     fn cluster(mode: &str, node: &str) -> Vec<Value> {
@@ -161,5 +162,27 @@ mod tests {
             let answer = Recorded::new(&cluster(mode, node)).ask("db-new");
             assert!(!answer.contains("volume-attach"), "{answer}");
         }
+    }
+
+    #[test]
+    fn only_a_live_pod_that_uses_the_claim_holds_its_volume() {
+        let held = "PersistentVolumeClaim shop/data: a pod on another node uses its volume";
+        let with = |mode: &str, phase: &str, claim: &str| {
+            let mut objects = cluster(mode, "n1");
+            objects[1]["status"]["phase"] = phase.into();
+            objects[1]["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"] = claim.into();
+            Recorded::new(&objects)
+        };
+        for (mode, phase, claim, words) in [
+            ("ReadWriteOnce", "Running", "data", held),
+            ("ReadWriteOncePod", "Running", "data", held),
+            ("ReadWriteOnce", "Succeeded", "data", ""),
+            ("ReadWriteOnce", "Failed", "data", ""),
+            ("ReadWriteOnce", "Running", "other", ""),
+        ] {
+            with(mode, phase, claim).assert_found(&RULE, words);
+        }
+        let answer = with("ReadWriteOnce", "Running", "data").ask("db-new");
+        assert!(answer.contains("next: end the pod that holds it first"), "{answer}");
     }
 }

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::RULE;
 use crate::{
     Kind,
     recorded::{Recorded, event, object, running},
@@ -91,4 +92,69 @@ fn a_full_quota_is_no_fault_of_a_workload_that_has_its_pods() {
     db["status"]["replicas"] = 3.into();
     let answer = Recorded::new(&[db, quota("4")]).ask("db");
     assert!(!answer.contains("quota-exceeded"), "{answer}");
+}
+
+#[test]
+fn a_refusal_for_another_reason_is_not_joined_with_a_quota() {
+    let db = workload("StatefulSet", "db");
+    let denied = event(&db, "FailedCreate", "admission webhook \"x\" denied the request: no");
+    Recorded::new(&[db.clone(), quota("3"), denied]).assert_found(&RULE, "");
+    Recorded::new(&[db, quota("3")]).assert_found(&RULE, "ResourceQuota shop/team: ");
+}
+
+#[test]
+fn a_quota_of_requests_has_a_name_with_and_without_the_prefix() {
+    for (key, is_found) in [
+        ("cpu", true),
+        ("memory", true),
+        ("ephemeral-storage", true),
+        ("requests.cpu", true),
+        ("requests.nvidia.com/gpu", true),
+        ("nvidia.com/gpu", false),
+    ] {
+        let mut db = workload("StatefulSet", "db");
+        let requests = json!({"cpu": "2", "memory": "2", "ephemeral-storage": "2", "nvidia.com/gpu": "2"});
+        db["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({"requests": requests});
+        let mut quota = quota("0");
+        quota["status"] = json!({"hard": {key: "4"}, "used": {key: "3"}});
+        let words = format!("3 of 4 {key} is used, one more asks for 2");
+        Recorded::new(&[db, quota]).assert_found(&RULE, if is_found { &words } else { "" });
+    }
+}
+
+#[test]
+fn a_quota_of_a_storage_class_counts_the_claims_of_that_class() {
+    for (class, key, is_found) in [
+        ("fast", "fast.storageclass.storage.k8s.io/persistentvolumeclaims", true),
+        ("slow", "fast.storageclass.storage.k8s.io/persistentvolumeclaims", false),
+        ("", ".storageclass.storage.k8s.io/persistentvolumeclaims", false),
+        ("", "persistentvolumeclaims", true),
+    ] {
+        let mut db = workload("StatefulSet", "db");
+        db["spec"]["volumeClaimTemplates"] =
+            json!([{"metadata": {"name": "data"}, "spec": {"storageClassName": class}}]);
+        let mut quota = quota("0");
+        quota["status"] = json!({"hard": {key: "4"}, "used": {key: "4"}});
+        let words = format!("4 of 4 {key} is used, one more asks for 1");
+        Recorded::new(&[db, quota]).assert_found(&RULE, if is_found { &words } else { "" });
+    }
+}
+
+#[test]
+fn the_users_of_a_quota_are_summed_without_pods_that_have_ended() {
+    let mut objects = deployment();
+    objects.push(quota("3"));
+    let mut pods: Vec<Value> = ["b", "c", "d"]
+        .map(|name| {
+            let mut pod = objects[2].clone();
+            pod["metadata"]["name"] = format!("cart-6d4-{name}").into();
+            pod
+        })
+        .into();
+    pods[1]["status"]["phase"] = "Failed".into();
+    pods[2]["status"]["phase"] = "Succeeded".into();
+    pods.push(running("idle"));
+    objects.extend(pods);
+    let answer = Recorded::new(&objects).ask("cart");
+    assert!(answer.contains("limits.cpu of the namespace: Deployment cart 4 ["), "{answer}");
 }

@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::RULE;
 use crate::{
     Kind,
     recorded::{Recorded, object, pod},
@@ -297,4 +298,72 @@ fn a_gate_and_the_first_seconds_are_no_fault() {
     young["status"]["conditions"][0]["lastTransitionTime"] = "2026-11-24T11:59:55Z".into();
     let answer = Recorded::new(&[young]).ask("job");
     assert!(!answer.contains("unschedulable"), "{answer}");
+}
+
+#[test]
+fn the_words_of_the_scheduler_that_no_node_explains_are_told_apart() {
+    for (words, summary) in [
+        (
+            "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded",
+            "its volume was not bound in time",
+        ),
+        ("1 cannot allocate all claims", "the devices that its ResourceClaim asks for"),
+        ("1 resource claim not found", "the devices that its ResourceClaim asks for"),
+        ("1 node(s) were unschedulable", "nodes are cordoned"),
+        ("no nodes available to schedule pods", "the cluster has no node"),
+        ("1 node(s) exceed max volume count", "no node can attach one more volume"),
+        ("1 node(s) did not have enough free storage", "no node has enough free storage for its claim"),
+        ("1 node(s) had a bad day", "no node can take it"),
+        (
+            "1 node(s) unavailable due to PersistentVolumeClaim with non-existent pv",
+            "a volume that does not exist",
+        ),
+        (
+            "1 node(s) didn't find available persistent volumes to bind",
+            "no volume that is free fits its claim",
+        ),
+    ] {
+        let message = format!("0/1 nodes are available: {words}.");
+        one(json!({"containers": []}), &message).assert_found(&RULE, summary);
+    }
+}
+
+#[test]
+fn the_pod_of_a_daemon_set_whose_node_does_not_fit_is_less_than_certain() {
+    let field = json!({"key": "metadata.name", "operator": "In", "values": ["n9"]});
+    let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
+        {"nodeSelectorTerms": [{"matchFields": [field]}]}}});
+    let answer = one(json!({"containers": [], "affinity": affinity}), AFFINITY).ask("job");
+    assert!(
+        answer.contains(
+            "cause 1 (likely) [unschedulable] Pod shop/job: its node does not exist, or does not fit"
+        ),
+        "{answer}"
+    );
+}
+
+/// A claim that waits for its pod is affected; one that is bound, or that the pod waits for, is not.
+#[test]
+fn a_claim_waits_for_a_pod_only_if_its_class_does() {
+    let is_affected = |phase: &str, mode: &str, words: &str| {
+        let mut claim = object("PersistentVolumeClaim", "data");
+        claim["spec"] = json!({"storageClassName": "c"});
+        claim["status"] = json!({"phase": phase});
+        let mut class = object("StorageClass", "c");
+        class["volumeBindingMode"] = mode.into();
+        let volumes = json!([{"name": "d", "persistentVolumeClaim": {"claimName": "data"}}]);
+        let pod = pending("job", json!({"containers": [], "volumes": volumes}), words);
+        let facts = Recorded::new(&[claim, class, pod]).facts();
+        let findings = (RULE.find)(&facts);
+        findings[0].affects.iter().any(|object| object.kind == Kind::PersistentVolumeClaim)
+    };
+    let (cpu, late) = ("0/1 nodes are available: 1 Insufficient cpu.", "WaitForFirstConsumer");
+    for (phase, mode, words, expected) in [
+        ("Pending", late, cpu, true),
+        ("Bound", late, cpu, false),
+        ("Pending", "Immediate", cpu, false),
+        ("Pending", late, "pod has unbound immediate PersistentVolumeClaims", false),
+    ] {
+        assert_eq!(is_affected(phase, mode, words), expected, "{phase} {mode} {words}");
+    }
 }

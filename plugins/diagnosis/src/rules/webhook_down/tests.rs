@@ -1,5 +1,6 @@
 use serde_json::{Value, json};
 
+use super::RULE;
 use crate::{
     Kind,
     recorded::{Recorded, event, object},
@@ -87,5 +88,86 @@ fn a_webhook_that_may_fail_or_that_others_need_is_no_fault() {
     ] {
         let answer = cluster.ask("db");
         assert!(!answer.contains("webhook-down"), "{answer}");
+    }
+}
+
+#[test]
+fn a_refusal_for_another_reason_is_not_joined_with_a_webhook() {
+    let mut objects = cluster("Fail", json!({}));
+    Recorded::new(&objects).assert_found(&RULE, "Service guard/hook: ");
+    objects.push(event(&objects[0], "FailedCreate", "pods \"db-0\" is forbidden: exceeded quota: team"));
+    Recorded::new(&objects).assert_found(&RULE, "");
+}
+
+#[test]
+fn the_state_of_the_service_stands_beside_the_words_that_do_not_say_it() {
+    let call = |words: &str| {
+        let mut objects = cluster("Fail", json!({}));
+        let message = format!(
+            "failed calling webhook \"pods.guard.example\": failed to call webhook: Post \"https://hook.guard.svc:443/v\": {words}"
+        );
+        objects.push(event(&objects[0], "FailedCreate", &message));
+        let findings = (RULE.find)(&Recorded::new(&objects).facts());
+        let evidence: Vec<String> =
+            findings[0].evidence.iter().map(|evidence| evidence.label.clone()).collect();
+        (findings[0].summary.clone(), evidence.contains(&"its Service does not exist".to_owned()))
+    };
+    let head = "admission webhook pods.guard.example fails, and without it no pod is created: ";
+    for (words, cause, is_beside) in [
+        ("connection refused", "it refuses connections", true),
+        ("service \"hook\" not found", "its Service does not exist", false),
+        ("service \"hook\" is odd", "the quote says why", true),
+        ("page not found", "the quote says why", true),
+    ] {
+        assert_eq!(call(words), (format!("{head}{cause}"), is_beside), "{words}");
+    }
+}
+
+#[test]
+fn only_a_webhook_that_pods_need_to_be_created_is_joined() {
+    for (field, value, is_found) in [
+        ("operations", json!(["CREATE"]), true),
+        ("operations", json!(["*"]), true),
+        ("operations", json!(["UPDATE"]), false),
+        ("resources", json!(["*/*"]), true),
+        ("resources", json!(["services"]), false),
+        ("apiGroups", json!(["*"]), true),
+        ("apiGroups", json!(["apps"]), false),
+        ("scope", json!("Namespaced"), true),
+        ("scope", json!("Cluster"), false),
+    ] {
+        let mut objects = cluster("Fail", json!({}));
+        objects[2]["webhooks"][0]["rules"][0][field] = value.clone();
+        Recorded::new(&objects).assert_found(&RULE, if is_found { "Service guard/hook: " } else { "" });
+    }
+}
+
+#[test]
+fn a_service_whose_endpoints_are_not_known_or_elsewhere_has_no_outage() {
+    let mut objects = cluster("Fail", json!({}));
+    objects.push(elsewhere("Service", "hook"));
+    Recorded::new(&objects).assert_found(&RULE, "its Service has no ready endpoint");
+    Recorded::new(&objects).deny(Kind::EndpointSlice).assert_found(&RULE, "");
+    objects[3]["spec"] = json!({"type": "ExternalName", "externalName": "hook.example"});
+    Recorded::new(&objects).assert_found(&RULE, "");
+}
+
+#[test]
+fn the_service_of_a_webhook_is_that_of_its_name_if_the_message_has_no_address_of_one() {
+    let mut objects = cluster("Fail", json!({}));
+    let entry = objects[2]["webhooks"][0].clone();
+    let mut other = entry.clone();
+    other["name"] = "other.guard.example".into();
+    other["clientConfig"]["service"]["name"] = "other".into();
+    objects[2]["webhooks"] = json!([other, entry]);
+    for (address, object) in [
+        ("https://hook.example.com/v", "Service guard/hook: "),
+        ("https://there.guard.svc:443/v", "Service guard/there: "),
+    ] {
+        let message =
+            format!("failed calling webhook \"pods.guard.example\": Post \"{address}\": connection refused");
+        let mut objects = objects.clone();
+        objects.push(event(&objects[0], "FailedCreate", &message));
+        Recorded::new(&objects).assert_found(&RULE, object);
     }
 }
