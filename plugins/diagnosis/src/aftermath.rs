@@ -57,3 +57,68 @@ pub fn aftermath(facts: &Facts, ended: &Object) -> Aftermath {
         _ => Aftermath::Open,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Aftermath, aftermath, newest};
+    use crate::{
+        Kind, Object,
+        recorded::{Recorded, deleted, owned, pod, with},
+    };
+
+    fn tried(name: &str, phase: &str, hour: i64, owner: &Value) -> Value {
+        let mut pod = owned(pod(name, json!({}), json!({"phase": phase})), owner);
+        pod["metadata"]["creationTimestamp"] = format!("2026-11-24T{hour:02}:00:00Z").into();
+        pod
+    }
+
+    #[test]
+    fn what_became_of_a_pod_is_told_by_its_workload_and_the_pods_after_it() {
+        let set = |replicas: i64, ready: i64| {
+            with("StatefulSet", "db", json!({"replicas": replicas}), json!({"readyReplicas": ready}))
+        };
+        let job = |status: Value| with("Job", "load", json!({}), status);
+        let complete = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+        for (owner, next, expected) in [
+            (set(1, 1), None, Aftermath::Over),
+            (set(0, 0), None, Aftermath::Over),
+            (set(1, 0), None, Aftermath::Open),
+            (set(1, 0), Some(("Running", 10)), Aftermath::Replaced),
+            (set(1, 0), Some(("Running", 8)), Aftermath::Open),
+            (set(1, 0), Some(("Failed", 10)), Aftermath::Open),
+            (job(json!({"active": 1})), None, Aftermath::Open),
+            (job(json!({"active": 1})), Some(("Running", 10)), Aftermath::Over),
+            (job(complete), None, Aftermath::Over),
+            (job(json!({"failed": 1})), Some(("Running", 10)), Aftermath::Replaced),
+        ] {
+            let ended = tried("a", "Failed", 9, &owner);
+            let mut objects = vec![ended.clone(), owner];
+            objects.extend(next.map(|(phase, hour)| tried("b", phase, hour, &objects[1])));
+            let facts = Recorded::new(&objects).facts();
+            assert_eq!(aftermath(&facts, &Object::new(Kind::Pod, ended)), expected, "{objects:?}");
+        }
+    }
+
+    #[test]
+    fn a_pod_that_is_deleted_replaces_none() {
+        let owner = with("StatefulSet", "db", json!({"replicas": 1}), json!({"readyReplicas": 0}));
+        let ended = tried("a", "Failed", 9, &owner);
+        let objects = [ended.clone(), deleted(tried("b", "Running", 10, &owner)), owner];
+        let facts = Recorded::new(&objects).facts();
+        assert_eq!(aftermath(&facts, &Object::new(Kind::Pod, ended)), Aftermath::Open);
+    }
+
+    #[test]
+    fn the_three_newest_pods_of_each_workload_are_judged() {
+        let set = |name: &str| with("StatefulSet", name, json!({}), json!({}));
+        let (db, mq) = (set("db"), set("mq"));
+        let mut objects: Vec<Value> =
+            (1..=5).map(|hour| tried(&format!("db-{hour}"), "Failed", hour, &db)).collect();
+        objects.extend([tried("mq-0", "Failed", 0, &mq), db, mq]);
+        let facts = Recorded::new(&objects).facts();
+        let names: Vec<&str> = newest(&facts, facts.all(Kind::Pod)).iter().map(|pod| pod.name()).collect();
+        assert_eq!(names, ["db-5", "db-4", "db-3", "mq-0"]);
+    }
+}

@@ -163,3 +163,54 @@ fn labels(selector: &Value) -> String {
         (labels, false) => format!("{labels} and expressions"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Direction, policies, selects};
+    use crate::{
+        Kind, Object,
+        recorded::{Recorded, running, with},
+    };
+
+    #[test]
+    fn a_policy_restricts_the_pods_that_it_selects_in_its_directions() {
+        let mut pod = running("web");
+        pod["metadata"]["labels"] = json!({"app": "web"});
+        let other = json!({"matchLabels": {"app": "db"}});
+        for (direction, spec, expected) in [
+            (Direction::Ingress, json!({"policyTypes": ["Ingress"], "podSelector": {}}), true),
+            (Direction::Egress, json!({"policyTypes": ["Ingress"], "podSelector": {}}), false),
+            (Direction::Ingress, json!({"policyTypes": ["Ingress"], "podSelector": other}), false),
+            (Direction::Ingress, json!({"podSelector": {}}), true),
+            (Direction::Egress, json!({"podSelector": {}}), false),
+            (Direction::Egress, json!({"podSelector": {}, "egress": [{}]}), true),
+        ] {
+            let facts = Recorded::new(&[with("NetworkPolicy", "p", spec.clone(), json!({}))]).facts();
+            let pod = Object::new(Kind::Pod, pod.clone());
+            assert_eq!(!policies(&facts, &pod, direction).is_empty(), expected, "{spec}");
+        }
+    }
+
+    #[test]
+    fn an_expression_of_a_selector_holds_as_the_api_has_it() {
+        let labels = [("app", "web")];
+        for (key, operator, values, expected) in [
+            ("app", "In", json!(["db", "web"]), true),
+            ("app", "In", json!(["db"]), false),
+            ("tier", "In", json!(["web"]), false),
+            ("app", "NotIn", json!(["db"]), true),
+            ("app", "NotIn", json!(["web"]), false),
+            ("tier", "NotIn", json!(["web"]), true),
+            ("app", "Exists", Value::Null, true),
+            ("tier", "Exists", Value::Null, false),
+            ("app", "DoesNotExist", Value::Null, false),
+            ("tier", "DoesNotExist", Value::Null, true),
+        ] {
+            let selector =
+                json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]});
+            assert_eq!(selects(Some(&selector), &labels), expected, "{selector}");
+        }
+    }
+}

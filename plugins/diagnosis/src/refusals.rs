@@ -222,3 +222,81 @@ pub fn between<'m>(message: &'m str, before: &str, after: &[char]) -> Option<&'m
     let (_, rest) = message.split_once(before)?;
     rest.split(after).next().map(str::trim).filter(|found| !found.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Check, Refusal, shortages};
+    use crate::recorded::{Recorded, owned, running, with, young};
+
+    #[test]
+    fn the_check_behind_a_message_is_told_by_its_words() {
+        for (message, check) in [
+            ("failed calling webhook \"a\": timeout", Check::WebhookDown),
+            ("failed calling admission webhook \"a\"", Check::WebhookDown),
+            ("admission webhook \"a\" denied the request: no", Check::WebhookDenies),
+            ("ValidatingAdmissionPolicy 'a' with binding 'b' denied request", Check::WebhookDenies),
+            ("the plugin denied the request", Check::Other),
+            ("admission webhook \"a\" attempted to modify the object", Check::Other),
+            ("exceeded quota: team", Check::Quota),
+            ("failed quota: team: must specify limits.cpu", Check::QuotaNeedsLimits),
+            ("violates PodSecurity \"restricted:latest\"", Check::PodSecurity),
+            ("error looking up service account shop/web", Check::ServiceAccount),
+            ("no PriorityClass with name high was found", Check::PriorityClass),
+            ("maximum cpu usage per Container is 1", Check::LimitRange),
+            ("cpu max limit to request ratio per Pod is 2", Check::LimitRange),
+        ] {
+            assert_eq!(Refusal { message, place: String::new() }.check(), check, "{message}");
+        }
+    }
+
+    /// The number of workloads that lack pods, of one and what it owns.
+    fn short(kind: &str, spec: Value, status: Value) -> usize {
+        shortages(&Recorded::new(&[with(kind, "db", spec, status)]).facts()).len()
+    }
+
+    #[test]
+    fn a_job_lacks_pods_only_if_it_never_had_one_and_its_controller_is_that_of_kubernetes() {
+        for (spec, status, expected) in [
+            (json!({}), json!({}), 1),
+            (json!({"managedBy": "kubernetes.io/job-controller"}), json!({}), 1),
+            (json!({"managedBy": "kueue.x-k8s.io/multikueue"}), json!({}), 0),
+            (json!({"suspend": true}), json!({}), 0),
+            (json!({}), json!({"active": 1}), 0),
+            (json!({}), json!({"terminating": 1}), 0),
+            (json!({}), json!({"failed": 1}), 0),
+            (json!({}), json!({"succeeded": 1}), 0),
+            (json!({"parallelism": 2, "completions": 2}), json!({"active": 1, "terminating": 1}), 0),
+            (json!({}), json!({"conditions": [{"type": "Complete", "status": "True"}]}), 0),
+        ] {
+            assert_eq!(short("Job", spec.clone(), status.clone()), expected, "{spec} {status}");
+        }
+        assert_eq!(short("StatefulSet", json!({"replicas": 1}), json!({})), 1);
+        assert_eq!(short("StatefulSet", json!({"replicas": 1}), json!({"failed": 1})), 1);
+        let job = with("Job", "load", json!({}), json!({}));
+        assert_eq!(shortages(&Recorded::new(&[young(job.clone())]).facts()).len(), 0);
+        // The controller counts only after the pod is there.
+        assert_eq!(shortages(&Recorded::new(&[owned(running("load-x"), &job), job]).facts()).len(), 0);
+    }
+
+    /// The words stand on the ReplicaSet as well as on its Deployment.
+    #[test]
+    fn a_refusal_is_that_of_the_replica_set_if_it_has_one() {
+        let failure = json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: a"}]);
+        let deployment = with("Deployment", "web", json!({"replicas": 1}), json!({"conditions": failure}));
+        let set = |conditions: Value| {
+            owned(
+                with("ReplicaSet", "web-1", json!({"replicas": 1}), json!({"conditions": conditions})),
+                &deployment,
+            )
+        };
+        for (set, workload) in [(set(failure.clone()), "web-1"), (set(json!([])), "web")] {
+            let facts = Recorded::new(&[deployment.clone(), set]).facts();
+            let names: Vec<&str> =
+                shortages(&facts).iter().map(|shortage| shortage.workload.name()).collect();
+            assert_eq!(names, [workload]);
+            assert_eq!(shortages(&facts)[0].check(), Some(Check::Quota));
+        }
+    }
+}

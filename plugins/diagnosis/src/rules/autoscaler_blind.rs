@@ -135,6 +135,7 @@ fn there(facts: &Facts, target: &Reference) -> String {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::{
         Kind,
         recorded::{Recorded, object, with},
@@ -224,5 +225,29 @@ mod tests {
         );
         let answer = Recorded::new(&[scaler, target(), object("Namespace", "shop")]).ask("web-hpa");
         assert!(!answer.contains("autoscaler-blind"), "{answer}");
+    }
+
+    #[test]
+    fn figures_may_fail_for_five_minutes_while_pods_start() {
+        for (since, words) in [
+            ("2026-11-24T11:00:00Z", "it gets no figures for its metrics: FailedGetResourceMetric"),
+            ("2026-11-24T11:56:00Z", ""),
+        ] {
+            let mut scaler = scaler("ScalingActive", "FailedGetResourceMetric", "no metrics returned");
+            scaler["status"]["conditions"][0]["lastTransitionTime"] = since.into();
+            Recorded::new(&[scaler, target()]).assert_found(&RULE, words);
+        }
+    }
+
+    #[test]
+    fn what_serves_a_missing_api_is_told_by_its_group() {
+        for (group, install) in
+            [("metrics.k8s.io", "install metrics-server"), ("custom.metrics.k8s.io", "install an adapter")]
+        {
+            let message = format!("the server could not find the requested resource (get pods.{group})");
+            let scaler = scaler("ScalingActive", "FailedGetPodsMetric", &message);
+            let findings = (RULE.find)(&Recorded::new(&[scaler, target()]).facts());
+            assert!(findings[0].next.starts_with(install), "{}", findings[0].next);
+        }
     }
 }

@@ -65,6 +65,7 @@ fn of(facts: &Facts, cron_job: &Object) -> Option<Finding> {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::recorded::{Recorded, event, owned, with};
 
     fn cluster(policy: &str, schedule: &str, started: &str) -> Vec<Value> {
@@ -127,5 +128,17 @@ mod tests {
         let answer = Recorded::new(&objects).ask("report");
         assert!(answer.contains("cause 1 (certain) [config-missing] ConfigMap shop/batch-env"), "{answer}");
         assert!(!answer.contains("cronjob-blocked"), "{answer}");
+    }
+
+    #[test]
+    fn a_cron_job_that_is_suspended_or_lets_runs_overlap_is_not_blocked() {
+        let blocked = |policy: &str, is_suspended: bool| {
+            let mut objects = cluster(policy, "*/10 * * * *", "2026-11-21T12:00:00Z");
+            objects[1]["spec"]["suspend"] = is_suspended.into();
+            Recorded::new(&objects)
+        };
+        blocked("Forbid", false).assert_found(&RULE, "its run of 3d ago is still active");
+        blocked("Forbid", true).assert_found(&RULE, "");
+        blocked("Allow", false).assert_found(&RULE, "");
     }
 }

@@ -102,6 +102,7 @@ fn cause(reason: &str) -> Option<(&'static str, &'static str)> {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::recorded::{Recorded, event, with};
 
     fn cron(schedule: &str, last: Value) -> Value {
@@ -141,6 +142,45 @@ mod tests {
         ] {
             let answer = Recorded::new(&[cron(schedule, last)]).ask("report");
             assert!(answer.contains("no fault found"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn the_events_of_a_cron_job_say_why_no_run_was_started() {
+        for (reason, message, words) in [
+            (
+                "MissSchedule",
+                "Missed scheduled time to start a job",
+                "CronJob shop/report: a run was not started within its startingDeadlineSeconds",
+            ),
+            (
+                "UnparseableSchedule",
+                "unparseable schedule: \"0 3 * * *\"",
+                "CronJob shop/report: its schedule",
+            ),
+            ("InvalidSchedule", "invalid schedule: \"0 3 * * *\"", "CronJob shop/report: its schedule"),
+            // It was corrected since.
+            ("UnparseableSchedule", "unparseable schedule: \"0 33 * * *\"", ""),
+            ("FailedCreate", "jobs.batch is forbidden", "CronJob shop/report: its Jobs cannot be created"),
+            ("SuccessfulCreate", "Created job report-1", ""),
+        ] {
+            let job = cron("0 3 * * *", json!("2026-11-24T03:00:00Z"));
+            let event = event(&job, reason, message);
+            Recorded::new(&[job, event]).assert_found(&RULE, words);
+        }
+    }
+
+    #[test]
+    fn runs_that_one_under_way_forbids_are_not_missed() {
+        for (policy, active, words) in [
+            ("Forbid", json!([]), "runs of its schedule were not started"),
+            ("Forbid", json!([{"name": "report-1"}]), ""),
+            ("Allow", json!([{"name": "report-1"}]), "runs of its schedule were not started"),
+        ] {
+            let mut job = cron("*/10 * * * *", json!("2026-11-24T09:00:00Z"));
+            job["spec"]["concurrencyPolicy"] = policy.into();
+            job["status"]["active"] = active;
+            Recorded::new(&[job]).assert_found(&RULE, words);
         }
     }
 }

@@ -121,4 +121,20 @@ mod tests {
             assert!(!answer.contains("disruption-budget"), "{answer}");
         }
     }
+
+    #[test]
+    fn the_pods_that_are_not_ready_and_a_failed_count_are_shown() {
+        let evidence = |is_ready: &str, reason: &str| {
+            let mut objects = cluster(false, 0);
+            objects[0]["status"]["conditions"][0]["status"] = is_ready.into();
+            objects[1]["status"]["conditions"][0]["reason"] = reason.into();
+            objects[1]["status"]["conditions"][0]["message"] = "found no controller".into();
+            Recorded::new(&objects).ask_for("db", "shop", "pdb")
+        };
+        let answer = evidence("False", "SyncFailed");
+        assert!(answer.contains("not ready: db-0 [") && answer.contains("found no controller"), "{answer}");
+        let answer = evidence("True", "InsufficientPods");
+        assert!(answer.contains("[disruption-budget]") && !answer.contains("not ready:"), "{answer}");
+        assert!(!answer.contains("found no controller"), "{answer}");
+    }
 }

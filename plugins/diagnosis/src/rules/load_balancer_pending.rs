@@ -64,7 +64,8 @@ fn of(facts: &Facts, service: &Object) -> Option<Finding> {
 mod tests {
     use serde_json::json;
 
-    use crate::recorded::{Recorded, event, running, with};
+    use super::RULE;
+    use crate::recorded::{Recorded, event, running, with, young};
 
     #[test]
     fn the_providers_words_say_why() {
@@ -96,5 +97,12 @@ mod tests {
             Recorded::new(&[service(json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}})), pod])
                 .ask("api");
         assert!(answer.contains("no fault found"), "{answer}");
+    }
+
+    #[test]
+    fn a_young_service_may_wait_for_its_address() {
+        let service = with("Service", "api", json!({"type": "LoadBalancer"}), json!({}));
+        Recorded::new(&[service.clone()]).assert_found(&RULE, "it has no external address");
+        Recorded::new(&[young(service)]).assert_found(&RULE, "");
     }
 }

@@ -241,6 +241,7 @@ fn ports<'f>(caller: &Object, service: &'f Object, peer: &'f Object) -> Vec<Port
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::{
         Kind,
         recorded::{Recorded, running, with},
@@ -344,5 +345,57 @@ mod tests {
         );
         let answer = Recorded::new(&objects).ask("web");
         assert!(!answer.contains("DNS"), "{answer}");
+    }
+
+    #[test]
+    fn dns_is_let_out_by_either_protocol() {
+        for (ports, is_closed) in [
+            (json!([{"port": 53, "protocol": "UDP"}]), false),
+            (json!([{"port": 53, "protocol": "TCP"}]), false),
+            (json!([{"port": 5432}]), true),
+        ] {
+            let mut objects = cluster(json!([{}]));
+            let policy = json!({"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"ports": ports}, {"ports": [{"port": 5432}]}]});
+            objects.push(with("NetworkPolicy", "out", policy, json!({})));
+            let answer =
+                Recorded::new(&objects).log("app", false, "wget: bad address 'store:5432'").ask("web");
+            assert_eq!(answer.contains("it lets no DNS (port 53)"), is_closed, "{ports}: {answer}");
+        }
+    }
+
+    /// A Service of several ports: the address says which of them the caller asks for.
+    #[test]
+    fn only_the_port_that_a_caller_asks_for_is_looked_at() {
+        let ingress = json!([{"from": [{"podSelector": {}}], "ports": [{"port": 9187}]}]);
+        let blocked = |address: &str| {
+            let mut objects = cluster(ingress.clone());
+            objects[0]["spec"]["containers"][0]["env"][0]["value"] = address.into();
+            objects[1]["spec"]["containers"][0]["ports"] =
+                json!([{"containerPort": 5432, "name": "pg"}, {"containerPort": 9187, "name": "metrics"}]);
+            objects[2]["spec"]["ports"] =
+                json!([{"port": 5432, "targetPort": "pg"}, {"port": 80, "targetPort": 9187}]);
+            Recorded::new(&objects)
+        };
+        blocked("store:5432").assert_found(&RULE, "at port 5432/TCP");
+        blocked("store:80").assert_found(&RULE, "");
+    }
+
+    #[test]
+    fn of_two_policies_each_that_keeps_traffic_off_its_service_is_named() {
+        let mut objects = cluster(json!([]));
+        let mut mail: Vec<Value> = cluster(json!([])).drain(1..).collect();
+        for object in &mut mail {
+            object["metadata"]["name"] = "mail".into();
+        }
+        mail[0]["metadata"]["labels"] = json!({"app": "mail"});
+        mail[1]["spec"]["selector"] = json!({"app": "mail"});
+        mail[2]["spec"]["podSelector"] = json!({"matchLabels": {"app": "mail"}});
+        objects.extend(mail);
+        let mut findings = Recorded::new(&objects).findings(&RULE);
+        findings.sort();
+        let expected = ["mail", "store"].map(|name| {
+            format!("NetworkPolicy shop/{name}: it lets no traffic at all into the pods of Service {name}")
+        });
+        assert_eq!(findings, expected);
     }
 }

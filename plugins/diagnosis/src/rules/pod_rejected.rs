@@ -91,7 +91,8 @@ fn cause(reason: &str, node: &str) -> Option<(String, &'static str)> {
 mod tests {
     use serde_json::{Value, json};
 
-    use crate::recorded::{Recorded, object, pod};
+    use super::RULE;
+    use crate::recorded::{Recorded, deleted, object, pod};
 
     fn failed(status: Value) -> Value {
         let mut status = status;
@@ -151,5 +152,33 @@ mod tests {
             let answer = Recorded::new(&objects).ask("once");
             assert!(!answer.contains("pod-rejected"), "{answer}");
         }
+    }
+
+    #[test]
+    fn a_pod_that_was_removed_with_its_node_is_told() {
+        for (reason, words) in [
+            (
+                "DeletionByTaintManager",
+                "Pod shop/once: it does not tolerate a NoExecute taint that node n1 got",
+            ),
+            ("DeletionByPodGC", "Pod shop/once: its node n1 is gone"),
+            ("Other", ""),
+        ] {
+            let condition = json!([{"type": "DisruptionTarget", "status": "True", "reason": reason}]);
+            let statuses = json!([{"name": "app"}]);
+            let pod = failed(json!({"conditions": condition, "containerStatuses": statuses}));
+            Recorded::new(&[pod]).assert_found(&RULE, words);
+        }
+        Recorded::new(&[failed(json!({"reason": "NodeLost"}))]).assert_found(&RULE, "its node n1 is gone");
+    }
+
+    #[test]
+    fn a_pod_that_runs_or_is_deleted_was_not_rejected() {
+        let refused = failed(json!({"reason": "OutOfcpu"}));
+        let mut runs = refused.clone();
+        runs["status"]["phase"] = "Running".into();
+        Recorded::new(&[refused.clone()]).assert_found(&RULE, "too little free cpu");
+        Recorded::new(&[runs]).assert_found(&RULE, "");
+        Recorded::new(&[deleted(refused)]).assert_found(&RULE, "");
     }
 }

@@ -57,6 +57,7 @@ fn of_pod(facts: &Facts, pod: &Object) -> Vec<Finding> {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::recorded::{Recorded, running};
 
     const GATE: &str = "target-health.elbv2.k8s.aws/web";
@@ -87,6 +88,18 @@ mod tests {
         for pod in [gated("2026-11-24T11:30:00Z", Some("True")), gated("2026-11-24T11:59:30Z", None)] {
             let answer = Recorded::new(&[pod]).ask("web-1");
             assert!(!answer.contains("readiness-gate"), "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_gate_is_at_fault_only_while_all_containers_are_ready_and_the_pod_is_not() {
+        for (containers, ready, words) in
+            [("True", "False", "readiness gate"), ("False", "False", ""), ("True", "True", "")]
+        {
+            let mut pod = gated("2026-11-24T11:30:00Z", None);
+            pod["status"]["conditions"][0]["status"] = containers.into();
+            pod["status"]["conditions"][1]["status"] = ready.into();
+            Recorded::new(&[pod]).assert_found(&RULE, words);
         }
     }
 }

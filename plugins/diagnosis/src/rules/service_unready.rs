@@ -47,7 +47,8 @@ fn of(facts: &Facts, service: &Object) -> Option<Finding> {
 mod tests {
     use serde_json::json;
 
-    use crate::recorded::{Recorded, running, with};
+    use super::RULE;
+    use crate::recorded::{Recorded, running, with, young};
 
     #[test]
     fn a_service_whose_pods_are_not_ready_is_a_symptom() {
@@ -82,5 +83,15 @@ mod tests {
             assert_eq!(answer.contains("\ncause"), is_fault, "{delay}: {answer}");
             assert_eq!(answer.contains("starting"), !is_fault, "{delay}: {answer}");
         }
+    }
+
+    #[test]
+    fn pods_that_are_young_may_be_unready() {
+        let service = with("Service", "api", json!({"selector": {"app": "api"}}), json!({}));
+        let mut pod = running("api-1");
+        pod["metadata"]["labels"] = json!({"app": "api"});
+        pod["status"]["conditions"][0]["status"] = "False".into();
+        Recorded::new(&[service.clone(), pod.clone()]).assert_found(&RULE, "0 of 1 selected pods are ready");
+        Recorded::new(&[service, young(pod)]).assert_found(&RULE, "");
     }
 }
