@@ -213,3 +213,38 @@ pub(crate) fn hosts(ingress: &Object) -> Vec<&str> {
         .filter(|host| !host.is_empty())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::has_host;
+    use crate::{Kind, Object, recorded::with};
+
+    #[test]
+    fn a_host_is_that_of_an_ingress_or_of_a_service_in_the_dns_of_the_cluster() {
+        for (host, name, expected) in [
+            ("app.example.com", "app.example.com", true),
+            ("app.example.com", "example.com", false),
+            ("*.example.com", "app.example.com", true),
+            ("*.example.com", "app.example.org", false),
+            ("*.example.com", "a.b.example.com", false),
+            ("", "", false),
+        ] {
+            let ingress = with("Ingress", "web", json!({"rules": [{"host": host}]}), json!({}));
+            assert_eq!(has_host(&Object::new(Kind::Ingress, ingress), name), expected, "{host} {name}");
+        }
+        for (name, expected) in [
+            ("web.shop", true),
+            ("web.shop.svc", true),
+            ("web.shop.svc.cluster.local", true),
+            ("web.shop.example.com", false),
+            ("web.shopping", false),
+            ("web.other.svc", false),
+            ("mail.shop", false),
+        ] {
+            let service = with("Service", "web", json!({}), json!({}));
+            assert_eq!(has_host(&Object::new(Kind::Service, service), name), expected, "{name}");
+        }
+    }
+}

@@ -238,4 +238,20 @@ mod tests {
             assert_eq!(hosts(line), host, "{line}");
         }
     }
+
+    #[test]
+    fn an_error_of_nothing_is_none_and_the_first_level_of_a_line_counts() {
+        for (line, expected) in [
+            ("request done, error: nil", false),
+            ("request done, error=none", false),
+            ("request done, error=0, items=3", false),
+            ("request done, error=0.0", false),
+            ("request done, error=0.5", true),
+            ("level=error msg=\"the info service failed\"", true),
+            ("level=warn msg=\"the info service failed\"", true),
+            ("level=info msg=\"the error service failed\"", false),
+        ] {
+            assert_eq!(is_trouble(line), expected, "{line}");
+        }
+    }
 }

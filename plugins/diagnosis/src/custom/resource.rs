@@ -307,3 +307,24 @@ impl std::fmt::Display for Resource {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::is_waiting;
+
+    #[test]
+    fn a_reason_that_something_is_still_to_come_is_no_reason_of_a_fault() {
+        for (reason, expected) in [
+            ("Progressing", true),
+            ("ProgressDeadline", true),
+            ("PendingApproval", true),
+            ("WaitingForVolume", true),
+            ("Provisioning", true),
+            ("Failing", false),
+            ("SecretMissing", false),
+            ("Failed", false),
+        ] {
+            assert_eq!(is_waiting(reason), expected, "{reason}");
+        }
+    }
+}

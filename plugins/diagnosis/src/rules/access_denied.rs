@@ -248,4 +248,17 @@ mod tests {
         let answer = Recorded::new(&cluster("watcher", json!(["*"]))).log("app", false, REFUSAL).ask("watch");
         assert!(!answer.contains("access-denied"), "{answer}");
     }
+
+    #[test]
+    fn a_pod_without_an_account_runs_as_the_default_one() {
+        let runs_as = |own: &str, name: &str| {
+            let pod = crate::Object::new(Kind::Pod, json!({"spec": {"serviceAccountName": own}}));
+            super::runs_as(&pod, &crate::Reference::new(Kind::ServiceAccount, "shop", name))
+        };
+        for (own, name, expected) in
+            [("", "default", true), ("", "web", false), ("web", "web", true), ("web", "default", false)]
+        {
+            assert_eq!(runs_as(own, name), expected, "{own} {name}");
+        }
+    }
 }

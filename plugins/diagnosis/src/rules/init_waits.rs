@@ -166,9 +166,10 @@ fn asked(command: &str) -> Vec<String> {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::RULE;
     use crate::{
         Kind,
-        recorded::{Recorded, object, pod},
+        recorded::{Recorded, object, pod, running},
     };
 
     fn waiting(command: &str, since: &str) -> Value {
@@ -232,5 +233,45 @@ mod tests {
             json!({"terminated": {"exitCode": 0, "reason": "Completed"}});
         let answer = Recorded::new(&[done]).ask("front-1");
         assert!(!answer.contains("init-waits"), "{answer}");
+    }
+
+    #[test]
+    fn the_first_init_container_that_has_not_ended_is_the_one_that_holds() {
+        let ended = |code: i64| json!({"terminated": {"exitCode": code}});
+        let running = json!({"running": {"startedAt": LONG_AGO}});
+        let none = json!({});
+        for (first, last, words) in [
+            (ended(0), &none, "init container second does not end"),
+            (running.clone(), &none, "init container wait does not end"),
+            (running.clone(), &ended(0), "init container wait does not end"),
+            (running.clone(), &ended(1), "init container wait does not end"),
+            (ended(1), &none, ""),
+        ] {
+            let mut pod = waiting("./migrate", LONG_AGO);
+            pod["spec"]["initContainers"] = json!([{"name": "wait"}, {"name": "second"}]);
+            pod["status"]["initContainerStatuses"] = json!([
+                {"name": "wait", "state": first, "lastState": last}, {"name": "second", "state": running}]);
+            Recorded::new(&[pod]).assert_found(&RULE, words);
+        }
+    }
+
+    #[test]
+    fn a_host_is_awaited_only_if_it_is_a_name_and_its_service_does_not_work() {
+        let mut service = object("Service", "ledger-db");
+        service["spec"] = json!({"selector": {"app": "ledger"}});
+        let mut ready = running("ledger-1");
+        ready["metadata"]["labels"] = json!({"app": "ledger"});
+        let command = "until nslookup ledger-db; do sleep 2; done";
+        for (command, others, words) in [
+            (command, vec![], "there is no Service ledger-db here"),
+            (command, vec![service.clone()], "it names the Service ledger-db, which has no ready pod"),
+            (command, vec![service, ready], "all other containers wait for it"),
+            ("until nc -z $HOST 5432; do sleep 2; done", vec![], "all other containers wait for it"),
+        ] {
+            let mut objects = vec![waiting(command, LONG_AGO)];
+            objects.extend(others);
+            let findings = Recorded::new(&objects).findings(&RULE);
+            assert!(findings.len() == 1 && findings[0].ends_with(words), "{command}: {findings:?}");
+        }
     }
 }

@@ -294,4 +294,12 @@ mod tests {
         assert_eq!(super::shown(&json!({"port": 80, "name": "http"})), "80 (http)");
         assert_eq!(super::shown(&json!({"port": 80})), "80");
     }
+
+    #[test]
+    fn ports_of_probes_are_shown_beside_those_that_are_declared() {
+        let mut objects = cluster(json!(9090), json!([{"containerPort": 80}]));
+        objects[0]["spec"]["containers"][0]["readinessProbe"] = json!({"tcpSocket": {"port": 8080}});
+        let answer = Recorded::new(&objects).ask("api");
+        assert!(answer.contains("declare 80; their probes or environment have 8080 ["), "{answer}");
+    }
 }

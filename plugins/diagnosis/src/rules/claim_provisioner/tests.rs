@@ -136,3 +136,13 @@ fn a_secret_is_missing_only_if_the_provisioner_says_so() {
         );
     }
 }
+
+#[test]
+fn the_words_that_a_provisioner_is_waited_for_are_quoted_and_no_others() {
+    let claim = claim("fast");
+    let waiting = event(&claim, "ExternalProvisioning", "Waiting for a volume to be created");
+    let other = event(&claim, "Provisioning", "External provisioner is provisioning volume");
+    let answer = Recorded::new(&[claim, class("ebs.csi.example", "Immediate"), waiting, other]).ask("data");
+    assert!(answer.contains("Waiting for a volume to be created"), "{answer}");
+    assert!(!answer.contains("is provisioning volume"), "{answer}");
+}
