@@ -186,3 +186,58 @@ pub fn words(spec: &Value) -> Vec<&str> {
         .filter(|word| !word.is_empty())
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{addresses, needs, pod_spec, words};
+    use crate::{Kind, Object, recorded::with};
+
+    fn of(kind: Kind, spec: Value) -> Object {
+        Object::new(kind, with(kind.name(), "web", spec, json!({})))
+    }
+
+    #[test]
+    fn the_pod_spec_of_a_workload_is_in_its_template() {
+        let template = json!({"spec": {"containers": []}});
+        let plain = json!({"template": template});
+        for (kind, spec, expected) in [
+            (Kind::Pod, json!({"containers": []}), true),
+            (Kind::CronJob, json!({"jobTemplate": {"spec": {"template": template}}}), true),
+            (Kind::CronJob, plain.clone(), false),
+            (Kind::Deployment, plain.clone(), true),
+            (Kind::Job, plain.clone(), true),
+            (Kind::ConfigMap, plain, false),
+        ] {
+            assert_eq!(pod_spec(&of(kind, spec.clone())).is_some(), expected, "{kind} {spec}");
+        }
+    }
+
+    #[test]
+    fn an_object_needs_those_that_its_spec_names() {
+        let named = |class: &str| json!({"containers": [], "priorityClassName": class});
+        for (kind, spec, expected) in [
+            (
+                Kind::PersistentVolumeClaim,
+                json!({"storageClassName": "fast", "volumeName": "pv-1"}),
+                vec!["StorageClass fast", "PersistentVolume pv-1"],
+            ),
+            (Kind::StatefulSet, json!({"serviceName": "db"}), vec!["Service shop/db"]),
+            (Kind::Deployment, json!({"serviceName": "db"}), vec![]),
+            (Kind::Pod, named("high"), vec!["PriorityClass high"]),
+            (Kind::Pod, named(""), vec![]),
+        ] {
+            let needs = needs(&of(kind, spec));
+            let needs: Vec<String> = needs.iter().map(|need| need.object.to_string()).collect();
+            assert_eq!(needs, expected, "{kind}");
+        }
+    }
+
+    #[test]
+    fn hosts_have_dashes_and_dots() {
+        let spec = json!({"containers": [{"env": [{"name": "A", "value": "tcp://my-db.shop:5432/x"}]}]});
+        assert_eq!(addresses(&spec), [("my-db.shop", 5432)]);
+        assert_eq!(words(&spec), ["tcp", "my-db.shop", "5432", "x"]);
+    }
+}

@@ -102,4 +102,14 @@ mod tests {
         }
         assert_eq!(show_taint(&taint), "gpu=true:NoSchedule");
     }
+
+    #[test]
+    fn a_number_is_neither_above_nor_below_itself() {
+        for (operator, bound, expected) in
+            [("Gt", "7", true), ("Gt", "8", false), ("Lt", "9", true), ("Lt", "8", false)]
+        {
+            let expression = json!({"key": "cores", "operator": operator, "values": [bound]});
+            assert_eq!(holds(&[("cores", "8")], &expression), expected, "{expression}");
+        }
+    }
 }

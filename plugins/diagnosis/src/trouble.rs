@@ -254,4 +254,39 @@ mod tests {
             assert_eq!(is_trouble(line), expected, "{line}");
         }
     }
+
+    #[test]
+    fn a_host_is_an_address_or_a_name_and_no_file_or_time() {
+        for (text, expected) in [
+            ("10.0.0.5", true),
+            ("10.0.0", false),
+            ("10.0.0.256", false),
+            ("5", false),
+            ("my-db.shop", true),
+            ("my_db$", false),
+            ("a$b", false),
+            ("-db", false),
+            ("2026-11-24T10", false),
+        ] {
+            assert_eq!(is_host(text), expected, "{text}");
+        }
+        assert!(!is_host(&"a".repeat(254)));
+    }
+
+    #[test]
+    fn a_status_of_a_request_is_an_error_from_500_on() {
+        for (line, expected) in [
+            ("\"GET / HTTP/1.1\" 503 0", true),
+            ("\"GET / HTTP/1.1\" 204 0", false),
+            ("\"GET / HTTP/1.1\" 5 0", false),
+        ] {
+            assert_eq!(is_trouble(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_line_tells_of_a_change_by_its_words() {
+        assert!(is_change("cache.enabled=false"));
+        assert!(!is_change("GET / 200"));
+    }
 }

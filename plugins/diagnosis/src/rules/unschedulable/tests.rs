@@ -367,3 +367,16 @@ fn a_claim_waits_for_a_pod_only_if_its_class_does() {
         assert_eq!(is_affected(phase, mode, words), expected, "{phase} {mode} {words}");
     }
 }
+
+#[test]
+fn the_next_step_is_about_what_keeps_the_pod_off() {
+    for (words, next) in [
+        ("1 Insufficient cpu", "correct what the pod asks for"),
+        ("1 node(s) were unschedulable", "mend or uncordon the nodes"),
+        ("1 node(s) didn't find available persistent volumes to bind", "see the claim"),
+    ] {
+        let message = format!("0/1 nodes are available: {words}.");
+        let findings = (RULE.find)(&one(json!({"containers": []}), &message).facts());
+        assert!(findings[0].next.starts_with(next), "{}", findings[0].next);
+    }
+}
