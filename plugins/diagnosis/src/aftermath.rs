@@ -121,4 +121,13 @@ mod tests {
         let names: Vec<&str> = newest(&facts, facts.all(Kind::Pod)).iter().map(|pod| pod.name()).collect();
         assert_eq!(names, ["db-5", "db-4", "db-3", "mq-0"]);
     }
+
+    #[test]
+    fn a_pod_of_a_job_is_judged_by_the_job_and_not_by_its_cron_job() {
+        let cron = with("CronJob", "nightly", json!({"schedule": "@daily"}), json!({}));
+        let job = owned(with("Job", "nightly-1", json!({}), json!({"failed": 1})), &cron);
+        let ended = tried("a", "Failed", 9, &job);
+        let facts = Recorded::new(&[ended.clone(), job, cron]).facts();
+        assert_eq!(aftermath(&facts, &Object::new(Kind::Pod, ended)), Aftermath::Open);
+    }
 }
