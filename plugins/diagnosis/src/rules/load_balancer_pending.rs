@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_young_service_may_wait_for_its_address() {
         let service = with("Service", "api", json!({"type": "LoadBalancer"}), json!({}));
-        Recorded::new(&[service.clone()]).assert_found(&RULE, "it has no external address");
+        Recorded::new(std::slice::from_ref(&service)).assert_found(&RULE, "it has no external address");
         Recorded::new(&[young(service)]).assert_found(&RULE, "");
     }
 }

@@ -117,7 +117,7 @@ mod tests {
         let mut failed = pending(json!({"schedulerName": "volcano"}));
         failed["status"]["phase"] = "Failed".into();
         let waiting = pending(json!({"schedulerName": "volcano"}));
-        Recorded::new(&[waiting.clone()]).assert_found(&RULE, "it asks for volcano");
+        Recorded::new(std::slice::from_ref(&waiting)).assert_found(&RULE, "it asks for volcano");
         Recorded::new(&[deleted(waiting)]).assert_found(&RULE, "");
         Recorded::new(&[failed]).assert_found(&RULE, "");
     }

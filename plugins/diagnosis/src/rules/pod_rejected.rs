@@ -177,7 +177,7 @@ mod tests {
         let refused = failed(json!({"reason": "OutOfcpu"}));
         let mut runs = refused.clone();
         runs["status"]["phase"] = "Running".into();
-        Recorded::new(&[refused.clone()]).assert_found(&RULE, "too little free cpu");
+        Recorded::new(std::slice::from_ref(&refused)).assert_found(&RULE, "too little free cpu");
         Recorded::new(&[runs]).assert_found(&RULE, "");
         Recorded::new(&[deleted(refused)]).assert_found(&RULE, "");
     }
