@@ -85,3 +85,55 @@ impl Policy {
         self.denied.check_built_in(group, resource)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use porthole_cluster::answering::answering_by_path;
+    use porthole_contract::ReadRule;
+
+    use super::*;
+    use crate::caller_policy::{CallerPolicy, CallerRule, PolicyDefault};
+
+    /// A tool that may read everything, of a caller that may read these namespaces, on a host with a default of its own.
+    fn policy(open: &[&str]) -> Policy {
+        let all = || vec!["*".to_owned()];
+        let rule = ReadRule::parse(all(), all(), [Verb::Get, Verb::List]).unwrap();
+        let namespaces = open.iter().map(|name| (*name).to_owned()).collect();
+        let rules = vec![CallerRule { namespaces: Some(namespaces), ..CallerRule::default() }];
+        let ceiling = CallerPolicy::new(rules, PolicyDefault::Allow).ceiling("jane", &[]);
+        let home = Home::new(Some("team".to_owned()));
+        Policy::new(Arc::new(Grant::new(vec![rule])), ceiling, Arc::default(), home, Arc::new(Once::new()))
+    }
+
+    /// The attack: a read of a kind without namespaces that names one of the caller's.
+    #[test]
+    fn a_namespace_beside_a_kind_without_one_opens_nothing() {
+        let kind = |namespaced| Kind {
+            group: "example.com".to_owned(),
+            version: "v1".to_owned(),
+            plural: "things".to_owned(),
+            singular: String::new(),
+            kind: "Thing".to_owned(),
+            short_names: Vec::new(),
+            namespaced,
+            verbs: Vec::new(),
+        };
+        let policy = policy(&["shop"]);
+        assert!(policy.allow(Verb::Get, &kind(true), Some("shop")).is_ok());
+        assert!(policy.allow(Verb::Get, &kind(false), Some("shop")).is_err());
+        assert!(policy.allow(Verb::Get, &kind(true), None).is_err());
+    }
+
+    #[tokio::test]
+    async fn the_default_namespace_is_one_that_the_caller_may_read() {
+        let (server, _requests) = answering_by_path(|_| None).await;
+        let narrow = policy(&["web", "shop"]);
+        assert_eq!((narrow.default_namespace(&server), narrow.preferred_namespace(&server)), ("shop", None));
+        let wide = policy(&["shop", "team"]);
+        assert_eq!(
+            (wide.default_namespace(&server), wide.preferred_namespace(&server)),
+            ("team", Some("team"))
+        );
+        assert_eq!(policy(&[]).default_namespace(&server), "team");
+    }
+}

@@ -222,6 +222,20 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_recorded_only_if_its_characters_are_plain() {
+        let long = "n".repeat(MAX_NAME + 9);
+        for (name, shown) in [
+            ("apps/v1:a-b_c.*", "apps/v1:a-b_c.*"),
+            ("a b", "(no name)"),
+            ("a\nb", "(no name)"),
+            ("é", "(no name)"),
+            (&long, &long[..MAX_NAME]),
+        ] {
+            assert_eq!(sanitize(name), shown);
+        }
+    }
+
+    #[test]
     fn the_namespace_of_secrets_is_kept_behind_decoys() {
         let log = log();
         for n in 0..MAX_SEPARATE {

@@ -116,6 +116,27 @@ fn namespaces_exclude_kinds_without_one_unless_they_are_named_beside_them() {
 }
 
 #[test]
+fn a_caller_may_call_some_tool_only_if_one_is_in_all_lists() {
+    let of = |tools: &[&str]| CallerRule {
+        tools: Some(tools.iter().map(|name| ToolName::parse(name).unwrap()).collect()),
+        ..CallerRule::default()
+    };
+    let narrow = CallerRule { namespaces: set(["shop".to_owned()]), ..CallerRule::default() };
+    for (rules, default, any) in [
+        (vec![of(&["find", "pods_log"]), narrow.clone(), of(&["pods_log"])], PolicyDefault::Allow, true),
+        (vec![of(&["find"]), of(&["pods_log"])], PolicyDefault::Allow, false),
+        (vec![of(&[])], PolicyDefault::Allow, false),
+        (vec![narrow], PolicyDefault::Allow, true),
+        (vec![], PolicyDefault::Allow, true),
+        (vec![], PolicyDefault::Deny, false),
+    ] {
+        let told = format!("{rules:?}");
+        let ceiling = CallerPolicy::new(rules, default).ceiling("jane", &[]);
+        assert_eq!(ceiling.allows_any_tool(), any, "{told}");
+    }
+}
+
+#[test]
 fn an_empty_list_leaves_nothing() {
     let rule = CallerRule { namespaces: set([]), ..CallerRule::default() };
     let refused = CallerPolicy::new(vec![rule], PolicyDefault::Allow).ceiling("jane", &[]).check(PODS, SHOP);

@@ -33,6 +33,21 @@ fn what_is_closed_is_refused_by_its_name() {
     );
 }
 
+/// Whatever an API server calls it: discovery names plural and kind, and one of them is enough.
+#[test]
+fn a_kind_is_closed_by_its_plural_and_by_its_kind() {
+    let secrets = denied("secrets");
+    for (plural, name, is_closed) in
+        [("secrets", "Other", true), ("others", "Secret", true), ("others", "Other", false)]
+    {
+        assert_eq!(secrets.check(&kind("", "v1", plural, name)).is_err(), is_closed, "{plural} {name}");
+    }
+    assert!(secrets.check(&kind("example.com", "v1", "secrets", "Secret")).is_ok(), "of another group");
+    for entry in ["secrets.v", "secrets.vbeta1", "secrets.v1beta", "secrets.v1x"] {
+        assert!(Denied::parse(&[entry.to_owned()]).is_err(), "{entry} is no version");
+    }
+}
+
 #[test]
 fn every_name_that_reads_a_kind_closes_it() {
     for name in ["secret", "secrets", "Secret", "SECRETS", "secrets.v1"] {

@@ -71,8 +71,9 @@ async fn the_manifests_hold_what_they_promise() {
     apply(&cluster, &[]);
     let deployment = named(&manifests, "Deployment", "porthole");
     pod_is_restricted(&client, deployment).await;
-    let pulling = with_a_registry(&cluster);
+    let pulling = with_a_registry(&cluster, "[registry]");
     pod_is_restricted(&client, &pulling).await;
+    pod_is_restricted(&client, &with_a_registry(&cluster, "[registry, registry/following]")).await;
     let server = |deployment: &Value| deployment["spec"]["template"]["spec"]["containers"][0].clone();
     let mut pulled = server(&pulling);
     let of_tools = ["/plugins", "/etc/porthole-lock"];
@@ -118,21 +119,28 @@ async fn the_manifests_hold_what_they_promise() {
     }
 }
 
-/// The Deployment that pulls its tools, as kustomize makes it of deploy/ with the files that it asks for.
-fn with_a_registry(cluster: &Cluster) -> Value {
+/// The Deployment that pulls its tools, as kustomize makes it of deploy/ with these components and the files that they ask
+/// for.
+fn with_a_registry(cluster: &Cluster, components: &str) -> Value {
     let folder = tempfile::tempdir().unwrap();
-    let component = folder.path().join("registry");
-    std::fs::create_dir(&component).unwrap();
-    for name in ["kustomization.yaml", "kubernetes.yaml"] {
-        std::fs::copy(deploy().join(name), folder.path().join(name)).unwrap();
-    }
-    for file in std::fs::read_dir(deploy().join("registry")).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), component.join(file.file_name())).unwrap();
+    let files = [".", "registry", "registry/following"];
+    for from in files {
+        let to = folder.path().join(from);
+        std::fs::create_dir_all(&to).unwrap();
+        for file in std::fs::read_dir(deploy().join(from)).unwrap() {
+            let file = file.unwrap();
+            if file.path().extension().is_some_and(|extension| extension == "yaml") {
+                std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+            }
+        }
     }
     for name in ["platform.pub", "ca.pem", "sources.lock"] {
-        std::fs::write(component.join(name), "").unwrap();
+        std::fs::write(folder.path().join("registry").join(name), "").unwrap();
     }
+    let kustomization = folder.path().join("kustomization.yaml");
+    let text = std::fs::read_to_string(&kustomization).unwrap();
+    assert!(text.contains("components: [registry]"), "{text}");
+    std::fs::write(kustomization, text.replace("[registry]", components)).unwrap();
     let built = documents(&kubectl(cluster, &["kustomize", folder.path().to_str().unwrap()]));
     let deployment = named(&built, "Deployment", "porthole").clone();
     let container = &deployment["spec"]["template"]["spec"]["initContainers"][0];
