@@ -82,6 +82,11 @@ impl Approvals {
         fits
     }
 
+    /// True if nothing is approved.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All approvals, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&ToolName, &Approval)> {
         self.0.iter()
@@ -200,7 +205,7 @@ pub fn decide(mode: ApprovalMode, given: &[&Approval], declared: &Declaration<'_
     older.map_or(Decision::Approved, |approval| Decision::Held(Hold::Older(approval.version.clone())))
 }
 
-/// What a tool with these approvals may read if one of them names kinds: its declaration, within what operators approved.
+/// The reads of a tool with these approvals if one of them names kinds: its declaration, within what operators approved.
 pub fn granted(given: &[&Approval], declared: &Declaration<'_>) -> Option<Grant> {
     if given.iter().all(|approval| approval.kinds.is_none()) {
         return None;

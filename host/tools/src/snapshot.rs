@@ -130,7 +130,7 @@ impl Snapshot {
         snapshot
     }
 
-    /// What a served tool may read: its declaration, within its approvals if one of them names kinds.
+    /// The reads of a served tool: its declaration, within its approvals if one of them names kinds.
     pub fn grant<'s>(&'s self, tool: &'s Tool) -> &'s Arc<Grant> {
         let description = &tool.description;
         self.bounded_grants.get(&description.name).unwrap_or(&description.grant)

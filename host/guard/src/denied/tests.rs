@@ -33,7 +33,7 @@ fn what_is_closed_is_refused_by_its_name() {
     );
 }
 
-/// Whatever an API server calls it: discovery names plural and kind, and one of them is enough.
+/// Discovery names plural and kind, and one of them is enough, however the API server calls the other.
 #[test]
 fn a_kind_is_closed_by_its_plural_and_by_its_kind() {
     let secrets = denied("secrets");

@@ -101,10 +101,12 @@ impl Admission {
         remembered.into_iter().chain(self.approved.get(name)).collect()
     }
 
-    /// What a served tool may read if an approval of it names kinds.
+    /// The reads of a served tool if an approval of it names kinds.
     pub(crate) fn bounded_grant(&self, declared: &Declaration<'_>) -> Option<Arc<Grant>> {
-        let is_bounded = self.mode != ApprovalMode::None;
-        is_bounded.then(|| granted(&self.given(declared.name), declared)).flatten().map(Arc::new)
+        if self.mode == ApprovalMode::None {
+            return None;
+        }
+        granted(&self.given(declared.name), declared).map(Arc::new)
     }
 
     /// Decides whether a tool is served.

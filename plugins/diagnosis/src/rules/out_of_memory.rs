@@ -87,13 +87,14 @@ fn of(facts: &Facts, pod: &Object, container: Container<'_>) -> Option<Finding> 
         let event = facts.events(node).into_iter().find(|event| event.reason() == "SystemOOM")?;
         Some(Evidence::quote("", event.message(), format!("event SystemOOM of {}", node.reference())))
     };
-    Some(match (pressure(), limit) {
-        (Some(event), _) if is_told => finding.with(event),
-        (Some(event), _) => finding.with(event).certainty(Certainty::Likely),
-        // Then it was the node's memory, or a limit that is not in the pod's spec.
-        (None, "") => finding.certainty(Certainty::Likely),
-        _ if !is_told => finding.certainty(Certainty::Likely),
-        (None, _) => finding,
+    let pressure = pressure();
+    // Without either it was the node's memory, or a limit that is not in the pod's spec.
+    if !is_told || (pressure.is_none() && limit.is_empty()) {
+        finding = finding.certainty(Certainty::Likely);
+    }
+    Some(match pressure {
+        Some(event) => finding.with(event),
+        None => finding,
     })
 }
 

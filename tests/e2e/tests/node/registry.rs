@@ -146,10 +146,16 @@ fn roll_out(node: &Node, files: &str) {
     shell(node, &format!("kubectl patch deploy -n {NAMESPACE} {NAME} -p '{patch}'"));
 }
 
-/// Rolls out the pod of this Deployment.
-fn roll_out_pod(node: &Node, deployment: &Value) {
+/// The pod of the Deployment among these objects, on the node into whose networks the test looks.
+fn pod_of(objects: &[Value]) -> Value {
+    let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
     let mut pod = deployment["spec"]["template"]["spec"].clone();
     pod["nodeSelector"] = json!({"kubernetes.io/hostname": NODE_NAME});
+    pod
+}
+
+/// Rolls out another pod.
+fn roll_out_pod(node: &Node, pod: &Value) {
     let patch = json!([{"op": "replace", "path": "/spec/template/spec", "value": pod}]);
     shell(node, &format!("kubectl patch deploy -n {NAMESPACE} {NAME} --type=json -p '{patch}'"));
 }
@@ -164,13 +170,18 @@ fn pods(node: &Node, phase: &str) -> Vec<Value> {
     pods
 }
 
+/// Log of a container.
+fn log(node: &Node, pod: &Value, container: &str) -> Result<String, String> {
+    let arguments = ["logs", "-n", NAMESPACE, name(pod), "-c", container];
+    node.kubectl(&arguments).map_err(|error| error.to_string())
+}
+
 /// Waits until the init container of a pod in a phase has logged this, and returns the pod.
 async fn until_logged(node: &Node, phase: &str, text: &str) -> Value {
     until(&format!("the init container logs {text:?}"), STARTED, async || {
         let pods = pods(node, phase);
         let [pod] = pods.as_slice() else { return Err(format!("{} pods are {phase}", pods.len())) };
-        let log = node.kubectl(&["logs", "-n", NAMESPACE, name(pod), "-c", "tools"]);
-        match log.map_err(|error| error.to_string())? {
+        match log(node, pod, "tools")? {
             log if log.contains(text) => Ok(pod.clone()),
             log => Err(log),
         }
@@ -210,18 +221,12 @@ async fn a_signed_tool_is_pulled_before_the_server_starts_and_a_wrong_key_leaves
         apply(node, &policy);
     }
     stage.apply_files(node);
-    let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
-    let road = Beside::deploy(deployed, (NAME, NAMESPACE), |pod| {
-        *pod = deployment["spec"]["template"]["spec"].clone();
-        // The test looks into the pod's network there.
-        pod["nodeSelector"] = json!({"kubernetes.io/hostname": NODE_NAME});
-    });
+    let road = Beside::deploy(deployed, (NAME, NAMESPACE), |pod| *pod = pod_of(&objects));
     road.until_answered(TOOL, &format!("{} sees", number(1))).await;
     let pod = until_logged(node, "Running", "versioned.wasm: pulled, ").await;
     // The runtime may write the line to the pod's log after the caller has its answer.
     let audit = until("the call is in the audit log", STARTED, async || {
-        let log = node.kubectl(&["logs", "-n", NAMESPACE, name(&pod), "-c", "porthole"]);
-        let log = log.map_err(|error| error.to_string())?;
+        let log = log(node, &pod, "porthole")?;
         let line = log.lines().find(|line| line.contains("\"verdict\":\"ok\"")).map(str::to_owned);
         line.ok_or(log)
     })
@@ -266,7 +271,7 @@ async fn a_signed_tool_is_pulled_before_the_server_starts_and_a_wrong_key_leaves
     // With the sidecar it is followed by the pod that runs, and the lock is the pod's own.
     stage.add_sidecar();
     stage.apply_files(node);
-    roll_out_pod(node, stage.objects(node).iter().find(|object| object["kind"] == "Deployment").unwrap());
+    roll_out_pod(node, &pod_of(&stage.objects(node)));
     let following = until("the pod with the sidecar is alone", STARTED, async || {
         let pods = pods(node, "Running");
         let [pod] = pods.as_slice() else { return Err(format!("{} pods run", pods.len())) };
@@ -284,8 +289,7 @@ async fn a_signed_tool_is_pulled_before_the_server_starts_and_a_wrong_key_leaves
     let source = format!("{}/tools/{TOOL}@sha256:", stage.registry.host);
     until("the audit log names the image", STARTED, async || {
         road.until_answered(TOOL, &format!("{} sees", number(3))).await;
-        let log = node.kubectl(&["logs", "-n", NAMESPACE, name(&following), "-c", "porthole"]);
-        let log = log.map_err(|error| error.to_string())?;
+        let log = log(node, &following, "porthole")?;
         let is_named = log.lines().any(|line| line.contains(&number(3)) && line.contains(&source));
         if is_named { Ok(()) } else { Err(log) }
     })

@@ -160,7 +160,7 @@ fn approved(reads: &Grant, kinds: &[String]) -> ApprovedReads {
     ApprovedReads { reads: Arc::new(reads.clone()), kinds: Some(Arc::new(kinds)) }
 }
 
-/// What rules open by name alone.
+/// Reads that rules open by name alone.
 fn without_stars(grant: &Grant) -> Grant {
     let mut rules = grant.rules.clone();
     for rule in &mut rules {

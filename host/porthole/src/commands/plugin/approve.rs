@@ -56,7 +56,7 @@ pub(super) async fn approve(
     let has_star = |(_, approval): &(ToolName, Approval)| approval.reads.has_star();
     if matches!(star, Star::Earlier)
         && lock.is_none()
-        && configured.iter().next().is_none()
+        && configured.is_empty()
         && approved.iter().any(has_star)
     {
         eprintln!(

@@ -70,7 +70,7 @@ fn approved(
     lock: Option<PathBuf>,
 ) -> anyhow::Result<Option<String>> {
     let lock = approvals.lock(lock);
-    if lock.is_none() && approvals.approved.iter().next().is_none() {
+    if lock.is_none() && approvals.approved.is_empty() {
         return Ok(None);
     }
     let name = &tool.description.name;
