@@ -94,3 +94,21 @@ impl AnswerSize for (UserInfo, String) {
         texts(user.groups.iter().chain([&user.username, version]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use porthole_contract::Cut;
+
+    use super::*;
+
+    #[test]
+    fn every_text_of_an_answer_counts() {
+        let text = || "four".to_owned();
+        let user = UserInfo { username: text(), uid: String::new(), groups: vec![text(), text()] };
+        assert_eq!((user, text()).bytes(), 4 * (4 + STRING));
+        assert_eq!(AccessDecision { allowed: true, reason: text() }.bytes(), 4 + STRING);
+        assert_eq!(LogChunk { text: text(), lines: 1, end: None }.bytes(), 4);
+        assert_eq!(LogText { text: text(), lines_read: 1, bytes_read: 5, cut: Cut::Whole }.bytes(), 4);
+        assert_eq!(Page { items: text(), ..Page::default() }.bytes(), 4);
+    }
+}

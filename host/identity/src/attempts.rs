@@ -133,4 +133,12 @@ mod tests {
     async fn loopback_stands_for_many() {
         assert_eq!(taken(&Attempts::new(), "127.0.0.1", 1000, Instant::now()).await, 200);
     }
+
+    #[tokio::test]
+    async fn an_attempt_that_is_given_back_meanwhile_is_waited_for() {
+        let (attempts, peer) = (Attempts::new(), "192.0.2.1".parse().unwrap());
+        while attempts.take(peer).await {}
+        let (taken, ()) = tokio::join!(attempts.take_or_wait(peer), attempts.give_back(peer));
+        assert!(taken);
+    }
 }

@@ -268,6 +268,24 @@ mod tests {
         assert!(!format!("{caller:?}").contains("secret-token"));
     }
 
+    #[test]
+    fn a_fingerprint_is_of_the_token_and_asked_for_where_a_token_is() {
+        let token = Token::parse("s3cret").unwrap();
+        let fingerprint = Fingerprint::of(&token);
+        assert_eq!(format!("{fingerprint:?}"), "Fingerprint(…)");
+        let open = Authenticator::host(None);
+        assert!(!open.requires_token() && open.fingerprint(Some(&token)).unwrap().is_none());
+        let shared = Authenticator::host(Some(&token));
+        assert!(shared.requires_token() && shared.fingerprint(Some(&token)).unwrap() == Some(fingerprint));
+        assert!(matches!(shared.fingerprint(None), Err(AuthError::Missing)));
+    }
+
+    #[test]
+    fn an_owner_has_the_namespace_of_its_service_account() {
+        let account = Owner::new("system:serviceaccount:shop:reader", "1");
+        assert_eq!((account.namespace(), Owner::new("jane", "2").namespace()), (Some("shop"), None));
+    }
+
     #[tokio::test]
     async fn the_shared_token_is_asked_for() {
         let token = |text: &str| Token::parse(text).unwrap();

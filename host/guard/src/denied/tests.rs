@@ -112,6 +112,9 @@ fn closing_a_kind_closes_its_parts_and_no_other_kind_of_its_name() {
     assert!(denied("pods/log").check(&kind("", "v1", "pods", "Pod")).is_ok());
     assert!(denied("PodMetrics").check(&kind("metrics.k8s.io", "v1beta1", "pods", "PodMetrics")).is_err());
     assert!(denied("*").check(&kind("", "v1", "pods", "Pod")).is_err());
+    for (group, plural, named) in [("", "events", "Event"), ("networking.k8s.io", "ingresses", "Ingress")] {
+        assert!(denied("*.apps").check(&kind(group, "v1", plural, named)).is_ok(), "{plural}");
+    }
 }
 
 #[test]

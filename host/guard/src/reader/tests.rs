@@ -384,3 +384,23 @@ async fn a_namespace_whose_lists_are_empty_is_looked_for_once_in_a_call() {
         assert_eq!(asked, 1, "{namespace}");
     }
 }
+
+#[tokio::test]
+async fn a_batch_is_answered_in_its_order_or_refused_as_a_whole() {
+    let (cluster, requests) = cluster(answer).await;
+    let reader = reader(&cluster, every_rule(), &[], 999);
+    let get = |name: &str| {
+        (pods(), GetQuery { namespace: Some("shop".into()), name: name.into(), view: View::Whole })
+    };
+    let objects = reader.get_all(&[get("web"), get("gone")]).await;
+    assert!(objects[0].as_ref().is_ok_and(|pod| pod.contains("\"web\"")), "{objects:?}");
+    assert!(objects.len() == 2 && objects[1].is_err(), "{objects:?}");
+    let texts = reader.pod_logs(&vec![log_query(); MAX_BATCH]).await;
+    assert!(texts.len() == MAX_BATCH && texts.iter().all(Result::is_ok), "{texts:?}");
+    requests.take();
+    let refused = reader.search_logs(&vec![log_search(); MAX_BATCH + 1]).await;
+    let is_refused =
+        |one: &Result<_, Failure>| one.as_ref().is_err_and(|error| error.reason == Reason::Invalid);
+    assert!(refused.len() == MAX_BATCH + 1 && refused.iter().all(is_refused), "{refused:?}");
+    assert_eq!(requests.take().len(), 0, "none of them is asked");
+}
